@@ -1,0 +1,75 @@
+"""What a service tells the server about itself: where it listens, what it serves, who may call it, what it runs.
+
+`app.py` of each service builds one `Service`; `server.py` runs one or several of them in a process. The rules:
+
+- nothing is opened when a `Service` is built: `run` opens stores and feeds, and its exit closes them;
+- a face is registered through its generated `add_…_to_server`, so the handlers and their types are the proto's own;
+- each listener is one port with its own faces; health, reflection and channelz are added to it by the server.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc.aio
+from starlette.routing import BaseRoute
+
+from ringfence_kit.grants import Grants
+from ringfence_kit.issuers import TrustedIssuer
+from ringfence_kit.readiness import Readiness
+from ringfence_kit.tls import TlsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One proto service as it is served: `Face(add_RegistryServiceServicer_to_server, RegistryApi(...))`.
+
+    The full proto service name and its methods are read from what `add` registers.
+    """
+
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One gRPC port."""
+
+    address: str
+    """`host:port`; port 0 takes a free one."""
+    setting: str
+    """The configuration key that changes the address (`telemetry.otlp_listen`), named when the port is taken."""
+    faces: Sequence[Face]
+    max_request_bytes: int | None = None
+    """The largest request message here; None takes `[server.limits] max_request_bytes`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpFace:
+    """The service's HTTP port: `/metrics`, `/healthz`, `/readyz`, and the documents the outside world fetches."""
+
+    address: str
+    setting: str
+    """The configuration key that changes the address."""
+    routes: Sequence[BaseRoute] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One of the mesh's services, ready to be run by a `Server`."""
+
+    name: str
+    """`registry`: its configuration section, metrics label and log field."""
+    listeners: Sequence[Listener]
+    grants: Grants
+    """A row for every method of every face, and no other."""
+    http: HttpFace | None = None
+    run: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
+    """Enters: stores open, feeds and tasks run. Exits: all of it ends, in reverse order. Entered before the ports open
+    and left after the last call has been answered."""
+    readiness: Readiness = field(default_factory=Readiness)
+    tls: TlsConfig | None = None
+    """This service's certificate; None takes `[server.tls]`."""
+    issuers: Sequence[TrustedIssuer] = ()
+    """Token issuers this service trusts besides the configured ones: identity trusts itself without fetching."""
