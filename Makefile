@@ -1,0 +1,74 @@
+# Two commands on a fresh machine: `make run` and `make test`. Everything else is listed by `make help`.
+PYTHON ?= python3
+DATA ?= ./.ringfence
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check cover proto proto-check baseline imports types lint format bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# The stamp names the extras that are installed, so `make test` after `make run` adds what is missing and no more.
+.venv/run.stamp: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ringfence needs Python 3.11 to 3.13; name one with PYTHON=python3.12"; exit 1; }
+	@echo "installing Ringfence into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast]'
+	@touch $@
+
+.venv/test.stamp: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing Ringfence and its test tools into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast,test]'
+	@touch $@ .venv/run.stamp
+
+run: .venv/run.stamp ## Install and start all four services on loopback, data under DATA (./.ringfence)
+	@exec $(BIN)/ringfence up --data $(DATA)
+
+demo: .venv/run.stamp ## Show the closed loop, step by step; exits non-zero when a step fails
+	@$(BIN)/ringfence demo
+
+test: .venv/test.stamp check ## Install, check, and run every test, real PostgreSQL included
+	@rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: .venv/test.stamp lint types imports proto-check ## Everything that needs no running code
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+imports:
+	$(BIN)/lint-imports
+
+proto: .venv/test.stamp ## Generate the Python stubs from the protos
+	$(BIN)/buf format -w protos
+	$(BIN)/python protos/generate.py
+
+proto-check:
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf breaking --against protos/baseline.binpb
+
+baseline: .venv/test.stamp ## Accept today's protos as the contract that may not be broken (at a release)
+	$(BIN)/python protos/generate.py
+	$(BIN)/buf build --exclude-source-info -o protos/baseline.binpb
+
+format: .venv/test.stamp ## Format code and protos
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+	$(BIN)/buf format -w protos
+
+bench: .venv/test.stamp ## Measure, as ratios inside one run
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove what was built; the data under .ringfence stays
+	rm -rf .venv .build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
