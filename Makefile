@@ -60,7 +60,7 @@ proto-check:
 
 baseline: .venv/test.stamp ## Accept today's protos as the contract that may not be broken (at a release)
 	$(BIN)/python protos/generate.py
-	$(BIN)/buf build --exclude-source-info -o protos/baseline.binpb
+	$(BIN)/buf build protos --exclude-source-info -o protos/baseline.binpb
 
 format: .venv/test.stamp ## Format code and protos
 	$(BIN)/ruff check --fix --exit-zero .
