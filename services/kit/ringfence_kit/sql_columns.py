@@ -1,0 +1,13 @@
+"""Column types that mean the same on SQLite and PostgreSQL."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Text that compares by code point, as Python and SQLite do: a keyset cursor means the same on every store."""
+
+BYTES = sa.LargeBinary()
+"""Bytes as they are."""
+
+INTEGER = sa.BigInteger()
+"""A 64-bit integer: revisions, instants, amounts. (Not for SQLite autoincrement keys; this project has none.)"""
