@@ -2,7 +2,8 @@
 
 Pure: hashes in, hashes out, nothing stored. The rules:
 
-- a leaf is SHA-256(0x00 || entry), a node is SHA-256(0x01 || left || right); the prefixes keep one from posing as the other;
+- a leaf is SHA-256(0x00 || entry), a node is SHA-256(0x01 || left || right):
+  the prefixes keep one from posing as the other;
 - a tree of n leaves splits at the largest power of two below n, so a perfect subtree once hashed never changes;
 - appending needs only the roots of the perfect subtrees along the right edge (`Frontier`), at most log2(n) of them;
 - a verifier trusts nothing but the roots it was given: a proof that is too long, too short or wrong is refused.
@@ -40,7 +41,7 @@ class Subtree:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """Everything needed to append to a log of `size` entries: its perfect subtrees' roots, the largest (leftmost) first."""
+    """All it takes to append to a log of `size` entries: the roots of its perfect subtrees, the largest first."""
 
     size: int = 0
     peaks: tuple[Digest, ...] = ()

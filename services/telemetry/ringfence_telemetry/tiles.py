@@ -1,4 +1,4 @@
-"""How a Merkle tree is kept: tiles of 256 hashes, so that n entries need n / 255 rows and any proof reads a few of them.
+"""How a Merkle tree is kept: tiles of 256 hashes, so n entries need n / 255 rows and a proof reads a few of them.
 
 A tile at (level, index) holds the hashes of tree level 8 x `level` from 256 x `index` on (C2SP tlog-tiles). Tree levels
 between two tile levels are not stored; at most 255 hashes bring one back.
