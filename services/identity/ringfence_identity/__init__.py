@@ -1,1 +1,1 @@
-"""ringfence_identity."""
+"""The identity service: who an agent is, who answers for it, and how far it is trusted at this moment."""

@@ -1,0 +1,57 @@
+"""Just enough of the curve edwards25519 (RFC 8032 section 5.1) to refuse public keys that are not safe to trust.
+
+Library verifiers accept a point of small order as a public key, and under such a key one fixed signature verifies every
+message. So before a key is trusted its point is decoded here, strictly, and multiplied by the cofactor. Nothing secret
+passes through this module, so it need not run in constant time.
+"""
+
+P = 2**255 - 19
+_D = -121665 * pow(121666, P - 2, P) % P
+_SQRT_MINUS_ONE = pow(2, (P - 1) // 4, P)
+
+
+class PointError(ValueError):
+    """Bytes that are not the canonical encoding of a point on the curve."""
+
+
+def decode_point(encoded: bytes) -> tuple[int, int]:
+    """Return the affine coordinates of the point `encoded` stands for (RFC 8032 section 5.1.3)."""
+    if len(encoded) != 32:
+        raise PointError(f"{len(encoded)} bytes long, not 32")
+    bits = int.from_bytes(encoded, "little")
+    sign, y = bits >> 255, bits & (2**255 - 1)
+    if y >= P:
+        raise PointError("its y coordinate is not reduced modulo p")
+    x = _root_of_x_squared((y * y - 1) * pow(_D * y * y + 1, P - 2, P) % P)
+    if x == 0 and sign:
+        raise PointError("its x coordinate is a negative zero")
+    return (P - x if x & 1 != sign else x), y
+
+
+def _root_of_x_squared(square: int) -> int:
+    root = pow(square, (P + 3) // 8, P)
+    if root * root % P == square:
+        return root
+    root = root * _SQRT_MINUS_ONE % P
+    if root * root % P == square:
+        return root
+    raise PointError("no point of the curve has its y coordinate")
+
+
+def _double(point: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Double a point in projective coordinates (the `dbl-2008-bbjlp` formulas of the explicit-formulas database)."""
+    x, y, z = point
+    b = (x + y) * (x + y) % P
+    c, d = x * x % P, y * y % P
+    f = (d - c) % P
+    j = (f - 2 * z * z) % P
+    return (b - c - d) * j % P, f * (-c - d) % P, f * j % P
+
+
+def has_small_order(encoded: bytes) -> bool:
+    """Say whether eight times the point is the identity: it lies in the torsion subgroup."""
+    x, y = decode_point(encoded)
+    point = (x, y, 1)
+    for _ in range(3):
+        point = _double(point)
+    return point[0] == 0 and point[1] == point[2]

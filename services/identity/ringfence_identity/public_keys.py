@@ -1,0 +1,90 @@
+"""Public keys as the mesh knows them: Ed25519, imported strictly, written as multibase, named by their thumbprint.
+
+- a key enters only through `import_key` or `from_multibase`; there is no other constructor in use;
+- refused: another length, a non-canonical encoding, a point of small order;
+- the name of a key is its RFC 7638 thumbprint, so it changes when the key does.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import NewType
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from ringfence_identity import base58, edwards25519
+from ringfence_identity.canonical_json import base64url, canonical
+
+Thumbprint = NewType("Thumbprint", str)
+"""The RFC 7638 SHA-256 thumbprint of a key, base64url without padding."""
+
+_ED25519_MULTICODEC = b"\xed\x01"
+_MULTIBASE_BASE58 = "z"
+
+
+class PublicKeyError(ValueError):
+    """Key material that is not safe to trust, with the problem in words."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """An Ed25519 public key that passed every check at import."""
+
+    raw: bytes
+
+    @property
+    def multibase(self) -> str:
+        """The `z6Mk…` form that DID documents carry (Multikey, Controlled Identifiers 1.0 section 2.2.2)."""
+        return _MULTIBASE_BASE58 + base58.encode(_ED25519_MULTICODEC + self.raw)
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The required members of its JWK (RFC 8037 section 2)."""
+        return {"crv": "Ed25519", "kty": "OKP", "x": base64url(self.raw)}
+
+    @property
+    def thumbprint(self) -> Thumbprint:
+        """The name of this key (RFC 7638 section 3)."""
+        return Thumbprint(base64url(hashlib.sha256(canonical(dict(self.jwk))).digest()))
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Say whether `signature` is this key's over `message`."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def import_key(raw: bytes) -> PublicKey:
+    """Return the key whose 32 bytes are `raw`, or refuse it."""
+    try:
+        small = edwards25519.has_small_order(raw)
+    except edwards25519.PointError as error:
+        raise PublicKeyError(f"not an Ed25519 public key: {error}") from error
+    if small:
+        raise PublicKeyError("a point of small order: one signature would verify under it for every message")
+    # Points of mixed order stay allowed: they are honest keys plus torsion, and one verifier answers for all of us.
+    return PublicKey(raw)
+
+
+def from_multibase(text: str) -> PublicKey:
+    """Return the key written as `z6Mk…`."""
+    if not text.startswith(_MULTIBASE_BASE58):
+        raise PublicKeyError("not base58btc multibase: it must start with z")
+    try:
+        data = base58.decode(text[1:])
+    except base58.Base58Error as error:
+        raise PublicKeyError(f"not base58btc multibase: {error}") from error
+    if not data.startswith(_ED25519_MULTICODEC):
+        raise PublicKeyError("not an Ed25519 multikey: it must start with z6Mk")
+    return import_key(data[len(_ED25519_MULTICODEC) :])
+
+
+def public_key_of(private_key: Ed25519PrivateKey) -> PublicKey:
+    """Return the public half of a key of ours."""
+    return PublicKey(private_key.public_key().public_bytes_raw())

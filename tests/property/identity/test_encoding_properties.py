@@ -1,0 +1,68 @@
+"""Base58, curve arithmetic and key texts, for any input."""
+
+import base58 as reference_base58
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ringfence_identity import base58
+from ringfence_identity.edwards25519 import P, PointError, decode_point, has_small_order
+from ringfence_identity.public_keys import PublicKey, PublicKeyError, from_multibase, import_key, public_key_of
+from support.identity.keys import encoding, seeded_key, torsion_encodings
+
+seeds = st.integers(min_value=1, max_value=2**64).map(seeded_key)
+
+
+@given(st.binary(max_size=80))
+def test_base58_agrees_with_the_reference_both_ways(data: bytes) -> None:
+    text = base58.encode(data)
+    assert text == reference_base58.b58encode(data).decode()
+    assert base58.decode(text) == data
+
+
+@given(st.text(max_size=40))
+def test_base58_accepts_exactly_what_it_would_write(text: str) -> None:
+    try:
+        data = base58.decode(text)
+    except base58.Base58Error:
+        assert set(text) - set(base58.ALPHABET)
+    else:
+        assert base58.encode(data) == text
+
+
+@given(seeds.map(public_key_of))
+def test_a_generated_key_is_accepted_and_its_text_leads_back(public: PublicKey) -> None:
+    assert import_key(public.raw) == public
+    assert from_multibase(public.multibase) == public
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_any_32_bytes_decode_to_a_point_on_the_curve_or_are_refused(raw: bytes) -> None:
+    try:
+        x, y = decode_point(raw)
+    except PointError:
+        return
+    d = -121665 * pow(121666, P - 2, P)
+    assert (y * y - x * x - 1 - d * x * x * y * y) % P == 0
+    assert encoding(y, x & 1) == raw
+
+
+@given(st.sampled_from(torsion_encodings()), st.integers(min_value=0, max_value=255))
+def test_only_canonical_torsion_decodes_and_then_it_is_small(raw: bytes, bit: int) -> None:
+    try:
+        small = has_small_order(raw)
+    except PointError:
+        small = True
+    assert small
+    flipped = bytearray(raw)
+    flipped[bit // 8] ^= 1 << bit % 8
+    if bytes(flipped) not in torsion_encodings():
+        try:
+            assert not has_small_order(bytes(flipped))
+        except PointError:
+            return
+
+
+@given(st.text(max_size=60))
+def test_no_text_makes_the_key_parser_fail_otherwise(text: str) -> None:
+    with pytest.raises(PublicKeyError):
+        from_multibase("z6Mk" + text[:30])
