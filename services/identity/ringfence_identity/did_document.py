@@ -1,0 +1,126 @@
+"""The DID documents identity publishes, as values: of an agent, of a registrar, of a did:key, and their did:web form.
+
+Documents are built from keys and hosts only; no text that a caller chose enters one, so none can smuggle in a service,
+a key or the placeholder of an SCID.
+"""
+
+from ringfence_identity.canonical_json import Json, JsonObject
+from ringfence_identity.did import AGENTS, AgentDid, Host, KeyDid, RegistrarDid, Scid
+from ringfence_identity.public_keys import PublicKey
+
+CONTEXTS: tuple[str, str] = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
+LINKED_VP_CONTEXT = "https://identity.foundation/linked-vp/contexts/v1"
+
+SCID_PLACEHOLDER = Scid("{SCID}")
+"""Stands for the SCID until the first log entry, and so the SCID, is known (did:webvh 1.0, Create)."""
+
+
+def agent_document(*, did: AgentDid, key: PublicKey, registrar: RegistrarDid, card_url: str) -> JsonObject:
+    """Return an agent's document. `card_url` is where its A2A card is served; empty when the mesh publishes none."""
+    name = str(did)
+    method = f"{name}#{key.thumbprint}"
+    services: list[Json] = [
+        {
+            "id": f"{name}#birth",
+            "type": "LinkedVerifiablePresentation",
+            "serviceEndpoint": f"{base_url(did)}whois.vp",
+        }
+    ]
+    if card_url:
+        services.insert(0, {"id": f"{name}#a2a-card", "type": "A2AAgentCard", "serviceEndpoint": card_url})
+    return {
+        "@context": list(CONTEXTS),
+        "id": name,
+        "controller": str(registrar),
+        "alsoKnownAs": [did.alias, spiffe_id(did)],
+        "verificationMethod": [_multikey(method, name, key)],
+        "authentication": [method],
+        "assertionMethod": [method],
+        "capabilityDelegation": [method],
+        "service": services,
+    }
+
+
+def registrar_document(*, did: RegistrarDid, key: PublicKey) -> JsonObject:
+    """Return the document of an environment's registrar: its key asserts birth certificates and nothing else."""
+    name = str(did)
+    method = f"{name}#{key.thumbprint}"
+    return {
+        "@context": list(CONTEXTS),
+        "id": name,
+        "alsoKnownAs": [did.alias],
+        "verificationMethod": [_multikey(method, name, key)],
+        "assertionMethod": [method],
+    }
+
+
+def key_document(did: KeyDid) -> JsonObject:
+    """Return the document a did:key stands for (did:key, document creation)."""
+    name = str(did)
+    method = f"{name}#{did.key.multibase}"
+    return {
+        "@context": list(CONTEXTS),
+        "id": name,
+        "verificationMethod": [_multikey(method, name, did.key)],
+        "authentication": [method],
+        "assertionMethod": [method],
+        "capabilityDelegation": [method],
+        "capabilityInvocation": [method],
+    }
+
+
+def web_document(document: JsonObject, did: AgentDid | RegistrarDid) -> JsonObject:
+    """Return `document` as its did:web alias publishes it (did:webvh 1.0, Publishing a Parallel did:web DID)."""
+    base = base_url(did)
+    implicit: list[Json] = [
+        {"id": f"{did}#files", "type": "relativeRef", "serviceEndpoint": base},
+        {
+            "@context": LINKED_VP_CONTEXT,
+            "id": f"{did}#whois",
+            "type": "LinkedVerifiablePresentation",
+            "serviceEndpoint": f"{base}whois.vp",
+        },
+    ]
+    services = document.get("service", [])
+    full: JsonObject = {**document, "service": [*(services if isinstance(services, list) else []), *implicit]}
+    renamed = replace_text(full, f"did:webvh:{did.scid}:", "did:web:")
+    names = renamed.get("alsoKnownAs")
+    others = [name for name in names if name != did.alias] if isinstance(names, list) else []
+    return {**renamed, "alsoKnownAs": [*others, str(did)]}
+
+
+def base_url(did: AgentDid | RegistrarDid) -> str:
+    """Return the folder under which everything of `did` is published (did:webvh 1.0, DID-to-HTTPS)."""
+    origin = "https://" + did.host.replace("%3A", ":")
+    return f"{origin}/{AGENTS}/{did.scid}/" if isinstance(did, AgentDid) else f"{origin}/"
+
+
+def spiffe_id(did: AgentDid) -> str:
+    """Return the SPIFFE ID of the same agent; its trust domain is the environment's host."""
+    return f"spiffe://{trust_domain(did.host)}/agent/{did.scid}"
+
+
+def trust_domain(host: Host) -> str:
+    """Return the SPIFFE trust domain of an environment: its host without a port, which SPIFFE does not allow."""
+    return host.split("%3A", 1)[0]
+
+
+def replace_text(document: JsonObject, old: str, new: str) -> JsonObject:
+    """Return `document` with `old` replaced in every string, names of members included."""
+    return {name.replace(old, new): _replace(value, old, new) for name, value in document.items()}
+
+
+def _replace(value: Json, old: str, new: str) -> Json:
+    match value:
+        case str():
+            return value.replace(old, new)
+        case list():
+            return [_replace(item, old, new) for item in value]
+        case dict():
+            return replace_text(value, old, new)
+        case _:
+            return value
+
+
+def _multikey(method: str, controller: str, key: PublicKey) -> JsonObject:
+    return {"id": method, "type": "Multikey", "controller": controller, "publicKeyMultibase": key.multibase}
