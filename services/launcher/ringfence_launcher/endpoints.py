@@ -1,0 +1,205 @@
+"""Which address and which credential a command uses: flags, then environment, then a running `up`, then the defaults.
+
+The rules:
+
+- each value comes from the first of `--addr`/`--token…`/`--tls-…`, `RINGFENCE_…`, `<data>/endpoints.json` of a running
+  `up`, the default ports on loopback; `doctor` shows which one it was;
+- the operator token under the data directory is a key to that mesh alone: it is sent to loopback and nowhere else;
+- no credential is ever sent over plaintext to another machine, whatever the flags say.
+"""
+
+import dataclasses
+import ipaddress
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.problems import Problem
+from ringfence_launcher.running_mesh import SERVICES, RunningMesh
+
+DEFAULT_DATA = Path(".ringfence")
+DEFAULT_ADDRESSES: Mapping[str, str] = {
+    "registry": "127.0.0.1:7401",
+    "identity": "127.0.0.1:7402",
+    "pdp": "127.0.0.1:7403",
+    "telemetry": "127.0.0.1:7404",
+}
+DEFAULT_HTTP_ADDRESSES: Mapping[str, str] = {
+    "registry": "127.0.0.1:7411",
+    "identity": "127.0.0.1:7412",
+    "pdp": "127.0.0.1:7413",
+    "telemetry": "127.0.0.1:7414",
+}
+DEFAULT_OTLP_ADDRESS = "127.0.0.1:4317"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFlags:
+    """What the command line says about connections; everything may be missing."""
+
+    addresses: Sequence[str] = ()
+    """`host:port`, or `service=host:port`."""
+    data: Path | None = None
+    token: str | None = None
+    token_file: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Sourced:
+    """A value and where it came from, for a person."""
+
+    value: str = dataclasses.field(repr=False)
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """PEM files to speak TLS with: whom to believe, and who we are. Without `ca`, the system's authorities."""
+
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Answers, for one command line, where each service is and what to show it."""
+
+    flags: ConnectionFlags
+    flagged: Mapping[str, str]
+    """Service name to the address the flags give it."""
+    environment: Mapping[str, str]
+    data: Path
+    running: RunningMesh | None
+
+    @classmethod
+    def of(cls, flags: ConnectionFlags, *, subject: str, environment: Mapping[str, str] = os.environ) -> "Endpoints":
+        """Read what there is to read, for a command about the service `subject`: an unnamed `--addr` is its address.
+
+        Raises a Problem when a flag or an `endpoints.json` cannot be understood.
+        """
+        data = flags.data or Path(environment.get("RINGFENCE_DATA") or DEFAULT_DATA)
+        return cls(
+            flags=flags,
+            flagged=dict(_service_and_address(given, subject) for given in flags.addresses),
+            environment=environment,
+            data=data,
+            running=RunningMesh.read(data),
+        )
+
+    def address(self, service: str) -> Sourced:
+        """Return `host:port` of a service."""
+        if service in self.flagged:
+            return Sourced(value=_checked(self.flagged[service], "--addr"), source="--addr")
+        variable = f"RINGFENCE_ADDR_{service.upper()}"
+        if named := self.environment.get(variable):
+            return Sourced(value=_checked(named, variable), source=variable)
+        if self.running is not None:
+            return Sourced(value=self.running.grpc[service], source=f"{self.data}/endpoints.json")
+        return Sourced(value=DEFAULT_ADDRESSES[service], source="default")
+
+    def token(self, address: str) -> Sourced | None:
+        """Return the bearer token to send to `address`, or None to go without one."""
+        if self.flags.token is not None:
+            return Sourced(value=self.flags.token.strip(), source="--token")
+        if self.flags.token_file is not None:
+            return Sourced(value=_read_token(self.flags.token_file), source=f"--token-file {self.flags.token_file}")
+        if token := self.environment.get("RINGFENCE_TOKEN"):
+            return Sourced(value=token.strip(), source="RINGFENCE_TOKEN")
+        if named := self.environment.get("RINGFENCE_TOKEN_FILE"):
+            return Sourced(value=_read_token(Path(named)), source=f"RINGFENCE_TOKEN_FILE {named}")
+        return self._operator_token(address)
+
+    def tls(self) -> TlsFiles | None:
+        """Return the certificate files to use; None speaks plaintext."""
+        files = TlsFiles(
+            ca=self.flags.tls_ca or self._path("RINGFENCE_TLS_CA"),
+            cert=self.flags.tls_cert or self._path("RINGFENCE_TLS_CERT"),
+            key=self.flags.tls_key or self._path("RINGFENCE_TLS_KEY"),
+        )
+        if (files.cert is None) != (files.key is None):
+            raise Problem(
+                "a client certificate needs both its file and its key's file",
+                code=ExitCode.USAGE,
+                mend="give --tls-cert and --tls-key together",
+            )
+        return None if files.ca is None and files.cert is None else files
+
+    def operator_token_file(self) -> Path:
+        """Return where a mesh in dev mode on this data directory keeps its operator token."""
+        return self.running.token_file if self.running is not None else self.data / "dev" / "operator.token"
+
+    def _operator_token(self, address: str) -> Sourced | None:
+        file = self.operator_token_file()
+        if self.tls() is not None or not is_loopback(address) or not file.exists():
+            return None
+        return Sourced(value=_read_token(file), source=str(file))
+
+    def _path(self, variable: str) -> Path | None:
+        return Path(value) if (value := self.environment.get(variable)) else None
+
+
+def refuse_plaintext_secrets(address: str, *, token: Sourced | None, tls: TlsFiles | None) -> None:
+    """Raise a Problem when a token would cross a network unencrypted."""
+    if token is None or tls is not None or is_loopback(address):
+        return
+    raise Problem(
+        f"the token from {token.source} would be sent to {address} unencrypted",
+        code=ExitCode.USAGE,
+        mend="name the authority that signed the service's certificate with --tls-ca FILE (or RINGFENCE_TLS_CA)",
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether `host:port` is this machine's loopback, by its text alone: nothing is resolved."""
+    host, _, _ = address.rpartition(":")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _service_and_address(given: str, subject: str) -> tuple[str, str]:
+    name, _, address = given.rpartition("=")
+    if name and name not in SERVICES:
+        raise Problem(
+            f"--addr {given}: there is no service {name!r}",
+            code=ExitCode.USAGE,
+            mend=f"write --addr HOST:PORT, or --addr SERVICE=HOST:PORT with one of {', '.join(SERVICES)}",
+        )
+    return name or subject, address
+
+
+def _checked(address: str, source: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65_535:
+        raise Problem(
+            f"{source}: {address!r} is not an address",
+            code=ExitCode.USAGE,
+            mend="write HOST:PORT, for example 127.0.0.1:7401 or [::1]:7401",
+        )
+    return address
+
+
+def _read_token(file: Path) -> str:
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(
+            f"the token file {file} cannot be read: {error}",
+            code=ExitCode.CONFIGURATION,
+            mend="check the path and its permissions, or pass another with --token-file",
+        ) from error
+    if not token or any(c.isspace() for c in token):
+        raise Problem(
+            f"the token file {file} does not hold one token",
+            code=ExitCode.CONFIGURATION,
+            mend="it must contain the token and nothing else",
+        )
+    return token
