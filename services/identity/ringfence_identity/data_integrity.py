@@ -7,11 +7,9 @@ key as an argument and never one that the proof names: whose key may sign is the
 import hashlib
 from collections.abc import Mapping
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ringfence_identity import base58
 from ringfence_identity.canonical_json import CanonicalFormError, Json, JsonObject, canonical
-from ringfence_identity.public_keys import PublicKey
+from ringfence_identity.public_keys import PublicKey, SigningKey
 from ringfence_identity.timestamps import is_timestamp
 
 CRYPTOSUITE = "eddsa-jcs-2022"
@@ -25,9 +23,7 @@ class DataIntegrityError(ValueError):
     """A proof that does not hold, with the problem in words."""
 
 
-def make_proof(
-    document: Mapping[str, Json], *, key: Ed25519PrivateKey, verification_method: str, created: str
-) -> JsonObject:
+def make_proof(document: Mapping[str, Json], *, key: SigningKey, verification_method: str, created: str) -> JsonObject:
     """Return the proof that `key`, named by `verification_method`, asserts `document`."""
     options: JsonObject = {
         "type": PROOF_TYPE,

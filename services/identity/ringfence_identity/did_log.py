@@ -10,7 +10,6 @@
 import hashlib
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
 
 from ringfence_identity import data_integrity
@@ -18,7 +17,7 @@ from ringfence_identity.canonical_json import JsonObject, canonical, digest
 from ringfence_identity.did import KeyDid, Scid, multihash_of
 from ringfence_identity.did_document import SCID_PLACEHOLDER, replace_text
 from ringfence_identity.errors import ClockBehind
-from ringfence_identity.public_keys import PublicKey, public_key_of
+from ringfence_identity.public_keys import PublicKey, SigningKey, public_key_of
 from ringfence_identity.timestamps import timestamp, whole_second
 
 METHOD = "did:webvh:1.0"
@@ -44,7 +43,7 @@ class LogEntry:
         return canonical({**_unsigned(self), "proof": [self.proof]}).decode()
 
 
-def begin_log(template: JsonObject, *, key: Ed25519PrivateKey, next_key: PublicKey, now: Instant) -> LogEntry:
+def begin_log(template: JsonObject, *, key: SigningKey, next_key: PublicKey, now: Instant) -> LogEntry:
     """Return the first entry of a new DID. `template` is its document with the placeholder for the SCID."""
     parameters: JsonObject = {
         "method": METHOD,
@@ -66,7 +65,7 @@ def begin_log(template: JsonObject, *, key: Ed25519PrivateKey, next_key: PublicK
 
 
 def update_log(
-    previous: LogEntry, *, state: JsonObject, key: Ed25519PrivateKey, next_key: PublicKey, now: Instant
+    previous: LogEntry, *, state: JsonObject, key: SigningKey, next_key: PublicKey, now: Instant
 ) -> LogEntry:
     """Return the entry after `previous`; `key` must be the one `previous` committed to."""
     parameters: JsonObject = {
@@ -76,7 +75,7 @@ def update_log(
     return _next(previous, parameters, state, key=key, now=now)
 
 
-def deactivate_log(previous: LogEntry, *, key: Ed25519PrivateKey, now: Instant) -> LogEntry:
+def deactivate_log(previous: LogEntry, *, key: SigningKey, now: Instant) -> LogEntry:
     """Return the last entry of a DID: it ends pre-rotation and takes the DID out of use for good."""
     parameters: JsonObject = {
         "updateKeys": [public_key_of(key).multibase],
@@ -104,9 +103,7 @@ def next_version_time(previous: Instant, now: Instant) -> Instant:
     return at
 
 
-def _next(
-    previous: LogEntry, parameters: JsonObject, state: JsonObject, *, key: Ed25519PrivateKey, now: Instant
-) -> LogEntry:
+def _next(previous: LogEntry, parameters: JsonObject, state: JsonObject, *, key: SigningKey, now: Instant) -> LogEntry:
     at = next_version_time(previous.version_time, now)
     chained: JsonObject = {
         "versionId": previous.version_id,
@@ -117,7 +114,7 @@ def _next(
     return _signed(chained, number=previous.number + 1, at=at, key=key)
 
 
-def _signed(chained: JsonObject, *, number: int, at: Instant, key: Ed25519PrivateKey) -> LogEntry:
+def _signed(chained: JsonObject, *, number: int, at: Instant, key: SigningKey) -> LogEntry:
     """Hash an entry that still carries its predecessor's versionId, give it its own, and sign it."""
     predecessor = chained["versionId"]
     if number == 1:

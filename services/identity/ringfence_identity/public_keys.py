@@ -5,15 +5,15 @@
 - the name of a key is its RFC 7638 thumbprint, so it changes when the key does.
 """
 
-import hashlib
 from dataclasses import dataclass
-from typing import NewType
+from typing import NewType, Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from ringfence_kit.sealed_keys import thumbprint
 
 from ringfence_identity import base58, edwards25519
-from ringfence_identity.canonical_json import base64url, canonical
+from ringfence_identity.canonical_json import base64url
 
 Thumbprint = NewType("Thumbprint", str)
 """The RFC 7638 SHA-256 thumbprint of a key, base64url without padding."""
@@ -28,6 +28,19 @@ class PublicKeyError(ValueError):
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class SigningKey(Protocol):
+    """A private key of ours, which signs without showing itself; every `Signer` of the key store is one."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of its public half."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ class PublicKey:
     @property
     def thumbprint(self) -> Thumbprint:
         """The name of this key (RFC 7638 section 3)."""
-        return Thumbprint(base64url(hashlib.sha256(canonical(dict(self.jwk))).digest()))
+        return Thumbprint(thumbprint(self.raw))
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Say whether `signature` is this key's over `message`."""
@@ -85,6 +98,6 @@ def from_multibase(text: str) -> PublicKey:
     return import_key(data[len(_ED25519_MULTICODEC) :])
 
 
-def public_key_of(private_key: Ed25519PrivateKey) -> PublicKey:
+def public_key_of(key: SigningKey) -> PublicKey:
     """Return the public half of a key of ours."""
-    return PublicKey(private_key.public_key().public_bytes_raw())
+    return PublicKey(key.public_key)

@@ -1,6 +1,7 @@
 """Keys and torsion points that identity's tests share."""
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ringfence_kit.clock import EPOCH
+from ringfence_kit.sealed_keys import Ed25519Signer
 
 P = 2**255 - 19
 
@@ -27,6 +28,6 @@ def torsion_encodings() -> list[bytes]:
     ]
 
 
-def seeded_key(number: int) -> Ed25519PrivateKey:
+def seeded_key(number: int) -> Ed25519Signer:
     """Return the same key for the same number, in every run."""
-    return Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))
+    return Ed25519Signer(number.to_bytes(32, "big"), EPOCH)
