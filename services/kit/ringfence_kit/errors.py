@@ -207,6 +207,70 @@ class Unavailable(Failure):
         )
 
 
+class MalformedMessage(Failure):
+    """The bytes are not the method's request message."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "MALFORMED_MESSAGE"
+
+    def __init__(self, *, method: str, problem: str) -> None:
+        super().__init__(
+            f"the request of {method} cannot be read: {problem}", metadata={"method": method, "problem": problem}
+        )
+
+
+class MessageTooLarge(Failure):
+    """The request message is over the documented limit."""
+
+    kind = Kind.RESOURCE_EXHAUSTED
+    reason = "MESSAGE_TOO_LARGE"
+
+    def __init__(self, *, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"the request takes {size_bytes} bytes and at most {limit_bytes} are accepted; send less at a time",
+            metadata={"size_bytes": str(size_bytes), "limit_bytes": str(limit_bytes)},
+        )
+
+
+class MethodUnknown(Failure):
+    """The server serves no such method."""
+
+    kind = Kind.UNIMPLEMENTED
+    reason = "METHOD_UNKNOWN"
+
+    def __init__(self, *, method: str) -> None:
+        super().__init__(
+            f"there is no method {method} here; server reflection lists what is served", metadata={"method": method}
+        )
+
+
+class DeadlineExceeded(Failure):
+    """The answer was not ready in time, by the caller's deadline or by the server's for this class of methods."""
+
+    kind = Kind.DEADLINE_EXCEEDED
+    reason = "DEADLINE_EXCEEDED"
+
+    def __init__(self, *, method: str, limit: Millis) -> None:
+        super().__init__(
+            f"{method} was not done within {limit} ms; a mutation may have happened all the same, "
+            "so repeat it with the same request_id",
+            metadata={"method": method, "limit_ms": str(limit)},
+        )
+
+
+class InternalError(Failure):
+    """A defect of ours. The caller gets a reference; what happened is in the server's log under it."""
+
+    kind = Kind.INTERNAL
+    reason = "INTERNAL"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"the server failed; its operator finds the details in the log under reference {reference}",
+            metadata={"reference": reference},
+        )
+
+
 COMMON_FAILURES: tuple[type[Failure], ...] = (
     InvalidRequest,
     RequestIdReused,
@@ -219,5 +283,10 @@ COMMON_FAILURES: tuple[type[Failure], ...] = (
     RevisionInFuture,
     WatcherTooSlow,
     Unavailable,
+    MalformedMessage,
+    MessageTooLarge,
+    MethodUnknown,
+    DeadlineExceeded,
+    InternalError,
 )
 """The failures any service may raise; each service's `errors.proto` documents them next to its own."""
