@@ -1,0 +1,80 @@
+"""Token buckets: how often a caller may call each class of methods.
+
+The rules:
+
+- a bucket never lets through more than its burst plus its rate times the time passed, to the token: all whole numbers;
+- a clock set back earns nothing; a clock set forward earns at most the burst;
+- memory is bounded: past `max_buckets` the least recently used bucket goes. A caller who can make that many others
+  appear to reset its own bucket holds that many credentials, or addresses, already.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ringfence_kit.clock import Clock, Instant, Millis
+from ringfence_kit.errors import QuotaExceeded
+from ringfence_kit.grants import MethodClass
+
+_TOKEN = 1_000
+"""A token in thousandths: a rate per second is then thousandths per millisecond."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Calls per second on average, and how many may come at once."""
+
+    per_second: int
+    burst: int
+
+
+class TokenBucket:
+    """One bucket, full at first."""
+
+    __slots__ = ("_at", "_level", "_rate")
+
+    def __init__(self, rate: Rate, now: Instant) -> None:
+        self._rate = rate
+        self._level = rate.burst * _TOKEN
+        self._at = now
+
+    def take(self, now: Instant) -> Millis:
+        """Take a token and return 0, or take nothing and return how long until there is one."""
+        passed = now - self._at
+        if passed > 0:
+            self._level = min(self._rate.burst * _TOKEN, self._level + passed * self._rate.per_second)
+            self._at = now
+        if self._level >= _TOKEN:
+            self._level -= _TOKEN
+            return Millis(0)
+        return Millis(-(-(_TOKEN - self._level) // self._rate.per_second))
+
+
+class Quotas:
+    """The buckets of one service, by caller and method class. A class without a rate is not limited."""
+
+    def __init__(self, rates: Mapping[MethodClass, Rate], clock: Clock, *, max_buckets: int = 20_000) -> None:
+        self._rates = dict(rates)
+        self._clock = clock
+        self._max_buckets = max_buckets
+        self._buckets: OrderedDict[tuple[str, MethodClass], TokenBucket] = OrderedDict()
+
+    def take(self, caller: str, method_class: MethodClass) -> None:
+        """Count one call of `caller`, or raise QuotaExceeded with the time to wait."""
+        rate = self._rates.get(method_class)
+        if rate is None:
+            return
+        now = self._clock.now()
+        wait = self._bucket((caller, method_class), rate, now).take(now)
+        if wait:
+            raise QuotaExceeded(principal=caller, method_class=method_class.value, retry_after=wait)
+
+    def _bucket(self, key: tuple[str, MethodClass], rate: Rate, now: Instant) -> TokenBucket:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(rate, now)
+            if len(self._buckets) > self._max_buckets:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(key)
+        return bucket
