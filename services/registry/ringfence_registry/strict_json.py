@@ -1,0 +1,191 @@
+"""JSON as every other reader will read it: bytes in, one unambiguous value out, or every fault with its place.
+
+Two parsers that disagree about one document are an attack (one checks it, the other acts on it), so whatever RFC 8259
+leaves to the implementation is refused here:
+
+- UTF-8 without a byte order mark, no lone surrogates, also none written as escapes (RFC 7493 2.1);
+- no object names one member twice (RFC 7493 2.3);
+- no NaN or Infinity, and no number that becomes one in a double (RFC 7493 2.2);
+- no more bytes and no deeper nesting than the caller's limits.
+
+Places are JSON pointers (RFC 6901). No bytes make this module raise.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+
+MAX_FAULTS = 16
+"""A document of nothing but faults is described by the first few: the answer must fit into a status."""
+
+_Path: TypeAlias = "tuple[()] | tuple[_Path, str | int]"
+"""The way down to a value, innermost name last: cheap to extend, turned into a pointer only for a fault."""
+
+_POINTER_SHOWN = 160
+_LONGEST_NUMBER = 400
+"""Longer than any double written out; Python itself refuses to convert a few thousand digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonFault:
+    """One reason why a document is refused, and the JSON pointer to where it is; empty for the document itself."""
+
+    pointer: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """The largest document worth reading."""
+
+    size: int
+    depth: int
+
+
+class StrictJsonError(ValueError):
+    """The bytes are not a strict JSON document; `faults` says why, at most `MAX_FAULTS` of them."""
+
+    def __init__(self, *faults: JsonFault) -> None:
+        super().__init__("; ".join(f"{fault.pointer or 'document'}: {fault.problem}" for fault in faults))
+        self.faults = faults
+
+
+def read_strict_json(document: bytes, limits: JsonLimits) -> JsonValue:
+    """Return the value `document` stands for, or raise `StrictJsonError`."""
+    text = _text_of(document, limits)
+    try:
+        value: JsonValue = json.loads(
+            text,
+            object_pairs_hook=_object_of,
+            parse_constant=_Unreadable,
+            parse_int=_integer_of,
+            parse_float=_float_of,
+        )
+    except json.JSONDecodeError as error:
+        raise _refused(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise _refused(_too_deep(limits)) from None
+    faults = tuple(itertools.islice(_faults_in(value, limits), MAX_FAULTS))
+    if faults:
+        raise StrictJsonError(*faults)
+    return value
+
+
+def child_pointer(parent: str, member: str | int) -> str:
+    """Return the pointer to `member` of the value at `parent`, cut short when an attacker made it endless."""
+    escaped = str(member).replace("~", "~0").replace("/", "~1")  # RFC 6901 3
+    pointer = f"{parent}/{escaped}".encode("utf-8", "backslashreplace").decode("utf-8")
+    return pointer if len(pointer) <= _POINTER_SHOWN else pointer[: _POINTER_SHOWN - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands in the parsed value for a number that no double can hold."""
+
+    literal: str
+
+
+class _RepeatingObject(dict[str, JsonValue]):
+    """An object that named members more than once; the faults are found on the way down, where the pointer is known."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _text_of(document: bytes, limits: JsonLimits) -> str:
+    if not document:
+        raise _refused("is empty")
+    if len(document) > limits.size:
+        raise _refused(f"has {len(document)} bytes; at most {limits.size} are read")
+    if document.startswith(b"\xef\xbb\xbf"):
+        raise _refused("starts with a byte order mark; remove it")  # RFC 8259 8.1
+    try:
+        return document.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refused(f"is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _object_of(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    seen: set[str] = set()
+    twice: dict[str, None] = {}
+    for key, _ in pairs:
+        if key in seen:
+            twice[key] = None
+        seen.add(key)
+    repeating = _RepeatingObject(members)
+    repeating.repeated = tuple(twice)
+    return repeating
+
+
+def _integer_of(literal: str) -> "int | _Unreadable":
+    return int(literal) if len(literal) < _LONGEST_NUMBER and math.isfinite(float(literal)) else _Unreadable(literal)
+
+
+def _float_of(literal: str) -> "float | _Unreadable":
+    number = float(literal)
+    return number if math.isfinite(number) else _Unreadable(literal)
+
+
+def _faults_in(document: JsonValue, limits: JsonLimits) -> Iterator[JsonFault]:
+    """Yield the faults in document order. A path becomes a pointer only where there is one: most cards have none."""
+    pending: list[tuple[object, _Path, int]] = [(document, (), 0)]
+    while pending:
+        value, path, depth = pending.pop()
+        match value:
+            case dict() | list() if depth == limits.depth:
+                yield JsonFault(_pointer_of(path), _too_deep(limits))
+            case dict():
+                yield from _faults_of_names(value, path)
+                pending.extend([(member, (path, name), depth + 1) for name, member in reversed(value.items())])
+            case list():
+                pending.extend([(value[at], (path, at), depth + 1) for at in range(len(value) - 1, -1, -1)])
+            case str() if not _encodable(value):
+                yield JsonFault(_pointer_of(path), "contains a lone surrogate")
+            case _Unreadable(literal):
+                yield JsonFault(_pointer_of(path), f"is {literal[:20]}, which is not a finite number")
+
+
+def _faults_of_names(members: "dict[str, JsonValue]", path: "_Path") -> Iterator[JsonFault]:
+    if isinstance(members, _RepeatingObject):
+        for name in members.repeated:
+            yield JsonFault(_pointer_of((path, name)), "is given more than once")
+    for name in members:
+        if not _encodable(name):
+            yield JsonFault(_pointer_of((path, name)), "has a name with a lone surrogate")
+
+
+def _pointer_of(path: "_Path") -> str:
+    names: list[str] = []
+    while path:
+        path, name = path
+        names.append(str(name))
+    pointer = ""
+    for name in reversed(names):
+        pointer = child_pointer(pointer, name)
+    return pointer
+
+
+def _encodable(text: str) -> bool:
+    """Say whether `text` is Unicode: Python strings may hold surrogates, which no UTF-8 document can."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _too_deep(limits: JsonLimits) -> str:
+    return f"nests deeper than {limits.depth} levels"
+
+
+def _refused(problem: str) -> StrictJsonError:
+    return StrictJsonError(JsonFault("", problem))
