@@ -1,0 +1,168 @@
+"""What the registry knows: agents and what was read from their cards, as values that never change.
+
+- Everything here is frozen; a changed agent is a new value with the revision of its change.
+- An empty string or tuple means "not given"; only what can be given as empty is `None` when absent.
+- These classes are also the stored form (`ringfence_kit.records`): fields may be added with a default, not renamed.
+"""
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Revision
+from ringfence_kit.names import AgentName
+
+AGENT = "agent"
+"""The kind of an agent's events."""
+
+
+class RiskTier(enum.Enum):
+    """How much harm a misbehaving agent can do, as its owner declares it; the least first."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+
+
+class AgentState(enum.Enum):
+    """Where an agent stands in its life. The steps between states are in `lifecycle.py`."""
+
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
+
+
+class CardDialect(enum.Enum):
+    """Which A2A generation a card is written in, told from the members that say where the agent is reached."""
+
+    V0_2 = "0.2"
+    V0_3 = "0.3"
+    V1_0 = "1.0"
+    HYBRID = "HYBRID"
+    """Members of 1.0 and of an older generation in one card, as SDKs serve them for old clients."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardInterface:
+    """One endpoint an agent says it serves. The URL is the card's text; nothing here ever fetches it."""
+
+    url: str
+    protocol_binding: str
+    """Normalised for search: `JSONRPC`, `GRPC`, `HTTP+JSON`, or the card's own text."""
+    protocol_version: str
+    """Major.Minor, or the card's own text; empty when the card does not say."""
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardSkill:
+    """One thing an agent says it can do."""
+
+    id: str
+    name: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardCapabilities:
+    """Optional parts of the protocol an agent says it serves; None where the card does not say."""
+
+    streaming: bool | None = None
+    push_notifications: bool | None = None
+    extended_agent_card: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardFinding:
+    """One remark on a card that is admitted all the same: where (RFC 6901) and what."""
+
+    pointer: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFacts:
+    """What the registry read from a card, whatever its generation. Derived: the bytes are what counts."""
+
+    sha256: str
+    """Of the bytes as they came, in lower-case hex."""
+    size: int
+    dialect: CardDialect
+    name: str
+    description: str
+    version: str
+    provider: str = ""
+    """The provider's organization."""
+    protocol_versions: tuple[str, ...] = ()
+    interfaces: tuple[CardInterface, ...] = ()
+    skills: tuple[CardSkill, ...] = ()
+    capabilities: CardCapabilities = CardCapabilities()
+    input_modes: tuple[str, ...] = ()
+    output_modes: tuple[str, ...] = ()
+    findings: tuple[CardFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """An Agent Card: the bytes exactly as they came, and what was read from them."""
+
+    body: bytes
+    facts: CardFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The person who answers for an agent."""
+
+    display_name: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedTool:
+    """A tool an agent may call, pinned to one contract when `schema_hash` is given."""
+
+    name: str
+    schema_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """What people say about an agent: everything a caller may set, without the card."""
+
+    purpose: str
+    owner: Owner
+    risk_tier: RiskTier
+    environments: tuple[str, ...]
+    display_name: str = ""
+    team: str = ""
+    on_call: str = ""
+    data_classes: tuple[str, ...] = ()
+    approved_tools: tuple[ApprovedTool, ...] = ()
+    did: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A registered agent."""
+
+    name: AgentName
+    uid: str
+    revision: Revision
+    """Of its last change."""
+    spec: AgentSpec
+    card: CardFacts
+    state: AgentState
+    created_at: Instant
+    updated_at: Instant
+    retired_at: Instant | None = None
+
+    @property
+    def etag(self) -> str:
+        """A strong etag (RFC 9110 8.8.3). Revisions may come again after a restore from a backup, so they do not do."""
+        change = f"{self.uid} {self.revision} {self.updated_at}"
+        return f'"{self.revision}-{hashlib.sha256(change.encode()).hexdigest()[:12]}"'

@@ -1,0 +1,46 @@
+"""Cards as files, each with what is read from it, or with every reason against it, in a file of its own.
+
+`RINGFENCE_REGENERATE=1` writes the expectations anew; the diff is then the review.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from ringfence_kit import records
+from ringfence_registry.card import read_card
+from ringfence_registry.errors import CardInvalid
+
+HERE = Path(__file__).parent
+CARDS = sorted((HERE / "cards").glob("*.json"))
+REFUSED = sorted((HERE / "refused_cards").glob("*.json"))
+
+
+def expected(case: Path, actual: object) -> object:
+    kept = case.parent / "expected" / case.name
+    if os.environ.get("RINGFENCE_REGENERATE"):
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(json.dumps(actual, indent=2, ensure_ascii=False) + "\n")
+    return json.loads(kept.read_text())
+
+
+@pytest.mark.parametrize("case", CARDS, ids=lambda case: case.stem)
+def test_a_card_is_kept_as_it_is_and_read_as_expected(case: Path) -> None:
+    card = read_card(case.read_bytes())
+    facts = json.loads(records.encode(card.facts))
+    assert card.body == case.read_bytes()
+    assert facts == expected(case, facts)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.stem)
+def test_a_refused_card_is_told_every_reason(case: Path) -> None:
+    with pytest.raises(CardInvalid) as caught:
+        read_card(case.read_bytes())
+    faults = [f"{violation.field}: {violation.problem}" for violation in caught.value.violations]
+    assert faults == expected(case, faults)
+
+
+def test_every_generation_has_a_case() -> None:
+    dialects = {read_card(case.read_bytes()).facts.dialect.value for case in CARDS}
+    assert dialects == {"0.2", "0.3", "1.0", "HYBRID"}
