@@ -6,14 +6,23 @@
 - writes go through `SqlWriter`, and nowhere else.
 """
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self, TypeVar
 
 import sqlalchemy as sa
 
+from ringfence_kit.data_lock import DataLock
+from ringfence_kit.errors import Unavailable
 from ringfence_kit.events import Change, Revision
-from ringfence_kit.store import EventReader, Recorder
+from ringfence_kit.migrate import migrate
+from ringfence_kit.sql_engines import READERS, Engines, create_file, make_engines, parse_url, sqlite_path
+from ringfence_kit.sql_events import SqlEvents, newest_revision
+from ringfence_kit.sql_tables import store_state
+from ringfence_kit.store import Recorder, StorageRefused
 
 T = TypeVar("T")
 
@@ -28,32 +37,55 @@ class Database:
     service's. Constructing opens nothing, so a composition root can build on a database that is not there yet.
     """
 
-    events: EventReader
-    """The stored events."""
-
     def __init__(self, url: str, *, service: str, migrations: Path) -> None:
-        raise NotImplementedError
+        self._url = url
+        self._service = service
+        self._migrations = migrations
+        self._opened: _Opened | None = None
+        self.events = SqlEvents(self.read)
+        """The stored events."""
 
     async def __aenter__(self) -> Self:
-        raise NotImplementedError
+        self._opened = await asyncio.to_thread(_open, self._url, self._service, self._migrations)
+        return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        raise NotImplementedError
+    async def __aexit__(self, *_: object) -> None:
+        opened, self._opened = self._open(), None
+        await asyncio.to_thread(opened.stack.close)
+
+    @property
+    def engines(self) -> Engines:
+        """The engines, for the writer and the listener."""
+        return self._open().engines
 
     def page_key(self) -> bytes:
         """Return the key of this service's page tokens: made with the database, the same for every replica."""
-        raise NotImplementedError
+        return self._open().page_key
 
     async def read(self, look: Callable[[sa.Connection], T]) -> T:
         """Run `look` in a thread on a read-only connection that sees one committed state, and return its result.
 
         For what the snapshot does not hold (history, listings past it). `look` returns plain values, no live result.
         """
-        raise NotImplementedError
+        opened = self._open()
+
+        def run() -> T:
+            with opened.engines.reader.connect() as connection, connection.begin():
+                return look(connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(opened.readers, run)
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise Unavailable(problem="the database does not answer") from error
 
     async def load(self, look: Callable[[sa.Connection], T]) -> tuple[Revision, T]:
         """Like `read`, with the revision of the state that `look` saw: where a snapshot starts."""
-        raise NotImplementedError
+        return await self.read(lambda connection: (newest_revision(connection), look(connection)))
+
+    def _open(self) -> "_Opened":
+        if self._opened is None:
+            raise RuntimeError("the database is used outside its `async with` block")
+        return self._opened
 
 
 class SqlTx:
@@ -71,3 +103,59 @@ class SqlTx:
     def record(self, change: Change, kind: str, name: str, record: bytes) -> Revision:
         """Append an event to this transaction and return its revision."""
         return self._log.record(change, kind, name, record)
+
+
+class _Opened:
+    """What is held while a database is open; `stack` gives it back."""
+
+    def __init__(self, stack: ExitStack, engines: Engines, page_key: bytes) -> None:
+        self.stack = stack
+        self.engines = engines
+        self.page_key = page_key
+        self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="ringfence-read")
+        stack.callback(self.readers.shutdown)
+
+
+def _open(text: str, service: str, migrations: Path) -> _Opened:
+    url = parse_url(text)
+    with ExitStack() as stack:
+        try:
+            if path := sqlite_path(url):
+                create_file(path)
+                stack.enter_context(DataLock(path))
+            engines = make_engines(url)
+            stack.callback(engines.dispose)
+            page_key = _prepare(engines, service, migrations)
+        except ModuleNotFoundError as error:
+            raise StorageRefused(
+                "PostgreSQL needs a driver; install it with: pip install 'ringfence[postgres]'"
+            ) from error
+        except OSError as error:
+            raise StorageRefused(
+                f"{url.render_as_string()} cannot be opened: {error.strerror}: {error.filename}"
+            ) from error
+        except sa.exc.DBAPIError as error:
+            raise StorageRefused(f"{url.render_as_string()} cannot be opened: {error.orig}") from error
+        return _Opened(stack.pop_all(), engines, page_key)
+
+
+def _prepare(engines: Engines, service: str, migrations: Path) -> bytes:
+    """Migrate, and return the key for page tokens."""
+    with engines.migrator.connect() as connection:
+        _use_wal(connection)
+        with connection.begin():
+            migrate(connection, service=service, migrations=migrations)
+            key: bytes = connection.execute(sa.select(store_state.c.page_key)).scalar_one()
+    engines.migrator.dispose()
+    return key
+
+
+def _use_wal(connection: sa.Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    cursor = connection.connection.cursor()
+    mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise StorageRefused(
+            f"SQLite cannot keep a write-ahead log there (it offers {mode}); put the data on a local disk"
+        )

@@ -46,6 +46,10 @@ class Mutation:
     fingerprint: bytes = b""
     """`fingerprint_of` the request without its request_id."""
 
+    def same_request(self, other: "Mutation") -> bool:
+        """Say whether `other` repeats this request: the same caller, method and content."""
+        return (self.principal, self.method, self.fingerprint) == (other.principal, other.method, other.fingerprint)
+
 
 def fingerprint_of(request: bytes) -> bytes:
     """Return what stands for a request when two are compared: SHA-256 of its deterministic bytes, id cleared."""

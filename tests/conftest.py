@@ -1,0 +1,27 @@
+"""Fixtures every test may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.backends import EVERY_KIND, Backend
+from support.postgres import empty_database, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL server's first database, one server per session (per worker under xdist)."""
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=EVERY_KIND)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    """An empty place for data; a test that asks for it runs on each kind of store."""
+    if request.param == "postgres":
+        with empty_database(request.getfixturevalue("postgres_url")) as url:
+            yield Backend(kind="postgres", url=url)
+    elif request.param == "sqlite":
+        yield Backend(kind="sqlite", url=f"sqlite:///{tmp_path}/store.db")
+    else:
+        yield Backend(kind="memory")
