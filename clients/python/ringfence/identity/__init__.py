@@ -1,0 +1,1 @@
+"""The identity service's contract, by version."""

@@ -1,0 +1,1 @@
+"""The pdp service's contract, by version."""

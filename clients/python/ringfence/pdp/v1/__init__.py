@@ -1,0 +1,1 @@
+"""Messages and stubs generated from protos/ringfence/pdp/v1."""
