@@ -1,0 +1,110 @@
+"""The two halves of an enrolment: a challenge that stores nothing, and a proof that the agent holds its key.
+
+- a challenge carries its own data (agent, environment, sponsor, nonce, expiry) under an HMAC of the server's, so
+  flooding BeginRegistration costs a hash and no memory;
+- the agent signs the challenge together with the hash of the birth certificate's content: neither can be exchanged
+  for another, and the verifier builds the message itself, never takes it from the caller;
+- answering twice is prevented where the answer is stored, by the challenge's nonce.
+"""
+
+import hmac
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ringfence_kit.clock import SECOND, Instant, Millis
+from ringfence_kit.names import AgentName
+from ringfence_kit.sealed_keys import MacKey
+
+from ringfence_identity.birth_certificate import BirthContent, content_json
+from ringfence_identity.canonical_json import digest
+from ringfence_identity.errors import ChallengeInvalid, ProofInvalid
+from ringfence_identity.public_keys import PublicKey
+
+CHALLENGE_LIFETIME = Millis(120 * SECOND)
+"""How long an agent has to answer; identity accepts no challenge that claims a longer life."""
+
+NONCE_BYTES = 16
+MAX_CHALLENGE_BYTES = 512
+
+SIGNING_PREFIX = b"ringfence.dev/identity/v1/registration\0"
+"""What every signing input starts with, so that the signature is a proof of nothing else."""
+
+_MAC_PREFIX = b"ringfence.dev/identity/v1/challenge\0"
+_VERSION = 1
+_MAC_BYTES = 32
+_HEAD = struct.Struct(f">B{NONCE_BYTES}sQ4B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """Who is asked to prove possession, for where, and until when."""
+
+    agent: AgentName
+    environment: str
+    sponsor: str
+    """The sponsor's id."""
+    nonce: bytes
+    expires_at: Instant
+
+
+def seal_challenge(challenge: Challenge, key: MacKey) -> bytes:
+    """Return the bytes of `challenge`, authenticated with `key`."""
+    names = [text.encode() for text in _names(challenge)]
+    head = _HEAD.pack(_VERSION, challenge.nonce, challenge.expires_at, *map(len, names))
+    body = b"".join((head, *names))
+    return body + _mac(key, body)
+
+
+def open_challenge(sealed: bytes, keys: Sequence[MacKey], *, now: Instant) -> Challenge:
+    """Return the challenge in `sealed` when one of `keys` made it and it is still valid."""
+    body, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
+    # The MAC comes first: nothing of the body is looked at before it is known to be ours.
+    if len(sealed) > MAX_CHALLENGE_BYTES or not any(hmac.compare_digest(_mac(key, body), mac) for key in keys):
+        raise ChallengeInvalid(problem="it was not made by this server")
+    challenge = _unpack(body)
+    if now >= challenge.expires_at:
+        raise ChallengeInvalid(problem="it has expired")
+    if challenge.expires_at > now + CHALLENGE_LIFETIME:
+        # Only a clock that was set back since can bring this about.
+        raise ChallengeInvalid(problem="it is not valid yet")
+    return challenge
+
+
+def signing_input(sealed: bytes, content: BirthContent) -> bytes:
+    """Return the exact bytes an agent signs: prefix, challenge, SHA-256 over the canonical content."""
+    return SIGNING_PREFIX + sealed + digest(content_json(content))
+
+
+def require_possession(key: PublicKey, signature: bytes, sealed: bytes, content: BirthContent) -> None:
+    """Raise `ProofInvalid` unless `signature` is by `key` over the signing input built here."""
+    if not key.verifies(signature, signing_input(sealed, content)):
+        raise ProofInvalid
+
+
+def _names(challenge: Challenge) -> tuple[str, str, str, str]:
+    return challenge.agent.namespace, challenge.agent.agent, challenge.environment, challenge.sponsor
+
+
+def _unpack(body: bytes) -> Challenge:
+    version, nonce, expires_at, *lengths = _HEAD.unpack_from(body)
+    if version != _VERSION:
+        raise ChallengeInvalid(problem="it was made by another version of this server")
+    names: list[str] = []
+    offset = _HEAD.size
+    for length in lengths:
+        names.append(body[offset : offset + length].decode())
+        offset += length
+    namespace, agent, environment, sponsor = names
+    return Challenge(
+        agent=AgentName(namespace, agent),
+        environment=environment,
+        sponsor=sponsor,
+        nonce=nonce,
+        expires_at=Instant(expires_at),
+    )
+
+
+def _mac(key: MacKey, body: bytes) -> bytes:
+    return hmac.digest(key.secret, _MAC_PREFIX + body, sha256)
