@@ -1,0 +1,92 @@
+"""The shapes of OTLP messages as far as they are read here, so that the core imports no generated code.
+
+opentelemetry-proto's messages have these shapes; so have the plain values of a test.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, Protocol
+
+
+class AnyValue(Protocol):
+    """What is used of opentelemetry.proto.common.v1.AnyValue."""
+
+    @property
+    def string_value(self) -> str:
+        """Text."""
+        ...
+
+    @property
+    def int_value(self) -> int:
+        """An integer."""
+        ...
+
+    @property
+    def double_value(self) -> float:
+        """A float, finite or not."""
+        ...
+
+    def WhichOneof(self, oneof_group: Literal["value"], /) -> str | None:  # noqa: N802 - protobuf's name
+        """Which of the values is set."""
+        ...
+
+
+class KeyValue(Protocol):
+    """What is used of opentelemetry.proto.common.v1.KeyValue."""
+
+    @property
+    def key(self) -> str:
+        """The attribute's name."""
+        ...
+
+    @property
+    def value(self) -> AnyValue:
+        """Its value."""
+        ...
+
+
+class SpanStatus(Protocol):
+    """What is used of opentelemetry.proto.trace.v1.Status."""
+
+    @property
+    def code(self) -> int:
+        """0 unset, 1 ok, 2 error."""
+        ...
+
+
+class OtlpSpan(Protocol):
+    """What is used of opentelemetry.proto.trace.v1.Span."""
+
+    @property
+    def trace_id(self) -> bytes:
+        """16 bytes."""
+        ...
+
+    @property
+    def span_id(self) -> bytes:
+        """8 bytes."""
+        ...
+
+    @property
+    def parent_span_id(self) -> bytes:
+        """8 bytes, or none."""
+        ...
+
+    @property
+    def start_time_unix_nano(self) -> int:
+        """When it started."""
+        ...
+
+    @property
+    def end_time_unix_nano(self) -> int:
+        """When it ended."""
+        ...
+
+    @property
+    def attributes(self) -> Iterable[KeyValue]:
+        """What the sender says about it."""
+        ...
+
+    @property
+    def status(self) -> SpanStatus:
+        """How it ended."""
+        ...

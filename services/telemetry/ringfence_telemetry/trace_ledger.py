@@ -1,0 +1,315 @@
+"""One trace's ledger: charges every token, tool call and second of it once, to the right agent and session.
+
+The rules, whatever the order, batching or repetition in which spans arrive (numbers as in the design):
+
+- R1 a wrapper span repeats what its children used: inclusive(s) = max(own(s), sum of inclusive(children)), and s is
+  charged max(0, own(s) - sum of inclusive(children)), for each kind of token; a span of a scope known to report without
+  its children is charged its own;
+- R2 the agent is the one the span names, else that of the nearest ancestor naming one, if the span's reporter may speak
+  for it, else nobody's (`unattributed`);
+- R3 the session is the one the span names, else the nearest ancestor's, else that of the span of the trace that
+  started first among those naming one;
+- R4 a tool span is one call; an MCP span beneath it is the same call;
+- a span id counts once; when it comes again stating more usage, the larger statement holds;
+- spans whose parents form a cycle have no parent: all of them, so it does not matter which came last.
+
+A late parent changes what was charged before: `add` says by how much. The work for a span is proportional to what it
+changes, plus the chain of ancestors above usage; nothing recurses, so no depth of trace can break it.
+"""
+
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import NamedTuple, cast
+
+from ringfence_telemetry.dialects import TRANSPARENT
+from ringfence_telemetry.reporters import Binding
+from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens, ToolCall
+from ringfence_telemetry.usage import UNATTRIBUTED, Counts, UsageChange, UsageKey
+
+SPANS_MAX = 100_000
+"""Spans of one trace that are related to each other; those beyond are charged as they stand."""
+
+_started = attrgetter("start")
+
+
+class Added(NamedTuple):
+    """What became of some facts."""
+
+    kept: list[SpanFact]
+    """Those that changed the ledger: with them it can be built again."""
+    duplicates: int
+    """How many were there before."""
+    unrelated: int
+    """How many were charged as they stand, since the trace is too large."""
+
+
+class _Node:
+    """A span in its place. `agent`, `session` and `tool_call` are what it hands down to the spans beneath it: what it
+    states, else what it inherits; None when neither is known."""
+
+    __slots__ = (
+        "agent",
+        "binding",
+        "charged",
+        "fact",
+        "inclusive",
+        "kids",
+        "own",
+        "parent",
+        "posted",
+        "session",
+        "states_agent",
+        "tool_call",
+        "top",
+    )
+
+    def __init__(self, fact: SpanFact, binding: Binding) -> None:
+        self.fact = fact
+        self.binding = binding
+        self.parent: _Node | None = None
+        self.top = self
+        """Leads towards the top of the fragment of the trace it is in."""
+        self.own = fact.tokens
+        self.kids = NO_TOKENS
+        """Sum of the children's inclusive usage."""
+        self.inclusive = NO_TOKENS
+        self.charged = NO_TOKENS
+        self.agent = binding.attribution(fact.agent).agent or None
+        self.states_agent = self.agent is not None
+        self.session = fact.session or None
+        self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
+        self.posted: tuple[UsageKey, Counts] | None = None
+
+    def inherit(self) -> bool:
+        """Take from the parent what the span does not state; say whether that changed anything."""
+        before = self.agent, self.session, self.tool_call
+        parent, fact = self.parent, self.fact
+        if not self.states_agent:
+            self.agent = None if parent is None else parent.agent
+        if not fact.session:
+            self.session = None if parent is None else parent.session
+        if fact.operation in TRANSPARENT:
+            self.tool_call = None if parent is None else parent.tool_call
+        return before != (self.agent, self.session, self.tool_call)
+
+    def settle(self) -> Tokens:
+        """Compute R1 from own usage and the children's; return by how much the inclusive usage grew."""
+        before = self.inclusive
+        if self.fact.exclusive:
+            self.inclusive, self.charged = _plus(self.own, self.kids), self.own
+        elif self.kids is NO_TOKENS:
+            self.inclusive = self.charged = self.own
+        else:
+            self.inclusive = _larger(self.own, self.kids)
+            self.charged = _minus(self.inclusive, self.kids)
+        return self.inclusive if before is NO_TOKENS else _minus(self.inclusive, before)
+
+
+class _Batch:
+    """What one call of `add` has to look at again; dictionaries as ordered sets."""
+
+    __slots__ = ("touched", "unsettled")
+
+    def __init__(self) -> None:
+        self.touched: dict[_Node, None] = {}
+        """What may have to be charged differently."""
+        self.unsettled: dict[_Node, None] = {}
+        """Whose own usage, or whose children's, changed."""
+
+
+class TraceLedger:
+    """The spans of one trace that are believed alike: all trusted ones, or all of one untrusted reporter."""
+
+    def __init__(self, *, trusted: bool, spans_max: int = SPANS_MAX) -> None:
+        self._trusted = trusted
+        self._spans_max = spans_max
+        self._nodes: dict[int, _Node] = {}
+        self._naming: dict[int, list[_Node]] = {}
+        """Span id → the nodes that name it as their parent, present or not."""
+        self._session: tuple[int, int, str] | None = None
+        """Start, span id and session of the span that settles R3 for the trace."""
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def add(self, facts: Iterable[SpanFact], binding: Binding, change: UsageChange) -> Added:
+        """Enter spans reported under `binding`, and write into `change` what that does to the totals."""
+        kept, duplicates, unrelated = list[SpanFact](), 0, 0
+        batch, session_before = _Batch(), self._session
+        # Parents mostly start first, and a span that finds its parent there has less to do. Any order gives the same.
+        for fact in sorted(facts, key=_started):
+            present = self._nodes.get(fact.span)
+            if present is not None:
+                duplicates += 1
+                if _state_more(present, fact.tokens):
+                    batch.unsettled[present] = None
+                    kept.append(fact)
+            elif len(self._nodes) >= self._spans_max:
+                unrelated += 1
+                self._charge_as_it_stands(_Node(fact, binding), change)
+            else:
+                kept.append(fact)
+                self._enter(_Node(fact, binding), batch)
+        _settle(batch)
+        if self._session != session_before:
+            batch.touched.update((node, None) for node in self._nodes.values() if node.session is None)
+        for node in batch.touched:
+            self._post(node, change)
+        return Added(kept, duplicates, unrelated)
+
+    def _enter(self, node: _Node, batch: _Batch) -> None:
+        fact = node.fact
+        self._nodes[fact.span] = node
+        batch.touched[node] = None
+        if fact.session and (self._session is None or (fact.start, fact.span) < self._session[:2]):
+            self._session = (fact.start, fact.span, fact.session)
+        orphans = self._naming.get(fact.span, ())
+        for orphan in orphans:
+            orphan.parent = orphan.top = node
+            node.kids = _plus(node.kids, orphan.inclusive)
+        if node.own is not NO_TOKENS or node.kids is not NO_TOKENS:
+            batch.unsettled[node] = None
+        if fact.parent:
+            self._enter_beneath(node, fact.parent, batch)
+        if orphans:
+            self._hand_down(node, batch)
+
+    def _enter_beneath(self, node: _Node, parent_id: int, batch: _Batch) -> None:
+        siblings = self._naming.get(parent_id)
+        if siblings is None:
+            self._naming[parent_id] = [node]
+        else:
+            siblings.append(node)
+        parent = self._nodes.get(parent_id)
+        if parent is None:
+            return
+        if _top(parent) is node:
+            self._cut_cycle(node, parent, batch)
+        else:
+            node.parent = node.top = parent
+            node.inherit()
+
+    def _cut_cycle(self, node: _Node, parent: _Node, batch: _Batch) -> None:
+        """Make roots of `node`, of `parent` and of all between: `node` would close a cycle through them."""
+        members, member = [], parent
+        while member is not node:
+            members.append(member)
+            above = cast("_Node", member.parent)  # the way up from `parent` leads to `node`, or there were no cycle
+            above.kids = _minus(above.kids, member.inclusive)
+            batch.unsettled[above] = None
+            member = above
+        for member in members:
+            member.parent, member.top = None, member
+        for member in members:
+            member.inherit()
+            batch.touched[member] = None
+            self._hand_down(member, batch)
+
+    def _hand_down(self, node: _Node, batch: _Batch) -> None:
+        """Let the spans beneath inherit again; stops where nothing changes."""
+        changed = [node]
+        while changed:
+            above = changed.pop()
+            for child in self._naming.get(above.fact.span, ()):
+                if child.parent is above:
+                    batch.touched[child] = None
+                    if child.inherit():
+                        changed.append(child)
+
+    def _post(self, node: _Node, change: UsageChange) -> None:
+        posting = self._key(node), _counts(node, node.charged)
+        if node.posted is not None:
+            if node.posted == posting:
+                return
+            change.take_back(*node.posted)
+        change.add(*posting)
+        node.posted = posting
+
+    def _charge_as_it_stands(self, node: _Node, change: UsageChange) -> None:
+        change.add(self._key(node), _counts(node, node.own))
+
+    def _key(self, node: _Node) -> UsageKey:
+        fact, agent = node.fact, node.agent
+        if agent is None or (not node.states_agent and self._trusted and not node.binding.may_name(agent)):
+            agent = UNATTRIBUTED
+        session = node.session
+        if session is None:
+            session = "" if self._session is None else self._session[2]
+        return UsageKey(fact.minute, agent, session, fact.model, fact.operation, not self._trusted)
+
+
+def _settle(batch: _Batch) -> None:
+    """Compute R1 for the unsettled spans and all above them, each once, children before parents."""
+    waits_for: dict[_Node, int] = {}
+    """Span → how many of its children have to be settled before it."""
+    for node in batch.unsettled:
+        if node in waits_for:
+            continue
+        waits_for[node] = 0
+        below = node
+        while (above := below.parent) is not None:
+            if above in waits_for:
+                waits_for[above] += 1
+                break
+            waits_for[above] = 1
+            below = above
+    ready = [node for node, children in waits_for.items() if children == 0]
+    while ready:
+        node = ready.pop()
+        growth = node.settle()
+        batch.touched[node] = None
+        parent = node.parent
+        if parent is not None:
+            parent.kids = _plus(parent.kids, growth)
+            waits_for[parent] -= 1
+            if waits_for[parent] == 0:
+                ready.append(parent)
+
+
+def _top(node: _Node) -> _Node:
+    """Return the topmost span of the fragment `node` is in, halving the way for the next one who asks.
+
+    Below a cut cycle it may return another member of that cycle; none of them ever gets a parent, so that does no harm.
+    """
+    while node.top is not node:
+        node.top = node.top.top
+        node = node.top
+    return node
+
+
+def _state_more(node: _Node, tokens: Tokens) -> bool:
+    """Let a repeated span state more usage than before; say whether it does."""
+    larger = _larger(node.own, tokens)
+    changed = larger != node.own
+    if changed:
+        node.own = larger
+    return changed
+
+
+def _counts(node: _Node, charged: Tokens) -> Counts:
+    fact, parent = node.fact, node.parent
+    is_call = fact.tool_call is ToolCall.TOOL or (
+        fact.tool_call is ToolCall.MCP and (parent is None or not parent.tool_call)
+    )
+    return Counts(1, int(fact.is_error), *charged, int(is_call), fact.duration_micros)
+
+
+# Spelled out: these run for every span with usage, and a loop over five numbers costs three times as much.
+def _plus(left: Tokens, right: Tokens) -> Tokens:
+    if left is NO_TOKENS:
+        return right
+    return (left[0] + right[0], left[1] + right[1], left[2] + right[2], left[3] + right[3], left[4] + right[4])
+
+
+def _minus(left: Tokens, right: Tokens) -> Tokens:
+    return (left[0] - right[0], left[1] - right[1], left[2] - right[2], left[3] - right[3], left[4] - right[4])
+
+
+def _larger(left: Tokens, right: Tokens) -> Tokens:
+    return (
+        max(left[0], right[0]),
+        max(left[1], right[1]),
+        max(left[2], right[2]),
+        max(left[3], right[3]),
+        max(left[4], right[4]),
+    )
