@@ -1,0 +1,329 @@
+"""Keeps what must reach another service until that service has taken it: on disk, in order, at least once.
+
+The rules:
+
+- an item is acknowledged to its producer once it is durable. Producers that come while the disk is busy share the next
+  sync, so the cost of a sync is divided among them;
+- the spool is bounded and says so: `SpoolFull` is for the producer to act on (fail closed, or refuse its own caller);
+- delivery is one loop. A batch is sent until the receiver takes it, and forgotten only then; every item carries an id
+  by which the receiver drops a repeat after a crash;
+- one thread touches the disk, so the event loop never waits for it and the files need no locks.
+"""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, NoReturn, ParamSpec, Self, TypeAlias, TypeVar
+
+from ringfence.backoff import Backoff
+
+from ringfence_kit.clock import Clock, Millis
+from ringfence_kit.errors import Unavailable
+from ringfence_kit.spool_frames import FRAME_OVERHEAD, HEADER_BYTES, NewItem, Position, SpooledItem
+from ringfence_kit.spool_log import SpoolError, SpoolLog
+
+__all__ = ["Position", "Send", "Spool", "SpoolError", "SpoolFull", "SpoolLimits", "SpoolUnwritable", "SpooledItem"]
+
+MAX_ID_BYTES = 255
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Send: TypeAlias = Callable[[Sequence[SpooledItem]], Awaitable[None]]
+"""Hands a batch to the receiver and returns once the receiver answers for all of it."""
+
+
+class SpoolFull(Unavailable):
+    """What was not delivered yet has reached the bound, so nothing more is taken."""
+
+    def __init__(self, *, used_bytes: int, max_bytes: int) -> None:
+        super().__init__(problem=f"its spool is full ({used_bytes} of {max_bytes} bytes) until the receiver takes more")
+        self.used_bytes = used_bytes
+        self.max_bytes = max_bytes
+
+
+class SpoolUnwritable(Unavailable):
+    """The disk does not take the item, or does not say that it keeps it."""
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(problem=f"its spool cannot be written: {problem}")
+
+
+class SpoolItemError(SpoolError):
+    """The producer handed in something no spool takes: a defect, not a condition."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolLimits:
+    """Sizes of one spool, in bytes and items."""
+
+    max_bytes: int = 256 * 2**20
+    """All files together. Space comes back a segment at a time."""
+    segment_bytes: int = 8 * 2**20
+    max_item_bytes: int = 2**20
+    group_items: int = 1024
+    """The most items that share one sync."""
+    group_bytes: int = 2**20
+    batch_items: int = 500
+    """The most items sent at once."""
+    batch_bytes: int = 2**20
+
+    def __post_init__(self) -> None:
+        if self.max_bytes < 4 * self.segment_bytes:
+            raise SpoolError(f"a spool of {self.max_bytes} bytes needs segments of at most a quarter of that")
+        if self.max_item_bytes > self.segment_bytes:
+            raise SpoolError(f"items of {self.max_item_bytes} bytes do not fit segments of {self.segment_bytes}")
+
+
+def _ignore(*_: object) -> None:
+    """Listen to nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolHooks:
+    """What metrics and logs want to hear of. Called on the event loop; must not block."""
+
+    repaired: Callable[[int], None] = _ignore
+    """Opening cut off this many bytes: a torn end that was never acknowledged."""
+    kept: Callable[[int], None] = _ignore
+    """This many items became durable."""
+    refused: Callable[[Unavailable], None] = _ignore
+    """An item was not taken, or not kept."""
+    delivered: Callable[[int, Millis], None] = _ignore
+    """The receiver took this many items, and the first of them had waited this long."""
+    postponed: Callable[[Exception, Millis], None] = _ignore
+    """The receiver did not take a batch for this reason; it is sent again after this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T]):
+    item: NewItem
+    cost: int
+    kept: asyncio.Future[T]
+
+
+class Spool:
+    """A durable queue. Use as `async with Spool(...) as spool`; leaving the block waits for what was offered."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        clock: Clock,
+        limits: SpoolLimits | None = None,
+        hooks: SpoolHooks | None = None,
+        sync: Callable[[int], None] = os.fdatasync,
+    ) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._limits = limits or SpoolLimits()
+        self._hooks = hooks or SpoolHooks()
+        self._sync = sync
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
+        self._waiting: deque[_Waiting[Position]] = deque()
+        self._committing: list[_Waiting[Position]] = []
+        self._waiting_bytes = 0
+        self._durable_bytes = 0
+        self._last = self._delivered = Position(0)
+        self._offered = asyncio.Event()
+        self._kept = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._open = False
+        self._delivering = False
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._log = await self._on_disk(self._open_log)
+        except BaseException:
+            self._disk.shutdown()
+            raise
+        if self._log.repaired_bytes:
+            self._hooks.repaired(self._log.repaired_bytes)
+        self._durable_bytes = self._log.size
+        self._last, self._delivered = self._log.last, self._log.delivered
+        self._note_emptiness()
+        self._open = True
+        self._committer = asyncio.create_task(self._commit_groups(), name=f"spool {self._directory.name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        self._offered.set()
+        try:
+            await self._committer
+        finally:
+            self._disk.submit(self._log.close)
+            self._disk.shutdown()
+
+    @property
+    def undelivered(self) -> int:
+        """How many durable items the receiver has not taken yet."""
+        return self._last - self._delivered
+
+    @property
+    def used_bytes(self) -> int:
+        """What counts against the bound now."""
+        return self._durable_bytes + self._waiting_bytes
+
+    def offer(self, item_id: str, payload: bytes) -> asyncio.Future[Position]:
+        """Queue an item and return what resolves to its position once it is durable; items keep the order of offers.
+
+        Raises SpoolFull at once; the future raises SpoolUnwritable. A cancelled future may still be delivered.
+        """
+        self._check(item_id, payload)
+        item = NewItem(item_id, payload, self._clock.now())
+        # As if it came in a frame and a segment of its own: the bound holds however the items are grouped.
+        cost = item.cost + FRAME_OVERHEAD + HEADER_BYTES
+        if self.used_bytes + cost > self._limits.max_bytes:
+            full = SpoolFull(used_bytes=self.used_bytes, max_bytes=self._limits.max_bytes)
+            self._hooks.refused(full)
+            raise full
+        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(item, cost, kept))
+        self._waiting_bytes += cost
+        self._empty.clear()
+        self._offered.set()
+        return kept
+
+    async def append(self, item_id: str, payload: bytes) -> Position:
+        """Return the item's position once it is durable. Raises SpoolFull, SpoolUnwritable."""
+        return await self.offer(item_id, payload)
+
+    async def drained(self) -> None:
+        """Return once everything offered so far is delivered (or was refused by the disk)."""
+        await self._empty.wait()
+
+    async def deliver(
+        self, send: Send, *, retry_on: tuple[type[Exception], ...], backoff: Backoff | None = None
+    ) -> NoReturn:
+        """Send what is kept, batch after batch, for as long as the caller lets it run.
+
+        A batch whose `send` raises one of `retry_on` is sent again; any other exception ends the delivery, and nothing
+        is forgotten. A receiver that refuses one item for good would hold up the rest, so `send` settles that itself:
+        it returns normally once the item is logged as lost.
+        """
+        if self._delivering:
+            raise SpoolError(f"{self._directory} is already being delivered; order needs a single loop")
+        self._delivering = True
+        backoff = backoff or Backoff()
+        try:
+            while True:
+                self._kept.clear()
+                batch = await self._next_batch()
+                if batch:
+                    await self._send_until_taken(send, batch, retry_on, backoff)
+                    await self._forget(batch)
+                else:
+                    await self._kept.wait()
+        finally:
+            self._delivering = False
+
+    async def _next_batch(self) -> list[SpooledItem]:
+        limits = self._limits
+        return await self._on_disk(
+            self._log.read, self._delivered, max_items=limits.batch_items, max_bytes=limits.batch_bytes
+        )
+
+    async def _send_until_taken(
+        self, send: Send, batch: list[SpooledItem], retry_on: tuple[type[Exception], ...], backoff: Backoff
+    ) -> None:
+        while True:
+            try:
+                await send(batch)
+            except retry_on as error:
+                wait = Millis(round(backoff.next_wait() * 1_000))
+                self._hooks.postponed(error, wait)
+                await self._clock.sleep(wait)
+            else:
+                backoff.reset()
+                return
+
+    async def _forget(self, batch: list[SpooledItem]) -> None:
+        self._delivered = batch[-1].position  # before the disk knows: at worst a cancelled caller makes it come twice
+        self._hooks.delivered(len(batch), Millis(max(0, self._clock.now() - batch[0].at)))
+        await self._on_disk(self._log.release, self._delivered)
+        self._durable_bytes = self._log.size
+        self._note_emptiness()
+
+    async def _commit_groups(self) -> None:
+        try:
+            while self._open or self._waiting:
+                if self._waiting:
+                    self._committing = self._take_group()
+                    await self._commit(self._committing)
+                    self._committing = []
+                else:
+                    self._offered.clear()
+                    await self._offered.wait()
+        finally:
+            self._open = False  # whatever ended this, no producer is left waiting for ever
+            self._refuse([*self._committing, *self._waiting], SpoolUnwritable(problem="it is closed"))
+            self._waiting.clear()
+
+    async def _commit(self, group: list[_Waiting[Position]]) -> None:
+        try:
+            first = await self._on_disk(self._log.append, [waiting.item for waiting in group])
+        except (OSError, SpoolError) as error:
+            self._refuse(group, SpoolUnwritable(problem=str(error)))
+            return
+        self._settle(group)
+        self._last = Position(first + len(group) - 1)
+        self._kept.set()
+        self._hooks.kept(len(group))
+        for offset, waiting in enumerate(group):
+            if not waiting.kept.done():
+                waiting.kept.set_result(Position(first + offset))
+
+    def _refuse(self, group: list[_Waiting[Position]], failure: SpoolUnwritable) -> None:
+        self._settle(group)
+        for waiting in group:
+            self._hooks.refused(failure)
+            if not waiting.kept.done():
+                waiting.kept.set_exception(failure)
+        self._note_emptiness()
+
+    def _settle(self, group: list[_Waiting[Position]]) -> None:
+        self._waiting_bytes -= sum(waiting.cost for waiting in group)
+        self._durable_bytes = self._log.size
+
+    def _take_group(self) -> list[_Waiting[Position]]:
+        group = [self._waiting.popleft()]
+        size = group[0].cost
+        while self._waiting and len(group) < self._limits.group_items:
+            size += self._waiting[0].cost
+            if size > self._limits.group_bytes:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+    def _note_emptiness(self) -> None:
+        if self._delivered == self._last and not self._waiting_bytes:
+            self._empty.set()
+
+    def _check(self, item_id: str, payload: bytes) -> None:
+        if not self._open:
+            raise SpoolUnwritable(problem="it is closed")
+        if not 1 <= _encoded_length(item_id) <= MAX_ID_BYTES:
+            raise SpoolItemError(f"an item id has 1 to {MAX_ID_BYTES} bytes of UTF-8, {item_id!r} does not")
+        if len(payload) > self._limits.max_item_bytes:
+            raise SpoolItemError(f"an item has at most {self._limits.max_item_bytes} bytes, not {len(payload)}")
+
+    def _open_log(self) -> SpoolLog:
+        return SpoolLog(self._directory, segment_bytes=self._limits.segment_bytes, sync=self._sync)
+
+    async def _on_disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))
+
+
+def _encoded_length(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:  # a lone surrogate: not text, and not to be written as if it were
+        return 0
