@@ -124,7 +124,7 @@ def main() -> int:
     arguments.add_argument("--check", action="store_true", help=f"fail under {FLOOR} times")
     chosen = arguments.parse_args()
     taken = asyncio.run(measure(chosen.rounds, chosen.rows))
-    print(f"{'durable writes, ' + str(WRITERS) + ' callers':<28}{'µs a row':>10}{'× alone':>10}{'× groups of 1':>16}")
+    print(f"{'durable writes, ' + str(WRITERS) + ' callers':<28}{'µs a row':>10}{'x alone':>10}{'x groups of 1':>16}")
     for name, figures in taken.items():
         against = [f"{ratio(taken, name, base):.1f}" for base in ("alone", "groups of 1")]
         print(f"{name:<28}{statistics.median(figures):>10.0f}{against[0]:>10}{against[1]:>16}")
