@@ -92,6 +92,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. The DID is well formed and unknown."""
     ERROR_REASON_KEY_ALREADY_USED: _ErrorReason.ValueType  # 116
     """ALREADY_EXISTS. The public key already belongs to another agent. One key, one agent."""
+    ERROR_REASON_AGENT_SUSPENDED: _ErrorReason.ValueType  # 117
+    """FAILED_PRECONDITION. The agent's identity is suspended after a confirmed incident."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -169,4 +171,6 @@ ERROR_REASON_DID_NOT_FOUND: ErrorReason.ValueType  # 115
 """NOT_FOUND. The DID is well formed and unknown."""
 ERROR_REASON_KEY_ALREADY_USED: ErrorReason.ValueType  # 116
 """ALREADY_EXISTS. The public key already belongs to another agent. One key, one agent."""
+ERROR_REASON_AGENT_SUSPENDED: ErrorReason.ValueType  # 117
+"""FAILED_PRECONDITION. The agent's identity is suspended after a confirmed incident."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -33,6 +33,8 @@ class _IdentityStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Identi
     """In good standing."""
     IDENTITY_STATUS_REVOKED: _IdentityStatus.ValueType  # 2
     """Revoked for good."""
+    IDENTITY_STATUS_SUSPENDED: _IdentityStatus.ValueType  # 3
+    """Suspended after a confirmed incident: no tokens are issued, every pdp denies it."""
 
 class IdentityStatus(_IdentityStatus, metaclass=_IdentityStatusEnumTypeWrapper):
     """Whether an identity may be used."""
@@ -43,6 +45,8 @@ IDENTITY_STATUS_ACTIVE: IdentityStatus.ValueType  # 1
 """In good standing."""
 IDENTITY_STATUS_REVOKED: IdentityStatus.ValueType  # 2
 """Revoked for good."""
+IDENTITY_STATUS_SUSPENDED: IdentityStatus.ValueType  # 3
+"""Suspended after a confirmed incident: no tokens are issued, every pdp denies it."""
 Global___IdentityStatus: _TypeAlias = IdentityStatus  # noqa: Y015
 
 class _WatchEventType:

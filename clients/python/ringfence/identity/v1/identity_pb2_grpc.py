@@ -423,7 +423,7 @@ class CredentialServiceServicer:
         """Issues an access token to an agent that proves possession of its key with a signed assertion (RFC 7523).
 
         Open: the assertion is the authentication.
-        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, SCOPE_NOT_GRANTED.
+        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -230,7 +230,7 @@ class CredentialServiceStub:
     """Issues an access token to an agent that proves possession of its key with a signed assertion (RFC 7523).
 
     Open: the assertion is the authentication.
-    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, SCOPE_NOT_GRANTED.
+    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
     """
     GetJwks: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetJwksRequest, _identity_pb2.GetJwksResponse]
     """Returns the keys that verify an environment's tokens (RFC 7517). Open to everyone.
@@ -247,7 +247,7 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     """Issues an access token to an agent that proves possession of its key with a signed assertion (RFC 7523).
 
     Open: the assertion is the authentication.
-    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, SCOPE_NOT_GRANTED.
+    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
     """
     GetJwks: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetJwksRequest, _identity_pb2.GetJwksResponse]  # type: ignore[assignment]
     """Returns the keys that verify an environment's tokens (RFC 7517). Open to everyone.
@@ -267,7 +267,7 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         """Issues an access token to an agent that proves possession of its key with a signed assertion (RFC 7523).
 
         Open: the assertion is the authentication.
-        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, SCOPE_NOT_GRANTED.
+        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
         """
 
     @_abc_1.abstractmethod

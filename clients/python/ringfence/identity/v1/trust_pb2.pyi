@@ -43,9 +43,13 @@ class _SignalKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignalKind
     SIGNAL_KIND_FORGED_SIGNATURE: _SignalKind.ValueType  # 7
     """A replayed or forged signature: -200."""
     SIGNAL_KIND_INCIDENT_CONFIRMED: _SignalKind.ValueType  # 8
-    """An incident a person confirmed: -400."""
+    """An incident a person confirmed: -400, and the identity is suspended."""
     SIGNAL_KIND_TASK_REJECTED: _SignalKind.ValueType  # 9
     """A consumer rejected the agent's work: -2, at most 20 a day from one reporter and 60 a day in all."""
+    SIGNAL_KIND_SLO_BUDGET_EXHAUSTED: _SignalKind.ValueType  # 10
+    """A service-level objective's error budget is exhausted: -25."""
+    SIGNAL_KIND_HEARTBEAT: _SignalKind.ValueType  # 11
+    """The agent is alive: 0. Keeps nothing from fading."""
 
 class SignalKind(_SignalKind, metaclass=_SignalKindEnumTypeWrapper):
     """What was observed. What each is worth is configuration of the identity service; the defaults stand beside them."""
@@ -67,9 +71,13 @@ SIGNAL_KIND_SCOPE_ESCALATION: SignalKind.ValueType  # 6
 SIGNAL_KIND_FORGED_SIGNATURE: SignalKind.ValueType  # 7
 """A replayed or forged signature: -200."""
 SIGNAL_KIND_INCIDENT_CONFIRMED: SignalKind.ValueType  # 8
-"""An incident a person confirmed: -400."""
+"""An incident a person confirmed: -400, and the identity is suspended."""
 SIGNAL_KIND_TASK_REJECTED: SignalKind.ValueType  # 9
 """A consumer rejected the agent's work: -2, at most 20 a day from one reporter and 60 a day in all."""
+SIGNAL_KIND_SLO_BUDGET_EXHAUSTED: SignalKind.ValueType  # 10
+"""A service-level objective's error budget is exhausted: -25."""
+SIGNAL_KIND_HEARTBEAT: SignalKind.ValueType  # 11
+"""The agent is alive: 0. Keeps nothing from fading."""
 Global___SignalKind: _TypeAlias = SignalKind  # noqa: Y015
 
 class _SignalOutcome:

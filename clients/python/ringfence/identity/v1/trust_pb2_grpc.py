@@ -54,7 +54,8 @@ class TrustServiceServicer:
     def RecordSignals(self, request, context):
         """Records evidence about agents. Idempotent by `signal_id`; one bad signal does not stop the others.
 
-        Needs service or platform-admin. Errors: INVALID_REQUEST.
+        Needs service or platform-admin; a gateway may report TASK_ACCEPTED and TASK_REJECTED as its own judgement or that of
+        an agent it speaks for. Errors: INVALID_REQUEST, NOT_PERMITTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,8 @@ class TrustServiceStub:
     RecordSignals: _grpc.UnaryUnaryMultiCallable[_trust_pb2.RecordSignalsRequest, _trust_pb2.RecordSignalsResponse]
     """Records evidence about agents. Idempotent by `signal_id`; one bad signal does not stop the others.
 
-    Needs service or platform-admin. Errors: INVALID_REQUEST.
+    Needs service or platform-admin; a gateway may report TASK_ACCEPTED and TASK_REJECTED as its own judgement or that of
+    an agent it speaks for. Errors: INVALID_REQUEST, NOT_PERMITTED.
     """
     GetTrust: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GetTrustRequest, _trust_pb2.GetTrustResponse]
     """Returns the score and ring of an agent now. A read changes nothing.
@@ -52,7 +53,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     RecordSignals: _aio.UnaryUnaryMultiCallable[_trust_pb2.RecordSignalsRequest, _trust_pb2.RecordSignalsResponse]  # type: ignore[assignment]
     """Records evidence about agents. Idempotent by `signal_id`; one bad signal does not stop the others.
 
-    Needs service or platform-admin. Errors: INVALID_REQUEST.
+    Needs service or platform-admin; a gateway may report TASK_ACCEPTED and TASK_REJECTED as its own judgement or that of
+    an agent it speaks for. Errors: INVALID_REQUEST, NOT_PERMITTED.
     """
     GetTrust: _aio.UnaryUnaryMultiCallable[_trust_pb2.GetTrustRequest, _trust_pb2.GetTrustResponse]  # type: ignore[assignment]
     """Returns the score and ring of an agent now. A read changes nothing.
@@ -71,7 +73,8 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trust_pb2.RecordSignalsResponse, _abc.Awaitable[_trust_pb2.RecordSignalsResponse]]:
         """Records evidence about agents. Idempotent by `signal_id`; one bad signal does not stop the others.
 
-        Needs service or platform-admin. Errors: INVALID_REQUEST.
+        Needs service or platform-admin; a gateway may report TASK_ACCEPTED and TASK_REJECTED as its own judgement or that of
+        an agent it speaks for. Errors: INVALID_REQUEST, NOT_PERMITTED.
         """
 
     @_abc_1.abstractmethod
