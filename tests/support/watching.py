@@ -1,9 +1,15 @@
 """Reading watches in tests."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
+from typing import TypeVar
 
+from ringfence_kit.clock import ManualClock, Millis
 from ringfence_kit.events import Bookmark, Event, WatchItem
+from ringfence_kit.watch import BOOKMARK_EVERY
+
+T = TypeVar("T")
 
 
 async def take(stream: AsyncGenerator[WatchItem, None], count: int) -> list[WatchItem]:
@@ -27,3 +33,12 @@ async def only_events(stream: AsyncIterator[WatchItem]) -> AsyncIterator[Event]:
     async for item in stream:
         if not isinstance(item, Bookmark):
             yield item
+
+
+async def while_time_passes(clock: ManualClock, waiting: Awaitable[T], *, step: Millis = BOOKMARK_EVERY) -> T:
+    """Return what `waiting` gives, moving `clock` on by `step` again and again until it does."""
+    future = asyncio.ensure_future(waiting)
+    while not future.done():
+        clock.advance(step)
+        await asyncio.wait({future}, timeout=0.01)
+    return await future
