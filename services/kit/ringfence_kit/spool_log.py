@@ -110,6 +110,7 @@ class SpoolLog:
             raise
         self.delivered = min(self.last, max(self._read_delivered(), Position(self._segments[0].first - 1)))
         self.size = sum(segment.size for segment in self._segments)
+        self._write_delivered()  # a hint past the end, in a directory put together by hand, must not outlive the append
 
     def close(self) -> None:
         """Let another process open the directory."""
@@ -155,8 +156,7 @@ class SpoolLog:
             self._segments[0].path.unlink()
             _sync_directory(self._directory)  # oldest first, also after a power cut: a hole would look like damage
             self.size -= self._segments.pop(0).size
-        with contextlib.suppress(OSError):  # only a hint, and a full disk must not stop the delivery that empties it
-            self._write_delivered()
+        self._write_delivered()
 
     def _write(self, frame: bytes) -> None:
         try:
@@ -251,20 +251,24 @@ class SpoolLog:
             if frame is None:
                 if not newest or whole_frame_behind(salt, data, offset, Position(self.last + 1)):
                     raise SpoolCorruptError(path, offset, "a frame does not match its digest, and it is not the last")
-                self._cut(path, offset, len(data))
+                self.repaired_bytes = len(data) - offset
                 break
             offset += frame.size
             self.last = Position(self.last + len(frame.items))
+        if newest:
+            self._make_durable(path, offset)
         return _Segment(first, path, salt, offset)
 
-    def _cut(self, path: Path, end: int, found: int) -> None:
+    def _make_durable(self, path: Path, end: int) -> None:
+        """Cut a segment to what is whole, and sync it: a frame whose writer was killed before its sync may be read here
+        and yet be gone after a power cut, when its positions are somebody else's.
+        """
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.ftruncate(descriptor, end)
             self._sync(descriptor)
         finally:
             os.close(descriptor)
-        self.repaired_bytes += found - end
 
     def _read_delivered(self) -> Position:
         try:
@@ -277,8 +281,9 @@ class SpoolLog:
     def _write_delivered(self) -> None:
         number = int(self.delivered).to_bytes(8)
         temporary = self._directory / "delivered.new"
-        temporary.write_bytes(number + digest(b"delivered", number))
-        temporary.replace(self._directory / "delivered")
+        with contextlib.suppress(OSError):  # only a hint, and a full disk must not stop the delivery that empties it
+            temporary.write_bytes(number + digest(b"delivered", number))
+            temporary.replace(self._directory / "delivered")
 
 
 def _first_of(path: Path) -> Position:

@@ -2,6 +2,7 @@ import asyncio
 import itertools
 import os
 import resource
+import shutil
 import stat
 import threading
 from collections.abc import Iterator, Sequence
@@ -414,6 +415,21 @@ class TestBadDisk:
         (segment,) = (tmp_path / "s").glob("*.seg")
         os.truncate(segment, segment.stat().st_size - 1)
         async with Spool(tmp_path / "s", clock=clock) as spool:
+            assert spool.undelivered == 1
+
+    async def test_a_hint_past_the_end_does_not_swallow_later_items(self, tmp_path: Path, clock: ManualClock) -> None:
+        """A directory restored from two back-ups: the position of delivery is newer than the items."""
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            await spool.append("old", b"x")
+        shutil.copytree(tmp_path / "s", tmp_path / "restored")
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            for number in range(5):
+                await spool.append(f"id-{number}", b"x")
+            await deliver_all(spool, Receiver())
+        shutil.copy(tmp_path / "s" / "delivered", tmp_path / "restored" / "delivered")
+        async with Spool(tmp_path / "restored", clock=clock) as spool:
+            await spool.append("new", b"x")
+        async with Spool(tmp_path / "restored", clock=clock) as spool:
             assert spool.undelivered == 1
 
     async def test_files_are_for_their_owner_only(self, tmp_path: Path, clock: ManualClock) -> None:
