@@ -67,7 +67,7 @@ class Output:
     def event(self, message: MessageT, view: Callable[[MessageT], RenderableType]) -> None:
         """Print one event of a stream, on one line, at once."""
         if self.is_json:
-            self._raw(json.dumps(as_json(message), ensure_ascii=False))
+            self._json(json.dumps(as_json(message), ensure_ascii=False))
         else:
             self.stdout.print(view(message))
         self.stdout.file.flush()
@@ -75,16 +75,26 @@ class Output:
     def value(self, value: Mapping[str, Any] | Sequence[Any], view: Callable[[], RenderableType]) -> None:
         """Print what is no message: `value` as JSON, or what `view` makes of it."""
         if self.is_json:
-            self._raw(json.dumps(value, indent=2, ensure_ascii=False))
+            self._json(json.dumps(value, indent=2, ensure_ascii=False))
         else:
             self.stdout.print(view())
+
+    def raw(self, content: bytes) -> None:
+        """Print bytes as they are, whatever the format: they are a document of their own."""
+        self.stdout.file.flush()
+        binary = getattr(self.stdout.file, "buffer", None)
+        if binary is None:
+            self.stdout.file.write(content.decode("utf-8", "replace"))
+        else:
+            binary.write(content)
+            binary.flush()
 
     def hint(self, text: str) -> None:
         """Tell a person what they could do next; programs are told nothing."""
         if not self.is_json:
             self.stderr.print(Text(plain(text), style="dim"))
 
-    def _raw(self, text: str) -> None:
+    def _json(self, text: str) -> None:
         self.stdout.out(text, highlight=False)
 
 

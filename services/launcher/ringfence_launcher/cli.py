@@ -1,0 +1,114 @@
+"""The `ringfence` command: its table of commands, its help, and its exit codes.
+
+`main` lives here rather than in `__main__.py` so that tests run the same entry point in their own process.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ringfence_launcher.exit_codes import MEANINGS, ExitCode
+from ringfence_launcher.lazy_commands import LazyCommand, lazy_group
+from ringfence_launcher.output import console
+from ringfence_launcher.problems import Problem, print_problem
+
+DEBUG_VARIABLE = "RINGFENCE_CLI_DEBUG"
+"""Set, a defect ends with its traceback."""
+
+_RUN, _AGENTS, _POLICIES, _EVIDENCE = "Run the services", "Agents", "Policies", "Evidence"
+
+COMMANDS = {
+    name: LazyCommand(module=f"ringfence_launcher.commands.{name}", help=line, panel=panel)
+    for name, panel, line in (
+        ("up", _RUN, "Start all four services on this machine, on loopback."),
+        ("serve", _RUN, "Start one service."),
+        ("config", _RUN, "Print the effective configuration and where each value comes from."),
+        ("doctor", _RUN, "Find out what is wrong with this set-up, and how to mend it."),
+        ("demo", _RUN, "Show the closed loop in a mesh of its own, step by step."),
+        ("agent", _AGENTS, "Register agents, find them, change them, retire them, watch them."),
+        ("sponsor", _AGENTS, "Register the people who answer for agents."),
+        ("did", _AGENTS, "Enrol agents, resolve their DIDs, revoke them."),
+        ("token", _AGENTS, "Get an agent's access token, or look into one."),
+        ("trust", _AGENTS, "See how far an agent is trusted now."),
+        ("policy", _POLICIES, "Check, push and show policies; ask for a decision, or why it came out so."),
+        ("kill", _POLICIES, "Stop an agent, a tool, a namespace or everything; and let go again."),
+        ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
+        ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),
+    )
+}
+
+
+def _exit_code_table() -> str:
+    return "\n".join(f"{int(code):>3}  {escape(meaning)}" for code, meaning in MEANINGS.items())
+
+
+app = typer.Typer(
+    name="ringfence",
+    cls=lazy_group(COMMANDS),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"[bold]Exit codes[/bold]\n{_exit_code_table()}\n\nExample: ringfence up",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - one command in a thousand needs it
+
+        sys.stdout.write(f"ringfence {version('ringfence')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def ringfence(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The control plane for agent meshes: who is this agent, may it, and what did it do?"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code. Nothing leaves it as a traceback but a defect of ours."""
+    try:
+        _refuse_undecodable(sys.argv[1:] if arguments is None else arguments)
+        app(arguments, prog_name="ringfence")
+    except Problem as problem:
+        print_problem(problem, console(stderr=True), as_json=False)
+        return int(problem.code)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except SystemExit as ended:
+        return _code_of(ended)
+    except Exception as error:
+        if DEBUG_VARIABLE in os.environ:
+            raise
+        print_problem(_defect(error), console(stderr=True), as_json=False)
+        return int(ExitCode.DEFECT)
+    return int(ExitCode.OK)
+
+
+def _defect(error: Exception) -> Problem:
+    return Problem(
+        f"a defect in ringfence: {type(error).__name__}: {error}",
+        code=ExitCode.DEFECT,
+        mend=f"please report it, with what {DEBUG_VARIABLE}=1 prints",
+    )
+
+
+def _refuse_undecodable(arguments: list[str]) -> None:
+    """Refuse bytes that are no UTF-8: they could be sent to no service and stand in no file of ours."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise Problem("an argument is not UTF-8", code=ExitCode.USAGE, mend="check the terminal's encoding")
+
+
+def _code_of(ended: SystemExit) -> int:
+    if ended.code is None:
+        return int(ExitCode.OK)
+    return ended.code if isinstance(ended.code, int) else int(ExitCode.DEFECT)

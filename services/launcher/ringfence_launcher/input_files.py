@@ -1,0 +1,53 @@
+"""Reads the files commands are given, as bytes or as a message, with a Problem for what cannot be used."""
+
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from google.protobuf.json_format import ParseDict, ParseError
+from google.protobuf.message import Message
+
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.problems import Problem
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+MAX_BYTES = 8 << 20
+"""No service takes more than this from one file; a mistyped path must not fill the memory."""
+
+
+def read_bytes(file: Path) -> bytes:
+    """Return the content of a file; `-` reads standard input."""
+    try:
+        if str(file) == "-":
+            content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        else:
+            with file.open("rb") as opened:
+                content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise unusable(file, error.strerror or str(error)) from error
+    if len(content) > MAX_BYTES:
+        raise unusable(file, f"it is larger than {MAX_BYTES} bytes")
+    return content
+
+
+def read_message(file: Path, message: MessageT) -> MessageT:
+    """Fill `message` from a YAML or JSON file in the proto's JSON form; an unknown field is a Problem."""
+    try:
+        ParseDict(_mapping(read_bytes(file)), message)
+    except (yaml.YAMLError, ParseError, ValueError, TypeError, RecursionError) as error:
+        raise unusable(file, " ".join(str(error).split())) from error
+    return message
+
+
+def unusable(file: Path, problem: str) -> Problem:
+    """Return the Problem of a file that cannot be used."""
+    return Problem(f"{file}: {problem}", code=ExitCode.CONFIGURATION, mend="correct the file, or name another")
+
+
+def _mapping(content: bytes) -> dict[str, Any]:
+    document = yaml.safe_load(content)
+    if not isinstance(document, dict):
+        raise TypeError("it must be a mapping of field names to values")
+    return document

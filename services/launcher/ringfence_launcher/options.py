@@ -1,0 +1,140 @@
+"""The options many commands share, declared once, and what every command does around its own work.
+
+    @app.command()
+    @speaks_to("registry")
+    def get(mesh: Mesh, out: Output, name: AgentArgument) -> None:
+        \"\"\"Show one agent.\"\"\"
+
+`speaks_to` adds the options that say where the services are and how to print, hands the command a `Mesh` and an
+`Output`, and ends it with the exit code of whatever `Problem` it meets. `prints` does the same for commands that need
+no service. Typer reads a command's options from its signature, so the signatures are put together here.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Concatenate, ParamSpec
+
+import typer
+
+from ringfence_launcher.connection import Mesh
+from ringfence_launcher.endpoints import ConnectionFlags, Endpoints
+from ringfence_launcher.output import Output, OutputFormat
+from ringfence_launcher.problems import Problem, print_problem
+
+Params = ParamSpec("Params")
+
+_CONNECTION = "Connection"
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(help="Data directory of a running `ringfence up`. Default: ./.ringfence", rich_help_panel=_CONNECTION),
+]
+OutputOption = Annotated[
+    OutputFormat,
+    typer.Option("--output", "-o", envvar="RINGFENCE_CLI_OUTPUT", help="How to print.", show_envvar=False),
+]
+RequestIdOption = Annotated[
+    str, typer.Option(help="A UUID that makes repeating this command harmless for 24 h. Default: a new one.")
+]
+EtagOption = Annotated[str, typer.Option(help="Do it only if the thing still has this etag.")]
+
+
+def speaks_to(subject: str) -> Callable[[Callable[Concatenate[Mesh, Output, Params], None]], Callable[..., None]]:
+    """Make a function a command about the service `subject`: an `--addr` without a name is that service's."""
+
+    def decorate(command: Callable[Concatenate[Mesh, Output, Params], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            out = Output(given.pop("output"))
+            flags, timeout = _take_connection(given), given.pop("timeout")
+            with explaining(out), Mesh(Endpoints.of(flags, subject=subject), timeout=timeout) as mesh:
+                command(mesh, out, **given)  # type: ignore[call-arg]  # what is left are the command's own options
+
+        return _with_options(run, command, drop=2, options=[*_signature(_connection_options), *_signature(_output)])
+
+    return decorate
+
+
+def prints(command: Callable[Concatenate[Output, Params], None]) -> Callable[..., None]:
+    """Make a function a command that needs no service."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        out = Output(given.pop("output"))
+        with explaining(out):
+            command(out, **given)  # type: ignore[call-arg]  # what is left are the command's own options
+
+    return _with_options(run, command, drop=1, options=_signature(_output))
+
+
+@contextmanager
+def explaining(out: Output) -> Iterator[None]:
+    """Print a Problem where the person or program looks for it, and end with its exit code."""
+    try:
+        yield
+    except Problem as problem:
+        print_problem(problem, out.stderr, as_json=out.is_json)
+        raise typer.Exit(int(problem.code)) from None
+
+
+def _connection_options(
+    *,
+    addr: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[SERVICE=]HOST:PORT", help="Address of a service; repeat.", rich_help_panel=_CONNECTION),
+    ] = None,
+    data: DataOption = None,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Bearer token. A file is safer: others see command lines.", rich_help_panel=_CONNECTION),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the bearer token.", rich_help_panel=_CONNECTION)
+    ] = None,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="PEM file of the authority the services' certificates are from.", rich_help_panel=_CONNECTION
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="PEM file of your own certificate.", rich_help_panel=_CONNECTION)
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its key.", rich_help_panel=_CONNECTION)] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=0.001, envvar="RINGFENCE_CLI_TIMEOUT", help="Seconds to wait.", rich_help_panel=_CONNECTION),
+    ] = 10.0,
+) -> None: ...
+
+
+def _output(*, output: OutputOption = OutputFormat.TABLE) -> None: ...
+
+
+def _take_connection(given: dict[str, Any]) -> ConnectionFlags:
+    return ConnectionFlags(
+        addresses=given.pop("addr") or (),
+        data=given.pop("data"),
+        token=given.pop("token"),
+        token_file=given.pop("token_file"),
+        tls_ca=given.pop("tls_ca"),
+        tls_cert=given.pop("tls_cert"),
+        tls_key=given.pop("tls_key"),
+    )
+
+
+def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def _with_options(
+    run: Callable[..., None], command: Callable[..., Any], *, drop: int, options: list[inspect.Parameter]
+) -> Callable[..., None]:
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in _signature(command)[drop:]]
+    parameters = [*own, *options]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature looks for
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

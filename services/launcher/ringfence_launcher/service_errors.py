@@ -1,0 +1,173 @@
+"""What a service said when it refused, turned into a `Problem`: what happened, the reason code, what to do about it.
+
+The exit code follows the status code, because that is what tells a retry loop what to do (AIP-193); the advice follows
+the reason, because that is what went wrong. Every reason any service documents has its advice here, by test.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from ringfence_launcher.endpoints import Sourced
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.problems import Detail, Problem
+
+DetailT = TypeVar("DetailT", bound=Message)
+
+EXIT_CODES: Mapping[grpc.StatusCode, ExitCode] = {
+    grpc.StatusCode.CANCELLED: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN: ExitCode.DEFECT,
+    grpc.StatusCode.INVALID_ARGUMENT: ExitCode.INVALID,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.NOT_FOUND: ExitCode.NOT_FOUND,
+    grpc.StatusCode.ALREADY_EXISTS: ExitCode.CONFLICT,
+    grpc.StatusCode.PERMISSION_DENIED: ExitCode.NOT_PERMITTED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.FAILED_PRECONDITION: ExitCode.CONFLICT,
+    grpc.StatusCode.ABORTED: ExitCode.CONFLICT,
+    grpc.StatusCode.OUT_OF_RANGE: ExitCode.INVALID,
+    grpc.StatusCode.UNIMPLEMENTED: ExitCode.DEFECT,
+    grpc.StatusCode.INTERNAL: ExitCode.DEFECT,
+    grpc.StatusCode.UNAVAILABLE: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.DATA_LOSS: ExitCode.DEFECT,
+    grpc.StatusCode.UNAUTHENTICATED: ExitCode.NOT_PERMITTED,
+}
+
+ADVICE: Mapping[str, str] = {
+    "INVALID_REQUEST": "correct what is listed and try again",
+    "REQUEST_ID_REUSED": "leave --request-id out, or give a new UUID",
+    "PAGE_TOKEN_INVALID": "start the listing again from its beginning",
+    "ETAG_MISMATCH": "read it again, see what changed, and repeat the command with the new --etag",
+    "UNAUTHENTICATED": "give a token with --token-file or RINGFENCE_TOKEN_FILE; `ringfence doctor` shows which is used",
+    "NOT_PERMITTED": "ask somebody with the role it needs, or use another credential",
+    "QUOTA_EXCEEDED": "wait and try again",
+    "REVISION_COMPACTED": "watch from the present: leave --from out",
+    "REVISION_IN_FUTURE": "the store was replaced: watch from the present, leave --from out",
+    "WATCHER_TOO_SLOW": "watch again with --from the revision it names; nothing was lost",
+    "UNAVAILABLE": "wait a moment and try again; `ringfence doctor` shows what is missing",
+    "MALFORMED_MESSAGE": "use a ringfence of the same version as the services",
+    "MESSAGE_TOO_LARGE": "send less at once",
+    "METHOD_UNKNOWN": "check the address with `ringfence doctor`, and that both sides have the same version",
+    "DEADLINE_EXCEEDED": "try again, with a longer --timeout if needed; a change may have happened: look first",
+    "INTERNAL": "look up the reference in the service's log and report it",
+    "AGENT_NOT_FOUND": "see what there is with `ringfence agent list`; enrol an agent with `ringfence did enrol`",
+    "AGENT_ALREADY_EXISTS": "change it with `ringfence agent update`, or take another name; names are not reused",
+    "AGENT_RETIRED": "a retired agent stays as it is: register a new one",
+    "CARD_INVALID": "correct the card at the JSON pointers listed",
+    "FILTER_INVALID": "see `ringfence agent list --help` for the fields a filter may name",
+    "AGENT_ALREADY_ENROLLED": "see it with `ringfence did get`; one agent has one identity in an environment",
+    "AGENT_REVOKED": "revocation is for good: register and enrol a new agent",
+    "SPONSOR_NOT_FOUND": "register the person first with `ringfence sponsor register`",
+    "SPONSOR_ALREADY_EXISTS": "use the sponsor that is there, or take another name",
+    "BIRTH_CERTIFICATE_INCOMPLETE": "add what is listed to the certificate file; see `ringfence did certificate`",
+    "EVALUATION_GATE_UNMET": "run the evaluation and enter its result, or outside prod let a sponsor waive the gate",
+    "CHALLENGE_INVALID": "run the command again: a challenge is good for 120 s",
+    "PROOF_INVALID": "the certificate changed on its way, or the versions differ: run the command again",
+    "KEY_REFUSED": "make a new key: name another file with --key",
+    "ASSERTION_INVALID": "check this machine's clock (`ringfence doctor`), and that the key is the agent's",
+    "ASSERTION_REPLAYED": "run the command again: every assertion is good once",
+    "SCOPE_NOT_GRANTED": "ask only for scopes its birth certificate permits: `ringfence did get` lists them",
+    "ENVIRONMENT_UNKNOWN": "name an environment this identity service hosts, for example dev",
+    "DID_INVALID": "check the DID; it starts with did:webvh:, did:web: or did:key:",
+    "DID_NOT_FOUND": "check the DID and the environment's identity service",
+    "KEY_ALREADY_USED": "one key, one agent: let `ringfence did enrol` make a new key file",
+    "BUNDLE_INVALID": "correct the files at the lines listed; `ringfence policy lint` checks without a server",
+    "BUNDLE_NOT_FOUND": "push policies first: `ringfence policy push FILE…`",
+    "KILL_SWITCH_NOT_FOUND": "see what is engaged with `ringfence kill list`",
+    "KILL_SWITCH_ALREADY_ENGAGED": "it is stopped already: `ringfence kill list`",
+    "ENTRY_NOT_FOUND": "check the decision id; a decision reaches the log within a second",
+    "TREE_SIZE_OUT_OF_RANGE": "ask for a size the log has reached: `ringfence audit checkpoint`",
+    "DECISION_ENTRY_INVALID": "use a ringfence of the same version as the services",
+    "DECISION_CONFLICT": "entries are never replaced: give the decision an id of its own",
+    "INGEST_OVERLOADED": "wait and send the same batch again",
+    "OUTCOME_CONFLICT": "each reporter judges a piece of work once",
+}
+"""Reason to what the person at the keyboard can do about it."""
+
+
+class EndedCall(Protocol):
+    """What grpc raises from a call: an RpcError that is also the call."""
+
+    def code(self) -> grpc.StatusCode:
+        """Return the status code."""
+        ...
+
+    def details(self) -> str | None:
+        """Return the status message."""
+        ...
+
+    def trailing_metadata(self) -> Any:
+        """Return pairs of key and value."""
+        ...
+
+
+def problem_of(call: EndedCall, *, service: str, address: Sourced) -> Problem:
+    """Return what a call to `service` that failed means to the person who typed the command."""
+    code, status = call.code(), _status(call)
+    info = next(_details(status, ErrorInfo), None)
+    if info is None:
+        return _transport_problem(call, service=service, address=address)
+    return Problem(
+        f"{service}: {status.message}",
+        code=EXIT_CODES[code],
+        reason=info.reason,
+        mend=_mend(info.reason, status),
+        details=tuple(_violations(status)),
+    )
+
+
+def _transport_problem(call: EndedCall, *, service: str, address: Sourced) -> Problem:
+    """Explain an error that no Ringfence service sent: the connection, a proxy, or another program on the port."""
+    code, said = call.code(), call.details() or "no details"
+    where = f"{service} at {address.value} (from {address.source})"
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+        return Problem(
+            f"{where} did not answer: {said}",
+            code=ExitCode.UNAVAILABLE,
+            mend="start it with `ringfence up`, or name its address with --addr; `ringfence doctor` looks closer",
+        )
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Problem(f"{where} did not answer in time", code=ExitCode.UNAVAILABLE, mend=ADVICE["DEADLINE_EXCEEDED"])
+    return Problem(
+        f"{where} answered {code.name}: {said}",
+        code=EXIT_CODES[code],
+        mend=f"check that {address.value} is Ringfence's {service} service: `ringfence doctor`",
+    )
+
+
+def _status(call: EndedCall) -> Status:
+    status = Status()
+    for key, value in call.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            try:
+                status.ParseFromString(value)
+            except DecodeError:
+                return Status()
+    return status
+
+
+def _details(status: Status, kind: type[DetailT]) -> Iterator[DetailT]:
+    for packed in status.details:
+        if packed.Is(kind.DESCRIPTOR):
+            detail = kind()
+            try:
+                packed.Unpack(detail)
+            except DecodeError:
+                continue
+            yield detail
+
+
+def _violations(status: Status) -> Iterator[Detail]:
+    for bad_request in _details(status, BadRequest):
+        for violation in bad_request.field_violations:
+            yield Detail(where=violation.field, what=violation.description)
+
+
+def _mend(reason: str, status: Status) -> str:
+    advice = ADVICE.get(reason, "")
+    delay = next((retry.retry_delay.ToMilliseconds() for retry in _details(status, RetryInfo)), 0)
+    return f"{advice} (in {delay / 1_000:g} s)" if delay else advice
