@@ -1,0 +1,63 @@
+"""Use cases of bundles: push one, and only a whole one; read the active one.
+
+Compiling happens before the transaction, so a bad bundle costs the writer nothing and a good one is activated in the
+time of a commit. The etag is checked inside the transaction, where nobody can come between.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ringfence_kit import records
+from ringfence_kit.errors import EtagMismatch
+from ringfence_kit.events import Change
+from ringfence_kit.store import Mutation, Writer
+
+from ringfence_pdp.bundle import BUNDLE, Bundle, PolicyFile, digest_of, in_order
+from ringfence_pdp.store import PolicyTx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleSize:
+    """What a bundle that compiles consists of."""
+
+    policy_count: int
+    rule_count: int
+
+
+async def push_bundle(
+    writer: Writer[PolicyTx],
+    *,
+    files: Sequence[PolicyFile],
+    compile_files: Callable[[Sequence[PolicyFile]], BundleSize],
+    etag: str,
+    mutation: Mutation,
+    validate_only: bool = False,
+) -> Bundle:
+    """Activate `files` as one bundle and return it.
+
+    Raises whatever `compile_files` raises (`BundleInvalid`), and `EtagMismatch` when `etag` is given and another bundle
+    is active. `validate_only` does everything but activate.
+    """
+    ordered = in_order(files)
+    size = compile_files(ordered)
+    digest = digest_of(ordered)
+
+    def work(tx: PolicyTx) -> Bundle:
+        active = tx.active_bundle()
+        current = active.etag if active is not None else ""
+        if etag and etag != current:
+            raise EtagMismatch(name=active.name if active is not None else "bundles/-", expected=etag, current=current)
+        bundle = Bundle(
+            digest=digest,
+            files=ordered,
+            policy_count=size.policy_count,
+            rule_count=size.rule_count,
+            author=mutation.principal,
+            pushed_at=mutation.at,
+            revision=tx.next_revision,
+        )
+        tx.activate(bundle)
+        tx.record(Change.ADDED if active is None else Change.MODIFIED, BUNDLE, bundle.name, records.encode(bundle))
+        return bundle
+
+    return await writer.write(work, mutation=mutation, result=Bundle, validate_only=validate_only)

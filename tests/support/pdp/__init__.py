@@ -1,0 +1,1 @@
+"""What the pdp's tests share."""
