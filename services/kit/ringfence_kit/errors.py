@@ -162,7 +162,7 @@ class RevisionCompacted(Failure):
     def __init__(self, *, requested: int, oldest: int) -> None:
         super().__init__(
             f"events before revision {oldest} are no longer kept and revision {requested} was asked for; "
-            "list the resources again and watch from the revision that list was read at",
+            "list the resources again and watch from the revision after the one that list was read at",
             metadata={"requested_revision": str(requested), "oldest_revision": str(oldest)},
         )
 

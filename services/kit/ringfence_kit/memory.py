@@ -68,7 +68,7 @@ class MemoryEvents:
         """Return up to `limit` events after revision `after`."""
         await asyncio.sleep(0)
         if after < self.compacted:
-            raise RevisionCompacted(requested=after, oldest=self.compacted + 1)
+            raise RevisionCompacted(requested=after + 1, oldest=self.compacted + 1)
         start = after - self.compacted
         return self._kept[start : start + limit]
 

@@ -57,7 +57,7 @@ def events_after(connection: sa.Connection, after: Revision, limit: int | None =
     """Return up to `limit` events after `after`, proven to be without a gap."""
     compacted = connection.execute(sa.select(store_state.c.compacted_revision)).scalar_one()
     if after < compacted:
-        raise RevisionCompacted(requested=after, oldest=compacted + 1)
+        raise RevisionCompacted(requested=after + 1, oldest=compacted + 1)
     query = sa.select(events).where(events.c.revision > after).order_by(events.c.revision).limit(limit)
     found = [
         Event(

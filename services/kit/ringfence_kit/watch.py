@@ -84,7 +84,8 @@ class EventHub:
         bookmark's. For "from now on" pass `newest`; with initial state, send the snapshot first, in the same step.
 
         Raises `RevisionInFuture`, `RevisionCompacted` or `WatcherTooSlow`, all of them from the iteration, and
-        `Unavailable` when the service is starting or ending.
+        `Unavailable` when the service is starting or ending. They name the first revision wanted, as requests do: the
+        last one seen plus one.
         """
         self._check_open()
         await self._check_exists(start_revision)
@@ -94,7 +95,7 @@ class EventHub:
             if position < self._newest:
                 page = self._recent.after(position, PAGE)
                 if page is None and live:
-                    raise WatcherTooSlow(resume_revision=position)
+                    raise WatcherTooSlow(resume_revision=position + 1)
                 live = page is not None
                 for event in await self._stored(position) if page is None else page:
                     if want(event):
@@ -176,7 +177,7 @@ class EventHub:
     async def _check_exists(self, revision: Revision) -> None:
         # A watcher that comes from another replica may be ahead of this one, yet not of the store.
         if revision > self._newest and revision > (newest := await self._events.newest()):
-            raise RevisionInFuture(requested=revision, newest=newest)
+            raise RevisionInFuture(requested=revision + 1, newest=newest)
 
     async def _stored(self, after: Revision) -> Sequence[Event]:
         events = await self._events.read(after, PAGE)

@@ -416,7 +416,7 @@ async def test_compaction_keeps_the_newest_and_remembers_what_went(service: Swit
     assert [event.revision for event in await service.events.read(Revision(6), 100)] == [7, 8, 9, 10]
     with pytest.raises(RevisionCompacted) as raised:
         await service.events.read(Revision(5), 100)
-    assert raised.value.metadata == {"requested_revision": "5", "oldest_revision": "7"}
+    assert raised.value.metadata == {"requested_revision": "6", "oldest_revision": "7"}
     assert await service.events.newest() == 10
 
 

@@ -135,7 +135,7 @@ async def test_a_revision_of_the_future_is_refused(service: Switches) -> None:
     await flip(service, "a")
     with pytest.raises(RevisionInFuture) as raised:
         await anext(service.hub.watch(Revision(2)))
-    assert raised.value.metadata == {"requested_revision": "2", "newest_revision": "1"}
+    assert raised.value.metadata == {"requested_revision": "3", "newest_revision": "1"}
 
 
 async def test_a_forgotten_revision_is_refused_with_the_oldest_kept(backend: Backend) -> None:
@@ -145,7 +145,7 @@ async def test_a_forgotten_revision_is_refused_with_the_oldest_kept(backend: Bac
     async with opened_switches(backend) as service:
         with pytest.raises(RevisionCompacted) as raised:
             await anext(service.hub.watch(Revision(1)))
-        assert raised.value.metadata == {"requested_revision": "1", "oldest_revision": "3"}
+        assert raised.value.metadata == {"requested_revision": "2", "oldest_revision": "3"}
         assert await events_until(service.hub.watch(Revision(2)), 4) == [3, 4]
 
 

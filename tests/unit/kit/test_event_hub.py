@@ -128,7 +128,7 @@ async def test_a_watcher_that_falls_out_of_memory_is_told_where_to_resume() -> N
             bench.happen(revision)
         with pytest.raises(WatcherTooSlow) as raised:
             await anext(stream)
-    assert raised.value.metadata == {"resume_revision": "1"}
+    assert raised.value.metadata == {"resume_revision": "2"}
     assert raised.value.retry_after is not None
     assert await events_until(bench.hub.watch(Revision(1)), 6) == [2, 3, 4, 5, 6]
 
@@ -143,7 +143,7 @@ async def test_what_a_slow_watcher_did_not_want_counts_as_seen() -> None:
         with pytest.raises(WatcherTooSlow) as raised:
             # The page it holds ends at 3, which it does not want.
             await anext(stream)
-    assert raised.value.metadata == {"resume_revision": "3"}
+    assert raised.value.metadata == {"resume_revision": "4"}
 
 
 async def test_large_records_push_a_watcher_out_by_their_bytes() -> None:
