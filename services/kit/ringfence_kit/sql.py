@@ -21,6 +21,7 @@ from ringfence_kit.events import Change, Revision
 from ringfence_kit.migrate import migrate
 from ringfence_kit.sql_engines import READERS, Engines, create_file, make_engines, parse_url, sqlite_path
 from ringfence_kit.sql_events import SqlEvents, newest_revision
+from ringfence_kit.sql_faults import is_momentary
 from ringfence_kit.sql_tables import store_state
 from ringfence_kit.store import Recorder, StorageRefused
 
@@ -75,8 +76,10 @@ class Database:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(opened.readers, run)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-            raise Unavailable(problem="the database does not answer") from error
+        except sa.exc.SQLAlchemyError as error:
+            if is_momentary(error):
+                raise Unavailable(problem="the database does not answer") from error
+            raise
 
     async def load(self, look: Callable[[sa.Connection], T]) -> tuple[Revision, T]:
         """Like `read`, with the revision of the state that `look` saw: where a snapshot starts."""

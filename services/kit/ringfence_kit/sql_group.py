@@ -17,6 +17,7 @@ from ringfence_kit import records
 from ringfence_kit.errors import RevisionCompacted, Unavailable
 from ringfence_kit.events import Event, Revision
 from ringfence_kit.sql_events import append_events, events_after, lock_revision
+from ringfence_kit.sql_faults import is_momentary
 from ringfence_kit.sql_requests import AnsweredRequests
 from ringfence_kit.store import Mutation, Recorder, StorageFault
 from ringfence_kit.work_log import WorkLog
@@ -180,7 +181,7 @@ def _missing(connection: sa.Connection, published: Revision, before: Revision) -
 
 def _for_caller(error: BaseException) -> BaseException:
     """Turn the database's own complaint about the moment (a lock, a lost connection) into one a caller can act on."""
-    return _not_committed(error) if isinstance(error, sa.exc.OperationalError) else error
+    return _not_committed(error) if is_momentary(error) else error
 
 
 def _not_committed(error: BaseException) -> Unavailable:
