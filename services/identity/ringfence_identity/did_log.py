@@ -11,12 +11,12 @@ import hashlib
 from dataclasses import dataclass
 
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
+from ringfence_kit.errors import Unavailable
 
 from ringfence_identity import data_integrity
 from ringfence_identity.canonical_json import JsonObject, canonical, digest
 from ringfence_identity.did import KeyDid, Scid, multihash_of
 from ringfence_identity.did_document import SCID_PLACEHOLDER, replace_text
-from ringfence_identity.errors import ClockBehind
 from ringfence_identity.public_keys import PublicKey, SigningKey, public_key_of
 from ringfence_identity.timestamps import timestamp, whole_second
 
@@ -99,7 +99,7 @@ def next_version_time(previous: Instant, now: Instant) -> Instant:
     """Return the earliest time the next entry may carry: now, or one second after the last."""
     at = max(whole_second(now), Instant(previous + SECOND))
     if at > now + FUTURE_TOLERANCE:
-        raise ClockBehind(behind=Millis(at - now))
+        raise Unavailable(problem="the clock stands minutes behind what was signed last; set it right")
     return at
 
 

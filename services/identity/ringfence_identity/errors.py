@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from ringfence_kit.clock import Millis
 from ringfence_kit.errors import COMMON_FAILURES, Failure, Kind, Violation
 
 
@@ -222,20 +221,6 @@ class DidNotFound(Failure):
 
     def __init__(self, *, did: str) -> None:
         super().__init__(f"{did} was never issued here", metadata={"did": did})
-
-
-class ClockBehind(Failure):
-    """The clock stands behind what was already signed, so a signature now would carry a false time."""
-
-    kind = Kind.UNAVAILABLE
-    reason = "UNAVAILABLE"
-
-    def __init__(self, *, behind: Millis) -> None:
-        super().__init__(
-            f"the server's clock is {behind} ms behind what it last signed; set it right",
-            metadata={"behind_ms": str(behind)},
-            retry_after=behind,
-        )
 
 
 FAILURES: tuple[type[Failure], ...] = (

@@ -1,0 +1,56 @@
+"""Identities and sponsors as they stand now, in memory, changed by nothing but events."""
+
+from collections.abc import Iterator
+
+from ringfence_kit import records
+from ringfence_kit.clock import EPOCH, Instant
+from ringfence_kit.events import Event
+
+from ringfence_identity.model import IDENTITY, SPONSOR, AgentIdentity, Sponsor
+from ringfence_identity.store import Loaded
+
+
+class IdentitySnapshot:
+    """Answers every hot read. Values are immutable, so a reader may keep what it was given."""
+
+    def __init__(self) -> None:
+        self._by_did: dict[str, AgentIdentity] = {}
+        self._did_of: dict[tuple[str, str], str] = {}
+        self._sponsors: dict[str, Sponsor] = {}
+        self.newest_at = EPOCH
+        """When the newest event happened: the clock must not stand before it."""
+
+    def fill(self, loaded: Loaded) -> None:
+        """Hold what the store was loaded with and nothing else."""
+        self._by_did = {identity.did: identity for identity in loaded.identities}
+        self._did_of = {(identity.agent, identity.environment): identity.did for identity in loaded.identities}
+        self._sponsors = {sponsor.name: sponsor for sponsor in loaded.sponsors}
+        self.newest_at = Instant(max((identity.updated_at for identity in loaded.identities), default=EPOCH))
+
+    def identity(self, did: str) -> AgentIdentity | None:
+        """Return the identity with this DID, or None."""
+        return self._by_did.get(did)
+
+    def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
+        """Return the identity of the agent called `agent` in `environment`, or None."""
+        did = self._did_of.get((agent, environment))
+        return None if did is None else self._by_did[did]
+
+    def sponsor(self, name: str) -> Sponsor | None:
+        """Return the sponsor called `name`, or None."""
+        return self._sponsors.get(name)
+
+    def identities(self, environment: str) -> Iterator[AgentIdentity]:
+        """Return every identity of `environment`, or of all when it is empty, as it stands when asked."""
+        every = tuple(self._by_did.values())
+        return (identity for identity in every if not environment or identity.environment == environment)
+
+    def apply(self, event: Event) -> None:
+        """Take one committed event; the hub calls this in revision order, each revision once."""
+        self.newest_at = Instant(max(self.newest_at, event.at))
+        if event.kind == SPONSOR:
+            self._sponsors[event.name] = records.decode(event.record, Sponsor)
+        elif event.kind == IDENTITY:
+            identity = records.decode(event.record, AgentIdentity)
+            self._by_did[identity.did] = identity
+            self._did_of[identity.agent, identity.environment] = identity.did

@@ -1,0 +1,115 @@
+"""What identity asks of storage. One suite proves it for memory, SQLite and PostgreSQL (`tests/contract/identity`)."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Revision
+from ringfence_kit.store import Recorder
+
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Sponsor
+
+
+class Purpose(enum.Enum):
+    """What a one-time value was good for. The values are stored; they never change."""
+
+    CHALLENGE = "challenge"
+    ASSERTION = "assertion"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Everything the snapshot holds."""
+
+    identities: tuple[AgentIdentity, ...]
+    sponsors: tuple[Sponsor, ...]
+
+
+class IdentityTx(Recorder, Protocol):
+    """Reads and writes of one transaction. Reads see the transaction's own writes; nothing is recorded by itself."""
+
+    def sponsor(self, name: str) -> Sponsor | None:
+        """Return the sponsor called `name`, or None."""
+        ...
+
+    def sponsor_of_account(self, account: str) -> Sponsor | None:
+        """Return the sponsor with this OIDC account, or None."""
+        ...
+
+    def add_sponsor(self, sponsor: Sponsor) -> None:
+        """Store a sponsor whose name and account are new."""
+        ...
+
+    def identity(self, did: str) -> AgentIdentity | None:
+        """Return the identity with this DID, or None."""
+        ...
+
+    def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
+        """Return the identity of the agent called `agent` in `environment`, or None."""
+        ...
+
+    def key_is_used(self, key: str) -> bool:
+        """Say whether any identity, of any environment and status, has the public key `key`."""
+        ...
+
+    def debts(self, environment: str, sponsor: str, *, since: Instant) -> Sequence[int]:
+        """Return the debts of the agents of `sponsor` in `environment`, without those revoked before `since`."""
+        ...
+
+    def put_identity(self, identity: AgentIdentity) -> None:
+        """Store `identity`, in place of the one with its DID. Agent and environment never change for a DID."""
+        ...
+
+    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
+        """Keep the signed birth certificate that `identity` refers to."""
+        ...
+
+    def registrar(self, host: str) -> str | None:
+        """Return the DID of the registrar on `host`, or None when none was made."""
+        ...
+
+    def add_registrar(self, host: str, did: str) -> None:
+        """Store the DID of the registrar of a host that has none."""
+        ...
+
+    def last_log_line(self, did: str) -> str | None:
+        """Return the newest line of the DID's log, or None when it has none."""
+        ...
+
+    def add_log_line(self, did: str, number: int, line: str) -> None:
+        """Append line `number` (1, 2, 3 …) to the DID's log."""
+        ...
+
+    def spend(self, purpose: Purpose, key: str, *, until: Instant) -> bool:
+        """Use up `key` for `purpose`; False when it was used up before. Remembered at least until `until`."""
+        ...
+
+    def forget_spent(self, *, before: Instant, limit: int) -> int:
+        """Forget up to `limit` keys that had to be remembered until before `before`; return how many."""
+        ...
+
+    def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
+        """Return the signal recorded under this id in `environment`, or None."""
+        ...
+
+    def add_signal(self, signal: RecordedSignal) -> None:
+        """Keep a signal whose id is new in its environment."""
+        ...
+
+
+class IdentityStore(Protocol):
+    """Reads outside a mutation."""
+
+    async def load(self) -> tuple[Revision, Loaded]:
+        """Return what the snapshot holds, and the revision it stands at."""
+        ...
+
+    async def log_lines(self, did: str) -> tuple[str, ...]:
+        """Return the DID's log, oldest line first; empty when there is none."""
+        ...
+
+    async def certificate(self, did: str) -> str | None:
+        """Return the newest birth certificate issued to the DID, or None."""
+        ...

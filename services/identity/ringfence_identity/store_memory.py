@@ -1,0 +1,141 @@
+"""Identity in memory, with the contract of the SQL store: for the contract suite and for tests of use cases."""
+
+from collections.abc import Sequence
+
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Revision
+from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
+
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Sponsor
+from ringfence_identity.store import Loaded, Purpose
+
+SPONSORS: MemoryTable[str, Sponsor] = MemoryTable("sponsors")
+IDENTITIES: MemoryTable[str, AgentIdentity] = MemoryTable("identities")
+CERTIFICATES: MemoryTable[tuple[str, int], str] = MemoryTable("certificates")
+REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
+DID_LOG: MemoryTable[tuple[str, int], str] = MemoryTable("did_log")
+SPENT: MemoryTable[tuple[str, str], Instant] = MemoryTable("spent")
+SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
+
+
+class MemoryIdentityTx(MemoryTx):
+    """An `IdentityTx` on rows in memory; each method's contract stands there."""
+
+    def sponsor(self, name: str) -> Sponsor | None:
+        """See `IdentityTx`."""
+        return self.rows.table(SPONSORS).get(name)
+
+    def sponsor_of_account(self, account: str) -> Sponsor | None:
+        """See `IdentityTx`."""
+        return next((known for known in self.rows.table(SPONSORS).values() if known.account == account), None)
+
+    def add_sponsor(self, sponsor: Sponsor) -> None:
+        """See `IdentityTx`."""
+        self.rows.table(SPONSORS)[sponsor.name] = sponsor
+
+    def identity(self, did: str) -> AgentIdentity | None:
+        """See `IdentityTx`."""
+        return self.rows.table(IDENTITIES).get(did)
+
+    def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
+        """See `IdentityTx`."""
+        known = self.rows.table(IDENTITIES).values()
+        return next((one for one in known if (one.agent, one.environment) == (agent, environment)), None)
+
+    def key_is_used(self, key: str) -> bool:
+        """See `IdentityTx`."""
+        return any(known.key == key for known in self.rows.table(IDENTITIES).values())
+
+    def debts(self, environment: str, sponsor: str, *, since: Instant) -> Sequence[int]:
+        """See `IdentityTx`."""
+        return [
+            known.trust.state.debt
+            for known in self.rows.table(IDENTITIES).values()
+            if (known.environment, known.content.sponsor) == (environment, sponsor)
+            and (known.revoked_at is None or known.revoked_at >= since)
+        ]
+
+    def put_identity(self, identity: AgentIdentity) -> None:
+        """See `IdentityTx`."""
+        self.rows.table(IDENTITIES)[identity.did] = identity
+
+    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
+        """See `IdentityTx`."""
+        self.rows.table(CERTIFICATES)[identity.did, identity.certificate_serial] = credential
+
+    def registrar(self, host: str) -> str | None:
+        """See `IdentityTx`."""
+        return self.rows.table(REGISTRARS).get(host)
+
+    def add_registrar(self, host: str, did: str) -> None:
+        """See `IdentityTx`."""
+        self.rows.table(REGISTRARS)[host] = did
+
+    def last_log_line(self, did: str) -> str | None:
+        """See `IdentityTx`."""
+        lines = _log_lines(self.rows, did)
+        return lines[-1] if lines else None
+
+    def add_log_line(self, did: str, number: int, line: str) -> None:
+        """See `IdentityTx`."""
+        self.rows.table(DID_LOG)[did, number] = line
+
+    def spend(self, purpose: Purpose, key: str, *, until: Instant) -> bool:
+        """See `IdentityTx`."""
+        known = self.rows.table(SPENT)
+        if (purpose.value, key) in known:
+            return False
+        known[purpose.value, key] = until
+        return True
+
+    def forget_spent(self, *, before: Instant, limit: int) -> int:
+        """See `IdentityTx`."""
+        known = self.rows.table(SPENT)
+        old = sorted((until, key) for key, until in known.items() if until < before)[:limit]
+        for _, key in old:
+            del known[key]
+        return len(old)
+
+    def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
+        """See `IdentityTx`."""
+        return self.rows.table(SIGNALS).get((environment, signal_id))
+
+    def add_signal(self, signal: RecordedSignal) -> None:
+        """See `IdentityTx`."""
+        self.rows.table(SIGNALS)[signal.environment, signal.signal_id] = signal
+
+
+class MemoryIdentityStore:
+    """An `IdentityStore` on a database in memory."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def load(self) -> tuple[Revision, Loaded]:
+        """See `IdentityStore`."""
+        return await self._database.load(_load)
+
+    async def log_lines(self, did: str) -> tuple[str, ...]:
+        """See `IdentityStore`."""
+        return await self._database.read(lambda rows: _log_lines(rows, did))
+
+    async def certificate(self, did: str) -> str | None:
+        """See `IdentityStore`."""
+
+        def newest(rows: MemoryRows) -> str | None:
+            issued = sorted((key, text) for key, text in rows.table(CERTIFICATES).items() if key[0] == did)
+            return issued[-1][1] if issued else None
+
+        return await self._database.read(newest)
+
+
+def _log_lines(rows: MemoryRows, did: str) -> tuple[str, ...]:
+    lines = sorted((key, line) for key, line in rows.table(DID_LOG).items() if key[0] == did)
+    return tuple(line for _, line in lines)
+
+
+def _load(rows: MemoryRows) -> Loaded:
+    return Loaded(
+        identities=tuple(identity for _, identity in sorted(rows.table(IDENTITIES).items())),
+        sponsors=tuple(sponsor for _, sponsor in sorted(rows.table(SPONSORS).items())),
+    )

@@ -1,0 +1,162 @@
+"""Identity in SQL: SQLite or PostgreSQL."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+from ringfence_kit import records
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Revision
+from ringfence_kit.sql import Database, SqlTx
+
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Sponsor
+from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.tables import certificates, did_log, identities, registrars, signals, spent, sponsors
+
+MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+class SqlIdentityTx(SqlTx):
+    """An `IdentityTx` on a connection; each method's contract stands there."""
+
+    def sponsor(self, name: str) -> Sponsor | None:
+        """See `IdentityTx`."""
+        return self._sponsor(sponsors.c.name == name)
+
+    def sponsor_of_account(self, account: str) -> Sponsor | None:
+        """See `IdentityTx`."""
+        return self._sponsor(sponsors.c.account == account)
+
+    def add_sponsor(self, sponsor: Sponsor) -> None:
+        """See `IdentityTx`."""
+        row = {"name": sponsor.name, "account": sponsor.account, "record": records.encode(sponsor)}
+        self.connection.execute(sa.insert(sponsors).values(row))
+
+    def identity(self, did: str) -> AgentIdentity | None:
+        """See `IdentityTx`."""
+        return self._identity(identities.c.did == did)
+
+    def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
+        """See `IdentityTx`."""
+        return self._identity(identities.c.agent == agent, identities.c.environment == environment)
+
+    def key_is_used(self, key: str) -> bool:
+        """See `IdentityTx`."""
+        return self.connection.scalar(sa.select(identities.c.did).where(identities.c.public_key == key)) is not None
+
+    def debts(self, environment: str, sponsor: str, *, since: Instant) -> Sequence[int]:
+        """See `IdentityTx`."""
+        query = sa.select(identities.c.debt).where(
+            identities.c.environment == environment,
+            identities.c.sponsor == sponsor,
+            sa.or_(identities.c.revoked_at.is_(None), identities.c.revoked_at >= since),
+        )
+        return self.connection.scalars(query).all()
+
+    def put_identity(self, identity: AgentIdentity) -> None:
+        """See `IdentityTx`."""
+        row = {
+            "public_key": identity.key,
+            "sponsor": identity.content.sponsor,
+            "debt": identity.trust.state.debt,
+            "revoked_at": identity.revoked_at,
+            "record": records.encode(identity),
+        }
+        updated = self.connection.execute(sa.update(identities).where(identities.c.did == identity.did).values(row))
+        if updated.rowcount == 0:
+            fixed = {"did": identity.did, "agent": identity.agent, "environment": identity.environment}
+            self.connection.execute(sa.insert(identities).values(**fixed, **row))
+
+    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
+        """See `IdentityTx`."""
+        row = {"did": identity.did, "serial": identity.certificate_serial, "credential": credential}
+        self.connection.execute(sa.insert(certificates).values(row))
+
+    def registrar(self, host: str) -> str | None:
+        """See `IdentityTx`."""
+        return self.connection.scalar(sa.select(registrars.c.did).where(registrars.c.host == host))
+
+    def add_registrar(self, host: str, did: str) -> None:
+        """See `IdentityTx`."""
+        self.connection.execute(sa.insert(registrars).values(host=host, did=did))
+
+    def last_log_line(self, did: str) -> str | None:
+        """See `IdentityTx`."""
+        query = sa.select(did_log.c.line).where(did_log.c.did == did).order_by(did_log.c.number.desc()).limit(1)
+        return self.connection.scalar(query)
+
+    def add_log_line(self, did: str, number: int, line: str) -> None:
+        """See `IdentityTx`."""
+        self.connection.execute(sa.insert(did_log).values(did=did, number=number, line=line))
+
+    def spend(self, purpose: Purpose, key: str, *, until: Instant) -> bool:
+        """See `IdentityTx`."""
+        known = sa.select(spent.c.until).where(spent.c.purpose == purpose.value, spent.c.key == key)
+        if self.connection.scalar(known) is not None:
+            return False
+        self.connection.execute(sa.insert(spent).values(purpose=purpose.value, key=key, until=until))
+        return True
+
+    def forget_spent(self, *, before: Instant, limit: int) -> int:
+        """See `IdentityTx`."""
+        old = sa.select(spent.c.purpose, spent.c.key).where(spent.c.until < before).order_by(spent.c.until).limit(limit)
+        forgotten = self.connection.execute(sa.delete(spent).where(sa.tuple_(spent.c.purpose, spent.c.key).in_(old)))
+        return forgotten.rowcount
+
+    def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
+        """See `IdentityTx`."""
+        query = sa.select(signals.c.record).where(
+            signals.c.environment == environment, signals.c.signal_id == signal_id
+        )
+        record = self.connection.scalar(query)
+        return None if record is None else records.decode(record, RecordedSignal)
+
+    def add_signal(self, signal: RecordedSignal) -> None:
+        """See `IdentityTx`."""
+        row = {
+            "environment": signal.environment,
+            "signal_id": signal.signal_id,
+            "did": signal.did,
+            "recorded_at": signal.recorded_at,
+            "record": records.encode(signal),
+        }
+        self.connection.execute(sa.insert(signals).values(row))
+
+    def _sponsor(self, *conditions: sa.ColumnElement[bool]) -> Sponsor | None:
+        record = self.connection.scalar(sa.select(sponsors.c.record).where(*conditions))
+        return None if record is None else records.decode(record, Sponsor)
+
+    def _identity(self, *conditions: sa.ColumnElement[bool]) -> AgentIdentity | None:
+        record = self.connection.scalar(sa.select(identities.c.record).where(*conditions))
+        return None if record is None else records.decode(record, AgentIdentity)
+
+
+class SqlIdentityStore:
+    """An `IdentityStore` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self) -> tuple[Revision, Loaded]:
+        """See `IdentityStore`."""
+        return await self._database.load(_load)
+
+    async def log_lines(self, did: str) -> tuple[str, ...]:
+        """See `IdentityStore`."""
+        query = sa.select(did_log.c.line).where(did_log.c.did == did).order_by(did_log.c.number)
+        return await self._database.read(lambda connection: tuple(connection.scalars(query)))
+
+    async def certificate(self, did: str) -> str | None:
+        """See `IdentityStore`."""
+        newest_first = certificates.c.serial.desc()
+        query = sa.select(certificates.c.credential).where(certificates.c.did == did).order_by(newest_first).limit(1)
+        return await self._database.read(lambda connection: connection.scalar(query))
+
+
+def _load(connection: sa.Connection) -> Loaded:
+    every_identity = connection.scalars(sa.select(identities.c.record).order_by(identities.c.did))
+    every_sponsor = connection.scalars(sa.select(sponsors.c.record).order_by(sponsors.c.name))
+    return Loaded(
+        identities=tuple(records.decode(record, AgentIdentity) for record in every_identity),
+        sponsors=tuple(records.decode(record, Sponsor) for record in every_sponsor),
+    )
