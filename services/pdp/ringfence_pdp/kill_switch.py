@@ -66,6 +66,8 @@ class KillSwitch:
     reason: str
     actor: str
     engaged_at: Instant
+    released_because: str = ""
+    """Set in the event of its release, for the history; empty while engaged."""
 
 
 class KillSwitches:

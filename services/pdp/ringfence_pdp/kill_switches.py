@@ -4,14 +4,16 @@ A platform-admin may stop anything; a namespace-owner what lies in its namespace
 to whoever may release it.
 """
 
+from dataclasses import replace
+
 from ringfence_kit import records
-from ringfence_kit.callers import Caller
+from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import NotPermitted
 from ringfence_kit.events import Change
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_pdp.errors import KillSwitchAlreadyEngaged, KillSwitchNotFound
-from ringfence_pdp.kill_switch import KILL_SWITCH, KillSwitch, KillTarget
+from ringfence_pdp.kill_switch import KILL_SWITCH, KillSwitch, KillSwitches, KillTarget
 from ringfence_pdp.store import PolicyTx
 
 
@@ -45,7 +47,9 @@ async def engage_kill_switch(
     return await writer.write(work, mutation=mutation, result=KillSwitch)
 
 
-async def release_kill_switch(writer: Writer[PolicyTx], *, caller: Caller, name: str, mutation: Mutation) -> None:
+async def release_kill_switch(
+    writer: Writer[PolicyTx], *, caller: Caller, name: str, reason: str, mutation: Mutation
+) -> None:
     """Let the target of the switch called `name` go again. Raises `KillSwitchNotFound`, also for what is not yours."""
 
     def work(tx: PolicyTx) -> None:
@@ -53,9 +57,23 @@ async def release_kill_switch(writer: Writer[PolicyTx], *, caller: Caller, name:
         if switch is None or not may_stop(caller, switch.target):
             raise KillSwitchNotFound(name=name)
         tx.release(name)
-        tx.record(Change.DELETED, KILL_SWITCH, name, records.encode(switch))
+        tx.record(Change.DELETED, KILL_SWITCH, name, records.encode(replace(switch, released_because=reason)))
 
     return await writer.write(work, mutation=mutation, result=type(None))
+
+
+def page_of(engaged: KillSwitches, *, caller: Caller, after: str, size: int) -> tuple[tuple[KillSwitch, ...], bool]:
+    """Return up to `size` switches after the name `after` that `caller` may see, and whether there are more.
+
+    An auditor and the services see all, an owner those of its namespaces and those that reach beyond any.
+    """
+    sees_all = caller.has(Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
+    visible = [
+        switch
+        for switch in engaged
+        if switch.name > after and (sees_all or not switch.target.namespace or may_stop(caller, switch.target))
+    ]
+    return tuple(visible[:size]), len(visible) > size
 
 
 def _needed(target: KillTarget) -> str:

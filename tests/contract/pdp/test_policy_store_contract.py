@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from ringfence_kit import records
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import EtagMismatch, NotPermitted, RequestIdReused, Violation
@@ -22,6 +23,7 @@ OWNER = Caller(principal="owner", roles=frozenset({Role.NAMESPACE_OWNER}), names
 BY_ADMIN = Mutation(principal="dev:operator", at=Instant(1_767_225_600_000))
 
 FILES = (PolicyFile(path="b.yaml", content=b"two"), PolicyFile(path="a.yaml", content=b"one"))
+SAFE = "it is safe again"
 EVERYTHING = KillTarget(TargetKind.EVERYTHING)
 ANALYST = KillTarget(TargetKind.AGENT, "namespaces/sales/agents/analyst")
 
@@ -127,11 +129,13 @@ async def test_a_thrown_switch_survives_a_restart_and_can_be_released(backend: B
     async with opened_policies(backend) as policies:
         _, stored = await policies.store.load()
         assert stored.kill_switches == (switch,)
-        await release_kill_switch(policies.writer, caller=ADMIN, name=switch.name, mutation=BY_ADMIN)
+        await release_kill_switch(policies.writer, caller=ADMIN, name=switch.name, reason=SAFE, mutation=BY_ADMIN)
         _, stored = await policies.store.load()
 
     assert stored.kill_switches == ()
-    assert policies.events[-1].change is Change.DELETED
+    released = policies.events[-1]
+    assert released.change is Change.DELETED
+    assert records.decode(released.record, KillSwitch).released_because == SAFE
 
 
 async def test_switches_are_listed_by_name(backend: Backend) -> None:
@@ -156,7 +160,7 @@ async def test_a_target_is_stopped_once(backend: Backend) -> None:
 async def test_a_released_target_can_be_stopped_again(backend: Backend) -> None:
     async with opened_policies(backend) as policies:
         first = await engage(policies, switch_id="one")
-        await release_kill_switch(policies.writer, caller=ADMIN, name=first.name, mutation=BY_ADMIN)
+        await release_kill_switch(policies.writer, caller=ADMIN, name=first.name, reason=SAFE, mutation=BY_ADMIN)
         second = await engage(policies, switch_id="two")
         _, stored = await policies.store.load()
 
@@ -166,7 +170,9 @@ async def test_a_released_target_can_be_stopped_again(backend: Backend) -> None:
 async def test_releasing_what_is_not_engaged_is_refused(backend: Backend) -> None:
     async with opened_policies(backend) as policies:
         with pytest.raises(KillSwitchNotFound):
-            await release_kill_switch(policies.writer, caller=ADMIN, name="killSwitches/none", mutation=BY_ADMIN)
+            await release_kill_switch(
+                policies.writer, caller=ADMIN, name="killSwitches/none", reason=SAFE, mutation=BY_ADMIN
+            )
 
 
 async def test_an_owner_stops_and_releases_only_what_is_its_own(backend: Backend) -> None:
@@ -178,8 +184,10 @@ async def test_an_owner_stops_and_releases_only_what_is_its_own(backend: Backend
                 await engage(policies, target, caller=OWNER, switch_id="foreign")
         await engage(policies, foreign, switch_id="foreign")
         with pytest.raises(KillSwitchNotFound):
-            await release_kill_switch(policies.writer, caller=OWNER, name="killSwitches/foreign", mutation=BY_ADMIN)
-        await release_kill_switch(policies.writer, caller=OWNER, name=own.name, mutation=BY_ADMIN)
+            await release_kill_switch(
+                policies.writer, caller=OWNER, name="killSwitches/foreign", reason=SAFE, mutation=BY_ADMIN
+            )
+        await release_kill_switch(policies.writer, caller=OWNER, name=own.name, reason=SAFE, mutation=BY_ADMIN)
         _, stored = await policies.store.load()
 
     assert [switch.target for switch in stored.kill_switches] == [foreign]

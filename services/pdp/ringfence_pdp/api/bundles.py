@@ -1,0 +1,59 @@
+"""`ringfence.pdp.v1.BundleService`."""
+
+from collections.abc import Callable, Sequence
+
+import grpc.aio
+from ringfence.pdp.v1 import bundle_pb2 as pb
+from ringfence.pdp.v1 import bundle_pb2_grpc
+from ringfence_kit.callers import current_caller
+from ringfence_kit.clock import Clock
+from ringfence_kit.store import Writer
+from ringfence_kit.wire import mutation_of
+
+from ringfence_pdp import bundles
+from ringfence_pdp.bundle import Bundle, PolicyFile
+from ringfence_pdp.bundles import BundleSize
+from ringfence_pdp.convert import bundles as convert
+from ringfence_pdp.store import PolicyTx
+
+
+class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
+    """Pushes and shows bundles. `active` returns the bundle in force, or raises `BundleNotFound`."""
+
+    def __init__(
+        self,
+        writer: Writer[PolicyTx],
+        *,
+        clock: Clock,
+        compile_files: Callable[[Sequence[PolicyFile]], BundleSize],
+        active: Callable[[], Bundle],
+    ) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._compile_files = compile_files
+        self._active = active
+
+    async def PushBundle(
+        self,
+        request: pb.PushBundleRequest,
+        context: grpc.aio.ServicerContext[pb.PushBundleRequest, pb.PushBundleResponse],
+    ) -> pb.PushBundleResponse:
+        """Check, compile and activate a bundle."""
+        command, now = convert.push_bundle(request), self._clock.now()
+        principal = current_caller().principal
+        bundle = await bundles.push_bundle(
+            self._writer,
+            files=command.files,
+            compile_files=self._compile_files,
+            etag=command.etag,
+            mutation=mutation_of(request, request_id=command.request_id, principal=principal, now=now),
+            validate_only=command.validate_only,
+        )
+        return pb.PushBundleResponse(bundle=convert.bundle_to_proto(bundle))
+
+    async def GetBundle(
+        self, request: pb.GetBundleRequest, context: grpc.aio.ServicerContext[pb.GetBundleRequest, pb.GetBundleResponse]
+    ) -> pb.GetBundleResponse:
+        """Return the active bundle with its files."""
+        bundle = self._active()
+        return pb.GetBundleResponse(bundle=convert.bundle_to_proto(bundle), files=convert.files_to_proto(bundle.files))
