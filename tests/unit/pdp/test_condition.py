@@ -1,0 +1,71 @@
+"""What is known about a condition besides its answer: cost, clauses, what it pins."""
+
+import pytest
+from ringfence_pdp.cel.problems import EvaluationError
+from support.conditions import Agent, Request, compiled
+
+
+def test_a_plain_condition_costs_a_few_units() -> None:
+    assert compiled("agent.ring <= 2 && agent.stage == 'prod'").cost < 20
+
+
+def test_going_through_arguments_costs_their_limit_once() -> None:
+    once = compiled("args.xs.exists(x, x == 'a')").cost
+    nested = compiled("args.xs.exists(x, x.ys.exists(y, y == 'a'))").cost
+    assert 4_096 < once < nested < 4 * once
+
+
+def test_a_longer_text_costs_more_to_match() -> None:
+    assert compiled("args.text.matches('a')").cost > compiled("agent.name.matches('a')").cost
+
+
+def test_pins_the_texts_an_attribute_has_to_be() -> None:
+    condition = compiled("agent.name in ['a', 'b'] && agent.name == 'b' && 'x' == labels.team && agent.ring == 2")
+    assert condition.pinned == {"agent.name": {"b"}, "labels.team": {"x"}}
+
+
+def test_pins_nothing_below_or() -> None:
+    assert compiled("agent.name == 'a' || agent.busy").pinned == {}
+
+
+def test_clauses_are_the_comparisons_as_written() -> None:
+    condition = compiled("(agent.ring <= 2 && !(args.rows > 5.0)) || has(args.force)")
+    assert [clause.text for clause in condition.clauses()] == ["agent.ring <= 2", "args.rows > 5.0", "has(args.force)"]
+
+
+def test_clauses_give_what_they_give_alone() -> None:
+    request = Request(agent=Agent(ring=3), args={"rows": 7.0})
+    first, second = compiled("agent.ring <= 2 || args.rows > 5").clauses()
+    assert (first.evaluate(request), second.evaluate(request)) == (False, True)
+    assert {name: read(request) for name, read in second.reads.items()} == {"args.rows": 7.0}
+
+
+def test_a_clause_reads_request_attributes_but_not_what_a_macro_binds() -> None:
+    (clause,) = compiled("args.files.exists(f, f.path == agent.name)").clauses()
+    assert set(clause.reads) == {"args.files", "agent.name"}
+
+
+def test_texts_keep_their_escapes_and_raw_strings_their_backslashes() -> None:
+    request = Request(args={"text": 'a"\n\\d\x41\u00e9\U0001f600'})
+    condition = compiled(
+        r"""args.text == "a\"\n\\d\x41\u00e9\U0001F600" && r'\d' in [args.text, '\\d'] && '\101' == 'A'"""
+    )
+    assert condition.evaluate(request) is True
+
+
+def test_bytes_keep_their_octets() -> None:
+    assert compiled(r"b'\xff\101é' == b'\xffA\303\251' && agent.busy == false").evaluate(Request()) is True
+
+
+def test_triple_quotes_hold_quotes_and_lines() -> None:
+    request = Request(args={"text": 'it\'s\n"so"'})
+    assert (
+        compiled('args.text == \'\'\'it\'s\n"so"\'\'\' && args.text == """it\'s\n"so\\""""').evaluate(request) is True
+    )
+
+
+def test_an_absent_optional_attribute_is_an_error_that_or_absorbs() -> None:
+    request = Request(agent=Agent(team=None))
+    assert compiled("agent.team == 'x' || agent.ring == 2").evaluate(request) is True
+    with pytest.raises(EvaluationError, match="team is absent"):
+        compiled("agent.team == 'x'").evaluate(request)
