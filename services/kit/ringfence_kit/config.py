@@ -17,7 +17,7 @@ A dataclass may have a method `problems()` that yields (key, problem) for what n
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,9 +47,22 @@ _KUBERNETES = re.compile(
 )
 
 
-def setting(default: Any = MISSING, *, doc: str, at_least: float | None = None, at_most: float | None = None) -> Any:
-    """Declare one setting: its default (none makes it required), what it is for, and its range."""
-    metadata = {"doc": doc, "at_least": at_least, "at_most": at_most}
+def setting(
+    default: Any = MISSING,
+    *,
+    doc: str,
+    factory: Callable[[], Any] | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    also: str = "",
+) -> Any:
+    """Declare one setting: its default (none makes it required; a `factory` for a dict), what it is for, its range.
+
+    `also` names a variable of a wider convention that is read too; our own variable wins over it.
+    """
+    metadata = {"doc": doc, "at_least": at_least, "at_most": at_most, "also": also}
+    if factory is not None:
+        return field(default_factory=factory, metadata=metadata)
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 
@@ -165,9 +178,11 @@ def _from_environment(
     environment: Mapping[str, str], tables: Mapping[str, Table], unread: Collection[str], problems: list[Problem]
 ) -> dict[str, Value]:
     leaves = {variable_of(leaf.path): leaf for table in tables.values() for leaf in table.leaves()}
+    leaves |= {leaf.also: leaf for leaf in leaves.values() if leaf.also}
     siblings = tuple(f"RINGFENCE_{name}_".upper() for name in unread)
     values: dict[str, Value] = {}
-    for variable, text in sorted(environment.items()):
+    # In an order in which our own variable comes after one of a wider convention, and so wins.
+    for variable, text in sorted(environment.items(), key=lambda item: (item[0].startswith("RINGFENCE_"), item[0])):
         leaf = leaves.get(variable)
         if leaf is not None:
             _take_text(leaf, text, variable, values, problems)

@@ -23,6 +23,8 @@ class Leaf:
     default: Any
     at_least: float | None
     at_most: float | None
+    also: str
+    """A variable of a wider convention that is read too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def _members(kind: type, path: str, defaults: object = None) -> "dict[str, Leaf 
                 default=default,
                 at_least=declared.metadata.get("at_least"),
                 at_most=declared.metadata.get("at_most"),
+                also=declared.metadata.get("also", ""),
             )
     return members
 

@@ -3,7 +3,7 @@
 import enum
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -47,10 +47,10 @@ class ShopConfig:
     on: bool = setting(False, doc="Whether.")
     ratio: float = setting(0.5, doc="How much.")
     level: Level = setting(Level.LOW, doc="Which.")
-    data: Path = setting(Path("data"), doc="Where to keep.")
+    data: Path = setting(Path("data"), doc="Where to keep.", also="XDG_DATA_HOME")
     secret: Secret = setting(Secret(""), doc="Not to be seen.")
     names: tuple[str, ...] = setting((), doc="Some names.")
-    labels: dict[str, str] = field(default_factory=dict, metadata={"doc": "Some labels."})
+    labels: dict[str, str] = setting(doc="Some labels.", factory=dict)
     tls: Certificate | None = setting(None, doc="Its certificate.")
     limits: Limits = setting(Limits(), doc="Its limits.")
     issuers: tuple[Issuer, ...] = setting((), doc="Who is trusted.")
@@ -142,6 +142,14 @@ def test_every_type_from_the_environment() -> None:
         limits=Limits(most=7, wait=Millis(250)),
         issuers=(Issuer(name="corp"),),
     )
+
+
+def test_a_variable_of_a_wider_convention_is_read_and_ours_wins() -> None:
+    environment = {"XDG_DATA_HOME": "theirs"}
+    configuration = load(SECTIONS, environment=environment)
+    assert shop(configuration).data == Path("theirs")
+    assert configuration.source("shop.data") == "XDG_DATA_HOME"
+    assert shop(load(SECTIONS, environment={**environment, "RINGFENCE_SHOP_DATA": "ours"})).data == Path("ours")
 
 
 def test_later_sources_win_and_are_named(tmp_path: Path) -> None:
