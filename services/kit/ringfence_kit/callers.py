@@ -80,9 +80,14 @@ def current_caller() -> Caller:
     return _CURRENT.get()
 
 
+def establish_caller(caller: Caller) -> None:
+    """Set the caller of this call, once: for the interceptors, who run each call in a context of its own."""
+    _CURRENT.set(caller)
+
+
 @contextmanager
 def calling_as(caller: Caller) -> Iterator[None]:
-    """Run a block as `caller`: how the interceptors set it, and how a test of `api.py` does."""
+    """Run a block as `caller`: how a test calls `api.py` without a server."""
     token = _CURRENT.set(caller)
     try:
         yield
