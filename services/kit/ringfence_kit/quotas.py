@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ringfence_kit.clock import Clock, Instant, Millis
 from ringfence_kit.errors import QuotaExceeded
 from ringfence_kit.grants import MethodClass
+from ringfence_kit.server_config import QuotasConfig
 
 _TOKEN = 1_000
 """A token in thousandths: a rate per second is then thousandths per millisecond."""
@@ -26,6 +27,18 @@ class Rate:
 
     per_second: int
     burst: int
+
+
+def configured_rates(config: QuotasConfig) -> Mapping[MethodClass, Rate]:
+    """Return the rates that are set; a class at 0 per second is not limited and has none."""
+    rates = {
+        MethodClass.DECIDE: Rate(per_second=config.decide_per_second, burst=config.decide_burst),
+        MethodClass.READ: Rate(per_second=config.read_per_second, burst=config.read_burst),
+        MethodClass.WRITE: Rate(per_second=config.write_per_second, burst=config.write_burst),
+        MethodClass.INGEST: Rate(per_second=config.ingest_per_second, burst=config.ingest_burst),
+        MethodClass.STREAM: Rate(per_second=config.stream_per_second, burst=config.stream_burst),
+    }
+    return {method_class: rate for method_class, rate in rates.items() if rate.per_second > 0}
 
 
 class TokenBucket:

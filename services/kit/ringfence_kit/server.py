@@ -1,31 +1,203 @@
 """Runs services: ports, health, interceptors, HTTP faces, and an orderly end.
 
-(implementation follows; the signatures are settled)
+From start to end, for one service or several in a process:
+
+1. everything that can be judged beforehand is: grants, addresses, certificates, tokens. Nothing has been opened yet;
+2. ports open, and answer NOT_SERVING: whoever probes learns that we run, and which of our ports is already taken;
+3. each service's `run` is entered, in the order they were added; its calls are let in and its health follows its
+   readiness;
+4. SIGTERM or SIGINT: NOT_SERVING, no new calls, streams end, calls in progress finish within `server.drain`;
+5. all is closed in reverse order, what each `run` opened last of all. A second signal ends the process at once.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Self
 
+import grpc.aio
+import structlog
+
+from ringfence_kit import http, listening, ports
+from ringfence_kit.addresses import Address
+from ringfence_kit.authentication import Authenticator
+from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
+from ringfence_kit.dev_tokens import DevTokens, open_dev_tokens
+from ringfence_kit.health import Health
 from ringfence_kit.ids import NewId
+from ringfence_kit.interceptors import Interceptors
+from ringfence_kit.issuers import configured_issuer
+from ringfence_kit.metrics import Metrics
+from ringfence_kit.observation import Observer
+from ringfence_kit.quotas import Quotas, configured_rates
+from ringfence_kit.room import Room
+from ringfence_kit.running import Running
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import Service
+from ringfence_kit.service import Listener, Service
+from ringfence_kit.tls import Certificates
+from ringfence_kit.tokens import TokenVerifier
+from ringfence_kit.tracing import Tracing
+
+_log = structlog.get_logger(__name__)
+
+EXIT_ON_SECOND_SIGNAL = 130
 
 
 class Server:
     """One process: `await Server(config, clock=clock, new_id=new_id).add(service).run()`."""
 
-    def __init__(self, config: ServerConfig, *, clock: Clock, new_id: NewId) -> None:
-        raise NotImplementedError
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        clock: Clock,
+        new_id: NewId,
+        metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._new_id = new_id
+        self._metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing(config.tracing)
+        self._services: list[Service] = []
+        # Shared by all services, so that each issuer's keys are fetched once.
+        self._issuers = [configured_issuer(issuer, clock) for issuer in config.auth.issuers]
 
-    def add(self, service: Service) -> "Server":
+    def add(self, service: Service) -> Self:
         """Take a service in; ValueError when its grants table is not exact. Returns the server, for chaining."""
-        raise NotImplementedError
-
-    def serving(self) -> "AbstractAsyncContextManager[Mapping[str, str]]":
-        """Serve inside the block; yields setting → bound address (`registry.listen` → `127.0.0.1:40123`)."""
-        raise NotImplementedError
+        ports.check_grants(service)
+        self._services.append(service)
+        return self
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain and close; a second signal ends at once."""
-        raise NotImplementedError
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+
+        def stop() -> None:
+            if asked.is_set():
+                _log.warning("ending at once, as asked twice")
+                os._exit(EXIT_ON_SECOND_SIGNAL)
+            asked.set()
+
+        for number in signals:
+            loop.add_signal_handler(number, stop)
+        try:
+            async with self.serving() as addresses:
+                _log.info("serving", **{setting.replace(".", "_"): bound for setting, bound in addresses.items()})
+                await asked.wait()
+                _log.info("draining", seconds=self._config.drain / 1_000)
+            _log.info("stopped")
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Mapping[str, str]]:
+        """Serve inside the block; yields setting → bound address (`registry.listen` → `127.0.0.1:40123`)."""
+        for service in self._services:
+            listening.check_addresses(service, self._config)
+        dev_tokens = open_dev_tokens(self._config.data) if self._config.dev else None
+        addresses: dict[str, str] = {}
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._tracing.close)
+            opened = [await self._open(service, dev_tokens, addresses, closing) for service in self._services]
+            await closing.enter_async_context(background(*self._key_refreshers()))
+            # For a start that fails further on; when all goes well the drain below has been there before.
+            closing.push_async_callback(self._drain, opened)
+            for running in opened:
+                for server in running.servers:
+                    await server.start()
+            for running in opened:
+                await closing.enter_async_context(running.service.run())
+                running.let_in(self._metrics)
+            closing.push_async_callback(self._drain, opened)
+            yield addresses
+
+    def _key_refreshers(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Give the tasks that keep the keys of token issuers fresh."""
+        for issuer in [*self._issuers, *(issuer for service in self._services for issuer in service.issuers)]:
+            yield issuer.keys.keep_fresh()
+
+    async def _drain(self, opened: Sequence[Running]) -> None:
+        """Say NOT_SERVING, let nobody in, end streams, wait for calls in progress; then stop HTTP."""
+        async with asyncio.TaskGroup() as tasks:
+            for running in opened:
+                running.drain(self._metrics)
+                for server in running.servers:
+                    tasks.create_task(server.stop(self._config.drain / 1_000))
+        # After gRPC, so that the last scrape sees the drained calls; before `run` ends, which routes may read from.
+        for running in opened:
+            if running.pages is not None:
+                await running.pages.stop()
+
+    async def _open(
+        self, service: Service, dev_tokens: DevTokens | None, addresses: dict[str, str], closing: AsyncExitStack
+    ) -> Running:
+        """Bind the ports of a service. gRPC does not answer yet; HTTP does, and says that nothing is ready."""
+        tls = service.tls or self._config.tls
+        certificates = Certificates(tls) if tls is not None else None
+        running = Running(service=service, room=Room(self._config.limits.max_calls))
+        interceptors = self._interceptors(running, dev_tokens, has_tls=certificates is not None)
+        for listener in service.listeners:
+            server, health, bound = self._bind(service, listener, interceptors, certificates)
+            # For a start that fails before the server is started; stopping it once more changes nothing.
+            closing.push_async_callback(server.stop, None)
+            running.servers.append(server)
+            running.health.append(health)
+            addresses[listener.setting] = str(bound)
+        if service.http is not None:
+            address = listening.address_of(service.http.address, service.http.setting)
+            reuse = self._config.reuse_port
+            bound_socket = listening.open_http_port(address, service.http.setting, reuse_port=reuse)
+            addresses[service.http.setting] = str(Address(address.host, bound_socket.getsockname()[1]))
+            serving = http.serving(
+                http.application(service.http.routes, metrics=self._metrics, unmet=running.unmet),
+                bound_socket,
+                tls=certificates.http_context() if certificates is not None else None,
+                grace=self._config.drain,
+            )
+            running.pages = await closing.enter_async_context(serving)
+        service.readiness.on_change(lambda: running.tell_health(self._metrics))
+        running.tell_health(self._metrics)
+        return running
+
+    def _bind(
+        self, service: Service, listener: Listener, interceptors: Interceptors, certificates: Certificates | None
+    ) -> tuple[grpc.aio.Server, Health, Address]:
+        config = self._config
+        limit = listener.max_request_bytes or config.limits.max_request_bytes
+        port = ports.port_of(
+            service, listener, max_request_bytes=limit, reflection=config.reflection, metrics=self._metrics
+        )
+        options = listening.channel_options(config.limits, max_request_bytes=limit, reuse_port=config.reuse_port)
+        server = grpc.aio.server(options=options)
+        server.add_generic_rpc_handlers((ports.Dispatch(service.name, port.methods, interceptors, self._metrics),))
+        address = listening.address_of(listener.address, listener.setting)
+        credentials = certificates.grpc_credentials() if certificates is not None else None
+        return server, port.health, listening.open_grpc_port(server, address, listener.setting, credentials)
+
+    def _interceptors(self, running: Running, dev_tokens: DevTokens | None, *, has_tls: bool) -> Interceptors:
+        config, service = self._config, running.service
+        return Interceptors(
+            authenticator=Authenticator(
+                # A service's own issuers come last and win: it knows its keys better than any configured URL does.
+                tokens=TokenVerifier([*self._issuers, *service.issuers]),
+                certificates=config.auth.certificates,
+                dev_tokens=dev_tokens,
+                clock=self._clock,
+            ),
+            quotas=Quotas(configured_rates(config.quotas), self._clock),
+            deadlines=config.deadlines,
+            room=running.room,
+            observer=Observer(service.name, config.log.calls),
+            tracer=self._tracing.server_interceptor(service.name),
+            clock=self._clock,
+            new_id=self._new_id,
+            has_tls=has_tls,
+        )

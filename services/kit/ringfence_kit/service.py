@@ -66,8 +66,8 @@ class Service:
     """A row for every method of every face, and no other."""
     http: HttpFace | None = None
     run: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
-    """Enters: stores open, feeds and tasks run. Exits: all of it ends, in reverse order. Entered before the ports open
-    and left after the last call has been answered."""
+    """Enters: stores open, feeds and tasks run. Exits: all of it ends, in reverse order. Entered once the ports are
+    open (calls are refused as UNAVAILABLE until it has been), left after the last call has been answered."""
     readiness: Readiness = field(default_factory=Readiness)
     tls: TlsConfig | None = None
     """This service's certificate; None takes `[server.tls]`."""

@@ -1,0 +1,66 @@
+"""Reads the request, asks the servicer, writes the response: what is left once a call has been admitted.
+
+The rules:
+
+- requests arrive as bytes and leave as bytes, so what is wrong with them is said in our words, with a reason;
+- of a method that takes one message the first is read, and the rest is nobody's business;
+- an async generator is closed by whoever iterates it, here, in the task that began it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeAlias, cast
+
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from ringfence_kit.errors import MalformedMessage, MessageTooLarge
+from ringfence_kit.methods import Method, Requests
+
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+
+
+async def answer(method: Method, requests: Requests, context: Context) -> bytes | None:
+    """Return the response of a method that gives one; write those of a method that gives a stream, and return None."""
+    one = None if method.request_streaming else decode(method, await anext(requests, None))
+    request = _decoded(method, requests) if method.request_streaming else one
+    if not method.response_streaming:
+        return await _one_response(method, request, context)
+    async with aclosing(method.behavior(request, context)) as responses:
+        async for response in responses:
+            await context.write(encode(method, response))
+    return None
+
+
+async def _one_response(method: Method, request: Any, context: Context) -> bytes:
+    response = await method.behavior(request, context)
+    if response is None and cast("int | None", context.code()):
+        # Channelz, which is not ours, sets a code and returns nothing.
+        await context.abort(context.code(), context.details())
+    return encode(method, response)
+
+
+async def _decoded(method: Method, requests: Requests) -> AsyncIterator[Any]:
+    async for raw in requests:
+        yield decode(method, raw)
+
+
+def decode(method: Method, raw: bytes | None) -> Any:
+    """Return the request message, or raise what is wrong with its bytes."""
+    if raw is None:
+        raise MalformedMessage(method=method.name, problem="the call ended without a request message")
+    if len(raw) > method.max_request_bytes:
+        raise MessageTooLarge(size_bytes=len(raw), limit_bytes=method.max_request_bytes)
+    if method.decode is None:
+        return raw
+    try:
+        return method.decode(raw)
+    except (DecodeError, RecursionError):
+        problem = "it is not the protobuf message the method takes, or a text in it is not UTF-8"
+        raise MalformedMessage(method=method.name, problem=problem) from None
+
+
+def encode(method: Method, response: Any) -> bytes:
+    """Return the bytes of a response."""
+    encoded: bytes = method.encode(response) if method.encode is not None else response
+    return encoded

@@ -1,0 +1,75 @@
+"""What is known about one call while it is answered, filled in step by step."""
+
+import ipaddress
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+from ringfence_kit.callers import ANONYMOUS, Caller
+from ringfence_kit.methods import Method
+from ringfence_kit.tracing import TraceParent, read_traceparent
+
+REQUEST_ID_KEY = "x-request-id"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_NO_TRACE = TraceParent()
+
+
+class Call:
+    """One call. `request_id` is the caller's where it sent a usable one, and empty until then."""
+
+    __slots__ = ("authorization", "caller", "method", "peer", "request_id", "started", "trace")
+
+    def __init__(self, method: Method, metadata: Iterable[tuple[str, str | bytes]], peer: str) -> None:
+        self.method = method
+        self.peer = peer
+        self.started = time.perf_counter()
+        self.caller: Caller = ANONYMOUS
+        self.authorization: list[str | bytes] = []
+        self.request_id = ""
+        self.trace = _NO_TRACE
+        for key, value in metadata:
+            if key == "authorization":
+                self.authorization.append(value)
+            elif key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
+                self.request_id = value
+            elif key == "traceparent" and isinstance(value, str):
+                self.trace = read_traceparent(value)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.perf_counter() - self.started
+
+    @property
+    def quota_key(self) -> str:
+        """Whose quota it counts against; callers nobody knows are told apart by where they come from."""
+        return self.caller.principal if self.caller is not ANONYMOUS else f"anonymous at {network_of(self.peer)}"
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a log line says about it."""
+        known: dict[str, Any] = {
+            "method": self.method.name,
+            "principal": self.caller.principal,
+            "request_id": self.request_id,
+            "peer": self.peer,
+        }
+        if self.trace.trace_id:
+            known["trace_id"] = self.trace.trace_id
+        return known
+
+
+def network_of(peer: str) -> str:
+    """Return the address behind `ipv4:10.0.0.1:1234` or `ipv6:%5B::1%5D:1234`; of IPv6 the /64, which one host may have
+    to itself whole."""
+    kind, _, rest = peer.partition(":")
+    host = unquote(rest).rpartition(":")[0].strip("[]").partition("%")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return kind
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    return str(address)

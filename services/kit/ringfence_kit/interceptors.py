@@ -1,0 +1,258 @@
+"""What happens around every call, in one order, for every kind of method.
+
+The order, from the outside in, and why each step stands where it does:
+
+ 1. recovery        nothing raised further in reaches gRPC bare: a Failure becomes its status, anything else INTERNAL
+                    with a reference, while the details go to the log, once. Outermost, so that it covers 2 as well.
+ 2. OpenTelemetry   outside of all that takes time, so that the span shows it; only where spans are exported.
+ 3. request id      before the first line can be logged, so that every line has it.
+ 4. access log,     outside of all that may refuse, since refused calls are what they are read for; inside of 2, so
+    metrics         that the span is told the outcome too.
+ 5. deadline        covers all that follows: a caller does not care what its time was spent on.
+ 6. room            refuses while starting or overloaded, before any work is done for the call.
+ 7. caller          who it is.
+ 8. grants          whether they may call this method; before 9, so that the uninvited do not spend a quota.
+ 9. quota           whether they may call it again already.
+10. decoding        last: a request nobody may make is not worth reading. It arrives as bytes, so too large, malformed
+                    and not UTF-8 are said in our words with a reason, where gRPC would say INTERNAL and nothing more.
+
+Field rules are not here: each service's `convert.py` checks them where it builds the model.
+
+Every method is registered with gRPC as taking a stream of bytes. Of a method that takes one message the first is read,
+which costs nothing; registered as unary, a client that sends no message at all would be left waiting for ever.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any, Never, cast
+
+import grpc
+import grpc.aio
+import structlog
+
+from ringfence_kit.answering import Context, answer
+from ringfence_kit.authentication import Authenticator
+from ringfence_kit.callers import ANONYMOUS, Caller, establish_caller
+from ringfence_kit.calls import REQUEST_ID_KEY, Call
+from ringfence_kit.clock import Clock, Millis
+from ringfence_kit.errors import (
+    DeadlineExceeded,
+    Failure,
+    InternalError,
+    NotPermitted,
+    Unauthenticated,
+    Unavailable,
+)
+from ringfence_kit.grants import MethodClass
+from ringfence_kit.ids import NewId
+from ringfence_kit.methods import CallDetails, Handler, Method, Requests
+from ringfence_kit.observation import OK, Observer, outcome_of
+from ringfence_kit.quotas import Quotas
+from ringfence_kit.room import Room
+from ringfence_kit.server_config import DeadlinesConfig
+from ringfence_kit.status import DETAILS_KEY, code_of, status_of
+
+_log = structlog.get_logger(__name__)
+
+
+class Interceptors:
+    """The steps around the calls of one service, on one of its ports."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        quotas: Quotas,
+        deadlines: DeadlinesConfig,
+        room: Room,
+        observer: Observer,
+        tracer: grpc.aio.ServerInterceptor | None,
+        clock: Clock,
+        new_id: NewId,
+        has_tls: bool,
+    ) -> None:
+        self._authenticator = authenticator
+        self._quotas = quotas
+        self._deadlines = _defaults(deadlines)
+        self._maximum = deadlines.maximum
+        self._room = room
+        self._observer = observer
+        self._tracer = tracer
+        self._clock = clock
+        self._new_id = new_id
+        self._has_tls = has_tls
+
+    def around(self, method: Method) -> Handler:
+        """Return the handler to register for a method."""
+
+        async def handle(requests: Requests, context: Context) -> bytes | None:
+            return await self._recover(method, requests, context)
+
+        if method.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(handle)
+        return grpc.stream_unary_rpc_method_handler(handle)
+
+    async def _recover(self, method: Method, requests: Requests, context: Context) -> bytes | None:
+        """Step 1. Cancellation and an abort made further in are gRPC's own and pass."""
+        call = Call(method, context.invocation_metadata() or (), context.peer())
+        try:
+            return await self._trace(call, requests, context)
+        except grpc.aio.AbortError:
+            raise
+        except Failure as failure:
+            await self._refuse(call, failure, context)
+        except Exception as error:  # noqa: BLE001 - the last resort, which is the point of this step
+            await self._refuse(call, self._internal(call, error), context)
+
+    async def _refuse(self, call: Call, failure: Failure, context: Context) -> Never:
+        status = status_of(failure)
+        trailers = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, call.request_id))
+        await context.abort(code_of(failure), status.message, trailers)
+
+    def _internal(self, call: Call, error: Exception) -> InternalError:
+        """Log what happened, all of it and here only, and return what the caller is told."""
+        failure = InternalError(reference=self._new_id())
+        _log.error("call failed", exc_info=error, reference=failure.metadata["reference"], **call.fields())
+        return failure
+
+    async def _trace(self, call: Call, requests: Requests, context: Context) -> bytes | None:
+        """Step 2. On the hot path only for callers that are tracing already."""
+        wanted = call.method.traced and (call.trace.sampled or not call.method.is_hot)
+        if self._tracer is None or not wanted:
+            return await self._observe(call, requests, context)
+
+        async def unary(requests: Requests, context: Context) -> bytes | None:
+            return await self._observe(call, requests, context)
+
+        async def stream(requests: Requests, context: Context) -> AsyncIterator[bytes]:
+            # Responses are written to the context further in; the generator is only what the interceptor wants to see.
+            await self._observe(call, requests, context)
+            for response in _NO_RESPONSES:
+                yield response
+
+        is_stream = call.method.response_streaming
+        plain: Any = (
+            grpc.stream_stream_rpc_method_handler(stream) if is_stream else grpc.stream_unary_rpc_method_handler(unary)
+        )
+
+        async def found(_details: object) -> Handler:
+            return cast(Handler, plain)
+
+        traced: Any = await self._tracer.intercept_service(found, CallDetails(call.method.name))
+        if not is_stream:
+            response: bytes | None = await traced.stream_unary(requests, context)
+            return response
+        async with aclosing(traced.stream_stream(requests, context)) as responses:
+            async for _ in responses:
+                raise AssertionError("responses are written to the context, not yielded")
+        return None
+
+    async def _observe(self, call: Call, requests: Requests, context: Context) -> bytes | None:
+        """Steps 3 and 4."""
+        call.request_id = call.request_id or self._new_id()
+        context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+        self._observer.began(call)
+        try:
+            response = await self._in_time(call, requests, context)
+        except BaseException as error:
+            known = isinstance(error, Failure | grpc.aio.AbortError) or not isinstance(error, Exception)
+            told = error if known else self._internal(call, error)  # type: ignore[arg-type] # an Exception, as known says
+            self._observer.ended(call, outcome_of(told, context.code()))
+            if told is error:
+                raise
+            raise told from error
+        self._observer.ended(call, OK)
+        return response
+
+    async def _in_time(self, call: Call, requests: Requests, context: Context) -> bytes | None:
+        """Step 5. A stream has no end of its own, but for a caller's; a drain ends it through its timer."""
+        limit = self._limit(call.method, context)
+        is_long = call.method.grant.method_class is MethodClass.STREAM
+        timer = asyncio.timeout(limit / 1_000 if limit is not None else None)
+        try:
+            async with timer:
+                if is_long:
+                    self._room.hold(timer)
+                return await self._admit_and_answer(call, requests, context, timer)
+        except TimeoutError:
+            if not timer.expired():
+                raise
+            raise self._too_late(call, limit) from None
+        finally:
+            self._room.release(timer)
+
+    def _limit(self, method: Method, context: Context) -> Millis | None:
+        # The stub leaves out that a call may have no deadline.
+        remaining = cast("float | None", context.time_remaining())
+        asked = None if remaining is None else Millis(max(0, int(remaining * 1_000)))
+        default = self._deadlines.get(method.grant.method_class)
+        if default is None:
+            return asked
+        return default if asked is None else min(asked, self._maximum)
+
+    def _too_late(self, call: Call, limit: Millis | None) -> Failure:
+        if self._room.draining and call.method.grant.method_class is MethodClass.STREAM:
+            return Unavailable(problem="it is shutting down; resume on another replica")
+        if _expired(call.caller, self._clock):
+            return Unauthenticated(problem="the token expired while the stream was open; resume with a new one")
+        return DeadlineExceeded(method=call.method.name, limit=limit or Millis(0))
+
+    async def _admit_and_answer(
+        self, call: Call, requests: Requests, context: Context, timer: asyncio.Timeout
+    ) -> bytes | None:
+        """Step 6, and what it encloses. Health and reflection are answered however busy the service is."""
+        if call.method.always:
+            return await self._admitted(call, requests, context, timer)
+        try:
+            self._room.enter()
+            return await self._admitted(call, requests, context, timer)
+        finally:
+            self._room.leave()
+
+    async def _admitted(self, call: Call, requests: Requests, context: Context, timer: asyncio.Timeout) -> bytes | None:
+        """Steps 7 to 9, then the answer."""
+        method = call.method
+        peer = context.auth_context() if self._has_tls else _NO_PEER
+        call.caller = await self._authenticator.authenticate(call.authorization, peer)
+        establish_caller(call.caller)
+        if not method.grant.allows(call.caller):
+            raise _not_allowed(call)
+        self._quotas.take(call.quota_key, method.grant.method_class)
+        if method.grant.method_class is MethodClass.STREAM:
+            self._end_with_token(call.caller, timer)
+        return await answer(method, requests, context)
+
+    def _end_with_token(self, caller: Caller, timer: asyncio.Timeout) -> None:
+        """A stream does not outlive the token it was opened with."""
+        if caller.expires_at is None:
+            return
+        end = asyncio.get_running_loop().time() + (caller.expires_at - self._clock.now()) / 1_000
+        if timer.when() is None or end < (timer.when() or 0):
+            timer.reschedule(end)
+
+
+_NO_PEER: Mapping[str, Any] = {}
+_NO_RESPONSES: tuple[bytes, ...] = ()
+
+
+def _defaults(config: DeadlinesConfig) -> Mapping[MethodClass, Millis]:
+    """Return the deadline of each class; streams have none."""
+    return {
+        MethodClass.DECIDE: config.decide,
+        MethodClass.READ: config.read,
+        MethodClass.WRITE: config.write,
+        MethodClass.INGEST: config.ingest,
+    }
+
+
+def _expired(caller: Caller, clock: Clock) -> bool:
+    return caller.expires_at is not None and clock.now() >= caller.expires_at
+
+
+def _not_allowed(call: Call) -> Failure:
+    if call.caller is ANONYMOUS:
+        return Unauthenticated(problem="this method needs a credential: a client certificate or a bearer token")
+    return NotPermitted(
+        principal=call.caller.principal, action=f"call {call.method.name}", needed=f"role {call.method.grant.needed}"
+    )

@@ -1,0 +1,133 @@
+"""Opening ports: which addresses may be listened on, with what protection, and what to say when one cannot be had.
+
+The rules:
+
+- everything is judged before anything is opened: a refused start leaves no port, file or task behind;
+- SO_REUSEPORT is off unless asked for: left at gRPC's default, a second copy starts on the same port without an error,
+  and calls are split between two databases;
+- gRPC's own limit for a message stands above ours, so that ours answers first and says what the limit is.
+"""
+
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from ringfence_kit.addresses import Address, parse_address
+from ringfence_kit.refusals import (
+    AddressUnusable,
+    NoAuthentication,
+    NotLoopback,
+    PlaintextTokens,
+    PortTaken,
+)
+from ringfence_kit.server_config import LimitsConfig, ServerConfig
+from ringfence_kit.service import Service
+from ringfence_kit.tls import TlsConfig
+
+CORE_LIMIT_FACTOR = 4
+BACKLOG = 1_024
+
+
+def check_addresses(service: Service, config: ServerConfig) -> None:
+    """Raise the StartRefused that says why a service must not listen where it is told to, if it must not."""
+    tls = service.tls or config.tls
+    for listener in service.listeners:
+        address = address_of(listener.address, listener.setting)
+        if address.is_loopback:
+            continue
+        if config.dev:
+            raise NotLoopback(address=listener.address, setting=listener.setting)
+        if not _authenticates(service, config, tls):
+            raise NoAuthentication(address=listener.address, setting=listener.setting)
+        if tls is None and not config.plaintext_behind_proxy:
+            raise PlaintextTokens(address=listener.address, setting=listener.setting)
+    if service.http is not None:
+        address = address_of(service.http.address, service.http.setting)
+        if config.dev and not address.is_loopback:
+            raise NotLoopback(address=service.http.address, setting=service.http.setting)
+
+
+def _authenticates(service: Service, config: ServerConfig, tls: TlsConfig | None) -> bool:
+    by_certificate = tls is not None and tls.client_ca_file is not None and bool(config.auth.certificates)
+    return by_certificate or bool(config.auth.issuers) or bool(service.issuers)
+
+
+def address_of(text: str, setting: str) -> Address:
+    """Return the address `text` names, or refuse."""
+    address = parse_address(text)
+    if address is None:
+        problem = "it is not HOST:PORT with a port from 0 to 65535"
+        raise AddressUnusable(address=text, setting=setting, problem=problem)
+    return address
+
+
+def channel_options(limits: LimitsConfig, *, max_request_bytes: int, reuse_port: bool) -> Sequence[tuple[str, Any]]:
+    """Return gRPC's options for a port."""
+    return (
+        ("grpc.so_reuseport", int(reuse_port)),
+        ("grpc.max_receive_message_length", CORE_LIMIT_FACTOR * max_request_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.max_concurrent_streams", limits.max_streams_per_connection),
+        ("grpc.max_connection_age_ms", limits.max_connection_age),
+        ("grpc.max_connection_age_grace_ms", limits.max_connection_grace),
+        ("grpc.max_connection_idle_ms", limits.max_connection_idle),
+        ("grpc.keepalive_time_ms", limits.keepalive_interval),
+        ("grpc.keepalive_timeout_ms", limits.keepalive_timeout),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", limits.min_ping_interval),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", limits.min_ping_interval),
+        ("grpc.enable_channelz", 1),
+    )
+
+
+def open_grpc_port(
+    server: grpc.aio.Server, address: Address, setting: str, credentials: grpc.ServerCredentials | None
+) -> Address:
+    """Bind a port of `server`; return the address with the port that was chosen."""
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(str(address))
+        else:
+            port = server.add_secure_port(str(address), credentials)
+    except RuntimeError:
+        # gRPC does not say why; the same bind, tried by hand, does.
+        _bound(address, setting, reuse_port=False).close()
+        raise AddressUnusable(address=str(address), setting=setting, problem="gRPC could not bind it") from None
+    return Address(address.host, port)
+
+
+def open_http_port(address: Address, setting: str, *, reuse_port: bool) -> socket.socket:
+    """Return a bound socket for the HTTP port."""
+    return _bound(address, setting, reuse_port=reuse_port)
+
+
+def _bound(address: Address, setting: str, *, reuse_port: bool) -> socket.socket:
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError):
+        raise AddressUnusable(address=str(address), setting=setting, problem="the host is not known here") from None
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(target)
+        # Two processes may both have bound with SO_REUSEADDR; only one of them may listen.
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(address=str(address), setting=setting) from None
+        problem = os.strerror(error.errno or 0)
+        raise AddressUnusable(address=str(address), setting=setting, problem=problem) from None
+    bound.setblocking(False)
+    return bound

@@ -1,0 +1,162 @@
+"""One gRPC port of a service, from its faces to its handlers, with health, reflection and channelz beside them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import grpc
+import grpc.aio
+from grpc_channelz.v1._async import ChannelzServicer
+from grpc_channelz.v1.channelz_pb2_grpc import add_ChannelzServicer_to_server
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha._async import ReflectionServicer
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
+
+from ringfence_kit import health
+from ringfence_kit.callers import Role
+from ringfence_kit.errors import MethodUnknown
+from ringfence_kit.grants import Grant, Grants, MethodClass
+from ringfence_kit.health import Health
+from ringfence_kit.interceptors import Interceptors
+from ringfence_kit.methods import Handler, Method, handlers_of, served_method
+from ringfence_kit.metrics import Metrics
+from ringfence_kit.service import Face, Listener, Service
+
+REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
+REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
+"""The same messages under the name newer tools ask for first."""
+
+UNKNOWN_PATH_MAX = 200
+
+_OPERATORS = Grant.to(Role.PLATFORM_ADMIN, Role.AUDITOR, does=MethodClass.READ)
+_REFLECT = {"ServerReflectionInfo": Grant.open(does=MethodClass.STREAM)}
+
+INFRASTRUCTURE_GRANTS = (
+    # Open, because probes carry no credential, and they learn no more than that we run.
+    Grants.of(
+        health.NAME,
+        {
+            "Check": Grant.open(does=MethodClass.READ),
+            "List": Grant.open(does=MethodClass.READ),
+            "Watch": Grant.open(does=MethodClass.STREAM),
+        },
+    )
+    # Open, because the contract is public; server.reflection = false leaves it out.
+    | Grants.of(REFLECTION, _REFLECT)
+    | Grants.of(REFLECTION_V1, _REFLECT)
+    # Not open: it names every peer.
+    | Grants.of(
+        "grpc.channelz.v1.Channelz",
+        dict.fromkeys(
+            (
+                "GetTopChannels",
+                "GetServers",
+                "GetServer",
+                "GetServerSockets",
+                "GetChannel",
+                "GetSubchannel",
+                "GetSocket",
+            ),
+            _OPERATORS,
+        ),
+    )
+)
+
+
+class Port(NamedTuple):
+    """What is served on a port."""
+
+    methods: Sequence[Method]
+    health: Health
+
+
+def check_grants(service: Service) -> None:
+    """Raise ValueError unless the service's table has a row for each method it serves, and no other."""
+    served = [path for listener in service.listeners for face in listener.faces for path in handlers_of(face)]
+    mismatch = service.grants.mismatch(served)
+    if mismatch:
+        raise ValueError(f"the grants of {service.name} do not fit what it serves: {mismatch}")
+
+
+def port_of(
+    service: Service, listener: Listener, *, max_request_bytes: int, reflection: bool, metrics: Metrics
+) -> Port:
+    """Put together everything one port serves."""
+    handlers: dict[str, Handler] = {}
+    for face in listener.faces:
+        handlers.update(handlers_of(face))
+    names = sorted({path.split("/")[1] for path in handlers})
+    beside = Health(names)
+    infrastructure = _infrastructure(beside, names, reflection=reflection)
+    methods = [
+        served_method(
+            path,
+            handler,
+            service=service.name,
+            grant=service.grants[path],
+            max_request_bytes=max_request_bytes,
+            metrics=metrics,
+            traced=True,
+            always=False,
+        )
+        for path, handler in handlers.items()
+    ]
+    methods += [
+        served_method(
+            path,
+            handler,
+            service=service.name,
+            grant=INFRASTRUCTURE_GRANTS[path],
+            max_request_bytes=max_request_bytes,
+            metrics=metrics,
+            traced=False,
+            always=True,
+        )
+        for path, handler in infrastructure.items()
+    ]
+    return Port(methods, beside)
+
+
+def _infrastructure(beside: Health, names: Sequence[str], *, reflection: bool) -> Mapping[str, Handler]:
+    handlers = {
+        **handlers_of(Face(add_HealthServicer_to_server, beside)),
+        **handlers_of(Face(add_ChannelzServicer_to_server, ChannelzServicer())),
+    }
+    if reflection:
+        described = (*names, health.NAME, REFLECTION)
+        face = Face(add_ServerReflectionServicer_to_server, ReflectionServicer(described))
+        for path, handler in handlers_of(face).items():
+            handlers[path] = handlers[path.replace(REFLECTION, REFLECTION_V1)] = handler
+    return handlers
+
+
+class Dispatch(grpc.GenericRpcHandler):
+    """Finds the handler of a method; one that is not served is answered too, with a reason."""
+
+    def __init__(self, service: str, methods: Sequence[Method], interceptors: Interceptors, metrics: Metrics) -> None:
+        self._handlers = {method.path: interceptors.around(method) for method in methods}
+        self._interceptors = interceptors
+        # One meter for all of them: names that callers invent must not become labels.
+        self._meter = metrics.meter(service, "unknown", is_stream=True)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        """Return the handler; never None, which gRPC would answer without a reason."""
+        path = handler_call_details.method
+        return self._handlers.get(path) or self._interceptors.around(self._unknown(path[:UNKNOWN_PATH_MAX]))
+
+    def _unknown(self, path: str) -> Method:
+        async def refuse(_requests: object, _context: object) -> bytes:
+            raise MethodUnknown(method=path)
+
+        return Method(
+            path=path,
+            grant=Grant.open(does=MethodClass.READ),
+            behavior=refuse,
+            decode=None,
+            encode=None,
+            request_streaming=True,
+            response_streaming=False,
+            max_request_bytes=0,
+            meter=self._meter,
+            traced=False,
+            always=True,
+        )
