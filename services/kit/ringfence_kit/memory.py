@@ -154,6 +154,8 @@ class MemoryWriter(Generic[Tx]):
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        if not self._hub.started:
+            raise RuntimeError("start the hub at the revision the snapshot was loaded at, then open the writer")
         await self._stack.enter_async_context(background(self._hub.beat(), self._hub.until_broken()))
         self._open = True
         return self

@@ -47,7 +47,13 @@ class Database:
         """The stored events."""
 
     async def __aenter__(self) -> Self:
-        self._opened = await asyncio.to_thread(_open, self._url, self._service, self._migrations)
+        opening = asyncio.ensure_future(asyncio.to_thread(_open, self._url, self._service, self._migrations))
+        try:
+            self._opened = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped; what it opens after all is closed, or the lock would stay taken.
+            opening.add_done_callback(_close_abandoned)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -140,6 +146,11 @@ def _open(text: str, service: str, migrations: Path) -> _Opened:
         except sa.exc.DBAPIError as error:
             raise StorageRefused(f"{url.render_as_string()} cannot be opened: {error.orig}") from error
         return _Opened(stack.pop_all(), engines, page_key)
+
+
+def _close_abandoned(opening: "asyncio.Future[_Opened]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stack.close()
 
 
 def _prepare(engines: Engines, service: str, migrations: Path) -> bytes:

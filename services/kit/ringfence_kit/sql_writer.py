@@ -28,7 +28,7 @@ from ringfence_kit.sql_events import compact_events
 from ringfence_kit.sql_group import Committed, Job, Outcome, Raised, Upkeep, Write, commit_group
 from ringfence_kit.sql_requests import purge_requests
 from ringfence_kit.store import Mutation, Recorder, StorageFault
-from ringfence_kit.watch import EventHub
+from ringfence_kit.watch import STARTING, EventHub
 
 T = TypeVar("T")
 Tx = TypeVar("Tx")
@@ -86,12 +86,14 @@ class SqlWriter(Generic[Tx]):
         self._group_max = group_max
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._waiting = 0
-        self._refusing: str | None = "it is starting"
+        self._refusing: str | None = STARTING
         self._handed = EMPTY
         self._ended = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        if not self._hub.started:
+            raise RuntimeError("start the hub at the revision the snapshot was loaded at, then open the writer")
         await self._stack.enter_async_context(background(*self._tasks()))
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._commit_groups, args=(loop,), name="ringfence-write", daemon=True).start()

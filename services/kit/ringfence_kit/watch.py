@@ -23,10 +23,12 @@ from ringfence_kit.store import EventReader, StorageFault
 
 BOOKMARK_EVERY = Millis(5 * SECOND)
 EVENTS_IN_MEMORY = 16_384
-BYTES_IN_MEMORY = 64 * 1024 * 1024
+BYTES_IN_MEMORY = 32 * 1024 * 1024
 
 PAGE = 256
 """How many events are read, or handed to one watcher, in one go."""
+
+STARTING = "it is starting"
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +58,7 @@ class EventHub:
         self._bookmark_every = bookmark_every
         self._recent = RecentEvents(max_events=events_in_memory, max_bytes=bytes_in_memory)
         self._newest = EMPTY
-        self._closed: str | None = "it is starting"
+        self._closed: str | None = STARTING
         self._fault: StorageFault | None = None
         self._broken = asyncio.Event()
         self._news = asyncio.Event()
@@ -69,6 +71,11 @@ class EventHub:
         self._newest = revision
         self._recent.clear()
         self._closed = None
+
+    @property
+    def started(self) -> bool:
+        """Whether `start` was called."""
+        return self._closed != STARTING
 
     @property
     def newest(self) -> Revision:

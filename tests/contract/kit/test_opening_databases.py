@@ -193,6 +193,21 @@ async def test_a_refused_opening_lets_go_of_the_lock(backend: Backend, tmp_path:
         pass
 
 
+@on_sqlite
+async def test_an_opening_that_is_cancelled_lets_go_of_the_lock(backend: Backend) -> None:
+    opening = asyncio.ensure_future(database(backend).__aenter__())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    while True:
+        try:
+            async with database(backend):
+                break
+        except DataInUse:
+            continue
+
+
 # Files
 
 

@@ -145,7 +145,8 @@ async def test_while_the_database_is_away_everything_says_so_and_goes_on_afterwa
         assert await events_until(service.hub.watch(EMPTY), 2) == [1, 2]
 
 
-async def test_a_replica_that_fell_behind_what_is_kept_ends(backend: Backend) -> None:
+@pytest.mark.parametrize("noticed_by", ["heartbeat", "write"])
+async def test_a_replica_that_fell_behind_what_is_kept_ends(noticed_by: str, backend: Backend) -> None:
     clock = ManualClock()
 
     async def fall_behind(there: Switches) -> None:
@@ -159,6 +160,10 @@ async def test_a_replica_that_fell_behind_what_is_kept_ends(backend: Backend) ->
                 await flip(there, f"s{number}")
             await there.writer.compact(0)
             assert set(here.snapshot.all()) == {"heard"}
+            if noticed_by == "write":
+                with pytest.raises(Unavailable):
+                    await flip(here, "too-late")
+                await asyncio.Event().wait()
             await while_time_passes(clock, asyncio.Event().wait())
 
     async with opened_switches(backend) as there:

@@ -7,16 +7,22 @@ from functools import partial
 
 import pytest
 from ringfence_kit import records
-from ringfence_kit.clock import DAY, Instant
+from ringfence_kit.clock import DAY, Instant, ManualClock
 from ringfence_kit.errors import RequestIdReused, RevisionCompacted, Unavailable
 from ringfence_kit.events import EMPTY, Change, Event, Revision
+from ringfence_kit.memory import MemoryDatabase, MemoryWriter
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation
+from ringfence_kit.watch import EventHub
 from support.backends import Backend
 from support.switches.flip_switch import SwitchStuck, flip_switch, remove_switch
 from support.switches.model import SWITCH, Switch
 from support.switches.mutations import NOW, by, once
 from support.switches.opened import Switches, opened_switches
 from support.switches.store import SwitchTx
+from support.switches.store_memory import MemorySwitchTx
+from support.switches.store_sql import MIGRATIONS, SqlSwitchTx
 
 
 @pytest.fixture
@@ -360,6 +366,16 @@ async def test_a_closed_writer_says_so(backend: Backend) -> None:
         await flip_switch(service.writer, name="late", on=True, reason="", mutation=by())
     with pytest.raises(Unavailable):
         await anext(service.hub.watch(EMPTY))
+
+
+async def test_a_writer_does_not_start_before_its_snapshot_has() -> None:
+    memory = MemoryDatabase()
+    hub = EventHub(memory.events, clock=ManualClock(), apply=lambda _: None)
+    with pytest.raises(RuntimeError, match="start the hub"):
+        await MemoryWriter(memory, MemorySwitchTx, hub, clock=ManualClock()).__aenter__()
+    database = Database("sqlite:///unused.db", service="switches", migrations=MIGRATIONS)
+    with pytest.raises(RuntimeError, match="start the hub"):
+        await SqlWriter(database, SqlSwitchTx, hub, clock=ManualClock()).__aenter__()
 
 
 async def test_a_reopened_store_goes_on_at_its_revision(backend: Backend) -> None:
