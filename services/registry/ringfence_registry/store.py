@@ -1,0 +1,56 @@
+"""What the registry asks of storage; `tests/contract/registry` proves it for every implementation.
+
+Bodies of cards are kept by their digest, apart from the agents: an event that changes a label does not carry the card,
+and two agents with the same card share one body. A body once kept is never changed or forgotten.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ringfence_kit.events import Revision
+from ringfence_kit.names import AgentName
+from ringfence_kit.store import Recorder
+
+from ringfence_registry.model import Agent, Card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAgents:
+    """Everything a catalog starts with."""
+
+    agents: tuple[Agent, ...]
+    cards: Mapping[str, bytes]
+    """Digest → body, for the card each agent has now."""
+
+
+class AgentTx(Recorder, Protocol):
+    """Reads and writes of one transaction. Reads see the transaction's own writes."""
+
+    def agent(self, name: AgentName) -> Agent | None:
+        """Return the agent called `name`, or None."""
+        ...
+
+    def put(self, agent: Agent) -> None:
+        """Store `agent`, in place of one of the same name. Nothing is recorded: the use case says what happened."""
+        ...
+
+    def put_card(self, card: Card) -> None:
+        """Keep the body of `card` under its digest; nothing happens when it is kept already."""
+        ...
+
+
+class CardReader(Protocol):
+    """Reads bodies of cards."""
+
+    async def card(self, digest: str) -> bytes | None:
+        """Return the body with this SHA-256 (lower-case hex), or None when none was ever kept."""
+        ...
+
+
+class AgentStore(CardReader, Protocol):
+    """Reads outside a mutation."""
+
+    async def load(self) -> tuple[Revision, StoredAgents]:
+        """Return every agent, by name, with the bodies of their cards, and the revision they stand at."""
+        ...

@@ -1,0 +1,154 @@
+"""The registry's use cases opened over any backend, wired as `app.py` wires them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.clock import ManualClock
+from ringfence_kit.ids import counting_ids
+from ringfence_kit.memory import MemoryWriter
+from ringfence_kit.names import AgentName
+from ringfence_kit.pages import PageTokens
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
+from ringfence_kit.store import Mutation, Writer, fingerprint_of
+from ringfence_kit.watch import EventHub
+from ringfence_registry.amendment import Amendment
+from ringfence_registry.card import read_card
+from ringfence_registry.catalog import AgentCatalog
+from ringfence_registry.model import Agent, AgentSpec
+from ringfence_registry.reading import AgentQuery, AgentReading
+from ringfence_registry.registration import NewAgent, Registration
+from ringfence_registry.store import AgentStore, AgentTx
+from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
+from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
+from ringfence_registry.watching import AgentWatching
+
+from support.backends import Backend
+from support.registry.agents import CARD, SPEC
+
+ADMIN = Caller(principal="spiffe://mesh/admin", roles=frozenset({Role.PLATFORM_ADMIN}))
+FINANCE = Caller(principal="oidc:finance", roles=frozenset({Role.NAMESPACE_OWNER}), namespaces=frozenset({"finance"}))
+AUDITOR = Caller(principal="oidc:auditor", roles=frozenset({Role.AUDITOR}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """The open registry."""
+
+    writer: Writer[AgentTx]
+    store: AgentStore
+    catalog: AgentCatalog
+    hub: EventHub
+    registration: Registration
+    amendment: Amendment
+    reading: AgentReading
+    watching: AgentWatching
+    clock: ManualClock
+
+    def asked(self, caller: Caller = ADMIN, *, request_id: str = "", content: bytes = b"") -> Mutation:
+        """Return who asks, and when."""
+        return Mutation(
+            principal=caller.principal,
+            at=self.clock.now(),
+            request_id=request_id,
+            method="/test",
+            fingerprint=fingerprint_of(content),
+        )
+
+    async def register(
+        self,
+        agent: str = "ledger",
+        *,
+        namespace: str = "finance",
+        spec: AgentSpec = SPEC,
+        card: bytes = CARD,
+        caller: Caller = ADMIN,
+        request_id: str = "",
+        validate_only: bool = False,
+    ) -> Agent:
+        """Register an agent."""
+        return await self.registration.register_agent(
+            NewAgent(name=AgentName(namespace, agent), spec=spec, card=read_card(card)),
+            caller=caller,
+            mutation=self.asked(caller, request_id=request_id, content=card),
+            validate_only=validate_only,
+        )
+
+    def names(self, filter_text: str = "", *, namespace: str | None = None, show_retired: bool = False) -> list[str]:
+        """Return the ids of the agents that match."""
+        found = self.reading.list_agents(
+            query(filter_text, namespace=namespace, show_retired=show_retired), caller=ADMIN, now=self.clock.now()
+        )
+        return [agent.name.agent for agent in found.agents]
+
+
+def query(
+    filter_text: str = "",
+    *,
+    namespace: str | None = None,
+    show_retired: bool = False,
+    page_size: int = 1_000,
+    page_token: str = "",
+) -> AgentQuery:
+    """Ask for a list."""
+    return AgentQuery(
+        namespace=namespace,
+        filter=filter_text,
+        show_retired=show_retired,
+        page_size=page_size,
+        page_token=page_token,
+        arguments=f"{namespace} {filter_text} {show_retired}".encode(),
+    )
+
+
+@asynccontextmanager
+async def opened_registry(
+    backend: Backend, *, clock: ManualClock | None = None, catalog: AgentCatalog | None = None
+) -> AsyncIterator[Registry]:
+    """Open the registry on `backend`; leaving closes it in order."""
+    clock, catalog = clock or ManualClock(), catalog or AgentCatalog()
+    if backend.kind == "memory":
+        hub = EventHub(backend.memory.events, clock=clock, apply=catalog.apply)
+        memory_store = MemoryAgentStore(backend.memory)
+        await _start(hub, catalog, memory_store)
+        async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
+            yield _wired(
+                memory_writer, memory_store, hub, PageTokens(backend.memory.page_key), catalog=catalog, clock=clock
+            )
+        return
+    async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
+        hub = EventHub(database.events, clock=clock, apply=catalog.apply)
+        sql_store = SqlAgentStore(database)
+        await _start(hub, catalog, sql_store)
+        async with SqlWriter(database, SqlAgentTx, hub, clock=clock) as sql_writer:
+            yield _wired(sql_writer, sql_store, hub, PageTokens(database.page_key), catalog=catalog, clock=clock)
+
+
+async def _start(hub: EventHub, catalog: AgentCatalog, store: AgentStore) -> None:
+    revision, stored = await store.load()
+    catalog.fill(stored.agents, stored.cards)
+    hub.start(revision)
+
+
+def _wired(
+    writer: Writer[AgentTx],
+    store: AgentStore,
+    hub: EventHub,
+    tokens: PageTokens,
+    *,
+    catalog: AgentCatalog,
+    clock: ManualClock,
+) -> Registry:
+    return Registry(
+        writer=writer,
+        store=store,
+        catalog=catalog,
+        hub=hub,
+        registration=Registration(writer, catalog, counting_ids()),
+        amendment=Amendment(writer, catalog),
+        reading=AgentReading(catalog, store, tokens, newest=lambda: hub.newest),
+        watching=AgentWatching(catalog, hub, clock),
+        clock=clock,
+    )
