@@ -56,6 +56,24 @@ def check_log(text: str, *, did: AgentDid | RegistrarDid, now: Instant) -> tuple
     return tuple(entries)
 
 
+def stored_entry(line: str) -> LogEntry:
+    """Return the entry in a line of our own store, whose signature was checked when it was made: only its form."""
+    raw = _read_line(line)
+    match raw["proof"], raw["versionId"]:
+        case [dict() as proof], str() as version_id:
+            number, _, _ = version_id.partition("-")
+        case _:
+            raise DidLogError("a stored entry is damaged")
+    return LogEntry(
+        number=int(number),
+        version_id=version_id,
+        version_time=parse_timestamp(_text(raw, "versionTime")),
+        parameters=_object(raw, "parameters"),
+        state=_object(raw, "state"),
+        proof=proof,
+    )
+
+
 def _check_entry(
     raw: JsonObject, chain: _Chain | None, *, did: AgentDid | RegistrarDid, now: Instant
 ) -> tuple[LogEntry, _Chain]:

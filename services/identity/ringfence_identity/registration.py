@@ -44,7 +44,7 @@ class Challenge:
     agent: AgentName
     environment: str
     sponsor: str
-    """The sponsor's id."""
+    """`sponsors/{sponsor}`."""
     nonce: bytes
     expires_at: Instant
 
@@ -57,19 +57,22 @@ def seal_challenge(challenge: Challenge, key: MacKey) -> bytes:
     return body + _mac(key, body)
 
 
-def open_challenge(sealed: bytes, keys: Sequence[MacKey], *, now: Instant) -> Challenge:
-    """Return the challenge in `sealed` when one of `keys` made it and it is still valid."""
+def read_challenge(sealed: bytes, keys: Sequence[MacKey]) -> Challenge | None:
+    """Return the challenge in `sealed` when one of `keys` made it, fresh or not; None when none of them did."""
     body, mac = sealed[:-_MAC_BYTES], sealed[-_MAC_BYTES:]
     # The MAC comes first: nothing of the body is looked at before it is known to be ours.
     if len(sealed) > MAX_CHALLENGE_BYTES or not any(hmac.compare_digest(_mac(key, body), mac) for key in keys):
-        raise ChallengeInvalid(problem="it was not made by this server")
-    challenge = _unpack(body)
+        return None
+    return _unpack(body)
+
+
+def require_fresh(challenge: Challenge, *, now: Instant) -> None:
+    """Raise `ChallengeInvalid` unless `challenge` may still be answered at `now`."""
     if now >= challenge.expires_at:
         raise ChallengeInvalid(problem="it has expired")
     if challenge.expires_at > now + CHALLENGE_LIFETIME:
         # Only a clock that was set back since can bring this about.
         raise ChallengeInvalid(problem="it is not valid yet")
-    return challenge
 
 
 def signing_input(sealed: bytes, content: BirthContent) -> bytes:
@@ -87,10 +90,10 @@ def _names(challenge: Challenge) -> tuple[str, str, str, str]:
     return challenge.agent.namespace, challenge.agent.agent, challenge.environment, challenge.sponsor
 
 
-def _unpack(body: bytes) -> Challenge:
+def _unpack(body: bytes) -> Challenge | None:
     version, nonce, expires_at, *lengths = _HEAD.unpack_from(body)
     if version != _VERSION:
-        raise ChallengeInvalid(problem="it was made by another version of this server")
+        return None
     names: list[str] = []
     offset = _HEAD.size
     for length in lengths:

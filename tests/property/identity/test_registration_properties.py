@@ -12,7 +12,8 @@ from ringfence_identity.registration import (
     CHALLENGE_LIFETIME,
     SIGNING_PREFIX,
     Challenge,
-    open_challenge,
+    read_challenge,
+    require_fresh,
     require_possession,
     seal_challenge,
     signing_input,
@@ -39,7 +40,8 @@ challenges = st.builds(
 
 @given(challenges)
 def test_an_untouched_challenge_opens_to_what_was_sealed(challenge: Challenge) -> None:
-    assert open_challenge(seal_challenge(challenge, KEY), [KEY], now=NOW) == challenge
+    assert read_challenge(seal_challenge(challenge, KEY), [KEY]) == challenge
+    require_fresh(challenge, now=NOW)
 
 
 @given(challenges, st.data())
@@ -47,8 +49,7 @@ def test_a_challenge_with_any_bit_flipped_is_refused(challenge: Challenge, data:
     sealed = bytearray(seal_challenge(challenge, KEY))
     bit = data.draw(st.integers(0, len(sealed) * 8 - 1))
     sealed[bit // 8] ^= 1 << bit % 8
-    with pytest.raises(ChallengeInvalid):
-        open_challenge(bytes(sealed), [KEY], now=NOW)
+    assert read_challenge(bytes(sealed), [KEY]) is None
 
 
 @given(challenges, challenges)
@@ -58,31 +59,27 @@ def test_no_two_challenges_look_alike(one: Challenge, other: Challenge) -> None:
 
 @given(challenges, st.integers(min_value=0, max_value=10**9))
 def test_an_expired_challenge_is_refused_for_ever(challenge: Challenge, late: int) -> None:
-    sealed = seal_challenge(challenge, KEY)
     with pytest.raises(ChallengeInvalid, match="expired"):
-        open_challenge(sealed, [KEY], now=Instant(challenge.expires_at + late))
+        require_fresh(challenge, now=Instant(challenge.expires_at + late))
 
 
 @given(challenges, st.integers(min_value=1, max_value=10**9))
 def test_a_clock_set_back_does_not_lengthen_a_challenge(challenge: Challenge, early: int) -> None:
-    sealed = seal_challenge(challenge, KEY)
     with pytest.raises(ChallengeInvalid, match="not valid yet"):
-        open_challenge(sealed, [KEY], now=Instant(challenge.expires_at - CHALLENGE_LIFETIME - early))
+        require_fresh(challenge, now=Instant(challenge.expires_at - CHALLENGE_LIFETIME - early))
 
 
 @given(challenges)
 def test_another_servers_challenge_is_refused_and_an_older_key_of_ours_is_not(challenge: Challenge) -> None:
     newer = MacKey("b", b"\2" * 32, EPOCH)
     sealed = seal_challenge(challenge, KEY)
-    with pytest.raises(ChallengeInvalid):
-        open_challenge(sealed, [newer], now=NOW)
-    assert open_challenge(sealed, [newer, KEY], now=NOW) == challenge
+    assert read_challenge(sealed, [newer]) is None
+    assert read_challenge(sealed, [newer, KEY]) == challenge
 
 
 @given(st.binary(max_size=600))
 def test_no_bytes_make_it_fail_otherwise(sealed: bytes) -> None:
-    with pytest.raises(ChallengeInvalid):
-        open_challenge(sealed, [KEY], now=NOW)
+    assert read_challenge(sealed, [KEY]) is None
 
 
 @given(challenges, challenges)

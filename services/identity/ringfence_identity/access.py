@@ -1,0 +1,55 @@
+"""Who may act on which identity: the object-level half of permission, checked before existence is revealed.
+
+The grants table says which roles may call a method; here stands whose namespace, and which environment. An agent's
+credential is good in its own environment and nothing in another.
+"""
+
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.errors import NotPermitted
+from ringfence_kit.names import AgentName
+
+from ringfence_identity.did import AgentDid, RegistrarDid, WebAlias, parse_did
+from ringfence_identity.environments import Environment, Environments
+from ringfence_identity.errors import DidInvalid
+
+
+def require_owner(caller: Caller, namespace: str, *, action: str) -> None:
+    """Raise unless `caller` owns `namespace`."""
+    if not caller.owns(namespace):
+        raise NotPermitted(
+            principal=caller.principal, action=action, needed=f"namespace-owner of {namespace} or platform-admin"
+        )
+
+
+def require_owner_of(caller: Caller, agent: str | None, *, action: str) -> None:
+    """Raise unless `caller` owns the namespace of `agent`; None, an agent nobody knows, is owned by the platform."""
+    name = None if agent is None else AgentName.parse(agent)
+    if name is not None:
+        require_owner(caller, name.namespace, action=action)
+    elif not caller.has(Role.PLATFORM_ADMIN):
+        needed = "namespace-owner of the agent's namespace or platform-admin"
+        raise NotPermitted(principal=caller.principal, action=action, needed=needed)
+
+
+def require_environment(caller: Caller, environment: Environment, *, action: str) -> None:
+    """Raise when `caller`'s credential is of another environment than `environment`."""
+    if caller.environment not in ("", environment.name):
+        raise NotPermitted(
+            principal=caller.principal, action=action, needed=f"a credential of environment {environment.name}"
+        )
+
+
+def environment_of_did(environments: Environments, did: str) -> Environment:
+    """Return the environment an agent's `did` is of, or raise `DidInvalid` when it is none of ours."""
+    parsed = parse_did(did)
+    if not isinstance(parsed, AgentDid):
+        raise DidInvalid(did=did, problem="an agent's DID has the form did:webvh:{SCID}:{host}:agents:{SCID}")
+    return hosted(environments, parsed)
+
+
+def hosted(environments: Environments, did: AgentDid | RegistrarDid | WebAlias) -> Environment:
+    """Return the environment on whose host `did` lives, or raise `DidInvalid` when it is not hosted here."""
+    environment = environments.of_host(did.host)
+    if environment is None:
+        raise DidInvalid(did=str(did), problem="its host is not served here")
+    return environment

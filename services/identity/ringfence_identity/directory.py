@@ -1,0 +1,79 @@
+"""Reads: who an agent is, and how far it is trusted at this moment. From memory; nothing is changed by asking."""
+
+from dataclasses import dataclass
+
+from ringfence_kit.callers import Caller
+from ringfence_kit.clock import Instant
+from ringfence_kit.trust_decay import TrustState, ring_at, score_at
+
+from ringfence_identity.access import environment_of_did, require_environment
+from ringfence_identity.environments import Environments
+from ringfence_identity.errors import AgentNotFound
+from ringfence_identity.model import AgentIdentity
+from ringfence_identity.snapshot import IdentitySnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How far an agent is trusted at one instant, and what that was computed from."""
+
+    did: str
+    environment: str
+    score: int
+    ring: int
+    computed_at: Instant
+    state: TrustState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Which identity is asked for: by `did`, or by `agent` and `environment`."""
+
+    agent: str = ""
+    environment: str = ""
+    did: str = ""
+
+
+class Directory:
+    """Looks identities up. An agent's own credential sees its own environment only."""
+
+    def __init__(self, environments: Environments, snapshot: IdentitySnapshot) -> None:
+        self._environments = environments
+        self._snapshot = snapshot
+
+    def find(self, wanted: Lookup, *, caller: Caller) -> AgentIdentity:
+        """Return the identity that is asked for."""
+        if wanted.did:
+            return self.by_did(wanted.did, caller=caller)
+        return self.by_name(wanted.agent, wanted.environment, caller=caller)
+
+    def by_name(self, agent: str, environment: str, *, caller: Caller) -> AgentIdentity:
+        """Return the identity of an agent in one environment."""
+        hosted = self._environments.get(environment)
+        require_environment(caller, hosted, action=f"read {agent} of {environment}")
+        identity = self._snapshot.identity_of_agent(agent, hosted.name)
+        if identity is None:
+            raise AgentNotFound(agent=agent, environment=environment)
+        return identity
+
+    def by_did(self, did: str, *, caller: Caller) -> AgentIdentity:
+        """Return the identity with this DID."""
+        hosted = environment_of_did(self._environments, did)
+        require_environment(caller, hosted, action=f"read {did}")
+        identity = self._snapshot.identity(did)
+        if identity is None:
+            raise AgentNotFound(agent=did, environment=hosted.name)
+        return identity
+
+    def trust(self, did: str, *, caller: Caller, now: Instant) -> Trust:
+        """Return the trust of the agent with this DID at `now`."""
+        identity = self.by_did(did, caller=caller)
+        state = identity.trust.state
+        return Trust(
+            did=did,
+            environment=identity.environment,
+            score=score_at(state, now),
+            ring=ring_at(state, now),
+            computed_at=now,
+            state=state,
+        )

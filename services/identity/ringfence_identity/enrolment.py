@@ -1,0 +1,227 @@
+"""Enrolment: from a challenge to a DID and a birth certificate, in two calls.
+
+- beginning stores nothing; completing stores everything in one transaction: the spent challenge, the identity, its
+  certificate, its DID log and the event;
+- who asks is checked first, before anything about the agent is said;
+- what depends on the time is judged inside the transaction, so that a repeated request gets its first answer also
+  after the challenge has expired.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ringfence_kit import records
+from ringfence_kit.callers import Caller
+from ringfence_kit.clock import DAY, Instant, Millis
+from ringfence_kit.errors import InvalidRequest, Violation
+from ringfence_kit.events import Change
+from ringfence_kit.ids import NewId
+from ringfence_kit.names import AgentName
+from ringfence_kit.store import Mutation, Writer
+
+from ringfence_identity.access import require_owner
+from ringfence_identity.birth_certificate import BirthContent, require_fit
+from ringfence_identity.did import AgentDid, Host, parse_did
+from ringfence_identity.environments import Environment, Environments
+from ringfence_identity.errors import (
+    AgentAlreadyEnrolled,
+    AgentRevoked,
+    ChallengeInvalid,
+    DidInvalid,
+    KeyAlreadyUsed,
+    SponsorNotFound,
+    WeakKeyRefused,
+)
+from ringfence_identity.issuance import Issued, Newcomer, Registrar, issue_identity
+from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus
+from ringfence_identity.public_keys import PublicKey, PublicKeyError, import_key
+from ringfence_identity.registrars import Registrars
+from ringfence_identity.registration import (
+    CHALLENGE_LIFETIME,
+    Challenge,
+    read_challenge,
+    require_fresh,
+    require_possession,
+    seal_challenge,
+    signing_input,
+)
+from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.store import IdentityTx, Purpose
+from ringfence_identity.trust import inherited_debt
+
+DEBT_REMEMBERED = Millis(90 * DAY)
+"""A sponsor's new agent inherits from those that were not revoked longer ago than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginRegistration:
+    """Who shall be enrolled, where, and who answers for it; the content when the caller wants the bytes to sign."""
+
+    agent: AgentName
+    environment: str
+    sponsor: str
+    """`sponsors/{sponsor}`."""
+    content: BirthContent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A challenge to answer, and the bytes to sign when they were asked for."""
+
+    challenge: bytes
+    expires_at: Instant
+    signing_input: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteRegistration:
+    """The answer to a challenge."""
+
+    challenge: bytes
+    public_key: bytes
+    proof: bytes
+    content: BirthContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """A new identity and its signed birth certificate, in canonical JSON."""
+
+    identity: AgentIdentity
+    credential: str
+
+
+class Enrolment:
+    """Enrols agents in the environments hosted here."""
+
+    def __init__(
+        self,
+        *,
+        environments: Environments,
+        registrars: Registrars,
+        snapshot: IdentitySnapshot,
+        writer: Writer[IdentityTx],
+        new_id: NewId,
+        new_nonce: Callable[[], bytes],
+    ) -> None:
+        self._environments = environments
+        self._registrars = registrars
+        self._snapshot = snapshot
+        self._writer = writer
+        self._new_id = new_id
+        self._new_nonce = new_nonce
+
+    def begin(self, wanted: BeginRegistration, *, caller: Caller, now: Instant) -> Begun:
+        """Return a challenge for the agent. Nothing is stored."""
+        require_owner(caller, wanted.agent.namespace, action=f"enrol {wanted.agent}")
+        registrar = self._registrars.of(self._environments.get(wanted.environment))
+        if self._snapshot.sponsor(wanted.sponsor) is None:
+            raise SponsorNotFound(sponsor=wanted.sponsor)
+        if wanted.content is not None:
+            _require_content(wanted.content, registrar.environment, sponsor=wanted.sponsor)
+        challenge = Challenge(
+            agent=wanted.agent,
+            environment=wanted.environment,
+            sponsor=wanted.sponsor,
+            nonce=self._new_nonce(),
+            expires_at=Instant(now + CHALLENGE_LIFETIME),
+        )
+        sealed = seal_challenge(challenge, registrar.keys.challenge[-1])
+        return Begun(
+            challenge=sealed,
+            expires_at=challenge.expires_at,
+            signing_input=b"" if wanted.content is None else signing_input(sealed, wanted.content),
+        )
+
+    async def complete(self, answer: CompleteRegistration, *, caller: Caller, mutation: Mutation) -> Enrolled:
+        """Enrol the agent that the challenge names."""
+        registrar, challenge = self._read(answer.challenge)
+        require_owner(caller, challenge.agent.namespace, action=f"enrol {challenge.agent}")
+        uid, certificate_id = self._new_id(), self._new_id()
+
+        def work(tx: IdentityTx) -> Enrolled:
+            require_fresh(challenge, now=mutation.at)
+            key = _import(answer.public_key)
+            _require_content(answer.content, registrar.environment, sponsor=challenge.sponsor)
+            require_possession(key, answer.proof, answer.challenge, answer.content)
+            _require_unspent(tx, challenge)
+            _require_sponsors(tx, answer.content)
+            _require_new(tx, challenge, key)
+            newcomer = Newcomer(
+                agent=challenge.agent,
+                key=key,
+                content=answer.content,
+                debt=_debt_of(tx, challenge.environment, challenge.sponsor, now=mutation.at),
+                uid=uid,
+                certificate_id=certificate_id,
+            )
+            issued = issue_identity(registrar, newcomer, revision=tx.next_revision, now=mutation.at)
+            _store(tx, issued)
+            return Enrolled(identity=issued.identity, credential=issued.credential)
+
+        return await self._writer.write(work, mutation=mutation, result=Enrolled)
+
+    def _read(self, sealed: bytes) -> tuple[Registrar, Challenge]:
+        """Return whose challenge it is and what it says; each environment knows only its own."""
+        for registrar in self._registrars:
+            challenge = read_challenge(sealed, registrar.keys.challenge)
+            if challenge is not None and challenge.environment == registrar.environment.name:
+                return registrar, challenge
+        raise ChallengeInvalid(problem="it was not made by this server")
+
+
+def _require_content(content: BirthContent, environment: Environment, *, sponsor: str) -> None:
+    require_fit(content, environment=environment.name, production=environment.production)
+    if content.sponsor != sponsor:
+        raise InvalidRequest(Violation("birth_certificate.sponsor", "is not the sponsor the registration began with"))
+    if content.derived_from and _host_of(content.derived_from) in (None, environment.host):
+        problem = "must be the DID of an agent of another environment"
+        raise InvalidRequest(Violation("birth_certificate.derived_from", problem))
+
+
+def _host_of(did: str) -> Host | None:
+    try:
+        parsed = parse_did(did)
+    except DidInvalid:
+        return None
+    return parsed.host if isinstance(parsed, AgentDid) else None
+
+
+def _import(raw: bytes) -> PublicKey:
+    try:
+        return import_key(raw)
+    except PublicKeyError as refused:
+        raise WeakKeyRefused(problem=refused.problem) from refused
+
+
+def _require_unspent(tx: IdentityTx, challenge: Challenge) -> None:
+    if not tx.spend(Purpose.CHALLENGE, challenge.nonce.hex(), until=challenge.expires_at):
+        raise ChallengeInvalid(problem="it was answered before")
+
+
+def _require_sponsors(tx: IdentityTx, content: BirthContent) -> None:
+    for name in sorted({content.sponsor, content.backup_sponsor, *content.waivers}):
+        if tx.sponsor(name) is None:
+            raise SponsorNotFound(sponsor=name)
+
+
+def _require_new(tx: IdentityTx, challenge: Challenge, key: PublicKey) -> None:
+    known = tx.identity_of_agent(str(challenge.agent), challenge.environment)
+    if known is not None and known.status is IdentityStatus.REVOKED:
+        raise AgentRevoked(did=known.did)
+    if known is not None:
+        raise AgentAlreadyEnrolled(agent=known.agent, environment=known.environment, did=known.did)
+    if tx.key_is_used(key.multibase):
+        raise KeyAlreadyUsed(thumbprint=key.thumbprint)
+
+
+def _debt_of(tx: IdentityTx, environment: str, sponsor: str, *, now: Instant) -> int:
+    return inherited_debt(tx.debts(environment, sponsor, since=Instant(now - DEBT_REMEMBERED)))
+
+
+def _store(tx: IdentityTx, issued: Issued) -> None:
+    identity, first = issued.identity, issued.first_entry
+    tx.put_identity(identity)
+    tx.add_certificate(identity, issued.credential)
+    tx.add_log_line(identity.did, first.number, first.line)
+    tx.record(Change.ADDED, IDENTITY, identity.did, records.encode(identity))

@@ -1,0 +1,100 @@
+"""What is made for a newcomer: its DID, the first entry of its history, its birth certificate and its first trust.
+
+Pure: keys, time, ids and the inherited debt are arguments. Storing it is enrolment's part.
+"""
+
+from dataclasses import dataclass
+
+from ringfence_kit.clock import Instant
+from ringfence_kit.names import AgentName
+
+from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
+from ringfence_identity.canonical_json import canonical
+from ringfence_identity.did import AgentDid, RegistrarDid
+from ringfence_identity.did_document import SCID_PLACEHOLDER, agent_document
+from ringfence_identity.did_log import LogEntry, begin_log, scid_of
+from ringfence_identity.environment_keys import EnvironmentKeys
+from ringfence_identity.environments import Environment
+from ringfence_identity.model import AgentIdentity
+from ringfence_identity.public_keys import PublicKey, public_key_of
+from ringfence_identity.trust import newborn
+
+FIRST_SERIAL = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registrar:
+    """An environment with everything that is needed to issue identities in it."""
+
+    environment: Environment
+    keys: EnvironmentKeys
+    did: RegistrarDid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """An agent that passed every gate."""
+
+    agent: AgentName
+    key: PublicKey
+    content: BirthContent
+    debt: int
+    """Micro-points inherited from its sponsor's other agents."""
+    uid: str
+    certificate_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """What was made for it."""
+
+    identity: AgentIdentity
+    credential: str
+    """The birth certificate in canonical JSON."""
+    first_entry: LogEntry
+
+
+def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, now: Instant) -> Issued:
+    """Return everything that makes `newcomer` an agent of the registrar's environment."""
+    first = _first_entry(registrar, newcomer, now)
+    birth = Birth(
+        certificate_id=newcomer.certificate_id,
+        did=str(AgentDid(scid_of(first), registrar.environment.host)),
+        agent=str(newcomer.agent),
+        environment=registrar.environment.name,
+        serial=FIRST_SERIAL,
+        at=now,
+    )
+    credential = issue_certificate(newcomer.content, birth, registrar=str(registrar.did), key=registrar.keys.registrar)
+    identity = AgentIdentity(
+        uid=newcomer.uid,
+        agent=birth.agent,
+        environment=birth.environment,
+        did=birth.did,
+        key=newcomer.key.multibase,
+        did_version_id=first.version_id,
+        content=newcomer.content,
+        certificate_serial=birth.serial,
+        certificate_hash=certificate_hash(credential),
+        trust=newborn(ring_ceiling=newcomer.content.ring_ceiling, debt=newcomer.debt, now=now),
+        created_at=now,
+        updated_at=now,
+        revision=revision,
+    )
+    return Issued(identity=identity, credential=canonical(credential).decode(), first_entry=first)
+
+
+def _first_entry(registrar: Registrar, newcomer: Newcomer, now: Instant) -> LogEntry:
+    updates = registrar.keys.updates
+    template = agent_document(
+        did=AgentDid(SCID_PLACEHOLDER, registrar.environment.host),
+        key=newcomer.key,
+        registrar=registrar.did,
+        card_url=registrar.environment.card_of(newcomer.agent.namespace, newcomer.agent.agent),
+    )
+    return begin_log(
+        template,
+        key=updates.key(newcomer.uid, 1),
+        next_key=public_key_of(updates.key(newcomer.uid, 2)),
+        now=now,
+    )

@@ -1,0 +1,191 @@
+"""Recording signals: evidence about agents becomes trust, once, from a source that is known.
+
+- the id of a signal is counted once in an environment, whatever comes after;
+- what a signal says about one environment touches nothing in another: the signal, the agent and an agent who rates it
+  are all of the same one;
+- a gateway passes judgements on, its own or those of agents it speaks for; everything else comes from our services;
+- a batch is one transaction and one event an agent, so a watcher sees the state after it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ringfence_kit import records
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.clock import Instant
+from ringfence_kit.errors import NotPermitted
+from ringfence_kit.events import Change
+from ringfence_kit.names import AgentName
+from ringfence_kit.store import Mutation, Writer
+from ringfence_kit.trust_decay import ring_at, score_at
+
+from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal
+from ringfence_identity.store import IdentityTx
+from ringfence_identity.trust import (
+    COMPLAINTS,
+    FULL_WEIGHT,
+    Applied,
+    Evidence,
+    Outcome,
+    SignalKind,
+    apply_evidence,
+    weight_of_rater,
+)
+
+JUDGEMENTS = frozenset({SignalKind.TASK_ACCEPTED, SignalKind.TASK_REJECTED})
+"""What a gateway may report: how a consumer judged an agent's work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One piece of evidence about one agent."""
+
+    signal_id: str
+    did: str
+    environment: str
+    kind: SignalKind
+    rater: str
+    """Who judged: a DID, an agent's name, or another principal; empty when a service of ours observed it."""
+    evidence: str
+    evidence_hash: bytes
+    occurred_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalResult:
+    """What became of one signal."""
+
+    signal_id: str
+    outcome: Outcome
+    detail: str = ""
+
+
+class Signals:
+    """Records signals at the configured weights, in points by kind."""
+
+    def __init__(self, *, weights: Mapping[SignalKind, int], writer: Writer[IdentityTx]) -> None:
+        self._weights = weights
+        self._writer = writer
+
+    async def record(
+        self, signals: Sequence[Signal], *, caller: Caller, mutation: Mutation
+    ) -> tuple[SignalResult, ...]:
+        """Apply signals in their order and return what became of each, in the same order."""
+        vouched = tuple(_vouched(signal, caller) for signal in signals)
+
+        def work(tx: IdentityTx) -> tuple[SignalResult, ...]:
+            batch = _Batch(tx, self._weights, mutation)
+            results = tuple(batch.take(signal) for signal in vouched)
+            batch.store()
+            return results
+
+        return await self._writer.write(work, mutation=mutation, result=tuple[SignalResult, ...])
+
+
+def _vouched(signal: Signal, caller: Caller) -> Signal:
+    """Return the signal with its rater, or raise when `caller` may not say this in that rater's name."""
+    if caller.has(Role.SERVICE, Role.PLATFORM_ADMIN):
+        return signal
+    rater = signal.rater or caller.principal
+    if signal.kind not in JUDGEMENTS or not (rater == caller.principal or caller.speaks_for(rater)):
+        raise NotPermitted(
+            principal=caller.principal,
+            action=f"record {signal.kind.value} in the name of {rater}",
+            needed="service, or a gateway's own judgement or that of an agent it speaks for",
+        )
+    return replace(signal, rater=rater)
+
+
+class _Batch:
+    """The agents touched by one request, written once at its end."""
+
+    def __init__(self, tx: IdentityTx, weights: Mapping[SignalKind, int], mutation: Mutation) -> None:
+        self._tx = tx
+        self._weights = weights
+        self._mutation = mutation
+        self._touched: dict[str, AgentIdentity] = {}
+
+    def take(self, signal: Signal) -> SignalResult:
+        """Apply one signal and keep its id, unless it is refused: then it may come again."""
+        known = self._tx.recorded_signal(signal.environment, signal.signal_id)
+        if known is not None:
+            same = (known.did, known.kind, known.evidence_hash) == (signal.did, signal.kind, signal.evidence_hash)
+            detail = "" if same else "the id was recorded before, for other evidence"
+            return SignalResult(signal_id=signal.signal_id, outcome=Outcome.DUPLICATE, detail=detail)
+        rated = self._agent(signal.did, signal.environment)
+        if rated is None or rated.status is IdentityStatus.REVOKED:
+            detail = f"no agent {signal.did} in environment {signal.environment}" if rated is None else "it is revoked"
+            return SignalResult(signal_id=signal.signal_id, outcome=Outcome.REFUSED, detail=detail)
+        applied = self._apply(rated, signal)
+        self._keep(signal, applied.outcome)
+        return SignalResult(signal_id=signal.signal_id, outcome=applied.outcome, detail=applied.detail)
+
+    def store(self) -> None:
+        """Write every agent that changed, and say so once."""
+        for identity in self._touched.values():
+            after = replace(identity, updated_at=self._mutation.at, revision=self._tx.next_revision)
+            self._tx.put_identity(after)
+            self._tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
+
+    def _apply(self, rated: AgentIdentity, signal: Signal) -> Applied:
+        rater, weight = self._rater(rated, signal)
+        evidence = Evidence(
+            points=self._weights[signal.kind], rater=rater, rater_weight=weight, complaint=signal.kind in COMPLAINTS
+        )
+        applied = apply_evidence(rated.trust, evidence, now=self._mutation.at)
+        if applied.outcome is Outcome.APPLIED:
+            after = replace(rated, trust=applied.ledger)
+            self._touched[rated.did] = _suspended(after) if signal.kind is SignalKind.INCIDENT_CONFIRMED else after
+        return applied
+
+    def _rater(self, rated: AgentIdentity, signal: Signal) -> tuple[str, int]:
+        """Return who judged, under one name however they were named, and what their word weighs."""
+        if not signal.rater:
+            return "", FULL_WEIGHT
+        if signal.rater in (rated.content.sponsor, rated.content.backup_sponsor):
+            return signal.rater, 0
+        if not _names_an_agent(signal.rater):
+            return signal.rater, FULL_WEIGHT
+        rater = self._agent(signal.rater, signal.environment)
+        if rater is None or rater.status is not IdentityStatus.ACTIVE:
+            return signal.rater, 0
+        weight = weight_of_rater(
+            score=score_at(rater.trust.state, self._mutation.at),
+            ring=ring_at(rater.trust.state, self._mutation.at),
+            same_agent=rater.did == rated.did,
+            same_sponsor=rater.content.sponsor == rated.content.sponsor,
+        )
+        return rater.did, weight
+
+    def _agent(self, named: str, environment: str) -> AgentIdentity | None:
+        """Return the agent with this DID or name in `environment`, as this batch has left it."""
+        by_name = AgentName.parse(named) is not None
+        found = self._tx.identity_of_agent(named, environment) if by_name else self._tx.identity(named)
+        if found is None or found.environment != environment:
+            return None
+        return self._touched.get(found.did, found)
+
+    def _keep(self, signal: Signal, outcome: Outcome) -> None:
+        self._tx.add_signal(
+            RecordedSignal(
+                environment=signal.environment,
+                signal_id=signal.signal_id,
+                did=signal.did,
+                kind=signal.kind,
+                rater=signal.rater,
+                source=self._mutation.principal,
+                evidence=signal.evidence,
+                evidence_hash=signal.evidence_hash,
+                occurred_at=signal.occurred_at,
+                recorded_at=self._mutation.at,
+                outcome=outcome,
+            )
+        )
+
+
+def _names_an_agent(rater: str) -> bool:
+    return rater.startswith("did:") or AgentName.parse(rater) is not None
+
+
+def _suspended(identity: AgentIdentity) -> AgentIdentity:
+    return replace(identity, status=IdentityStatus.SUSPENDED, revocation_epoch=identity.revocation_epoch + 1)

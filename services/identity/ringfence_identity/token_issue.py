@@ -1,0 +1,140 @@
+"""Issuing access tokens: an agent shows an assertion by its own key and gets a token for one audience.
+
+Permission is what the birth certificate says now, the ring is computed now, and an assertion is good for one token: its
+use is committed before the token is handed out.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from ringfence_kit.clock import Instant
+from ringfence_kit.ids import NewId
+from ringfence_kit.store import Mutation, Writer
+from ringfence_kit.trust_decay import ring_at
+
+from ringfence_identity.access import environment_of_did
+from ringfence_identity.client_assertion import SKEW, Assertion, ReadAssertion, check_assertion, read_assertion
+from ringfence_identity.environments import Environments
+from ringfence_identity.errors import (
+    AgentRevoked,
+    AgentSuspended,
+    AssertionInvalid,
+    AssertionReplayed,
+    DidInvalid,
+    ScopeNotGranted,
+)
+from ringfence_identity.issuance import Registrar
+from ringfence_identity.jwks import signing_key
+from ringfence_identity.model import AgentIdentity, IdentityStatus
+from ringfence_identity.public_keys import from_multibase
+from ringfence_identity.registrars import Registrars
+from ringfence_identity.scopes import not_covered
+from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.store import IdentityTx, Purpose
+from ringfence_identity.timestamps import whole_second
+from ringfence_identity.tokens import AccessToken, expiry, sign_token
+
+FORGOTTEN_AT_ONCE = 20
+"""How many expired one-time values each issue clears away: more than it adds, so they never pile up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueToken:
+    """What an agent asks for."""
+
+    assertion: str
+    audience: str
+    scopes: tuple[str, ...] = ()
+    """Empty asks for every permission of the birth certificate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedToken:
+    """A token, and when it ends."""
+
+    access_token: str
+    expires_at: Instant
+
+
+class TokenIssue:
+    """Issues access tokens. The assertion is the authentication; who calls does not matter."""
+
+    def __init__(
+        self,
+        *,
+        environments: Environments,
+        registrars: Registrars,
+        snapshot: IdentitySnapshot,
+        writer: Writer[IdentityTx],
+        new_id: NewId,
+    ) -> None:
+        self._environments = environments
+        self._registrars = registrars
+        self._snapshot = snapshot
+        self._writer = writer
+        self._new_id = new_id
+
+    async def issue(self, wanted: IssueToken, *, now: Instant) -> IssuedToken:
+        """Return a token for the agent that signed the assertion."""
+        read = read_assertion(wanted.assertion)
+        registrar, identity = self._agent(read)
+        issuer = registrar.environment.issuer
+        assertion = check_assertion(read, key=from_multibase(identity.key), issuer=issuer, now=now)
+        scopes = wanted.scopes or identity.content.permissions
+        await self._spend(identity, assertion, scopes, now)
+        ring = ring_at(identity.trust.state, now)
+        expires_at = expiry(ring=ring, longest=registrar.environment.token_lifetime, now=now)
+        token = AccessToken(
+            token_id=self._new_id(),
+            issuer=issuer,
+            audience=wanted.audience,
+            did=identity.did,
+            environment=identity.environment,
+            ring=ring,
+            scopes=scopes,
+            holder=from_multibase(identity.key).thumbprint,
+            birth_certificate_hash=identity.certificate_hash,
+            revocation_epoch=identity.revocation_epoch,
+            issued_at=whole_second(now),
+            expires_at=expires_at,
+        )
+        key = signing_key(registrar.keys.issuer, now=now)
+        return IssuedToken(access_token=sign_token(token, key), expires_at=expires_at)
+
+    def _agent(self, read: ReadAssertion) -> tuple[Registrar, AgentIdentity]:
+        """Return whose assertion this claims to be, and the registrar of that agent's environment."""
+        try:
+            environment = environment_of_did(self._environments, read.subject)
+        except DidInvalid as invalid:
+            raise AssertionInvalid(problem="sub is not the DID of an agent of this server") from invalid
+        identity = self._snapshot.identity(read.subject)
+        if identity is None:
+            raise AssertionInvalid(problem="sub is not the DID of an agent of this server")
+        return self._registrars.of(environment), identity
+
+    async def _spend(self, read: AgentIdentity, assertion: Assertion, scopes: tuple[str, ...], now: Instant) -> None:
+        """Use up the assertion for good, with the agent as it stands in the same transaction."""
+        key = hashlib.sha256(f"{read.did}\n{assertion.jti}".encode()).hexdigest()
+
+        def work(tx: IdentityTx) -> None:
+            identity = tx.identity(read.did) or read
+            _require_usable(identity)
+            _require_scopes(identity, scopes)
+            if not tx.spend(Purpose.ASSERTION, key, until=Instant(assertion.expires_at + SKEW)):
+                raise AssertionReplayed(jti=assertion.jti)
+            tx.forget_spent(before=now, limit=FORGOTTEN_AT_ONCE)
+
+        await self._writer.write(work, mutation=Mutation(principal=read.did, at=now), result=type(None))
+
+
+def _require_usable(identity: AgentIdentity) -> None:
+    if identity.status is IdentityStatus.REVOKED:
+        raise AgentRevoked(did=identity.did)
+    if identity.status is not IdentityStatus.ACTIVE:
+        raise AgentSuspended(did=identity.did)
+
+
+def _require_scopes(identity: AgentIdentity, scopes: tuple[str, ...]) -> None:
+    beyond = not_covered(identity.content.permissions, scopes)
+    if beyond:
+        raise ScopeNotGranted(did=identity.did, scopes=beyond)
