@@ -1,0 +1,104 @@
+"""`ringfence.identity.v1.IdentityService`."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import grpc.aio
+from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.identity.v1 import identity_pb2_grpc
+from ringfence_kit.callers import current_caller
+from ringfence_kit.service import Face
+from ringfence_kit.wire import mutation_of
+
+from ringfence_identity.convert import identities as convert
+from ringfence_identity.directory import Directory
+from ringfence_identity.enrolment import Enrolment
+from ringfence_identity.resolution import Resolver
+from ringfence_identity.revocation import Revocation
+from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.sponsors import Sponsors
+from ringfence_identity.watching import AgentWatching
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class IdentityApi(identity_pb2_grpc.IdentityServiceServicer):
+    """Who an agent is: sponsors, enrolment, DIDs, revocation."""
+
+    def __init__(
+        self,
+        *,
+        sponsors: Sponsors,
+        enrolment: Enrolment,
+        directory: Directory,
+        resolver: Resolver,
+        revocation: Revocation,
+        watching: AgentWatching,
+        clock: SigningClock,
+    ) -> None:
+        self._sponsors = sponsors
+        self._enrolment = enrolment
+        self._directory = directory
+        self._resolver = resolver
+        self._revocation = revocation
+        self._watching = watching
+        self._clock = clock
+
+    async def RegisterSponsor(self, request: pb.RegisterSponsorRequest, context: Context) -> pb.RegisterSponsorResponse:
+        """Register a sponsor."""
+        wanted, request_id = convert.register_sponsor(request)
+        principal = current_caller().principal
+        mutation = mutation_of(request, request_id=request_id, principal=principal, now=self._clock.now())
+        sponsor = await self._sponsors.register(wanted, mutation=mutation)
+        return pb.RegisterSponsorResponse(sponsor=convert.sponsor_to_proto(sponsor))
+
+    async def BeginRegistration(
+        self, request: pb.BeginRegistrationRequest, context: Context
+    ) -> pb.BeginRegistrationResponse:
+        """Give a challenge."""
+        wanted = convert.begin_registration(request)
+        begun = self._enrolment.begin(wanted, caller=current_caller(), now=self._clock.now())
+        return convert.begun_to_proto(begun)
+
+    async def CompleteRegistration(
+        self, request: pb.CompleteRegistrationRequest, context: Context
+    ) -> pb.CompleteRegistrationResponse:
+        """Enrol an agent."""
+        answer, request_id = convert.complete_registration(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        enrolled = await self._enrolment.complete(answer, caller=caller, mutation=mutation)
+        return convert.enrolled_to_proto(enrolled)
+
+    async def GetAgentIdentity(
+        self, request: pb.GetAgentIdentityRequest, context: Context
+    ) -> pb.GetAgentIdentityResponse:
+        """Return an identity."""
+        identity = self._directory.find(convert.get_agent_identity(request), caller=current_caller())
+        return pb.GetAgentIdentityResponse(identity=convert.identity_to_proto(identity))
+
+    async def ResolveDid(self, request: pb.ResolveDidRequest, context: Context) -> pb.ResolveDidResponse:
+        """Resolve a DID."""
+        resolution = await self._resolver.resolve(convert.resolve_did(request))
+        return convert.resolution_to_proto(resolution)
+
+    async def Revoke(self, request: pb.RevokeRequest, context: Context) -> pb.RevokeResponse:
+        """Revoke an identity."""
+        wanted, request_id = convert.revoke(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        identity = await self._revocation.revoke(wanted, caller=caller, mutation=mutation)
+        return pb.RevokeResponse(identity=convert.identity_to_proto(identity))
+
+    async def WatchAgents(
+        self, request: pb.WatchAgentsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchAgentsResponse]:
+        """Stream identities."""
+        async with aclosing(self._watching.watch(convert.watch_agents(request))) as items:
+            async for item in items:
+                yield convert.watched_to_proto(item)
+
+
+def identity_face(api: IdentityApi) -> Face:
+    """Return the API as the server registers it."""
+    return Face(identity_pb2_grpc.add_IdentityServiceServicer_to_server, api)

@@ -1,0 +1,43 @@
+"""`ringfence.identity.v1.TrustService`."""
+
+import grpc.aio
+from ringfence.identity.v1 import trust_pb2 as pb
+from ringfence.identity.v1 import trust_pb2_grpc
+from ringfence_kit.callers import current_caller
+from ringfence_kit.service import Face
+from ringfence_kit.wire import mutation_of
+
+from ringfence_identity.convert import trust as convert
+from ringfence_identity.directory import Directory
+from ringfence_identity.signals import Signals
+from ringfence_identity.signing_clock import SigningClock
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class TrustApi(trust_pb2_grpc.TrustServiceServicer):
+    """How far an agent is trusted at this moment, and what changes it."""
+
+    def __init__(self, *, signals: Signals, directory: Directory, clock: SigningClock) -> None:
+        self._signals = signals
+        self._directory = directory
+        self._clock = clock
+
+    async def RecordSignals(self, request: pb.RecordSignalsRequest, context: Context) -> pb.RecordSignalsResponse:
+        """Record evidence."""
+        now = self._clock.now()
+        signals = convert.record_signals(request, now=now)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id="", principal=caller.principal, now=now)
+        results = await self._signals.record(signals, caller=caller, mutation=mutation)
+        return pb.RecordSignalsResponse(results=[convert.signal_result_to_proto(result) for result in results])
+
+    async def GetTrust(self, request: pb.GetTrustRequest, context: Context) -> pb.GetTrustResponse:
+        """Return an agent's trust now."""
+        trust = self._directory.trust(convert.get_trust(request), caller=current_caller(), now=self._clock.now())
+        return pb.GetTrustResponse(trust=convert.trust_to_proto(trust))
+
+
+def trust_face(api: TrustApi) -> Face:
+    """Return the API as the server registers it."""
+    return Face(trust_pb2_grpc.add_TrustServiceServicer_to_server, api)

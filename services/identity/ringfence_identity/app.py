@@ -1,0 +1,168 @@
+"""Identity, put together: read from top to bottom, each part needs only those above it."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ringfence_kit.clock import Clock
+from ringfence_kit.ids import NewId
+from ringfence_kit.issuers import TrustedIssuer
+from ringfence_kit.jwks import LocalKeys
+from ringfence_kit.readiness import Readiness
+from ringfence_kit.refusals import StartRefused
+from ringfence_kit.sealed_keys import FileKeyStore, KeyStoreError
+from ringfence_kit.sealing import Seal, SealError
+from ringfence_kit.server_config import ServerConfig
+from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
+from ringfence_kit.watch import EventHub
+
+from ringfence_identity.api.credential_api import CredentialApi, credential_face
+from ringfence_identity.api.identity_api import IdentityApi, identity_face
+from ringfence_identity.api.trust_api import TrustApi, trust_face
+from ringfence_identity.config import IdentityConfig
+from ringfence_identity.directory import Directory
+from ringfence_identity.enrolment import Enrolment
+from ringfence_identity.environments import Environment, Environments
+from ringfence_identity.grants import GRANTS
+from ringfence_identity.http_documents import HttpDocuments
+from ringfence_identity.key_sets import KeySets
+from ringfence_identity.registrars import Registrars
+from ringfence_identity.registration import NONCE_BYTES
+from ringfence_identity.resolution import Resolver
+from ringfence_identity.revocation import Revocation
+from ringfence_identity.signals import Signals
+from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.sponsors import Sponsors
+from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
+from ringfence_identity.token_issue import TokenIssue
+from ringfence_identity.watching import AgentWatching
+
+REGISTRARS_OPEN = "registrars"
+"""The condition under which identity can answer: data loaded, keys open, every environment's registrar founded."""
+
+
+def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
+    """Put identity together; nothing is opened until `run` is entered."""
+    environments = config.hosted()
+    seal = _seal(config, server)
+    database = Database(config.database_url(server.data), service="identity", migrations=MIGRATIONS)
+    store = SqlIdentityStore(database)
+    snapshot = IdentitySnapshot()
+    hub = EventHub(database.events, clock=clock, apply=snapshot.apply)
+    writer = SqlWriter(database, SqlIdentityTx, hub, clock=clock, keep_events=config.events_kept)
+    registrars = Registrars(environments)
+    signing_clock = SigningClock(clock, lambda: snapshot.newest_at)
+
+    resolver = Resolver(environments=environments, registrars=registrars, store=store)
+    key_sets = KeySets(environments, registrars)
+    directory = Directory(environments, snapshot)
+    identity_api = IdentityApi(
+        sponsors=Sponsors(writer),
+        enrolment=Enrolment(
+            environments=environments,
+            registrars=registrars,
+            snapshot=snapshot,
+            writer=writer,
+            new_id=new_id,
+            new_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+        ),
+        directory=directory,
+        resolver=resolver,
+        revocation=Revocation(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
+        watching=AgentWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
+        clock=signing_clock,
+    )
+    tokens = TokenIssue(
+        environments=environments, registrars=registrars, snapshot=snapshot, writer=writer, new_id=new_id
+    )
+    credential_api = CredentialApi(tokens=tokens, key_sets=key_sets, clock=signing_clock)
+    signals = Signals(weights=config.signals.points(), writer=writer)
+    trust_api = TrustApi(signals=signals, directory=directory, clock=signing_clock)
+    documents = HttpDocuments(environments=environments, resolver=resolver, key_sets=key_sets)
+
+    readiness = Readiness()
+    readiness.require(REGISTRARS_OPEN, why="identities are being loaded")
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[None]:
+        keys = _open_key_file(config.key_path(server.data), seal)
+        async with database:
+            revision, loaded = await store.load()
+            snapshot.fill(loaded)
+            hub.start(revision)
+            async with writer:
+                await registrars.open(keys=keys, writer=writer, clock=clock)
+                readiness.met(REGISTRARS_OPEN)
+                yield
+
+    return Service(
+        name="identity",
+        listeners=[
+            Listener(
+                address=config.listen,
+                setting="identity.listen",
+                faces=[
+                    identity_face(identity_api),
+                    credential_face(credential_api),
+                    trust_face(trust_api),
+                ],
+            )
+        ],
+        grants=GRANTS,
+        http=HttpFace(address=config.http_listen, setting="identity.http_listen", routes=documents.routes()),
+        run=run,
+        readiness=readiness,
+        tls=config.tls,
+        issuers=_own_issuers(environments, key_sets),
+    )
+
+
+class NotSealed(StartRefused):
+    """Outside of development, keys lie sealed or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "identity keeps private keys, and nothing is configured to seal their file: set RINGFENCE_IDENTITY_SEAL to "
+            "32 random bytes in base64 (`openssl rand -base64 32`), or use --dev"
+        )
+
+
+class KeyFileRefused(StartRefused):
+    """The key file, or what seals it, cannot be used."""
+
+
+def _seal(config: IdentityConfig, server: ServerConfig) -> Seal:
+    if not config.seal and not server.dev:
+        raise NotSealed
+    try:
+        return Seal.from_text(config.seal.reveal()) if config.seal else Seal.unsealed()
+    except SealError as error:
+        raise KeyFileRefused(f"identity.seal cannot be used: {error}") from error
+
+
+def _open_key_file(path: Path, seal: Seal) -> FileKeyStore:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FileKeyStore(path, seal)
+    except KeyStoreError as error:
+        raise KeyFileRefused(str(error)) from error
+
+
+def _own_issuers(environments: Environments, key_sets: KeySets) -> list[TrustedIssuer]:
+    """Return our own environments as issuers: an agent shows identity a token made for identity itself."""
+
+    def issuer(environment: Environment) -> TrustedIssuer:
+        return TrustedIssuer(
+            name=environment.name,
+            issuer=environment.issuer,
+            audience=environment.issuer,
+            keys=LocalKeys(lambda: key_sets.of(environment.name).jwks),
+            agents_of=environment.name,
+            max_lifetime=environment.token_lifetime,
+        )
+
+    return [issuer(environment) for environment in environments]

@@ -1,0 +1,146 @@
+"""The settings of identity: section `[identity]` of the file, variables `RINGFENCE_IDENTITY_…`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ringfence_kit.clock import SECOND, Millis
+from ringfence_kit.config import Secret, setting
+from ringfence_kit.names import is_resource_id
+from ringfence_kit.tls import TlsConfig
+
+from ringfence_identity.did import Host, is_host
+from ringfence_identity.environments import PRODUCTION, Environment, Environments
+from ringfence_identity.tokens import LONGEST_LIFETIME
+from ringfence_identity.trust import SignalKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentConfig:
+    """One environment: a wall of its own host, issuer and keys."""
+
+    name: str = setting(doc="Its name, as in requests and in the claim env.")
+    host: str = setting(
+        doc="The DNS name its DIDs carry and are fetched from, for ever; with %3A before a port that is not 443."
+    )
+    issuer: str = setting("", doc="The iss of its tokens; empty means https:// and the host.")
+    production: bool = setting(
+        False, doc="No evaluation gate may be waived, every tool is pinned. Always so for the name prod."
+    )
+    token_lifetime: Millis = setting(
+        LONGEST_LIFETIME, doc="The longest life of an access token.", at_least=10 * SECOND, at_most=LONGEST_LIFETIME
+    )
+    card_url: str = setting(
+        "", doc="Where an agent's A2A card is served, with {namespace} and {agent}; empty leaves it out of DIDs."
+    )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong with names and URLs."""
+        if not is_resource_id(self.name):
+            yield "name", "must be lower case letters, digits and -, at most 63"
+        if not is_host(self.host):
+            yield "host", "must be a lower case DNS name of two labels or more, such as prod.id.example.com"
+        if self.issuer and not _is_https(self.issuer):
+            yield "issuer", "must start with https:// and have neither query nor fragment"
+        if self.card_url and not _is_https(self.card_url):
+            yield "card_url", "must start with https:// and have neither query nor fragment"
+
+    def environment(self) -> Environment:
+        """Return the environment these settings describe."""
+        return Environment(
+            name=self.name,
+            host=Host(self.host),
+            issuer=self.issuer or "https://" + self.host.replace("%3A", ":"),
+            production=self.production or self.name == PRODUCTION,
+            token_lifetime=self.token_lifetime,
+            card_url=self.card_url,
+        )
+
+
+DEFAULT_ENVIRONMENTS = tuple(
+    EnvironmentConfig(name=name, host=f"{name}.id.ringfence.internal") for name in ("dev", "staging", "prod")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalWeightsConfig:
+    """What each kind of evidence is worth, in points. Caps apply on top (README, Trust)."""
+
+    task_accepted: int = setting(2, doc="A consumer accepted its work.", at_least=0, at_most=60)
+    evaluation_passed: int = setting(15, doc="An evaluation gate passed.", at_least=0, at_most=60)
+    clean_decisions: int = setting(1, doc="Fifty decisions in a row without a denial.", at_least=0, at_most=60)
+    heartbeat: int = setting(0, doc="It is alive.", at_least=0, at_most=60)
+    task_rejected: int = setting(-2, doc="A consumer rejected its work.", at_least=-1_000, at_most=0)
+    action_denied: int = setting(-5, doc="It asked for what it may not do.", at_least=-1_000, at_most=0)
+    slo_budget_exhausted: int = setting(-25, doc="An error budget is used up.", at_least=-1_000, at_most=0)
+    probing: int = setting(-50, doc="Five denials or more within ten minutes.", at_least=-1_000, at_most=0)
+    scope_escalation: int = setting(-150, doc="It tried to widen its scope.", at_least=-1_000, at_most=0)
+    forged_signature: int = setting(-200, doc="A replayed or forged signature.", at_least=-1_000, at_most=0)
+    incident_confirmed: int = setting(
+        -400, doc="A confirmed incident; it is suspended as well.", at_least=-1_000, at_most=-1
+    )
+
+    def points(self) -> Mapping[SignalKind, int]:
+        """Return the points by kind of signal."""
+        return {kind: getattr(self, kind.value) for kind in SignalKind}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityConfig:
+    """What an operator may change about identity."""
+
+    listen: str = setting("127.0.0.1:7402", doc="Where gRPC is served, host:port.")
+    http_listen: str = setting(
+        "127.0.0.1:7412", doc="Where DIDs, key sets, /metrics and /healthz are served, host:port."
+    )
+    database: Secret = setting(
+        Secret(""), doc="sqlite:///file or postgresql://…; empty keeps identity.db in the data directory."
+    )
+    key_file: Path | None = setting(
+        None, doc="Where the sealed keys are kept; absent means identity.keys in the data directory."
+    )
+    seal: Secret = setting(
+        Secret(""), doc="What seals the key file: 32 bytes in base64, or a passphrase. May be left out with --dev only."
+    )
+    environments: tuple[EnvironmentConfig, ...] = setting(
+        DEFAULT_ENVIRONMENTS, doc="The environments hosted here. A host cannot be changed once agents are enrolled."
+    )
+    signals: SignalWeightsConfig = setting(SignalWeightsConfig(), doc="What evidence is worth.")
+    events_kept: int = setting(
+        100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000
+    )
+    tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong with the environments together."""
+        if not self.environments:
+            yield "environments", "must name at least one environment"
+        built = [environment.environment() for environment in self.environments]
+        for key, values in (
+            ("name", [environment.name for environment in built]),
+            ("host", [str(environment.host) for environment in built]),
+            ("issuer", [environment.issuer for environment in built]),
+        ):
+            for value in sorted({value for value in values if values.count(value) > 1}):
+                yield "environments", f"{key} {value} is there twice"
+
+    def database_url(self, data: Path) -> str:
+        """Return where identity keeps its data."""
+        return self.database.reveal() or f"sqlite:///{data.absolute() / 'identity.db'}"
+
+    def key_path(self, data: Path) -> Path:
+        """Return where identity keeps its keys."""
+        return self.key_file or data / "identity.keys"
+
+    def hosted(self) -> Environments:
+        """Return the environments hosted here."""
+        return Environments(environment.environment() for environment in self.environments)
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and bool(parts.netloc) and not parts.query and not parts.fragment

@@ -1,0 +1,259 @@
+"""Sponsors, registrations, identities, DIDs and watches, between the wire and the model."""
+
+import json
+from types import MappingProxyType
+
+from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence_kit import records
+from ringfence_kit.events import Bookmark, Change, Event, Revision
+from ringfence_kit.names import AgentName, is_resource_id, parse_namespace
+from ringfence_kit.validation import Violations
+from ringfence_kit.wire import to_timestamp
+
+from ringfence_identity.convert.births import (
+    SPONSOR_SHAPE,
+    birth_content,
+    birth_content_to_proto,
+    parse_sponsor,
+)
+from ringfence_identity.convert.trust import trust_state_to_proto
+from ringfence_identity.directory import Lookup
+from ringfence_identity.enrolment import BeginRegistration, Begun, CompleteRegistration, Enrolled
+from ringfence_identity.model import AgentIdentity, IdentityStatus, Sponsor
+from ringfence_identity.registration import MAX_CHALLENGE_BYTES
+from ringfence_identity.resolution import Resolution
+from ringfence_identity.revocation import Revoke
+from ringfence_identity.sponsors import RegisterSponsor
+from ringfence_identity.watching import AgentWatch, Standing, StateComplete, WatchedItem
+
+ID_SHAPE = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+
+STATUSES = MappingProxyType(
+    {
+        IdentityStatus.ACTIVE: pb.IDENTITY_STATUS_ACTIVE,
+        IdentityStatus.SUSPENDED: pb.IDENTITY_STATUS_SUSPENDED,
+        IdentityStatus.REVOKED: pb.IDENTITY_STATUS_REVOKED,
+    }
+)
+
+CHANGES = MappingProxyType(
+    {
+        Change.ADDED: pb.WATCH_EVENT_TYPE_ADDED,
+        Change.MODIFIED: pb.WATCH_EVENT_TYPE_MODIFIED,
+        Change.DELETED: pb.WATCH_EVENT_TYPE_DELETED,
+    }
+)
+
+
+def register_sponsor(request: pb.RegisterSponsorRequest) -> tuple[RegisterSponsor, str]:
+    """Return the sponsor to register, and the request id."""
+    found = Violations()
+    sponsor = found.at("sponsor")
+    _resource_id(request.sponsor_id, "sponsor_id", found)
+    if request.sponsor.name not in ("", f"sponsors/{request.sponsor_id}"):
+        sponsor.add("name", "is set by sponsor_id")
+    wanted = RegisterSponsor(
+        name=f"sponsors/{request.sponsor_id}",
+        display_name=sponsor.text(request.sponsor.display_name, "display_name", max_bytes=200),
+        contact=sponsor.text(request.sponsor.contact, "contact", max_bytes=320),
+        oidc_issuer=sponsor.text(request.sponsor.oidc_issuer, "oidc_issuer", max_bytes=512, required=False),
+        oidc_subject=sponsor.text(request.sponsor.oidc_subject, "oidc_subject", max_bytes=256, required=False),
+    )
+    if bool(wanted.oidc_issuer) != bool(wanted.oidc_subject):
+        sponsor.add("oidc_subject", "and oidc_issuer are set together or not at all")
+    request_id = found.request_id(request.request_id)
+    return found.ok(wanted), request_id
+
+
+def begin_registration(request: pb.BeginRegistrationRequest) -> BeginRegistration:
+    """Return who shall be enrolled."""
+    found = Violations()
+    namespace = found.resource_name(request.parent, "parent", parse_namespace, shape="namespaces/{namespace}")
+    _resource_id(request.agent_id, "agent_id", found)
+    environment = _environment(request.environment, found)
+    found.resource_name(request.sponsor, "sponsor", parse_sponsor, shape=SPONSOR_SHAPE)
+    content = None
+    if request.HasField("birth_certificate"):
+        content = birth_content(request.birth_certificate, found.at("birth_certificate"))
+    return BeginRegistration(
+        agent=AgentName(found.ok(namespace), request.agent_id),
+        environment=environment,
+        sponsor=request.sponsor,
+        content=content,
+    )
+
+
+def begun_to_proto(begun: Begun) -> pb.BeginRegistrationResponse:
+    """Return the response with the challenge."""
+    return pb.BeginRegistrationResponse(
+        challenge=begun.challenge, expire_time=to_timestamp(begun.expires_at), signing_input=begun.signing_input
+    )
+
+
+def complete_registration(request: pb.CompleteRegistrationRequest) -> tuple[CompleteRegistration, str]:
+    """Return the answer to a challenge, and the request id. The key is judged where its reason can be given."""
+    found = Violations()
+    answer = CompleteRegistration(
+        challenge=found.octets(request.challenge, "challenge", min_bytes=1, max_bytes=MAX_CHALLENGE_BYTES),
+        public_key=found.octets(request.public_key, "public_key", min_bytes=1, max_bytes=256),
+        proof=found.octets(request.proof_of_possession, "proof_of_possession", min_bytes=64, max_bytes=64),
+        content=birth_content(request.birth_certificate, found.at("birth_certificate")),
+    )
+    request_id = found.request_id(request.request_id)
+    return found.ok(answer), request_id
+
+
+def enrolled_to_proto(enrolled: Enrolled) -> pb.CompleteRegistrationResponse:
+    """Return the response with the new identity and its certificate."""
+    return pb.CompleteRegistrationResponse(
+        identity=identity_to_proto(enrolled.identity), birth_certificate_credential=enrolled.credential.encode()
+    )
+
+
+def get_agent_identity(request: pb.GetAgentIdentityRequest) -> Lookup:
+    """Return which identity is asked for."""
+    found = Violations()
+    if bool(request.did) == bool(request.agent or request.environment):
+        found.add("did", "set either did, or agent and environment")
+    elif request.did:
+        found.text(request.did, "did", max_bytes=1_024)
+    else:
+        found.resource_name(request.agent, "agent", AgentName.parse, shape="namespaces/{namespace}/agents/{agent}")
+        _environment(request.environment, found)
+    return found.ok(Lookup(agent=request.agent, environment=request.environment, did=request.did))
+
+
+def resolve_did(request: pb.ResolveDidRequest) -> str:
+    """Return the DID to resolve."""
+    found = Violations()
+    did = found.text(request.did, "did", max_bytes=1_024)
+    return found.ok(did)
+
+
+def revoke(request: pb.RevokeRequest) -> tuple[Revoke, str]:
+    """Return what to revoke, and the request id."""
+    found = Violations()
+    wanted = Revoke(
+        did=found.text(request.did, "did", max_bytes=1_024),
+        reason=found.text(request.reason, "reason", max_bytes=500),
+        etag=found.etag(request.etag),
+    )
+    request_id = found.request_id(request.request_id)
+    return found.ok(wanted), request_id
+
+
+def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
+    """Return what a watcher wants."""
+    found = Violations()
+    if request.environment:
+        _environment(request.environment, found)
+    if request.start_revision < 0:
+        found.add("start_revision", "must not be negative")
+    if request.send_initial_state and request.start_revision:
+        found.add("start_revision", "must be 0 when send_initial_state is set")
+    wanted = AgentWatch(
+        environment=request.environment,
+        start_revision=Revision(request.start_revision) if request.start_revision else None,
+        send_initial_state=request.send_initial_state,
+    )
+    return found.ok(wanted)
+
+
+def sponsor_to_proto(sponsor: Sponsor) -> pb.Sponsor:
+    """Return the message of a sponsor."""
+    return pb.Sponsor(
+        name=sponsor.name,
+        display_name=sponsor.display_name,
+        contact=sponsor.contact,
+        oidc_issuer=sponsor.oidc_issuer,
+        oidc_subject=sponsor.oidc_subject,
+        verified_by=sponsor.verified_by,
+        etag=sponsor.etag,
+        create_time=to_timestamp(sponsor.created_at),
+    )
+
+
+def identity_to_proto(identity: AgentIdentity) -> pb.AgentIdentity:
+    """Return the message of an identity."""
+    message = pb.AgentIdentity(
+        agent=identity.agent,
+        environment=identity.environment,
+        did=identity.did,
+        status=STATUSES[identity.status],
+        public_key_multibase=identity.key,
+        did_version_id=identity.did_version_id,
+        birth_certificate=birth_content_to_proto(identity.content),
+        birth_certificate_hash=identity.certificate_hash,
+        trust_state=trust_state_to_proto(identity.trust.state),
+        revocation_epoch=identity.revocation_epoch,
+        revocation_reason=identity.revocation_reason,
+        etag=identity.etag,
+        create_time=to_timestamp(identity.created_at),
+        update_time=to_timestamp(identity.updated_at),
+    )
+    if identity.revoked_at is not None:
+        message.revoke_time.CopyFrom(to_timestamp(identity.revoked_at))
+    return message
+
+
+def resolution_to_proto(resolution: Resolution) -> pb.ResolveDidResponse:
+    """Return the response with a DID document."""
+    metadata = pb.DidDocumentMetadata(
+        version_id=resolution.version_id,
+        deactivated=resolution.deactivated,
+        canonical_id=resolution.canonical_id,
+        equivalent_id=resolution.equivalent_ids,
+    )
+    if resolution.created_at is not None:
+        metadata.created.CopyFrom(to_timestamp(resolution.created_at))
+    if resolution.updated_at is not None:
+        metadata.updated.CopyFrom(to_timestamp(resolution.updated_at))
+    document = b"" if resolution.document is None else json.dumps(resolution.document).encode()
+    return pb.ResolveDidResponse(did_document=document, metadata=metadata)
+
+
+def watched_to_proto(item: WatchedItem) -> pb.WatchAgentsResponse:
+    """Return the wire form of one item; that of an event is made once for all watchers."""
+    match item:
+        case Event():
+            return item.once(_event_to_proto)
+        case Bookmark():
+            return pb.WatchAgentsResponse(
+                type=pb.WATCH_EVENT_TYPE_BOOKMARK, revision=item.revision, event_time=to_timestamp(item.at)
+            )
+        case Standing():
+            return pb.WatchAgentsResponse(
+                type=pb.WATCH_EVENT_TYPE_ADDED,
+                revision=item.revision,
+                identity=identity_to_proto(item.identity),
+                event_time=to_timestamp(item.identity.updated_at),
+            )
+        case StateComplete():
+            return pb.WatchAgentsResponse(
+                type=pb.WATCH_EVENT_TYPE_BOOKMARK,
+                revision=item.revision,
+                event_time=to_timestamp(item.at),
+                initial_state_end=True,
+            )
+
+
+def _event_to_proto(event: Event) -> pb.WatchAgentsResponse:
+    return pb.WatchAgentsResponse(
+        type=CHANGES[event.change],
+        revision=event.revision,
+        identity=identity_to_proto(records.decode(event.record, AgentIdentity)),
+        event_time=to_timestamp(event.at),
+    )
+
+
+def _resource_id(text: str, field: str, found: Violations) -> None:
+    if not is_resource_id(text):
+        found.add(field, f"must have the form {ID_SHAPE}")
+
+
+def _environment(text: str, found: Violations) -> str:
+    if not text:
+        found.add("environment", "must not be empty")
+    elif len(text) > 63:
+        found.add("environment", "must be the name of an environment")
+    return text
