@@ -46,6 +46,8 @@ class AgentKey:
     """`namespaces/{namespace}/agents/{agent}`."""
     environment: str = ""
     did: str = ""
+    is_foreign: bool = False
+    """Read from a PEM file: it is another tool's, and stays as it is."""
 
     @property
     def public_bytes(self) -> bytes:
@@ -96,8 +98,9 @@ class AgentKey:
             raise _unusable(file, f"it cannot be written: {error.strerror}") from error
 
     def update(self, file: Path) -> None:
-        """Write down whose key it is, in a file that holds this very key."""
-        replace_secret(file, self._text())
+        """Write down whose key it is, in the file it was read from; a PEM has no room for that and is left alone."""
+        if not self.is_foreign:
+            replace_secret(file, self._text())
 
     def _text(self) -> str:
         document = {
@@ -139,7 +142,7 @@ def _from_pem(file: Path, text: str) -> AgentKey:
         raise _unusable(file, f"it is not an unencrypted PKCS#8 key: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise _unusable(file, "it is not an Ed25519 key")
-    return AgentKey(private_key=key)
+    return AgentKey(private_key=key, is_foreign=True)
 
 
 def _from_jwk(file: Path, text: str) -> AgentKey:

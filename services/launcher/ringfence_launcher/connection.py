@@ -1,4 +1,4 @@
-"""How commands speak to the services: one channel a service, with credentials, a deadline, and errors explained.
+"""How commands speak to the services: the public client's channels, with every failure explained.
 
 A command asks for a channel and gives it to the generated stub; nothing else stands between it and the API:
 
@@ -10,20 +10,18 @@ A call that fails raises a `Problem` that says what to do, so commands need no e
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import grpc
+from ringfence.channel import ChannelOptions, open_channel
+from ringfence.credentials import ChannelError
+from ringfence.errors import RingfenceError
+from ringfence.retry import RetryPolicy
 
-from ringfence_launcher.endpoints import Endpoints, Sourced, TlsFiles, refuse_plaintext_secrets
+from ringfence_launcher.endpoints import Endpoints, Sourced, refuse_plaintext_secrets
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Problem
 from ringfence_launcher.service_errors import problem_of
-
-_CHANNEL_OPTIONS = [
-    ("grpc.enable_retries", 0),  # a person decides about trying again, and sees why at once
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
-    ("grpc.max_metadata_size", 16 * 1024),  # error details with many violations
-]
 
 
 class Mesh:
@@ -46,8 +44,15 @@ class Mesh:
         address = self.endpoints.address(service)
         token, tls = self.endpoints.token(address.value), self.endpoints.tls()
         refuse_plaintext_secrets(address.value, token=token, tls=tls)
-        channel = self._open.enter_context(open_channel(address.value, tls))
-        return grpc.intercept_channel(channel, _Caller(service, address, token=token, timeout=self.timeout))
+        shown = None if token is None else token.value
+        options = ChannelOptions(tls=tls, token=shown, retry=RetryPolicy(timeout=self.timeout))
+        try:
+            channel = self._open.enter_context(open_channel(address.value, options))
+        except ChannelError as error:
+            raise Problem(
+                str(error), code=ExitCode.CONFIGURATION, mend="check --tls-ca, --tls-cert, --tls-key and --token"
+            ) from error
+        return grpc.intercept_channel(channel, _Explained(service, address))
 
     def __enter__(self) -> Self:
         return self
@@ -56,68 +61,32 @@ class Mesh:
         self._open.close()
 
 
-def open_channel(address: str, tls: TlsFiles | None) -> grpc.Channel:
-    """Return a bare channel: TLS when there are files for it, plaintext otherwise."""
-    if tls is None:
-        return grpc.insecure_channel(address, _CHANNEL_OPTIONS)
-    ca, key, cert = (None if path is None else _read_pem(path) for path in (tls.ca, tls.key, tls.cert))
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca, key, cert), _CHANNEL_OPTIONS)
+class _Explained(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Turns what the client raises into what a person can act on. It knows where the call went."""
 
-
-def _read_pem(path: Any) -> bytes:
-    try:
-        return bytes(path.read_bytes())
-    except OSError as error:
-        raise Problem(
-            f"{path} cannot be read: {error.strerror}",
-            code=ExitCode.CONFIGURATION,
-            mend="check --tls-ca, --tls-cert and --tls-key, or their RINGFENCE_TLS_… variables",
-        ) from error
-
-
-class _CallDetails(NamedTuple):
-    method: str
-    timeout: float | None
-    metadata: Any
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
-
-
-class _Caller(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Adds the token and a deadline to every call, and explains the errors."""
-
-    def __init__(self, service: str, address: Sourced, *, token: Sourced | None, timeout: float) -> None:
+    def __init__(self, service: str, address: Sourced) -> None:
         self._service = service
         self._address = address
-        self._metadata = [] if token is None else [("authorization", f"Bearer {token.value}")]
-        self._timeout = timeout
 
-    def intercept_unary_unary(self, continuation: Callable[[Any, Any], Any], details: Any, request: Any) -> Any:
+    def intercept_unary_unary(
+        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, request: Any
+    ) -> Any:
         """Make one call."""
-        call = continuation(self._details(details, self._timeout), request)
-        if (error := call.exception()) is not None:
+        call = continuation(client_call_details, request)
+        if isinstance(error := call.exception(), RingfenceError):
             raise problem_of(error, service=self._service, address=self._address) from None
         return call
 
-    def intercept_unary_stream(self, continuation: Callable[[Any, Any], Any], details: Any, request: Any) -> Any:
+    def intercept_unary_stream(
+        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, request: Any
+    ) -> Any:
         """Open one stream."""
-        return self._explained(continuation(self._details(details, None), request))
+        return self._answers(continuation(client_call_details, request))
 
-    def _explained(self, stream: Any) -> Iterator[Any]:
+    def _answers(self, stream: Any) -> Iterator[Any]:
         try:
             yield from stream
-        except grpc.RpcError:
-            raise problem_of(stream, service=self._service, address=self._address) from None
+        except RingfenceError as error:
+            raise problem_of(error, service=self._service, address=self._address) from None
         finally:
             stream.cancel()
-
-    def _details(self, details: Any, timeout: float | None) -> _CallDetails:
-        return _CallDetails(
-            method=details.method,
-            timeout=timeout if details.timeout is None else details.timeout,
-            metadata=[*(details.metadata or ()), *self._metadata],
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-            compression=details.compression,
-        )

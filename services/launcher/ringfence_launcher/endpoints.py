@@ -9,10 +9,11 @@ The rules:
 """
 
 import dataclasses
-import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from ringfence.credentials import Tls, is_loopback
 
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Problem
@@ -57,15 +58,6 @@ class Sourced:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """PEM files to speak TLS with: whom to believe, and who we are. Without `ca`, the system's authorities."""
-
-    ca: Path | None
-    cert: Path | None
-    key: Path | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
     """Answers, for one command line, where each service is and what to show it."""
 
@@ -105,29 +97,29 @@ class Endpoints:
     def token(self, address: str) -> Sourced | None:
         """Return the bearer token to send to `address`, or None to go without one."""
         if self.flags.token is not None:
-            return Sourced(value=self.flags.token.strip(), source="--token")
+            return _token(self.flags.token, "--token")
         if self.flags.token_file is not None:
             return Sourced(value=_read_token(self.flags.token_file), source=f"--token-file {self.flags.token_file}")
         if token := self.environment.get("RINGFENCE_TOKEN"):
-            return Sourced(value=token.strip(), source="RINGFENCE_TOKEN")
+            return _token(token, "RINGFENCE_TOKEN")
         if named := self.environment.get("RINGFENCE_TOKEN_FILE"):
             return Sourced(value=_read_token(Path(named)), source=f"RINGFENCE_TOKEN_FILE {named}")
         return self._operator_token(address)
 
-    def tls(self) -> TlsFiles | None:
+    def tls(self) -> Tls | None:
         """Return the certificate files to use; None speaks plaintext."""
-        files = TlsFiles(
-            ca=self.flags.tls_ca or self._path("RINGFENCE_TLS_CA"),
-            cert=self.flags.tls_cert or self._path("RINGFENCE_TLS_CERT"),
-            key=self.flags.tls_key or self._path("RINGFENCE_TLS_KEY"),
+        files = Tls(
+            ca_file=self.flags.tls_ca or self._path("RINGFENCE_TLS_CA"),
+            cert_file=self.flags.tls_cert or self._path("RINGFENCE_TLS_CERT"),
+            key_file=self.flags.tls_key or self._path("RINGFENCE_TLS_KEY"),
         )
-        if (files.cert is None) != (files.key is None):
+        if (files.cert_file is None) != (files.key_file is None):
             raise Problem(
                 "a client certificate needs both its file and its key's file",
                 code=ExitCode.USAGE,
                 mend="give --tls-cert and --tls-key together",
             )
-        return None if files.ca is None and files.cert is None else files
+        return None if files.ca_file is None and files.cert_file is None else files
 
     def operator_token_file(self) -> Path:
         """Return where a mesh in dev mode on this data directory keeps its operator token."""
@@ -143,7 +135,7 @@ class Endpoints:
         return Path(value) if (value := self.environment.get(variable)) else None
 
 
-def refuse_plaintext_secrets(address: str, *, token: Sourced | None, tls: TlsFiles | None) -> None:
+def refuse_plaintext_secrets(address: str, *, token: Sourced | None, tls: Tls | None) -> None:
     """Raise a Problem when a token would cross a network unencrypted."""
     if token is None or tls is not None or is_loopback(address):
         return
@@ -152,17 +144,6 @@ def refuse_plaintext_secrets(address: str, *, token: Sourced | None, tls: TlsFil
         code=ExitCode.USAGE,
         mend="name the authority that signed the service's certificate with --tls-ca FILE (or RINGFENCE_TLS_CA)",
     )
-
-
-def is_loopback(address: str) -> bool:
-    """Say whether `host:port` is this machine's loopback, by its text alone: nothing is resolved."""
-    host, _, _ = address.rpartition(":")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _service_and_address(given: str, subject: str) -> tuple[str, str]:
@@ -187,6 +168,18 @@ def _checked(address: str, source: str) -> str:
     return address
 
 
+def _token(text: str, source: str) -> Sourced:
+    token = text.strip()
+    if not _is_token(token):
+        raise Problem(f"{source} does not hold a token", code=ExitCode.USAGE, mend="give it without blanks or newlines")
+    return Sourced(value=token, source=source)
+
+
+def _is_token(text: str) -> bool:
+    """Say whether `text` may follow `Bearer` in a header: visible ASCII, not empty."""
+    return bool(text) and all("!" <= character <= "~" for character in text)
+
+
 def _read_token(file: Path) -> str:
     try:
         token = file.read_text(encoding="ascii").strip()
@@ -196,7 +189,7 @@ def _read_token(file: Path) -> str:
             code=ExitCode.CONFIGURATION,
             mend="check the path and its permissions, or pass another with --token-file",
         ) from error
-    if not token or any(c.isspace() for c in token):
+    if not _is_token(token):
         raise Problem(
             f"the token file {file} does not hold one token",
             code=ExitCode.CONFIGURATION,

@@ -53,7 +53,8 @@ def speaks_to(subject: str) -> Callable[[Callable[Concatenate[Mesh, Output, Para
             with explaining(out), Mesh(Endpoints.of(flags, subject=subject), timeout=timeout) as mesh:
                 command(mesh, out, **given)  # type: ignore[call-arg]  # what is left are the command's own options
 
-        return _with_options(run, command, drop=2, options=[*_signature(_connection_options), *_signature(_output)])
+        shared = [*_signature(_connection_options), *_signature(_output)]
+        return _with_parameters(run, [*_keyword_only(_signature(command)[2:]), *shared])
 
     return decorate
 
@@ -67,7 +68,28 @@ def prints(command: Callable[Concatenate[Output, Params], None]) -> Callable[...
         with explaining(out):
             command(out, **given)  # type: ignore[call-arg]  # what is left are the command's own options
 
-    return _with_options(run, command, drop=1, options=_signature(_output))
+    return _with_parameters(run, [*_keyword_only(_signature(command)[1:]), *_signature(_output)])
+
+
+def takes(built: str, builder: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Replace a command's parameter `built` by the parameters of `builder`, which makes its value from them.
+
+    So options that several commands share are declared once, as the signature of a plain function.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        taken = _signature(builder)
+
+        @functools.wraps(command)
+        def run(*leading: Any, **given: Any) -> None:
+            made = builder(**{parameter.name: given.pop(parameter.name) for parameter in taken})
+            command(*leading, **{built: made}, **given)
+
+        own = _signature(command)
+        place = next(index for index, parameter in enumerate(own) if parameter.name == built)
+        return _with_parameters(run, [*own[:place], *_keyword_only(taken), *_keyword_only(own[place + 1 :])])
+
+    return decorate
 
 
 @contextmanager
@@ -130,11 +152,11 @@ def _signature(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return list(inspect.signature(function).parameters.values())
 
 
-def _with_options(
-    run: Callable[..., None], command: Callable[..., Any], *, drop: int, options: list[inspect.Parameter]
-) -> Callable[..., None]:
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in _signature(command)[drop:]]
-    parameters = [*own, *options]
+def _keyword_only(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+
+
+def _with_parameters(run: Callable[..., None], parameters: list[inspect.Parameter]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature looks for
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run

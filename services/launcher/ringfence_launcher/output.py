@@ -110,7 +110,7 @@ def fields(rows: Iterable[tuple[str, str | Text]]) -> Table:
     grid.add_column(overflow="fold")
     for name, value in rows:
         if value:
-            grid.add_row(name, _cell(value))
+            grid.add_row(_cell(name), _cell(value))
     return grid
 
 

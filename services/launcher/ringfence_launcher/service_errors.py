@@ -4,19 +4,14 @@ The exit code follows the status code, because that is what tells a retry loop w
 the reason, because that is what went wrong. Every reason any service documents has its advice here, by test.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
 
 import grpc
-from google.protobuf.message import DecodeError, Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
+from ringfence.errors import RingfenceError
 
 from ringfence_launcher.endpoints import Sourced
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Detail, Problem
-
-DetailT = TypeVar("DetailT", bound=Message)
 
 EXIT_CODES: Mapping[grpc.StatusCode, ExitCode] = {
     grpc.StatusCode.CANCELLED: ExitCode.UNAVAILABLE,
@@ -61,6 +56,7 @@ ADVICE: Mapping[str, str] = {
     "FILTER_INVALID": "see `ringfence agent list --help` for the fields a filter may name",
     "AGENT_ALREADY_ENROLLED": "see it with `ringfence did get`; one agent has one identity in an environment",
     "AGENT_REVOKED": "revocation is for good: register and enrol a new agent",
+    "AGENT_SUSPENDED": "it is suspended after a confirmed incident: whoever confirmed it decides how to go on",
     "SPONSOR_NOT_FOUND": "register the person first with `ringfence sponsor register`",
     "SPONSOR_ALREADY_EXISTS": "use the sponsor that is there, or take another name",
     "BIRTH_CERTIFICATE_INCOMPLETE": "add what is listed to the certificate file; see `ringfence did certificate`",
@@ -89,85 +85,38 @@ ADVICE: Mapping[str, str] = {
 """Reason to what the person at the keyboard can do about it."""
 
 
-class EndedCall(Protocol):
-    """What grpc raises from a call: an RpcError that is also the call."""
-
-    def code(self) -> grpc.StatusCode:
-        """Return the status code."""
-        ...
-
-    def details(self) -> str | None:
-        """Return the status message."""
-        ...
-
-    def trailing_metadata(self) -> Any:
-        """Return pairs of key and value."""
-        ...
-
-
-def problem_of(call: EndedCall, *, service: str, address: Sourced) -> Problem:
+def problem_of(error: RingfenceError, *, service: str, address: Sourced) -> Problem:
     """Return what a call to `service` that failed means to the person who typed the command."""
-    code, status = call.code(), _status(call)
-    info = next(_details(status, ErrorInfo), None)
-    if info is None:
-        return _transport_problem(call, service=service, address=address)
+    if not error.reason:
+        return _transport_problem(error, where=f"{service} at {address.value} (from {address.source})")
     return Problem(
-        f"{service}: {status.message}",
-        code=EXIT_CODES[code],
-        reason=info.reason,
-        mend=_mend(info.reason, status),
-        details=tuple(_violations(status)),
+        f"{service}: {error.message}",
+        code=EXIT_CODES[error.code],
+        reason=error.reason,
+        mend=_mend(error),
+        details=tuple(Detail(where=violation.field, what=violation.problem) for violation in error.violations),
     )
 
 
-def _transport_problem(call: EndedCall, *, service: str, address: Sourced) -> Problem:
+def _transport_problem(error: RingfenceError, *, where: str) -> Problem:
     """Explain an error that no Ringfence service sent: the connection, a proxy, or another program on the port."""
-    code, said = call.code(), call.details() or "no details"
-    where = f"{service} at {address.value} (from {address.source})"
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+    said = error.message or "no details"
+    if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return Problem(
             f"{where} did not answer: {said}",
             code=ExitCode.UNAVAILABLE,
             mend="start it with `ringfence up`, or name its address with --addr; `ringfence doctor` looks closer",
         )
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+    if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Problem(f"{where} did not answer in time", code=ExitCode.UNAVAILABLE, mend=ADVICE["DEADLINE_EXCEEDED"])
     return Problem(
-        f"{where} answered {code.name}: {said}",
-        code=EXIT_CODES[code],
-        mend=f"check that {address.value} is Ringfence's {service} service: `ringfence doctor`",
+        f"{where} answered {error.code.name}: {said}",
+        code=EXIT_CODES[error.code],
+        mend="check with `ringfence doctor` that this is the right address",
     )
 
 
-def _status(call: EndedCall) -> Status:
-    status = Status()
-    for key, value in call.trailing_metadata() or ():
-        if key == "grpc-status-details-bin" and isinstance(value, bytes):
-            try:
-                status.ParseFromString(value)
-            except DecodeError:
-                return Status()
-    return status
-
-
-def _details(status: Status, kind: type[DetailT]) -> Iterator[DetailT]:
-    for packed in status.details:
-        if packed.Is(kind.DESCRIPTOR):
-            detail = kind()
-            try:
-                packed.Unpack(detail)
-            except DecodeError:
-                continue
-            yield detail
-
-
-def _violations(status: Status) -> Iterator[Detail]:
-    for bad_request in _details(status, BadRequest):
-        for violation in bad_request.field_violations:
-            yield Detail(where=violation.field, what=violation.description)
-
-
-def _mend(reason: str, status: Status) -> str:
-    advice = ADVICE.get(reason, "")
-    delay = next((retry.retry_delay.ToMilliseconds() for retry in _details(status, RetryInfo)), 0)
-    return f"{advice} (in {delay / 1_000:g} s)" if delay else advice
+def _mend(error: RingfenceError) -> str:
+    advice = ADVICE.get(error.reason, "")
+    seconds = error.retry_after.total_seconds() if error.retry_after else 0
+    return f"{advice} (in {seconds:g} s)" if seconds else advice

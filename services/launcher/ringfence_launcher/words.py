@@ -3,12 +3,14 @@
 `RISK_TIER_LOW` is typed and shown as `low`; `namespaces/demo/agents/analyst` may be typed `demo/analyst`.
 """
 
+import datetime as dt
 import enum
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
+from ringfence_kit.clock import Instant
 from ringfence_kit.names import AgentName, is_resource_id
 
 
@@ -32,16 +34,29 @@ def code_word(kind: ProtoEnum, number: int) -> str:
     return word(kind, number).upper().replace(" ", "_")
 
 
-def number(kind: ProtoEnum, chosen: enum.StrEnum) -> Any:
+def number(kind: ProtoEnum, chosen: enum.StrEnum | None) -> Any:
     """Return the proto enum's number for a typed word whose Python name is the value's without its prefix."""
+    if chosen is None:
+        return 0
     return kind.DESCRIPTOR.values_by_name[f"{_prefix(kind)}{chosen.name}"].number
 
 
 def time_text(moment: Timestamp) -> str:
     """Return a time in RFC 3339 to the second; empty when it is not set."""
-    if not moment.seconds and not moment.nanos:
-        return ""
-    return moment.ToDatetime().strftime("%Y-%m-%dT%H:%M:%SZ")
+    return seconds_text(moment.seconds) if moment.seconds or moment.nanos else ""
+
+
+def seconds_text(seconds: int) -> str:
+    """Return seconds since 1970 in RFC 3339; the number itself when no calendar reaches that far."""
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def instant(moment: Timestamp) -> Instant:
+    """Return a time as the kit counts it."""
+    return Instant(moment.ToMilliseconds())
 
 
 def agent_name(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ringfence_launcher.audit.export_file import ExportedEntry, write_export
 from ringfence_launcher.audit.verification import root_of
-from ringfence_telemetry.merkle import leaf_hash
+from ringfence_telemetry.merkle import Digest, leaf_hash
 from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
 
 ORIGIN = "log.test.example"
@@ -31,6 +31,11 @@ class AuditLog:
         bodies = self.bodies[: len(self.bodies) if size is None else size]
         root = root_of([leaf_hash(body) for body in bodies])
         return self.key.sign(Checkpoint(ORIGIN, len(bodies), root).text())
+
+    def subtree(self, level: int, index: int) -> Digest:
+        """The reader proofs are made with."""
+        width = 1 << level
+        return root_of([leaf_hash(body) for body in self.bodies[index * width : (index + 1) * width]])
 
     def export(self, file: Path) -> Path:
         entries = [

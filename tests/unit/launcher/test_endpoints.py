@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from ringfence.credentials import Tls
 from ringfence_launcher import running_mesh
-from ringfence_launcher.endpoints import ConnectionFlags, Endpoints, TlsFiles, refuse_plaintext_secrets
+from ringfence_launcher.endpoints import ConnectionFlags, Endpoints, refuse_plaintext_secrets
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Problem
 from ringfence_launcher.running_mesh import RunningMesh
@@ -142,9 +143,7 @@ class TestToken:
         assert "sesame" not in str(raised.value)
         refuse_plaintext_secrets("127.0.0.1:7401", token=token, tls=None)
         refuse_plaintext_secrets("mesh.example.com:7401", token=None, tls=None)
-        refuse_plaintext_secrets(
-            "mesh.example.com:7401", token=token, tls=TlsFiles(ca=tmp_path / "ca.pem", cert=None, key=None)
-        )
+        refuse_plaintext_secrets("mesh.example.com:7401", token=token, tls=Tls(ca_file=tmp_path / "ca.pem"))
 
 
 class TestTls:
@@ -156,7 +155,7 @@ class TestTls:
     def test_flags_win_over_the_environment(self, tmp_path: Path) -> None:
         environment = {"RINGFENCE_TLS_CA": "/env/ca", "RINGFENCE_TLS_CERT": "/env/c", "RINGFENCE_TLS_KEY": "/env/k"}
         files = endpoints(tmp_path, tls_ca=Path("/flag/ca"), environment=environment).tls()
-        assert files == TlsFiles(ca=Path("/flag/ca"), cert=Path("/env/c"), key=Path("/env/k"))
+        assert files == Tls(ca_file=Path("/flag/ca"), cert_file=Path("/env/c"), key_file=Path("/env/k"))
 
     def test_nothing_said_is_plaintext(self, tmp_path: Path) -> None:
         assert endpoints(tmp_path).tls() is None

@@ -1,7 +1,6 @@
 """`ringfence agent`: the registry's catalog of agents."""
 
 import enum
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -98,7 +97,7 @@ def register(
             labels=pairs(labels, option="--label"),
         ),
         card=read_bytes(card),
-        request_id=request_id or str(uuid.uuid4()),
+        request_id=request_id,
         validate_only=validate_only,
     )
     registered = RegistryServiceStub(mesh.channel("registry")).RegisterAgent(request).agent
@@ -174,6 +173,7 @@ def update(
     data_classes: DataClassesOption = None,
     labels: LabelsOption = None,
     display_name: DisplayNameOption = "",
+    did: Annotated[str, typer.Option(help="Its DID, once it is enrolled.")] = "",
     clear: Annotated[list[str] | None, typer.Option(metavar="FIELD", help="Empty a field, e.g. team.")] = None,
     etag: EtagOption = "",
     validate_only: ValidateOption = False,
@@ -182,12 +182,13 @@ def update(
     """Change what is given and leave the rest. A list replaces the list that was there."""
     changed = pb.Agent(
         name=agent_name(agent),
+        did=did,
         display_name=display_name,
         purpose=purpose,
         owner=_owner(owner) if owner else None,
         team=team,
         on_call=on_call,
-        risk_tier=number(pb.RiskTier, risk) if risk else pb.RISK_TIER_UNSPECIFIED,
+        risk_tier=number(pb.RiskTier, risk),
         data_classes=data_classes or (),
         environments=environments or (),
         approved_tools=_tools(tools),
@@ -202,7 +203,7 @@ def update(
         update_mask=FieldMask(paths=mask),
         card=read_bytes(card) if card else b"",
         etag=etag,
-        request_id=request_id or str(uuid.uuid4()),
+        request_id=request_id,
         validate_only=validate_only,
     )
     out.one(RegistryServiceStub(mesh.channel("registry")).UpdateAgent(request).agent, view.details)
@@ -214,7 +215,7 @@ def retire(
     mesh: Mesh, out: Output, agent: AgentArgument, *, etag: EtagOption = "", request_id: RequestIdOption = ""
 ) -> None:
     """Retire an agent for good. It stays readable; every pdp denies it within a second."""
-    request = pb.RetireAgentRequest(name=agent_name(agent), etag=etag, request_id=request_id or str(uuid.uuid4()))
+    request = pb.RetireAgentRequest(name=agent_name(agent), etag=etag, request_id=request_id)
     out.one(RegistryServiceStub(mesh.channel("registry")).RetireAgent(request).agent, view.details)
 
 

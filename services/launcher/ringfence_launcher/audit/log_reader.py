@@ -1,0 +1,136 @@
+"""Reads a live log the distrustful way: nothing a server says about its log is believed before it verifies.
+
+`checkpoint` returns the newest signed checkpoint once its signature and its continuity with the last one seen hold;
+`prove` returns an entry once its inclusion under that checkpoint holds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from ringfence.telemetry.v1 import audit_pb2 as pb
+from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
+from ringfence_telemetry.merkle import Digest, ProofInvalid, leaf_hash, verify_consistency, verify_inclusion
+from ringfence_telemetry.signed_note import Checkpoint, VerifierKey
+
+from ringfence_launcher.audit.export_file import ExportedEntry
+from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall, remember
+from ringfence_launcher.audit.verification import read_checkpoint
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.paging import pages
+from ringfence_launcher.problems import Problem
+from ringfence_launcher.words import time_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A checkpoint that was verified, and how."""
+
+    checkpoint: Checkpoint
+    note: str
+    key: VerifierKey
+    key_source: str
+    """`pinned`, `remembered`, or `first use`."""
+    extends: int | None
+    """The size of the last checkpoint seen, which this one extends; None at first sight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """An entry, and the verified checkpoint it is under."""
+
+    entry: pb.AuditEntry
+    path: tuple[Digest, ...]
+    under: Verified
+
+
+class LogReader:
+    """The log behind one channel, as somebody who trusts only a key reads it."""
+
+    def __init__(self, channel: grpc.Channel, *, data: Path, pinned: str) -> None:
+        self._audit = AuditServiceStub(channel)
+        self._data = data
+        self._known = recall(data)
+        self._pinned = pinned
+
+    def checkpoint(self) -> Verified:
+        """Return the newest checkpoint, verified, and remember it."""
+        return self._verified(self._audit.GetCheckpoint(pb.GetCheckpointRequest()).checkpoint)
+
+    def prove(self, request: pb.GetInclusionProofRequest) -> Proven:
+        """Return the entry a proof was asked for, once the proof leads to a verified checkpoint."""
+        proof = self._audit.GetInclusionProof(request)
+        if request.WhichOneof("key") == "index" and proof.index != request.index:
+            raise _forged(f"entry {request.index} was asked for and entry {proof.index} proven")
+        under = self._verified(proof.checkpoint)
+        entry = self._audit.GetEntry(pb.GetEntryRequest(index=proof.index)).entry
+        path = tuple(Digest(hash_) for hash_ in proof.hashes)
+        if proof.tree_size != under.checkpoint.size:
+            raise _forged(f"the proof is for {proof.tree_size} entries, the checkpoint for {under.checkpoint.size}")
+        try:
+            verify_inclusion(leaf_hash(entry.body), proof.index, proof.tree_size, path, under.checkpoint.root)
+        except ProofInvalid as error:
+            raise _forged(str(error)) from error
+        return Proven(entry=entry, path=path, under=under)
+
+    def entries(self, size: int) -> Iterator[ExportedEntry]:
+        """Give the first `size` entries, in log order."""
+
+        def page(token: str) -> pb.ListEntriesResponse:
+            return self._audit.ListEntries(pb.ListEntriesRequest(page_size=1_000, page_token=token))
+
+        for entry in pages(page, lambda response: response.entries, limit=size):
+            yield ExportedEntry(index=entry.index, body=entry.body, append_time=time_text(entry.append_time))
+
+    def _verified(self, served: pb.Checkpoint) -> Verified:
+        key, source = self._key(served)
+        checkpoint, findings = read_checkpoint(served.signed_note, key, where="checkpoint")
+        if checkpoint is None:
+            raise _forged(findings[0].problem)
+        extends = self._check_continuity(checkpoint, key)
+        self._known = KnownLog(verifier_key=str(key), checkpoint=served.signed_note)
+        remember(self._data, self._known)
+        return Verified(checkpoint=checkpoint, note=served.signed_note, key=key, key_source=source, extends=extends)
+
+    def _key(self, served: pb.Checkpoint) -> tuple[VerifierKey, str]:
+        if self._pinned:
+            return parse_key(self._pinned, source="--verifier-key"), "pinned"
+        if self._known is not None:
+            return parse_key(self._known.verifier_key, source=f"{self._data}"), "remembered"
+        return parse_key(served.verifier_key, source="telemetry"), "first use"
+
+    def _check_continuity(self, newest: Checkpoint, key: VerifierKey) -> int | None:
+        """Raise a Problem when the newest checkpoint does not extend the last one seen."""
+        if self._known is None:
+            return None
+        last, _ = read_checkpoint(self._known.checkpoint, key, where="remembered checkpoint")
+        if last is None and self._known.verifier_key != str(key):
+            return None  # another key was pinned since: what it did not sign says nothing about its log
+        if last is None:
+            raise Problem(
+                f"the checkpoint remembered under {self._data} is not signed by the key remembered with it",
+                code=ExitCode.CONFIGURATION,
+                mend="somebody changed that file: compare the log's key with another reader's, then remove it",
+            )
+        if last.size > newest.size:
+            raise _forged(f"the log had {last.size} entries before and shows {newest.size} now: it was cut or forked")
+        try:
+            verify_consistency(last.size, last.root, newest.size, newest.root, self._consistency(last, newest))
+        except ProofInvalid as error:
+            raise _forged(str(error)) from error
+        return last.size
+
+    def _consistency(self, last: Checkpoint, newest: Checkpoint) -> list[Digest]:
+        if last.size in (0, newest.size):
+            return []
+        request = pb.GetConsistencyProofRequest(first_tree_size=last.size, second_tree_size=newest.size)
+        return [Digest(hash_) for hash_ in self._audit.GetConsistencyProof(request).hashes]
+
+
+def _forged(problem: str) -> Problem:
+    return Problem(
+        f"the log does not verify: {problem}",
+        code=ExitCode.NEGATIVE,
+        mend="keep what you have as evidence, and compare the log's key and checkpoint with another reader's",
+    )

@@ -1,0 +1,109 @@
+"""`ringfence token`: an agent's access token, fetched with its key or looked into."""
+
+import base64
+import binascii
+import json
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub
+from ringfence_kit.clock import SystemClock
+
+from ringfence_launcher.agent_key import AgentKey, read_key
+from ringfence_launcher.connection import Mesh
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.input_files import read_bytes
+from ringfence_launcher.options import prints, speaks_to
+from ringfence_launcher.output import Output, fields, stacked
+from ringfence_launcher.problems import Problem
+from ringfence_launcher.words import seconds_text
+
+app = typer.Typer(no_args_is_help=True, help="Get an agent's access token, or look into one.")
+
+_TIMES = ("iat", "nbf", "exp")
+
+
+@app.command(epilog="Example: ringfence token issue --key analyst.key --audience https://warehouse.example.com")
+@speaks_to("identity")
+def issue(
+    mesh: Mesh,
+    out: Output,
+    *,
+    key: Annotated[Path, typer.Option(metavar="FILE", help="The agent's private key, as `did enrol` made it.")],
+    audience: Annotated[str, typer.Option(help="Who will accept the token.")],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope wanted; repeat. Default: all it may have.")] = None,
+    did: Annotated[str, typer.Option(help="The agent's DID, when the key file does not say it.")] = "",
+    environment: Annotated[str, typer.Option("--environment", "-e", metavar="NAME", help="The same for it.")] = "",
+) -> None:
+    """Get a short-lived access token, proving possession of the agent's key. Prints the token alone."""
+    held = _whose(read_key(key), did=did, environment=environment)
+    credentials = CredentialServiceStub(mesh.channel("identity"))
+    issuer = credentials.GetJwks(pb.GetJwksRequest(environment=held.environment)).issuer
+    assertion = held.assertion(issuer=issuer, now=SystemClock().now(), jti=str(uuid.uuid4()))
+    issued = credentials.IssueToken(pb.IssueTokenRequest(assertion=assertion, audience=audience, scopes=scope or ()))
+    out.one(issued, lambda token: Text(token.access_token))
+
+
+@app.command(epilog="Example: ringfence token issue --key analyst.key --audience me | ringfence token show -")
+@prints
+def show(
+    out: Output,
+    jws: Annotated[str, typer.Argument(metavar="TOKEN|-", help="The token; - reads it from standard input.")],
+) -> None:
+    """Show what a token says. Nothing is verified: anybody could have written it."""
+    text = read_bytes(Path(jws)).decode("ascii", "replace") if jws == "-" else jws
+    header, claims = _opened(text.strip().removeprefix("Bearer "))
+    out.value({"verified": False, "header": header, "claims": claims}, lambda: _token_view(header, claims))
+
+
+def _whose(key: AgentKey, *, did: str, environment: str) -> AgentKey:
+    found = key.enrolled_as(agent=key.agent, did=did or key.did, environment=environment or key.environment)
+    if not found.did or not found.environment:
+        raise Problem(
+            "the key file does not say whose key it is",
+            code=ExitCode.CONFIGURATION,
+            mend="enrol the agent with it first (`ringfence did enrol`), or give --did and --environment",
+        )
+    return found
+
+
+def _opened(compact: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        header, claims, _ = compact.split(".")
+        return _object(header), _object(claims)
+    except (ValueError, RecursionError):
+        raise Problem(
+            "this is not a compact JWS over a JSON object",
+            code=ExitCode.CONFIGURATION,
+            mend="give the whole token: three parts with dots between them",
+        ) from None
+
+
+def _object(part: str) -> dict[str, Any]:
+    try:
+        value = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    except binascii.Error as error:
+        raise ValueError(part) from error
+    if not isinstance(value, dict):
+        raise ValueError(part)  # noqa: TRY004 - the caller treats whatever is no token alike
+    return value
+
+
+def _token_view(header: dict[str, Any], claims: dict[str, Any]) -> RenderableType:
+    return stacked(
+        Text("NOT VERIFIED: this is what the token says, whoever wrote it", style="bold yellow"),
+        fields((name, _shown(name, value)) for name, value in header.items()),
+        Text(),
+        fields((name, _shown(name, value)) for name, value in claims.items()),
+    )
+
+
+def _shown(name: str, value: Any) -> str:
+    if name in _TIMES and isinstance(value, int):
+        return f"{value}  ({seconds_text(value)})"
+    return value if isinstance(value, str) else json.dumps(value)

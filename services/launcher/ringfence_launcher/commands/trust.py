@@ -1,0 +1,78 @@
+"""`ringfence trust`: how far an agent is trusted now, and how that changes."""
+
+from typing import Annotated
+
+import typer
+from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.identity.v1 import trust_pb2
+from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
+from ringfence_kit.clock import SystemClock
+from ringfence_kit.trust_decay import TrustState, ring_at, score_at
+
+from ringfence_launcher.commands.did import EnvironmentOption, identity_request
+from ringfence_launcher.connection import Mesh
+from ringfence_launcher.options import speaks_to
+from ringfence_launcher.output import Output
+from ringfence_launcher.views import identities as view
+from ringfence_launcher.words import instant
+
+app = typer.Typer(no_args_is_help=True, help="See how far an agent is trusted now.")
+
+SubjectArgument = Annotated[str, typer.Argument(metavar="NAMESPACE/AGENT|DID", help="The agent, by name or DID.")]
+
+
+@app.command(epilog="Example: ringfence trust get demo/analyst -e dev")
+@speaks_to("identity")
+def get(mesh: Mesh, out: Output, subject: SubjectArgument, *, environment: EnvironmentOption = "dev") -> None:
+    """Show an agent's score and ring at this moment. Looking changes nothing."""
+    did = _did(mesh, subject, environment)
+    found = TrustServiceStub(mesh.channel("identity")).GetTrust(trust_pb2.GetTrustRequest(did=did))
+    out.one(found.trust, view.trust)
+
+
+@app.command(epilog="Example: ringfence trust watch demo/analyst")
+@speaks_to("identity")
+def watch(
+    mesh: Mesh,
+    out: Output,
+    subject: Annotated[str, typer.Argument(metavar="[NAMESPACE/AGENT|DID]", help="The agent; all without it.")] = "",
+    *,
+    environment: EnvironmentOption = "",
+    start: Annotated[int, typer.Option("--from", min=0, help="First revision wanted: the last one seen plus one.")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="End after this many events; 0 goes on until Ctrl-C.")] = 0,
+) -> None:
+    """Print an agent's trust now and whenever evidence changes it. Between events it decays without one."""
+    did = _did(mesh, subject, environment or "dev") if subject else ""
+    request = pb.WatchAgentsRequest(environment=environment, start_revision=start, send_initial_state=not start)
+    seen = 0
+    for event in IdentityServiceStub(mesh.channel("identity")).WatchAgents(request):
+        if event.type == pb.WATCH_EVENT_TYPE_BOOKMARK or (did and event.identity.did != did):
+            continue
+        now, state = SystemClock().now(), _state(event.identity.trust_state)
+        score, ring = score_at(state, now), ring_at(state, now)
+        out.event(event, lambda happened, s=score, r=ring: view.trust_line(happened, s, r))  # type: ignore[misc]  # defaults bind the loop's values
+        seen += 1
+        if seen == count:
+            return
+
+
+def _did(mesh: Mesh, subject: str, environment: str) -> str:
+    if subject.startswith("did:"):
+        return subject
+    found = IdentityServiceStub(mesh.channel("identity")).GetAgentIdentity(identity_request(subject, environment))
+    return found.identity.did
+
+
+def _state(stored: trust_pb2.TrustState) -> TrustState:
+    return TrustState(
+        earned=stored.earned_micro_points,
+        debt=stored.debt_micro_points,
+        last_positive_at=instant(stored.last_positive_time),
+        debt_at=instant(stored.debt_time),
+        last_event_at=instant(stored.last_event_time),
+        stored_ring=stored.stored_ring,
+        promoted_at=instant(stored.promote_time),
+        penalised_at=instant(stored.penalty_time),
+        ceiling=stored.ceiling,
+    )

@@ -1,0 +1,91 @@
+"""A telemetry service of the tests' own: usage as set, and a real Merkle log over the entries it is given."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import grpc
+from ringfence.telemetry.v1 import audit_pb2 as pb
+from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
+from ringfence_telemetry.merkle import consistency_proof, inclusion_proof, leaf_hash
+
+from support.launcher.audit_logs import AuditLog, numbered_log
+from support.launcher.refusals import Saw, refuse
+
+Answer = TypeVar("Answer")
+
+
+class FakeTelemetry(telemetry_pb2_grpc.UsageServiceServicer, audit_pb2_grpc.AuditServiceServicer):
+    """`log` is what it keeps; `lies` are applied to answers by method name, to see them caught."""
+
+    def __init__(self, saw: Saw) -> None:
+        self._saw = saw
+        self.usage = telemetry_pb2.GetUsageResponse()
+        self.log: AuditLog = numbered_log(5)
+        self.lies: dict[str, Callable[[Any], object]] = {}
+        self.page_limit = 1_000
+
+    def GetUsage(self, request: Any, context: Any) -> telemetry_pb2.GetUsageResponse:
+        self._saw(request, context)
+        return self.usage
+
+    def AppendDecisions(self, request: Any, context: Any) -> pb.AppendDecisionsResponse:
+        self._saw(request, context)
+        first = len(self.log.bodies)
+        self.log.bodies += [entry.body for entry in request.entries]
+        return pb.AppendDecisionsResponse(indexes=range(first, len(self.log.bodies)), checkpoint=self._checkpoint())
+
+    def GetCheckpoint(self, request: Any, context: Any) -> pb.GetCheckpointResponse:
+        self._saw(request, context)
+        return self._told("GetCheckpoint", pb.GetCheckpointResponse(checkpoint=self._checkpoint()))
+
+    def GetEntry(self, request: Any, context: Any) -> pb.GetEntryResponse:
+        self._saw(request, context)
+        return self._told("GetEntry", pb.GetEntryResponse(entry=self._entry(request.index)))
+
+    def ListEntries(self, request: Any, context: Any) -> pb.ListEntriesResponse:
+        self._saw(request, context)
+        start = int(request.page_token or request.start_index)
+        end = min(start + min(request.page_size, self.page_limit), len(self.log.bodies))
+        following = str(end) if end < len(self.log.bodies) else ""
+        entries = [self._entry(index) for index in range(start, end)]
+        return self._told("ListEntries", pb.ListEntriesResponse(entries=entries, next_page_token=following))
+
+    def GetInclusionProof(self, request: Any, context: Any) -> pb.GetInclusionProofResponse:
+        self._saw(request, context)
+        size = len(self.log.bodies)
+        if request.WhichOneof("key") == "index":
+            index = request.index
+        else:
+            wanted = f'"decision_id":"{request.decision_id}"'.encode()
+            index = next((i for i, body in enumerate(self.log.bodies) if wanted in body), size)
+        if index >= size:
+            refuse(context, grpc.StatusCode.NOT_FOUND, "ENTRY_NOT_FOUND", "the log has no such entry")
+        proof = pb.GetInclusionProofResponse(
+            index=index,
+            leaf_hash=leaf_hash(self.log.bodies[index]),
+            hashes=inclusion_proof(index, size, self.log.subtree),
+            tree_size=size,
+            checkpoint=self._checkpoint(),
+        )
+        return self._told("GetInclusionProof", proof)
+
+    def GetConsistencyProof(self, request: Any, context: Any) -> pb.GetConsistencyProofResponse:
+        self._saw(request, context)
+        hashes = consistency_proof(request.first_tree_size, request.second_tree_size, self.log.subtree)
+        response = pb.GetConsistencyProofResponse(hashes=hashes, second_tree_size=request.second_tree_size)
+        return self._told("GetConsistencyProof", response)
+
+    def _checkpoint(self) -> pb.Checkpoint:
+        return pb.Checkpoint(
+            tree_size=len(self.log.bodies), signed_note=self.log.checkpoint(), verifier_key=self.log.verifier_key
+        )
+
+    def _entry(self, index: int) -> pb.AuditEntry:
+        body = self.log.bodies[index]
+        entry = pb.AuditEntry(index=index, body=body, leaf_hash=leaf_hash(body))
+        entry.append_time.FromJsonString("2026-01-01T00:00:00Z")
+        return entry
+
+    def _told(self, method: str, answer: Answer) -> Answer:
+        self.lies.get(method, lambda _: None)(answer)
+        return answer

@@ -1,0 +1,197 @@
+"""`ringfence audit` against a log that tells the truth, and against one that lies in every way it can."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ringfence.telemetry.v1 import audit_pb2 as pb
+from ringfence_launcher.exit_codes import ExitCode
+from support.launcher.audit_logs import AuditLog, numbered_log, signer
+from support.launcher.command_line import CommandLine
+from support.launcher.fake_services import FakeMesh
+
+
+@pytest.fixture
+def remembers(nowhere: Path) -> Path:
+    """A data directory: what was seen is remembered in it."""
+    (nowhere / ".ringfence").mkdir()
+    return nowhere / ".ringfence"
+
+
+class TestCheckpoint:
+    def test_it_is_printed_as_the_note_it_is(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ended = ringfence("audit", "checkpoint")
+        assert ended.code == 0, ended.err
+        assert ended.out == mesh.telemetry.log.checkpoint()
+        assert "seen for the first time" in ended.err
+        assert mesh.telemetry.log.verifier_key in ended.err
+
+    @pytest.mark.usefixtures("remembers")
+    def test_the_second_time_it_must_extend_the_first(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ringfence("audit", "checkpoint")
+        mesh.telemetry.log = numbered_log(9)
+        ended = ringfence("audit", "checkpoint", "-o", "json")
+        assert ended.json["verified"] == {"key": "remembered", "extends": 5}
+        assert ended.json["treeSize"] == 9
+
+    @pytest.mark.usefixtures("remembers")
+    def test_a_rewritten_history_is_found_out(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ringfence("audit", "checkpoint")
+        mesh.telemetry.log = AuditLog([b"something else"] * 9)
+        ended = ringfence("audit", "checkpoint")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "does not verify" in ended.err
+
+    @pytest.mark.usefixtures("remembers")
+    def test_a_log_that_got_shorter_is_found_out(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ringfence("audit", "checkpoint")
+        mesh.telemetry.log = numbered_log(3)
+        ended = ringfence("audit", "checkpoint")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "cut or forked" in ended.err
+
+    @pytest.mark.usefixtures("remembers")
+    def test_another_key_is_found_out(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ringfence("audit", "checkpoint")
+        mesh.telemetry.log = numbered_log(5, key=signer(seed=2))
+        assert ringfence("audit", "checkpoint").code == ExitCode.NEGATIVE
+
+    def test_a_pinned_key_beats_what_the_server_says(self, ringfence: CommandLine, nowhere: Path) -> None:
+        assert ringfence("audit", "checkpoint", "--verifier-key", str(signer(seed=1).verifier)).code == 0
+        (nowhere / "log.key").write_text(f"{signer(seed=2).verifier}\n")
+        assert ringfence("audit", "checkpoint", "--verifier-key", "log.key").code == ExitCode.NEGATIVE
+        assert ringfence("audit", "checkpoint", "--verifier-key", "a+b+c").code == ExitCode.CONFIGURATION
+
+    def test_nothing_is_written_where_there_is_no_data_directory(self, ringfence: CommandLine, nowhere: Path) -> None:
+        ringfence("audit", "checkpoint")
+        assert list(nowhere.iterdir()) == []
+
+    @pytest.mark.parametrize("content", ["", "{}", "[]", '{"verifier_key": "x", "checkpoint": "y"}'])
+    def test_a_spoilt_memory_is_named(self, ringfence: CommandLine, remembers: Path, content: str) -> None:
+        (remembers / "known-log.json").write_text(content)
+        ended = ringfence("audit", "checkpoint")
+        assert ended.code == ExitCode.CONFIGURATION
+
+    def test_a_memory_whose_checkpoint_was_exchanged_is_named(self, ringfence: CommandLine, remembers: Path) -> None:
+        ringfence("audit", "checkpoint")
+        memory = json.loads((remembers / "known-log.json").read_text())
+        memory["checkpoint"] = numbered_log(1, key=signer(seed=3)).checkpoint()
+        (remembers / "known-log.json").write_text(json.dumps(memory))
+        ended = ringfence("audit", "checkpoint")
+        assert ended.code == ExitCode.CONFIGURATION
+        assert "somebody changed" in ended.err
+
+
+class TestProve:
+    def test_a_decision_is_proven_and_shown(self, ringfence: CommandLine) -> None:
+        ended = ringfence("audit", "prove", "3")
+        assert ended.code == 0, ended.err
+        assert ended.out.startswith("PROVEN  entry 3 of 5")
+        assert "DENY" in ended.out
+
+    def test_by_decision_id(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.log = AuditLog([b'{"decision_id":"x-1"}', b'{"decision_id":"x-2"}', b'{"decision_id":"x-3"}'])
+        assert ringfence("audit", "prove", "x-2", "-o", "json").json["entry"]["index"] == "1"
+        assert ringfence("audit", "prove", "x-9").code == ExitCode.NOT_FOUND
+
+    @pytest.mark.parametrize(
+        ("method", "lie"),
+        [
+            ("GetEntry", lambda answer: setattr(answer.entry, "body", b'{"decision_id":"x-2","effect":"ALLOW"}')),
+            ("GetInclusionProof", lambda answer: answer.hashes.pop()),
+            ("GetInclusionProof", lambda answer: answer.hashes.append(bytes(32))),
+            ("GetInclusionProof", lambda answer: setattr(answer, "index", 2)),
+            ("GetInclusionProof", lambda answer: setattr(answer, "tree_size", 2)),
+            ("GetInclusionProof", lambda answer: setattr(answer.checkpoint, "signed_note", "")),
+            (
+                "GetInclusionProof",
+                lambda answer: setattr(
+                    answer.checkpoint, "signed_note", answer.checkpoint.signed_note.replace("\n3\n", "\n4\n")
+                ),
+            ),
+        ],
+    )
+    def test_no_lie_gets_through(
+        self, ringfence: CommandLine, mesh: FakeMesh, method: str, lie: Callable[[Any], object]
+    ) -> None:
+        mesh.telemetry.log = AuditLog([b'{"decision_id":"x-1"}', b'{"decision_id":"x-2"}', b'{"decision_id":"x-3"}'])
+        mesh.telemetry.lies[method] = lie
+        ended = ringfence("audit", "prove", "x-2")
+        assert ended.code == ExitCode.NEGATIVE
+        assert ended.out == ""
+
+    def test_a_true_proof_of_another_decision_is_no_answer(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.log = AuditLog(
+            [b'{"decision_id":"x-1"}', b'{"decision_id":"x-2","note":"\\"decision_id\\":\\"x-9\\""}']
+        )
+        true_proof_of_x1 = mesh.telemetry.log
+        mesh.telemetry.lies["GetInclusionProof"] = lambda answer: answer.CopyFrom(
+            pb.GetInclusionProofResponse(
+                index=0,
+                tree_size=2,
+                hashes=[true_proof_of_x1.subtree(0, 1)],
+                checkpoint=answer.checkpoint,
+            )
+        )
+        ended = ringfence("audit", "prove", "x-2")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "x-1" in ended.err
+        ended = ringfence("audit", "prove", "1")
+        assert ended.code == ExitCode.NEGATIVE
+
+
+class TestExportAndVerify:
+    def test_what_is_exported_verifies_without_a_server(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.log = numbered_log(57)
+        mesh.telemetry.page_limit = 10
+        exported = ringfence("audit", "export", "log.jsonl")
+        assert exported.code == 0, exported.err
+        assert "57 entries" in exported.out
+        mesh.answers.clear()
+        verified = ringfence("audit", "verify", "log.jsonl", "--verifier-key", mesh.telemetry.log.verifier_key)
+        mesh.answers.set()
+        assert verified.code == 0
+        assert verified.out.startswith("HOLDS  57 entries")
+        assert verified.err == ""
+
+    def test_without_a_pinned_key_it_says_what_that_proves(self, ringfence: CommandLine) -> None:
+        ringfence("audit", "export", "log.jsonl")
+        ended = ringfence("audit", "verify", "log.jsonl")
+        assert ended.code == 0
+        assert "not whose it is" in ended.err
+        assert ringfence("audit", "verify", "log.jsonl", "-o", "json").json["keyPinned"] is False
+
+    def test_a_tampered_export_is_caught_and_the_entry_named(self, ringfence: CommandLine, nowhere: Path) -> None:
+        ringfence("audit", "export", "log.jsonl")
+        file = nowhere / "log.jsonl"
+        file.write_text(file.read_text().replace('\\"3\\",\\"effect\\":\\"DENY', '\\"3\\",\\"effect\\":\\"ALLOW'))
+        ended = ringfence("audit", "verify", "log.jsonl")
+        assert ended.code == ExitCode.NEGATIVE
+        assert ended.out.startswith("TAMPERED  1 findings")
+        assert "entry 3" in ended.out
+        findings = ringfence("audit", "verify", "log.jsonl", "-o", "json").json["findings"]
+        assert [(finding["where"], finding["fault"]) for finding in findings] == [("entry 3", "changed")]
+
+    def test_a_checkpoint_printed_earlier_can_be_held_against_it(
+        self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path
+    ) -> None:
+        (nowhere / "kept.txt").write_text(ringfence("audit", "checkpoint").out)
+        mesh.telemetry.log = AuditLog([b"something else"] * 9)
+        ringfence("audit", "export", "log.jsonl")
+        assert ringfence("audit", "verify", "log.jsonl").code == 0
+        ended = ringfence("audit", "verify", "log.jsonl", "--checkpoint", "kept.txt")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "forked" in ended.out
+
+    def test_a_file_that_is_no_export_does_not_hold(self, ringfence: CommandLine, nowhere: Path) -> None:
+        (nowhere / "x").write_text("nonsense\n")
+        assert ringfence("audit", "verify", "x").code == ExitCode.NEGATIVE
+        assert ringfence("audit", "verify", "absent").code == ExitCode.CONFIGURATION
+
+    def test_a_server_that_ends_early_is_noticed_by_the_verifier(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.lies["ListEntries"] = lambda answer: answer.entries.pop()
+        ended = ringfence("audit", "export", "log.jsonl")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "does not verify" in ended.err
