@@ -190,7 +190,9 @@ class Agent(_message.Message):
     risk_tier: Global___RiskTier.ValueType
     """How much harm it can do."""
     did: _builtins.str
-    """The agent's DID once it is enrolled with the identity service; empty until then. At most 512 bytes."""
+    """The agent's DID once it is enrolled with the identity service; empty until then. At most 512 bytes. A note for
+    finding it: which DID is whose, only the identity service says.
+    """
     state: Global___AgentState.ValueType
     """Where it stands in its life."""
     etag: _builtins.str
@@ -217,7 +219,7 @@ class Agent(_message.Message):
 
     @_builtins.property
     def annotations(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For tools and people, not indexed. At most 64; values at most 4,096 bytes."""
+        """For tools and people, not indexed. At most 64; keys `[a-z0-9._/-]` of at most 128 bytes, values at most 4,096 bytes."""
 
     @_builtins.property
     def card(self) -> Global___CardView:
@@ -653,9 +655,13 @@ class ListAgentsRequest(_message.Message):
     page_size: _builtins.int
     """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused (AIP-158)."""
     page_token: _builtins.str
-    """From the previous answer; opaque, good for 3 days, for the same caller and the same other arguments."""
+    """From the previous answer; opaque, good for 3 days, for the same caller and the same other arguments. A page may be
+    short, even empty, before the last: the work one page costs is bounded.
+    """
     filter: _builtins.str
-    """AIP-160, e.g. `risk_tier = HIGH AND environments:"prod" AND skills.tags:"sql"`. At most 2,000 bytes."""
+    """AIP-160, e.g. `risk_tier = HIGH AND environments:"prod" AND skills.tags:"sql"`. At most 2,000 bytes, 64 terms and 16
+    levels of parentheses. Fields have the names they have in Agent; those of the card go without `card.` too.
+    """
     show_retired: _builtins.bool
     """Include retired agents."""
     def __init__(
@@ -720,9 +726,9 @@ class UpdateAgentRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     card: _builtins.bytes
-    """A new card, when the mask names `card` or is absent and this is not empty."""
+    """A new card, when the mask names `card`, or is absent or `*` and this is not empty."""
     etag: _builtins.str
-    """The etag the change is based on; empty changes whatever is there (AIP-154)."""
+    """The etag the change is based on; empty takes `agent.etag`, and without that changes whatever is there (AIP-154)."""
     request_id: _builtins.str
     """A UUID that makes the call idempotent for 24 h."""
     validate_only: _builtins.bool
@@ -733,7 +739,9 @@ class UpdateAgentRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change; `card` means the request's card. Absent: every populated field. `*`: replace all input fields."""
+        """Fields to change, `owner.contact` and `owner.display_name` among them; `card` means the request's card. Absent: every
+        populated field. `*`: replace all input fields, and the card when there is one.
+        """
 
     def __init__(
         self,

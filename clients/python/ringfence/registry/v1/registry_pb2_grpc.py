@@ -95,6 +95,7 @@ class RegistryServiceServicer:
     def GetAgent(self, request, context):
         """Returns one agent, retired ones included.
 
+        An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -104,6 +105,7 @@ class RegistryServiceServicer:
     def GetCard(self, request, context):
         """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
+        Needs what GetAgent needs.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -113,6 +115,7 @@ class RegistryServiceServicer:
     def ListAgents(self, request, context):
         """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
 
+        Needs any role but agent; a namespace-owner has to name one of its namespaces.
         Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -142,6 +145,7 @@ class RegistryServiceServicer:
     def WatchAgents(self, request, context):
         """Streams changes to agents in revision order: none lost, none repeated, resumable from any kept revision.
 
+        Needs what ListAgents needs.
         The stream ends with OUT_OF_RANGE REVISION_COMPACTED when `start_revision` is no longer kept, and with
         RESOURCE_EXHAUSTED WATCHER_TOO_SLOW, which names the revision to resume from, when the reader falls behind.
         """

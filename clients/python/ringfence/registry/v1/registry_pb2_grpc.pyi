@@ -46,16 +46,19 @@ class RegistryServiceStub:
     GetAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetAgentRequest, _registry_pb2.GetAgentResponse]
     """Returns one agent, retired ones included.
 
+    An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
     """
     GetCard: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetCardRequest, _registry_pb2.GetCardResponse]
     """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
+    Needs what GetAgent needs.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
     """
     ListAgents: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListAgentsRequest, _registry_pb2.ListAgentsResponse]
     """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
 
+    Needs any role but agent; a namespace-owner has to name one of its namespaces.
     Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateAgentRequest, _registry_pb2.UpdateAgentResponse]
@@ -73,6 +76,7 @@ class RegistryServiceStub:
     WatchAgents: _grpc.UnaryStreamMultiCallable[_registry_pb2.WatchAgentsRequest, _registry_pb2.WatchAgentsResponse]
     """Streams changes to agents in revision order: none lost, none repeated, resumable from any kept revision.
 
+    Needs what ListAgents needs.
     The stream ends with OUT_OF_RANGE REVISION_COMPACTED when `start_revision` is no longer kept, and with
     RESOURCE_EXHAUSTED WATCHER_TOO_SLOW, which names the revision to resume from, when the reader falls behind.
     """
@@ -95,16 +99,19 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     GetAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetAgentRequest, _registry_pb2.GetAgentResponse]  # type: ignore[assignment]
     """Returns one agent, retired ones included.
 
+    An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
     """
     GetCard: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetCardRequest, _registry_pb2.GetCardResponse]  # type: ignore[assignment]
     """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
+    Needs what GetAgent needs.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
     """
     ListAgents: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListAgentsRequest, _registry_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
 
+    Needs any role but agent; a namespace-owner has to name one of its namespaces.
     Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateAgentRequest, _registry_pb2.UpdateAgentResponse]  # type: ignore[assignment]
@@ -122,6 +129,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     WatchAgents: _aio.UnaryStreamMultiCallable[_registry_pb2.WatchAgentsRequest, _registry_pb2.WatchAgentsResponse]  # type: ignore[assignment]
     """Streams changes to agents in revision order: none lost, none repeated, resumable from any kept revision.
 
+    Needs what ListAgents needs.
     The stream ends with OUT_OF_RANGE REVISION_COMPACTED when `start_revision` is no longer kept, and with
     RESOURCE_EXHAUSTED WATCHER_TOO_SLOW, which names the revision to resume from, when the reader falls behind.
     """
@@ -153,6 +161,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_pb2.GetAgentResponse, _abc.Awaitable[_registry_pb2.GetAgentResponse]]:
         """Returns one agent, retired ones included.
 
+        An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
         """
 
@@ -164,6 +173,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_pb2.GetCardResponse, _abc.Awaitable[_registry_pb2.GetCardResponse]]:
         """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
+        Needs what GetAgent needs.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
         """
 
@@ -175,6 +185,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_pb2.ListAgentsResponse, _abc.Awaitable[_registry_pb2.ListAgentsResponse]]:
         """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
 
+        Needs any role but agent; a namespace-owner has to name one of its namespaces.
         Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
 
@@ -210,6 +221,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_registry_pb2.WatchAgentsResponse], _abc.AsyncIterator[_registry_pb2.WatchAgentsResponse]]:
         """Streams changes to agents in revision order: none lost, none repeated, resumable from any kept revision.
 
+        Needs what ListAgents needs.
         The stream ends with OUT_OF_RANGE REVISION_COMPACTED when `start_revision` is no longer kept, and with
         RESOURCE_EXHAUSTED WATCHER_TOO_SLOW, which names the revision to resume from, when the reader falls behind.
         """
