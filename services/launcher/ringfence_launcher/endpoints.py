@@ -74,7 +74,7 @@ class Endpoints:
 
         Raises a Problem when a flag or an `endpoints.json` cannot be understood.
         """
-        data = flags.data or Path(environment.get("RINGFENCE_DATA") or DEFAULT_DATA)
+        data = data_directory(flags.data, environment)
         return cls(
             flags=flags,
             flagged=dict(_service_and_address(given, subject) for given in flags.addresses),
@@ -133,6 +133,11 @@ class Endpoints:
 
     def _path(self, variable: str) -> Path | None:
         return Path(value) if (value := self.environment.get(variable)) else None
+
+
+def data_directory(flag: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the data directory of this command line."""
+    return flag or Path(environment.get("RINGFENCE_DATA") or DEFAULT_DATA)
 
 
 def refuse_plaintext_secrets(address: str, *, token: Sourced | None, tls: Tls | None) -> None:

@@ -1,12 +1,9 @@
-"""A decision log in memory, signed with a real key: what exports are made from in tests."""
+"""A decision log in memory, signed with a real key."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ringfence_launcher.audit.export_file import ExportedEntry, write_export
-from ringfence_launcher.audit.verification import root_of
-from ringfence_telemetry.merkle import Digest, leaf_hash
+from ringfence_telemetry.merkle import Digest, Frontier, leaf_hash
 from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
 
 ORIGIN = "log.test.example"
@@ -27,23 +24,18 @@ class AuditLog:
     def verifier_key(self) -> str:
         return str(self.key.verifier)
 
-    def checkpoint(self, size: int | None = None) -> str:
-        bodies = self.bodies[: len(self.bodies) if size is None else size]
-        root = root_of([leaf_hash(body) for body in bodies])
-        return self.key.sign(Checkpoint(ORIGIN, len(bodies), root).text())
+    def checkpoint(self) -> str:
+        return self.key.sign(Checkpoint(ORIGIN, len(self.bodies), _root(self.bodies)).text())
 
     def subtree(self, level: int, index: int) -> Digest:
         """The reader proofs are made with."""
         width = 1 << level
-        return root_of([leaf_hash(body) for body in self.bodies[index * width : (index + 1) * width]])
-
-    def export(self, file: Path) -> Path:
-        entries = [
-            ExportedEntry(index=i, body=body, append_time="2026-01-01T00:00:00Z") for i, body in enumerate(self.bodies)
-        ]
-        write_export(file, verifier_key=self.verifier_key, entries=entries, checkpoint=self.checkpoint())
-        return file
+        return _root(self.bodies[index * width : (index + 1) * width])
 
 
 def numbered_log(size: int, *, key: NoteSigner | None = None) -> AuditLog:
     return AuditLog([f'{{"decision_id":"{n}","effect":"DENY"}}'.encode() for n in range(size)], key=key)
+
+
+def _root(bodies: Sequence[bytes]) -> Digest:
+    return Frontier().grow(leaf_hash(body) for body in bodies)[0].root()

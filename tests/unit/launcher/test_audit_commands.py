@@ -1,5 +1,6 @@
 """`ringfence audit` against a log that tells the truth, and against one that lies in every way it can."""
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -143,36 +144,59 @@ class TestProve:
 
 
 class TestExportAndVerify:
+    KEY = str(signer().verifier)
+
     def test_what_is_exported_verifies_without_a_server(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
         mesh.telemetry.log = numbered_log(57)
         mesh.telemetry.page_limit = 10
         exported = ringfence("audit", "export", "log.jsonl")
         assert exported.code == 0, exported.err
         assert "57 entries" in exported.out
-        mesh.answers.clear()
-        verified = ringfence("audit", "verify", "log.jsonl", "--verifier-key", mesh.telemetry.log.verifier_key)
-        mesh.answers.set()
+        assert f"--verifier-key '{self.KEY}'" in exported.err
+        mesh.calls.clear()
+        verified = ringfence("audit", "verify", "log.jsonl", "--verifier-key", self.KEY)
         assert verified.code == 0
         assert verified.out.startswith("HOLDS  57 entries")
         assert verified.err == ""
+        assert not mesh.calls
 
-    def test_without_a_pinned_key_it_says_what_that_proves(self, ringfence: CommandLine) -> None:
+    def test_the_file_is_no_reason_to_trust_a_key(self, ringfence: CommandLine) -> None:
         ringfence("audit", "export", "log.jsonl")
         ended = ringfence("audit", "verify", "log.jsonl")
-        assert ended.code == 0
-        assert "not whose it is" in ended.err
-        assert ringfence("audit", "verify", "log.jsonl", "-o", "json").json["keyPinned"] is False
+        assert ended.code == ExitCode.USAGE
+        assert "--verifier-key" in ended.err
+
+    @pytest.mark.usefixtures("remembers")
+    def test_the_key_seen_first_is_trusted(self, ringfence: CommandLine) -> None:
+        ringfence("audit", "export", "log.jsonl")
+        assert ringfence("audit", "verify", "log.jsonl").code == 0
 
     def test_a_tampered_export_is_caught_and_the_entry_named(self, ringfence: CommandLine, nowhere: Path) -> None:
         ringfence("audit", "export", "log.jsonl")
         file = nowhere / "log.jsonl"
-        file.write_text(file.read_text().replace('\\"3\\",\\"effect\\":\\"DENY', '\\"3\\",\\"effect\\":\\"ALLOW'))
-        ended = ringfence("audit", "verify", "log.jsonl")
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        lines[4]["body"] = base64.b64encode(b'{"decision_id":"3","effect":"ALLOW"}').decode()
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        ended = ringfence("audit", "verify", "log.jsonl", "--verifier-key", self.KEY)
         assert ended.code == ExitCode.NEGATIVE
-        assert ended.out.startswith("TAMPERED  1 findings")
-        assert "entry 3" in ended.out
-        findings = ringfence("audit", "verify", "log.jsonl", "-o", "json").json["findings"]
-        assert [(finding["where"], finding["fault"]) for finding in findings] == [("entry 3", "changed")]
+        assert ended.out.startswith("TAMPERED")
+        assert "entry 3 is not what the log hashed" in ended.out
+        shown = ringfence("audit", "verify", "log.jsonl", "--verifier-key", self.KEY, "-o", "json").json
+        assert ("altered", 3) in [(found["problem"], found["firstIndex"]) for found in shown["findings"]]
+
+    def test_another_key_does_not_hold(self, ringfence: CommandLine) -> None:
+        ringfence("audit", "export", "log.jsonl")
+        other = str(signer(seed=2).verifier)
+        assert ringfence("audit", "verify", "log.jsonl", "--verifier-key", other).code == ExitCode.NEGATIVE
+
+    def test_a_retired_key_signs_up_to_its_size(self, ringfence: CommandLine) -> None:
+        ringfence("audit", "export", "log.jsonl")
+        current = ("--verifier-key", str(signer(seed=2).verifier))
+        assert ringfence("audit", "verify", "log.jsonl", *current, "--retired-key", f"{self.KEY}@5").code == 0
+        ended = ringfence("audit", "verify", "log.jsonl", *current, "--retired-key", f"{self.KEY}@4")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "retired-key" in ended.out
+        assert ringfence("audit", "verify", "x", *current, "--retired-key", self.KEY).code == ExitCode.USAGE
 
     def test_a_checkpoint_printed_earlier_can_be_held_against_it(
         self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path
@@ -180,18 +204,27 @@ class TestExportAndVerify:
         (nowhere / "kept.txt").write_text(ringfence("audit", "checkpoint").out)
         mesh.telemetry.log = AuditLog([b"something else"] * 9)
         ringfence("audit", "export", "log.jsonl")
-        assert ringfence("audit", "verify", "log.jsonl").code == 0
-        ended = ringfence("audit", "verify", "log.jsonl", "--checkpoint", "kept.txt")
+        judged = ("audit", "verify", "log.jsonl", "--verifier-key", self.KEY)
+        assert ringfence(*judged).code == 0
+        ended = ringfence(*judged, "--checkpoint", "kept.txt")
         assert ended.code == ExitCode.NEGATIVE
         assert "forked" in ended.out
 
-    def test_a_file_that_is_no_export_does_not_hold(self, ringfence: CommandLine, nowhere: Path) -> None:
-        (nowhere / "x").write_text("nonsense\n")
-        assert ringfence("audit", "verify", "x").code == ExitCode.NEGATIVE
-        assert ringfence("audit", "verify", "absent").code == ExitCode.CONFIGURATION
+    @pytest.mark.parametrize("content", [b"", b"nonsense\n", b"\xff\xfe", b"[" * 3_000_000])
+    def test_a_file_that_is_no_export_does_not_hold(
+        self, ringfence: CommandLine, nowhere: Path, content: bytes
+    ) -> None:
+        (nowhere / "x").write_bytes(content)
+        assert ringfence("audit", "verify", "x", "--verifier-key", self.KEY).code == ExitCode.NEGATIVE
 
-    def test_a_server_that_ends_early_is_noticed_by_the_verifier(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+    def test_a_file_that_is_not_there_says_so(self, ringfence: CommandLine) -> None:
+        assert ringfence("audit", "verify", "absent", "--verifier-key", self.KEY).code == ExitCode.CONFIGURATION
+
+    def test_a_server_that_leaves_something_out_is_noticed_at_once(
+        self, ringfence: CommandLine, mesh: FakeMesh
+    ) -> None:
         mesh.telemetry.lies["ListEntries"] = lambda answer: answer.entries.pop()
         ended = ringfence("audit", "export", "log.jsonl")
         assert ended.code == ExitCode.NEGATIVE
         assert "does not verify" in ended.err
+        assert "truncated" in ended.err

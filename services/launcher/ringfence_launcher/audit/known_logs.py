@@ -54,11 +54,11 @@ def remember(data: Path, known: KnownLog) -> bool:
     return True
 
 
-def parse_key(text: str, *, source: str, code: ExitCode = ExitCode.CONFIGURATION) -> VerifierKey:
+def parse_key(text: str, *, source: str) -> VerifierKey:
     """Return a verifier key, or raise a Problem that names where the text came from."""
     try:
         return VerifierKey.parse(text)
     except NoteInvalid as error:
         raise Problem(
-            f"{source}: {error}", code=code, mend="`ringfence audit checkpoint` prints a log's key"
+            f"{source}: {error}", code=ExitCode.CONFIGURATION, mend="`ringfence audit checkpoint` prints a log's key"
         ) from error

@@ -12,15 +12,19 @@ import grpc
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_telemetry.merkle import Digest, ProofInvalid, leaf_hash, verify_consistency, verify_inclusion
-from ringfence_telemetry.signed_note import Checkpoint, VerifierKey
+from ringfence_telemetry.signed_note import (
+    Checkpoint,
+    NoteInvalid,
+    VerifierKey,
+    parse_checkpoint,
+    parse_note,
+    verify_note,
+)
 
-from ringfence_launcher.audit.export_file import ExportedEntry
 from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall, remember
-from ringfence_launcher.audit.verification import read_checkpoint
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.paging import pages
 from ringfence_launcher.problems import Problem
-from ringfence_launcher.words import time_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +78,20 @@ class LogReader:
             raise _forged(str(error)) from error
         return Proven(entry=entry, path=path, under=under)
 
-    def entries(self, size: int) -> Iterator[ExportedEntry]:
+    def entries(self, size: int) -> Iterator[pb.AuditEntry]:
         """Give the first `size` entries, in log order."""
 
         def page(token: str) -> pb.ListEntriesResponse:
             return self._audit.ListEntries(pb.ListEntriesRequest(page_size=1_000, page_token=token))
 
-        for entry in pages(page, lambda response: response.entries, limit=size):
-            yield ExportedEntry(index=entry.index, body=entry.body, append_time=time_text(entry.append_time))
+        return pages(page, lambda response: response.entries, limit=size)
 
     def _verified(self, served: pb.Checkpoint) -> Verified:
         key, source = self._key(served)
-        checkpoint, findings = read_checkpoint(served.signed_note, key, where="checkpoint")
-        if checkpoint is None:
-            raise _forged(findings[0].problem)
+        try:
+            checkpoint = _signed(served.signed_note, key)
+        except NoteInvalid as error:
+            raise _forged(str(error)) from error
         extends = self._check_continuity(checkpoint, key)
         self._known = KnownLog(verifier_key=str(key), checkpoint=served.signed_note)
         remember(self._data, self._known)
@@ -102,17 +106,16 @@ class LogReader:
 
     def _check_continuity(self, newest: Checkpoint, key: VerifierKey) -> int | None:
         """Raise a Problem when the newest checkpoint does not extend the last one seen."""
-        if self._known is None:
-            return None
-        last, _ = read_checkpoint(self._known.checkpoint, key, where="remembered checkpoint")
-        if last is None and self._known.verifier_key != str(key):
-            return None  # another key was pinned since: what it did not sign says nothing about its log
-        if last is None:
+        if self._known is None or self._known.verifier_key != str(key):
+            return None  # another key is pinned now: what it did not sign says nothing about its log
+        try:
+            last = _signed(self._known.checkpoint, key)
+        except NoteInvalid as error:
             raise Problem(
                 f"the checkpoint remembered under {self._data} is not signed by the key remembered with it",
                 code=ExitCode.CONFIGURATION,
                 mend="somebody changed that file: compare the log's key with another reader's, then remove it",
-            )
+            ) from error
         if last.size > newest.size:
             raise _forged(f"the log had {last.size} entries before and shows {newest.size} now: it was cut or forked")
         try:
@@ -126,6 +129,13 @@ class LogReader:
             return []
         request = pb.GetConsistencyProofRequest(first_tree_size=last.size, second_tree_size=newest.size)
         return [Digest(hash_) for hash_ in self._audit.GetConsistencyProof(request).hashes]
+
+
+def _signed(note: str, key: VerifierKey) -> Checkpoint:
+    """Return what a note says that `key` signed; NoteInvalid otherwise."""
+    parsed = parse_note(note)
+    verify_note(parsed, key)
+    return parse_checkpoint(parsed.text)
 
 
 def _forged(problem: str) -> Problem:

@@ -1,24 +1,28 @@
 """`ringfence audit`: prove decisions, export the log, verify it without a server."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import RenderableType
 from rich.text import Text
 from ringfence.telemetry.v1 import audit_pb2 as pb
+from ringfence_telemetry.audit_export import LINE_MAX, write_checkpoint, write_entry, write_header
+from ringfence_telemetry.audit_verify import Report, TrustedKey, verify_export
+from ringfence_telemetry.signed_note import VerifierKey
 
-from ringfence_launcher.audit.export_file import read_export, write_export
-from ringfence_launcher.audit.known_logs import parse_key
+from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall
 from ringfence_launcher.audit.log_reader import LogReader, Proven, Verified
-from ringfence_launcher.audit.verification import Verdict, verify_export
 from ringfence_launcher.connection import Mesh
+from ringfence_launcher.endpoints import data_directory
 from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.files import replacing
 from ringfence_launcher.input_files import read_bytes, unusable
-from ringfence_launcher.options import prints, speaks_to
+from ringfence_launcher.options import DataOption, prints, speaks_to
 from ringfence_launcher.output import Output, as_json, fields, stacked, table
+from ringfence_launcher.plain_text import plain
 from ringfence_launcher.problems import Detail, Problem
 from ringfence_launcher.words import time_text
 
@@ -78,15 +82,14 @@ def export(
     reader = _reader(mesh, verifier_key)
     newest = reader.checkpoint()
     try:
-        count = write_export(
-            file,
-            verifier_key=str(newest.key),
-            entries=reader.entries(newest.checkpoint.size),
-            checkpoint=newest.note,
-        )
+        with replacing(file) as lines:
+            lines.write(write_header(newest.checkpoint.origin))
+            lines.writelines(write_entry(entry.index, entry.body) for entry in reader.entries(newest.checkpoint.size))
+            lines.write(write_checkpoint(newest.note))
     except OSError as error:
         raise unusable(file, error.strerror or str(error)) from error
     _require_whole(file, newest)
+    count = newest.checkpoint.size
     out.value({"file": str(file), "entries": count}, lambda: f"{count:,} entries in {file}")
     out.hint(f"check it anywhere, without a server: ringfence audit verify {file} --verifier-key '{newest.key}'")
 
@@ -98,30 +101,26 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `audit export` wrote.")],
     *,
     verifier_key: KeyOption = "",
+    retired_keys: Annotated[
+        list[str] | None,
+        typer.Option("--retired-key", metavar="KEY@SIZE", help="A key that signed the log up to SIZE entries; repeat."),
+    ] = None,
     checkpoints: Annotated[
         list[Path] | None,
         typer.Option("--checkpoint", metavar="FILE", help="A checkpoint kept from before; repeat."),
     ] = None,
+    data: DataOption = None,
 ) -> None:
     """Check an exported log offline, and name what was tampered with. Exit code 0 means nothing was."""
-    try:
-        exported = read_export(file)
-    except OSError as error:
-        raise unusable(file, error.strerror or str(error)) from error
-    pinned = _key_text(verifier_key)
-    if pinned:
-        trusted = parse_key(pinned, source="--verifier-key")
-    else:
-        trusted = parse_key(exported.verifier_key, source=str(file), code=ExitCode.NEGATIVE)
-    kept = [_note_text(path) for path in checkpoints or ()]
-    verdict = verify_export(exported, trusted=trusted, kept=kept)
-    out.value(_verdict_json(verdict, pinned=bool(pinned)), lambda: _verdict_view(verdict))
-    if not pinned:
-        out.hint(
-            "checked against the key in the file itself: that proves the file whole, not whose it is. "
-            f"If you know {trusted} to be the log's key, say so with --verifier-key."
-        )
-    if not verdict.holds:
+    remembered = recall(data_directory(data))
+    key, source = _trusted_key(verifier_key, remembered)
+    seen = [_note_text(path) for path in checkpoints or ()]
+    if source == "remembered" and remembered is not None:
+        seen.append(remembered.checkpoint)
+    keys = [TrustedKey(key), *(_retired_key(text) for text in retired_keys or ())]
+    report = _verified(file, keys, seen)
+    out.value(_report_json(report), lambda: _report_view(report))
+    if not report.ok:
         raise typer.Exit(int(ExitCode.NEGATIVE))
 
 
@@ -131,14 +130,48 @@ def _reader(mesh: Mesh, verifier_key: str) -> LogReader:
 
 def _require_whole(file: Path, newest: Verified) -> None:
     """Verify what was written, so that nobody finds out years later that the server left something out."""
-    verdict = verify_export(read_export(file), trusted=newest.key)
-    if not verdict.holds:
+    report = _verified(file, [TrustedKey(newest.key)], [])
+    if not report.ok:
         raise Problem(
             f"what the service sent does not verify; {file} is kept as evidence",
             code=ExitCode.NEGATIVE,
             mend=f"see `ringfence audit verify {file}`",
-            details=tuple(Detail(where=finding.where, what=finding.problem) for finding in verdict.findings),
+            details=tuple(Detail(where=found.problem.value, what=found.detail) for found in report.findings),
         )
+
+
+def _verified(file: Path, keys: list[TrustedKey], seen: list[str]) -> Report:
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return verify_export(_bounded(lines), keys, seen)
+    except OSError as error:
+        raise unusable(file, error.strerror or str(error)) from error
+
+
+def _bounded(lines: IO[str]) -> Iterator[str]:
+    """Give the lines of a file, one that is longer than any of an export in pieces that are none."""
+    while line := lines.readline(LINE_MAX + 1):
+        yield line
+
+
+def _trusted_key(given: str, remembered: KnownLog | None) -> tuple[VerifierKey, str]:
+    """Return the key to judge by. The file's own word is no reason to trust a key."""
+    if given:
+        return parse_key(_key_text(given), source="--verifier-key"), "pinned"
+    if remembered is not None:
+        return parse_key(remembered.verifier_key, source="the key remembered"), "remembered"
+    raise Problem(
+        "by which key shall the log be judged?",
+        code=ExitCode.USAGE,
+        mend="give --verifier-key, as `ringfence audit checkpoint` printed it to somebody you trust",
+    )
+
+
+def _retired_key(text: str) -> TrustedKey:
+    key, separator, size = text.rpartition("@")
+    if not separator or not size.isascii() or not size.isdecimal():
+        raise typer.BadParameter(f"--retired-key {text!r}: write KEY@SIZE")
+    return TrustedKey(parse_key(_key_text(key), source="--retired-key"), last_size=int(size))
 
 
 def _key_text(given: str) -> str:
@@ -223,28 +256,39 @@ def _body_view(body: bytes) -> RenderableType:
         return Text(repr(body))
 
 
-def _verdict_json(verdict: Verdict, *, pinned: bool) -> dict[str, Any]:
+def _report_json(report: Report) -> dict[str, Any]:
     return {
-        "holds": verdict.holds,
-        "keyPinned": pinned,
-        "entries": verdict.entries,
-        "treeSize": verdict.checkpoint.size if verdict.checkpoint else None,
-        "rootHash": verdict.checkpoint.root.hex() if verdict.checkpoint else None,
-        "findings": [asdict(finding) for finding in verdict.findings],
+        "holds": report.ok,
+        "origin": report.origin,
+        "entries": report.entries,
+        "proven": report.proven,
+        "rootHash": report.root.hex(),
+        "heads": report.heads,
+        "findings": [
+            {
+                "problem": found.problem.value,
+                "detail": found.detail,
+                "firstIndex": found.first_index,
+                "endIndex": found.end_index,
+            }
+            for found in report.findings
+        ],
+        "moreFindings": report.more_findings,
     }
 
 
-def _verdict_view(verdict: Verdict) -> RenderableType:
-    if verdict.holds and verdict.checkpoint is not None:
-        under = verdict.checkpoint
+def _report_view(report: Report) -> RenderableType:
+    if report.ok:
         return Text.assemble(
-            ("HOLDS", "bold green"), f"  {verdict.entries:,} entries of {under.origin}, root {under.root.hex()}"
+            ("HOLDS", "bold green"),
+            f"  {report.proven:,} entries of {plain(report.origin)}, root {report.root.hex()}",
         )
+    more = f", and {report.more_findings:,} more" if report.more_findings else ""
     return stacked(
-        Text.assemble(("TAMPERED", "bold red"), f"  {len(verdict.findings)} findings"),
+        Text.assemble(("TAMPERED", "bold red"), f"  {len(report.findings)} findings{more}"),
         table(
-            ["WHERE", "WHAT", "HOW WE KNOW"],
-            ((finding.where, Text(finding.fault, style="red"), finding.problem) for finding in verdict.findings),
+            ["WHAT", "HOW WE KNOW"],
+            ((Text(found.problem.value, style="red"), found.detail) for found in report.findings),
             empty="",
         ),
     )
