@@ -112,9 +112,8 @@ def add_echo_to_server(servicer: Echo, server: Any) -> None:
 
 def echo_service(echo: Echo, **changes: Any) -> Service:
     """Return the service; `changes` replace what it is made of."""
-    listener = Listener(
-        address="127.0.0.1:0", setting="echo.listen", faces=[Face(add_echo_to_server, echo)], **changes.pop("port", {})
-    )
+    port = {"address": "127.0.0.1:0", **changes.pop("port", {})}
+    listener = Listener(setting="echo.listen", faces=[Face(add_echo_to_server, echo)], **port)
     made: dict[str, Any] = {
         "name": "echo",
         "listeners": [listener],

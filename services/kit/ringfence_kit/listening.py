@@ -12,7 +12,8 @@ import errno
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -88,39 +89,63 @@ def channel_options(limits: LimitsConfig, *, max_request_bytes: int, reuse_port:
 
 
 def open_grpc_port(
-    server: grpc.aio.Server, address: Address, setting: str, credentials: grpc.ServerCredentials | None
+    server: grpc.aio.Server,
+    address: Address,
+    setting: str,
+    *,
+    credentials: grpc.ServerCredentials | None,
+    reuse_port: bool,
 ) -> Address:
     """Bind a port of `server`; return the address with the port that was chosen."""
+    # Tried by hand first: gRPC does not say why it cannot, and of a name's several addresses one is enough for it.
+    for target in _targets(address, setting):
+        _bound(target, address, setting, reuse_port=reuse_port).close()
     try:
         if credentials is None:
             port = server.add_insecure_port(str(address))
         else:
             port = server.add_secure_port(str(address), credentials)
     except RuntimeError:
-        # gRPC does not say why; the same bind, tried by hand, does.
-        _bound(address, setting, reuse_port=False).close()
         raise AddressUnusable(address=str(address), setting=setting, problem="gRPC could not bind it") from None
     return Address(address.host, port)
 
 
+async def release(server: grpc.aio.Server) -> None:
+    """Let go of the ports of a server, whether it ever started or not."""
+    # gRPC keeps the ports of a server that is stopped without having been started; once started it says so by raising.
+    with suppress(grpc.aio.UsageError):
+        await server.start()
+    await server.stop(None)
+
+
 def open_http_port(address: Address, setting: str, *, reuse_port: bool) -> socket.socket:
-    """Return a bound socket for the HTTP port."""
-    return _bound(address, setting, reuse_port=reuse_port)
+    """Return a bound socket for the HTTP port; of a name's several addresses an IPv4 one, which people type."""
+    targets = sorted(_targets(address, setting), key=lambda target: target.family != socket.AF_INET)
+    return _bound(targets[0], address, setting, reuse_port=reuse_port)
 
 
-def _bound(address: Address, setting: str, *, reuse_port: bool) -> socket.socket:
+class _Target(NamedTuple):
+    """One socket address behind a host and a port."""
+
+    family: int
+    address: Any
+
+
+def _targets(address: Address, setting: str) -> Sequence[_Target]:
     try:
-        family, kind, protocol, _, target = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise AddressUnusable(address=str(address), setting=setting, problem="the host is not known here") from None
-    bound = socket.socket(family, kind, protocol)
+    return [_Target(family, target) for family, _, _, _, target in found]
+
+
+def _bound(target: _Target, address: Address, setting: str, *, reuse_port: bool) -> socket.socket:
+    bound = socket.socket(target.family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        bound.bind(target)
+        bound.bind(target.address)
         # Two processes may both have bound with SO_REUSEADDR; only one of them may listen.
         bound.listen(BACKLOG)
     except OSError as error:

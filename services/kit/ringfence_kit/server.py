@@ -146,8 +146,7 @@ class Server:
         interceptors = self._interceptors(running, dev_tokens, has_tls=certificates is not None)
         for listener in service.listeners:
             server, health, bound = self._bind(service, listener, interceptors, certificates)
-            # For a start that fails before the server is started; stopping it once more changes nothing.
-            closing.push_async_callback(server.stop, None)
+            closing.push_async_callback(listening.release, server)
             running.servers.append(server)
             running.health.append(health)
             addresses[listener.setting] = str(bound)
@@ -180,7 +179,10 @@ class Server:
         server.add_generic_rpc_handlers((ports.Dispatch(service.name, port.methods, interceptors, self._metrics),))
         address = listening.address_of(listener.address, listener.setting)
         credentials = certificates.grpc_credentials() if certificates is not None else None
-        return server, port.health, listening.open_grpc_port(server, address, listener.setting, credentials)
+        bound = listening.open_grpc_port(
+            server, address, listener.setting, credentials=credentials, reuse_port=config.reuse_port
+        )
+        return server, port.health, bound
 
     def _interceptors(self, running: Running, dev_tokens: DevTokens | None, *, has_tls: bool) -> Interceptors:
         config, service = self._config, running.service

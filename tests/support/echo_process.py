@@ -1,0 +1,34 @@
+"""`python -m support.echo_process`: the echo service as a process of its own, through the kit's entry point."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ringfence_kit.config import setting
+from ringfence_kit.entry import serve
+from ringfence_kit.server_config import ServerConfig
+from ringfence_kit.service import Service
+from ringfence_kit.store import StorageRefused
+
+from support.echo import Echo, echo_service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EchoConfig:
+    """Settings of the echo service."""
+
+    greeting: str = setting("hello", doc="What it would say if it spoke first.")
+    listen: str = setting("127.0.0.1:0", doc="Where it listens.")
+    locked: Path | None = setting(None, doc="A data file another process holds.")
+
+
+def build(config: EchoConfig, _server: ServerConfig, **_given: Any) -> Service:
+    """Put the echo service together."""
+    if config.locked is not None:
+        raise StorageRefused(f"{config.locked} is in use by another process; stop it, or choose another --data")
+    return echo_service(Echo(), port={"address": config.listen})
+
+
+if __name__ == "__main__":
+    sys.exit(serve("echo", EchoConfig, build))
