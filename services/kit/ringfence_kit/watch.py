@@ -83,20 +83,21 @@ class EventHub:
         return self._newest
 
     async def watch(
-        self, start_revision: Revision, *, want: Callable[[Event], bool] = everything
+        self, seen: Revision, *, want: Callable[[Event], bool] = everything
     ) -> AsyncGenerator[WatchItem, None]:
-        """Yield the wanted events after `start_revision`, and bookmarks, until closed.
+        """Yield the wanted events after revision `seen`, and bookmarks, until closed (`contextlib.aclosing`).
 
-        `start_revision` is the last revision the watcher has seen: the one a list was read at, an event's or a
-        bookmark's. For "from now on" pass `newest`; with initial state, send the snapshot first, in the same step.
+        `seen` is the last revision the watcher knows: the one a list was read at, an event's or a bookmark's, and one
+        less than a request's `start_revision`. For "from now on" pass `newest`; for initial state, send the snapshot
+        and pass `newest`, without an await between the two.
 
         Raises `RevisionInFuture`, `RevisionCompacted` or `WatcherTooSlow`, all of them from the iteration, and
         `Unavailable` when the service is starting or ending. They name the first revision wanted, as requests do: the
         last one seen plus one.
         """
         self._check_open()
-        await self._check_exists(start_revision)
-        position, beats, live = start_revision, self._beats, False
+        await self._check_exists(seen)
+        position, beats, live = seen, self._beats, False
         while True:
             self._check_open()
             if position < self._newest:

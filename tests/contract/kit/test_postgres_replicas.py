@@ -48,12 +48,19 @@ async def test_a_watcher_hears_of_another_replicas_write_without_waiting_for_a_h
         assert here.snapshot.switch("export") is not None
 
 
-async def test_a_writer_has_read_everything_before_its_own_write(backend: Backend) -> None:
+async def test_a_writer_that_hears_nothing_has_read_everything_before_its_own_write(backend: Backend) -> None:
     async with opened_switches(backend) as here, opened_switches(backend) as there:
+        heard = asyncio.ensure_future(events_until(here.hub.watch(EMPTY), 1))
+        await flip(there, "heard")
+        await heard
+        # Nobody listens again before the clocks move.
+        cut_connections(backend.url)
         await asyncio.gather(*(flip(there, f"s{number}") for number in range(20)))
+        assert here.hub.newest == 1
+        watched = asyncio.ensure_future(events_until(here.hub.watch(Revision(1)), 22))
         await flip(here, "own")
-        assert len(here.snapshot.all()) == 21
-        assert here.hub.newest == 21
+        assert await watched == list(range(2, 23))
+        assert here.snapshot.all().keys() == {"heard", "own", *(f"s{number}" for number in range(20))}
 
 
 async def test_one_request_on_two_replicas_has_one_effect_and_one_result(backend: Backend) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
-from hypothesis import settings
+from hypothesis import event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from ringfence_kit.clock import ManualClock
@@ -27,6 +27,7 @@ class Watcher:
         self.position = start
         self.seen: list[int] = []
         self.forgotten = False
+        self.slowed = False
         self._stream: AsyncGenerator[WatchItem, None] | None = None
         self._next: asyncio.Task[WatchItem] | None = None
 
@@ -48,7 +49,8 @@ class Watcher:
                 self._accept(done.result())
             case WatcherTooSlow(metadata={"resume_revision": resume}):
                 self._stream = None
-                assert int(resume) == self.position
+                assert int(resume) == self.position + 1
+                self.slowed = True
             case RevisionCompacted(metadata={"oldest_revision": oldest}):
                 self._stream, self.forgotten = None, True
                 assert int(oldest) > self.position + 1
@@ -94,7 +96,7 @@ class WatchMachine(RuleBasedStateMachine):
         opening = opened_switches(self.backend, clock=self.clock, events_in_memory=4)
         self.service = self.runner.run(self.stack.enter_async_context(opening))
 
-    @rule(names=st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
+    @rule(names=st.lists(st.sampled_from("abc"), min_size=1, max_size=9))
     def write(self, names: list[str]) -> None:
         async def flip_all() -> None:
             for name in names:
@@ -121,6 +123,12 @@ class WatchMachine(RuleBasedStateMachine):
                 await watcher.read(self.service)
 
         self.runner.run(read_all())
+
+    @rule(watcher=watchers, names=st.lists(st.sampled_from("abc"), min_size=6, max_size=12))
+    def write_faster_than_it_reads(self, watcher: Watcher, names: list[str]) -> None:
+        self.read(watcher, 1)
+        self.write(names)
+        self.read(watcher, 2)
 
     @rule(watcher=consumes(watchers))
     def leave(self, watcher: Watcher) -> None:
@@ -158,6 +166,7 @@ class WatchMachine(RuleBasedStateMachine):
                 # Whoever was not told that its past is forgotten gets to the end of it.
                 assert watcher.forgotten or watcher.position == self.newest
                 await watcher.leave()
+                event(f"slowed: {watcher.slowed}, forgotten: {watcher.forgotten}")
             await self.stack.aclose()
 
         try:
@@ -168,4 +177,4 @@ class WatchMachine(RuleBasedStateMachine):
 
 
 TestWatches = WatchMachine.TestCase
-TestWatches.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestWatches.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

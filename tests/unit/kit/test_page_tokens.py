@@ -1,6 +1,7 @@
 """Page tokens: whom they serve, for how long, and what they look like."""
 
 import re
+import string
 
 import pytest
 from ringfence_kit.clock import DAY, Instant
@@ -8,6 +9,7 @@ from ringfence_kit.errors import PageTokenInvalid
 from ringfence_kit.pages import PageTokens
 
 NOW = Instant(1_767_225_600_000)
+ALPHABET = string.ascii_letters + string.digits + "-_+/="
 TOKENS = PageTokens(lambda: b"k" * 32)
 
 
@@ -30,6 +32,16 @@ def test_a_token_is_url_safe_and_never_empty(cursor: bytes) -> None:
 def test_a_token_serves_its_caller_and_its_arguments_only(caller: str, arguments: bytes) -> None:
     with pytest.raises(PageTokenInvalid, match="not made here for this caller and these arguments"):
         TOKENS.open(seal(), caller=caller, arguments=arguments, now=NOW)
+
+
+@pytest.mark.parametrize("cursor", [b"", b"a", b"ab"], ids=["none", "one", "two"])
+def test_no_letter_of_a_token_can_be_another(cursor: bytes) -> None:
+    # Three lengths, so that the last letter has spare bits in two of them: they decode to nothing, and still count.
+    token = seal(cursor)
+    for at, letter in enumerate(token):
+        for other in ALPHABET.replace(letter, ""):
+            with pytest.raises(PageTokenInvalid):
+                TOKENS.open(token[:at] + other + token[at + 1 :], caller="ada", arguments=b"args", now=NOW)
 
 
 def test_a_token_of_another_key_is_refused() -> None:
