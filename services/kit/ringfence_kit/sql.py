@@ -140,9 +140,7 @@ def _open(text: str, service: str, migrations: Path) -> _Opened:
                 "PostgreSQL needs a driver; install it with: pip install 'ringfence[postgres]'"
             ) from error
         except OSError as error:
-            raise StorageRefused(
-                f"{url.render_as_string()} cannot be opened: {error.strerror}: {error.filename}"
-            ) from error
+            raise StorageRefused(f"{url.render_as_string()} cannot be opened: {error.strerror}") from error
         except sa.exc.DBAPIError as error:
             raise StorageRefused(f"{url.render_as_string()} cannot be opened: {error.orig}") from error
         return _Opened(stack.pop_all(), engines, page_key)

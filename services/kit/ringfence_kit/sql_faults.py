@@ -23,11 +23,9 @@ _SQLITE_MOMENTARY = frozenset(
 
 def is_momentary(error: BaseException) -> bool:
     """Say whether the same statement might succeed later."""
-    if isinstance(error, sa.exc.TimeoutError):
-        return True
-    if not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
-        return False
-    if isinstance(error.orig, sqlite3.Error):
-        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_MOMENTARY
-    # PEP 249 as psycopg keeps it: lost connections, shutdowns, lock timeouts, deadlocks, full disks.
-    return True
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _SQLITE_MOMENTARY
+    # PEP 249 as psycopg keeps it: lost connections, shutdowns, lock timeouts, deadlocks, full disks. The third is the
+    # pool's: every connection is busy.
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError)

@@ -188,7 +188,11 @@ class EventHub:
             raise RevisionInFuture(requested=revision + 1, newest=newest)
 
     async def _stored(self, after: Revision) -> Sequence[Event]:
-        events = await self._events.read(after, PAGE)
+        try:
+            events = await self._events.read(after, PAGE)
+        except StorageFault as fault:
+            self.fail(str(fault))
+            raise Unavailable(problem="its history is damaged") from fault
         # The store may be ahead of the snapshot; nobody sees an event before the snapshot has it.
         return [event for event in events if event.revision <= self._newest]
 

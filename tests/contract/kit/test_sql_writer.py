@@ -12,7 +12,7 @@ from ringfence_kit.clock import DAY, MINUTE, Instant, ManualClock
 from ringfence_kit.errors import RevisionCompacted, Unavailable
 from ringfence_kit.events import EMPTY, Change, Event
 from ringfence_kit.sql import Database, SqlTx
-from ringfence_kit.sql_tables import requests, store_state
+from ringfence_kit.sql_tables import events, requests, store_state
 from ringfence_kit.sql_writer import WAITING_MAX, SqlWriter
 from ringfence_kit.store import Mutation, StorageFault
 from ringfence_kit.watch import EventHub
@@ -296,6 +296,24 @@ async def test_a_history_that_went_back_ends_the_service(backend: Backend) -> No
             await asyncio.Event().wait()
 
     with pytest.raises(StorageFault):
+        await serve()
+
+
+async def test_a_history_with_a_hole_is_never_shown(backend: Backend) -> None:
+    def make_a_hole(tx: SqlTx) -> None:
+        tx.connection.execute(sa.delete(events).where(events.c.revision == 2))
+
+    async with opened(backend) as service:
+        await asyncio.gather(*ask(service, 3))
+        await service.writer.write(make_a_hole, mutation=by(), result=type(None))
+
+    async def serve() -> None:
+        async with opened(backend) as service:
+            with pytest.raises(Unavailable):
+                await anext(service.hub.watch(EMPTY))
+            await asyncio.Event().wait()
+
+    with pytest.raises(StorageFault, match="events between revisions 0 and 3 are missing"):
         await serve()
 
 
