@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from ringfence.errors import RingfenceError
 from ringfence.watch import Step
+from ringfence.watch_position import WatchAnswer
+
+A = TypeVar("A", bound=WatchAnswer)
 
 
 @dataclass(frozen=True)
@@ -20,13 +24,13 @@ class Word:
 
 
 @dataclass
-class ScriptedSource:
+class ScriptedSource(Generic[A]):
     """`say` hands on steps; `fail` ends the watch with an error; interruptions are counted."""
 
     interruptions: int = 0
-    _steps: "asyncio.Queue[Step[Word] | RingfenceError]" = field(default_factory=asyncio.Queue)
+    _steps: "asyncio.Queue[Step[A] | RingfenceError]" = field(default_factory=asyncio.Queue)
 
-    async def __aiter__(self) -> AsyncIterator[Step[Word]]:
+    async def __aiter__(self) -> AsyncIterator[Step[A]]:
         while True:
             step = await self._steps.get()
             if isinstance(step, RingfenceError):
@@ -34,7 +38,7 @@ class ScriptedSource:
             yield step
             self._steps.task_done()
 
-    async def say(self, *steps: Step[Word]) -> None:
+    async def say(self, *steps: Step[A]) -> None:
         """Hand on `steps`, and wait until the reader has taken them."""
         for step in steps:
             self._steps.put_nowait(step)

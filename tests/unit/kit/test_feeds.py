@@ -21,7 +21,7 @@ class Following:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.sources = [ScriptedSource()]
+        self.sources = [ScriptedSource[Word]()]
         self.changes = 0
         self.feed: Feed[Word, dict[str, str]] = Feed(
             "words",
@@ -167,7 +167,7 @@ async def test_a_refused_watch_is_tried_again_and_says_why_it_is_cut() -> None:
         await words.say(*STATE)
         words.sources[-1].fail(RefusedError("this service may not watch"))
         await settle()
-        words.sources.append(ScriptedSource())
+        words.sources.append(ScriptedSource[Word]())
         assert "may not watch" in words.feed.report(words.clock.now()).problem
         await words.beats(4)
         assert words.state() is FeedState.CUT

@@ -1,0 +1,112 @@
+"""What identity and the registry say of agents, as facts, and the watches that say it.
+
+Both services have checked what they send; what cannot be read all the same (a newer release's status, a name that is
+none) makes no fact: the agent is not known, and an unknown agent is denied.
+"""
+
+import grpc.aio
+from google.protobuf.timestamp_pb2 import Timestamp
+from ringfence.identity.v1 import identity_pb2, identity_pb2_grpc, trust_pb2
+from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
+from ringfence.watch import AioWatch, Change
+from ringfence_kit.clock import EPOCH, Instant
+from ringfence_kit.names import AgentName
+from ringfence_kit.trust_decay import TrustState
+from ringfence_kit.wire import to_instant
+
+from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent
+
+_STATUS = {
+    identity_pb2.IDENTITY_STATUS_ACTIVE: IdentityStatus.ACTIVE,
+    identity_pb2.IDENTITY_STATUS_SUSPENDED: IdentityStatus.SUSPENDED,
+    identity_pb2.IDENTITY_STATUS_REVOKED: IdentityStatus.REVOKED,
+}
+
+
+def identity_watch(
+    channel: grpc.aio.Channel,
+) -> AioWatch[identity_pb2.WatchAgentsRequest, identity_pb2.WatchAgentsResponse]:
+    """Return a watch of every identity, current state first."""
+    stub: identity_pb2_grpc.IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(channel)
+    return AioWatch(stub.WatchAgents, identity_pb2.WatchAgentsRequest(), initial_state=True)
+
+
+def registry_watch(
+    channel: grpc.aio.Channel,
+) -> AioWatch[registry_pb2.WatchAgentsRequest, registry_pb2.WatchAgentsResponse]:
+    """Return a watch of every registered agent, current state first."""
+    stub: registry_pb2_grpc.RegistryServiceAsyncStub = registry_pb2_grpc.RegistryServiceStub(channel)
+    return AioWatch(stub.WatchAgents, registry_pb2.WatchAgentsRequest(parent="namespaces/-"), initial_state=True)
+
+
+def take_identity(view: Facts, change: Change, answer: identity_pb2.WatchAgentsResponse) -> None:
+    """Put one event of identity's watch into the identities of `view`."""
+    identity = identity_from_proto(answer.identity)
+    if identity is None or change is Change.DELETED:
+        view.drop_identity(answer.identity.did)
+    else:
+        view.put_identity(identity)
+
+
+def take_registered(view: Facts, change: Change, answer: registry_pb2.WatchAgentsResponse) -> None:
+    """Put one event of the registry's watch into the registered agents of `view`."""
+    agent = registered_from_proto(answer.agent)
+    if agent is None or change is Change.DELETED:
+        view.registered.pop(answer.agent.name, None)
+    else:
+        view.registered[str(agent.name)] = agent
+
+
+def identity_from_proto(identity: identity_pb2.AgentIdentity) -> AgentIdentity | None:
+    """Return the fact, or None when it cannot be read."""
+    name = AgentName.parse(identity.agent)
+    if name is None or identity.status not in _STATUS:
+        return None
+    birth = identity.birth_certificate
+    return AgentIdentity(
+        did=identity.did,
+        name=name,
+        resource_name=str(name),
+        environment=identity.environment,
+        status=_STATUS[identity.status],
+        trust=trust_from_proto(identity.trust_state),
+        ring_ceiling=birth.ring_ceiling,
+        approved_tools={tool.name: tool.schema_hash for tool in birth.approved_tools},
+    )
+
+
+def trust_from_proto(state: trust_pb2.TrustState) -> TrustState:
+    """Return the stored numbers; the score is computed from them at the moment of each decision."""
+    return TrustState(
+        earned=state.earned_micro_points,
+        debt=state.debt_micro_points,
+        last_positive_at=_instant(state.last_positive_time),
+        debt_at=_instant(state.debt_time),
+        last_event_at=_instant(state.last_event_time),
+        stored_ring=state.stored_ring,
+        promoted_at=_instant(state.promote_time),
+        penalised_at=_instant(state.penalty_time),
+        ceiling=state.ceiling,
+    )
+
+
+def registered_from_proto(agent: registry_pb2.Agent) -> RegisteredAgent | None:
+    """Return the fact, or None when it cannot be read."""
+    name = AgentName.parse(agent.name)
+    if name is None:
+        return None
+    return RegisteredAgent(
+        name=name,
+        retired=agent.state != registry_pb2.AGENT_STATE_ACTIVE,
+        environments=frozenset(agent.environments),
+        approved_tools={tool.name: tool.schema_hash for tool in agent.approved_tools},
+        owner=agent.owner.contact or None,
+        team=agent.team or None,
+        risk_tier=registry_pb2.RiskTier.Name(agent.risk_tier).removeprefix("RISK_TIER_"),
+        data_classes=tuple(agent.data_classes),
+        labels=dict(agent.labels),
+    )
+
+
+def _instant(timestamp: Timestamp) -> Instant:
+    return to_instant(timestamp) if timestamp.ByteSize() else EPOCH

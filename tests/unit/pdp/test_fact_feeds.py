@@ -1,0 +1,178 @@
+"""What the pdp knows of agents, as its feeds tell it, and what it says when they fall silent."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from ringfence.identity.v1 import identity_pb2, trust_pb2
+from ringfence.registry.v1 import registry_pb2
+from ringfence.watch import Bookmark, Change, Changed, StateBegins, StateComplete
+from ringfence_kit.clock import EPOCH, ManualClock
+from ringfence_kit.feeds import HEARTBEAT
+from ringfence_kit.readiness import Readiness
+from ringfence_kit.trust_decay import TrustState
+from ringfence_pdp.convert.agents import identity_from_proto, registered_from_proto, take_identity, take_registered
+from ringfence_pdp.fact_feeds import IDENTITY_FEED, REGISTRY_FEED, FactFeeds
+from ringfence_pdp.facts import IdentityStatus
+from support.scripted_source import ScriptedSource
+
+NAME = "namespaces/sales/agents/analyst"
+DID = "did:webvh:QmExample:dev.id.ringfence.internal:agents:QmExample"
+
+IDENTITY = identity_pb2.AgentIdentity(
+    agent=NAME,
+    environment="dev",
+    did=DID,
+    status=identity_pb2.IDENTITY_STATUS_ACTIVE,
+    birth_certificate=identity_pb2.BirthCertificateContent(
+        ring_ceiling=1, approved_tools=[identity_pb2.ApprovedTool(name="warehouse.query", schema_hash="sha256-aa")]
+    ),
+    trust_state=trust_pb2.TrustState(
+        earned_micro_points=5_000_000, stored_ring=2, ceiling=899, last_event_time=Timestamp(seconds=7, nanos=5_000_000)
+    ),
+)
+AGENT = registry_pb2.Agent(
+    name=NAME,
+    owner=registry_pb2.Owner(display_name="Sales", contact="sales@example.com"),
+    risk_tier=registry_pb2.RISK_TIER_HIGH,
+    environments=["dev", "prod"],
+    approved_tools=[registry_pb2.ApprovedTool(name="warehouse.query")],
+    state=registry_pb2.AGENT_STATE_ACTIVE,
+    labels={"team": "sales"},
+)
+
+
+class Mesh:
+    """Both feeds, with sources that say what a test tells them."""
+
+    def __init__(self) -> None:
+        self.identity = ScriptedSource[identity_pb2.WatchAgentsResponse]()
+        self.registry = ScriptedSource[registry_pb2.WatchAgentsResponse]()
+        self.clock = ManualClock()
+        self.readiness = Readiness()
+        self.feeds = FactFeeds(
+            identity_source=lambda: self.identity,
+            registry_source=lambda: self.registry,
+            take_identity=take_identity,
+            take_registered=take_registered,
+            clock=self.clock,
+            readiness=self.readiness,
+        )
+
+    async def say_identity(self, *identities: identity_pb2.AgentIdentity, revision: int = 3) -> None:
+        told = [
+            Changed(revision, Change.ADDED, identity_pb2.WatchAgentsResponse(identity=identity))
+            for identity in identities
+        ]
+        await self.identity.say(StateBegins(), *told, StateComplete(revision))
+
+    async def say_registry(self, *agents: registry_pb2.Agent, revision: int = 4) -> None:
+        told = [Changed(revision, Change.ADDED, registry_pb2.WatchAgentsResponse(agent=agent)) for agent in agents]
+        await self.registry.say(StateBegins(), *told, StateComplete(revision))
+
+    async def beats(self, count: int) -> None:
+        for _ in range(count):
+            self.clock.advance(HEARTBEAT)
+            for _ in range(5):
+                await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def followed() -> AsyncIterator[Mesh]:
+    mesh = Mesh()
+    async with mesh.feeds.following():
+        yield mesh
+
+
+async def test_what_both_say_is_known() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        facts = mesh.feeds.facts
+        assert facts.by_did[DID].approved_tools == {"warehouse.query": "sha256-aa"}
+        assert facts.by_name["dev", NAME] == facts.by_did[DID]
+        assert facts.registered[NAME].risk_tier == "HIGH"
+        assert (facts.identity_revision, facts.registry_revision) == (3, 4)
+        assert mesh.readiness.ready
+
+
+async def test_nobody_is_known_before_identity_has_spoken() -> None:
+    async with followed() as mesh:
+        await mesh.say_registry(AGENT)
+        assert mesh.feeds.facts.by_did == {}
+        assert mesh.feeds.identity_age(mesh.clock.now()) is None
+        assert set(mesh.readiness.unmet) == {IDENTITY_FEED}
+
+
+async def test_a_revocation_is_known_with_its_event() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        revoked = identity_pb2.AgentIdentity()
+        revoked.CopyFrom(IDENTITY)
+        revoked.status = identity_pb2.IDENTITY_STATUS_REVOKED
+        answer = identity_pb2.WatchAgentsResponse(identity=revoked)
+        await mesh.identity.say(Changed(5, Change.MODIFIED, answer))
+        assert mesh.feeds.facts.by_did[DID].status is IdentityStatus.REVOKED
+
+
+async def test_an_agent_that_is_gone_is_unknown() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        await mesh.identity.say(Changed(5, Change.DELETED, identity_pb2.WatchAgentsResponse(identity=IDENTITY)))
+        await mesh.registry.say(Changed(5, Change.DELETED, registry_pb2.WatchAgentsResponse(agent=AGENT)))
+        assert (mesh.feeds.facts.by_did, mesh.feeds.facts.registered) == ({}, {})
+
+
+async def test_a_silent_identity_ages_and_is_named() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        for _ in range(4):
+            await mesh.registry.say(Bookmark(4))
+            await mesh.beats(1)
+        assert mesh.feeds.identity_age(mesh.clock.now()) == 4 * HEARTBEAT
+        assert "identity is cut" in mesh.readiness.unmet[IDENTITY_FEED]
+        assert REGISTRY_FEED not in mesh.readiness.unmet
+        assert DID in mesh.feeds.facts.by_did
+
+
+async def test_a_silent_registry_is_named_and_its_last_word_serves() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        for _ in range(4):
+            await mesh.identity.say(Bookmark(3))
+            await mesh.beats(1)
+        assert "registry is cut" in mesh.readiness.unmet[REGISTRY_FEED]
+        assert NAME in mesh.feeds.facts.registered
+
+
+async def test_an_identity_that_cannot_be_read_is_no_longer_known() -> None:
+    """A status of a newer release is not taken for the old one."""
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        strange = identity_pb2.AgentIdentity()
+        strange.CopyFrom(IDENTITY)
+        strange.status = 99  # type: ignore[assignment]  # what a newer release might send
+        await mesh.identity.say(Changed(5, Change.MODIFIED, identity_pb2.WatchAgentsResponse(identity=strange)))
+        assert mesh.feeds.facts.by_did == {}
+
+
+def test_stored_trust_is_taken_as_it_is() -> None:
+    identity = identity_from_proto(IDENTITY)
+    assert identity is not None
+    assert identity.trust == TrustState(earned=5_000_000, stored_ring=2, ceiling=899, last_event_at=type(EPOCH)(7_005))
+    assert identity.ring_ceiling == 1
+
+
+def test_names_that_are_none_make_no_facts() -> None:
+    assert identity_from_proto(identity_pb2.AgentIdentity(agent="analyst", status=1)) is None  # type: ignore[arg-type]  # an enum's number
+    assert registered_from_proto(registry_pb2.Agent(name="analyst")) is None
+
+
+def test_an_agent_in_no_known_state_counts_as_retired() -> None:
+    agent = registered_from_proto(registry_pb2.Agent(name=NAME))
+    assert agent is not None
+    assert agent.retired
