@@ -157,7 +157,8 @@ def _usable(entry: object) -> Iterable[tuple[str, PublicKey]]:
     try:
         match entry.get("kty"), entry.get("crv"):
             case "OKP", "Ed25519":
-                key: PublicKey = OKPKey.import_key(public)
+                # Without `alg`: whether it says EdDSA or Ed25519, the key verifies both (RFC 9864 renamed it).
+                key: PublicKey = OKPKey.import_key({name: value for name, value in public.items() if name != "alg"})
             case "EC", "P-256":
                 key = ECKey.import_key(public)
             case "RSA", _:
@@ -178,7 +179,7 @@ def _usable(entry: object) -> Iterable[tuple[str, PublicKey]]:
 def _algorithms_of(key: PublicKey) -> tuple[str, ...]:
     """Return what a key may verify. One key for two algorithms of different strength is how RFC 8725 3.1 goes wrong."""
     if isinstance(key, OKPKey):
-        return ("EdDSA", "Ed25519")  # RFC 9864 renamed the one as the other
+        return ("EdDSA", "Ed25519")
     usual = ("ES256",) if isinstance(key, ECKey) else ("RS256", "PS256")
     return tuple(name for name in usual if key.get("alg") in (None, name))
 

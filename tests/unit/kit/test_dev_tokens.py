@@ -1,0 +1,69 @@
+"""Development tokens: made once, readable by their owner only, and refused when somebody else may have had them."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from ringfence_kit.dev_tokens import PREFIX, open_dev_tokens, token_path
+from ringfence_kit.refusals import FileUnusable
+
+
+def text_of(data: Path, name: str = "operator") -> str:
+    return token_path(data, name).read_text().strip()
+
+
+def test_made_with_the_right_mode_and_kept(tmp_path: Path) -> None:
+    open_dev_tokens(tmp_path / "data")
+    path = token_path(tmp_path / "data", "operator")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    first = text_of(tmp_path / "data")
+    assert first.startswith(PREFIX)
+    open_dev_tokens(tmp_path / "data")
+    assert text_of(tmp_path / "data") == first
+    assert text_of(tmp_path / "data", "service") != first
+
+
+def test_the_umask_does_not_open_them(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        open_dev_tokens(tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(token_path(tmp_path, "service").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666])
+def test_a_file_others_may_use_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
+    open_dev_tokens(tmp_path)
+    path = token_path(tmp_path, "operator")
+    path.chmod(mode)
+    with pytest.raises(FileUnusable, match=f"run: chmod 600 {path}"):
+        open_dev_tokens(tmp_path)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    open_dev_tokens(tmp_path / "other")
+    path = token_path(tmp_path, "operator")
+    path.parent.mkdir()
+    path.symlink_to(token_path(tmp_path / "other", "operator"))
+    with pytest.raises(FileUnusable):
+        open_dev_tokens(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "short", PREFIX, "é" * 50])
+def test_a_file_without_a_token_is_refused(tmp_path: Path, content: str) -> None:
+    open_dev_tokens(tmp_path)
+    path = token_path(tmp_path, "operator")
+    path.write_text(content, "utf-8")
+    with pytest.raises(FileUnusable, match="holds no token; delete it"):
+        open_dev_tokens(tmp_path)
+
+
+def test_only_the_whole_token_counts(tmp_path: Path) -> None:
+    tokens = open_dev_tokens(tmp_path)
+    token = text_of(tmp_path)
+    assert tokens.caller(token) is not None
+    for wrong in ("", token[:-1], token + "A", token.upper(), "é" + token[1:]):
+        assert tokens.caller(wrong) is None
