@@ -1,0 +1,70 @@
+"""The registry, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ringfence_kit.clock import Clock
+from ringfence_kit.ids import NewId
+from ringfence_kit.pages import PageTokens
+from ringfence_kit.readiness import Readiness
+from ringfence_kit.server_config import ServerConfig
+from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
+from ringfence_kit.watch import EventHub
+
+from ringfence_registry.amendment import Amendment
+from ringfence_registry.api import RegistryApi, registry_face
+from ringfence_registry.catalog import AgentCatalog
+from ringfence_registry.config import RegistryConfig
+from ringfence_registry.grants import GRANTS
+from ringfence_registry.http import CardPages
+from ringfence_registry.reading import AgentReading
+from ringfence_registry.registration import Registration
+from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
+from ringfence_registry.watching import AgentWatching
+
+CATALOG_LOADED = "catalog"
+"""The condition under which the registry can answer."""
+
+
+def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
+    """Put the registry together; nothing is opened until `run` is entered."""
+    database = Database(config.database_url(server.data), service="registry", migrations=MIGRATIONS)
+    store = SqlAgentStore(database)
+    catalog = AgentCatalog()
+    hub = EventHub(database.events, clock=clock, apply=catalog.apply)
+    writer = SqlWriter(database, SqlAgentTx, hub, clock=clock, keep_events=config.events_kept)
+
+    registration = Registration(writer, catalog, new_id)
+    amendment = Amendment(writer, catalog)
+    reading = AgentReading(catalog, store, PageTokens(database.page_key), newest=lambda: hub.newest)
+    watching = AgentWatching(catalog, hub, clock)
+    api = RegistryApi(registration=registration, amendment=amendment, reading=reading, watching=watching, clock=clock)
+
+    readiness = Readiness()
+    readiness.require(CATALOG_LOADED, why="the agents are being loaded")
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[None]:
+        async with database:
+            revision, stored = await store.load()
+            catalog.fill(stored.agents, stored.cards)
+            hub.start(revision)
+            async with writer:
+                readiness.met(CATALOG_LOADED)
+                yield
+
+    return Service(
+        name="registry",
+        listeners=[Listener(address=config.listen, setting="registry.listen", faces=[registry_face(api)])],
+        grants=GRANTS,
+        http=HttpFace(
+            address=config.http_listen,
+            setting="registry.http_listen",
+            routes=CardPages(reading).routes() if config.publish_cards else [],
+        ),
+        run=run,
+        readiness=readiness,
+        tls=config.tls,
+    )

@@ -1,0 +1,29 @@
+"""The registry's settings: `[registry]` in the file, `RINGFENCE_REGISTRY_…` in the environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence_kit.config import Secret, setting
+from ringfence_kit.tls import TlsConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """What an operator may change about the registry."""
+
+    listen: str = setting("127.0.0.1:7401", doc="Where gRPC is served, host:port.")
+    http_listen: str = setting("127.0.0.1:7411", doc="Where /metrics, /healthz, /readyz and cards are served.")
+    tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
+    database: Secret = setting(
+        Secret(""), doc="sqlite:///file or postgresql://…; empty keeps registry.db in the data directory."
+    )
+    publish_cards: bool = setting(
+        True, doc="Serve the cards of active agents over HTTP, to whoever reaches the port (A2A discovery)."
+    )
+    events_kept: int = setting(
+        100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000
+    )
+
+    def database_url(self, data: Path) -> str:
+        """Return where the registry keeps its data."""
+        return self.database.reveal() or f"sqlite:///{data.absolute() / 'registry.db'}"

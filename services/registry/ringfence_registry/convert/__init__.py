@@ -1,0 +1,1 @@
+"""Between messages and the model: `requests` judges what comes in, `responses` writes what goes out."""

@@ -1,0 +1,142 @@
+"""WatchAgents over gRPC: every change once, in order, to any number of watchers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ringfence.registry.v1 import registry_pb2 as pb
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.watch import BOOKMARK_EVERY
+from support.registry.served import FINANCE_OWNER, LEDGER, ServedRegistry, served_registry
+from support.serving import OPERATOR
+from support.watching import while_time_passes
+from support.wire import refusal
+
+ADDED, MODIFIED = pb.WATCH_EVENT_TYPE_ADDED, pb.WATCH_EVENT_TYPE_MODIFIED
+BOOKMARK = pb.WATCH_EVENT_TYPE_BOOKMARK
+ITSELF = Caller(principal="did:web:id.example.com:agents:x", roles=frozenset({Role.AGENT}), environment="dev")
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[ServedRegistry]:
+    async with served_registry(tmp_path) as served:
+        yield served
+
+
+def watch(registry: ServedRegistry, caller: Caller = OPERATOR, **said: Any) -> Any:
+    return registry.stub(caller).WatchAgents(pb.WatchAgentsRequest(**{"parent": "namespaces/-", **said}))
+
+
+async def read(stream: Any, count: int) -> list[pb.WatchAgentsResponse]:
+    return [await stream.read() for _ in range(count)]
+
+
+def told(event: pb.WatchAgentsResponse) -> tuple[int, int, str]:
+    return event.type, event.revision, event.agent.name.rpartition("/")[2]
+
+
+async def test_the_state_then_its_end_then_changes(registry: ServedRegistry) -> None:
+    first = await registry.register("a")
+    await registry.register("b")
+    stream = watch(registry, send_initial_state=True)
+    standing = await read(stream, 3)
+    assert [told(event) for event in standing] == [(ADDED, 2, "a"), (ADDED, 2, "b"), (BOOKMARK, 2, "")]
+    assert [event.initial_state_end for event in standing] == [False, False, True]
+    assert standing[0].agent == first
+    assert standing[0].event_time == first.update_time
+    retired = await registry.stub().RetireAgent(pb.RetireAgentRequest(name=first.name))
+    (change,) = await read(stream, 1)
+    assert told(change) == (MODIFIED, 3, "a")
+    assert change.agent == retired.agent
+    assert change.event_time == retired.agent.update_time
+
+
+async def test_the_state_of_nothing_is_complete_at_once(registry: ServedRegistry) -> None:
+    (end,) = await read(watch(registry, send_initial_state=True), 1)
+    assert (told(end), end.initial_state_end) == ((BOOKMARK, 0, ""), True)
+
+
+async def test_a_watch_resumes_after_the_last_revision_seen(registry: ServedRegistry) -> None:
+    for name in "abcd":
+        await registry.register(name)
+    stream = watch(registry, start_revision=1)
+    seen = await read(stream, 2)
+    stream.cancel()
+    resumed = await read(watch(registry, start_revision=seen[-1].revision + 1), 2)
+    assert [told(event) for event in [*seen, *resumed]] == [(ADDED, n, name) for n, name in enumerate("abcd", start=1)]
+
+
+async def test_a_list_and_a_watch_from_the_revision_after_it_miss_nothing(registry: ServedRegistry) -> None:
+    await registry.register("a")
+    listed = await registry.stub().ListAgents(pb.ListAgentsRequest(parent="namespaces/-"))
+    await registry.register("b")
+    (event,) = await read(watch(registry, start_revision=listed.revision + 1), 1)
+    assert told(event) == (ADDED, 2, "b")
+
+
+async def test_watchers_hear_of_one_namespace_when_they_ask_for_one(registry: ServedRegistry) -> None:
+    stream = watch(registry, FINANCE_OWNER, parent="namespaces/finance", send_initial_state=True)
+    await read(stream, 1)
+    await registry.register("secret", parent="namespaces/travel")
+    await registry.register("ledger")
+    assert told((await read(stream, 1))[0]) == (ADDED, 2, "ledger")
+
+
+async def test_a_quiet_watch_beats(registry: ServedRegistry) -> None:
+    await registry.register("a")
+    stream = watch(registry, send_initial_state=True)
+    await read(stream, 2)
+    (beat,) = await while_time_passes(registry.clock, read(stream, 1), step=BOOKMARK_EVERY)
+    assert (told(beat), beat.initial_state_end) == ((BOOKMARK, 1, ""), False)
+
+
+async def test_fifty_watchers_all_hear_everything_in_order(registry: ServedRegistry) -> None:
+    streams = [watch(registry, send_initial_state=True) for _ in range(50)]
+    for stream in streams:
+        await read(stream, 1)
+    await asyncio.gather(*(registry.register(f"agent-{number}") for number in range(20)))
+    heard = [[told(event) for event in await read(stream, 20)] for stream in streams]
+    assert [revision for _, revision, _ in heard[0]] == list(range(1, 21))
+    assert all(each == heard[0] for each in heard)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"parent": ""}, "parent"),
+        ({"parent": LEDGER}, "parent"),
+        ({"start_revision": -1}, "start_revision"),
+        ({"start_revision": 1, "send_initial_state": True}, "start_revision"),
+    ],
+)
+async def test_a_watch_that_breaks_a_rule(registry: ServedRegistry, said: dict[str, Any], field: str) -> None:
+    refused = await refusal(watch(registry, **said).read())
+    assert (refused.code, refused.reason, list(refused.violations)) == ("INVALID_ARGUMENT", "INVALID_REQUEST", [field])
+
+
+@pytest.mark.parametrize("start", [3, 2**62])
+async def test_a_revision_that_does_not_exist_yet(registry: ServedRegistry, start: int) -> None:
+    await registry.register()
+    refused = await refusal(watch(registry, start_revision=start).read())
+    assert (refused.code, refused.reason) == ("OUT_OF_RANGE", "REVISION_IN_FUTURE")
+    assert refused.metadata == {"requested_revision": str(start), "newest_revision": "1"}
+
+
+@pytest.mark.parametrize(
+    ("caller", "parent"),
+    [(ITSELF, "namespaces/-"), (FINANCE_OWNER, "namespaces/-"), (FINANCE_OWNER, "namespaces/travel")],
+)
+async def test_who_may_not_watch(registry: ServedRegistry, caller: Caller, parent: str) -> None:
+    refused = await refusal(watch(registry, caller, parent=parent).read())
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+
+
+async def test_watches_go_on_over_a_restart(tmp_path: Path) -> None:
+    async with served_registry(tmp_path) as registry:
+        await registry.register("a")
+    async with served_registry(tmp_path) as registry:
+        await registry.register("b")
+        stream = watch(registry, start_revision=1)
+        assert [told(event) for event in await read(stream, 2)] == [(ADDED, 1, "a"), (ADDED, 2, "b")]
