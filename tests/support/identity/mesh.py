@@ -1,7 +1,7 @@
 """Identity running as a server, and an agent that enrols with it over the wire."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from ringfence_kit.sealed_keys import Ed25519Signer
 from support.identity.assertions import assertion
 from support.identity.births import COMPLETE
 from support.identity.keys import seeded_key
-from support.serving import OPERATOR, Mesh, server_config, serving
+from support.serving import OPERATOR, SERVICE, Mesh, server_config, serving
 
 OWNER = Caller(principal="test:olga", roles=frozenset({Role.NAMESPACE_OWNER}), namespaces=frozenset({"billing"}))
 STRANGER = Caller(principal="test:stan", roles=frozenset({Role.NAMESPACE_OWNER}), namespaces=frozenset({"sales"}))
@@ -61,6 +61,15 @@ class IdentityMesh:
         if caller not in self._channels:
             self._channels[caller] = self.mesh.channel(caller)
         return self._channels[caller]
+
+    async def watch(self, caller: Caller = SERVICE, **wanted: Any) -> AsyncGenerator[pb.WatchAgentsResponse, None]:
+        """Yield what WatchAgents sends."""
+        call = self.identity(caller).WatchAgents(pb.WatchAgentsRequest(**wanted))
+        try:
+            async for response in call:
+                yield response
+        finally:
+            call.cancel()
 
     async def fetch(self, path: str, *, host: str = "") -> httpx.Response:
         """Return the answer of the HTTP face to a GET, as if for `host`."""
