@@ -92,7 +92,7 @@ async def test_what_both_say_is_known() -> None:
         facts = mesh.feeds.facts
         assert facts.by_did[DID].approved_tools == {"warehouse.query": "sha256-aa"}
         assert facts.by_name["dev", NAME] == facts.by_did[DID]
-        assert facts.registered[NAME].risk_tier == "HIGH"
+        assert facts.registered[NAME].risk_tier == "high"
         assert (facts.identity_revision, facts.registry_revision) == (3, 4)
         assert mesh.readiness.ready
 

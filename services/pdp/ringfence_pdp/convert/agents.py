@@ -102,7 +102,7 @@ def registered_from_proto(agent: registry_pb2.Agent) -> RegisteredAgent | None:
         approved_tools={tool.name: tool.schema_hash for tool in agent.approved_tools},
         owner=agent.owner.contact or None,
         team=agent.team or None,
-        risk_tier=registry_pb2.RiskTier.Name(agent.risk_tier).removeprefix("RISK_TIER_"),
+        risk_tier=registry_pb2.RiskTier.Name(agent.risk_tier).removeprefix("RISK_TIER_").lower(),
         data_classes=tuple(agent.data_classes),
         labels=dict(agent.labels),
     )

@@ -1,0 +1,127 @@
+"""What the pdp knows by itself about agents, fed by identity and the registry; a request cannot override any of it.
+
+One identity is one agent in one environment. The registry knows the agent once, for all its environments. Staleness is
+a fact too: how long ago identity was last heard decides how much of this may still be relied on.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ringfence_kit.clock import Instant, Millis
+from ringfence_kit.names import AgentName
+from ringfence_kit.trust_decay import LEAST_TRUSTED_RING, TrustState, ring_of, score_at
+
+HEARTBEAT = Millis(5_000)
+"""How often a quiet feed still speaks."""
+
+MISSED_HEARTBEATS = 3
+"""After so many, the most trusted agents are not trusted more than any other."""
+
+TOKEN_TTL = Millis(300_000)
+"""The life of a token: silence for as long as that means nothing known about an agent can be relied on."""
+
+NEEDS_FRESH_FACTS = 1
+"""Rings up to this one are believed only while identity is heard."""
+
+
+class IdentityStatus(enum.Enum):
+    """Whether an identity may be used."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentIdentity:
+    """What identity says of one agent in one environment."""
+
+    did: str
+    name: AgentName
+    resource_name: str
+    """`str(name)`, made once."""
+    environment: str
+    status: IdentityStatus
+    trust: TrustState
+    ring_ceiling: int
+    """The most trusted ring its birth certificate lets it reach."""
+    approved_tools: Mapping[str, str]
+    """By name, the approved schema's hash; empty approves any schema."""
+
+    @property
+    def namespace(self) -> str:
+        """The id of its namespace."""
+        return self.name.namespace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredAgent:
+    """What the registry says of one agent."""
+
+    name: AgentName
+    retired: bool
+    environments: frozenset[str]
+    approved_tools: Mapping[str, str]
+    """By name, the approved schema's hash; empty approves any schema."""
+    owner: str | None = None
+    team: str | None = None
+    risk_tier: str
+    data_classes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Standing(NamedTuple):
+    """How far an agent is trusted at one moment."""
+
+    ring: int
+    score: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    """Every agent known at this moment. Feeds change it between decisions, never during one: both run on one loop."""
+
+    by_did: dict[str, AgentIdentity] = field(default_factory=dict)
+    by_name: dict[tuple[str, str], AgentIdentity] = field(default_factory=dict)
+    """By environment and resource name."""
+    registered: dict[str, RegisteredAgent] = field(default_factory=dict)
+    """By resource name."""
+    identity_revision: int = 0
+    registry_revision: int = 0
+
+    def identity(self, did: str | None, agent: AgentName | None, environment: str) -> AgentIdentity | None:
+        """Return the identity meant: the DID's, or the agent's in that environment when there is no DID."""
+        if did is not None:
+            return self.by_did.get(did)
+        return self.by_name.get((environment, str(agent)))
+
+    def put_identity(self, identity: AgentIdentity) -> None:
+        """Know `identity` as it is now. Its name means it, unless it is revoked and another one took its place."""
+        self.by_did[identity.did] = identity
+        key = (identity.environment, identity.resource_name)
+        named = self.by_name.get(key)
+        if named is None or named.did == identity.did or identity.status is not IdentityStatus.REVOKED:
+            self.by_name[key] = identity
+
+    def drop_identity(self, did: str) -> None:
+        """Forget the identity of `did`."""
+        identity = self.by_did.pop(did, None)
+        if identity is not None and self.by_name.get((identity.environment, identity.resource_name)) == identity:
+            del self.by_name[identity.environment, identity.resource_name]
+
+
+def standing_at(identity: AgentIdentity, now: Instant, age: Millis | None) -> Standing:
+    """Return the ring and score to judge by. `age`: how long ago identity was last heard; None means never."""
+    score = score_at(identity.trust, now)
+    # As trust_decay.ring_at, without computing the score twice.
+    ring = max(identity.trust.stored_ring, ring_of(score), identity.ring_ceiling)
+    if ring <= NEEDS_FRESH_FACTS and (age is None or age > MISSED_HEARTBEATS * HEARTBEAT):
+        ring = LEAST_TRUSTED_RING
+    return Standing(ring, score)
+
+
+def expired(age: Millis | None) -> bool:
+    """Say whether what identity said is too old to rely on at all."""
+    return age is None or age >= TOKEN_TTL

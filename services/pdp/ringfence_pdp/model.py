@@ -1,0 +1,170 @@
+"""What the pdp decides about and what it answers: plain values, the same on every door.
+
+The numbers of Effect and Reason are those of `ringfence.pdp.v1`, so that turning one into the other is free; a test
+holds the two together. An attribute a request may leave out is None when it is: for a condition that is an error to
+read, not an empty text to compare with.
+"""
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ringfence_kit.clock import Millis
+from ringfence_kit.names import AgentName
+
+Plain = Mapping[str, object]
+"""JSON as Python holds it."""
+
+
+class Effect(enum.IntEnum):
+    """The three answers, ordered: a composition takes the lowest."""
+
+    DENY = 1
+    REQUIRE_APPROVAL = 2
+    ALLOW = 3
+
+
+class Reason(enum.IntEnum):
+    """Why a decision came out as it did. `ringfence.pdp.v1.DecisionReason` documents each."""
+
+    ALLOWED = 1
+    APPROVAL_REQUIRED = 2
+    NO_MATCH = 3
+    RULE_DENIED = 4
+    RULE_ERROR = 5
+    KILLED = 6
+    AGENT_UNKNOWN = 7
+    AGENT_REVOKED = 8
+    AGENT_RETIRED = 9
+    FACTS_STALE = 10
+    RING_INSUFFICIENT = 11
+    ENVIRONMENT_MISMATCH = 12
+    TOOL_NOT_APPROVED = 13
+    NO_BUNDLE = 14
+    REQUEST_INVALID = 15
+    LOG_UNAVAILABLE = 16
+    AGENT_SUSPENDED = 17
+
+
+class Side(enum.IntEnum):
+    """Which side of a call asks."""
+
+    CALLER = 1
+    CALLEE = 2
+
+    @property
+    def word(self) -> str:
+        """The side as policies and conditions write it."""
+        return self.name.lower()
+
+
+class SideEffects(enum.IntEnum):
+    """What a tool does to the world, as far as the enforcement point knows."""
+
+    UNKNOWN = 0
+    READ = 1
+    REVERSIBLE = 2
+    IRREVERSIBLE = 3
+
+    @property
+    def word(self) -> str:
+        """The side effects as conditions write them."""
+        return self.name.lower()
+
+
+def _nothing_sent() -> Plain:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """What the agent wants to act on."""
+
+    type: str | None = None
+    id: str | None = None
+    data_class: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRequest:
+    """One question. It carries claims only: what the pdp knows itself is in `facts.py` and cannot be put in here."""
+
+    did: str | None = None
+    """The agent's DID. It or `agent` is set."""
+    agent: AgentName | None = None
+    action: str
+    tool: str | None = None
+    tool_schema_hash: str | None = None
+    side_effects: SideEffects = SideEffects.UNKNOWN
+    arguments: Callable[[], Plain] = _nothing_sent
+    """Read when a condition first asks, because most never do."""
+    resource: Resource = Resource()
+    environment: str
+    side: Side = Side.CALLER
+    session: str | None = None
+    context: Callable[[], Plain] = _nothing_sent
+    trace_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What has to happen before an action that needs approval may run."""
+
+    min_approvals: int
+    """How many distinct people."""
+    approver_groups: tuple[str, ...]
+    """Every one of them must be among the approvers; sorted."""
+    timeout: Millis
+
+
+class Stage(enum.Enum):
+    """The stages of a decision, in their order (docs: services/pdp/README.md)."""
+
+    KILL = "kill"
+    VALIDITY = "validity"
+    IDENTITY = "identity"
+    RING = "ring"
+    ENVIRONMENT = "environment"
+    TOOLS = "tools"
+    RULES = "rules"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one stage says, on its own."""
+
+    stage: Stage
+    effect: Effect
+    reason: Reason
+    message: str
+    rules: tuple[str, ...] = ()
+    """The rules that determined it, as `policy/rule`, sorted."""
+    rule_reason: str = ""
+    """The reason the first of those rules gives, in its author's words."""
+    approval: Approval | None = None
+    """Set exactly when the effect is REQUIRE_APPROVAL."""
+
+
+UNKNOWN = -1
+"""A ring or a score that is not known."""
+
+
+class Decision(NamedTuple):
+    """The answer: the verdict of the stage that settled it, and how trusted the agent was at that moment."""
+
+    verdict: Verdict
+    ring: int
+    """The ring the agent was judged at."""
+    score: int
+
+    @property
+    def effect(self) -> Effect:
+        """The answer in a word."""
+        return self.verdict.effect
+
+    @property
+    def reason(self) -> Reason:
+        """Why."""
+        return self.verdict.reason
