@@ -1,0 +1,65 @@
+"""Which rules may apply to a request, found without looking at the others.
+
+A tree of selector tables: environment, then agent, action and tool. A look-up follows the few branches whose selector
+covers the request, so it takes the same time over ten rules and over ten thousand. A rule that names several of each
+stands at every combination, which is why their number is bounded.
+"""
+
+from collections.abc import Collection
+from itertools import product
+
+from ringfence_pdp.selector import ANYTHING, SelectorTable
+
+PLACES_MAX = 4_096
+"""Combinations at which one rule may stand."""
+
+_Tools = SelectorTable[list[int]]
+_Actions = SelectorTable[_Tools]
+_Agents = SelectorTable[_Actions]
+
+
+class RuleIndex:
+    """Ordinals of rules by what the rules select. Built once, then only read."""
+
+    __slots__ = ("_environments",)
+
+    def __init__(self) -> None:
+        self._environments: SelectorTable[_Agents] = SelectorTable()
+
+    def put(
+        self,
+        ordinal: int,
+        *,
+        environments: Collection[str],
+        agents: Collection[str],
+        actions: Collection[str],
+        tools: Collection[str],
+    ) -> None:
+        """Add a rule at every combination of its selectors; an empty collection selects anything."""
+        selected = [part or (ANYTHING,) for part in (environments, agents, actions, tools)]
+        for environment, agent, action, tool in product(*selected):
+            under_environment: _Agents = self._environments.at(environment, SelectorTable)
+            under_agent: _Actions = under_environment.at(agent, SelectorTable)
+            under_action: _Tools = under_agent.at(action, SelectorTable)
+            under_action.at(tool, list).append(ordinal)
+
+    def candidates(self, *, environment: str, agent: str, action: str, tool: str) -> list[int]:
+        """Return the ordinals of the rules whose selectors cover the request, ascending."""
+        leaves = [
+            leaf
+            for under_environment in self._environments.covering(environment)
+            for under_agent in under_environment.covering(agent)
+            for under_action in under_agent.covering(action)
+            for leaf in under_action.covering(tool)
+        ]
+        if len(leaves) == 1:
+            return leaves[0]
+        return sorted({ordinal for leaf in leaves for ordinal in leaf})
+
+
+def places(*parts: Collection[str]) -> int:
+    """Return the number of combinations."""
+    total = 1
+    for part in parts:
+        total *= max(len(part), 1)
+    return total
