@@ -1,0 +1,136 @@
+"""What speaks against a request before any rule is asked: kill switches, contradictions, standing, ring, environment,
+tools.
+
+Each stage says what it has against a case, or None. It holds on its own: what it needs and does not find is a denial.
+"""
+
+from ringfence_pdp.case import Case
+from ringfence_pdp.facts import IdentityStatus, expired
+from ringfence_pdp.model import Effect, Reason, Stage, Verdict
+from ringfence_pdp.rings import RingGate
+
+
+def denial(stage: Stage, reason: Reason, message: str) -> Verdict:
+    """Return a stage's no."""
+    return Verdict(stage=stage, effect=Effect.DENY, reason=reason, message=message)
+
+
+def killed(case: Case) -> Verdict | None:
+    """Deny what a kill switch stops."""
+    switches = case.basis.kill_switches
+    if not switches:
+        return None
+    # Both the agent the facts name and the one the request names: a wrong pair must not slip past a switch.
+    named = (case.identity.name if case.identity is not None else None, case.request.agent)
+    tool = case.request.tool or ""
+    stopped = switches.everything or next(
+        filter(None, (switches.stopping(agent, tool) for agent in named if agent is not None)), None
+    )
+    if stopped is None:
+        return None
+    message = f"{stopped.target} is stopped: {stopped.reason}; {stopped.name} would have to be released"
+    return denial(Stage.KILL, Reason.KILLED, message)
+
+
+def contradictory(case: Case) -> Verdict | None:
+    """Deny a request whose DID and agent name do not belong together."""
+    claimed, identity = case.request.agent, case.identity
+    if identity is None or claimed is None or identity.name == claimed:
+        return None
+    message = f"{case.request.did} is not the DID of {claimed}; send the pair that belongs together, or one of them"
+    return denial(Stage.VALIDITY, Reason.REQUEST_INVALID, message)
+
+
+def not_in_good_standing(case: Case) -> Verdict | None:
+    """Deny agents that are unknown, revoked, suspended or retired, and everyone when the facts are too old."""
+    age = case.basis.identity_age
+    if expired(age):
+        heard = "has not been heard yet" if age is None else f"was last heard {age // 1_000} s ago"
+        message = f"identity {heard}, so nothing is known well enough; see that the pdp reaches it"
+        return denial(Stage.IDENTITY, Reason.FACTS_STALE, message)
+    identity = case.identity
+    if identity is None:
+        return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{_unknown(case)}; enrol it first")
+    if identity.status is not IdentityStatus.ACTIVE:
+        reason, message = _STATUS[identity.status]
+        return denial(Stage.IDENTITY, reason, message.format(case.subject))
+    if case.registered is None:
+        return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{case.subject} is not in the registry; register it first")
+    if case.registered.retired:
+        return denial(Stage.IDENTITY, Reason.AGENT_RETIRED, f"{case.subject} is retired for good")
+    return None
+
+
+_STATUS = {
+    IdentityStatus.REVOKED: (
+        Reason.AGENT_REVOKED,
+        "the identity of {} is revoked for good; enrol it anew",
+    ),
+    IdentityStatus.SUSPENDED: (Reason.AGENT_SUSPENDED, "the identity of {} is suspended; it has to be reinstated"),
+}
+
+
+def _unknown(case: Case) -> str:
+    if case.request.did is not None:
+        return f"identity does not know {case.request.did}"
+    return f"{case.request.agent} has no identity in environment {case.request.environment}"
+
+
+def ring_insufficient(case: Case) -> Verdict | None:
+    """Deny an action that needs a more trusted ring than the agent's."""
+    if case.identity is None:
+        return denial(Stage.RING, Reason.AGENT_UNKNOWN, "the ring of an unknown agent is not known")
+    needed, ring = required_ring(case), case.standing.ring
+    if ring <= needed:
+        return None
+    message = (
+        f"{case.request.action} needs ring {needed} or better, {case.subject} is in ring {ring} "
+        f"with a score of {case.standing.score}; it has to earn trust first"
+    )
+    return denial(Stage.RING, Reason.RING_INSUFFICIENT, message)
+
+
+def required_ring(case: Case) -> int:
+    """Return the least trusted ring that may do what is asked. Without a bundle the product's own table holds."""
+    bundle = case.basis.bundle
+    gate = _PRODUCT_GATE if bundle is None else bundle.gate
+    return gate.required(case.request.action, case.request.side_effects)
+
+
+_PRODUCT_GATE = RingGate()
+
+
+def elsewhere(case: Case) -> Verdict | None:
+    """Deny an agent of another environment than the enforcement point's."""
+    identity, registered, environment = case.identity, case.registered, case.request.environment
+    if identity is None or registered is None:
+        return denial(Stage.ENVIRONMENT, Reason.AGENT_UNKNOWN, "the environment of an unknown agent is not known")
+    if identity.environment != environment:
+        message = f"{case.subject} belongs to {identity.environment}, not to {environment}; nothing crosses that wall"
+        return denial(Stage.ENVIRONMENT, Reason.ENVIRONMENT_MISMATCH, message)
+    if environment not in registered.environments:
+        message = f"{case.subject} is not registered to run in {environment}; its owner can add it in the registry"
+        return denial(Stage.ENVIRONMENT, Reason.ENVIRONMENT_MISMATCH, message)
+    return None
+
+
+def tool_not_approved(case: Case) -> Verdict | None:
+    """Deny a tool that birth certificate and registry do not both approve, with this schema."""
+    tool, schema = case.request.tool, case.request.tool_schema_hash
+    if tool is None:
+        return None
+    if case.identity is None or case.registered is None:
+        return denial(Stage.TOOLS, Reason.AGENT_UNKNOWN, "the tools of an unknown agent are not known")
+    for approved, by in (
+        (case.identity.approved_tools, "its birth certificate"),
+        (case.registered.approved_tools, "the registry"),
+    ):
+        wanted = approved.get(tool)
+        if wanted is None:
+            message = f"{tool} is not among the tools that {by} approves for {case.subject}"
+            return denial(Stage.TOOLS, Reason.TOOL_NOT_APPROVED, message)
+        if wanted and wanted != schema:
+            given = f"not {schema}" if schema else "and the request names none"
+            message = f"{by} approves {tool} with schema {wanted}, {given}; a changed tool is another tool"
+            return denial(Stage.TOOLS, Reason.TOOL_NOT_APPROVED, message)
+    return None
