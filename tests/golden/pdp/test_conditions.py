@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from ringfence_pdp.cel.problems import EvaluationError
-from support.conditions import Request, compiled
+from support.pdp.conditions import Request, compiled
 
 TABLE = yaml.safe_load(Path(__file__).with_name("conditions.yaml").read_text())
 CASES = [pytest.param(case, id=f"{part}: {case['when']}") for part, cases in TABLE.items() for case in cases]

@@ -8,7 +8,7 @@ import yaml
 from ringfence_pdp.cel.parser import DEPTH_MAX
 from ringfence_pdp.cel.problems import ConditionInvalid
 from ringfence_pdp.cel.tokens import SOURCE_MAX, TOKENS_MAX
-from support.conditions import compiled
+from support.pdp.conditions import compiled
 
 TABLE = yaml.safe_load(Path(__file__).with_name("refused_conditions.yaml").read_text())
 CASES = [pytest.param(case, id=f"{part}: {case['when'][:80]}") for part, cases in TABLE.items() for case in cases]

@@ -13,8 +13,8 @@ from ringfence_pdp.cel.condition import Condition
 from ringfence_pdp.cel.leaning import Cause, Direction
 from ringfence_pdp.cel.parser import parse
 from ringfence_pdp.cel.problems import ConditionInvalid, EvaluationError
-from support.condition_texts import requests, truths
-from support.conditions import SCHEMA, Request, compiled, variables
+from support.pdp.condition_texts import requests, truths
+from support.pdp.conditions import SCHEMA, Request, compiled, variables
 
 ERROR = "error"
 

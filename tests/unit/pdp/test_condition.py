@@ -2,7 +2,7 @@
 
 import pytest
 from ringfence_pdp.cel.problems import EvaluationError
-from support.conditions import Agent, Request, compiled
+from support.pdp.conditions import Agent, Request, compiled
 
 
 def test_a_plain_condition_costs_a_few_units() -> None:
@@ -30,19 +30,51 @@ def test_pins_nothing_below_or() -> None:
 
 def test_clauses_are_the_comparisons_as_written() -> None:
     condition = compiled("(agent.ring <= 2 && !(args.rows > 5.0)) || has(args.force)")
-    assert [clause.text for clause in condition.clauses()] == ["agent.ring <= 2", "args.rows > 5.0", "has(args.force)"]
+    texts = [clause.text for clause in condition.clauses.results(Request())]
+    assert texts == ["agent.ring <= 2", "args.rows > 5.0", "has(args.force)"]
 
 
-def test_clauses_give_what_they_give_alone() -> None:
+def test_clauses_give_what_they_give_alone_and_show_what_they_read() -> None:
     request = Request(agent=Agent(ring=3), args={"rows": 7.0})
-    first, second = compiled("agent.ring <= 2 || args.rows > 5").clauses()
-    assert (first.evaluate(request), second.evaluate(request)) == (False, True)
-    assert {name: read(request) for name, read in second.reads.items()} == {"args.rows": 7.0}
+    ring, rows, absent = compiled("agent.ring <= 2 || args.rows > 5 || args.x == 1").clauses.results(request)
+    assert (ring.result, ring.detail) == (False, "agent.ring is 3")
+    assert (rows.result, rows.detail) == (True, "args.rows is 7.0")
+    assert (absent.result, absent.detail) == (None, "x is absent")
 
 
-def test_a_clause_reads_request_attributes_but_not_what_a_macro_binds() -> None:
-    (clause,) = compiled("args.files.exists(f, f.path == agent.name)").clauses()
-    assert set(clause.reads) == {"args.files", "agent.name"}
+def test_a_clause_that_is_no_bool_is_an_error() -> None:
+    flag, rows = compiled("args.flag || args.rows == args.none").clauses.results(
+        Request(args={"flag": "yes", "rows": 1.0})
+    )
+    assert (flag.result, flag.detail) == (None, "is 'yes', not a bool")
+    assert (rows.result, rows.detail) == (None, "none is absent")
+
+
+def test_a_clause_shows_request_attributes_but_not_what_a_macro_binds() -> None:
+    request = Request(args={"files": [{"path": "a"}]})
+    (clause,) = compiled("args.files.exists(f, f.path == agent.name)").clauses.results(request)
+    assert clause.detail == "args.files is [{'path': 'a'}], agent.name is 'analyst'"
+
+
+def test_long_values_are_shown_in_part() -> None:
+    (clause,) = compiled("args.text == 'a'").clauses.results(Request(args={"text": "x" * 500}))
+    assert len(clause.detail) < 120
+
+
+@pytest.mark.parametrize(
+    ("source", "gaps"),
+    [
+        ("agent.ring <= 1", ["`agent.ring <= 1` held (agent.ring is 2)"]),
+        ("!(agent.ring == 2)", ["`agent.ring == 2` did not hold (agent.ring is 2)"]),
+        ("agent.ring <= 2", []),
+        ("agent.ring <= 1 && agent.busy", ["`agent.ring <= 1` held (agent.ring is 2)", "`agent.busy` held"]),
+        ("(agent.ring <= 1 && agent.busy) || args.x == 1", ["`args.x == 1` held (x is absent)"]),
+        ("!(agent.ring == 2 && agent.name == 'analyst')", ["`agent.ring == 2` did not hold (agent.ring is 2)"]),
+        ("!(agent.ring == 2 || agent.busy)", ["`agent.ring == 2` did not hold (agent.ring is 2)"]),
+    ],
+)
+def test_gaps_are_a_smallest_set_of_clauses_that_would_have_to_change(source: str, gaps: list[str]) -> None:
+    assert list(map(str, compiled(source).clauses.gaps(Request()))) == gaps
 
 
 def test_texts_keep_their_escapes_and_raw_strings_their_backslashes() -> None:

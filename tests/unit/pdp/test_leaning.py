@@ -2,7 +2,7 @@
 
 import pytest
 from ringfence_pdp.cel.leaning import Cause, Direction
-from support.conditions import compiled
+from support.pdp.conditions import compiled
 
 
 def leans(source: str) -> set[str]:
