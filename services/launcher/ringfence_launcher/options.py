@@ -39,6 +39,13 @@ OutputOption = Annotated[
 RequestIdOption = Annotated[
     str, typer.Option(help="A UUID that makes repeating this command harmless for 24 h. Default: a new one.")
 ]
+ConfigFileOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Configuration file, TOML. Default: what RINGFENCE_CONFIG names.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting, e.g. registry.listen=127.0.0.1:0; repeat."),
+]
 EtagOption = Annotated[str, typer.Option(help="Do it only if the thing still has this etag.")]
 
 

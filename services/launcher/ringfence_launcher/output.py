@@ -73,11 +73,20 @@ class Output:
         self.stdout.file.flush()
 
     def value(self, value: Mapping[str, Any] | Sequence[Any], view: Callable[[], RenderableType]) -> None:
-        """Print what is no message: `value` as JSON, or what `view` makes of it."""
+        """Print what is no message: `value` as JSON, or what `view` makes of it. A `str` is never wrapped."""
         if self.is_json:
             self._json(json.dumps(value, indent=2, ensure_ascii=False))
+            return
+        shown = view()
+        if isinstance(shown, str):
+            self.verbatim(shown)
         else:
-            self.stdout.print(view())
+            self.stdout.print(shown)
+
+    def verbatim(self, text: str) -> None:
+        """Print lines to be copied, for a person: whatever the terminal's width, they are not broken."""
+        if not self.is_json:
+            self.stdout.out(plain(text, keep="\n"), highlight=False)
 
     def raw(self, content: bytes) -> None:
         """Print bytes as they are, whatever the format: they are a document of their own."""
@@ -92,7 +101,7 @@ class Output:
     def hint(self, text: str) -> None:
         """Tell a person what they could do next; programs are told nothing."""
         if not self.is_json:
-            self.stderr.print(Text(plain(text), style="dim"))
+            self.stderr.print(Text(plain(text, keep="\n"), style="dim"))
 
     def _json(self, text: str) -> None:
         self.stdout.out(text, highlight=False)

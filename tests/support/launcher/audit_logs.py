@@ -9,8 +9,19 @@ from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
 ORIGIN = "log.test.example"
 
 
+class SeededKey:
+    """A key that is the same in every run."""
+
+    def __init__(self, seed: int) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+        self.public_key = self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
 def signer(seed: int = 1, name: str = ORIGIN) -> NoteSigner:
-    return NoteSigner(name, Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+    return NoteSigner(name, SeededKey(seed))
 
 
 class AuditLog:

@@ -43,7 +43,7 @@ KeyOption = Annotated[
 def checkpoint(mesh: Mesh, out: Output, *, verifier_key: KeyOption = "") -> None:
     """Get the newest signed checkpoint and verify that it extends the last one seen. Keep it: it is evidence."""
     found = _reader(mesh, verifier_key).checkpoint()
-    out.value(_checkpoint_json(found), lambda: Text(found.note.rstrip("\n")))
+    out.value(_checkpoint_json(found), lambda: found.note.rstrip("\n"))
     out.hint(_how_verified(found))
     out.hint(f"its key: {found.key}")
 

@@ -46,7 +46,7 @@ def issue(
     issuer = credentials.GetJwks(pb.GetJwksRequest(environment=held.environment)).issuer
     assertion = held.assertion(issuer=issuer, now=SystemClock().now(), jti=str(uuid.uuid4()))
     issued = credentials.IssueToken(pb.IssueTokenRequest(assertion=assertion, audience=audience, scopes=scope or ()))
-    out.one(issued, lambda token: Text(token.access_token))
+    out.one(issued, lambda token: token.access_token)
 
 
 @app.command(epilog="Example: ringfence token issue --key analyst.key --audience me | ringfence token show -")

@@ -1,0 +1,114 @@
+"""The configuration of the services as `up`, `serve`, `config` and `doctor` read it.
+
+Defaults < file < environment < flags, as the kit loads them, with two things of the launcher's own:
+
+- the client's variables (`RINGFENCE_ADDR_…`, `RINGFENCE_TOKEN…`, `RINGFENCE_TLS_…`, `RINGFENCE_DATA`) are not the
+  services' and are kept from them: the kit refuses what it does not know;
+- services that share a process are told where the others listen, unless somebody said otherwise.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import typer
+from ringfence_kit.addresses import Address
+from ringfence_kit.config import ConfigInvalid, Configuration
+from ringfence_kit.entry import load_configuration
+
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.problems import Detail, Problem
+from ringfence_launcher.service_table import ENTRIES
+
+_CLIENT_VARIABLES = re.compile(r"RINGFENCE_(DATA|TOKEN|TOKEN_FILE|ADDR_\w+|TLS_(CA|CERT|KEY))")
+_LISTENS = re.compile(r"\w+\.(\w+_)?listen")
+
+
+def load_settings(
+    names: Iterable[str],
+    *,
+    file: Path | None,
+    flags: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
+) -> Configuration:
+    """Return the effective configuration of these services; everything that is wrong with it is one Problem."""
+    try:
+        return load_configuration(
+            {name: ENTRIES[name].config_kind() for name in names},
+            file=file,
+            environment=without_client_variables(environment),
+            flags=flags,
+        )
+    except ConfigInvalid as invalid:
+        raise Problem(
+            "the configuration cannot be used",
+            code=ExitCode.CONFIGURATION,
+            mend="correct what is listed; `ringfence config --docs` explains every setting",
+            details=tuple(
+                Detail(where=found.key or found.source, what=f"{found.problem} (from {found.source})")
+                for found in invalid.problems
+            ),
+        ) from invalid
+
+
+def load_one_process(
+    *, file: Path | None, flags: Mapping[str, str], environment: Mapping[str, str] = os.environ
+) -> Configuration:
+    """Return the configuration of all four services in one process: free ports chosen, peers introduced."""
+    asked = load_settings(ENTRIES, file=file, flags=flags, environment=environment)
+    ports = dict(free_ports(listening_addresses(asked)))
+    bound = load_settings(ENTRIES, file=file, flags={**flags, **ports}, environment=environment)
+    introductions = dict(_introductions(bound))
+    return load_settings(ENTRIES, file=file, flags={**flags, **ports, **introductions}, environment=environment)
+
+
+def listening_addresses(configuration: Configuration) -> dict[str, str]:
+    """Return every `….listen` setting with its address, in the order of declaration."""
+    found = {}
+    for name, table in configuration.tables.items():
+        section = configuration.section(name, object)
+        for leaf in table.leaves():
+            if _LISTENS.fullmatch(leaf.path):
+                found[leaf.path] = str(getattr(section, leaf.path.removeprefix(f"{name}.")))
+    return found
+
+
+def free_ports(addresses: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Give a concrete free port for each address that asks for any (port 0), so that peers can be told beforehand."""
+    with ExitStack() as held:  # all are held until all are chosen, so that none is chosen twice
+        for key, text in addresses.items():
+            host, _, port = text.rpartition(":")
+            if port != "0":
+                continue
+            probe = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+            probe.bind((host.strip("[]"), 0))
+            yield key, str(Address(host.strip("[]"), probe.getsockname()[1]))
+
+
+def without_client_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that are the services' business."""
+    return {name: value for name, value in environment.items() if not _CLIENT_VARIABLES.fullmatch(name)}
+
+
+def assignments(given: Sequence[str] | None) -> dict[str, str]:
+    """Return `--set KEY=VALUE` as flags."""
+    flags: dict[str, str] = {}
+    for text in given or ():
+        key, separator, value = text.partition("=")
+        if not separator or "." not in key:
+            raise typer.BadParameter(f"--set {text!r}: write SECTION.KEY=VALUE, e.g. registry.listen=127.0.0.1:7401")
+        flags[key] = value
+    return flags
+
+
+def _introductions(configuration: Configuration) -> Iterator[tuple[str, str]]:
+    """Give `pdp.identity.address` and its like, which nobody set, the address that service listens on here."""
+    listens = listening_addresses(configuration)
+    for table in configuration.tables.values():
+        for leaf in table.leaves():
+            match leaf.path.split("."):
+                case [_, peer, "address"] if peer in ENTRIES and configuration.source(leaf.path) == "default":
+                    yield leaf.path, listens[f"{peer}.listen"]
