@@ -115,6 +115,8 @@ class Violations:
             return value
         if _longer_than(max_bytes, value):
             self.add(field, f"is longer than {max_bytes} bytes of UTF-8")
+        elif required and value.isspace():
+            self.add(field, "must not be blank")
         elif (_CONTROL_MULTILINE if multiline else _CONTROL).search(value):
             self.add(field, "contains control characters")
         elif not unicodedata.is_normalized("NFC", value):

@@ -50,6 +50,7 @@ def test_everything_wrong_is_reported_at_once_with_its_path() -> None:
     ("value", "problem"),
     [
         ("", "must not be empty"),
+        (" \u00a0", "must not be blank"),
         ("é" * 6, "is longer than 10 bytes of UTF-8"),
         ("a\x00b", "contains control characters"),
         ("a\nb", "contains control characters"),
