@@ -1,7 +1,7 @@
 """A registry on real loopback gRPC that answers by script: for what a client does when a server misbehaves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -97,17 +97,15 @@ async def fail(context: AnyContext, outcome: Outcome) -> None:
 async def serving(
     servicer: RegistryServiceServicer,
     credentials: grpc.ServerCredentials | None = None,
-    add: Callable[[RegistryServiceServicer, grpc.aio.Server], None] = add_RegistryServiceServicer_to_server,
+    *,
+    address: str = "127.0.0.1:0",
 ) -> AsyncIterator[str]:
-    """Serve on a free loopback port and yield the address."""
+    """Serve on loopback, on a free port unless one is given, and yield the address."""
     server = grpc.aio.server()
-    add(servicer, server)
-    if credentials is None:
-        port = server.add_insecure_port("127.0.0.1:0")
-    else:
-        port = server.add_secure_port("127.0.0.1:0", credentials)
+    add_RegistryServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
     await server.start()
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"{address.rpartition(':')[0]}:{port}"
     finally:
         await server.stop(None)

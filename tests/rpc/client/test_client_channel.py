@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 GET = pb.GetAgentRequest(name="namespaces/a/agents/b")
 RETIRE = pb.RetireAgentRequest(name="namespaces/a/agents/b")
+ONCE = RetryPolicy(attempts=1)
 AWAY = Unavailable(problem="starting", retry_after=Millis(700))
 
 
@@ -245,50 +246,60 @@ class TestToken:
 
 
 class TestTls:
-    @pytest.fixture
-    def authority(self, tmp_path: Path) -> Authority:
-        return Authority(tmp_path)
+    """The server's certificate is for `localhost`, and for the name of its service in the mesh."""
 
-    def server(self, authority: Authority, *, mutual: bool) -> grpc.ServerCredentials:
-        pair = authority.issue("server", dns="registry.mesh.internal", loopback=True)
-        return grpc.ssl_server_credentials([pair.pem], authority.ca_file.read_bytes() if mutual else None, mutual)
+    @pytest.fixture
+    def authority(self) -> Authority:
+        return Authority()
+
+    @pytest.fixture
+    def ca_file(self, authority: Authority, tmp_path: Path) -> Path:
+        file = tmp_path / "ca.pem"
+        file.write_bytes(authority.certificate)
+        return file
+
+    def server(self, authority: Authority, *, mutual: bool = False) -> grpc.ServerCredentials:
+        pair = authority.issue(dns=["localhost", "registry.mesh.internal"])
+        return grpc.ssl_server_credentials(
+            [(pair.key, pair.certificate)], authority.certificate if mutual else None, mutual
+        )
 
     async def test_a_server_of_our_authority_is_trusted_with_the_token(
-        self, kind: str, registry: ScriptedRegistry, authority: Authority
+        self, kind: str, registry: ScriptedRegistry, authority: Authority, ca_file: Path
     ) -> None:
-        async with serving(registry, self.server(authority, mutual=False)) as address:
-            options = ChannelOptions(tls=Tls(ca_file=authority.ca_file), token="abc")
-            await Client(kind, address, options).get()
+        async with serving(registry, self.server(authority), address="localhost:0") as address:
+            await Client(kind, address, ChannelOptions(tls=Tls(ca_file=ca_file), token="abc")).get()
         assert registry.calls[0].headers["authorization"] == "Bearer abc"
 
     async def test_a_server_of_another_authority_gets_nothing(
-        self, kind: str, registry: ScriptedRegistry, authority: Authority, tmp_path: Path
+        self, kind: str, registry: ScriptedRegistry, ca_file: Path
     ) -> None:
-        other = Authority(tmp_path, "another authority")
-        async with serving(registry, self.server(authority, mutual=False)) as address:
-            options = ChannelOptions(tls=Tls(ca_file=other.ca_file), token="abc", retry=RetryPolicy(attempts=1))
+        async with serving(registry, self.server(Authority("another")), address="localhost:0") as address:
+            options = ChannelOptions(tls=Tls(ca_file=ca_file), token="abc", retry=ONCE)
             with pytest.raises(UnavailableError):
                 await Client(kind, address, options).get()
         assert registry.calls == []
 
-    async def test_mutual_tls(self, kind: str, registry: ScriptedRegistry, authority: Authority) -> None:
-        pair = authority.issue("client", uri="spiffe://mesh.internal/agent/a")
-        async with serving(registry, self.server(authority, mutual=True)) as address:
-            tls = Tls(ca_file=authority.ca_file, cert_file=pair.cert_file, key_file=pair.key_file)
+    async def test_mutual_tls(
+        self, kind: str, registry: ScriptedRegistry, authority: Authority, ca_file: Path, tmp_path: Path
+    ) -> None:
+        files = authority.issue(uris=["spiffe://mesh.internal/agent/a"]).write(tmp_path, "client")
+        async with serving(registry, self.server(authority, mutual=True), address="localhost:0") as address:
+            tls = Tls(ca_file=ca_file, cert_file=files.cert_file, key_file=files.key_file)
             await Client(kind, address, ChannelOptions(tls=tls)).get()
-            bare = ChannelOptions(tls=Tls(ca_file=authority.ca_file), retry=RetryPolicy(attempts=1))
+            bare = ChannelOptions(tls=Tls(ca_file=ca_file), retry=ONCE)
             with pytest.raises(UnavailableError):
                 await Client(kind, address, bare).get()
 
     async def test_the_servers_name_may_differ_from_the_address(
-        self, kind: str, registry: ScriptedRegistry, authority: Authority
+        self, kind: str, registry: ScriptedRegistry, authority: Authority, ca_file: Path
     ) -> None:
-        async with serving(registry, self.server(authority, mutual=False)) as address:
-            tls = Tls(ca_file=authority.ca_file, server_name="registry.mesh.internal")
+        async with serving(registry, self.server(authority)) as address:
+            tls = Tls(ca_file=ca_file, server_name="registry.mesh.internal")
             await Client(kind, address, ChannelOptions(tls=tls)).get()
-            wrong = Tls(ca_file=authority.ca_file, server_name="identity.mesh.internal")
+            wrong = Tls(ca_file=ca_file, server_name="identity.mesh.internal")
             with pytest.raises(UnavailableError):
-                await Client(kind, address, ChannelOptions(tls=wrong, retry=RetryPolicy(attempts=1))).get()
+                await Client(kind, address, ChannelOptions(tls=wrong, retry=ONCE)).get()
 
 
 async def test_a_cancelled_call_is_cancelled_on_the_way_and_not_retried(
