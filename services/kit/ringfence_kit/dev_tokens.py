@@ -11,7 +11,9 @@ import hmac
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ringfence_kit.callers import Caller, Role
@@ -55,14 +57,24 @@ def open_dev_tokens(data: Path) -> DevTokens:
 
 def _read_or_make(path: Path) -> str:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        # O_EXCL and the mode: never visible to others, not even for a moment, and never another's file.
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read(path)
-    with os.fdopen(made, "w") as file:
-        file.write(PREFIX + secrets.token_urlsafe(32) + "\n")
+    if not os.path.lexists(path):  # pathlib would follow a link to nowhere
+        _make(path)
     return _read(path)
+
+
+def _make(path: Path) -> None:
+    """Put a new token in place, whole: services of one directory may start at once, and be killed while they do."""
+    # mkstemp's mode is 0600: never visible to others, not even for a moment.
+    made, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(made, "w") as file:
+            file.write(PREFIX + secrets.token_urlsafe(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # somebody else was faster: theirs is the token
+            os.link(beside, path)
+    finally:
+        Path(beside).unlink()
 
 
 def _read(path: Path) -> str:

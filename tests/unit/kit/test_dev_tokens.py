@@ -2,6 +2,7 @@
 
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,11 @@ def test_only_the_whole_token_counts(tmp_path: Path) -> None:
     assert tokens.caller(token) is not None
     for wrong in ("", token[:-1], token + "A", token.upper(), "é" + token[1:]):
         assert tokens.caller(wrong) is None
+
+
+def test_services_that_start_at_once_agree_and_leave_nothing_else_behind(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as starting:
+        opened = list(starting.map(open_dev_tokens, [tmp_path] * 8))
+    token = text_of(tmp_path)
+    assert all(tokens.caller(token) is not None for tokens in opened)
+    assert sorted(path.name for path in (tmp_path / "dev").iterdir()) == ["operator.token", "service.token"]
