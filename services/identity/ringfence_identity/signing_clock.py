@@ -24,9 +24,13 @@ class SigningClock:
 
     def now(self) -> Instant:
         """Return the time, or raise `Unavailable` when the clock stands behind what was already said."""
-        now = self._clock.now()
-        self._latest = Instant(max(self._latest, self._newest_event(), now))
-        if now < self._latest - TOLERANCE:
-            problem = f"its clock is {self._latest - now} ms behind what it last signed; set the clock right"
+        now, latest = self._clock.now(), self.reading()
+        if now < latest - TOLERANCE:
+            problem = f"its clock is {latest - now} ms behind what it last signed; set the clock right"
             raise Unavailable(problem=problem)
+        return latest
+
+    def reading(self) -> Instant:
+        """Return the time for an answer that nothing is signed or stored for: it holds still, and never goes back."""
+        self._latest = Instant(max(self._latest, self._newest_event(), self._clock.now()))
         return self._latest

@@ -34,7 +34,7 @@ class TrustApi(trust_pb2_grpc.TrustServiceServicer):
 
     async def GetTrust(self, request: pb.GetTrustRequest, context: Context) -> pb.GetTrustResponse:
         """Return an agent's trust now."""
-        trust = self._directory.trust(convert.get_trust(request), caller=current_caller(), now=self._clock.now())
+        trust = self._directory.trust(convert.get_trust(request), caller=current_caller(), now=self._clock.reading())
         return pb.GetTrustResponse(trust=convert.trust_to_proto(trust))
 
 
