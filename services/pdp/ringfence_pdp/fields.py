@@ -142,8 +142,8 @@ class View:
         text = self.node.text if isinstance(self.node, Scalar) else ""
         if re.fullmatch(r"-?\d{1,9}", text, re.ASCII) and low <= int(text) <= high:
             return int(text)
-        found = f"{text!r} is not a whole number" if text else f"expected a number, found {_kind(self.node)}"
-        self.wrong(found, f"give {low} to {high}")
+        found = repr(text) if text else _kind(self.node)
+        self.wrong(f"expected a whole number, found {found}", f"give {low} to {high}")
         return low
 
     def _below(self, key: str) -> str:

@@ -165,7 +165,7 @@ def _rule(view: View, names: set[str]) -> Rule:
         effect=effect,
         actions=_selectors(match["actions"], _ACTION, _ACTION_SHAPE) or (ANYTHING,),
         tools=_selectors(match["tools"], _TOOL, _TOOL_SHAPE),
-        when=fields["when"].text(shape="a condition", at_most=SOURCE_MAX) if fields["when"].present else None,
+        when=fields["when"].text(shape="a condition", at_most=SOURCE_MAX) or None,
         approval=_approval(view, fields["approval"], effect),
         reason=fields["reason"].text(_REASON, _REASON_SHAPE) or None,
         place=view.place,

@@ -39,7 +39,7 @@ def test_clauses_give_what_they_give_alone_and_show_what_they_read() -> None:
     ring, rows, absent = compiled("agent.ring <= 2 || args.rows > 5 || args.x == 1").clauses.results(request)
     assert (ring.result, ring.detail) == (False, "agent.ring is 3")
     assert (rows.result, rows.detail) == (True, "args.rows is 7.0")
-    assert (absent.result, absent.detail) == (None, "x is absent")
+    assert (absent.result, absent.detail) == (None, "args.x is absent")
 
 
 def test_a_clause_that_is_no_bool_is_an_error() -> None:
@@ -47,7 +47,7 @@ def test_a_clause_that_is_no_bool_is_an_error() -> None:
         Request(args={"flag": "yes", "rows": 1.0})
     )
     assert (flag.result, flag.detail) == (None, "is 'yes', not a bool")
-    assert (rows.result, rows.detail) == (None, "none is absent")
+    assert (rows.result, rows.detail) == (None, "args.none is absent")
 
 
 def test_a_clause_shows_request_attributes_but_not_what_a_macro_binds() -> None:
@@ -68,7 +68,7 @@ def test_long_values_are_shown_in_part() -> None:
         ("!(agent.ring == 2)", ["`agent.ring == 2` did not hold (agent.ring is 2)"]),
         ("agent.ring <= 2", []),
         ("agent.ring <= 1 && agent.busy", ["`agent.ring <= 1` held (agent.ring is 2)", "`agent.busy` held"]),
-        ("(agent.ring <= 1 && agent.busy) || args.x == 1", ["`args.x == 1` held (x is absent)"]),
+        ("(agent.ring <= 1 && agent.busy) || args.x == 1", ["`args.x == 1` held (args.x is absent)"]),
         ("!(agent.ring == 2 && agent.name == 'analyst')", ["`agent.ring == 2` did not hold (agent.ring is 2)"]),
         ("!(agent.ring == 2 || agent.busy)", ["`agent.ring == 2` did not hold (agent.ring is 2)"]),
     ],
@@ -99,5 +99,5 @@ def test_triple_quotes_hold_quotes_and_lines() -> None:
 def test_an_absent_optional_attribute_is_an_error_that_or_absorbs() -> None:
     request = Request(agent=Agent(team=None))
     assert compiled("agent.team == 'x' || agent.ring == 2").evaluate(request) is True
-    with pytest.raises(EvaluationError, match="team is absent"):
+    with pytest.raises(EvaluationError, match=r"agent\.team is absent"):
         compiled("agent.team == 'x'").evaluate(request)

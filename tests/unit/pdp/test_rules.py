@@ -58,7 +58,7 @@ def test_a_denial_carries_its_authors_reason() -> None:
 
 
 def test_an_erring_denial_says_what_it_could_not_read() -> None:
-    assert "rows is absent" in decided(ALLOW, DENY_BIG).verdict.message
+    assert "args.rows is absent" in decided(ALLOW, DENY_BIG).verdict.message
 
 
 def test_several_requests_for_approval_become_one_that_satisfies_each() -> None:

@@ -52,6 +52,9 @@ Evaluate = Callable[[Any], Any]
 
 _REQUEST = "r"
 
+_TEXT_MAX = 80
+"""Characters of source that messages repeat."""
+
 _HELPERS: dict[str, object] = {
     "__builtins__": {},
     "checked_duration": checked_duration,
@@ -156,20 +159,24 @@ class _Generator:
     def name(self, node: Name) -> Code:
         if node.name in self.variables:
             return Code(_name(self.variables[node.name]), False)
-        return self.attribute(node, Code(_name(_REQUEST), False), node.name)
+        return self.attribute(node, Code(_name(_REQUEST), False))
 
     def select(self, node: Select) -> Code:
         operand = self.emit(node.operand)
         if isinstance(self.type_of(node.operand), Record):
-            return self.attribute(node, operand, node.field)
-        return Code(_call("select", operand.expression, ast.Constant(node.field)), True)
+            return self.attribute(node, operand)
+        return Code(_call("select", operand.expression, ast.Constant(node.field), self.text(node)), True)
 
-    def attribute(self, node: Node, operand: Code, name: str) -> Code:
+    def text(self, node: Node) -> ast.Constant:
+        """How the node is written, for messages."""
+        return ast.Constant(self.checked.text(node)[-_TEXT_MAX:])
+
+    def attribute(self, node: Node, operand: Code) -> Code:
         found = self.checked.fields[node]
         path = _path(operand.expression, found)
         if not found.optional:
             return Code(path, operand.fails)
-        return Code(_call("present", path, ast.Constant(name)), True)
+        return Code(_call("present", path, self.text(node)), True)
 
     def has(self, node: Has) -> Code:
         operand = self.emit(node.operand)

@@ -58,20 +58,20 @@ def kind_of(value: Value) -> str:
 # Attributes
 
 
-def present(value: T | None, name: str) -> T:
+def present(value: T | None, text: str) -> T:
     """Return an optional attribute's value; absence is an error."""
     if value is None:
-        raise EvaluationError(f"{name} is absent")
+        raise EvaluationError(f"{text} is absent")
     return value
 
 
-def select(operand: Value, name: str) -> Value:
-    """`operand.name` where the operand is a map."""
+def select(operand: Value, name: str, text: str) -> Value:
+    """`operand.name` where the operand is a map; `text` is how the attribute is written."""
     if type(operand) is dict:
         try:
             return operand[name]
         except KeyError:
-            raise EvaluationError(f"{name} is absent") from None
+            raise EvaluationError(f"{text} is absent") from None
     raise EvaluationError(f"a {kind_of(operand)} has no attribute {name}")
 
 
@@ -85,7 +85,7 @@ def has(operand: Value, name: str) -> bool:
 def index(operand: Value, key: Value) -> Value:
     """`operand[key]`. A list takes any number that is whole; a map takes a string."""
     if type(operand) is dict and type(key) is str:
-        return select(operand, key)
+        return select(operand, key, key)
     if isinstance(operand, _SEQUENCES) and type(key) in _NUMBERS:
         place = int(key) if key == key // 1 else -1  # type: ignore[operator]  # a number, by the line above
         if 0 <= place < len(operand):

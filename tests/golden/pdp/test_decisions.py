@@ -1,0 +1,106 @@
+"""Stories of decisions: a bundle, agents and questions in; the answer, with its whole trail, out.
+
+What a check `gives` is written by hand. The trail beside it (every stage, rule, clause and near miss) is kept in
+`expected/`; `RINGFENCE_REGENERATE=1` writes it anew, and the diff is then the review.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ringfence_kit import records
+from ringfence_kit.clock import Millis
+from ringfence_kit.names import AgentName
+from ringfence_pdp.bundle import PolicyFile
+from ringfence_pdp.case import Basis
+from ringfence_pdp.compile import compile_files
+from ringfence_pdp.decide import decide
+from ringfence_pdp.explain import Explanation, explain
+from ringfence_pdp.facts import IdentityStatus
+from ringfence_pdp.kill_switch import KillTarget, TargetKind
+from ringfence_pdp.model import CheckRequest, Resource, Side, SideEffects
+from support.pdp.world import FRESH, ask, basis, facts_of, identity, registered
+
+HERE = Path(__file__).parent / "decisions"
+STORIES = sorted(HERE.glob("*.yaml"))
+
+
+def told(story: dict[str, Any]) -> Basis:
+    known: list[Any] = []
+    for agent in story["agents"]:
+        name = named(agent["agent"])
+        status = IdentityStatus[agent.get("status", "ACTIVE")]
+        environment = agent.get("environment", "prod")
+        known.append(
+            identity(name, ring=agent["ring"], score=agent.get("score"), status=status, environment=environment)
+        )
+        if agent.get("registered", True):
+            known.append(registered(name, retired=agent.get("retired", False)))
+    targets = [
+        KillTarget(TargetKind[kind.upper()], value)
+        for switch in story.get("switches", [])
+        for kind, value in switch.items()
+    ]
+    compiled = compile_files([PolicyFile(path="bundle.yaml", content=story["policies"].encode())])
+    age = Millis(story.get("identity_age_ms", FRESH))
+    return basis(compiled, facts=facts_of(*known), switches=targets, identity_age=age)
+
+
+def named(text: str) -> AgentName:
+    name = AgentName.parse(text)
+    assert name is not None
+    return name
+
+
+def asked(request: dict[str, Any]) -> CheckRequest:
+    fields = dict(request)
+    if "agent" in fields:
+        fields["agent"] = named(fields["agent"])
+    fields["resource"] = Resource(**fields.get("resource", {}))
+    fields["side"] = Side[fields.get("side", "CALLER")]
+    fields["side_effects"] = SideEffects[fields.get("side_effects", "UNKNOWN")]
+    return ask(**fields)
+
+
+def trail(explanation: Explanation) -> dict[str, Any]:
+    verdict = explanation.decision.verdict
+    return {
+        "effect": verdict.effect.name,
+        "reason": verdict.reason.name,
+        "message": verdict.message,
+        "ring": explanation.decision.ring,
+        "score": explanation.decision.score,
+        "determined by": list(verdict.rules),
+        "rule reason": verdict.rule_reason,
+        "approval": None if verdict.approval is None else records.decode(records.encode(verdict.approval), dict),
+        "stages": {
+            one.stage.value: f"{one.effect.name} {one.reason.name}: {one.message}" for one in explanation.stages
+        },
+        "rules": {
+            f"{rule.rule} {rule.effect.name} {rule.result.name}": [
+                f"{clause.text} -> {clause.result} ({clause.detail})" for clause in rule.clauses
+            ]
+            for rule in explanation.rules
+        },
+        "nearest misses": list(explanation.nearest_misses),
+    }
+
+
+@pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
+def test_a_story_is_decided_as_written_and_explained_as_kept(path: Path) -> None:
+    story = yaml.safe_load(path.read_text())
+    told_basis = told(story)
+    trails = {}
+    for check in story["checks"]:
+        request = asked(check["request"])
+        explanation = explain(told_basis, request)
+        assert f"{explanation.decision.effect.name} {explanation.decision.reason.name}" == check["gives"], check["ask"]
+        assert decide(told_basis, request) == explanation.decision
+        trails[check["ask"]] = trail(explanation)
+    kept = HERE / "expected" / path.name
+    if os.environ.get("RINGFENCE_REGENERATE"):
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(yaml.safe_dump(trails, sort_keys=False, allow_unicode=True, width=1_000))
+    assert trails == yaml.safe_load(kept.read_text())
