@@ -51,7 +51,7 @@ from ringfence_kit.observation import OK, Observer, outcome_of
 from ringfence_kit.quotas import Quotas
 from ringfence_kit.room import Room
 from ringfence_kit.server_config import DeadlinesConfig
-from ringfence_kit.status import DETAILS_KEY, code_of, status_of
+from ringfence_kit.status import code_of, status_of, trailers_of
 
 _log = structlog.get_logger(__name__)
 
@@ -106,9 +106,8 @@ class Interceptors:
             await self._refuse(call, self._internal(call, error), context)
 
     async def _refuse(self, call: Call, failure: Failure, context: Context) -> Never:
-        status = status_of(failure)
-        trailers = ((DETAILS_KEY, status.SerializeToString()), (REQUEST_ID_KEY, call.request_id))
-        await context.abort(code_of(failure), status.message, trailers)
+        trailers = (*trailers_of(failure), (REQUEST_ID_KEY, call.request_id))
+        await context.abort(code_of(failure), status_of(failure).message, trailers)
 
     def _internal(self, call: Call, error: Exception) -> InternalError:
         """Log what happened, all of it and here only, and return what the caller is told."""

@@ -142,6 +142,9 @@ class Server:
         """Bind the ports of a service. gRPC does not answer yet; HTTP does, and says that nothing is ready."""
         tls = service.tls or self._config.tls
         certificates = Certificates(tls) if tls is not None else None
+        for collector in service.collectors:
+            self._metrics.registry.register(collector)
+            closing.callback(self._metrics.registry.unregister, collector)
         running = Running(service=service, room=Room(self._config.limits.max_calls))
         interceptors = self._interceptors(running, dev_tokens, has_tls=certificates is not None)
         for listener in service.listeners:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
+from prometheus_client.registry import Collector
 from starlette.routing import BaseRoute
 
 from ringfence_kit.grants import Grants
@@ -71,5 +72,7 @@ class Service:
     readiness: Readiness = field(default_factory=Readiness)
     tls: TlsConfig | None = None
     """This service's certificate; None takes `[server.tls]`."""
+    collectors: Sequence[Collector] = ()
+    """Its own metrics, named `ringfence_<service>_…`; shown while it is open."""
     issuers: Sequence[TrustedIssuer] = ()
     """Token issuers this service trusts besides the configured ones: identity trusts itself without fetching."""

@@ -15,12 +15,15 @@ from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from ringfence_kit.clock import Millis
 from ringfence_kit.errors import Failure, Kind, Violation
 
 DOMAIN = "ringfence.dev"
 """ErrorInfo.domain of every failure: reasons are unique in it."""
 
 DETAILS_KEY = "grpc-status-details-bin"
+RETRY_KEY = "google.rpc.retryinfo-bin"
+"""RetryInfo once more, by itself: the OpenTelemetry SDK for Python reads it here and nowhere else."""
 
 # Trailers are measured as they stand on the wire, where each byte of the message outside printable ASCII takes three.
 MESSAGE_MAX = 1_200
@@ -45,11 +48,23 @@ def status_of(failure: Failure) -> Status:
     if failure.violations:
         _attach(status, _bad_request(failure.violations))
     if failure.retry_after is not None:
-        seconds, millis = divmod(failure.retry_after, 1_000)
-        retry = RetryInfo()
-        retry.retry_delay.seconds, retry.retry_delay.nanos = seconds, millis * 1_000_000
-        _attach(status, retry)
+        _attach(status, _retry_info(failure.retry_after))
     return status
+
+
+def trailers_of(failure: Failure) -> tuple[tuple[str, str | bytes], ...]:
+    """Return what is sent along with the code and the message of a failure."""
+    details = (DETAILS_KEY, status_of(failure).SerializeToString())
+    if failure.retry_after is None:
+        return (details,)
+    return details, (RETRY_KEY, _retry_info(failure.retry_after).SerializeToString())
+
+
+def _retry_info(after: Millis) -> RetryInfo:
+    seconds, millis = divmod(after, 1_000)
+    retry = RetryInfo()
+    retry.retry_delay.seconds, retry.retry_delay.nanos = seconds, millis * 1_000_000
+    return retry
 
 
 def _attach(status: Status, detail: ErrorInfo | BadRequest | RetryInfo) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, H
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import Millis, SystemClock
 from ringfence_kit.grants import Grants
@@ -391,3 +393,18 @@ class TestDraining:
 
 async def end(running: AbstractAsyncContextManager[Mesh]) -> None:
     await running.__aexit__(None, None, None)
+
+
+class Things(Collector):
+    """A service's own metric."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("ringfence_echo_things", "Things.", value=3)
+
+
+class TestMetrics:
+    async def test_a_services_own_metrics_are_shown_while_it_is_open(self, echo: Echo, tmp_path: Path) -> None:
+        service = replace(echo_service(echo), collectors=[Things()])
+        async with serving(service, config=server_config(tmp_path)) as mesh:
+            assert b"ringfence_echo_things 3.0" in mesh.metrics.render()[0]
+        assert b"ringfence_echo_things" not in mesh.metrics.render()[0]

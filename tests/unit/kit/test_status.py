@@ -12,7 +12,7 @@ from ringfence_kit.errors import (
     Violation,
     WatcherTooSlow,
 )
-from ringfence_kit.status import code_of, status_of
+from ringfence_kit.status import code_of, status_of, trailers_of
 
 
 def test_every_kind_is_the_status_code_of_its_number() -> None:
@@ -40,6 +40,15 @@ def test_bad_request_holds_every_violation() -> None:
     bad = BadRequest()
     assert status.details[1].Unpack(bad)
     assert [(v.field, v.description) for v in bad.field_violations] == [("a.b", "must be set"), ("c[1]", "is too long")]
+
+
+def test_the_wait_is_said_once_more_where_the_opentelemetry_sdk_looks() -> None:
+    _, (key, value) = trailers_of(WatcherTooSlow(resume_revision=7, retry_after=Millis(1_250)))
+    assert key == "google.rpc.retryinfo-bin"
+    assert isinstance(value, bytes)
+    assert RetryInfo.FromString(value).retry_delay.ToMilliseconds() == 1_250
+    without = trailers_of(EtagMismatch(name="a", expected='"1"', current='"2"'))
+    assert [key for key, _ in without] == ["grpc-status-details-bin"]
 
 
 def test_retry_info_holds_the_wait() -> None:
