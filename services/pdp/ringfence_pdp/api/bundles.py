@@ -7,6 +7,7 @@ from ringfence.pdp.v1 import bundle_pb2 as pb
 from ringfence.pdp.v1 import bundle_pb2_grpc
 from ringfence_kit.callers import current_caller
 from ringfence_kit.clock import Clock
+from ringfence_kit.service import Face
 from ringfence_kit.store import Writer
 from ringfence_kit.wire import mutation_of
 
@@ -57,3 +58,8 @@ class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
         """Return the active bundle with its files."""
         bundle = self._active()
         return pb.GetBundleResponse(bundle=convert.bundle_to_proto(bundle), files=convert.files_to_proto(bundle.files))
+
+
+def bundle_face(api: BundleApi) -> Face:
+    """Return the service as the server takes it."""
+    return Face(bundle_pb2_grpc.add_BundleServiceServicer_to_server, api)

@@ -9,6 +9,7 @@ from ringfence_kit.callers import current_caller
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
+from ringfence_kit.service import Face
 from ringfence_kit.store import Writer
 from ringfence_kit.wire import mutation_of, page_arguments
 
@@ -86,3 +87,8 @@ class KillSwitchApi(bundle_pb2_grpc.KillSwitchServiceServicer):
             last = page[-1].name.encode()
             response.next_page_token = self._tokens.seal(last, caller=caller.principal, arguments=arguments, now=now)
         return response
+
+
+def kill_switch_face(api: KillSwitchApi) -> Face:
+    """Return the service as the server takes it."""
+    return Face(bundle_pb2_grpc.add_KillSwitchServiceServicer_to_server, api)

@@ -90,6 +90,8 @@ class _DecisionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisi
     """The request contradicts itself, e.g. DID and agent name do not belong together."""
     DECISION_REASON_LOG_UNAVAILABLE: _DecisionReason.ValueType  # 16
     """The decision could not be logged, and this ring is denied what cannot be logged."""
+    DECISION_REASON_AGENT_SUSPENDED: _DecisionReason.ValueType  # 17
+    """The agent's identity is suspended."""
 
 class DecisionReason(_DecisionReason, metaclass=_DecisionReasonEnumTypeWrapper):
     """Why a decision came out as it did. The first stage that lowered the effect gives the reason."""
@@ -128,6 +130,8 @@ DECISION_REASON_REQUEST_INVALID: DecisionReason.ValueType  # 15
 """The request contradicts itself, e.g. DID and agent name do not belong together."""
 DECISION_REASON_LOG_UNAVAILABLE: DecisionReason.ValueType  # 16
 """The decision could not be logged, and this ring is denied what cannot be logged."""
+DECISION_REASON_AGENT_SUSPENDED: DecisionReason.ValueType  # 17
+"""The agent's identity is suspended."""
 Global___DecisionReason: _TypeAlias = DecisionReason  # noqa: Y015
 
 class _Side:

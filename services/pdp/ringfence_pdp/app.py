@@ -1,0 +1,152 @@
+"""The pdp, put together: read from top to bottom, each part needs only those above it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Self
+
+import grpc.aio
+from ringfence.errors import RingfenceError
+from ringfence_kit.background import background
+from ringfence_kit.clock import Clock
+from ringfence_kit.ids import NewId
+from ringfence_kit.pages import PageTokens
+from ringfence_kit.peers import PeerConfig, open_peer
+from ringfence_kit.readiness import Readiness
+from ringfence_kit.server_config import ServerConfig
+from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.spool import Spool, SpooledItem, SpoolLimits
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
+from ringfence_kit.watch import EventHub
+
+from ringfence_pdp.api.bundles import BundleApi, bundle_face
+from ringfence_pdp.api.decisions import DecisionApi, decision_face
+from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
+from ringfence_pdp.bundle import Bundle, PolicyFile
+from ringfence_pdp.bundles import BundleSize
+from ringfence_pdp.compile import CompiledBundle, compile_files
+from ringfence_pdp.config import PdpConfig, WhenFull
+from ringfence_pdp.convert.agents import identity_watch, registry_watch, take_identity, take_registered
+from ringfence_pdp.convert.audit import audit_appender
+from ringfence_pdp.decision_log import DecisionLog, send_entries
+from ringfence_pdp.decisions import Decisions
+from ringfence_pdp.errors import BundleNotFound
+from ringfence_pdp.fact_feeds import FactFeeds
+from ringfence_pdp.grants import GRANTS
+from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore, SqlPolicyTx
+
+POLICY_LOADED = "policy"
+"""The condition under which the pdp has what is its own."""
+
+
+def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
+    """Put the pdp together; nothing is opened until `run` is entered."""
+    readiness = Readiness()
+    readiness.require(POLICY_LOADED, why="policies are being loaded")
+    peers = Peers(config, server)
+
+    database = Database(config.database_url(server.data), service="pdp", migrations=MIGRATIONS)
+    store = SqlPolicyStore(database)
+    policy = PolicyState(compile_files)
+    hub = EventHub(database.events, clock=clock, apply=policy.apply)
+    writer = SqlWriter(database, SqlPolicyTx, hub, clock=clock, keep_events=config.events_kept)
+
+    agents = FactFeeds(
+        identity_source=lambda: identity_watch(peers.channel(config.identity)),
+        registry_source=lambda: registry_watch(peers.channel(config.registry)),
+        take_identity=take_identity,
+        take_registered=take_registered,
+        clock=clock,
+        readiness=readiness,
+    )
+    log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
+    decisions = Decisions(policy=policy, agents=agents, log=log, clock=clock, new_id=new_id)
+
+    decision_api = DecisionApi(decisions)
+    bundle_api = BundleApi(writer, clock=clock, compile_files=_sizing(policy), active=_showing(policy))
+    kill_switch_api = KillSwitchApi(
+        writer,
+        clock=clock,
+        new_id=new_id,
+        engaged=lambda: policy.current.kill_switches,
+        tokens=PageTokens(database.page_key),
+    )
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(database)
+            revision, stored = await store.load()
+            policy.fill(stored, revision)
+            hub.start(revision)
+            await stack.enter_async_context(writer)
+            limits = SpoolLimits(max_bytes=config.decision_log.max_bytes)
+            spool = await stack.enter_async_context(Spool(config.spool_path(server.data), clock=clock, limits=limits))
+            log.attach(spool)
+            await stack.enter_async_context(peers)
+            append = audit_appender(peers.channel(config.telemetry))
+
+            async def send(items: Sequence[SpooledItem]) -> None:
+                await send_entries(append, items, lost=log.count_lost)
+
+            await stack.enter_async_context(background(spool.deliver(send, retry_on=(RingfenceError,))))
+            await stack.enter_async_context(agents.following())
+            readiness.met(POLICY_LOADED)
+            yield
+
+    return Service(
+        name="pdp",
+        listeners=[
+            Listener(
+                address=config.listen,
+                setting="pdp.listen",
+                faces=[decision_face(decision_api), bundle_face(bundle_api), kill_switch_face(kill_switch_api)],
+            )
+        ],
+        grants=GRANTS,
+        http=HttpFace(address=config.http_listen, setting="pdp.http_listen"),
+        run=run,
+        readiness=readiness,
+        tls=config.tls,
+    )
+
+
+class Peers:
+    """The channels to the other services, open inside `async with`."""
+
+    def __init__(self, config: PdpConfig, server: ServerConfig) -> None:
+        self._config = config
+        self._server = server
+        self._channels: dict[PeerConfig, grpc.aio.Channel] = {}
+
+    def channel(self, peer: PeerConfig) -> grpc.aio.Channel:
+        """Return the channel to `peer`, opened at first use."""
+        if peer not in self._channels:
+            self._channels[peer] = open_peer(peer, server=self._server, tls=self._config.tls)
+        return self._channels[peer]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
+
+
+def _sizing(policy: PolicyState[CompiledBundle]) -> Callable[[Sequence[PolicyFile]], BundleSize]:
+    def size(files: Sequence[PolicyFile]) -> BundleSize:
+        compiled = policy.compiled(files)
+        return BundleSize(policy_count=compiled.policy_count, rule_count=compiled.rule_count)
+
+    return size
+
+
+def _showing(policy: PolicyState[CompiledBundle]) -> Callable[[], Bundle]:
+    def active() -> Bundle:
+        if policy.current.bundle is None:
+            raise BundleNotFound
+        return policy.current.bundle
+
+    return active

@@ -1,0 +1,55 @@
+"""The pdp's settings: `[pdp]` in the file, `RINGFENCE_PDP_…` in the environment."""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence_kit.config import Secret, setting
+from ringfence_kit.peers import PeerConfig
+from ringfence_kit.tls import TlsConfig
+
+
+class WhenFull(enum.Enum):
+    """What to do about decisions that cannot be logged."""
+
+    DENY_TRUSTED = "deny-trusted"
+    """Agents in rings 0 and 1 are denied, the others are answered; what is not logged is counted."""
+    STOP = "stop"
+    """Nothing is answered: UNAVAILABLE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLogConfig:
+    """The spool between decisions and telemetry's audit log."""
+
+    when_full: WhenFull = setting(
+        WhenFull.DENY_TRUSTED, doc="deny-trusted (rings 0 and 1 are denied) or stop (nothing is answered)."
+    )
+    max_bytes: int = setting(
+        256 << 20, doc="How much may wait on disk while telemetry is away.", at_least=32 << 20, at_most=64 << 30
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PdpConfig:
+    """What an operator may change about the pdp."""
+
+    listen: str = setting("127.0.0.1:7403", doc="Where gRPC is served, host:port.")
+    http_listen: str = setting("127.0.0.1:7413", doc="Where /metrics, /healthz and /readyz are served.")
+    tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
+    database: Secret = setting(
+        Secret(""), doc="sqlite:///file or postgresql://…; empty keeps pdp.db in the data directory."
+    )
+    events_kept: int = setting(100_000, doc="How many events are kept; older ones are forgotten.", at_least=1_000)
+    identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Where agents' identities come from.")
+    registry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7401"), doc="Where agents' registrations come from.")
+    telemetry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7404"), doc="Where decisions are logged.")
+    decision_log: DecisionLogConfig = setting(DecisionLogConfig(), doc="What happens to decisions on their way there.")
+
+    def database_url(self, data: Path) -> str:
+        """Return where the pdp keeps its data."""
+        return self.database.reveal() or f"sqlite:///{data.absolute() / 'pdp.db'}"
+
+    def spool_path(self, data: Path) -> Path:
+        """Return where decisions wait for telemetry."""
+        return data / "pdp-decisions"

@@ -1,0 +1,234 @@
+"""`ringfence.pdp.v1.DecisionService` messages to values and back.
+
+This is the hot path: a request is judged field by field with as little ceremony as the rules allow, and what most
+conditions never look at (arguments, context) is turned into plain values only when one asks.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence_kit.names import AgentName, is_resource_id
+from ringfence_kit.validation import Violations
+from ringfence_kit.wire import to_timestamp
+
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.explain import Explanation, RuleTrace, truth_of
+from ringfence_pdp.model import CheckRequest, Plain, Resource, Side, SideEffects, Verdict
+
+STRUCT_BYTES_MAX = 64 * 1024
+LABELS_MAX = 64
+BATCH_MAX = 256
+
+_ACTION = re.compile(r"[a-z0-9._:/-]{1,128}")
+_TOOL = re.compile(r"[a-z0-9._-]{1,128}")
+_HASH = re.compile(r"sha256-[0-9a-f]{64}")
+_DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]+")
+_LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?")
+
+_SIDES: Mapping[int, Side] = {pb.SIDE_CALLER: Side.CALLER, pb.SIDE_CALLEE: Side.CALLEE}
+_SIDE_EFFECTS: Mapping[int, SideEffects] = {
+    pb.SIDE_EFFECTS_READ: SideEffects.READ,
+    pb.SIDE_EFFECTS_REVERSIBLE: SideEffects.REVERSIBLE,
+    pb.SIDE_EFFECTS_IRREVERSIBLE: SideEffects.IRREVERSIBLE,
+}
+
+
+def check_request(request: pb.CheckRequest) -> CheckRequest:
+    """Build the question, or raise InvalidRequest with every violation."""
+    found = Violations()
+    subject, action = request.subject, request.action
+    agent = _subject(subject, found)
+    found.text(action.name, "action.name", max_bytes=128, pattern=_ACTION, shape="a-z, 0-9 and . _ : / -")
+    found.text(action.tool, "action.tool", max_bytes=128, pattern=_TOOL, shape="a-z, 0-9 and . _ -", required=False)
+    found.text(
+        action.tool_schema_hash,
+        "action.tool_schema_hash",
+        max_bytes=71,
+        pattern=_HASH,
+        shape="sha256- and 64 hex digits",
+        required=False,
+    )
+    if action.tool_schema_hash and not action.tool:
+        found.add("action.tool", "must be set with action.tool_schema_hash")
+    if not is_resource_id(request.environment):
+        found.add("environment", "must be the name of an environment: an RFC 1034 label such as prod")
+    found.text(request.session, "session", max_bytes=256, required=False)
+    if len(request.trace_id) not in (0, 16):
+        found.add("trace_id", "must be 16 bytes long, or empty")
+    side = found.enum(request.side, "side", _SIDES, default=Side.CALLER)
+    effects = found.enum(action.side_effects, "action.side_effects", _SIDE_EFFECTS, default=SideEffects.UNKNOWN)
+    resource = _resource(request.resource, found) if request.HasField("resource") else _NO_RESOURCE
+    arguments = _struct(action.arguments, "action.arguments", found) if action.HasField("arguments") else _nothing
+    context = _struct(request.context, "context", found) if request.HasField("context") else _nothing
+    found.raise_if_any()
+    return CheckRequest(
+        did=subject.did or None,
+        agent=agent,
+        action=action.name,
+        tool=action.tool or None,
+        tool_schema_hash=action.tool_schema_hash or None,
+        side_effects=found.ok(effects),
+        arguments=arguments,
+        resource=resource,
+        environment=request.environment,
+        side=found.ok(side),
+        session=request.session or None,
+        context=context,
+        trace_id=request.trace_id,
+    )
+
+
+def batch_items(request: pb.BatchCheckRequest) -> list[pb.CheckRequest]:
+    """Return the requests of a batch, each still to be judged; raise InvalidRequest for too many or none."""
+    found = Violations()
+    items = [item for _, item in found.items(request.requests, "requests", min_items=1, max_items=BATCH_MAX)]
+    found.raise_if_any()
+    return items
+
+
+def response_to_proto(answer: Answer) -> pb.CheckResponse:
+    """Return the answer."""
+    verdict = answer.decision.verdict
+    response = pb.CheckResponse(
+        effect=pb.Effect.ValueType(verdict.effect),
+        reason=pb.DecisionReason.ValueType(verdict.reason),
+        message=verdict.message,
+        decision_id=answer.decision_id,
+        effective_ring=answer.decision.ring,
+        trust_score=answer.decision.score,
+        rules=verdict.rules,
+        bundle_digest=answer.bundle_digest,
+        decide_time=to_timestamp(answer.decided_at),
+    )
+    facts = response.facts
+    facts.identity_revision = answer.identity_revision
+    facts.registry_revision = answer.registry_revision
+    facts.policy_revision = answer.policy_revision
+    if verdict.approval is not None:
+        approval = response.approval
+        approval.min_approvals = verdict.approval.min_approvals
+        approval.approver_groups.extend(verdict.approval.approver_groups)
+        approval.timeout_seconds = verdict.approval.timeout // 1_000
+    return response
+
+
+def explanation_to_proto(answer: Answer, explanation: Explanation) -> pb.ExplainResponse:
+    """Return the answer with its work shown."""
+    return pb.ExplainResponse(
+        response=response_to_proto(answer),
+        stages=[_stage(verdict) for verdict in explanation.stages],
+        rules=[_rule(trace) for trace in explanation.rules],
+        nearest_misses=explanation.nearest_misses,
+    )
+
+
+def plain(struct: Struct) -> Plain:
+    """Return a Struct as plain values. Its depth is bounded by the parser that read it (100 levels)."""
+    return {name: _plain_value(value) for name, value in struct.fields.items()}
+
+
+def _subject(subject: pb.Subject, found: Violations) -> AgentName | None:
+    if not subject.did and not subject.agent:
+        found.add("subject", "did or agent must be set")
+        return None
+    if subject.did:
+        found.text(subject.did, "subject.did", max_bytes=512, pattern=_DID, shape="did:method:id")
+    if not subject.agent:
+        return None
+    agent = _agent_name(subject.agent)
+    if agent is None:
+        found.add("subject.agent", "must have the form namespaces/{namespace}/agents/{agent}")
+    return agent
+
+
+def _agent_name(text: str) -> AgentName | None:
+    return AgentName.parse(text) if len(text) <= 160 else None
+
+
+def _resource(resource: pb.Resource, found: Violations) -> Resource:
+    under = found.at("resource")
+    under.text(resource.type, "type", max_bytes=128, required=False)
+    under.text(resource.id, "id", max_bytes=512, required=False)
+    under.text(resource.data_class, "data_class", max_bytes=63, required=False)
+    labels: Mapping[str, str] = {}
+    if resource.labels:
+        labels = under.mapping(
+            resource.labels,
+            "labels",
+            max_entries=LABELS_MAX,
+            keys=_LABEL_KEY,
+            keys_shape="a-z, 0-9 and . _ / - between letters or digits",
+            max_value_bytes=256,
+        )
+    return Resource(
+        type=resource.type or None, id=resource.id or None, data_class=resource.data_class or None, labels=labels
+    )
+
+
+def _struct(struct: Struct, field: str, found: Violations) -> Callable[[], Plain]:
+    if struct.ByteSize() > STRUCT_BYTES_MAX:
+        found.add(field, f"is larger than {STRUCT_BYTES_MAX} bytes")
+        return _nothing
+    made: list[Plain] = []
+
+    def read() -> Plain:
+        if not made:
+            made.append(plain(struct))
+        return made[0]
+
+    return read
+
+
+def _nothing() -> Plain:
+    return {}
+
+
+_NO_RESOURCE = Resource()
+
+
+def _plain_value(value: Value) -> object:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "number_value":
+            return value.number_value
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return plain(value.struct_value)
+        case "list_value":
+            return _plain_list(value.list_value)
+        case _:
+            return None
+
+
+def _plain_list(values: ListValue) -> list[object]:
+    return [_plain_value(value) for value in values.values]
+
+
+def _stage(verdict: Verdict) -> pb.StageTrace:
+    return pb.StageTrace(
+        stage=verdict.stage.value,
+        effect=pb.Effect.ValueType(verdict.effect),
+        reason=pb.DecisionReason.ValueType(verdict.reason),
+        detail=verdict.message,
+    )
+
+
+def _rule(trace: RuleTrace) -> pb.RuleTrace:
+    clauses = [
+        pb.ClauseTrace(
+            expression=clause.text,
+            result=pb.ConditionResult.ValueType(truth_of(clause.result)),
+            detail=clause.detail,
+        )
+        for clause in trace.clauses
+    ]
+    return pb.RuleTrace(
+        rule=trace.rule,
+        effect=pb.Effect.ValueType(trace.effect),
+        result=pb.ConditionResult.ValueType(trace.result),
+        clauses=clauses,
+    )

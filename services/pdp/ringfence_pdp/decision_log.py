@@ -1,0 +1,96 @@
+"""The decision log's near end: every decision into a spool on disk, and from there to telemetry's Merkle log.
+
+The rules:
+
+- a decision is handed to the spool before it is answered; the spool writes it with the next group, a few milliseconds
+  later, so no answer waits for the disk. A process that is killed in between loses those few, and nothing else;
+- a spool that is full or cannot be written makes `take` raise: what that means for the answer is for `decisions.py`;
+- delivery repeats a batch until telemetry acknowledges it; telemetry drops what it had. An entry that telemetry refuses
+  for good would hold up the rest: it is counted and logged as lost.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from ringfence.errors import RingfenceError
+from ringfence_kit.errors import Unavailable
+from ringfence_kit.spool import Position, SpooledItem
+
+_log = structlog.get_logger(__name__)
+
+
+class Offers(Protocol):
+    """The producer's side of a `ringfence_kit.spool.Spool`."""
+
+    def offer(self, item_id: str, payload: bytes, /) -> "asyncio.Future[Position]":
+        """Queue an item; the future tells when it is durable. Raises SpoolFull at once."""
+        ...
+
+
+class DecisionLog:
+    """Takes decisions while a spool is attached."""
+
+    def __init__(self, *, stops_when_full: bool) -> None:
+        self.stops_when_full = stops_when_full
+        """Whether to answer nothing at all while nothing can be logged."""
+        self.unlogged = 0
+        """Decisions answered, or refused, without an entry."""
+        self._spool: Offers | None = None
+        self._failing: Unavailable | None = None
+
+    def attach(self, spool: Offers) -> None:
+        """Use `spool` from now on."""
+        self._spool = spool
+
+    def take(self, decision_id: str, body: bytes) -> None:
+        """Hand over a decision. Raises Unavailable when it cannot be kept."""
+        if self._spool is None:
+            raise Unavailable(problem="the decision log is not open yet")
+        try:
+            self._spool.offer(decision_id, body).add_done_callback(self._kept)
+        except Unavailable:
+            self.unlogged += 1
+            raise
+        if self._failing is not None:
+            # Offered all the same: if the disk takes it, the log is well again.
+            self.unlogged += 1
+            raise self._failing
+
+    def count_lost(self, _decision_id: str) -> None:
+        """Count an entry that telemetry refused for good."""
+        self.unlogged += 1
+
+    def _kept(self, kept: "asyncio.Future[Position]") -> None:
+        if kept.cancelled():
+            return
+        error = kept.exception()
+        self._failing = error if isinstance(error, Unavailable) else None
+
+
+class AuditAppender(Protocol):
+    """Telemetry's AppendDecisions."""
+
+    async def __call__(self, entries: Sequence[tuple[str, bytes]], /) -> None:
+        """Append (decision id, body) pairs. Raises RingfenceError."""
+        ...
+
+
+REFUSED_FOR_GOOD = frozenset({"INVALID_REQUEST", "DECISION_ENTRY_INVALID", "DECISION_CONFLICT", "MESSAGE_TOO_LARGE"})
+"""Reasons that no repetition mends."""
+
+
+async def send_entries(append: AuditAppender, items: Sequence[SpooledItem], *, lost: Callable[[str], None]) -> None:
+    """Append a batch; one that is refused for good is appended item by item, and what is refused then is lost."""
+    try:
+        await append([(item.id, item.payload) for item in items])
+    except RingfenceError as error:
+        if error.reason not in REFUSED_FOR_GOOD:
+            raise
+        if len(items) > 1:
+            for item in items:
+                await send_entries(append, [item], lost=lost)
+            return
+        _log.error("decision_lost", decision_id=items[0].id, reason=error.reason, problem=str(error))
+        lost(items[0].id)

@@ -1,0 +1,155 @@
+"""The use case behind every door: may this caller ask, what is the answer, and is it in the log?
+
+One batch is decided on one basis: one policy, one state of the facts, one reading of the clock. A caller may ask about
+agents it speaks for; the services and administrators about all. Asking about somebody else's agent is refused before
+anything about it is revealed.
+"""
+
+from dataclasses import replace
+from typing import Protocol
+
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.clock import Clock, Instant, Millis
+from ringfence_kit.errors import NotPermitted, Unavailable
+from ringfence_kit.ids import NewId
+
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.case import Basis
+from ringfence_pdp.compile import CompiledBundle
+from ringfence_pdp.decide import decide
+from ringfence_pdp.decision_document import document
+from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.explain import Explanation, explain
+from ringfence_pdp.facts import Facts
+from ringfence_pdp.model import CheckRequest, Decision, Effect, Reason
+from ringfence_pdp.policy_state import InForce, PolicyState
+
+TRUSTED_RINGS = 1
+"""Agents up to this ring are denied what cannot be logged: they could do the most with it."""
+
+
+class KnownAgents(Protocol):
+    """What is known of agents, and how old that is."""
+
+    @property
+    def facts(self) -> Facts:
+        """Every agent known at this moment."""
+        ...
+
+    def identity_age(self, now: Instant) -> Millis | None:
+        """Return how long ago identity was last heard; None means never."""
+        ...
+
+
+class Decisions:
+    """Answers questions; everything it needs is in memory."""
+
+    def __init__(
+        self,
+        *,
+        policy: PolicyState[CompiledBundle],
+        agents: KnownAgents,
+        log: DecisionLog,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._policy = policy
+        self._agents = agents
+        self._log = log
+        self._clock = clock
+        self._new_id = new_id
+
+    def sitting(self) -> "Sitting":
+        """Return what decides on this moment's basis."""
+        in_force, now = self._policy.current, self._clock.now()
+        basis = Basis(
+            bundle=in_force.compiled,
+            kill_switches=in_force.kill_switches,
+            facts=self._agents.facts,
+            now=now,
+            identity_age=self._agents.identity_age(now),
+        )
+        return Sitting(basis, in_force, self._log, self._new_id)
+
+
+class Sitting:
+    """Decides on one basis: one request, or a batch of them."""
+
+    __slots__ = ("_basis", "_in_force", "_log", "_new_id")
+
+    def __init__(self, basis: Basis, in_force: InForce[CompiledBundle], log: DecisionLog, new_id: NewId) -> None:
+        self._basis = basis
+        self._in_force = in_force
+        self._log = log
+        self._new_id = new_id
+
+    def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer:
+        """Decide and log. `asked` are the request's own bytes, of which the log keeps a digest.
+
+        Raises NotPermitted, and Unavailable when nothing can be logged and the pdp is configured to stop then.
+        """
+        refuse_strangers(caller, request, self._basis.facts)
+        answer = self._answer(decide(self._basis, request))
+        try:
+            self._log.take(answer.decision_id, document(request, answer, self._basis.facts, asked))
+        except Unavailable as unlogged:
+            if self._log.stops_when_full:
+                raise
+            return _without_log(answer, unlogged)
+        return answer
+
+    def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
+        """Decide as `check` does and show the work; nothing is logged."""
+        refuse_strangers(caller, request, self._basis.facts)
+        explanation = explain(self._basis, request)
+        return self._answer(explanation.decision), explanation
+
+    def _answer(self, decision: Decision) -> Answer:
+        bundle = self._in_force.bundle
+        facts = self._basis.facts
+        return Answer(
+            decision=decision,
+            decision_id=self._new_id(),
+            bundle_digest=bundle.digest if bundle is not None else "",
+            identity_revision=facts.identity_revision,
+            registry_revision=facts.registry_revision,
+            policy_revision=self._in_force.revision,
+            decided_at=self._basis.now,
+        )
+
+
+def _without_log(answer: Answer, unlogged: Unavailable) -> Answer:
+    """Return what is answered when the answer cannot be logged: the most trusted are denied."""
+    decision = answer.decision
+    if decision.ring > TRUSTED_RINGS or decision.effect is Effect.DENY:
+        return answer
+    message = (
+        f"agents in ring {decision.ring} are denied what cannot be logged: {unlogged.message}; "
+        "see that telemetry takes the log, and that the disk has room"
+    )
+    verdict = replace(
+        decision.verdict, effect=Effect.DENY, reason=Reason.LOG_UNAVAILABLE, message=message, approval=None
+    )
+    return replace(answer, decision=Decision(verdict, decision.ring, decision.score))
+
+
+def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> None:
+    """Raise NotPermitted unless `caller` may ask about the request's agent.
+
+    An agent is known by the name or DID its credential is bound to, whichever the request used: so both are tried,
+    those of the request and those the facts join to them.
+    """
+    if caller.has(Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR):
+        return
+    identity = facts.identity(request.did, request.agent, request.environment)
+    if identity is not None:
+        mine = caller.speaks_for(identity.did) or caller.speaks_for(identity.resource_name)
+    else:
+        named = (request.did, str(request.agent) if request.agent is not None else None)
+        mine = all(caller.speaks_for(name) for name in named if name is not None)
+    if not mine:
+        raise NotPermitted(
+            principal=caller.principal,
+            action=f"ask about {request.did or request.agent}",
+            needed="to be that agent, a gateway bound to it, or platform-admin",
+        )
