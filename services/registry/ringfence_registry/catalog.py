@@ -20,8 +20,8 @@ from ringfence_registry.filtering.compiler import Filter
 from ringfence_registry.index import TermIndex
 from ringfence_registry.model import AGENT, Agent
 
-PAGE_WORK = 100_000
-"""Comparisons one page may cost: some tens of milliseconds."""
+PAGE_WORK = 25_000
+"""Comparisons one page may cost: some tens of milliseconds at most."""
 PAGE_BYTES = 2_000_000
 """Stored bytes one page may hold: gRPC clients refuse messages over 4 MiB."""
 

@@ -5,7 +5,7 @@ needs to know: the terms of which every match carries at least one.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -207,13 +207,20 @@ def _is_set(field: Field[T]) -> Callable[[T], bool]:
 
 
 def _contains(read: Callable[[T], str], value: Text) -> Callable[[T], bool]:
-    pattern = Pattern.of(value.text, value.stars).anywhere().folded()
-    return lambda resource: bool(text := read(resource)) and pattern.matches(text.casefold())
+    inside = _inside(value)
+    return lambda resource: bool(text := read(resource)) and inside(text.casefold())
 
 
-def _any_contains(read: Callable[[T], Any], value: Text) -> Callable[[T], bool]:
-    pattern = Pattern.of(value.text, value.stars).anywhere().folded()
-    return lambda resource: any(pattern.matches(each.casefold()) for each in read(resource))
+def _any_contains(read: Callable[[T], Iterable[str]], value: Text) -> Callable[[T], bool]:
+    inside = _inside(value)
+    return lambda resource: any(inside(each.casefold()) for each in read(resource))
+
+
+def _inside(value: Text) -> Callable[[str], bool]:
+    if not value.stars:
+        wanted = value.text.casefold()
+        return lambda folded: wanted in folded
+    return Pattern.of(value.text, value.stars).anywhere().folded().matches
 
 
 def _refuse_order(name: str, said: Restriction) -> None:

@@ -108,6 +108,9 @@ class FieldTable(Generic[T]):
         self.searched = tuple(
             field for field in fields.values() if isinstance(field, TextField | TextsField) and field.searched
         )
+        self._indexed = tuple(
+            read_terms for name, field in fields.items() if (read_terms := _term_reader(name, field)) is not None
+        )
 
     def resolve(self, path: tuple[str, ...], column: int) -> tuple[str, Field[T]]:
         """Return the field that `path` names, with its canonical name; one value of a map is a text of its own."""
@@ -122,21 +125,26 @@ class FieldTable(Generic[T]):
 
     def terms_of(self, resource: T) -> Iterator[Term]:
         """Yield the terms of every indexed field; a term may come twice."""
-        for name, field in self._fields.items():
-            match field:
-                case TextField(indexed=True) | ChoiceField(indexed=True):
-                    if value := field.read(resource):
-                        yield Term(name, value)
-                case TextsField(indexed=True):
-                    yield from (Term(name, value) for value in field.read(resource))
-                case MapField(indexed=True):
-                    yield from (Term(f"{name}.{key}", value) for key, value in field.read(resource).items())
+        for read_terms in self._indexed:
+            yield from read_terms(resource)
 
     def _unknown(self, dotted: str) -> str:
         names = [*self._fields, *self._aliases]
         close = difflib.get_close_matches(dotted[:64], names, n=3)
         advice = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(sorted(self._fields))}"
         return f"unknown field {quoted(dotted)}; {advice}"
+
+
+def _term_reader(name: str, field: Field[T]) -> Callable[[T], Iterable[Term]] | None:
+    match field:
+        case TextField(read=read_text, indexed=True) | ChoiceField(read=read_text, indexed=True):
+            return lambda resource: (Term(name, value),) if (value := read_text(resource)) else ()
+        case TextsField(read=read_texts, indexed=True):
+            return lambda resource: [Term(name, value) for value in read_texts(resource)]
+        case MapField(read=read_map, indexed=True):
+            return lambda resource: [Term(f"{name}.{key}", value) for key, value in read_map(resource).items()]
+        case _:
+            return None
 
 
 def _value_in(field: MapField[T], key: str) -> TextField[T]:
