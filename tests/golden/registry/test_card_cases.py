@@ -15,6 +15,7 @@ from ringfence_registry.errors import CardInvalid
 HERE = Path(__file__).parent
 CARDS = sorted((HERE / "cards").glob("*.json"))
 REFUSED = sorted((HERE / "refused_cards").glob("*.json"))
+EXAMPLES = sorted((HERE.parents[2] / "services" / "registry" / "examples").glob("*.json"))
 
 
 def expected(case: Path, actual: object) -> object:
@@ -44,3 +45,8 @@ def test_a_refused_card_is_told_every_reason(case: Path) -> None:
 def test_every_generation_has_a_case() -> None:
     dialects = {read_card(case.read_bytes()).facts.dialect.value for case in CARDS}
     assert dialects == {"0.2", "0.3", "1.0", "HYBRID"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_the_examples_are_cards_nobody_has_to_remark_on(example: Path) -> None:
+    assert read_card(example.read_bytes()).facts.findings == ()
