@@ -1,0 +1,252 @@
+"""Who may ask, what is logged, and what happens when nothing can be."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import grpc
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+from ringfence.errors import Details, RingfenceError
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.clock import Instant, ManualClock, Millis
+from ringfence_kit.errors import NotPermitted, Unavailable
+from ringfence_kit.ids import counting_ids
+from ringfence_kit.spool import Position, SpooledItem, SpoolFull
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.compile import CompiledBundle, compile_files
+from ringfence_pdp.decide import decide
+from ringfence_pdp.decision_document import document, input_digest
+from ringfence_pdp.decision_log import DecisionLog, send_entries
+from ringfence_pdp.decisions import Decisions
+from ringfence_pdp.facts import Facts
+from ringfence_pdp.model import CheckRequest, Effect, Reason, Resource
+from ringfence_pdp.policy_state import PolicyState
+from support.pdp.world import ANALYST, NOW, ask, basis, bundle, facts_of, identity, policy, registered
+
+ADMIN = Caller(principal="dev:operator", roles=frozenset({Role.PLATFORM_ADMIN}))
+DID = identity().did
+
+
+@dataclass
+class Agents:
+    """What is known, as a test says it is."""
+
+    facts: Facts = field(default_factory=facts_of)
+    age: Millis | None = Millis(200)
+
+    def identity_age(self, now: Instant) -> Millis | None:
+        return self.age
+
+
+class Tray:
+    """A spool that keeps what it is offered in a list, until a test says that it is full or broken."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[str, bytes]] = []
+        self.full = False
+        self.breaks: Exception | None = None
+
+    def offer(self, item_id: str, payload: bytes) -> "asyncio.Future[Position]":
+        if self.full:
+            raise SpoolFull(used_bytes=10, max_bytes=10)
+        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        if self.breaks is not None:
+            kept.set_exception(self.breaks)
+        else:
+            self.items.append((item_id, payload))
+            kept.set_result(Position(len(self.items)))
+        return kept
+
+
+class Desk:
+    """The use case over a world a test can change."""
+
+    def __init__(self, *, stops_when_full: bool = False) -> None:
+        self.agents = Agents()
+        self.tray = Tray()
+        self.log = DecisionLog(stops_when_full=stops_when_full)
+        self.log.attach(self.tray)
+        self.policy: PolicyState[CompiledBundle] = PolicyState(compile_files)
+        compiled = bundle(policy("{name: read, match: {actions: ['read_*', 'write_*']}, effect: ALLOW}"))
+        self.policy.current = replace(self.policy.current, compiled=compiled)
+        self.decisions = Decisions(
+            policy=self.policy,
+            agents=self.agents,
+            log=self.log,
+            clock=ManualClock(NOW),
+            new_id=counting_ids(),
+        )
+
+    def check(self, request: CheckRequest | None = None, caller: Caller = ADMIN) -> Answer:
+        return self.decisions.sitting().check(request or ask(), caller, b"asked")
+
+
+def agent_caller(did: str = DID) -> Caller:
+    return Caller(principal=did, roles=frozenset({Role.AGENT}), environment="prod")
+
+
+def gateway(*agents: str) -> Caller:
+    return Caller(principal="gw", roles=frozenset({Role.GATEWAY}), agents=frozenset(agents))
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        ADMIN,
+        Caller(principal="svc", roles=frozenset({Role.SERVICE})),
+        agent_caller(),
+        gateway(DID),
+        gateway(str(ANALYST)),
+    ],
+    ids=["administrator", "service", "itself", "its gateway by did", "its gateway by name"],
+)
+async def test_whoever_speaks_for_an_agent_may_ask_by_its_did_or_name(caller: Caller) -> None:
+    desk = Desk()
+    assert desk.check(ask(did=DID, agent=None), caller).decision.effect is Effect.ALLOW
+    assert desk.check(ask(did=None, agent=ANALYST), caller).decision.effect is Effect.ALLOW
+
+
+@pytest.mark.parametrize(
+    "caller", [agent_caller("did:webvh:other:prod"), gateway("did:webvh:other:prod"), gateway()], ids=str
+)
+async def test_nobody_asks_about_agents_of_others_known_or_not(caller: Caller) -> None:
+    desk = Desk()
+    for request in (ask(), ask(did="did:webvh:unknown:prod", agent=None)):
+        with pytest.raises(NotPermitted):
+            desk.check(request, caller)
+    with pytest.raises(NotPermitted):
+        desk.decisions.sitting().explain(ask(), caller)
+    assert desk.tray.items == []
+
+
+async def test_a_foreign_did_beside_ones_own_name_opens_nothing() -> None:
+    """The DID says whose question it is; the name beside it makes a contradiction, not a permission."""
+    desk = Desk()
+    other = identity(replace(ANALYST, agent="other"))
+    desk.agents.facts = facts_of(identity(), registered(), other)
+    with pytest.raises(NotPermitted):
+        desk.check(ask(did=other.did, agent=ANALYST), gateway(str(ANALYST)))
+
+
+async def test_every_decision_is_in_the_log_under_its_id() -> None:
+    desk = Desk()
+    answers = [desk.check(), desk.check(ask(action="delete_table"))]
+    assert [item_id for item_id, _ in desk.tray.items] == [answer.decision_id for answer in answers]
+    logged = json.loads(desk.tray.items[1][1])
+    assert (logged["effect"], logged["reason"], logged["did"]) == ("DENY", "NO_MATCH", DID)
+    assert logged["input_digest"] == input_digest(answers[1].decision_id, b"asked")
+
+
+async def test_explaining_is_not_logged() -> None:
+    desk = Desk()
+    answer, explanation = desk.decisions.sitting().explain(ask(), ADMIN)
+    assert answer.decision == explanation.decision == desk.check().decision
+    assert len(desk.tray.items) == 1
+
+
+async def test_the_most_trusted_are_denied_what_cannot_be_logged() -> None:
+    desk = Desk()
+    desk.agents.facts = facts_of(identity(ring=1), registered())
+    desk.tray.full = True
+    answer = desk.check()
+    assert (answer.decision.effect, answer.decision.reason) == (Effect.DENY, Reason.LOG_UNAVAILABLE)
+    assert "telemetry" in answer.decision.verdict.message
+    assert desk.log.unlogged == 1
+
+
+async def test_the_others_are_answered_and_the_missing_entry_is_counted() -> None:
+    desk = Desk()
+    desk.tray.full = True
+    assert desk.check().decision.effect is Effect.ALLOW
+    assert desk.log.unlogged == 1
+
+
+async def test_configured_to_stop_nothing_is_answered_that_cannot_be_logged() -> None:
+    desk = Desk(stops_when_full=True)
+    desk.tray.full = True
+    with pytest.raises(Unavailable):
+        desk.check()
+
+
+async def test_a_disk_that_fails_is_noticed_and_so_is_its_recovery() -> None:
+    desk = Desk(stops_when_full=True)
+    desk.tray.breaks = Unavailable(problem="no space left")
+    desk.check()
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="no space left"):
+        desk.check()
+    desk.tray.breaks = None
+    with pytest.raises(Unavailable):
+        desk.check()
+    await asyncio.sleep(0)
+    desk.check()
+
+
+async def test_before_the_log_is_open_nothing_trusted_is_answered() -> None:
+    log = DecisionLog(stops_when_full=False)
+    with pytest.raises(Unavailable, match="not open"):
+        log.take("id", b"{}")
+
+
+ANSWER = Answer(
+    decision=decide(basis(bundle(policy("{name: read, match: {actions: ['*']}, effect: ALLOW}"))), ask()),
+    decision_id="00000000-0000-4000-8000-000000000001",
+    bundle_digest="",
+    identity_revision=7,
+    registry_revision=5,
+    policy_revision=3,
+    decided_at=NOW,
+)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(session=texts, resource=texts, rules=st.lists(texts, max_size=3), ring=st.integers(-1, 3))
+def test_the_document_is_in_canonical_form(session: str, resource: str, rules: list[str], ring: int) -> None:
+    """RFC 8785, against its reference implementation."""
+    verdict = replace(ANSWER.decision.verdict, rules=tuple(rules))
+    answer = replace(ANSWER, decision=ANSWER.decision._replace(verdict=verdict, ring=ring))
+    request = replace(ask(), session=session or None, resource=Resource(id=resource or None))
+    body = document(request, answer, facts_of(), b"asked")
+    assert body == rfc8785.dumps(json.loads(body))
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_equal_questions_do_not_look_equal_and_different_ones_never_do(one: bytes, other: bytes) -> None:
+    assert input_digest("a" * 36, one) != input_digest("b" * 36, one)
+    assert (input_digest("a" * 36, one) == input_digest("a" * 36, other)) == (one == other)
+
+
+def refused(reason: str) -> RingfenceError:
+    """What telemetry answers."""
+    return RingfenceError("refused", details=Details(reason=reason), code=grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def items(*ids: str) -> list[SpooledItem]:
+    return [SpooledItem(Position(n), item_id, b"{}", NOW) for n, item_id in enumerate(ids, start=1)]
+
+
+async def test_an_entry_refused_for_good_does_not_hold_up_the_others() -> None:
+    taken: list[str] = []
+    lost: list[str] = []
+
+    async def append(entries: Sequence[tuple[str, bytes]]) -> None:
+        if any(decision_id == "bad" for decision_id, _ in entries):
+            raise refused("DECISION_ENTRY_INVALID")
+        taken.extend(decision_id for decision_id, _ in entries)
+
+    await send_entries(append, items("a", "bad", "b"), lost=lost.append)
+    assert (taken, lost) == (["a", "b"], ["bad"])
+
+
+async def test_a_refusal_that_may_pass_is_left_to_be_tried_again() -> None:
+    async def append(entries: Sequence[tuple[str, bytes]]) -> None:
+        raise refused("UNAVAILABLE")
+
+    lost: list[str] = []
+    with pytest.raises(RingfenceError):
+        await send_entries(append, items("a"), lost=lost.append)
