@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import DAY, Millis
@@ -22,6 +23,13 @@ ITSELF = Caller(principal="did:web:dev.id.example.com:agents:ledger", roles=froz
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[ServedRegistry]:
     async with served_registry(tmp_path) as served:
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def untouched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedRegistry]:
+    """One registry for all tests that are refused, and so leave it as it was."""
+    async with served_registry(tmp_path_factory.mktemp("untouched")) as served:
         yield served
 
 
@@ -49,6 +57,7 @@ async def test_an_agent_that_is_not_there(registry: ServedRegistry, method: str)
     assert (refused.code, refused.reason, refused.metadata) == ("NOT_FOUND", "AGENT_NOT_FOUND", {"name": LEDGER})
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("method", ["GetAgent", "GetCard"])
 @pytest.mark.parametrize(
     "name",
@@ -62,9 +71,9 @@ async def test_an_agent_that_is_not_there(registry: ServedRegistry, method: str)
         "x" * 9_999,
     ],
 )
-async def test_a_name_that_is_none(registry: ServedRegistry, method: str, name: str) -> None:
+async def test_a_name_that_is_none(untouched: ServedRegistry, method: str, name: str) -> None:
     request = {"GetAgent": pb.GetAgentRequest, "GetCard": pb.GetCardRequest}[method](name=name)
-    refused = await refusal(getattr(registry.stub(), method)(request))
+    refused = await refusal(getattr(untouched.stub(), method)(request))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert "namespaces/{namespace}/agents/{agent}" in refused.violations["name"]
 
@@ -145,6 +154,7 @@ async def test_a_page_of_large_agents_stays_under_what_clients_take(registry: Se
     assert pages == 3
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("said", "reason", "field"),
     [
@@ -167,9 +177,9 @@ async def test_a_page_of_large_agents_stays_under_what_clients_take(registry: Se
     ],
 )
 async def test_a_list_that_cannot_be_made(
-    registry: ServedRegistry, said: dict[str, Any], reason: str, field: str
+    untouched: ServedRegistry, said: dict[str, Any], reason: str, field: str
 ) -> None:
-    refused = await refusal(listed(registry, **said))
+    refused = await refusal(listed(untouched, **said))
     assert (refused.code, refused.reason, list(refused.violations)) == ("INVALID_ARGUMENT", reason, [field])
 
 

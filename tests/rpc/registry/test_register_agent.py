@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from ringfence.registry.v1 import registry_pb2 as pb
 from support.registry.agents import CARD
 from support.registry.served import (
@@ -26,6 +27,13 @@ GOLDEN_CARDS = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.j
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[ServedRegistry]:
     async with served_registry(tmp_path) as served:
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def untouched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedRegistry]:
+    """One registry for all tests that are refused, and so leave it as it was."""
+    async with served_registry(tmp_path_factory.mktemp("untouched")) as served:
         yield served
 
 
@@ -80,6 +88,7 @@ async def test_what_is_output_only_is_ignored(registry: ServedRegistry) -> None:
 LONG = "x" * 70_000
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("changed", "field", "problem"),
     [
@@ -150,12 +159,12 @@ LONG = "x" * 70_000
     ],
 )
 async def test_a_field_that_breaks_its_rule_is_named(
-    registry: ServedRegistry, changed: dict[str, Any], field: str, problem: str
+    untouched: ServedRegistry, changed: dict[str, Any], field: str, problem: str
 ) -> None:
-    refused = await refusal(registry.stub().RegisterAgent(registration(**changed)))
+    refused = await refusal(untouched.stub().RegisterAgent(registration(**changed)))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert problem in refused.violations[field]
-    listed = await registry.stub().ListAgents(pb.ListAgentsRequest(parent="namespaces/-", show_retired=True))
+    listed = await untouched.stub().ListAgents(pb.ListAgentsRequest(parent="namespaces/-", show_retired=True))
     assert (list(listed.agents), listed.revision) == ([], 0)
 
 
@@ -167,6 +176,7 @@ async def test_everything_wrong_is_said_at_once(registry: ServedRegistry) -> Non
     }
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("card", "field", "problem"),
     [
@@ -185,9 +195,9 @@ async def test_everything_wrong_is_said_at_once(registry: ServedRegistry) -> Non
     ],
 )
 async def test_a_card_that_cannot_be_admitted_is_told_why_and_where(
-    registry: ServedRegistry, card: bytes, field: str, problem: str
+    untouched: ServedRegistry, card: bytes, field: str, problem: str
 ) -> None:
-    refused = await refusal(registry.stub().RegisterAgent(registration(card=card)))
+    refused = await refusal(untouched.stub().RegisterAgent(registration(card=card)))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "CARD_INVALID")
     assert problem in refused.violations[field]
 
