@@ -44,6 +44,10 @@ class ScriptedSource(Generic[A]):
             self._steps.put_nowait(step)
         await self._steps.join()
 
+    def hand_on(self, step: Step[A]) -> None:
+        """Hand on a step, whatever becomes of it."""
+        self._steps.put_nowait(step)
+
     def fail(self, error: RingfenceError) -> None:
         """End the watch with `error`."""
         self._steps.put_nowait(error)

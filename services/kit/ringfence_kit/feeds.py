@@ -3,7 +3,10 @@
 No hot path calls another service; it reads the view its feed keeps. The rules:
 
 - readers see a whole view or the one before it: a state that begins anew is built aside and put in place when complete;
-- every change, and every bookmark of a complete view, is a sign of life; the age of a feed is the time since the last;
+- every change, and every bookmark of a complete view, is a sign of life; the age of a feed is the time since the last.
+  A change does not make a late feed young: it may be the first of many that were missed, and only a bookmark, or the
+  end of a state, says that nothing is missing;
+- a change that cannot be taken is no sign of life and ends the stream: the view ages until a whole state was taken;
 - silence is counted in heartbeats slept as well as on the clock, so a clock set back does not make an old view young;
 - a feed that is silent for `cut_after` is cut: it says so, doubts its stream and opens another, and goes on trying for
   ever. What a cut feed means is for the consumer to decide, by `age` and `state`.
@@ -77,8 +80,8 @@ class Feed(Generic[A, ViewT]):
     """Keeps a view of another service current inside `async with feed.following()`.
 
     `new_source` opens a watch with initial state; `new_view` makes an empty view; `take` puts one change into one, in
-    order, and must neither block nor fail. `on_change` is called on the event loop after every sign of life and every
-    heartbeat without one.
+    order, and must not block; what it cannot read it had better make less of than fail. `on_change` is called on the
+    event loop after every sign of life and every heartbeat without one.
     """
 
     def __init__(
@@ -153,11 +156,17 @@ class Feed(Generic[A, ViewT]):
             except RingfenceError as error:
                 # Not what a new stream mends at once (a grant that is missing, a certificate): somebody must act, and
                 # until then the feed is silent and ages.
-                self._problem = str(error)
-                _log.warning("feed_refused", feed=self.name, problem=self._problem)
-                self._on_change()
+                _log.warning("feed_refused", feed=self.name, problem=str(error))
+                self._broke(str(error))
+            except Exception as error:  # noqa: BLE001 - a record nobody foresaw must cut one feed, not end the service
+                _log.exception("feed_unreadable", feed=self.name)
+                self._broke(f"a change could not be taken: {error!r}")
             self._building = None
             await self._clock.sleep(self._heartbeat)
+
+    def _broke(self, problem: str) -> None:
+        self._problem = problem
+        self._on_change()
 
     def _receive(self, step: Step[A]) -> None:
         self._beats_without_step = 0
@@ -176,6 +185,9 @@ class Feed(Generic[A, ViewT]):
             case Changed(revision=revision, change=change, answer=answer):
                 self._take(self.view, change, answer)
                 self.revision = revision
+                if self.state(self._clock.now()) is not FeedState.LIVE:
+                    self._on_change()
+                    return
             case _ if self._building is not None:
                 return
             case _:

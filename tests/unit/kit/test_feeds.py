@@ -11,6 +11,8 @@ from ringfence_kit.clock import HOUR, Instant, ManualClock, Millis
 from ringfence_kit.feeds import HEARTBEAT, Feed, FeedState, why_not_believed
 from support.scripted_source import ScriptedSource, Word
 
+UNREADABLE = "unreadable"
+
 
 class RefusedError(RingfenceError):
     code = grpc.StatusCode.PERMISSION_DENIED
@@ -33,6 +35,8 @@ class Following:
         )
 
     def take(self, view: dict[str, str], change: Change, word: Word) -> None:
+        if word.name == UNREADABLE:
+            raise ValueError("unheard of")
         if change is Change.DELETED:
             view.pop(word.name, None)
         else:
@@ -132,6 +136,41 @@ async def test_silence_ages_a_feed_and_a_word_makes_it_young_again() -> None:
         assert seen == [FeedState.LIVE, FeedState.LIVE, FeedState.LATE, FeedState.CUT]
         await words.say(Bookmark(7))
         assert words.state() is FeedState.LIVE
+
+
+async def test_a_change_keeps_a_live_feed_young() -> None:
+    async with following() as words:
+        await words.say(*STATE)
+        for revision in range(8, 14):
+            await words.beats(1)
+            await words.say(word(revision, "a", "more", Change.MODIFIED))
+            assert words.state() is FeedState.LIVE
+
+
+async def test_a_change_does_not_revive_a_late_feed_a_bookmark_does() -> None:
+    """After a cut the first change is old news; what matters may still be on its way."""
+    async with following() as words:
+        await words.say(*STATE)
+        await words.beats(3)
+        await words.say(word(8, "a", "old news", Change.MODIFIED))
+        assert (words.feed.view["a"], words.feed.revision) == ("old news", 8)
+        assert words.state() is FeedState.CUT
+        await words.say(Bookmark(9))
+        assert words.state() is FeedState.LIVE
+
+
+async def test_a_change_that_cannot_be_taken_ages_the_feed_until_a_whole_state_was() -> None:
+    async with following() as words:
+        await words.say(*STATE)
+        words.sources[-1].hand_on(word(8, UNREADABLE, "", Change.MODIFIED))
+        await settle()
+        words.sources.append(ScriptedSource[Word]())
+        assert "could not be taken: ValueError('unheard of')" in words.feed.report(words.clock.now()).problem
+        await words.beats(4)
+        assert words.state() is FeedState.CUT
+        assert words.feed.view == {"a": "one", "b": "two"}
+        await words.say(StateBegins(), word(9, "c", "new"), StateComplete(9))
+        assert (words.feed.view, words.state()) == ({"c": "new"}, FeedState.LIVE)
 
 
 async def test_a_clock_set_back_makes_no_old_view_young() -> None:
