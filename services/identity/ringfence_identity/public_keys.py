@@ -6,6 +6,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType, Protocol
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +18,8 @@ from ringfence_identity.canonical_json import base64url
 
 Thumbprint = NewType("Thumbprint", str)
 """The RFC 7638 SHA-256 thumbprint of a key, base64url without padding."""
+
+KEYS_REMEMBERED = 10_000
 
 _ED25519_MULTICODEC = b"\xed\x01"
 _MULTIBASE_BASE58 = "z"
@@ -85,8 +88,9 @@ def import_key(raw: bytes) -> PublicKey:
     return PublicKey(raw)
 
 
+@lru_cache(maxsize=KEYS_REMEMBERED)
 def from_multibase(text: str) -> PublicKey:
-    """Return the key written as `z6Mk…`."""
+    """Return the key written as `z6Mk…`. Judging one takes longer than verifying with it: good ones are remembered."""
     if not text.startswith(_MULTIBASE_BASE58):
         raise PublicKeyError("not base58btc multibase: it must start with z")
     try:

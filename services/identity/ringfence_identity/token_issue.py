@@ -5,6 +5,7 @@ use is committed before the token is handed out.
 """
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 
 from ringfence_kit.clock import Instant
@@ -34,8 +35,9 @@ from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.timestamps import whole_second
 from ringfence_identity.tokens import AccessToken, expiry, sign_token
 
-FORGOTTEN_AT_ONCE = 20
-"""How many expired one-time values each issue clears away: more than it adds, so they never pile up."""
+FORGET_EVERY = 64
+FORGOTTEN_AT_ONCE = 4 * FORGET_EVERY
+"""Each so many issues clear away expired one-time values: more than were added meanwhile, so they never pile up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +75,15 @@ class TokenIssue:
         self._snapshot = snapshot
         self._writer = writer
         self._new_id = new_id
+        self._issues = itertools.count(1)
 
     async def issue(self, wanted: IssueToken, *, now: Instant) -> IssuedToken:
         """Return a token for the agent that signed the assertion."""
         read = read_assertion(wanted.assertion)
         registrar, identity = self._agent(read)
         issuer = registrar.environment.issuer
-        assertion = check_assertion(read, key=from_multibase(identity.key), issuer=issuer, now=now)
+        holder = from_multibase(identity.key)
+        assertion = check_assertion(read, key=holder, issuer=issuer, now=now)
         scopes = wanted.scopes or identity.content.permissions
         await self._spend(identity, assertion, scopes, now)
         ring = ring_at(identity.trust.state, now)
@@ -92,7 +96,7 @@ class TokenIssue:
             environment=identity.environment,
             ring=ring,
             scopes=scopes,
-            holder=from_multibase(identity.key).thumbprint,
+            holder=holder.thumbprint,
             birth_certificate_hash=identity.certificate_hash,
             revocation_epoch=identity.revocation_epoch,
             issued_at=whole_second(now),
@@ -114,6 +118,7 @@ class TokenIssue:
 
     async def _spend(self, read: AgentIdentity, assertion: Assertion, scopes: tuple[str, ...], now: Instant) -> None:
         """Use up the assertion for good, with the agent as it stands in the same transaction."""
+        housekeeping = next(self._issues) % FORGET_EVERY == 0
         key = hashlib.sha256(f"{read.did}\n{assertion.jti}".encode()).hexdigest()
 
         def work(tx: IdentityTx) -> None:
@@ -122,7 +127,8 @@ class TokenIssue:
             _require_scopes(identity, scopes)
             if not tx.spend(Purpose.ASSERTION, key, until=Instant(assertion.expires_at + SKEW)):
                 raise AssertionReplayed(jti=assertion.jti)
-            tx.forget_spent(before=now, limit=FORGOTTEN_AT_ONCE)
+            if housekeeping:
+                tx.forget_spent(before=now, limit=FORGOTTEN_AT_ONCE)
 
         await self._writer.write(work, mutation=Mutation(principal=read.did, at=now), result=type(None))
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from did_webvh.core.state import DocumentState
 from did_webvh.verify import WebvhVerifier
-from ringfence_identity.did import AgentDid, Host, RegistrarDid, Scid
+from ringfence_identity import base58
+from ringfence_identity.canonical_json import digest
+from ringfence_identity.did import AgentDid, Host, RegistrarDid, Scid, multihash_of
 from ringfence_identity.did_document import SCID_PLACEHOLDER, agent_document, web_document
 from ringfence_identity.did_log import (
     LogEntry,
@@ -17,12 +19,12 @@ from ringfence_identity.did_log import (
     scid_of,
     update_log,
 )
-from ringfence_identity.did_log_check import DidLogError, check_log
+from ringfence_identity.did_log_check import DidLogError, check_log, stored_entry
 from ringfence_identity.public_keys import public_key_of
 from ringfence_kit.clock import DAY, MINUTE, SECOND, Instant
 from ringfence_kit.errors import Unavailable
 from support.identity import webvh_resolver
-from support.identity.keys import seeded_key
+from support.identity.keys import encoding, seeded_key
 
 HOST = Host("prod.id.ringfence.internal")
 REGISTRAR = RegistrarDid(Scid("QmRRaLXwc6BjBuBPosSupJwEQ8w9f3znP7yfbpGfwcnLr6"), HOST)
@@ -156,6 +158,12 @@ def edited(index: int, edit: Callable[[dict[str, Any]], None]) -> str:
     [
         ("", "empty"),
         ("[]", "not a JSON object"),
+        (" " * (5 * 1024 * 1024 + 1), "larger than"),
+        (edited(0, lambda entry: entry.update(versionTime=1)), "versionTime is not a string"),
+        (edited(0, lambda entry: entry.update(state=[])), "state is not an object"),
+        (edited(1, lambda entry: entry["parameters"].update(updateKeys="z6Mk")), "missing or not a list"),
+        (edited(0, lambda entry: entry["parameters"].update(scid=None)), "SCID is not the DID's"),
+        (edited(0, lambda entry: entry["state"].update(extra=2**60)), "no canonical form"),
         ('{"versionId": "1-x", "versionId": "1-y"}', "named twice"),
         (edited(0, lambda entry: entry.pop("proof")), "other members"),
         (edited(0, lambda entry: entry.update(extra=1)), "other members"),
@@ -198,6 +206,32 @@ def test_a_log_is_no_proof_of_another_did() -> None:
     other = AgentDid(REGISTRAR.scid, HOST)
     with pytest.raises(DidLogError, match="another DID"):
         check_log(text_of(history()), did=other, now=Instant(NOW + 2 * DAY))
+
+
+def test_a_weak_update_key_is_refused_even_when_it_was_committed_to() -> None:
+    weak = "z" + base58.encode(b"\xed\x01" + encoding(1, 0))
+    entry = json.loads(first_entry().line)
+    entry["parameters"]["updateKeys"] = [weak]
+    entry["proof"][0]["verificationMethod"] = f"did:key:{weak}#{weak}"
+    scid = entry["parameters"]["scid"]
+    unsigned = {name: value for name, value in entry.items() if name != "proof"}
+    blank = json.loads(json.dumps({**unsigned, "versionId": "{SCID}"}).replace(scid, "{SCID}"))
+    renamed = multihash_of(digest(blank))
+    filled = json.loads(json.dumps(blank).replace("{SCID}", renamed))
+    filled["versionId"] = "1-" + multihash_of(digest(filled))
+    with pytest.raises(DidLogError, match="small order"):
+        check_log(json.dumps({**filled, "proof": entry["proof"]}), did=AgentDid(Scid(renamed), HOST), now=NOW)
+
+
+@pytest.mark.parametrize("line", ["", "{}", '{"versionId":1,"versionTime":"","parameters":{},"state":{},"proof":[]}'])
+def test_a_damaged_stored_line_is_noticed(line: str) -> None:
+    with pytest.raises(DidLogError):
+        stored_entry(line)
+
+
+def test_a_stored_line_is_read_as_it_was_made() -> None:
+    for entry in history():
+        assert stored_entry(entry.line) == entry
 
 
 def test_a_log_from_the_future_is_refused() -> None:
