@@ -129,10 +129,10 @@ class GetUsageResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     PENDING_SPANS_FIELD_NUMBER: _builtins.int
     pending_spans: _builtins.int
-    """Everything acknowledged up to here is in the rows; 0 pending means nothing is on its way."""
+    """Spans acknowledged and not yet in the rows; 0 means that everything acknowledged before the call is in them."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRow]:
-        """Ordered by tokens, most first."""
+        """Ordered by tokens, most first; at most 10,000. Trusted and untrusted usage of one group are two rows."""
 
     def __init__(
         self,
@@ -195,7 +195,9 @@ class UsageRow(_message.Message):
     duration_micros: _builtins.int
     """Sum of span durations in microseconds."""
     untrusted: _builtins.bool
-    """Whether part of it came from a reporter not bound to the agent; such usage moves no score and no budget."""
+    """Whether it came from reporters not bound to the agent; such usage moves no score and no budget, and is never added to
+    trusted usage.
+    """
     def __init__(
         self,
         *,

@@ -50,9 +50,10 @@ class UsageServiceServicer:
 
     def GetUsage(self, request, context):
         """Sums usage over a window. Exact: the same spans give the same totals in whatever order and batches they came.
+        Accepted spans are waited for up to a second before the totals are read.
 
         Needs platform-admin, auditor or service; an agent may ask about itself.
-        Errors: INVALID_REQUEST.
+        Errors: INVALID_REQUEST, NOT_PERMITTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

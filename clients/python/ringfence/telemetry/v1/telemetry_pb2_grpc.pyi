@@ -37,9 +37,10 @@ class UsageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> UsageServiceAsyncStub: ...
     GetUsage: _grpc.UnaryUnaryMultiCallable[_telemetry_pb2.GetUsageRequest, _telemetry_pb2.GetUsageResponse]
     """Sums usage over a window. Exact: the same spans give the same totals in whatever order and batches they came.
+    Accepted spans are waited for up to a second before the totals are read.
 
     Needs platform-admin, auditor or service; an agent may ask about itself.
-    Errors: INVALID_REQUEST.
+    Errors: INVALID_REQUEST, NOT_PERMITTED.
     """
 
 @_typing.type_check_only
@@ -51,9 +52,10 @@ class UsageServiceAsyncStub(UsageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetUsage: _aio.UnaryUnaryMultiCallable[_telemetry_pb2.GetUsageRequest, _telemetry_pb2.GetUsageResponse]  # type: ignore[assignment]
     """Sums usage over a window. Exact: the same spans give the same totals in whatever order and batches they came.
+    Accepted spans are waited for up to a second before the totals are read.
 
     Needs platform-admin, auditor or service; an agent may ask about itself.
-    Errors: INVALID_REQUEST.
+    Errors: INVALID_REQUEST, NOT_PERMITTED.
     """
 
 class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,9 +70,10 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_telemetry_pb2.GetUsageResponse, _abc.Awaitable[_telemetry_pb2.GetUsageResponse]]:
         """Sums usage over a window. Exact: the same spans give the same totals in whatever order and batches they came.
+        Accepted spans are waited for up to a second before the totals are read.
 
         Needs platform-admin, auditor or service; an agent may ask about itself.
-        Errors: INVALID_REQUEST.
+        Errors: INVALID_REQUEST, NOT_PERMITTED.
         """
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
