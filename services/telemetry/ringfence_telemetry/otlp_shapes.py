@@ -3,7 +3,7 @@
 opentelemetry-proto's messages have these shapes; so have the plain values of a test.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol
 
 
@@ -89,4 +89,59 @@ class OtlpSpan(Protocol):
     @property
     def status(self) -> SpanStatus:
         """How it ended."""
+        ...
+
+
+class Scope(Protocol):
+    """What is used of opentelemetry.proto.common.v1.InstrumentationScope."""
+
+    @property
+    def name(self) -> str:
+        """The library that made the spans."""
+        ...
+
+
+class ScopeSpans(Protocol):
+    """What is used of opentelemetry.proto.trace.v1.ScopeSpans."""
+
+    @property
+    def scope(self) -> Scope:
+        """Who made the spans."""
+        ...
+
+    @property
+    def spans(self) -> Sequence[OtlpSpan]:
+        """The spans."""
+        ...
+
+
+class Resource(Protocol):
+    """What is used of opentelemetry.proto.resource.v1.Resource."""
+
+    @property
+    def attributes(self) -> Iterable[KeyValue]:
+        """What holds for all its spans."""
+        ...
+
+
+class ResourceSpans(Protocol):
+    """What is used of opentelemetry.proto.trace.v1.ResourceSpans."""
+
+    @property
+    def resource(self) -> Resource:
+        """Where the spans were made."""
+        ...
+
+    @property
+    def scope_spans(self) -> Sequence[ScopeSpans]:
+        """The spans, by who made them."""
+        ...
+
+
+class ExportRequest(Protocol):
+    """What is used of opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest."""
+
+    @property
+    def resource_spans(self) -> Sequence[ResourceSpans]:
+        """The spans, by where they were made."""
         ...

@@ -44,6 +44,10 @@ class Binding:
         self._sole = reporter.agents[0] if len(reporter.agents) == 1 and not reporter.speaks_for_all else ""
         self._known: dict[str, Attribution] = {}
 
+    def binds(self, agent: str) -> bool:
+        """Say whether the reporter is bound to `agent` by name."""
+        return agent in self._agents
+
     def may_name(self, agent: str) -> bool:
         """Say whether usage of `agent` may be reported with this credential."""
         return self.reporter.speaks_for_all or agent in self._agents

@@ -38,6 +38,8 @@ from ringfence_telemetry.frames import (
 Position = NewType("Position", int)
 """Bytes from the beginning of the log; a committed position says that everything before it is dealt with."""
 
+LOG_START = Position(0)
+
 _SUFFIX = ".seg"
 _PARTS_PER_WRITE = 1_000
 """POSIX allows at least 1,024 buffers a call (IOV_MAX)."""

@@ -5,7 +5,8 @@ The rules:
 - `append` answers after fdatasync; appends that wait together share one (group commit), and while one runs the next
   group gathers by itself, so nobody waits for a timer;
 - a position is never used twice; what comes later in the log has a higher one;
-- what is durable is handed on once, in order, before its sender is answered, even when the sender has gone;
+- of everything that was to be appended the owner hears once, in order, before its sender is answered and even when the
+  sender has gone: that it is durable, or that it is not accepted;
 - after a failed write nothing more goes into that file, and what was in the failed group is not accepted.
 """
 
@@ -57,11 +58,13 @@ class SegmentLog(Generic[T]):
         directory: Path,
         *,
         on_durable: Callable[[Sequence[Logged[T]]], None],
+        on_refused: Callable[[T], None],
         new_id: NewId,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._directory = SegmentDirectory(directory)
         self._on_durable = on_durable
+        self._on_refused = on_refused
         self._new_id = new_id
         self._segment_bytes = segment_bytes
         self._waiting: list[_Waiting[T]] = []
@@ -102,6 +105,10 @@ class SegmentLog(Generic[T]):
         """Return what the log holds after position `after`, in order."""
         return self._directory.recover(after)
 
+    def skip_to(self, position: Position) -> None:
+        """Go on at `position` if the log ends before it: deleted segments must not make positions come twice."""
+        self.end = max(self.end, position)
+
     def forget(self, before: Position, *, older_than: Instant) -> int:
         """Delete segments that end before `before` and hold nothing received since `older_than`; return how many."""
         return self._directory.forget(before, older_than=older_than)
@@ -112,6 +119,7 @@ class SegmentLog(Generic[T]):
         A caller cancelled while it waits does not take the frame back.
         """
         if self._closing:
+            self._on_refused(carried)
             raise LogUnwritable("the ingest log is closed")
         waiting = _Waiting(frame, carried, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
@@ -125,7 +133,7 @@ class SegmentLog(Generic[T]):
                 await self._flush(self._take_group())
         finally:
             self._closing = True
-            _refuse(self._waiting, LogUnwritable("the ingest log is closed"))
+            self._refuse(self._waiting, LogUnwritable("the ingest log is closed"))
 
     async def _flush(self, group: Sequence[_Waiting[T]]) -> None:
         if not group:
@@ -134,7 +142,7 @@ class SegmentLog(Generic[T]):
         try:
             ends = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, frames)
         except OSError as error:
-            _refuse(group, LogUnwritable(f"the ingest log cannot be written: {error.strerror}"))
+            self._refuse(group, LogUnwritable(f"the ingest log cannot be written: {error.strerror}"))
             return
         self.end = ends[-1]
         try:
@@ -142,7 +150,7 @@ class SegmentLog(Generic[T]):
                 [Logged(waiting.frame, end, waiting.carried) for waiting, end in zip(group, ends, strict=True)]
             )
         except Exception:
-            _refuse(group, LogUnwritable("the ingest log has failed; see the service's log"))
+            self._refuse(group, LogUnwritable("the ingest log has failed; see the service's log"))
             raise
         for waiting, end in zip(group, ends, strict=True):
             if not waiting.durable.done():  # its caller may have been cancelled
@@ -182,8 +190,8 @@ class SegmentLog(Generic[T]):
     def _mark(self) -> bytes:
         return hashlib.sha256(self._new_id().encode()).digest()[:MARK_SIZE]
 
-
-def _refuse(group: Sequence[_Waiting[T]], error: LogUnwritable) -> None:
-    for waiting in group:
-        if not waiting.durable.done():
-            waiting.durable.set_exception(error)
+    def _refuse(self, group: Sequence[_Waiting[T]], error: LogUnwritable) -> None:
+        for waiting in group:
+            self._on_refused(waiting.carried)
+            if not waiting.durable.done():
+                waiting.durable.set_exception(error)

@@ -12,9 +12,10 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ringfence_telemetry.merkle import DIGEST_SIZE, Digest
 
@@ -96,20 +97,33 @@ class Note:
     signatures: tuple[Signature, ...]
 
 
+class SigningKey(Protocol):
+    """An Ed25519 key that signs without showing itself: the kit's `Signer`."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of the public key (RFC 8032)."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature."""
+        ...
+
+
 class NoteSigner:
     """Signs notes under one name with one key."""
 
-    def __init__(self, name: str, private_key: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, key: SigningKey) -> None:
         if not is_key_name(name):
             raise ValueError(f"{name!r} cannot name a key: it is empty or holds whitespace or '+'")
-        self._private_key = private_key
-        self.verifier = VerifierKey(name, private_key.public_key().public_bytes_raw())
+        self._key = key
+        self.verifier = VerifierKey(name, key.public_key)
 
     def sign(self, text: str) -> str:
         """Return `text`, which ends in a newline, as a signed note."""
         if not _is_note_text(text):
             raise ValueError("a note's text ends in a newline and holds no control characters")
-        signed = base64.b64encode(self.verifier.key_id + self._private_key.sign(text.encode())).decode()
+        signed = base64.b64encode(self.verifier.key_id + self._key.sign(text.encode())).decode()
         return f"{text}\n{_SIGNATURE_START}{self.verifier.name} {signed}\n"
 
 

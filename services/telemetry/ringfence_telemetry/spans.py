@@ -33,11 +33,11 @@ from ringfence_telemetry.otlp_shapes import AnyValue, KeyValue, OtlpSpan
 LABEL_MAX = 256
 """Characters kept of an agent, a session, a model."""
 
-TOKENS_MAX = 1_000_000_000_000
-"""A count above this is a fault of the sender, not usage; sums of it stay far inside 64 bits."""
+TOKENS_MAX = 1_000_000_000
+"""A count above this is a fault of the sender, not usage; a minute of them stays far inside 64 bits."""
 
-DURATION_MAX_MICROS = 30 * 24 * 3_600 * 1_000_000
-"""A span of more than 30 days is counted as one of 30 days."""
+DURATION_MAX_MICROS = 24 * 3_600 * 1_000_000
+"""A span of more than a day is counted as one of a day, for the same reason."""
 
 SKEW_MAX = 10 * MINUTE
 
@@ -92,7 +92,7 @@ class SpanFact(msgspec.Struct, frozen=True, array_like=True):
     duration_micros: int
     operation: str
     agent: str
-    """As the sender labels it; empty when it does not."""
+    """As the sender labels it, until `LabelBook.name` puts the agent meant in its place; empty when none is named."""
     session: str
     model: str
     tokens: Tokens

@@ -58,7 +58,6 @@ class _Node:
         "parent",
         "posted",
         "session",
-        "states_agent",
         "tool_call",
         "top",
     )
@@ -74,8 +73,7 @@ class _Node:
         """Sum of the children's inclusive usage."""
         self.inclusive = NO_TOKENS
         self.charged = NO_TOKENS
-        self.agent = binding.attribution(fact.agent).agent or None
-        self.states_agent = self.agent is not None
+        self.agent = fact.agent or None
         self.session = fact.session or None
         self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
         self.posted: tuple[UsageKey, Counts] | None = None
@@ -84,7 +82,7 @@ class _Node:
         """Take from the parent what the span does not state; say whether that changed anything."""
         before = self.agent, self.session, self.tool_call
         parent, fact = self.parent, self.fact
-        if not self.states_agent:
+        if not fact.agent:
             self.agent = None if parent is None else parent.agent
         if not fact.session:
             self.session = None if parent is None else parent.session
@@ -230,7 +228,7 @@ class TraceLedger:
 
     def _key(self, node: _Node) -> UsageKey:
         fact, agent = node.fact, node.agent
-        if agent is None or (not node.states_agent and self._trusted and not node.binding.may_name(agent)):
+        if agent is None or (not fact.agent and self._trusted and not node.binding.may_name(agent)):
             agent = UNATTRIBUTED
         session = node.session
         if session is None:

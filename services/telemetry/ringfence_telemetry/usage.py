@@ -37,6 +37,9 @@ class Counts(NamedTuple):
     duration_micros: int = 0
 
 
+ZERO = Counts()
+
+
 class UsageChange:
     """What a batch of spans does to the totals, gathered to be applied at once."""
 

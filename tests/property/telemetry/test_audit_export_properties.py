@@ -1,6 +1,5 @@
 """An export says what was logged, and no change of a single character goes unnoticed."""
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_telemetry.audit_export import (
@@ -14,9 +13,10 @@ from ringfence_telemetry.audit_export import (
 )
 from ringfence_telemetry.audit_verify import TrustedKey, verify_export
 from ringfence_telemetry.merkle import Frontier, leaf_hash
-from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
+from ringfence_telemetry.signed_note import Checkpoint
+from support.telemetry.heads import note_signer
 
-SIGNER = NoteSigner("log.example", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+SIGNER = note_signer("log.example")
 KEYS = (TrustedKey(SIGNER.verifier),)
 
 

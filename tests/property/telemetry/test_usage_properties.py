@@ -69,16 +69,13 @@ def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, 
                 below = [a + b for a, b in zip(below, inclusive(child), strict=True)]
         return [max(0, a - b) for a, b in zip(own[span], below, strict=True)]
 
-    def stated_agent(span: int) -> str:
-        return bindings[span].attribution(spans[span].agent).agent
-
     def agent(span: int) -> str:
-        if stated_agent(span):
-            return stated_agent(span)
+        if spans[span].agent:
+            return spans[span].agent
         for above in ancestors(span):
-            if stated_agent(above):
-                believed = not trusted or bindings[span].may_name(stated_agent(above))
-                return stated_agent(above) if believed else UNATTRIBUTED
+            if spans[above].agent:
+                believed = not trusted or bindings[span].may_name(spans[above].agent)
+                return spans[above].agent if believed else UNATTRIBUTED
         return UNATTRIBUTED
 
     naming = [fact for fact in spans.values() if fact.session]

@@ -6,20 +6,16 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ringfence_telemetry.audit_export import write_checkpoint, write_entry, write_header
 from ringfence_telemetry.audit_verify import FINDINGS_MAX, Problem, Report, TrustedKey, verify_export
 from ringfence_telemetry.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
+from support.telemetry.heads import note_signer
 
 ORIGIN = "log.example/audit"
 
 
-def signer(seed: int, name: str = ORIGIN) -> NoteSigner:
-    return NoteSigner(name, Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
-
-
-OLD, CURRENT, STRANGER = signer(1), signer(2), signer(3)
+OLD, CURRENT, STRANGER = (note_signer(ORIGIN, seed) for seed in (1, 2, 3))
 KEYS = (TrustedKey(CURRENT.verifier), TrustedKey(OLD.verifier, last_size=4))
 SIZES = (4, 8, 12)
 
@@ -213,7 +209,7 @@ def test_a_forged_signature_is_named() -> None:
 
 def test_a_head_of_another_log_proves_nothing_here() -> None:
     entries = bodies()
-    other = signer(2, "another.example/audit")
+    other = note_signer("another.example/audit", 2)
     report = verify(export(entries, [head(entries, 12, other, origin="another.example/audit")]))
     assert "of the log another.example/audit" in report.findings[0].detail
 

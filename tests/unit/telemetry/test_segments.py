@@ -27,7 +27,10 @@ class Log:
 
     def __init__(self, directory: Path, segment_bytes: int) -> None:
         self.handed_on: list[str] = []
-        self.log: SegmentLog[str] = SegmentLog(directory, on_durable=self.take, new_id=IDS, segment_bytes=segment_bytes)
+        self.refused: list[str] = []
+        self.log: SegmentLog[str] = SegmentLog(
+            directory, on_durable=self.take, on_refused=self.refused.append, new_id=IDS, segment_bytes=segment_bytes
+        )
 
     def take(self, logged: Sequence[Logged[str]]) -> None:
         self.handed_on += [each.carried for each in logged]
@@ -95,6 +98,7 @@ async def test_closing_finishes_what_waits_and_refuses_the_rest(tmp_path: Path) 
     assert await waiting > 0
     with pytest.raises(LogUnwritable, match="closed"):
         await log.append("too late")
+    assert log.refused == ["too late"]
 
 
 @pytest.mark.parametrize("cut", range(1, 62))
@@ -169,6 +173,7 @@ async def test_a_full_disk_refuses_and_later_accepts_again(tmp_path: Path) -> No
         shutil.rmtree(directory)
         with pytest.raises(LogUnwritable, match="No such file"):
             await log.append("refused")
+        assert log.refused == ["refused"]
         assert (log.log.end, log.handed_on) == (end, ["before"])
         directory.mkdir()
         await log.append("after")
@@ -227,6 +232,16 @@ async def test_segments_are_forgotten_when_done_with_and_old(tmp_path: Path) -> 
         assert log.log.end == ends[3]
 
 
+async def test_a_log_whose_segments_were_deleted_goes_on_behind_them(tmp_path: Path) -> None:
+    async with opened(tmp_path) as log:
+        end = await log.append("rolled up")
+    segment_files(tmp_path)[0].unlink()
+    async with opened(tmp_path) as log:
+        log.log.skip_to(end)
+        assert await log.append("next") > end
+        assert log.names(after=end) == ["next"]
+
+
 async def test_an_empty_log_ends_where_it_begins(tmp_path: Path) -> None:
     async with opened(tmp_path) as log:
         assert (log.log.end, log.names(), log.log.torn_bytes) == (0, [], 0)
@@ -238,9 +253,11 @@ async def test_a_broken_consumer_ends_the_log_instead_of_hanging_it(tmp_path: Pa
     def broken(logged: Sequence[Logged[str]]) -> None:
         raise ZeroDivisionError
 
-    log: SegmentLog[str] = SegmentLog(tmp_path, on_durable=broken, new_id=IDS)
+    refused: list[str] = []
+    log: SegmentLog[str] = SegmentLog(tmp_path, on_durable=broken, on_refused=refused.append, new_id=IDS)
     await log.__aenter__()
     results = await asyncio.gather(*[log.append(frame(name), name) for name in "xy"], return_exceptions=True)
     assert [type(result) for result in results] == [LogUnwritable, LogUnwritable]
+    assert refused == ["x", "y"]
     with pytest.raises(ZeroDivisionError):
         await log.__aexit__()

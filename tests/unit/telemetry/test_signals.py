@@ -85,6 +85,7 @@ def test_every_reason_of_the_pdp_was_judged() -> None:
         "AGENT_UNKNOWN",
         "AGENT_REVOKED",
         "AGENT_RETIRED",
+        "AGENT_SUSPENDED",
         "FACTS_STALE",
         "ENVIRONMENT_MISMATCH",
         "NO_BUNDLE",

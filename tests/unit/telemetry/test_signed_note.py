@@ -3,18 +3,17 @@
 import base64
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ringfence_telemetry.merkle import EMPTY_ROOT, leaf_hash
 from ringfence_telemetry.signed_note import (
     Checkpoint,
     NoteInvalid,
-    NoteSigner,
     NoteUnsigned,
     VerifierKey,
     parse_checkpoint,
     parse_note,
     verify_note,
 )
+from support.telemetry.heads import note_signer
 
 # The note every implementation of the format is tried against (golang.org/x/mod/sumdb/note documents it).
 REFERENCE_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -25,12 +24,12 @@ REFERENCE_NOTE = (
     + "\n— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
 )
 
-SIGNER = NoteSigner("log.example", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+SIGNER = note_signer("log.example", bytes(range(32)))
 CHECKPOINT = Checkpoint("log.example", 7, leaf_hash(b"a root"))
 
 
 def test_the_reference_note_is_reproduced_and_verified() -> None:
-    signer = NoteSigner("PeterNeumann", Ed25519PrivateKey.from_private_bytes(REFERENCE_SEED))
+    signer = note_signer("PeterNeumann", REFERENCE_SEED)
     assert str(signer.verifier) == REFERENCE_KEY
     assert signer.sign(REFERENCE_TEXT) == REFERENCE_NOTE
     note = parse_note(REFERENCE_NOTE)
@@ -63,14 +62,14 @@ def test_one_changed_character_is_noticed() -> None:
 
 
 def test_a_note_by_another_key_is_unsigned_for_us() -> None:
-    other = NoteSigner("log.example", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    other = note_signer("log.example", bytes(32))
     with pytest.raises(NoteUnsigned, match="no signature by"):
         verify_note(parse_note(other.sign(CHECKPOINT.text())), SIGNER.verifier)
 
 
 def test_cosignatures_of_strangers_are_ignored() -> None:
     signed = SIGNER.sign(CHECKPOINT.text())
-    stranger = NoteSigner("witness.example", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    stranger = note_signer("witness.example", bytes(32))
     cosigned = signed + stranger.sign(CHECKPOINT.text()).rpartition("\n\n")[2]
     verify_note(parse_note(cosigned), SIGNER.verifier)
     verify_note(parse_note(cosigned), stranger.verifier)
@@ -149,6 +148,6 @@ def test_malformed_keys_are_refused(key: str) -> None:
 
 def test_a_signer_refuses_what_nobody_could_read() -> None:
     with pytest.raises(ValueError, match="cannot name a key"):
-        NoteSigner("two words", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+        note_signer("two words", bytes(32))
     with pytest.raises(ValueError, match="newline"):
         SIGNER.sign("no newline")

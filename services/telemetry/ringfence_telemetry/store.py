@@ -1,0 +1,228 @@
+"""What telemetry asks of storage: usage with the position it was counted up to, the audit log, and signals to deliver.
+
+Every method's docstring is its contract; `tests/contract/telemetry` proves it for memory, SQLite and PostgreSQL.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NewType, Protocol, TypeVar
+
+import msgspec
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Revision
+from ringfence_kit.store import Recorder
+
+from ringfence_telemetry.labels import Label
+from ringfence_telemetry.merkle import Digest, Frontier
+from ringfence_telemetry.reporters import Reporter
+from ringfence_telemetry.segment_files import LOG_START, Position
+from ringfence_telemetry.signals import Conduct, Signal
+from ringfence_telemetry.spans import SpanFact
+from ringfence_telemetry.tiles import TileId, TileReader
+from ringfence_telemetry.usage import Counts, UsageKey
+from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
+
+T = TypeVar("T")
+
+TraceKey = NewType("TraceKey", bytes)
+"""A trace id; with eight bytes that stand for the reporter when the reporter is not believed."""
+
+
+class TraceMoved(Exception):  # noqa: N818 - named for what happened, like the failures of the kit
+    """Another replica entered spans of one of these traces meanwhile: read them again, and decide again."""
+
+
+class TracePart(msgspec.Struct, frozen=True, array_like=True):
+    """Spans of one trace that were counted together. (A Struct for the reason SpanFact is one.)"""
+
+    reporter: str
+    """Digest of the reporter's record."""
+    facts: list[SpanFact]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPart:
+    """A part to keep: the `number`th of its trace, from 0."""
+
+    trace: TraceKey
+    number: int
+    part: TracePart
+    received_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTrace:
+    """What is kept of a trace."""
+
+    parts: Sequence[tuple[Reporter, TracePart]]
+    """In the order they were counted; the oldest may have been forgotten."""
+    next_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an ingest log has been worked off, and what became of the items in it."""
+
+    position: Position = LOG_START
+    rolled_up: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """An entry of the audit log."""
+
+    index: int
+    key: str
+    """What it is about, unique in the log: `decision:<id>`, `outcome:<digest>`."""
+    body: bytes
+    leaf_hash: Digest
+    appended_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCheckpoint:
+    """A signed head of the audit log, and what it takes to append to the log it is of."""
+
+    frontier: Frontier
+    note: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignal:
+    """A signal that has not been delivered, and its place in the order of delivery."""
+
+    number: int
+    signal: Signal
+
+
+class UsageTx(Protocol):
+    """Counting usage."""
+
+    def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
+        """Add `changes` to the totals; a total that becomes all zero may be kept or dropped."""
+        ...
+
+    def keep_parts(self, parts: Sequence[NewPart]) -> None:
+        """Keep spans so that their ledgers can be built again. Raises TraceMoved when a part of that number is kept."""
+        ...
+
+    def keep_reporters(self, reporters: Mapping[str, Reporter]) -> None:
+        """Keep reporters by their digests; those that are kept already stay."""
+        ...
+
+    def keep_labels(self, labels: Sequence[Label]) -> None:
+        """Keep admitted names; those that are kept already stay."""
+        ...
+
+    def advance(self, log_id: str, progress: Progress) -> None:
+        """Set how far the log has been worked off."""
+        ...
+
+    def forget_parts(self, *, received_before: Instant, limit: int) -> int:
+        """Drop up to `limit` parts received before an instant; return how many were dropped."""
+        ...
+
+    def forget_labels(self, *, before_day: int) -> None:
+        """Drop names of earlier days."""
+        ...
+
+
+class AuditTx(Protocol):
+    """Appending to the audit log."""
+
+    def checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint; None before the first."""
+        ...
+
+    def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
+        """Return the entries that are about `keys`, by key."""
+        ...
+
+    def tile(self, tile: TileId) -> bytes:
+        """Return a tile; empty when it is not there."""
+        ...
+
+    def append_entries(
+        self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
+    ) -> None:
+        """Store entries, the tiles they change, and the head that covers them. A head of the same size is replaced."""
+        ...
+
+    def conduct(self, did: str, environment: str) -> Conduct | None:
+        """Return what is remembered of an agent, or None."""
+        ...
+
+    def remember(self, conduct: Conduct) -> None:
+        """Keep what is to be remembered of an agent."""
+        ...
+
+    def queue_signals(self, signals: Sequence[Signal]) -> None:
+        """Queue signals for delivery, in this order, after all queued before. One whose id was queued once is left."""
+        ...
+
+    def settle_signals(self, outcomes: Mapping[int, str]) -> None:
+        """Take signals, by number, out of the queue, each with what the receiver made of it."""
+        ...
+
+    def has_usage(self, agent: str) -> bool:
+        """Say whether any trusted usage is counted for `agent`."""
+        ...
+
+
+class TelemetryTx(Recorder, UsageTx, AuditTx, Protocol):
+    """All that one transaction may do. Reads see the transaction's own writes."""
+
+
+class TelemetryStore(Protocol):
+    """Reads outside a mutation."""
+
+    async def revision(self) -> Revision:
+        """Return the revision of the newest event."""
+        ...
+
+    async def progress(self, log_id: str) -> Progress:
+        """Return how far a log has been worked off; a log never seen is at its beginning."""
+        ...
+
+    async def kept(self, traces: Collection[TraceKey]) -> Mapping[TraceKey, KeptTrace]:
+        """Return what is kept of `traces`; those of which nothing is kept are absent."""
+        ...
+
+    async def labels(self, *, from_day: int) -> Sequence[Label]:
+        """Return the names admitted on `from_day` and later."""
+        ...
+
+    async def usage(self, query: UsageQuery) -> Sequence[UsageTotals]:
+        """Return the totals a query asks for, most tokens first, ties by their groups' values."""
+        ...
+
+    async def checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint; None before the first."""
+        ...
+
+    async def entry(self, index: int) -> StoredEntry | None:
+        """Return an entry by its place, or None."""
+        ...
+
+    async def entry_of(self, key: str) -> StoredEntry | None:
+        """Return the entry that is about `key`, or None."""
+        ...
+
+    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
+        """Return up to `limit` entries from `start` on, in log order."""
+        ...
+
+    async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
+        """Return what `look` makes of the tiles and the newest checkpoint, as of one moment; off the event loop."""
+        ...
+
+    async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:
+        """Return up to `limit` signals that wait for delivery, in order."""
+        ...
+
+    async def pending_signal_count(self) -> int:
+        """Return how many signals wait for delivery."""
+        ...

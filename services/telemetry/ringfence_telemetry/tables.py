@@ -1,0 +1,104 @@
+"""Telemetry's tables."""
+
+import sqlalchemy as sa
+from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
+
+metadata = sa.MetaData()
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("minute", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("agent", TEXT, primary_key=True),
+    sa.Column("session", TEXT, primary_key=True),
+    sa.Column("model", TEXT, primary_key=True),
+    sa.Column("operation", TEXT, primary_key=True),
+    sa.Column("untrusted", sa.Boolean, primary_key=True),
+    sa.Column("spans", INTEGER, nullable=False),
+    sa.Column("errors", INTEGER, nullable=False),
+    sa.Column("input_tokens", INTEGER, nullable=False),
+    sa.Column("output_tokens", INTEGER, nullable=False),
+    sa.Column("cache_read_tokens", INTEGER, nullable=False),
+    sa.Column("cache_write_tokens", INTEGER, nullable=False),
+    sa.Column("reasoning_tokens", INTEGER, nullable=False),
+    sa.Column("tool_calls", INTEGER, nullable=False),
+    sa.Column("duration_micros", INTEGER, nullable=False),
+    sa.Index("usage_by_agent", "agent", "minute"),
+    sa.Index("usage_by_session", "session", "minute"),
+)
+
+trace_parts = sa.Table(
+    "trace_parts",
+    metadata,
+    sa.Column("trace", BYTES, primary_key=True),
+    sa.Column("number", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("received_at", INTEGER, nullable=False),
+    sa.Column("record", BYTES, nullable=False),
+    sa.Index("trace_parts_by_age", "received_at"),
+)
+
+reporters = sa.Table(
+    "reporters",
+    metadata,
+    sa.Column("digest", TEXT, primary_key=True),
+    sa.Column("record", BYTES, nullable=False),
+)
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("day", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("principal", TEXT, primary_key=True),
+    sa.Column("label", TEXT, primary_key=True),
+)
+
+ingest_logs = sa.Table(
+    "ingest_logs",
+    metadata,
+    sa.Column("log_id", TEXT, primary_key=True),
+    sa.Column("record", BYTES, nullable=False),
+)
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("entry_key", TEXT, nullable=False, unique=True),
+    sa.Column("leaf_hash", BYTES, nullable=False),
+    sa.Column("appended_at", INTEGER, nullable=False),
+    sa.Column("body", BYTES, nullable=False),
+)
+
+audit_tiles = sa.Table(
+    "audit_tiles",
+    metadata,
+    sa.Column("level", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("hashes", BYTES, nullable=False),
+)
+
+audit_checkpoints = sa.Table(
+    "audit_checkpoints",
+    metadata,
+    sa.Column("size", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("record", BYTES, nullable=False),
+)
+
+conducts = sa.Table(
+    "conducts",
+    metadata,
+    sa.Column("did", TEXT, primary_key=True),
+    sa.Column("environment", TEXT, primary_key=True),
+    sa.Column("record", BYTES, nullable=False),
+)
+
+signals = sa.Table(
+    "signals",
+    metadata,
+    sa.Column("number", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("signal_id", TEXT, nullable=False, unique=True),
+    sa.Column("outcome", TEXT, nullable=False),  # empty while it waits for delivery
+    sa.Column("record", BYTES, nullable=False),
+    sa.Index("signals_by_outcome", "outcome", "number"),
+)

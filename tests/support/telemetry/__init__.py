@@ -1,0 +1,1 @@
+"""What telemetry's tests share."""

@@ -1,0 +1,52 @@
+"""Telemetry's store opened over any backend, wired as its `app.py` wires it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ringfence_kit.clock import Clock, ManualClock
+from ringfence_kit.events import Event
+from ringfence_kit.memory import MemoryWriter
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
+from ringfence_kit.store import Mutation, Writer
+from ringfence_kit.watch import EventHub
+from ringfence_telemetry.store import TelemetryStore, TelemetryTx
+from ringfence_telemetry.store_memory import MemoryTelemetryStore, MemoryTelemetryTx
+from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
+
+from support.backends import Backend
+from support.telemetry.spans import NOW
+
+BY_TELEMETRY = Mutation(principal="telemetry", at=NOW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedStore:
+    """The open store."""
+
+    writer: Writer[TelemetryTx]
+    store: TelemetryStore
+
+
+@asynccontextmanager
+async def opened_store(backend: Backend, *, clock: Clock | None = None) -> AsyncIterator[OpenedStore]:
+    """Open the store on `backend`; leaving closes it in order. Opening the same backend again is a restart."""
+    clock = clock or ManualClock()
+    if backend.kind == "memory":
+        memory_store = MemoryTelemetryStore(backend.memory)
+        hub = EventHub(backend.memory.events, clock=clock, apply=_ignore)
+        hub.start(await memory_store.revision())
+        async with MemoryWriter(backend.memory, MemoryTelemetryTx, hub, clock=clock) as memory_writer:
+            yield OpenedStore(writer=memory_writer, store=memory_store)
+        return
+    async with Database(backend.url, service="telemetry", migrations=MIGRATIONS) as database:
+        sql_store = SqlTelemetryStore(database)
+        hub = EventHub(database.events, clock=clock, apply=_ignore)
+        hub.start(await sql_store.revision())
+        async with SqlWriter(database, SqlTelemetryTx, hub, clock=clock) as sql_writer:
+            yield OpenedStore(writer=sql_writer, store=sql_store)
+
+
+def _ignore(event: Event) -> None:
+    """Nothing of telemetry is watched yet."""
