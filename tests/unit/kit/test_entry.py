@@ -1,9 +1,12 @@
 """What the command line of a service prints, and the exit code it ends with, before anything is served."""
 
+import logging
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from ringfence_kit.entry import serve
 from support.echo_process import EchoConfig, build
 
@@ -13,8 +16,15 @@ def run(*arguments: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No settings from outside, and the logging it sets up is taken down again."""
     monkeypatch.delenv("RINGFENCE_CONFIG", raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def test_print_config_is_loadable_and_says_where_values_come_from(

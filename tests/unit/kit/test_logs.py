@@ -73,7 +73,7 @@ def test_a_traceback_without_local_variables(out: io.StringIO, form: LogFormat) 
         raise RuntimeError(f"no {TOKEN}")
 
     try:
-        fail("".join(["l0", "cal"]))
+        fail(f"l{0}cal")
     except RuntimeError:
         structlog.get_logger("a").exception("failed")
     text = out.getvalue()
