@@ -12,6 +12,8 @@ from ringfence_identity.did import AgentDid, RegistrarDid, WebAlias, parse_did
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import DidInvalid
 
+_READ_EVERYTHING = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.APPROVER, Role.GATEWAY, Role.SERVICE)
+
 
 def require_owner(caller: Caller, namespace: str, *, action: str) -> None:
     """Raise unless `caller` owns `namespace`."""
@@ -29,6 +31,16 @@ def require_owner_of(caller: Caller, agent: str | None, *, action: str) -> None:
     elif not caller.has(Role.PLATFORM_ADMIN):
         needed = "namespace-owner of the agent's namespace or platform-admin"
         raise NotPermitted(principal=caller.principal, action=action, needed=needed)
+
+
+def require_reader(caller: Caller, *, agent: str | None, did: str | None, action: str) -> None:
+    """Raise unless `caller` may read the identity of `agent` and `did`, as far as they are known.
+
+    An agent reads itself; what others may know of it stands in its DID document and its tokens.
+    """
+    if caller.has(*_READ_EVERYTHING) or (did is not None and caller.speaks_for(did)):
+        return
+    require_owner_of(caller, agent, action=action)
 
 
 def require_environment(caller: Caller, environment: Environment, *, action: str) -> None:

@@ -3,16 +3,13 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
 from ringfence_kit.issuers import TrustedIssuer
 from ringfence_kit.jwks import LocalKeys
+from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.readiness import Readiness
-from ringfence_kit.refusals import StartRefused
-from ringfence_kit.sealed_keys import FileKeyStore, KeyStoreError
-from ringfence_kit.sealing import Seal, SealError
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import HttpFace, Listener, Service
 from ringfence_kit.sql import Database
@@ -48,7 +45,7 @@ REGISTRARS_OPEN = "registrars"
 def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
     """Put identity together; nothing is opened until `run` is entered."""
     environments = config.hosted()
-    seal = _seal(config, server)
+    seal = seal_of(config.seal, setting="identity.seal", dev=server.dev)
     database = Database(config.database_url(server.data), service="identity", migrations=MIGRATIONS)
     store = SqlIdentityStore(database)
     snapshot = IdentitySnapshot()
@@ -89,7 +86,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
-        keys = _open_key_file(config.key_path(server.data), seal)
+        keys = open_key_file(config.key_path(server.data), seal)
         async with database:
             revision, loaded = await store.load()
             snapshot.fill(loaded)
@@ -119,37 +116,6 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         tls=config.tls,
         issuers=_own_issuers(environments, key_sets),
     )
-
-
-class NotSealed(StartRefused):
-    """Outside of development, keys lie sealed or not at all."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "identity keeps private keys, and nothing is configured to seal their file: set RINGFENCE_IDENTITY_SEAL to "
-            "32 random bytes in base64 (`openssl rand -base64 32`), or use --dev"
-        )
-
-
-class KeyFileRefused(StartRefused):
-    """The key file, or what seals it, cannot be used."""
-
-
-def _seal(config: IdentityConfig, server: ServerConfig) -> Seal:
-    if not config.seal and not server.dev:
-        raise NotSealed
-    try:
-        return Seal.from_text(config.seal.reveal()) if config.seal else Seal.unsealed()
-    except SealError as error:
-        raise KeyFileRefused(f"identity.seal cannot be used: {error}") from error
-
-
-def _open_key_file(path: Path, seal: Seal) -> FileKeyStore:
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FileKeyStore(path, seal)
-    except KeyStoreError as error:
-        raise KeyFileRefused(str(error)) from error
 
 
 def _own_issuers(environments: Environments, key_sets: KeySets) -> list[TrustedIssuer]:

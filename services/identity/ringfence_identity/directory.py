@@ -6,8 +6,8 @@ from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
 from ringfence_kit.trust_decay import TrustState, ring_at, score_at
 
-from ringfence_identity.access import environment_of_did, require_environment
-from ringfence_identity.environments import Environments
+from ringfence_identity.access import environment_of_did, require_environment, require_reader
+from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import AgentNotFound
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.snapshot import IdentitySnapshot
@@ -52,6 +52,7 @@ class Directory:
         hosted = self._environments.get(environment)
         require_environment(caller, hosted, action=f"read {agent} of {environment}")
         identity = self._snapshot.identity_of_agent(agent, hosted.name)
+        require_reader(caller, agent=agent, did=identity.did if identity else None, action=f"read {agent}")
         if identity is None:
             raise AgentNotFound(agent=agent, environment=environment)
         return identity
@@ -61,13 +62,14 @@ class Directory:
         hosted = environment_of_did(self._environments, did)
         require_environment(caller, hosted, action=f"read {did}")
         identity = self._snapshot.identity(did)
-        if identity is None:
-            raise AgentNotFound(agent=did, environment=hosted.name)
-        return identity
+        require_reader(caller, agent=identity.agent if identity else None, did=did, action=f"read {did}")
+        return self._found(identity, did, hosted)
 
     def trust(self, did: str, *, caller: Caller, now: Instant) -> Trust:
-        """Return the trust of the agent with this DID at `now`."""
-        identity = self.by_did(did, caller=caller)
+        """Return the trust of the agent with this DID at `now`: for everyone who may meet it in its environment."""
+        hosted = environment_of_did(self._environments, did)
+        require_environment(caller, hosted, action=f"read the trust of {did}")
+        identity = self._found(self._snapshot.identity(did), did, hosted)
         state = identity.trust.state
         return Trust(
             did=did,
@@ -77,3 +79,8 @@ class Directory:
             computed_at=now,
             state=state,
         )
+
+    def _found(self, identity: AgentIdentity | None, did: str, hosted: Environment) -> AgentIdentity:
+        if identity is None:
+            raise AgentNotFound(agent=did, environment=hosted.name)
+        return identity

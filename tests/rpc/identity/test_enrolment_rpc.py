@@ -15,14 +15,16 @@ from ringfence_identity import data_integrity
 from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.convert.births import birth_content_to_proto
 from ringfence_identity.public_keys import from_multibase, public_key_of
+from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import SECOND, Millis
 from support.identity import webvh_resolver
 from support.identity.births import COMPLETE
 from support.identity.keys import encoding, seeded_key
-from support.identity.mesh import AUDITOR, OWNER, STRANGER, IdentityMesh, identity_mesh
-from support.serving import OPERATOR
+from support.identity.mesh import AUDITOR, GATEWAY, OWNER, STRANGER, IdentityMesh, identity_mesh
+from support.serving import OPERATOR, SERVICE
 from support.wire import refusal
 
+UNISSUED = "QmRRaLXwc6BjBuBPosSupJwEQ8w9f3znP7yfbpGfwcnLr6"
 AGENT = "namespaces/billing/agents/reconciler"
 
 
@@ -110,6 +112,24 @@ async def test_the_owner_of_the_namespace_may_enrol_and_another_owner_may_not(me
     begun = await refusal(mesh.begin(caller=STRANGER))
     assert begun.reason == "NOT_PERMITTED"
     assert (await mesh.identity(OWNER).CompleteRegistration(request)).identity.agent == AGENT
+
+
+async def test_only_who_has_a_reason_reads_an_identity_and_the_others_learn_nothing(mesh: IdentityMesh) -> None:
+    identity = (await mesh.enrol()).identity
+    by_did = pb.GetAgentIdentityRequest(did=identity.did)
+    by_name = pb.GetAgentIdentityRequest(agent=AGENT, environment="prod")
+    itself = Caller(principal=identity.did, roles=frozenset({Role.AGENT}), environment="prod")
+    for reader in (OWNER, AUDITOR, GATEWAY, SERVICE, itself):
+        for request in (by_did, by_name):
+            assert (await mesh.identity(reader).GetAgentIdentity(request)).identity == identity
+    other_agent = replace(itself, principal=identity.did + "x")
+    from_dev = replace(itself, environment="dev")
+    nobody = pb.GetAgentIdentityRequest(agent="namespaces/billing/agents/nobody", environment="prod")
+    unissued = pb.GetAgentIdentityRequest(did=identity.did.replace(identity.did.split(":")[2], UNISSUED))
+    for reader in (STRANGER, other_agent, from_dev):
+        for request in (by_did, by_name, nobody, unissued):
+            refused = await refusal(mesh.identity(reader).GetAgentIdentity(request))
+            assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
 
 
 async def test_a_repeated_request_gets_its_first_answer_also_after_the_challenge_expired(mesh: IdentityMesh) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from ringfence_identity.app import KeyFileRefused, NotSealed, build
+from ringfence_identity.app import build
 from ringfence_identity.config import EnvironmentConfig, IdentityConfig, SignalWeightsConfig
 from ringfence_identity.did import Host
 from ringfence_identity.environments import Environment, Environments
@@ -17,6 +17,7 @@ from ringfence_kit.clock import EPOCH, SECOND, Instant, ManualClock, Millis
 from ringfence_kit.config import ConfigInvalid, Secret, load
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.ids import counting_ids
+from ringfence_kit.key_files import KeyFileRefused, NotSealed
 from support.identity.mesh import identity_mesh
 from support.serving import server_config
 

@@ -95,7 +95,7 @@ class IdentityServiceServicer:
         """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
         Needs platform-admin, or namespace-owner of `parent`.
-        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,16 +107,17 @@ class IdentityServiceServicer:
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
         Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, REQUEST_ID_REUSED.
+        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAgentIdentity(self, request, context):
-        """Returns one identity, revoked ones included.
+        """Returns one identity, revoked ones included. An owner reads its namespaces', an agent itself, everyone else all.
 
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        Errors: INVALID_REQUEST, DID_INVALID, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, AGENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +136,7 @@ class IdentityServiceServicer:
         """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class IdentityServiceStub:
     """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
     Needs platform-admin, or namespace-owner of `parent`.
-    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
     """
     CompleteRegistration: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CompleteRegistrationRequest, _identity_pb2.CompleteRegistrationResponse]
     """Completes an enrolment: checks the proof of possession and the birth certificate, then issues DID and certificate.
@@ -54,12 +54,13 @@ class IdentityServiceStub:
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
     Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, REQUEST_ID_REUSED.
+    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
+    REQUEST_ID_REUSED.
     """
     GetAgentIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetAgentIdentityRequest, _identity_pb2.GetAgentIdentityResponse]
-    """Returns one identity, revoked ones included.
+    """Returns one identity, revoked ones included. An owner reads its namespaces', an agent itself, everyone else all.
 
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    Errors: INVALID_REQUEST, DID_INVALID, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
     ResolveDid: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResolveDidRequest, _identity_pb2.ResolveDidResponse]
     """Resolves a DID to its document (DID Resolution). Open to everyone: a DID document is public.
@@ -70,7 +71,7 @@ class IdentityServiceStub:
     """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     WatchAgents: _grpc.UnaryStreamMultiCallable[_identity_pb2.WatchAgentsRequest, _identity_pb2.WatchAgentsResponse]
     """Streams identities with status and stored trust, in revision order: none lost, none repeated, resumable.
@@ -96,7 +97,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
     Needs platform-admin, or namespace-owner of `parent`.
-    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
     """
     CompleteRegistration: _aio.UnaryUnaryMultiCallable[_identity_pb2.CompleteRegistrationRequest, _identity_pb2.CompleteRegistrationResponse]  # type: ignore[assignment]
     """Completes an enrolment: checks the proof of possession and the birth certificate, then issues DID and certificate.
@@ -104,12 +105,13 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
     Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, REQUEST_ID_REUSED.
+    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
+    REQUEST_ID_REUSED.
     """
     GetAgentIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetAgentIdentityRequest, _identity_pb2.GetAgentIdentityResponse]  # type: ignore[assignment]
-    """Returns one identity, revoked ones included.
+    """Returns one identity, revoked ones included. An owner reads its namespaces', an agent itself, everyone else all.
 
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    Errors: INVALID_REQUEST, DID_INVALID, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
     ResolveDid: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResolveDidRequest, _identity_pb2.ResolveDidResponse]  # type: ignore[assignment]
     """Resolves a DID to its document (DID Resolution). Open to everyone: a DID document is public.
@@ -120,7 +122,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     WatchAgents: _aio.UnaryStreamMultiCallable[_identity_pb2.WatchAgentsRequest, _identity_pb2.WatchAgentsResponse]  # type: ignore[assignment]
     """Streams identities with status and stored trust, in revision order: none lost, none repeated, resumable.
@@ -155,7 +157,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
         Needs platform-admin, or namespace-owner of `parent`.
-        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +171,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
         Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, REQUEST_ID_REUSED.
+        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -178,9 +181,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _identity_pb2.GetAgentIdentityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.GetAgentIdentityResponse, _abc.Awaitable[_identity_pb2.GetAgentIdentityResponse]]:
-        """Returns one identity, revoked ones included.
+        """Returns one identity, revoked ones included. An owner reads its namespaces', an agent itself, everyone else all.
 
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        Errors: INVALID_REQUEST, DID_INVALID, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, AGENT_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -203,7 +206,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod

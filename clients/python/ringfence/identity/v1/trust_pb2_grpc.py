@@ -62,9 +62,9 @@ class TrustServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTrust(self, request, context):
-        """Returns the score and ring of an agent now. A read changes nothing.
+        """Returns the score and ring of an agent now. A read changes nothing. Open to every caller of the agent's environment.
 
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

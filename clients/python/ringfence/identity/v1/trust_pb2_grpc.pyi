@@ -40,9 +40,9 @@ class TrustServiceStub:
     an agent it speaks for. Errors: INVALID_REQUEST, NOT_PERMITTED.
     """
     GetTrust: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GetTrustRequest, _trust_pb2.GetTrustResponse]
-    """Returns the score and ring of an agent now. A read changes nothing.
+    """Returns the score and ring of an agent now. A read changes nothing. Open to every caller of the agent's environment.
 
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -57,9 +57,9 @@ class TrustServiceAsyncStub(TrustServiceStub):
     an agent it speaks for. Errors: INVALID_REQUEST, NOT_PERMITTED.
     """
     GetTrust: _aio.UnaryUnaryMultiCallable[_trust_pb2.GetTrustRequest, _trust_pb2.GetTrustResponse]  # type: ignore[assignment]
-    """Returns the score and ring of an agent now. A read changes nothing.
+    """Returns the score and ring of an agent now. A read changes nothing. Open to every caller of the agent's environment.
 
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,9 +83,9 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _trust_pb2.GetTrustRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trust_pb2.GetTrustResponse, _abc.Awaitable[_trust_pb2.GetTrustResponse]]:
-        """Returns the score and ring of an agent now. A read changes nothing.
+        """Returns the score and ring of an agent now. A read changes nothing. Open to every caller of the agent's environment.
 
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
         """
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
