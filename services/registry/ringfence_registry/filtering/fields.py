@@ -129,8 +129,7 @@ class FieldTable(Generic[T]):
             yield from read_terms(resource)
 
     def _unknown(self, dotted: str) -> str:
-        names = [*self._fields, *self._aliases]
-        close = difflib.get_close_matches(dotted[:64], names, n=3)
+        close = difflib.get_close_matches(dotted[:64], self._fields, n=3)
         advice = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(sorted(self._fields))}"
         return f"unknown field {quoted(dotted)}; {advice}"
 
