@@ -26,13 +26,6 @@ DEFAULT_ADDRESSES: Mapping[str, str] = {
     "pdp": "127.0.0.1:7403",
     "telemetry": "127.0.0.1:7404",
 }
-DEFAULT_HTTP_ADDRESSES: Mapping[str, str] = {
-    "registry": "127.0.0.1:7411",
-    "identity": "127.0.0.1:7412",
-    "pdp": "127.0.0.1:7413",
-    "telemetry": "127.0.0.1:7414",
-}
-DEFAULT_OTLP_ADDRESS = "127.0.0.1:4317"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +60,9 @@ class Endpoints:
     environment: Mapping[str, str]
     data: Path
     running: RunningMesh | None
+    fallback: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(DEFAULT_ADDRESSES))
+    """Where a service is when nothing says so."""
+    fallback_source: str = "default"
 
     @classmethod
     def of(cls, flags: ConnectionFlags, *, subject: str, environment: Mapping[str, str] = os.environ) -> "Endpoints":
@@ -92,7 +88,7 @@ class Endpoints:
             return Sourced(value=_checked(named, variable), source=variable)
         if self.running is not None:
             return Sourced(value=self.running.grpc[service], source=f"{self.data}/endpoints.json")
-        return Sourced(value=DEFAULT_ADDRESSES[service], source="default")
+        return Sourced(value=self.fallback[service], source=self.fallback_source)
 
     def token(self, address: str) -> Sourced | None:
         """Return the bearer token to send to `address`, or None to go without one."""
