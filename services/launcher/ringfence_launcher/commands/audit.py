@@ -1,25 +1,23 @@
 """`ringfence audit`: prove decisions, export the log, verify it without a server."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 from rich.text import Text
 from ringfence.telemetry.v1 import audit_pb2 as pb
-from ringfence_telemetry.audit_export import LINE_MAX, write_checkpoint, write_entry, write_header
-from ringfence_telemetry.audit_verify import Report, TrustedKey, verify_export
+from ringfence_telemetry.audit_verify import Report, TrustedKey
 from ringfence_telemetry.signed_note import VerifierKey
 
+from ringfence_launcher.audit.exports import export_log, judge_export
 from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall
 from ringfence_launcher.audit.log_reader import LogReader, Proven, Verified
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.endpoints import data_directory
 from ringfence_launcher.exit_codes import ExitCode
-from ringfence_launcher.files import replacing
-from ringfence_launcher.input_files import read_bytes, unusable
+from ringfence_launcher.input_files import read_bytes
 from ringfence_launcher.options import DataOption, prints, speaks_to
 from ringfence_launcher.output import Output, as_json, fields, stacked, table
 from ringfence_launcher.plain_text import plain
@@ -79,15 +77,7 @@ def export(
     verifier_key: KeyOption = "",
 ) -> None:
     """Write the whole log into a file that can prove itself: entries, hashes, signed checkpoint."""
-    reader = _reader(mesh, verifier_key)
-    newest = reader.checkpoint()
-    try:
-        with replacing(file) as lines:
-            lines.write(write_header(newest.checkpoint.origin))
-            lines.writelines(write_entry(entry.index, entry.body) for entry in reader.entries(newest.checkpoint.size))
-            lines.write(write_checkpoint(newest.note))
-    except OSError as error:
-        raise unusable(file, error.strerror or str(error)) from error
+    newest = export_log(_reader(mesh, verifier_key), file)
     _require_whole(file, newest)
     count = newest.checkpoint.size
     out.value({"file": str(file), "entries": count}, lambda: f"{count:,} entries in {file}")
@@ -118,7 +108,7 @@ def verify(
     if source == "remembered" and remembered is not None:
         seen.append(remembered.checkpoint)
     keys = [TrustedKey(key), *(_retired_key(text) for text in retired_keys or ())]
-    report = _verified(file, keys, seen)
+    report = judge_export(file, keys, seen)
     out.value(_report_json(report), lambda: _report_view(report))
     if not report.ok:
         raise typer.Exit(int(ExitCode.NEGATIVE))
@@ -130,7 +120,7 @@ def _reader(mesh: Mesh, verifier_key: str) -> LogReader:
 
 def _require_whole(file: Path, newest: Verified) -> None:
     """Verify what was written, so that nobody finds out years later that the server left something out."""
-    report = _verified(file, [TrustedKey(newest.key)], [])
+    report = judge_export(file, [TrustedKey(newest.key)])
     if not report.ok:
         raise Problem(
             f"what the service sent does not verify; {file} is kept as evidence",
@@ -138,20 +128,6 @@ def _require_whole(file: Path, newest: Verified) -> None:
             mend=f"see `ringfence audit verify {file}`",
             details=tuple(Detail(where=found.problem.value, what=found.detail) for found in report.findings),
         )
-
-
-def _verified(file: Path, keys: list[TrustedKey], seen: list[str]) -> Report:
-    try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            return verify_export(_bounded(lines), keys, seen)
-    except OSError as error:
-        raise unusable(file, error.strerror or str(error)) from error
-
-
-def _bounded(lines: IO[str]) -> Iterator[str]:
-    """Give the lines of a file, one that is longer than any of an export in pieces that are none."""
-    while line := lines.readline(LINE_MAX + 1):
-        yield line
 
 
 def _trusted_key(given: str, remembered: KnownLog | None) -> tuple[VerifierKey, str]:

@@ -15,10 +15,12 @@ from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import read_bytes, unusable
-from ringfence_launcher.options import EtagOption, RequestIdOption, speaks_to, takes
+from ringfence_launcher.options import EtagOption, RequestIdOption, prints, speaks_to, takes
 from ringfence_launcher.output import Output
+from ringfence_launcher.policy_lint import lint_files
 from ringfence_launcher.problems import Problem
 from ringfence_launcher.views import decisions as view
+from ringfence_launcher.views.lint import lint_report
 from ringfence_launcher.words import agent_name, number, pairs
 
 app = typer.Typer(
@@ -83,6 +85,21 @@ def _question(
         session=session,
         context=_struct(context, option="--context"),
     )
+
+
+@app.command(epilog="Example: ringfence policy lint policies/")
+@prints
+def lint(
+    out: Output,
+    files: PolicyFilesArgument,
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Remarks fail it too.")] = False,
+) -> None:
+    """Check and compile policies here, with the pdp's own compiler and without a server. For CI."""
+    report = lint_files(policy_files(files))
+    out.value(report.as_json(), lambda: lint_report(report))
+    if report.problems or (strict and report.remarks):
+        raise typer.Exit(int(ExitCode.NEGATIVE))
 
 
 @app.command(epilog="Example: ringfence policy push policies/")

@@ -8,14 +8,14 @@ from ringfence.identity.v1 import trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence_kit.clock import SystemClock
-from ringfence_kit.trust_decay import TrustState, ring_at, score_at
+from ringfence_kit.trust_decay import ring_at, score_at
 
 from ringfence_launcher.commands.did import EnvironmentOption, identity_request
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.options import speaks_to
 from ringfence_launcher.output import Output
+from ringfence_launcher.trust_state import trust_state
 from ringfence_launcher.views import identities as view
-from ringfence_launcher.words import instant
 
 app = typer.Typer(no_args_is_help=True, help="See how far an agent is trusted now.")
 
@@ -49,7 +49,7 @@ def watch(
     for event in IdentityServiceStub(mesh.channel("identity")).WatchAgents(request):
         if event.type == pb.WATCH_EVENT_TYPE_BOOKMARK or (did and event.identity.did != did):
             continue
-        now, state = SystemClock().now(), _state(event.identity.trust_state)
+        now, state = SystemClock().now(), trust_state(event.identity.trust_state)
         score, ring = score_at(state, now), ring_at(state, now)
         out.event(event, lambda happened, s=score, r=ring: view.trust_line(happened, s, r))  # type: ignore[misc]  # defaults bind the loop's values
         seen += 1
@@ -62,17 +62,3 @@ def _did(mesh: Mesh, subject: str, environment: str) -> str:
         return subject
     found = IdentityServiceStub(mesh.channel("identity")).GetAgentIdentity(identity_request(subject, environment))
     return found.identity.did
-
-
-def _state(stored: trust_pb2.TrustState) -> TrustState:
-    return TrustState(
-        earned=stored.earned_micro_points,
-        debt=stored.debt_micro_points,
-        last_positive_at=instant(stored.last_positive_time),
-        debt_at=instant(stored.debt_time),
-        last_event_at=instant(stored.last_event_time),
-        stored_ring=stored.stored_ring,
-        promoted_at=instant(stored.promote_time),
-        penalised_at=instant(stored.penalty_time),
-        ceiling=stored.ceiling,
-    )

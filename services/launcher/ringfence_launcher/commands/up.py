@@ -84,10 +84,10 @@ def up(
         async def announce() -> None:
             mesh.write(server.data)
             seconds = time.monotonic() - begun
-            out.value(
-                {"readySeconds": round(seconds, 3), **_as_json(mesh)}, lambda: _ready_view(mesh, seconds)
-            )
+            out.value({"readySeconds": round(seconds, 3), **_as_json(mesh)}, lambda: _ready_view(mesh, seconds))
+            out.verbatim("\nTry, in another terminal:\n\n  " + "\n  ".join(_to_paste(server.data)))
             out.stdout.file.flush()
+            out.hint("\nCtrl-C stops it; the data stays.")
 
         serve_until_stopped(
             services,

@@ -1,11 +1,11 @@
-"""Files to start from: a card, a birth certificate and policies for an agent `demo/analyst`.
+"""Files to start from: cards, a birth certificate and policies for the agents of namespace `demo`.
 
 `ringfence up` puts them into its data directory, the demo enrols them, and a newcomer copies them.
 """
 
 from importlib.resources import files
 
-NAMES = ("analyst.card.json", "analyst.birth.yaml", "first-policy.yaml")
+NAMES = ("analyst.card.json", "courier.card.json", "analyst.birth.yaml", "first-policy.yaml")
 """Every example file."""
 
 

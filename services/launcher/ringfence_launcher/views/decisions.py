@@ -43,6 +43,13 @@ def decision(answer: decision_pb2.CheckResponse) -> RenderableType:
     )
 
 
+def decision_line(answer: decision_pb2.CheckResponse) -> str:
+    """Return a decision on a line: the answer, why, and at which ring and score."""
+    effect_code = code_word(decision_pb2.Effect, answer.effect)
+    reason = code_word(decision_pb2.DecisionReason, answer.reason)
+    return f"{effect_code} {reason} (ring {_known(answer.effective_ring)}, score {_known(answer.trust_score)})"
+
+
 def explanation(answer: decision_pb2.ExplainResponse) -> RenderableType:
     """Show what each stage and rule said, and what would have to change."""
     stages = table(
