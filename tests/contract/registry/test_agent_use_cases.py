@@ -15,10 +15,11 @@ from ringfence_kit.names import AgentName
 from ringfence_registry.amendment import AgentPatch
 from ringfence_registry.card import read_card
 from ringfence_registry.errors import AgentAlreadyExists, AgentNotFound, AgentRetired, FilterInvalid
-from ringfence_registry.model import Agent, AgentState, ApprovedTool, RiskTier
+from ringfence_registry.model import AGENT, Agent, AgentState, ApprovedTool, RiskTier
+from ringfence_registry.store import AgentTx
 from ringfence_registry.watching import AgentWatch, Standing, StateComplete, WatchedItem
 from support.backends import Backend
-from support.registry.agents import CARD, SPEC
+from support.registry.agents import CARD, SPEC, an_agent
 from support.registry.opened import ADMIN, AUDITOR, FINANCE, Registry, opened_registry, query
 from support.watching import while_time_passes
 
@@ -462,6 +463,19 @@ async def test_an_event_carries_the_agent_as_it_was_then(backend: Backend) -> No
             (Change.MODIFIED, FINANCE.principal),
         ]
         assert [records.decode(event.record, Agent) for event in events] == [first, second]
+
+
+@pytest.mark.parametrize("backend", ["memory"], indirect=True)
+async def test_a_body_that_was_lost_is_never_made_up(backend: Backend) -> None:
+    def work(tx: AgentTx) -> None:
+        agent = an_agent(revision=tx.next_revision)
+        tx.put(agent)
+        tx.record(Change.ADDED, AGENT, str(agent.name), records.encode(agent))
+
+    async with opened_registry(backend) as registry:
+        await registry.writer.write(work, mutation=registry.asked(), result=type(None))
+        with pytest.raises(AssertionError, match="is lost"):
+            await registry.reading.get_card(LEDGER, caller=ADMIN)
 
 
 # Replicas

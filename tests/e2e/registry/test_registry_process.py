@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
-from support.registry.process import ANY_PORT, COMMAND, RegistryProcess, start_registry
+from support.registry.process import ANY_PORT, COMMAND, RegistryProcess, running_registry
 from support.registry.served import registration
 
 KILLS = 3
@@ -70,9 +70,9 @@ class Load:
 async def test_killed_under_load_it_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     load = Load()
     for _ in range(KILLS):
-        await load.run(await start_registry(tmp_path))
-    last = await start_registry(tmp_path)
-    async with last.channel() as channel:
+        async with running_registry(tmp_path) as registry:
+            await load.run(registry)
+    async with running_registry(tmp_path) as last, last.channel() as channel:
         stub = RegistryServiceStub(channel)
         listed: dict[str, pb.Agent] = {}
         token, newest = "", 0
@@ -83,7 +83,6 @@ async def test_killed_under_load_it_loses_nothing_and_repeats_nothing(tmp_path: 
             token, newest = page.next_page_token, page.revision
             if not token:
                 break
-    await last.kill()
     assert len(load.acknowledged) >= KILLS * ANSWERS_PER_LIFE
     assert {name: listed[name] for name in load.acknowledged} == load.acknowledged
     assert len(listed) == newest
@@ -93,19 +92,20 @@ async def test_killed_under_load_it_loses_nothing_and_repeats_nothing(tmp_path: 
 
 
 async def test_a_second_process_on_the_same_data_refuses_in_a_sentence(tmp_path: Path) -> None:
-    first = await start_registry(tmp_path)
-    second = await asyncio.create_subprocess_exec(*COMMAND, "--data", str(tmp_path), *ANY_PORT, stderr=subprocess.PIPE)
-    _, said = await second.communicate()
-    await first.kill()
+    async with running_registry(tmp_path):
+        second = await asyncio.create_subprocess_exec(
+            *COMMAND, "--data", str(tmp_path), *ANY_PORT, stderr=subprocess.PIPE
+        )
+        _, said = await second.communicate()
     assert second.returncode == 3
     assert b"registry.db is in use by process" in said
     assert b"Traceback" not in said
 
 
 async def test_it_ends_orderly_when_told_to(tmp_path: Path) -> None:
-    registry = await start_registry(tmp_path)
-    registry.process.terminate()
-    assert await registry.process.wait() == 0
+    async with running_registry(tmp_path) as registry:
+        registry.process.terminate()
+        assert await registry.process.wait() == 0
 
 
 async def test_a_setting_there_is_not_is_named(tmp_path: Path) -> None:

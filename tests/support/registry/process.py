@@ -40,13 +40,25 @@ class RegistryProcess:
         await self.process.wait()
 
 
-async def start_registry(data: Path) -> RegistryProcess:
-    """Start the registry on `data` and wait until it serves."""
+@asynccontextmanager
+async def running_registry(data: Path) -> AsyncIterator[RegistryProcess]:
+    """Start the registry on `data` and wait until it serves; kill it if the block leaves it running."""
     process = await asyncio.create_subprocess_exec(*COMMAND, "--data", str(data), *ANY_PORT, stderr=subprocess.PIPE)
+    try:
+        address = await _serving_at(process)
+        token = await asyncio.to_thread((data / "dev" / "operator.token").read_text)
+        yield RegistryProcess(process, address, token.strip())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _serving_at(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
-    while line := await process.stderr.readline():
+    async for line in process.stderr:
         said = json.loads(line)
-        if said.get("event") == "serving":
-            token = await asyncio.to_thread((data / "dev" / "operator.token").read_text)
-            return RegistryProcess(process, said["registry_listen"], token.strip())
+        if said["event"] == "serving":
+            address: str = said["registry_listen"]
+            return address
     raise AssertionError(f"the registry ended with {await process.wait()}")
