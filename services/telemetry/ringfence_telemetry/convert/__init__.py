@@ -1,0 +1,1 @@
+"""Messages to values and back, one module per proto service; the only place input is judged."""

@@ -1,0 +1,304 @@
+"""The way of spans in: admitted, durable, acknowledged, then rolled up; and the equation that proves none is lost.
+
+    received = acknowledged + refused + rejected          of every item that came
+    acknowledged = rolled up + duplicates + pending       of every item that was accepted
+
+The rules:
+
+- a request is acknowledged when it is in the ingest log, and rolled up afterwards, in the order of the log;
+- totals and the log's position are one transaction, so a replay after kill -9 counts every item exactly once;
+- at the start whatever the log holds beyond that position is rolled up before anyone is let in;
+- a store that cannot be written now stops the rolling up, not the acknowledging, until the queue is full.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from ringfence_kit import records
+from ringfence_kit.background import background
+from ringfence_kit.clock import SECOND, Clock, Instant, Millis
+from ringfence_kit.errors import Unavailable
+from ringfence_kit.ids import NewId
+from ringfence_kit.store import Mutation, Writer
+
+from ringfence_telemetry.admission import Admission
+from ringfence_telemetry.frames import Frame
+from ringfence_telemetry.otlp_shapes import ExportRequest
+from ringfence_telemetry.reporters import Reporter
+from ringfence_telemetry.roll_up import Received, RollUp
+from ringfence_telemetry.segment_files import LOG_START
+from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
+from ringfence_telemetry.spans import is_span
+from ringfence_telemetry.store import Progress, TelemetryStore, TelemetryTx, TraceMoved
+from ringfence_telemetry.waiting import happens_within
+
+PRINCIPAL = "telemetry"
+"""Who changes totals in the log of changes: the service itself."""
+
+GROUP_ITEMS = 20_000
+"""Items after which a transaction is closed, though more are waiting."""
+
+TURN = 4_096
+"""Items looked at before others get a turn."""
+
+STORE_RETRY = Millis(SECOND // 2)
+
+FINISH = Millis(5 * SECOND)
+"""How long the end waits for the last totals; what is missing then is rolled up at the next start."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class IngestCounts:
+    """What became of items since the log began; of those that never reached the log, since the start."""
+
+    received: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    rejected: int = 0
+    rolled_up: int = 0
+    duplicates: int = 0
+    malformed_values: int = 0
+    damaged_bytes: int = 0
+
+    @property
+    def pending(self) -> int:
+        """Acknowledged and not yet in the totals."""
+        return self.acknowledged - self.rolled_up - self.duplicates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A request as it came."""
+
+    payload: bytes
+    request: ExportRequest
+    reporter: Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Accepted:
+    """What travels with a request through the log."""
+
+    received: Received
+    spans: int
+    rejected: int
+    size: int
+
+
+class Ingest:
+    """Takes spans in."""
+
+    def __init__(
+        self,
+        directory: Path,
+        writer: Writer[TelemetryTx],
+        store: TelemetryStore,
+        roll_up: RollUp,
+        admission: Admission,
+        *,
+        parse: Callable[[bytes], ExportRequest],
+        free_bytes_least: int,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._writer = writer
+        self._store = store
+        self._roll_up = roll_up
+        self._admission = admission
+        self._parse = parse
+        self._free_bytes_least = free_bytes_least
+        self._clock = clock
+        self._ingest_log: SegmentLog[_Accepted] = SegmentLog(
+            directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id
+        )
+        self._progress = Progress()
+        self._in_doubt = False
+        self._last = LOG_START
+        """Where the last request that was acknowledged ends."""
+        self._queue: deque[Logged[_Accepted]] = deque()
+        self._work = asyncio.Event()
+        self._advanced = asyncio.Event()
+        self.counts = IngestCounts()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Open the log, catch up with it, and roll up what comes for as long as the block lasts; then finish."""
+        async with self._ingest_log:
+            await self._recover()
+            async with background(self._roll_up_for_ever()):
+                await self.caught_up()
+                yield
+                await happens_within(FINISH, self._clock, self.caught_up())
+
+    async def export(self, export: Export) -> int:
+        """Accept a request: return how many of its items are no spans, once the others are durable.
+
+        Raises IngestOverloaded, and Unavailable when the log cannot be written; then nothing of it was accepted.
+        """
+        spans, rejected = await _judge(export.request)
+        self.counts.received += spans + rejected
+        if not spans:
+            self.counts.rejected += rejected
+            return rejected
+        await self._admit(spans, rejected, len(export.payload))
+        now = self._clock.now()
+        received = Received(reporter=export.reporter, request=export.request, received_at=now)
+        frame = Frame(received_at=now, reporter=records.encode(export.reporter), payload=export.payload)
+        try:
+            await self._ingest_log.append(
+                frame, _Accepted(received=received, spans=spans, rejected=rejected, size=len(export.payload))
+            )
+        except LogUnwritable as error:
+            raise Unavailable(problem=str(error)) from error
+        return rejected
+
+    async def caught_up(self) -> None:
+        """Return when everything acknowledged before the call is in the totals."""
+        wanted = self._last
+        while self._progress.position < wanted:
+            self._advanced.clear()
+            await self._advanced.wait()
+
+    async def forget(self, *, received_before: Instant) -> int:
+        """Delete segments that are rolled up and older; return how many."""
+        return await asyncio.to_thread(self._ingest_log.forget, self._progress.position, older_than=received_before)
+
+    async def _admit(self, spans: int, rejected: int, size: int) -> None:
+        try:
+            self._check_disk(size)
+            await self._admission.enter(items=spans, size=size)
+        except BaseException:
+            self.counts.refused += spans + rejected
+            raise
+
+    def _check_disk(self, size: int) -> None:
+        if self._ingest_log.free_bytes - size < self._free_bytes_least:
+            raise self._admission.refusal("the disk is nearly full")
+
+    def _acknowledged(self, logged: Sequence[Logged[_Accepted]]) -> None:
+        for each in logged:
+            self.counts.acknowledged += each.carried.spans
+            self.counts.rejected += each.carried.rejected
+        self._queue.extend(logged)
+        self._last = logged[-1].end
+        self._work.set()
+
+    def _refused(self, accepted: _Accepted) -> None:
+        self.counts.refused += accepted.spans + accepted.rejected
+        self._admission.leave(items=accepted.spans, size=accepted.size)
+
+    async def _recover(self) -> None:
+        """Queue what the log holds and the totals do not."""
+        self._progress = await self._store.progress(self._ingest_log.log_id)
+        self._ingest_log.skip_to(self._progress.position)
+        await self._roll_up.restart(self._clock.now())
+        for found in self._ingest_log.recover(self._progress.position):
+            self.counts.damaged_bytes += found.damaged_bytes
+            if found.frame is not None:
+                self._queue.append(Logged(found.frame, found.end, await self._read_back(found.frame)))
+        self._last = self._queue[-1].end if self._queue else self._progress.position
+        counts, progress = self.counts, self._progress
+        counts.rolled_up, counts.duplicates = progress.rolled_up, progress.duplicates
+        counts.acknowledged = progress.rolled_up + progress.duplicates
+        counts.acknowledged += sum(each.carried.spans for each in self._queue)
+        counts.rejected = progress.rejected + sum(each.carried.rejected for each in self._queue)
+        counts.received = counts.acknowledged + counts.rejected
+        if self._queue:
+            self._work.set()
+        if self._queue or counts.damaged_bytes or self._ingest_log.torn_bytes:
+            _log.warning(
+                "ingest_log_recovered",
+                requests=len(self._queue),
+                torn_bytes=self._ingest_log.torn_bytes,
+                damaged_bytes=counts.damaged_bytes,
+            )
+
+    async def _read_back(self, frame: Frame) -> _Accepted:
+        """Return what was accepted; it is counted into the queue, whose bound it respected when it came."""
+        request = self._parse(frame.payload)
+        spans, rejected = await _judge(request)
+        reporter = records.decode(frame.reporter, Reporter)
+        received = Received(reporter=reporter, request=request, received_at=frame.received_at)
+        self._admission.readmit(items=spans, size=len(frame.payload))
+        return _Accepted(received=received, spans=spans, rejected=rejected, size=len(frame.payload))
+
+    async def _roll_up_for_ever(self) -> None:
+        while True:
+            await self._work.wait()
+            group = self._take_group()
+            while not await self._roll(group):
+                await self._clock.sleep(STORE_RETRY)
+
+    def _take_group(self) -> Sequence[Logged[_Accepted]]:
+        group, items = [], 0
+        while self._queue and items < GROUP_ITEMS:
+            group.append(self._queue.popleft())
+            items += group[-1].carried.spans
+        if not self._queue:
+            self._work.clear()
+        return group
+
+    async def _roll(self, group: Sequence[Logged[_Accepted]]) -> bool:
+        """Roll up a group and store it; False when that has to be tried again."""
+        try:
+            if self._in_doubt:
+                # What the failed attempt left behind is unknown, in memory and in the store: ask the store.
+                self._progress = await self._store.progress(self._ingest_log.log_id)
+                await self._roll_up.restart(self._clock.now())
+                self._in_doubt = False
+            if self._progress.position < group[-1].end:
+                await self._enter_and_store(group)
+        except (Unavailable, TraceMoved) as problem:
+            self._in_doubt = True
+            _log.warning("roll_up_put_off", problem=str(problem) or type(problem).__name__)
+            return False
+        self._settle(group)
+        return True
+
+    async def _enter_and_store(self, group: Sequence[Logged[_Accepted]]) -> None:
+        for each in group:
+            await self._roll_up.enter(each.carried.received)
+        rolled, before = self._roll_up.take(), self._progress
+        after = Progress(
+            position=group[-1].end,
+            rolled_up=before.rolled_up + rolled.rolled_up,
+            duplicates=before.duplicates + rolled.duplicates,
+            rejected=before.rejected + rolled.rejected,
+        )
+
+        def work(tx: TelemetryTx) -> None:
+            rolled.store(tx)
+            tx.advance(self._ingest_log.log_id, after)
+
+        await self._writer.write(work, mutation=Mutation(principal=PRINCIPAL, at=self._clock.now()), result=type(None))
+        self._progress = after
+        self._roll_up.committed()
+        self.counts.malformed_values += rolled.malformed_values
+
+    def _settle(self, group: Sequence[Logged[_Accepted]]) -> None:
+        self.counts.rolled_up, self.counts.duplicates = self._progress.rolled_up, self._progress.duplicates
+        for each in group:
+            self._admission.leave(items=each.carried.spans, size=each.carried.size)
+        self._advanced.set()
+
+
+async def _judge(request: ExportRequest) -> tuple[int, int]:
+    """Return how many items of a request are spans, and how many are not."""
+    spans = rejected = 0
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                if is_span(span):
+                    spans += 1
+                else:
+                    rejected += 1
+                if (spans + rejected) % TURN == 0:
+                    await asyncio.sleep(0)
+    return spans, rejected

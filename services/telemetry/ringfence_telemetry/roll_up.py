@@ -1,0 +1,218 @@
+"""Received requests → what they change: usage totals, and the spans to keep so that late ones still count right.
+
+The rules:
+
+- spans are entered into their trace's ledger in the order of the log, so a replay after a crash gives the same;
+- a ledger is in memory or built again from the parts that were kept of it; which of the two makes no difference;
+- what a reporter may not say is entered into a ledger of its own, where it touches nobody else's;
+- a large request is worked on in slices, and others run in between;
+- after a commit that failed everything in memory is dropped: what is stored is the truth.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from ringfence_kit import records
+from ringfence_kit.clock import DAY, Instant
+
+from ringfence_telemetry.labels import Label, LabelBook
+from ringfence_telemetry.otlp_shapes import ExportRequest, OtlpSpan
+from ringfence_telemetry.reporters import Binding, Reporter
+from ringfence_telemetry.spans import Defaults, SpanFact, SpanReader, is_span
+from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
+from ringfence_telemetry.trace_ledger import TraceLedger
+from ringfence_telemetry.usage import UsageChange
+
+SLICE = 512
+"""Spans entered before others get a turn: a few milliseconds."""
+
+_BINDINGS_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A request out of the ingest log."""
+
+    reporter: Reporter
+    request: ExportRequest
+    received_at: Instant
+
+
+@dataclass(slots=True)
+class Rolled:
+    """What requests came to: to be stored in one transaction."""
+
+    change: UsageChange = field(default_factory=UsageChange)
+    parts: list[NewPart] = field(default_factory=list)
+    reporters: dict[str, Reporter] = field(default_factory=dict)
+    labels: list[Label] = field(default_factory=list)
+    rolled_up: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    malformed_values: int = 0
+
+    def store(self, tx: UsageTx) -> None:
+        """Write it."""
+        tx.keep_reporters(self.reporters)
+        tx.keep_labels(self.labels)
+        tx.keep_parts(self.parts)
+        tx.add_usage(self.change.sums())
+
+
+class _Bound(NamedTuple):
+    """A reporter as it is kept, and what it may say."""
+
+    digest: str
+    binding: Binding
+
+
+class _Placed(NamedTuple):
+    """A span with what its surroundings say about it."""
+
+    span: OtlpSpan
+    scope: str
+    defaults: Defaults
+
+
+@dataclass(slots=True)
+class _Open:
+    """A ledger in memory, and the number of the next part to keep of it."""
+
+    ledger: TraceLedger
+    next_number: int
+
+
+_NOTHING_KEPT = KeptTrace(parts=(), next_number=0)
+
+
+class RollUp:
+    """The open traces of an ingest log, and what was entered since the last commit."""
+
+    def __init__(
+        self,
+        store: TelemetryStore,
+        labels: LabelBook,
+        *,
+        exclusive_scopes: frozenset[str],
+        spans_in_memory: int,
+        traces_in_memory: int,
+    ) -> None:
+        self._store = store
+        self._labels = labels
+        self._exclusive_scopes = exclusive_scopes
+        self._spans_in_memory = spans_in_memory
+        self._traces_in_memory = traces_in_memory
+        self._open: OrderedDict[TraceKey, _Open] = OrderedDict()
+        self._spans = 0
+        self._bound: dict[bytes, _Bound] = {}
+        self._rolled = Rolled()
+
+    @property
+    def spans_open(self) -> int:
+        """Spans of traces in memory."""
+        return self._spans
+
+    async def enter(self, received: Received) -> None:
+        """Enter the spans of a request."""
+        bound = self._bound_of(received.reporter)
+        reader = SpanReader(received_at=received.received_at, exclusive_scopes=self._exclusive_scopes)
+        spans = _spans_of(received.request, reader)
+        while some := list(islice(spans, SLICE)):
+            await self._enter_some(some, bound, reader, received.received_at)
+            await asyncio.sleep(0)
+        self._rolled.malformed_values += reader.malformed_values
+
+    def take(self) -> Rolled:
+        """Return what was entered since the last call, to be stored."""
+        rolled, self._rolled = self._rolled, Rolled()
+        rolled.labels = self._labels.take_fresh()
+        return rolled
+
+    def committed(self) -> None:
+        """Note that all that was taken is stored: ledgers may leave memory."""
+        while self._open and (self._spans > self._spans_in_memory or len(self._open) > self._traces_in_memory):
+            _, left = self._open.popitem(last=False)
+            self._spans -= len(left.ledger)
+
+    async def restart(self, now: Instant) -> None:
+        """Forget what is not stored, and start again from what is."""
+        self._open.clear()
+        self._spans = 0
+        self._rolled = Rolled()
+        self._labels.restore(await self._store.labels(from_day=now // DAY - 1))
+
+    async def _enter_some(
+        self, spans: Sequence[_Placed], bound: _Bound, reader: SpanReader, received_at: Instant
+    ) -> None:
+        facts: dict[TraceKey, list[SpanFact]] = {}
+        for span, scope, defaults in spans:
+            if not is_span(span):
+                self._rolled.rejected += 1
+                continue
+            read = reader.read(span, scope, defaults)
+            fact, trusted = self._labels.name(read, bound.binding, received_at=received_at)
+            key = _trace_key(span.trace_id, None if trusted else bound.binding.reporter)
+            facts.setdefault(key, []).append(fact)
+        await self._load([key for key in facts if key not in self._open])
+        for key, found in facts.items():
+            self._add(key, found, bound, received_at)
+
+    async def _load(self, keys: Sequence[TraceKey]) -> None:
+        """Bring ledgers into memory: built from what is kept, or new."""
+        if not keys:
+            return
+        kept = await self._store.kept(keys)
+        for key in keys:
+            trace = kept.get(key, _NOTHING_KEPT)
+            ledger, unused = TraceLedger(trusted=_is_trusted(key)), UsageChange()
+            for reporter, part in trace.parts:
+                ledger.add(part.facts, self._bound_of(reporter).binding, unused)
+            self._open[key] = _Open(ledger, trace.next_number)
+            self._spans += len(ledger)
+
+    def _add(self, key: TraceKey, facts: Iterable[SpanFact], bound: _Bound, received_at: Instant) -> None:
+        rolled, open_ = self._rolled, self._open[key]
+        self._open.move_to_end(key)
+        before = len(open_.ledger)
+        added = open_.ledger.add(facts, bound.binding, rolled.change)
+        self._spans += len(open_.ledger) - before
+        rolled.rolled_up += len(open_.ledger) - before + added.unrelated
+        rolled.duplicates += added.duplicates
+        if added.kept:
+            part = TracePart(bound.digest, added.kept)
+            rolled.parts.append(NewPart(trace=key, number=open_.next_number, part=part, received_at=received_at))
+            rolled.reporters[bound.digest] = bound.binding.reporter
+            open_.next_number += 1
+
+    def _bound_of(self, reporter: Reporter) -> _Bound:
+        record = records.encode(reporter)
+        bound = self._bound.get(record)
+        if bound is None:
+            if len(self._bound) >= _BINDINGS_MAX:
+                self._bound.clear()
+            bound = self._bound[record] = _Bound(hashlib.sha256(record).hexdigest()[:32], Binding(reporter))
+        return bound
+
+
+def _spans_of(request: ExportRequest, reader: SpanReader) -> Iterator[_Placed]:
+    for resource_spans in request.resource_spans:
+        defaults = reader.defaults(resource_spans.resource.attributes)
+        for scope_spans in resource_spans.scope_spans:
+            scope = scope_spans.scope.name
+            for span in scope_spans.spans:
+                yield _Placed(span, scope, defaults)
+
+
+def _trace_key(trace_id: bytes, disbelieved: Reporter | None) -> TraceKey:
+    if disbelieved is None:
+        return TraceKey(trace_id)
+    return TraceKey(trace_id + hashlib.sha256(disbelieved.principal.encode()).digest()[:8])
+
+
+def _is_trusted(key: TraceKey) -> bool:
+    return len(key) == 16

@@ -1,0 +1,90 @@
+"""A reporter may bring so many names a day, and no more."""
+
+from ringfence_kit.clock import DAY, Instant
+from ringfence_telemetry.labels import OVERFLOW, Label, LabelBook, LabelKind, LabelLimits
+from ringfence_telemetry.reporters import Binding, Reporter
+from ringfence_telemetry.spans import SpanFact, ToolCall
+from support.telemetry.spans import NOW
+
+ANYONE = Binding(Reporter(principal="collector", speaks_for_all=True))
+AGENT = Binding(Reporter(principal="did:web:a", agents=("did:web:a",)))
+GATEWAY = Binding(Reporter(principal="gateway", agents=("did:web:a", "did:web:b")))
+LIMITS = LabelLimits(agents=2, sessions=3, models=1)
+
+
+def fact(agent: str = "", session: str = "", model: str = "") -> SpanFact:
+    return SpanFact(1, 0, 0, 0, 0, "chat", agent, session, model, (0, 0, 0, 0, 0), False, ToolCall.NONE, False)
+
+
+def named(book: LabelBook, agent: str, binding: Binding = ANYONE, *, at: int = NOW) -> tuple[str, bool]:
+    found, trusted = book.name(fact(agent), binding, received_at=Instant(at))
+    return found.agent, trusted
+
+
+def test_names_within_the_limit_are_kept_and_the_rest_folded() -> None:
+    book = LabelBook(LIMITS)
+    assert [named(book, name)[0] for name in ("a", "b", "c", "a", "d")] == ["a", "b", OVERFLOW, "a", OVERFLOW]
+    assert book.overflowed == 2
+
+
+def test_no_name_needs_no_room() -> None:
+    book = LabelBook(LabelLimits(agents=0, sessions=0, models=0))
+    assert book.name(fact(), ANYONE, received_at=NOW) == (fact(), True)
+
+
+def test_kinds_reporters_and_days_are_counted_apart() -> None:
+    book = LabelBook(LIMITS)
+    found, _ = book.name(fact("a", "s1", "m1"), ANYONE, received_at=NOW)
+    assert found == fact("a", "s1", "m1")
+    found, _ = book.name(fact("a", "s1", "m2"), ANYONE, received_at=NOW)
+    assert found == fact("a", "s1", OVERFLOW)
+    other = Binding(Reporter(principal="other", speaks_for_all=True))
+    assert book.name(fact(model="m2"), other, received_at=NOW)[0].model == "m2"
+    assert book.name(fact(model="m2"), ANYONE, received_at=Instant(NOW + DAY))[0].model == "m2"
+
+
+def test_an_agent_a_reporter_is_bound_to_is_never_folded() -> None:
+    book = LabelBook(LabelLimits(agents=0, sessions=0, models=0))
+    assert named(book, "did:web:a", AGENT) == ("did:web:a", True)
+    assert named(book, "planner", AGENT) == ("did:web:a", True)
+
+
+def test_what_a_reporter_may_not_say_stays_disbelieved_when_folded() -> None:
+    book = LabelBook(LabelLimits(agents=0, sessions=0, models=0))
+    assert named(book, "did:web:victim", AGENT) == (OVERFLOW, False)
+    assert named(book, "planner", GATEWAY) == (OVERFLOW, False)
+
+
+def test_a_million_names_take_the_room_of_the_limit() -> None:
+    book = LabelBook(LabelLimits(agents=100, sessions=100, models=100))
+    for number in range(20_000):
+        book.name(fact(f"agent {number}", f"session {number}", f"model {number}"), ANYONE, received_at=NOW)
+    assert sum(len(labels) for labels in book._admitted.values()) == 300
+    assert len(book.take_fresh()) == 300
+
+
+def test_fresh_names_are_given_once() -> None:
+    book = LabelBook(LIMITS)
+    named(book, "a")
+    assert book.take_fresh() == [Label(NOW // DAY, LabelKind.AGENT, "collector", "a")]
+    named(book, "a")
+    assert book.take_fresh() == []
+
+
+def test_a_restored_book_folds_the_same_names() -> None:
+    before = LabelBook(LIMITS)
+    for name in ("a", "b", "c"):
+        named(before, name)
+    after = LabelBook(LIMITS)
+    named(after, "lost")
+    after.restore(before.take_fresh())
+    assert [named(after, name)[0] for name in ("c", "b", "a", "lost")] == [OVERFLOW, "b", "a", OVERFLOW]
+    assert after.take_fresh() == []
+
+
+def test_days_gone_by_are_dropped() -> None:
+    book = LabelBook(LIMITS)
+    for day in range(5):
+        named(book, "a", at=NOW + day * DAY)
+    book.forget_before(Instant(NOW + 4 * DAY))
+    assert {key[0] for key in book._admitted} == {NOW // DAY + 3, NOW // DAY + 4}
