@@ -1,6 +1,7 @@
 """What is known about one call while it is answered, filled in step by step."""
 
 import ipaddress
+import itertools
 import re
 import time
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ringfence_kit.callers import ANONYMOUS, Caller
+from ringfence_kit.ids import NewId
 from ringfence_kit.methods import Method
 from ringfence_kit.tracing import TraceParent, read_traceparent
 
@@ -15,6 +17,12 @@ REQUEST_ID_KEY = "x-request-id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _NO_TRACE = TraceParent()
+
+
+def numbered_ids(new_id: NewId) -> NewId:
+    """Return a source of request ids: what `new_id` gives once, and a number. Made for each call, so made cheaply."""
+    prefix, numbers = new_id()[:18], itertools.count(1)
+    return lambda: f"{prefix}-{next(numbers):x}"
 
 
 class Call:

@@ -34,7 +34,7 @@ import structlog
 from ringfence_kit.answering import Context, answer
 from ringfence_kit.authentication import Authenticator
 from ringfence_kit.callers import ANONYMOUS, Caller, establish_caller
-from ringfence_kit.calls import REQUEST_ID_KEY, Call
+from ringfence_kit.calls import REQUEST_ID_KEY, Call, numbered_ids
 from ringfence_kit.clock import Clock, Millis
 from ringfence_kit.errors import (
     DeadlineExceeded,
@@ -47,7 +47,7 @@ from ringfence_kit.errors import (
 from ringfence_kit.grants import MethodClass
 from ringfence_kit.ids import NewId
 from ringfence_kit.methods import CallDetails, Handler, Method, Requests
-from ringfence_kit.observation import OK, Observer, outcome_of
+from ringfence_kit.observation import OK, Observer, Outcome, outcome_of
 from ringfence_kit.quotas import Quotas
 from ringfence_kit.room import Room
 from ringfence_kit.server_config import DeadlinesConfig
@@ -81,6 +81,7 @@ class Interceptors:
         self._tracer = tracer
         self._clock = clock
         self._new_id = new_id
+        self._request_id = numbered_ids(new_id)
         self._has_tls = has_tls
 
     def around(self, method: Method) -> Handler:
@@ -149,7 +150,7 @@ class Interceptors:
 
     async def _observe(self, call: Call, requests: Requests, context: Context) -> bytes | None:
         """Steps 3 and 4."""
-        call.request_id = call.request_id or self._new_id()
+        call.request_id = call.request_id or self._request_id()
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
         self._observer.began(call)
         try:
@@ -157,7 +158,7 @@ class Interceptors:
         except BaseException as error:
             known = isinstance(error, Failure | grpc.aio.AbortError) or not isinstance(error, Exception)
             told = error if known else self._internal(call, error)  # type: ignore[arg-type] # an Exception, as known says
-            self._observer.ended(call, outcome_of(told, context.code()))
+            self._observer.ended(call, _how_it_ended(told, context))
             if told is error:
                 raise
             raise told from error
@@ -167,11 +168,10 @@ class Interceptors:
     async def _in_time(self, call: Call, requests: Requests, context: Context) -> bytes | None:
         """Step 5. A stream has no end of its own, but for a caller's; a drain ends it through its timer."""
         limit = self._limit(call.method, context)
-        is_long = call.method.grant.method_class is MethodClass.STREAM
         timer = asyncio.timeout(limit / 1_000 if limit is not None else None)
         try:
             async with timer:
-                if is_long:
+                if call.method.is_long:
                     self._room.hold(timer)
                 return await self._admit_and_answer(call, requests, context, timer)
         except TimeoutError:
@@ -179,23 +179,25 @@ class Interceptors:
                 raise
             raise self._too_late(call, limit) from None
         finally:
-            self._room.release(timer)
+            if call.method.is_long:
+                self._room.release(timer)
 
     def _limit(self, method: Method, context: Context) -> Millis | None:
+        """Return how long the call may take by our rules. A caller's shorter deadline is gRPC's to keep: it cancels."""
+        if method.is_long:
+            return None
         # The stub leaves out that a call may have no deadline.
-        remaining = cast("float | None", context.time_remaining())
-        asked = None if remaining is None else Millis(max(0, int(remaining * 1_000)))
-        default = self._deadlines.get(method.grant.method_class)
-        if default is None:
-            return asked
-        return default if asked is None else min(asked, self._maximum)
+        asked = cast("float | None", context.time_remaining())
+        if asked is None:
+            return self._deadlines[method.grant.method_class]
+        return self._maximum if asked * 1_000 > self._maximum else None
 
     def _too_late(self, call: Call, limit: Millis | None) -> Failure:
-        if self._room.draining and call.method.grant.method_class is MethodClass.STREAM:
+        if not call.method.is_long:
+            return DeadlineExceeded(method=call.method.name, limit=limit or Millis(0))
+        if self._room.draining:
             return Unavailable(problem="it is shutting down; resume on another replica")
-        if _expired(call.caller, self._clock):
-            return Unauthenticated(problem="the token expired while the stream was open; resume with a new one")
-        return DeadlineExceeded(method=call.method.name, limit=limit or Millis(0))
+        return Unauthenticated(problem="the token expired while the stream was open; resume with a new one")
 
     async def _admit_and_answer(
         self, call: Call, requests: Requests, context: Context, timer: asyncio.Timeout
@@ -218,17 +220,15 @@ class Interceptors:
         if not method.grant.allows(call.caller):
             raise _not_allowed(call)
         self._quotas.take(call.quota_key, method.grant.method_class)
-        if method.grant.method_class is MethodClass.STREAM:
+        if method.is_long:
             self._end_with_token(call.caller, timer)
         return await answer(method, requests, context)
 
     def _end_with_token(self, caller: Caller, timer: asyncio.Timeout) -> None:
-        """A stream does not outlive the token it was opened with."""
-        if caller.expires_at is None:
-            return
-        end = asyncio.get_running_loop().time() + (caller.expires_at - self._clock.now()) / 1_000
-        if timer.when() is None or end < (timer.when() or 0):
-            timer.reschedule(end)
+        """A stream does not outlive the token it was opened with. One that a drain is ending already is left alone."""
+        if caller.expires_at is not None and timer.when() is None:
+            remaining = (caller.expires_at - self._clock.now()) / 1_000
+            timer.reschedule(asyncio.get_running_loop().time() + remaining)
 
 
 _NO_PEER: Mapping[str, Any] = {}
@@ -245,8 +245,12 @@ def _defaults(config: DeadlinesConfig) -> Mapping[MethodClass, Millis]:
     }
 
 
-def _expired(caller: Caller, clock: Clock) -> bool:
-    return caller.expires_at is not None and clock.now() >= caller.expires_at
+def _how_it_ended(error: BaseException, context: Context) -> Outcome:
+    """Tell a caller whose deadline has passed from one that left: gRPC cancels for both."""
+    if isinstance(error, asyncio.CancelledError):
+        remaining = cast("float | None", context.time_remaining())
+        return Outcome("CANCELLED" if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED")
+    return outcome_of(error, context.code())
 
 
 def _not_allowed(call: Call) -> Failure:

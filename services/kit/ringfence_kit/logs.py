@@ -4,6 +4,7 @@ The rules:
 
 - modules take `structlog.get_logger(__name__)` and log with fields; only a process's entry calls `configure`;
 - who logs a token, a key or a card made a mistake; the guard here is the second line, by field name and by shape;
+- lines go out in batches (`line_output.py`), at once for anything that is wrong;
 - libraries that log through the standard library come out in the same form, from WARNING up.
 """
 
@@ -19,6 +20,7 @@ import structlog
 from joserfc.errors import SecurityWarning
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from ringfence_kit.line_output import LineOutput
 from ringfence_kit.server_config import LogConfig, LogFormat
 
 REDACTED = "<redacted>"
@@ -46,10 +48,11 @@ def configure(config: LogConfig, stream: TextIO | None = None) -> None:
         # Plain: a traceback with local variables would print the very tokens and keys that are kept out of fields.
         plain = structlog.dev.plain_traceback
         render = structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)
+    lines = LineOutput(out)
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=lambda *_names: lines,
         cache_logger_on_first_use=False,
     )
     _adopt_standard_library(shared, render, out, max(level, logging.WARNING))

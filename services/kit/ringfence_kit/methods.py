@@ -63,6 +63,11 @@ class Method:
         """Whether microseconds matter."""
         return self.grant.method_class is MethodClass.DECIDE
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it has no end of its own: a watch, or another long-lived stream."""
+        return self.grant.method_class is MethodClass.STREAM
+
 
 @dataclass(slots=True)
 class CallDetails:

@@ -6,7 +6,6 @@ The rules:
 - a refusal is the caller's business and logged as info; only a defect of ours is an error.
 """
 
-import asyncio
 from typing import NamedTuple
 
 import grpc
@@ -36,8 +35,6 @@ def outcome_of(error: BaseException, code: object) -> Outcome:
     """Return how a call ended that raised `error`; `code` is what was set on its context, for a bare abort."""
     if isinstance(error, Failure):
         return Outcome(code_of(error).name, error.reason)
-    if isinstance(error, asyncio.CancelledError):
-        return Outcome("CANCELLED")
     if isinstance(error, grpc.aio.AbortError):
         return Outcome(_code_name(code))
     return Outcome("INTERNAL", "INTERNAL")

@@ -84,6 +84,16 @@ async def test_a_caller_that_leaves(captured: LogCapture, tmp_path: Path) -> Non
     assert [line["code"] for line in calls(captured)] == ["CANCELLED"]
 
 
+async def test_a_caller_whose_deadline_passes(captured: LogCapture, tmp_path: Path) -> None:
+    echo = Echo()
+    config = server_config(tmp_path, log=LogConfig())
+    async with serving(echo_service(echo), config=config) as mesh:
+        refused = await refusal(text_method(mesh.channel(), "Hang")(StringValue(), timeout=0.2))
+        assert refused.code == "DEADLINE_EXCEEDED"
+        await echo.cancelled.wait()
+    assert [line["code"] for line in calls(captured)] == ["DEADLINE_EXCEEDED"]
+
+
 @pytest.mark.parametrize(("which", "codes"), [(CallLog.FAILED, ["INTERNAL"]), (CallLog.NONE, [])])
 async def test_fewer_lines(captured: LogCapture, tmp_path: Path, which: CallLog, codes: list[str]) -> None:
     config = server_config(tmp_path, log=LogConfig(calls=which))

@@ -1,14 +1,16 @@
 """What a log line looks like, and what must never be in one."""
 
+import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import structlog
 from ringfence_kit import logs
+from ringfence_kit.line_output import MOST_LINES, LineOutput
 from ringfence_kit.server_config import LogConfig, LogFormat, LogLevel
 
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
@@ -96,3 +98,60 @@ def test_a_second_call_replaces_the_first(out: io.StringIO) -> None:
     logs.configure(LogConfig(), out)
     logging.getLogger("library").warning("once")
     assert len(lines(out)) == 1
+
+
+class TestBatches:
+    async def test_lines_go_out_together_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[int] = loop.create_future()
+        output = Watched(written.set_result)
+        lines_of = LineOutput(output)
+        for n in range(3):
+            lines_of.info(f"line {n}")
+        assert output.getvalue() == ""
+        assert await written == 3
+        assert output.getvalue() == "line 0\nline 1\nline 2\n"
+
+    async def test_what_is_wrong_goes_out_at_once_and_in_order(self) -> None:
+        output = io.StringIO()
+        lines_of = LineOutput(output)
+        lines_of.info("first")
+        lines_of.error("second")
+        assert output.getvalue() == "first\nsecond\n"
+
+    async def test_many_lines_do_not_wait(self) -> None:
+        output = io.StringIO()
+        lines_of = LineOutput(output)
+        for n in range(MOST_LINES):
+            lines_of.info(str(n))
+        assert output.getvalue().count("\n") == MOST_LINES
+
+    def test_without_a_loop_nothing_waits(self) -> None:
+        output = io.StringIO()
+        LineOutput(output).info("line")
+        assert output.getvalue() == "line\n"
+
+    async def test_a_thread_does_not_wait_for_the_loop_of_another(self) -> None:
+        output = io.StringIO()
+        lines_of = LineOutput(output)
+        lines_of.info("from the loop")
+        await asyncio.to_thread(lines_of.info, "from a thread")
+        assert output.getvalue() == "from the loop\nfrom a thread\n"
+
+    def test_a_stream_that_was_closed_is_left_alone(self) -> None:
+        output = io.StringIO()
+        lines_of = LineOutput(output)
+        output.close()
+        lines_of.info("nowhere")
+
+
+class Watched(io.StringIO):
+    """Says how many lines each write had."""
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        super().__init__()
+        self._told = told
+
+    def write(self, text: str) -> int:
+        self._told(text.count("\n"))
+        return super().write(text)
