@@ -57,6 +57,8 @@ class SelectorTable(Generic[T]):
         exact = self._exact.get(name)
         found = [] if exact is None else [exact]
         for length in self._lengths:
+            if length > len(name):
+                break
             value = self._prefixes.get(name[:length])
             if value is not None:
                 found.append(value)
