@@ -5,7 +5,7 @@ rule whose selectors match with its condition clause by clause, and the nearest 
 """
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ringfence_pdp.case import Basis, Case
@@ -112,16 +112,25 @@ def _misses(
     for verdict in stages:
         if verdict.stage is not Stage.RULES and verdict.effect is not Effect.ALLOW:
             yield f"{verdict.stage.value}: {verdict.message}"
+    if case.basis.bundle is None:
+        yield f"rules: {stages[-1].message}"
     if scope is None or case.basis.bundle is None:
         return
     restricting = [rule for rule in applying if rule.effect is not Effect.ALLOW and holds(rule, scope) is not False]
     for rule in restricting:
         yield _would_let(rule, scope)
     if not any(rule.grants and holds(rule, scope) is True for rule in applying):
-        gaps = [(list(_gaps(rule, case, scope)), rule) for rule in case.basis.bundle.rules if rule.grants]
-        for missing, rule in sorted(gaps, key=lambda pair: (len(pair[0]), -pair[1].effect, pair[1].id))[:MISSES_MAX]:
-            would = "allow it" if rule.effect is Effect.ALLOW else "let it be approved"
-            yield f"rules: {rule.id} would {would} if {' and '.join(missing)}"
+        yield from _nearest(case, scope, [rule for rule in case.basis.bundle.rules if rule.grants])
+
+
+def _nearest(case: Case, scope: Scope, permitting: Sequence[CompiledRule]) -> Iterator[str]:
+    """The rules that would permit with the fewest changes."""
+    if not permitting:
+        yield "rules: no rule of the bundle permits anything"
+    gaps = [(list(_gaps(rule, case, scope)), rule) for rule in permitting]
+    for missing, rule in sorted(gaps, key=lambda pair: (len(pair[0]), -pair[1].effect, pair[1].id))[:MISSES_MAX]:
+        would = "allow it" if rule.effect is Effect.ALLOW else "let it be approved"
+        yield f"rules: {rule.id} would {would} if {' and '.join(missing)}"
 
 
 def _would_let(rule: CompiledRule, scope: Scope) -> str:
