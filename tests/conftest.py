@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.backends import EVERY_KIND, Backend
 from support.postgres import empty_database, running_postgres
+
+# An example's own time says nothing on a machine that does other work as well; pytest's timeout bounds the test.
+settings.register_profile("ringfence", deadline=None)
+settings.load_profile("ringfence")
 
 
 @pytest.fixture(scope="session")
