@@ -1,0 +1,115 @@
+"""Reading the audit log: entries, the newest head, and proofs made from the tiles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringfence_telemetry.audit_log import decision_key
+from ringfence_telemetry.errors import EntryNotFound, TreeSizeOutOfRange
+from ringfence_telemetry.merkle import Digest, consistency_proof, inclusion_proof
+from ringfence_telemetry.store import StoredCheckpoint, StoredEntry, TelemetryStore
+from ringfence_telemetry.tiles import TileReader, subtrees_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryKey:
+    """Which entry: its index, or the decision it is about."""
+
+    index: int = -1
+    decision_id: str = ""
+
+    def __str__(self) -> str:
+        return f"of decision {self.decision_id}" if self.decision_id else str(self.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InclusionProof:
+    """That an entry is in the log of `tree_size` entries."""
+
+    index: int
+    leaf_hash: Digest
+    hashes: Sequence[Digest]
+    tree_size: int
+    checkpoint: StoredCheckpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsistencyProof:
+    """That a smaller log is a prefix of the log of `second_tree_size` entries."""
+
+    hashes: Sequence[Digest]
+    second_tree_size: int
+    checkpoint: StoredCheckpoint
+
+
+class AuditReader:
+    """Answers questions about the log. There is a head from the first start on."""
+
+    def __init__(self, store: TelemetryStore) -> None:
+        self._store = store
+
+    async def entry(self, key: EntryKey) -> StoredEntry:
+        """Return an entry. Raises EntryNotFound."""
+        if key.decision_id:
+            found = await self._store.entry_of(decision_key(key.decision_id))
+        else:
+            found = await self._store.entry(key.index)
+        if found is None:
+            raise EntryNotFound(key=str(key), size=(await self.checkpoint()).frontier.size)
+        return found
+
+    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
+        """Return up to `limit` entries from `start` on, in log order."""
+        return await self._store.entries(start=start, limit=limit)
+
+    async def checkpoint(self) -> StoredCheckpoint:
+        """Return the newest head."""
+        return _newest(await self._store.checkpoint())
+
+    async def prove_inclusion(self, key: EntryKey, *, tree_size: int) -> InclusionProof:
+        """Prove an entry in the log of `tree_size` entries, 0 being the newest head's.
+
+        Raises EntryNotFound, TreeSizeOutOfRange.
+        """
+        index = (await self.entry(key)).index
+
+        def prove(tiles: TileReader, newest: StoredCheckpoint | None) -> InclusionProof:
+            head, subtree = _newest(newest), subtrees_of(tiles)
+            size = _size("tree_size", tree_size, least=index + 1, most=head.frontier.size)
+            return InclusionProof(
+                index=index,
+                leaf_hash=subtree(0, index),
+                hashes=inclusion_proof(index, size, subtree),
+                tree_size=size,
+                checkpoint=head,
+            )
+
+        return await self._store.with_tiles(prove)
+
+    async def prove_consistency(self, first: int, second: int) -> ConsistencyProof:
+        """Prove that the log of `first` entries is a prefix of that of `second`, 0 being the newest head's.
+
+        Raises TreeSizeOutOfRange.
+        """
+
+        def prove(tiles: TileReader, newest: StoredCheckpoint | None) -> ConsistencyProof:
+            head = _newest(newest)
+            size = _size("second_tree_size", second, least=0, most=head.frontier.size)
+            if first > size:
+                raise TreeSizeOutOfRange(field="first_tree_size", asked=first, least=0, most=size)
+            hashes = consistency_proof(first, size, subtrees_of(tiles))
+            return ConsistencyProof(hashes=hashes, second_tree_size=size, checkpoint=head)
+
+        return await self._store.with_tiles(prove)
+
+
+def _newest(checkpoint: StoredCheckpoint | None) -> StoredCheckpoint:
+    if checkpoint is None:
+        raise AssertionError("the log has a head from the first start on")
+    return checkpoint
+
+
+def _size(field: str, asked: int, *, least: int, most: int) -> int:
+    size = asked or most
+    if not least <= size <= most:
+        raise TreeSizeOutOfRange(field=field, asked=asked, least=least, most=most)
+    return size

@@ -1,0 +1,134 @@
+"""The document a decision is logged as: JSON in RFC 8785 form, whose bytes are stored, hashed and shown as they are.
+
+Pure. README.md lists the members. The rules:
+
+- one decision has one spelling: bytes that are not their own canonical form are refused, so a hash stands for what was
+  decided and not for how it was written down;
+- the members that are judged by (who, what came of it, when) are checked; all others are kept and covered by the hash.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import rfc8785
+from ringfence_kit.clock import Instant
+from ringfence_kit.errors import Violation
+from ringfence_kit.names import is_resource_id
+
+from ringfence_telemetry.signals import Effect
+
+BODY_MAX = 64 * 1024
+VERSION = 1
+DID_MAX = 1_024
+ENVIRONMENT_MAX = 63
+REASON_MAX = 128
+_REASON = re.compile(r"[A-Z][A-Z0-9_]*")
+DID_PATTERN = re.compile(r"did:[a-z0-9]+:([A-Za-z0-9._:-]|%[0-9A-Fa-f]{2})+")  # DID 1.0, 3.1
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a decision document says to us."""
+
+    decision_id: str
+    did: str
+    """Empty when the agent is not known; not checked further, since what was asked is logged as it was asked."""
+    environment: str
+    effect: Effect
+    reason: str
+    decided_at: Instant
+
+    @property
+    def names_an_agent(self) -> bool:
+        """Whether it is about an agent that could be: one with a DID, in an environment with a name."""
+        return DID_PATTERN.fullmatch(self.did) is not None and is_resource_id(self.environment)
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """Return a document of ours in RFC 8785 form."""
+    return rfc8785.dumps(document)
+
+
+def read_decision(body: bytes, *, decision_id: str, path: str) -> tuple[Decision | None, list[Violation]]:
+    """Return the decision in `body`, or what is wrong with it; `path` is the field `body` came in."""
+    if len(body) > BODY_MAX:
+        return None, [Violation(path, f"is longer than {BODY_MAX} bytes")]
+    document = _parse(body)
+    if not isinstance(document, dict):
+        return None, [Violation(path, "is not a JSON object in RFC 8785 form (canonical, UTF-8, no duplicate member)")]
+    members = _Members(document, path)
+    members.must_be("type", "decision")
+    members.must_be("version", VERSION)
+    members.must_be("decision_id", decision_id)
+    decided_at = members.integer("decide_time_ms")
+    did = members.text("did", max_bytes=DID_MAX)
+    environment = members.text("environment", max_bytes=ENVIRONMENT_MAX)
+    reason = members.text("reason", max_bytes=REASON_MAX, pattern=_REASON)
+    effect = members.effect("effect")
+    if members.violations or effect is None:
+        return None, members.violations
+    decision = Decision(
+        decision_id=decision_id,
+        did=did,
+        environment=environment,
+        effect=effect,
+        reason=reason,
+        decided_at=Instant(decided_at),
+    )
+    return decision, []
+
+
+def _parse(body: bytes) -> object:
+    """Return the JSON value whose one canonical spelling `body` is, None when it is none's."""
+    try:
+        document: object = json.loads(body.decode())
+        return document if rfc8785.dumps(document) == body else None  # type: ignore[arg-type] # what json.loads returns
+    except (ValueError, RecursionError):
+        # JSON's and UTF-8's errors are ValueErrors, and so are RFC 8785's: NaN, integers beyond 53 bits, surrogates.
+        return None
+
+
+class _Members:
+    """The members of a document, and what is wrong with them."""
+
+    def __init__(self, document: dict[str, Any], path: str) -> None:
+        self._document = document
+        self._path = path
+        self.violations: list[Violation] = []
+
+    def must_be(self, name: str, expected: str | int) -> None:
+        found = self._document.get(name)
+        if found != expected or isinstance(found, bool):
+            self._wrong(name, f"must be {json.dumps(expected)}")
+
+    def integer(self, name: str) -> int:
+        found = self._document.get(name)
+        if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+            return found
+        self._wrong(name, "must be an integer of at least 0")
+        return 0
+
+    def text(self, name: str, *, max_bytes: int, pattern: re.Pattern[str] | None = None) -> str:
+        found = self._document.get(name)
+        if not isinstance(found, str) or "\x00" in found:
+            self._wrong(name, "must be a string without NUL")
+            return ""
+        if len(found.encode()) > max_bytes:
+            self._wrong(name, f"is longer than {max_bytes} bytes of UTF-8")
+        elif pattern is not None and pattern.fullmatch(found) is None:
+            self._wrong(name, f"must have the form {pattern.pattern}")
+        return found
+
+    def effect(self, name: str) -> Effect | None:
+        found = self._document.get(name)
+        if isinstance(found, str) and found in Effect.__members__:
+            return Effect[found]
+        self._wrong(name, f"must be one of {', '.join(Effect.__members__)}")
+        return None
+
+    def _wrong(self, name: str, problem: str) -> None:
+        self.violations.append(Violation(f"{self._path}.{name}", problem))
