@@ -7,24 +7,24 @@ service's own. The rules:
 - of several replicas starting at once one migrates and the others wait (PostgreSQL advisory lock; a SQLite file has
   one owner anyway);
 - a database with a migration the code does not know is refused (`DatabaseTooNew`), as is one of another service;
-- migrations go forward only: the way back is the backup, so `downgrade` is not written.
+- migrations go forward only: the way back is the backup, so `downgrade` is not written;
+- a database that is up to date needs no Alembic, which takes half a second to import: migrations are files named for
+  their revision, and the last by name is the newest of its line.
 """
 
 import secrets
 import threading
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from ringfence_kit import sql_tables
 from ringfence_kit.sql_tables import store_state
 from ringfence_kit.store import DatabaseOfAnotherService, DatabaseTooNew, StorageRefused
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _KIT_MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = int.from_bytes(b"ringfence"[:7], "big")
@@ -39,11 +39,11 @@ def migrate(connection: sa.Connection, *, service: str, migrations: Path) -> Non
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
     _check_owner(connection, service)
-    config = _configure(connection, migrations)
-    _check_known(connection, ScriptDirectory.from_config(config), service)
-    with _one_at_a_time:
-        command.upgrade(config, "heads")
-    _check_foreign_keys(connection)
+    applied = applied_revisions(connection)
+    if applied != newest_revisions(migrations):
+        _check_known(migrations, applied, service)
+        _upgrade(connection, migrations)
+        _check_foreign_keys(connection)
     if connection.scalar(sa.select(store_state.c.id)) is None:
         first = {"id": 1, "service": service, "revision": 0, "compacted_revision": 0}
         connection.execute(sa.insert(store_state).values(page_key=secrets.token_bytes(_PAGE_KEY_BYTES), **first))
@@ -51,13 +51,41 @@ def migrate(connection: sa.Connection, *, service: str, migrations: Path) -> Non
 
 def schema_differences(connection: sa.Connection, tables: sa.MetaData) -> list[str]:
     """Return how the migrated schema and the service's `tables.py` differ, empty when they agree: for a test."""
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - see above
+    from alembic.migration import MigrationContext  # noqa: PLC0415 - see above
+
     expected = sa.MetaData()
     for table in (*sql_tables.metadata.tables.values(), *tables.tables.values()):
         table.to_metadata(expected)
     return [str(difference) for difference in compare_metadata(MigrationContext.configure(connection), expected)]
 
 
-def _configure(connection: sa.Connection, migrations: Path) -> Config:
+def newest_revisions(migrations: Path) -> frozenset[str]:
+    """Return the newest revision of both lines: what an up-to-date database says of itself."""
+    return frozenset(max(_revisions(versions)) for versions in (_KIT_MIGRATIONS / "versions", migrations))
+
+
+def applied_revisions(connection: sa.Connection) -> frozenset[str]:
+    """Return the newest revisions that were applied; none in a new database."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return frozenset()
+    return frozenset(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
+
+
+def _revisions(versions: Path) -> list[str]:
+    return [path.stem for path in versions.glob("*.py") if path.stem != "__init__"]
+
+
+def _upgrade(connection: sa.Connection, migrations: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+
+    with _one_at_a_time:
+        command.upgrade(_configure(connection, migrations), "heads")
+
+
+def _configure(connection: sa.Connection, migrations: Path) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     config = Config()
     config.attributes["connection"] = connection
     config.set_main_option("path_separator", "newline")
@@ -81,10 +109,9 @@ def _check_owner(connection: sa.Connection, service: str) -> None:
         raise DatabaseOfAnotherService(service=service, owner=owner)
 
 
-def _check_known(connection: sa.Connection, scripts: ScriptDirectory, service: str) -> None:
-    known = {script.revision for script in scripts.walk_revisions()}
-    applied: Sequence[str] = MigrationContext.configure(connection).get_current_heads()
-    if unknown := sorted(set(applied) - known):
+def _check_known(migrations: Path, applied: frozenset[str], service: str) -> None:
+    known = {*_revisions(_KIT_MIGRATIONS / "versions"), *_revisions(migrations)}
+    if unknown := sorted(applied - known):
         raise DatabaseTooNew(service=service, unknown=unknown)
 
 

@@ -4,6 +4,7 @@ The rules:
 
 - without an endpoint there is no interceptor and no span: only the caller's trace id, read by hand for the log line;
 - each service of a process is its own `service.name`, so that a trace shows the mesh and not the process;
+- OpenTelemetry takes 0.3 s to import, so it is imported where it is first needed: with an endpoint;
 - on the hot path a span is made only when the caller is tracing already: an interceptor costs a fifth of a call even
   when it samples nothing.
 """
@@ -11,17 +12,14 @@ The rules:
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import grpc.aio
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.instrumentation.grpc import aio_client_interceptors, aio_server_interceptor
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from ringfence_kit.server_config import TracingConfig
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 # W3C Trace Context 3.2, any version but ff; trace and parent ids of all zeros are invalid.
 _TRACEPARENT = re.compile(
@@ -47,7 +45,7 @@ def read_traceparent(header: str) -> TraceParent:
 class Tracing:
     """The tracer providers of a process, one a service."""
 
-    def __init__(self, config: TracingConfig, *, processor: SpanProcessor | None = None) -> None:
+    def __init__(self, config: TracingConfig, *, processor: "SpanProcessor | None" = None) -> None:
         self._config = config
         self._processor = processor
         self._providers: dict[str, TracerProvider] = {}
@@ -61,6 +59,8 @@ class Tracing:
         """Return the interceptor that makes a span of each call, or None when nothing is exported."""
         if not self.enabled:
             return None
+        from opentelemetry.instrumentation.grpc import aio_server_interceptor  # noqa: PLC0415 - see above
+
         made = aio_server_interceptor(tracer_provider=self._provider(service))  # type: ignore[no-untyped-call] # not typed
         interceptor: grpc.aio.ServerInterceptor = made
         return interceptor
@@ -69,6 +69,8 @@ class Tracing:
         """Return the interceptors that carry the trace on to other services; none when nothing is exported."""
         if not self.enabled:
             return ()
+        from opentelemetry.instrumentation.grpc import aio_client_interceptors  # noqa: PLC0415 - see above
+
         made = aio_client_interceptors(tracer_provider=self._provider(service))  # type: ignore[no-untyped-call] # not typed
         interceptors: Sequence[grpc.aio.ClientInterceptor] = made
         return interceptors
@@ -79,16 +81,27 @@ class Tracing:
             await asyncio.to_thread(provider.force_flush, _FLUSH_MILLIS)
             await asyncio.to_thread(provider.shutdown)
 
-    def _provider(self, service: str) -> TracerProvider:
+    def _provider(self, service: str) -> "TracerProvider":
         provider = self._providers.get(service)
         if provider is None:
-            provider = self._providers[service] = TracerProvider(
-                resource=Resource.create({"service.name": f"ringfence-{service}"}),
-                sampler=ParentBased(TraceIdRatioBased(self._config.sample_ratio)),
-                shutdown_on_exit=False,
-            )
-            provider.add_span_processor(self._processor or BatchSpanProcessor(self._exporter()))
+            provider = self._providers[service] = _new_provider(service, self._config, self._processor)
         return provider
 
-    def _exporter(self) -> OTLPSpanExporter:
-        return OTLPSpanExporter(endpoint=self._config.endpoint, insecure=self._config.endpoint.startswith("http://"))
+
+def _new_provider(service: str, config: TracingConfig, processor: "SpanProcessor | None") -> "TracerProvider":
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased  # noqa: PLC0415 - see above
+
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": f"ringfence-{service}"}),
+        sampler=ParentBased(TraceIdRatioBased(config.sample_ratio)),
+        shutdown_on_exit=False,
+    )
+    if processor is None:
+        insecure = config.endpoint.startswith("http://")
+        processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=config.endpoint, insecure=insecure))
+    provider.add_span_processor(processor)
+    return provider
