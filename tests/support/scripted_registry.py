@@ -39,6 +39,7 @@ class ScriptedRegistry(RegistryServiceServicer):
     """What WatchAgents sends before it takes its outcome."""
     hold: asyncio.Event | None = None
     """When set, calls do not answer before the event does."""
+    _next_call: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: AnyContext) -> pb.GetAgentResponse:
         await self._arrive(request, context)
@@ -77,9 +78,16 @@ class ScriptedRegistry(RegistryServiceServicer):
             yield answer
         await self._arrive(request, context)
 
+    async def arrived(self, count: int) -> None:
+        """Return once so many calls have arrived."""
+        while len(self.calls) < count:
+            self._next_call = asyncio.Event()
+            await self._next_call.wait()
+
     async def _arrive(self, request: Message, context: AnyContext) -> None:
         headers = dict(context.invocation_metadata() or ())
         self.calls.append(Call(request, headers, context.time_remaining()))
+        self._next_call.set()
         if self.hold is not None:
             await self.hold.wait()
         await fail(context, self.script.pop(0) if self.script else None)

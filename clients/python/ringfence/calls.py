@@ -1,4 +1,4 @@
-"""What happens around every call of a channel: token, retries, typed errors; once for asyncio, once for threads.
+"""What happens around every call of a channel: token, retries, typed errors; for threads see `sync_channel`.
 
 The rules:
 
@@ -9,13 +9,13 @@ The rules:
 """
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import grpc
 
-from ringfence.credentials import ChannelError, Token, bearer
+from ringfence.credentials import Token, bearer
 from ringfence.errors import from_rpc_error
 from ringfence.pace import Pace
 from ringfence.retry import Attempts, RetryBudget, RetryPolicy, made_repeatable
@@ -95,66 +95,6 @@ class AioStreams(grpc.aio.UnaryStreamClientInterceptor):
         return _typed_answers(await continuation(details, request))
 
 
-class UnaryCalls(grpc.UnaryUnaryClientInterceptor):
-    """One request, one answer, threads. The future of such a call is done when it is returned."""
-
-    def __init__(self, rules: CallRules) -> None:
-        self._rules = rules
-
-    def intercept_unary_unary(
-        self, continuation: Callable[[grpc.ClientCallDetails, Q], Any], client_call_details: Any, request: Q
-    ) -> Any:
-        """Make the call, again where that is safe, until it answers or fails for good."""
-        rules = self._rules
-        request, repeatable = made_repeatable(request)
-        attempts = rules.attempts(client_call_details.timeout, repeatable=repeatable)
-        while True:
-            call = continuation(_details(rules, client_call_details, attempts.time_left(rules.pace.now())), request)
-            raw = call.exception()
-            if not isinstance(raw, grpc.RpcError):
-                rules.budget.succeeded()
-                return call
-            error = from_rpc_error(raw)
-            wait = attempts.wait_after(error, rules.pace.now())
-            if wait is None:
-                raise error from raw
-            rules.pace.sleep(wait)
-
-
-class Streams(grpc.UnaryStreamClientInterceptor):
-    """One request, many answers, threads."""
-
-    def __init__(self, rules: CallRules) -> None:
-        self._rules = rules
-
-    def intercept_unary_stream(
-        self, continuation: Callable[[grpc.ClientCallDetails, Q], Any], client_call_details: Any, request: Q
-    ) -> Any:
-        """Open the stream; what it raises is typed."""
-        return TypedAnswers(
-            continuation(_details(self._rules, client_call_details, client_call_details.timeout), request)
-        )
-
-
-class TypedAnswers:
-    """The answers of a synchronous stream, and its call: everything but reading goes to that."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        try:
-            return next(self._call)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
-
-
 async def _typed_answers(call: "AioStream[Q, R]") -> AsyncIterator[R]:
     try:
         async for answer in call:
@@ -171,25 +111,3 @@ async def _aio_details(
         token = rules.token() if callable(rules.token) else rules.token
         headers.add(HEADER, bearer(await token if inspect.isawaitable(token) else token))
     return grpc.aio.ClientCallDetails(details.method, time_left, headers, details.credentials, details.wait_for_ready)
-
-
-@dataclass(frozen=True, slots=True)
-class _Details(grpc.ClientCallDetails):
-    method: str
-    timeout: float | None
-    metadata: tuple[tuple[str, str | bytes], ...]
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
-
-
-def _details(rules: CallRules, details: Any, timeout: float | None) -> _Details:
-    headers = [*(details.metadata or ())]
-    if rules.token is not None and all(key != HEADER for key, _ in headers):
-        token = rules.token() if callable(rules.token) else rules.token
-        if not isinstance(token, str):
-            raise ChannelError("a synchronous channel needs a token source that returns the token, not an awaitable")
-        headers.append((HEADER, bearer(token)))
-    return _Details(
-        details.method, timeout, tuple(headers), details.credentials, details.wait_for_ready, details.compression
-    )

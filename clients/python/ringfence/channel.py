@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from ringfence.calls import AioStreams, AioUnaryCalls, CallRules, Streams, UnaryCalls
+from ringfence.calls import AioStreams, AioUnaryCalls, CallRules
 from ringfence.credentials import Tls, Token, check_token_is_safe
 from ringfence.pace import Pace
 from ringfence.retry import RetryBudget, RetryPolicy
+from ringfence.sync_channel import SyncChannel
 
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -71,7 +72,7 @@ def open_aio_channel(address: str, options: ChannelOptions | None = None) -> grp
     return grpc.aio.insecure_channel(address, options=options.arguments(), interceptors=interceptors)
 
 
-def open_channel(address: str, options: ChannelOptions | None = None) -> grpc.Channel:
+def open_channel(address: str, options: ChannelOptions | None = None) -> SyncChannel:
     """Open a channel for threads. Raises ChannelError."""
     options = options or ChannelOptions()
     rules = options.rules()
@@ -81,4 +82,4 @@ def open_channel(address: str, options: ChannelOptions | None = None) -> grpc.Ch
         if options.token is not None:
             check_token_is_safe(address)
         channel = grpc.insecure_channel(address, options=options.arguments())
-    return grpc.intercept_channel(channel, UnaryCalls(rules), Streams(rules))
+    return SyncChannel(channel, rules)

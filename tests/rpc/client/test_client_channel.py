@@ -1,6 +1,8 @@
 """Channels against a real server on loopback. Each story is told for asyncio and, where it differs, for threads."""
 
 import asyncio
+import itertools
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +12,7 @@ import pytest
 from ringfence.channel import ChannelOptions, open_aio_channel, open_channel
 from ringfence.credentials import ChannelError, Tls, Token
 from ringfence.errors import (
+    CallCancelledError,
     DeadlineExceededError,
     NotFoundError,
     ResourceExhaustedError,
@@ -300,6 +303,85 @@ class TestTls:
             wrong = Tls(ca_file=ca_file, server_name="identity.mesh.internal")
             with pytest.raises(UnavailableError):
                 await Client(kind, address, ChannelOptions(tls=wrong, retry=ONCE)).get()
+
+
+class TestClosing:
+    """A channel for threads that is closed by one of them."""
+
+    def test_no_stub_is_made_on_a_closed_channel(self) -> None:
+        channel = open_channel("127.0.0.1:1")
+        channel.close()
+        with pytest.raises(ChannelError, match="the channel is closed"):
+            RegistryServiceStub(channel)
+
+    async def test_closing_while_others_call_is_an_exception_to_them(self, address: str) -> None:
+        channel = open_channel(address)
+        stub = RegistryServiceStub(channel)
+
+        def call_until_closed() -> int:
+            for made in itertools.count():
+                try:
+                    stub.GetAgent(GET)
+                except (ValueError, CallCancelledError):
+                    return made
+            raise AssertionError("counting does not end")
+
+        callers = [asyncio.ensure_future(asyncio.to_thread(call_until_closed)) for _ in range(4)]
+        await asyncio.to_thread(stub.GetAgent, GET)
+        await asyncio.to_thread(channel.close)
+        assert all(made >= 0 for made in await asyncio.gather(*callers))
+
+    async def test_closing_ends_a_call_in_progress(self, address: str, registry: ScriptedRegistry) -> None:
+        registry.hold = asyncio.Event()
+        channel = open_channel(address)
+        calling = asyncio.ensure_future(asyncio.to_thread(RegistryServiceStub(channel).GetAgent, GET))
+        await registry.arrived(1)
+        await asyncio.to_thread(channel.close)
+        with pytest.raises(CallCancelledError):
+            await calling
+
+
+class TestPlainGrpc:
+    """What stubs offer beside a plain call."""
+
+    async def test_a_future_is_one_attempt_of_grpcs_own(self, address: str, registry: ScriptedRegistry) -> None:
+        registry.script = [None, grpc.StatusCode.UNAVAILABLE]
+        with open_channel(address, ChannelOptions(token="abc")) as channel:
+            stub = RegistryServiceStub(channel)
+            assert (await asyncio.to_thread(stub.GetAgent.future(GET).result)).agent.name == GET.name
+            with pytest.raises(grpc.RpcError):
+                await asyncio.to_thread(stub.GetAgent.future(GET).result)
+        assert len(registry.calls) == 2
+        assert registry.calls[0].headers["authorization"] == "Bearer abc"
+        assert registry.calls[0].time_left is not None
+
+    async def test_with_call_shows_the_call_too(self, address: str) -> None:
+        with open_channel(address) as channel:
+            answer, call = await asyncio.to_thread(RegistryServiceStub(channel).GetAgent.with_call, GET)
+        assert (answer.agent.name, call.code()) == (GET.name, grpc.StatusCode.OK)
+
+    async def test_a_stream_can_be_cancelled_by_its_reader(self, address: str, registry: ScriptedRegistry) -> None:
+        registry.hold = asyncio.Event()
+        with open_channel(address) as channel:
+            answers = RegistryServiceStub(channel).WatchAgents(pb.WatchAgentsRequest())
+            answers.cancel()
+            with pytest.raises(CallCancelledError):
+                await asyncio.to_thread(next, answers)
+
+    async def test_the_connection_can_be_watched(self, address: str) -> None:
+        heard = threading.Event()
+        with open_channel(address) as channel:
+            channel.subscribe(lambda _: heard.set(), try_to_connect=True)
+            assert await asyncio.to_thread(heard.wait, 10)
+            channel.unsubscribe(print)
+
+    async def test_calls_with_many_requests_go_through_as_they_are(self, address: str) -> None:
+        with open_channel(address) as channel:
+            with pytest.raises(grpc.RpcError) as one_answer:
+                await asyncio.to_thread(channel.stream_unary("/none/None"), iter([]))
+            with pytest.raises(grpc.RpcError) as many_answers:
+                await asyncio.to_thread(list, channel.stream_stream("/none/None")(iter([])))
+        assert one_answer.value.code() is many_answers.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_a_cancelled_call_is_cancelled_on_the_way_and_not_retried(
