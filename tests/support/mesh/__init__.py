@@ -1,0 +1,1 @@
+"""Runs the services of the mesh as processes of their own, and speaks to them from outside."""
