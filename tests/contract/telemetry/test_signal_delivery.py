@@ -73,7 +73,7 @@ class Delivering:
 
     async def drained(self) -> None:
         """Wait, moving the clock, until nothing waits for delivery."""
-        while await self.opened.store.pending_signal_count():
+        while await self.opened.store.pending_signal_count() or self.delivery.counts.pending:
             self.clock.advance(Millis(SECOND))
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.01):
