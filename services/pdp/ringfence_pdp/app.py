@@ -22,8 +22,7 @@ from ringfence_kit.watch import EventHub
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
 from ringfence_pdp.api.decisions import DecisionApi, decision_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
-from ringfence_pdp.bundle import Bundle, PolicyFile
-from ringfence_pdp.bundles import BundleSize
+from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.config import PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import identity_watch, registry_watch, take_identity, take_registered
@@ -64,7 +63,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     decisions = Decisions(policy=policy, agents=agents, log=log, clock=clock, new_id=new_id)
 
     decision_api = DecisionApi(decisions)
-    bundle_api = BundleApi(writer, clock=clock, compile_files=_sizing(policy), active=_showing(policy))
+    bundle_api = BundleApi(writer, clock=clock, compile_files=policy.compiled, active=_showing(policy))
     kill_switch_api = KillSwitchApi(
         writer,
         clock=clock,
@@ -133,14 +132,6 @@ class Peers:
         for channel in self._channels.values():
             await channel.close()
         self._channels.clear()
-
-
-def _sizing(policy: PolicyState[CompiledBundle]) -> Callable[[Sequence[PolicyFile]], BundleSize]:
-    def size(files: Sequence[PolicyFile]) -> BundleSize:
-        compiled = policy.compiled(files)
-        return BundleSize(policy_count=compiled.policy_count, rule_count=compiled.rule_count)
-
-    return size
 
 
 def _showing(policy: PolicyState[CompiledBundle]) -> Callable[[], Bundle]:

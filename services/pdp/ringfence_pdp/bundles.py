@@ -5,7 +5,7 @@ time of a commit. The etag is checked inside the transaction, where nobody can c
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 from ringfence_kit import records
 from ringfence_kit.errors import EtagMismatch
@@ -16,19 +16,25 @@ from ringfence_pdp.bundle import BUNDLE, Bundle, PolicyFile, digest_of, in_order
 from ringfence_pdp.store import PolicyTx
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleSize:
+class Compiled(Protocol):
     """What a bundle that compiles consists of."""
 
-    policy_count: int
-    rule_count: int
+    @property
+    def policy_count(self) -> int:
+        """How many policies there are."""
+        ...
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules they have."""
+        ...
 
 
 async def push_bundle(
     writer: Writer[PolicyTx],
     *,
     files: Sequence[PolicyFile],
-    compile_files: Callable[[Sequence[PolicyFile]], BundleSize],
+    compile_files: Callable[[Sequence[PolicyFile]], Compiled],
     etag: str,
     mutation: Mutation,
     validate_only: bool = False,
@@ -39,7 +45,7 @@ async def push_bundle(
     is active. `validate_only` does everything but activate.
     """
     ordered = in_order(files)
-    size = compile_files(ordered)
+    compiled = compile_files(ordered)
     digest = digest_of(ordered)
 
     def work(tx: PolicyTx) -> Bundle:
@@ -50,8 +56,8 @@ async def push_bundle(
         bundle = Bundle(
             digest=digest,
             files=ordered,
-            policy_count=size.policy_count,
-            rule_count=size.rule_count,
+            policy_count=compiled.policy_count,
+            rule_count=compiled.rule_count,
             author=mutation.principal,
             pushed_at=mutation.at,
             revision=tx.next_revision,

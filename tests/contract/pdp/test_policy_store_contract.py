@@ -1,7 +1,7 @@
 """The contract of the pdp's store and of the use cases on it, over memory, SQLite and PostgreSQL."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from ringfence_kit import records
@@ -11,7 +11,7 @@ from ringfence_kit.errors import EtagMismatch, NotPermitted, RequestIdReused, Vi
 from ringfence_kit.events import Change
 from ringfence_kit.store import Mutation, fingerprint_of
 from ringfence_pdp.bundle import Bundle, PolicyFile, digest_of
-from ringfence_pdp.bundles import BundleSize, push_bundle
+from ringfence_pdp.bundles import push_bundle
 from ringfence_pdp.errors import BundleInvalid, KillSwitchAlreadyEngaged, KillSwitchNotFound
 from ringfence_pdp.kill_switch import KillSwitch, KillTarget, TargetKind
 from ringfence_pdp.kill_switches import engage_kill_switch, release_kill_switch
@@ -28,11 +28,17 @@ EVERYTHING = KillTarget(TargetKind.EVERYTHING)
 ANALYST = KillTarget(TargetKind.AGENT, "namespaces/sales/agents/analyst")
 
 
-def compiles(files: Sequence[PolicyFile]) -> BundleSize:
-    return BundleSize(policy_count=len(files), rule_count=3 * len(files))
+@dataclass(frozen=True)
+class Size:
+    policy_count: int
+    rule_count: int
 
 
-def refuses(files: Sequence[PolicyFile]) -> BundleSize:
+def compiles(files: Sequence[PolicyFile]) -> Size:
+    return Size(policy_count=len(files), rule_count=3 * len(files))
+
+
+def refuses(files: Sequence[PolicyFile]) -> Size:
     raise BundleInvalid([Violation(f"{files[0].path}:1 spec.rules", "is missing")])
 
 

@@ -13,20 +13,24 @@ from ringfence_kit.wire import mutation_of
 
 from ringfence_pdp import bundles
 from ringfence_pdp.bundle import Bundle, PolicyFile
-from ringfence_pdp.bundles import BundleSize
+from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.convert import bundles as convert
 from ringfence_pdp.store import PolicyTx
 
 
 class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
-    """Pushes and shows bundles. `active` returns the bundle in force, or raises `BundleNotFound`."""
+    """Pushes and shows bundles.
+
+    `compile_files` raises `BundleInvalid`, and remembers what it compiled a moment ago. `active` returns the bundle in
+    force, or raises `BundleNotFound`.
+    """
 
     def __init__(
         self,
         writer: Writer[PolicyTx],
         *,
         clock: Clock,
-        compile_files: Callable[[Sequence[PolicyFile]], BundleSize],
+        compile_files: Callable[[Sequence[PolicyFile]], CompiledBundle],
         active: Callable[[], Bundle],
     ) -> None:
         self._writer = writer
@@ -50,7 +54,10 @@ class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
             mutation=mutation_of(request, request_id=command.request_id, principal=principal, now=now),
             validate_only=command.validate_only,
         )
-        return pb.PushBundleResponse(bundle=convert.bundle_to_proto(bundle))
+        findings = self._compile_files(bundle.files).findings
+        return pb.PushBundleResponse(
+            bundle=convert.bundle_to_proto(bundle), findings=map(convert.finding_to_proto, findings)
+        )
 
     async def GetBundle(
         self, request: pb.GetBundleRequest, context: grpc.aio.ServicerContext[pb.GetBundleRequest, pb.GetBundleResponse]

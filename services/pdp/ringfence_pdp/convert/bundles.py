@@ -8,6 +8,7 @@ from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_pdp.bundle import Bundle, PolicyFile
+from ringfence_pdp.fields import Problem
 
 FILES_MAX = 1_000
 FILE_BYTES_MAX = 1 << 20
@@ -62,3 +63,9 @@ def bundle_to_proto(bundle: Bundle) -> pb.Bundle:
 def files_to_proto(files: Sequence[PolicyFile]) -> list[pb.PolicyFile]:
     """Return the files."""
     return [pb.PolicyFile(path=file.path, content=file.content) for file in files]
+
+
+def finding_to_proto(finding: Problem) -> pb.PolicyFinding:
+    """Return what was found in a policy that was accepted all the same."""
+    place = finding.place
+    return pb.PolicyFinding(path=place.file, line=place.mark.line, field=place.field, problem=str(finding))

@@ -14,6 +14,7 @@ from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_pdp.answer import Answer
+from ringfence_pdp.cel.cost import JSON_VALUES_MAX
 from ringfence_pdp.explain import Explanation, RuleTrace, truth_of
 from ringfence_pdp.model import CheckRequest, Plain, Resource, Side, SideEffects, Verdict
 
@@ -99,6 +100,7 @@ def response_to_proto(answer: Answer) -> pb.CheckResponse:
         effective_ring=answer.decision.ring,
         trust_score=answer.decision.score,
         rules=verdict.rules,
+        rule_reason=verdict.rule_reason,
         bundle_digest=answer.bundle_digest,
         decide_time=to_timestamp(answer.decided_at),
     )
@@ -171,6 +173,10 @@ def _struct(struct: Struct, field: str, found: Violations) -> Callable[[], Plain
     if struct.ByteSize() > STRUCT_BYTES_MAX:
         found.add(field, f"is larger than {STRUCT_BYTES_MAX} bytes")
         return _nothing
+    # No value takes less than two bytes, so most requests need no counting.
+    if struct.ByteSize() > 2 * JSON_VALUES_MAX and _holds_too_many_values(struct):
+        found.add(field, f"holds more than {JSON_VALUES_MAX} values")
+        return _nothing
     made: list[Plain] = []
 
     def read() -> Plain:
@@ -179,6 +185,17 @@ def _struct(struct: Struct, field: str, found: Violations) -> Callable[[], Plain
         return made[0]
 
     return read
+
+
+def _holds_too_many_values(struct: Struct) -> bool:
+    waiting, count = list(struct.fields.values()), 0
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > JSON_VALUES_MAX:
+            return True
+        waiting.extend(value.list_value.values or value.struct_value.fields.values())
+    return False
 
 
 def _nothing() -> Plain:

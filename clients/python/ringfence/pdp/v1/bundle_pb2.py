@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dringfence/pdp/v1/bundle.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\nPolicyFile\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"\xc9\x01\n\x06\x42undle\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x06\x64igest\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cpolicy_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x18\n\nrule_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61uthor\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\"\x7f\n\x11PushBundleRequest\x12\x31\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.ringfence.pdp.v1.PolicyFileB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\">\n\x12PushBundleResponse\x12(\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x18.ringfence.pdp.v1.Bundle\"\x12\n\x10GetBundleRequest\"j\n\x11GetBundleResponse\x12(\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x18.ringfence.pdp.v1.Bundle\x12+\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1c.ringfence.pdp.v1.PolicyFile\"b\n\nKillTarget\x12\x14\n\neverything\x18\x01 \x01(\x08H\x00\x12\x13\n\tnamespace\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x61gent\x18\x03 \x01(\tH\x00\x12\x0e\n\x04tool\x18\x04 \x01(\tH\x00\x42\x08\n\x06target\"\xb6\x01\n\nKillSwitch\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x32\n\x06target\x18\x02 \x01(\x0b\x32\x1c.ringfence.pdp.v1.KillTargetB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x61\x63tor\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"w\n\x17\x45ngageKillSwitchRequest\x12\x32\n\x06target\x18\x01 \x01(\x0b\x32\x1c.ringfence.pdp.v1.KillTargetB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"M\n\x18\x45ngageKillSwitchResponse\x12\x31\n\x0bkill_switch\x18\x01 \x01(\x0b\x32\x1c.ringfence.pdp.v1.KillSwitch\"X\n\x18ReleaseKillSwitchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x1b\n\x19ReleaseKillSwitchResponse\"@\n\x17ListKillSwitchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"h\n\x18ListKillSwitchesResponse\x12\x33\n\rkill_switches\x18\x01 \x03(\x0b\x32\x1c.ringfence.pdp.v1.KillSwitch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbe\x01\n\rBundleService\x12W\n\nPushBundle\x12#.ringfence.pdp.v1.PushBundleRequest\x1a$.ringfence.pdp.v1.PushBundleResponse\x12T\n\tGetBundle\x12\".ringfence.pdp.v1.GetBundleRequest\x1a#.ringfence.pdp.v1.GetBundleResponse2\xd7\x02\n\x11KillSwitchService\x12i\n\x10\x45ngageKillSwitch\x12).ringfence.pdp.v1.EngageKillSwitchRequest\x1a*.ringfence.pdp.v1.EngageKillSwitchResponse\x12l\n\x11ReleaseKillSwitch\x12*.ringfence.pdp.v1.ReleaseKillSwitchRequest\x1a+.ringfence.pdp.v1.ReleaseKillSwitchResponse\x12i\n\x10ListKillSwitches\x12).ringfence.pdp.v1.ListKillSwitchesRequest\x1a*.ringfence.pdp.v1.ListKillSwitchesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dringfence/pdp/v1/bundle.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\nPolicyFile\x12\x12\n\x04path\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63ontent\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"\xc9\x01\n\x06\x42undle\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x14\n\x06\x64igest\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0cpolicy_count\x18\x03 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x18\n\nrule_count\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x14\n\x06\x61uthor\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x12\n\x04\x65tag\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\"\x7f\n\x11PushBundleRequest\x12\x31\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.ringfence.pdp.v1.PolicyFileB\x04\xe2\x41\x01\x02\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"q\n\x12PushBundleResponse\x12(\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x18.ringfence.pdp.v1.Bundle\x12\x31\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x1f.ringfence.pdp.v1.PolicyFinding\"K\n\rPolicyFinding\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x05\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07problem\x18\x04 \x01(\t\"\x12\n\x10GetBundleRequest\"j\n\x11GetBundleResponse\x12(\n\x06\x62undle\x18\x01 \x01(\x0b\x32\x18.ringfence.pdp.v1.Bundle\x12+\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1c.ringfence.pdp.v1.PolicyFile\"b\n\nKillTarget\x12\x14\n\neverything\x18\x01 \x01(\x08H\x00\x12\x13\n\tnamespace\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x61gent\x18\x03 \x01(\tH\x00\x12\x0e\n\x04tool\x18\x04 \x01(\tH\x00\x42\x08\n\x06target\"\xb6\x01\n\nKillSwitch\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12\x32\n\x06target\x18\x02 \x01(\x0b\x32\x1c.ringfence.pdp.v1.KillTargetB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x61\x63tor\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"w\n\x17\x45ngageKillSwitchRequest\x12\x32\n\x06target\x18\x01 \x01(\x0b\x32\x1c.ringfence.pdp.v1.KillTargetB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"M\n\x18\x45ngageKillSwitchResponse\x12\x31\n\x0bkill_switch\x18\x01 \x01(\x0b\x32\x1c.ringfence.pdp.v1.KillSwitch\"X\n\x18ReleaseKillSwitchRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06reason\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\x1b\n\x19ReleaseKillSwitchResponse\"@\n\x17ListKillSwitchesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"h\n\x18ListKillSwitchesResponse\x12\x33\n\rkill_switches\x18\x01 \x03(\x0b\x32\x1c.ringfence.pdp.v1.KillSwitch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbe\x01\n\rBundleService\x12W\n\nPushBundle\x12#.ringfence.pdp.v1.PushBundleRequest\x1a$.ringfence.pdp.v1.PushBundleResponse\x12T\n\tGetBundle\x12\".ringfence.pdp.v1.GetBundleRequest\x1a#.ringfence.pdp.v1.GetBundleResponse2\xd7\x02\n\x11KillSwitchService\x12i\n\x10\x45ngageKillSwitch\x12).ringfence.pdp.v1.EngageKillSwitchRequest\x1a*.ringfence.pdp.v1.EngageKillSwitchResponse\x12l\n\x11ReleaseKillSwitch\x12*.ringfence.pdp.v1.ReleaseKillSwitchRequest\x1a+.ringfence.pdp.v1.ReleaseKillSwitchResponse\x12i\n\x10ListKillSwitches\x12).ringfence.pdp.v1.ListKillSwitchesRequest\x1a*.ringfence.pdp.v1.ListKillSwitchesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,29 +78,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUSHBUNDLEREQUEST']._serialized_start=378
   _globals['_PUSHBUNDLEREQUEST']._serialized_end=505
   _globals['_PUSHBUNDLERESPONSE']._serialized_start=507
-  _globals['_PUSHBUNDLERESPONSE']._serialized_end=569
-  _globals['_GETBUNDLEREQUEST']._serialized_start=571
-  _globals['_GETBUNDLEREQUEST']._serialized_end=589
-  _globals['_GETBUNDLERESPONSE']._serialized_start=591
-  _globals['_GETBUNDLERESPONSE']._serialized_end=697
-  _globals['_KILLTARGET']._serialized_start=699
-  _globals['_KILLTARGET']._serialized_end=797
-  _globals['_KILLSWITCH']._serialized_start=800
-  _globals['_KILLSWITCH']._serialized_end=982
-  _globals['_ENGAGEKILLSWITCHREQUEST']._serialized_start=984
-  _globals['_ENGAGEKILLSWITCHREQUEST']._serialized_end=1103
-  _globals['_ENGAGEKILLSWITCHRESPONSE']._serialized_start=1105
-  _globals['_ENGAGEKILLSWITCHRESPONSE']._serialized_end=1182
-  _globals['_RELEASEKILLSWITCHREQUEST']._serialized_start=1184
-  _globals['_RELEASEKILLSWITCHREQUEST']._serialized_end=1272
-  _globals['_RELEASEKILLSWITCHRESPONSE']._serialized_start=1274
-  _globals['_RELEASEKILLSWITCHRESPONSE']._serialized_end=1301
-  _globals['_LISTKILLSWITCHESREQUEST']._serialized_start=1303
-  _globals['_LISTKILLSWITCHESREQUEST']._serialized_end=1367
-  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_start=1369
-  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_end=1473
-  _globals['_BUNDLESERVICE']._serialized_start=1476
-  _globals['_BUNDLESERVICE']._serialized_end=1666
-  _globals['_KILLSWITCHSERVICE']._serialized_start=1669
-  _globals['_KILLSWITCHSERVICE']._serialized_end=2012
+  _globals['_PUSHBUNDLERESPONSE']._serialized_end=620
+  _globals['_POLICYFINDING']._serialized_start=622
+  _globals['_POLICYFINDING']._serialized_end=697
+  _globals['_GETBUNDLEREQUEST']._serialized_start=699
+  _globals['_GETBUNDLEREQUEST']._serialized_end=717
+  _globals['_GETBUNDLERESPONSE']._serialized_start=719
+  _globals['_GETBUNDLERESPONSE']._serialized_end=825
+  _globals['_KILLTARGET']._serialized_start=827
+  _globals['_KILLTARGET']._serialized_end=925
+  _globals['_KILLSWITCH']._serialized_start=928
+  _globals['_KILLSWITCH']._serialized_end=1110
+  _globals['_ENGAGEKILLSWITCHREQUEST']._serialized_start=1112
+  _globals['_ENGAGEKILLSWITCHREQUEST']._serialized_end=1231
+  _globals['_ENGAGEKILLSWITCHRESPONSE']._serialized_start=1233
+  _globals['_ENGAGEKILLSWITCHRESPONSE']._serialized_end=1310
+  _globals['_RELEASEKILLSWITCHREQUEST']._serialized_start=1312
+  _globals['_RELEASEKILLSWITCHREQUEST']._serialized_end=1400
+  _globals['_RELEASEKILLSWITCHRESPONSE']._serialized_start=1402
+  _globals['_RELEASEKILLSWITCHRESPONSE']._serialized_end=1429
+  _globals['_LISTKILLSWITCHESREQUEST']._serialized_start=1431
+  _globals['_LISTKILLSWITCHESREQUEST']._serialized_end=1495
+  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_start=1497
+  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_end=1601
+  _globals['_BUNDLESERVICE']._serialized_start=1604
+  _globals['_BUNDLESERVICE']._serialized_end=1794
+  _globals['_KILLSWITCHSERVICE']._serialized_start=1797
+  _globals['_KILLSWITCHSERVICE']._serialized_end=2140
 # @@protoc_insertion_point(module_scope)

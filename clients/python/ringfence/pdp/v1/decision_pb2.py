@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fringfence/pdp/v1/decision.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"%\n\x07Subject\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\"\xa5\x01\n\x06\x41\x63tion\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\x18\n\x10tool_schema_hash\x18\x03 \x01(\t\x12*\n\targuments\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x33\n\x0cside_effects\x18\x05 \x01(\x0e\x32\x1d.ringfence.pdp.v1.SideEffects\"\x9f\x01\n\x08Resource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x36\n\x06labels\x18\x03 \x03(\x0b\x32&.ringfence.pdp.v1.Resource.LabelsEntry\x12\x12\n\ndata_class\x18\x04 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xac\x02\n\x0c\x43heckRequest\x12\x30\n\x07subject\x18\x01 \x01(\x0b\x32\x19.ringfence.pdp.v1.SubjectB\x04\xe2\x41\x01\x02\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x18.ringfence.pdp.v1.ActionB\x04\xe2\x41\x01\x02\x12,\n\x08resource\x18\x03 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Resource\x12\x19\n\x0b\x65nvironment\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04side\x18\x05 \x01(\x0e\x32\x16.ringfence.pdp.v1.Side\x12\x0f\n\x07session\x18\x06 \x01(\t\x12(\n\x07\x63ontext\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08trace_id\x18\x08 \x01(\x0c\"\xfd\x02\n\rCheckResponse\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\x0e\x32\x18.ringfence.pdp.v1.Effect\x12\x30\n\x06reason\x18\x02 \x01(\x0e\x32 .ringfence.pdp.v1.DecisionReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x04 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_ring\x18\x05 \x01(\x05\x12\x13\n\x0btrust_score\x18\x06 \x01(\x05\x12\r\n\x05rules\x18\x07 \x03(\t\x12\x37\n\x08\x61pproval\x18\x08 \x01(\x0b\x32%.ringfence.pdp.v1.ApprovalRequirement\x12\x15\n\rbundle_digest\x18\t \x01(\t\x12-\n\x05\x66\x61\x63ts\x18\n \x01(\x0b\x32\x1e.ringfence.pdp.v1.FactVersions\x12/\n\x0b\x64\x65\x63ide_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"^\n\x13\x41pprovalRequirement\x12\x15\n\rmin_approvals\x18\x01 \x01(\x05\x12\x17\n\x0f\x61pprover_groups\x18\x02 \x03(\t\x12\x17\n\x0ftimeout_seconds\x18\x03 \x01(\x05\"]\n\x0c\x46\x61\x63tVersions\x12\x19\n\x11identity_revision\x18\x01 \x01(\x03\x12\x19\n\x11registry_revision\x18\x02 \x01(\x03\x12\x17\n\x0fpolicy_revision\x18\x03 \x01(\x03\"K\n\x11\x42\x61tchCheckRequest\x12\x36\n\x08requests\x18\x01 \x03(\x0b\x32\x1e.ringfence.pdp.v1.CheckRequestB\x04\xe2\x41\x01\x02\"I\n\x12\x42\x61tchCheckResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".ringfence.pdp.v1.BatchCheckResult\"v\n\x10\x42\x61tchCheckResult\x12\x33\n\x08response\x18\x01 \x01(\x0b\x32\x1f.ringfence.pdp.v1.CheckResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"G\n\x0e\x45xplainRequest\x12\x35\n\x07request\x18\x01 \x01(\x0b\x32\x1e.ringfence.pdp.v1.CheckRequestB\x04\xe2\x41\x01\x02\"\xb6\x01\n\x0f\x45xplainResponse\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1f.ringfence.pdp.v1.CheckResponse\x12,\n\x06stages\x18\x02 \x03(\x0b\x32\x1c.ringfence.pdp.v1.StageTrace\x12*\n\x05rules\x18\x03 \x03(\x0b\x32\x1b.ringfence.pdp.v1.RuleTrace\x12\x16\n\x0enearest_misses\x18\x04 \x03(\t\"\x87\x01\n\nStageTrace\x12\r\n\x05stage\x18\x01 \x01(\t\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x18.ringfence.pdp.v1.Effect\x12\x30\n\x06reason\x18\x03 \x01(\x0e\x32 .ringfence.pdp.v1.DecisionReason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xa6\x01\n\tRuleTrace\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x18.ringfence.pdp.v1.Effect\x12\x31\n\x06result\x18\x03 \x01(\x0e\x32!.ringfence.pdp.v1.ConditionResult\x12.\n\x07\x63lauses\x18\x04 \x03(\x0b\x32\x1d.ringfence.pdp.v1.ClauseTrace\"d\n\x0b\x43lauseTrace\x12\x12\n\nexpression\x18\x01 \x01(\t\x12\x31\n\x06result\x18\x02 \x01(\x0e\x32!.ringfence.pdp.v1.ConditionResult\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*`\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_DENY\x10\x01\x12\x1b\n\x17\x45\x46\x46\x45\x43T_REQUIRE_APPROVAL\x10\x02\x12\x10\n\x0c\x45\x46\x46\x45\x43T_ALLOW\x10\x03*\x80\x05\n\x0e\x44\x65\x63isionReason\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x43ISION_REASON_ALLOWED\x10\x01\x12%\n!DECISION_REASON_APPROVAL_REQUIRED\x10\x02\x12\x1c\n\x18\x44\x45\x43ISION_REASON_NO_MATCH\x10\x03\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_RULE_DENIED\x10\x04\x12\x1e\n\x1a\x44\x45\x43ISION_REASON_RULE_ERROR\x10\x05\x12\x1a\n\x16\x44\x45\x43ISION_REASON_KILLED\x10\x06\x12!\n\x1d\x44\x45\x43ISION_REASON_AGENT_UNKNOWN\x10\x07\x12!\n\x1d\x44\x45\x43ISION_REASON_AGENT_REVOKED\x10\x08\x12!\n\x1d\x44\x45\x43ISION_REASON_AGENT_RETIRED\x10\t\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_FACTS_STALE\x10\n\x12%\n!DECISION_REASON_RING_INSUFFICIENT\x10\x0b\x12(\n$DECISION_REASON_ENVIRONMENT_MISMATCH\x10\x0c\x12%\n!DECISION_REASON_TOOL_NOT_APPROVED\x10\r\x12\x1d\n\x19\x44\x45\x43ISION_REASON_NO_BUNDLE\x10\x0e\x12#\n\x1f\x44\x45\x43ISION_REASON_REQUEST_INVALID\x10\x0f\x12#\n\x1f\x44\x45\x43ISION_REASON_LOG_UNAVAILABLE\x10\x10\x12#\n\x1f\x44\x45\x43ISION_REASON_AGENT_SUSPENDED\x10\x11*>\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSIDE_CALLER\x10\x01\x12\x0f\n\x0bSIDE_CALLEE\x10\x02*~\n\x0bSideEffects\x12\x1c\n\x18SIDE_EFFECTS_UNSPECIFIED\x10\x00\x12\x15\n\x11SIDE_EFFECTS_READ\x10\x01\x12\x1b\n\x17SIDE_EFFECTS_REVERSIBLE\x10\x02\x12\x1d\n\x19SIDE_EFFECTS_IRREVERSIBLE\x10\x03*\x86\x01\n\x0f\x43onditionResult\x12 \n\x1c\x43ONDITION_RESULT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONDITION_RESULT_TRUE\x10\x01\x12\x1a\n\x16\x43ONDITION_RESULT_FALSE\x10\x02\x12\x1a\n\x16\x43ONDITION_RESULT_ERROR\x10\x03\x32\x84\x02\n\x0f\x44\x65\x63isionService\x12H\n\x05\x43heck\x12\x1e.ringfence.pdp.v1.CheckRequest\x1a\x1f.ringfence.pdp.v1.CheckResponse\x12W\n\nBatchCheck\x12#.ringfence.pdp.v1.BatchCheckRequest\x1a$.ringfence.pdp.v1.BatchCheckResponse\x12N\n\x07\x45xplain\x12 .ringfence.pdp.v1.ExplainRequest\x1a!.ringfence.pdp.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fringfence/pdp/v1/decision.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"%\n\x07Subject\x12\x0b\n\x03\x64id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\"\xa5\x01\n\x06\x41\x63tion\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\x18\n\x10tool_schema_hash\x18\x03 \x01(\t\x12*\n\targuments\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x33\n\x0cside_effects\x18\x05 \x01(\x0e\x32\x1d.ringfence.pdp.v1.SideEffects\"\x9f\x01\n\x08Resource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x36\n\x06labels\x18\x03 \x03(\x0b\x32&.ringfence.pdp.v1.Resource.LabelsEntry\x12\x12\n\ndata_class\x18\x04 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xac\x02\n\x0c\x43heckRequest\x12\x30\n\x07subject\x18\x01 \x01(\x0b\x32\x19.ringfence.pdp.v1.SubjectB\x04\xe2\x41\x01\x02\x12.\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x18.ringfence.pdp.v1.ActionB\x04\xe2\x41\x01\x02\x12,\n\x08resource\x18\x03 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Resource\x12\x19\n\x0b\x65nvironment\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x04side\x18\x05 \x01(\x0e\x32\x16.ringfence.pdp.v1.Side\x12\x0f\n\x07session\x18\x06 \x01(\t\x12(\n\x07\x63ontext\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08trace_id\x18\x08 \x01(\x0c\"\x92\x03\n\rCheckResponse\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x01 \x01(\x0e\x32\x18.ringfence.pdp.v1.Effect\x12\x30\n\x06reason\x18\x02 \x01(\x0e\x32 .ringfence.pdp.v1.DecisionReason\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x04 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_ring\x18\x05 \x01(\x05\x12\x13\n\x0btrust_score\x18\x06 \x01(\x05\x12\r\n\x05rules\x18\x07 \x03(\t\x12\x37\n\x08\x61pproval\x18\x08 \x01(\x0b\x32%.ringfence.pdp.v1.ApprovalRequirement\x12\x15\n\rbundle_digest\x18\t \x01(\t\x12-\n\x05\x66\x61\x63ts\x18\n \x01(\x0b\x32\x1e.ringfence.pdp.v1.FactVersions\x12/\n\x0b\x64\x65\x63ide_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0brule_reason\x18\x0c \x01(\t\"^\n\x13\x41pprovalRequirement\x12\x15\n\rmin_approvals\x18\x01 \x01(\x05\x12\x17\n\x0f\x61pprover_groups\x18\x02 \x03(\t\x12\x17\n\x0ftimeout_seconds\x18\x03 \x01(\x05\"]\n\x0c\x46\x61\x63tVersions\x12\x19\n\x11identity_revision\x18\x01 \x01(\x03\x12\x19\n\x11registry_revision\x18\x02 \x01(\x03\x12\x17\n\x0fpolicy_revision\x18\x03 \x01(\x03\"K\n\x11\x42\x61tchCheckRequest\x12\x36\n\x08requests\x18\x01 \x03(\x0b\x32\x1e.ringfence.pdp.v1.CheckRequestB\x04\xe2\x41\x01\x02\"I\n\x12\x42\x61tchCheckResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".ringfence.pdp.v1.BatchCheckResult\"v\n\x10\x42\x61tchCheckResult\x12\x33\n\x08response\x18\x01 \x01(\x0b\x32\x1f.ringfence.pdp.v1.CheckResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"G\n\x0e\x45xplainRequest\x12\x35\n\x07request\x18\x01 \x01(\x0b\x32\x1e.ringfence.pdp.v1.CheckRequestB\x04\xe2\x41\x01\x02\"\xb6\x01\n\x0f\x45xplainResponse\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1f.ringfence.pdp.v1.CheckResponse\x12,\n\x06stages\x18\x02 \x03(\x0b\x32\x1c.ringfence.pdp.v1.StageTrace\x12*\n\x05rules\x18\x03 \x03(\x0b\x32\x1b.ringfence.pdp.v1.RuleTrace\x12\x16\n\x0enearest_misses\x18\x04 \x03(\t\"\x87\x01\n\nStageTrace\x12\r\n\x05stage\x18\x01 \x01(\t\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x18.ringfence.pdp.v1.Effect\x12\x30\n\x06reason\x18\x03 \x01(\x0e\x32 .ringfence.pdp.v1.DecisionReason\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\xa6\x01\n\tRuleTrace\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x18.ringfence.pdp.v1.Effect\x12\x31\n\x06result\x18\x03 \x01(\x0e\x32!.ringfence.pdp.v1.ConditionResult\x12.\n\x07\x63lauses\x18\x04 \x03(\x0b\x32\x1d.ringfence.pdp.v1.ClauseTrace\"d\n\x0b\x43lauseTrace\x12\x12\n\nexpression\x18\x01 \x01(\t\x12\x31\n\x06result\x18\x02 \x01(\x0e\x32!.ringfence.pdp.v1.ConditionResult\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*`\n\x06\x45\x66\x66\x65\x63t\x12\x16\n\x12\x45\x46\x46\x45\x43T_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45\x46\x46\x45\x43T_DENY\x10\x01\x12\x1b\n\x17\x45\x46\x46\x45\x43T_REQUIRE_APPROVAL\x10\x02\x12\x10\n\x0c\x45\x46\x46\x45\x43T_ALLOW\x10\x03*\x80\x05\n\x0e\x44\x65\x63isionReason\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x43ISION_REASON_ALLOWED\x10\x01\x12%\n!DECISION_REASON_APPROVAL_REQUIRED\x10\x02\x12\x1c\n\x18\x44\x45\x43ISION_REASON_NO_MATCH\x10\x03\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_RULE_DENIED\x10\x04\x12\x1e\n\x1a\x44\x45\x43ISION_REASON_RULE_ERROR\x10\x05\x12\x1a\n\x16\x44\x45\x43ISION_REASON_KILLED\x10\x06\x12!\n\x1d\x44\x45\x43ISION_REASON_AGENT_UNKNOWN\x10\x07\x12!\n\x1d\x44\x45\x43ISION_REASON_AGENT_REVOKED\x10\x08\x12!\n\x1d\x44\x45\x43ISION_REASON_AGENT_RETIRED\x10\t\x12\x1f\n\x1b\x44\x45\x43ISION_REASON_FACTS_STALE\x10\n\x12%\n!DECISION_REASON_RING_INSUFFICIENT\x10\x0b\x12(\n$DECISION_REASON_ENVIRONMENT_MISMATCH\x10\x0c\x12%\n!DECISION_REASON_TOOL_NOT_APPROVED\x10\r\x12\x1d\n\x19\x44\x45\x43ISION_REASON_NO_BUNDLE\x10\x0e\x12#\n\x1f\x44\x45\x43ISION_REASON_REQUEST_INVALID\x10\x0f\x12#\n\x1f\x44\x45\x43ISION_REASON_LOG_UNAVAILABLE\x10\x10\x12#\n\x1f\x44\x45\x43ISION_REASON_AGENT_SUSPENDED\x10\x11*>\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSIDE_CALLER\x10\x01\x12\x0f\n\x0bSIDE_CALLEE\x10\x02*~\n\x0bSideEffects\x12\x1c\n\x18SIDE_EFFECTS_UNSPECIFIED\x10\x00\x12\x15\n\x11SIDE_EFFECTS_READ\x10\x01\x12\x1b\n\x17SIDE_EFFECTS_REVERSIBLE\x10\x02\x12\x1d\n\x19SIDE_EFFECTS_IRREVERSIBLE\x10\x03*\x86\x01\n\x0f\x43onditionResult\x12 \n\x1c\x43ONDITION_RESULT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43ONDITION_RESULT_TRUE\x10\x01\x12\x1a\n\x16\x43ONDITION_RESULT_FALSE\x10\x02\x12\x1a\n\x16\x43ONDITION_RESULT_ERROR\x10\x03\x32\x84\x02\n\x0f\x44\x65\x63isionService\x12H\n\x05\x43heck\x12\x1e.ringfence.pdp.v1.CheckRequest\x1a\x1f.ringfence.pdp.v1.CheckResponse\x12W\n\nBatchCheck\x12#.ringfence.pdp.v1.BatchCheckRequest\x1a$.ringfence.pdp.v1.BatchCheckResponse\x12N\n\x07\x45xplain\x12 .ringfence.pdp.v1.ExplainRequest\x1a!.ringfence.pdp.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,16 +49,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHCHECKREQUEST'].fields_by_name['requests']._serialized_options = b'\342A\001\002'
   _globals['_EXPLAINREQUEST'].fields_by_name['request']._loaded_options = None
   _globals['_EXPLAINREQUEST'].fields_by_name['request']._serialized_options = b'\342A\001\002'
-  _globals['_EFFECT']._serialized_start=2360
-  _globals['_EFFECT']._serialized_end=2456
-  _globals['_DECISIONREASON']._serialized_start=2459
-  _globals['_DECISIONREASON']._serialized_end=3099
-  _globals['_SIDE']._serialized_start=3101
-  _globals['_SIDE']._serialized_end=3163
-  _globals['_SIDEEFFECTS']._serialized_start=3165
-  _globals['_SIDEEFFECTS']._serialized_end=3291
-  _globals['_CONDITIONRESULT']._serialized_start=3294
-  _globals['_CONDITIONRESULT']._serialized_end=3428
+  _globals['_EFFECT']._serialized_start=2381
+  _globals['_EFFECT']._serialized_end=2477
+  _globals['_DECISIONREASON']._serialized_start=2480
+  _globals['_DECISIONREASON']._serialized_end=3120
+  _globals['_SIDE']._serialized_start=3122
+  _globals['_SIDE']._serialized_end=3184
+  _globals['_SIDEEFFECTS']._serialized_start=3186
+  _globals['_SIDEEFFECTS']._serialized_end=3312
+  _globals['_CONDITIONRESULT']._serialized_start=3315
+  _globals['_CONDITIONRESULT']._serialized_end=3449
   _globals['_SUBJECT']._serialized_start=174
   _globals['_SUBJECT']._serialized_end=211
   _globals['_ACTION']._serialized_start=214
@@ -70,27 +70,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKREQUEST']._serialized_start=544
   _globals['_CHECKREQUEST']._serialized_end=844
   _globals['_CHECKRESPONSE']._serialized_start=847
-  _globals['_CHECKRESPONSE']._serialized_end=1228
-  _globals['_APPROVALREQUIREMENT']._serialized_start=1230
-  _globals['_APPROVALREQUIREMENT']._serialized_end=1324
-  _globals['_FACTVERSIONS']._serialized_start=1326
-  _globals['_FACTVERSIONS']._serialized_end=1419
-  _globals['_BATCHCHECKREQUEST']._serialized_start=1421
-  _globals['_BATCHCHECKREQUEST']._serialized_end=1496
-  _globals['_BATCHCHECKRESPONSE']._serialized_start=1498
-  _globals['_BATCHCHECKRESPONSE']._serialized_end=1571
-  _globals['_BATCHCHECKRESULT']._serialized_start=1573
-  _globals['_BATCHCHECKRESULT']._serialized_end=1691
-  _globals['_EXPLAINREQUEST']._serialized_start=1693
-  _globals['_EXPLAINREQUEST']._serialized_end=1764
-  _globals['_EXPLAINRESPONSE']._serialized_start=1767
-  _globals['_EXPLAINRESPONSE']._serialized_end=1949
-  _globals['_STAGETRACE']._serialized_start=1952
-  _globals['_STAGETRACE']._serialized_end=2087
-  _globals['_RULETRACE']._serialized_start=2090
-  _globals['_RULETRACE']._serialized_end=2256
-  _globals['_CLAUSETRACE']._serialized_start=2258
-  _globals['_CLAUSETRACE']._serialized_end=2358
-  _globals['_DECISIONSERVICE']._serialized_start=3431
-  _globals['_DECISIONSERVICE']._serialized_end=3691
+  _globals['_CHECKRESPONSE']._serialized_end=1249
+  _globals['_APPROVALREQUIREMENT']._serialized_start=1251
+  _globals['_APPROVALREQUIREMENT']._serialized_end=1345
+  _globals['_FACTVERSIONS']._serialized_start=1347
+  _globals['_FACTVERSIONS']._serialized_end=1440
+  _globals['_BATCHCHECKREQUEST']._serialized_start=1442
+  _globals['_BATCHCHECKREQUEST']._serialized_end=1517
+  _globals['_BATCHCHECKRESPONSE']._serialized_start=1519
+  _globals['_BATCHCHECKRESPONSE']._serialized_end=1592
+  _globals['_BATCHCHECKRESULT']._serialized_start=1594
+  _globals['_BATCHCHECKRESULT']._serialized_end=1712
+  _globals['_EXPLAINREQUEST']._serialized_start=1714
+  _globals['_EXPLAINREQUEST']._serialized_end=1785
+  _globals['_EXPLAINRESPONSE']._serialized_start=1788
+  _globals['_EXPLAINRESPONSE']._serialized_end=1970
+  _globals['_STAGETRACE']._serialized_start=1973
+  _globals['_STAGETRACE']._serialized_end=2108
+  _globals['_RULETRACE']._serialized_start=2111
+  _globals['_RULETRACE']._serialized_end=2277
+  _globals['_CLAUSETRACE']._serialized_start=2279
+  _globals['_CLAUSETRACE']._serialized_end=2379
+  _globals['_DECISIONSERVICE']._serialized_start=3452
+  _globals['_DECISIONSERVICE']._serialized_end=3712
 # @@protoc_insertion_point(module_scope)

@@ -265,7 +265,7 @@ class Action(_message.Message):
     """What the tool does to the world."""
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
-        """Arguments, at most 64 KiB; conditions see them as `args`."""
+        """Arguments, at most 64 KiB and 4,096 values; conditions see them as `args`."""
 
     def __init__(
         self,
@@ -376,7 +376,7 @@ class CheckRequest(_message.Message):
 
     @_builtins.property
     def context(self) -> _struct_pb2.Struct:
-        """Anything else conditions may look at, as `context`; it never overrides a fact. At most 64 KiB."""
+        """Anything else conditions may look at, as `context`; it never overrides a fact. At most 64 KiB and 4,096 values."""
 
     def __init__(
         self,
@@ -415,6 +415,7 @@ class CheckResponse(_message.Message):
     BUNDLE_DIGEST_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    RULE_REASON_FIELD_NUMBER: _builtins.int
     effect: Global___Effect.ValueType
     """The answer."""
     reason: Global___DecisionReason.ValueType
@@ -429,6 +430,8 @@ class CheckResponse(_message.Message):
     """The score behind it, 0 to 1000; -1 when it is unknown."""
     bundle_digest: _builtins.str
     """The bundle that decided."""
+    rule_reason: _builtins.str
+    """The reason that the first of `rules` gives, in its author's words, e.g. `EXPORT_TOO_LARGE`; empty when it gives none."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The rules that determined the answer, as `policy/rule`."""
@@ -459,10 +462,11 @@ class CheckResponse(_message.Message):
         bundle_digest: _builtins.str = ...,
         facts: Global___FactVersions | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        rule_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "decide_time", b"decide_time", "facts", b"facts"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "bundle_digest", b"bundle_digest", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "effective_ring", b"effective_ring", "facts", b"facts", "message", b"message", "reason", b"reason", "rules", b"rules", "trust_score", b"trust_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "bundle_digest", b"bundle_digest", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "effective_ring", b"effective_ring", "facts", b"facts", "message", b"message", "reason", b"reason", "rule_reason", b"rule_reason", "rules", b"rules", "trust_score", b"trust_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
