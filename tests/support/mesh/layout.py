@@ -20,6 +20,19 @@ PEERS: Mapping[str, tuple[str, ...]] = {
 }
 """Whom a service calls."""
 
+DOCUMENTED_PORTS: Mapping[str, str] = {
+    "registry.listen": "7401",
+    "identity.listen": "7402",
+    "pdp.listen": "7403",
+    "telemetry.listen": "7404",
+    "telemetry.otlp_listen": "4317",
+    "registry.http_listen": "7411",
+    "identity.http_listen": "7412",
+    "pdp.http_listen": "7413",
+    "telemetry.http_listen": "7414",
+}
+"""What every page of ours says."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -42,6 +55,11 @@ class Layout:
 def free_addresses() -> dict[str, str]:
     """Return a free loopback address for every setting that takes one."""
     return {setting: f"127.0.0.1:{port}" for setting, port in zip(LISTENS, free_ports(len(LISTENS)), strict=True)}
+
+
+def moved_ports(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Return documented port → the one used instead."""
+    return {port: addresses[setting].rpartition(":")[2] for setting, port in DOCUMENTED_PORTS.items()}
 
 
 def development_layout(folder: Path, extra: Mapping[str, Mapping[str, str]] | None = None) -> Layout:
