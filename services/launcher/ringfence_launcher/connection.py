@@ -31,18 +31,20 @@ class Mesh:
         self.endpoints = endpoints
         self.timeout = timeout
         """Seconds a single answer may take; streams may last."""
-        self._channels: dict[str, grpc.Channel] = {}
+        self._channels: dict[tuple[str, bool], grpc.Channel] = {}
         self._open = ExitStack()
 
-    def channel(self, service: str) -> grpc.Channel:
-        """Return the channel to a service; it connects at the first call."""
-        if service not in self._channels:
-            self._channels[service] = self._connect(service)
-        return self._channels[service]
+    def channel(self, service: str, *, anonymous: bool = False) -> grpc.Channel:
+        """Return the channel to a service; it connects at the first call. Anonymous, it shows no token."""
+        key = (service, anonymous)
+        if key not in self._channels:
+            self._channels[key] = self._connect(service, anonymous=anonymous)
+        return self._channels[key]
 
-    def _connect(self, service: str) -> grpc.Channel:
+    def _connect(self, service: str, *, anonymous: bool) -> grpc.Channel:
         address = self.endpoints.address(service)
-        token, tls = self.endpoints.token(address.value), self.endpoints.tls()
+        token = None if anonymous else self.endpoints.token(address.value)
+        tls = self.endpoints.tls()
         refuse_plaintext_secrets(address.value, token=token, tls=tls)
         shown = None if token is None else token.value
         options = ChannelOptions(tls=tls, token=shown, retry=RetryPolicy(timeout=self.timeout))

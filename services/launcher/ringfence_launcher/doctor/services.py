@@ -59,7 +59,7 @@ def check_service(mesh: Mesh, name: str, *, http_address: str | None) -> Iterato
     address = mesh.endpoints.address(name)
     where = f"{address.value} (from {address.source})"
     try:
-        status = HealthStub(mesh.channel(name)).Check(HealthCheckRequest()).status
+        status = HealthStub(mesh.channel(name, anonymous=True)).Check(HealthCheckRequest()).status
     except Problem as problem:
         yield _not_answering(name, where, address.value, problem)
         return
