@@ -1,0 +1,141 @@
+"""Telemetry, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ringfence_kit.background import background
+from ringfence_kit.clock import Clock
+from ringfence_kit.events import Event
+from ringfence_kit.ids import NewId
+from ringfence_kit.key_files import open_key_file, seal_of
+from ringfence_kit.pages import PageTokens
+from ringfence_kit.peers import open_peer
+from ringfence_kit.readiness import Readiness
+from ringfence_kit.server_config import ServerConfig
+from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.sql import Database
+from ringfence_kit.sql_writer import SqlWriter
+from ringfence_kit.store import Mutation
+from ringfence_kit.watch import EventHub
+
+from ringfence_telemetry.admission import Admission
+from ringfence_telemetry.api.audit import AuditApi, audit_face
+from ringfence_telemetry.api.identity_signals import IdentitySignals
+from ringfence_telemetry.api.trace import TraceApi, trace_face
+from ringfence_telemetry.api.usage import UsageApi, usage_face
+from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
+from ringfence_telemetry.audit_keys import AuditKeys
+from ringfence_telemetry.audit_log import PRINCIPAL, AuditLog, ensure_head
+from ringfence_telemetry.audit_reading import AuditReader
+from ringfence_telemetry.config import TelemetryConfig
+from ringfence_telemetry.convert.otlp import parse
+from ringfence_telemetry.grants import GRANTS
+from ringfence_telemetry.housekeeping import Housekeeping
+from ringfence_telemetry.ingest import Ingest
+from ringfence_telemetry.labels import LabelBook
+from ringfence_telemetry.metrics import TelemetryMetrics
+from ringfence_telemetry.outcomes import Outcomes
+from ringfence_telemetry.roll_up import RollUp
+from ringfence_telemetry.signal_delivery import SignalDelivery
+from ringfence_telemetry.store import StoredCheckpoint
+from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
+from ringfence_telemetry.usage_reading import UsageReader
+
+CAUGHT_UP = "ingest log"
+"""The condition under which telemetry can answer: what was accepted is counted, and the audit log has a signed head."""
+
+
+def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
+    """Put telemetry together; nothing is opened until `run` is entered."""
+    seal = seal_of(config.seal, setting="telemetry.seal", dev=server.dev)
+    database = Database(config.database_url(server.data), service="telemetry", migrations=MIGRATIONS)
+    store = SqlTelemetryStore(database)
+    hub = EventHub(database.events, clock=clock, apply=_ignore)
+    writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock)
+
+    labels = LabelBook(config.ingest.label_limits())
+    roll_up = RollUp(
+        store,
+        labels,
+        exclusive_scopes=frozenset(config.ingest.exclusive_scopes),
+        spans_in_memory=config.ingest.spans_in_memory,
+        traces_in_memory=config.ingest.traces_in_memory,
+    )
+    admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
+    ingest = Ingest(
+        config.log_path(server.data),
+        writer,
+        store,
+        roll_up,
+        admission,
+        parse=parse,
+        free_bytes_least=config.ingest.free_bytes,
+        clock=clock,
+        new_id=new_id,
+    )
+    housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
+
+    delivery = SignalDelivery(writer, store, clock=clock)
+    keys = AuditKeys(config.audit_origin)
+    audit_log = AuditLog(writer, keys, on_appended=delivery.look, clock=clock)
+    outcomes = Outcomes(writer, keys, on_appended=delivery.look)
+
+    trace = trace_face(TraceApi(ingest))
+    usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
+    workflow = workflow_face(WorkflowApi(outcomes, clock=clock))
+    tokens = PageTokens(database.page_key)
+    audit = audit_face(AuditApi(audit_log, AuditReader(store), keys, tokens=tokens, clock=clock))
+
+    readiness = Readiness()
+    readiness.require(CAUGHT_UP, why="what was accepted before is being counted")
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[None]:
+        keys.open(open_key_file(config.key_path(server.data), seal), at=clock.now())
+        async with database:
+            hub.start(await store.revision())
+            async with writer, open_peer(config.identity, server=server, tls=config.tls) as identity:
+                await _ensure_head(writer, keys, clock)
+                async with (
+                    ingest.running(),
+                    background(audit_log.run(), delivery.run(IdentitySignals(identity)), housekeeping.run()),
+                ):
+                    readiness.met(CAUGHT_UP)
+                    yield
+
+    return Service(
+        name="telemetry",
+        listeners=[
+            Listener(
+                address=config.listen,
+                setting="telemetry.listen",
+                faces=[usage, workflow, audit, trace],
+                max_request_bytes=config.ingest.max_request_bytes,
+            ),
+            Listener(
+                address=config.otlp_listen,
+                setting="telemetry.otlp_listen",
+                faces=[trace],
+                max_request_bytes=config.ingest.max_request_bytes,
+            ),
+        ],
+        grants=GRANTS,
+        http=HttpFace(address=config.http_listen, setting="telemetry.http_listen"),
+        run=run,
+        readiness=readiness,
+        tls=config.tls,
+        collectors=[TelemetryMetrics(ingest, admission, roll_up, labels, delivery)],
+    )
+
+
+async def _ensure_head(writer: SqlWriter[SqlTelemetryTx], keys: AuditKeys, clock: Clock) -> None:
+    at = clock.now()
+    await writer.write(
+        lambda tx: ensure_head(tx, keys=keys, at=at),
+        mutation=Mutation(principal=PRINCIPAL, at=at),
+        result=StoredCheckpoint,
+    )
+
+
+def _ignore(event: Event) -> None:
+    """Telemetry records no events: nothing of it is watched yet."""

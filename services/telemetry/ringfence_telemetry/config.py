@@ -1,0 +1,88 @@
+"""The settings of telemetry: section `[telemetry]` of the file, variables `RINGFENCE_TELEMETRY_…`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ringfence_kit.clock import DAY, Millis
+from ringfence_kit.config import Secret, setting
+from ringfence_kit.peers import PeerConfig
+from ringfence_kit.tls import TlsConfig
+
+from ringfence_telemetry.labels import LabelLimits
+from ringfence_telemetry.signed_note import is_key_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestConfig:
+    """How spans are taken in."""
+
+    max_request_bytes: int = setting(
+        64 << 20, doc="The largest OTLP request, after decompression.", at_least=1_024, at_most=64 << 20
+    )
+    queue_spans: int = setting(20_000, doc="Spans accepted and not yet in the totals; more wait.", at_least=1)
+    queue_bytes: int = setting(64 << 20, doc="The same, in bytes of their requests.", at_least=1_024)
+    free_bytes: int = setting(256 << 20, doc="Room to leave on the disk; below it spans are refused.", at_least=0)
+    keep_raw: Millis = setting(
+        Millis(3 * DAY),
+        doc="How long requests and spans are kept; a span that comes later starts a new trace.",
+        at_least=60_000,
+    )
+    spans_in_memory: int = setting(200_000, doc="Spans of open traces in memory; others are read back.", at_least=1)
+    traces_in_memory: int = setting(50_000, doc="Open traces in memory; others are read back.", at_least=1)
+    agents_per_day: int = setting(10_000, doc="Names of agents one reporter may bring a day.", at_least=1)
+    sessions_per_day: int = setting(200_000, doc="Sessions one reporter may bring a day.", at_least=1)
+    models_per_day: int = setting(1_000, doc="Models one reporter may bring a day.", at_least=1)
+    exclusive_scopes: tuple[str, ...] = setting(
+        (), doc="Instrumentation scopes whose spans leave out what their children used."
+    )
+
+    def label_limits(self) -> LabelLimits:
+        """Return how many names a reporter may bring a day."""
+        return LabelLimits(agents=self.agents_per_day, sessions=self.sessions_per_day, models=self.models_per_day)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetryConfig:
+    """What an operator may change about telemetry."""
+
+    listen: str = setting("127.0.0.1:7404", doc="Where gRPC is served, OTLP included, host:port.")
+    otlp_listen: str = setting("127.0.0.1:4317", doc="Where OTLP is served on its own well-known port, host:port.")
+    http_listen: str = setting("127.0.0.1:7414", doc="Where /metrics and /healthz are served, host:port.")
+    database: Secret = setting(
+        Secret(""), doc="sqlite:///file or postgresql://…; empty keeps telemetry.db in the data directory."
+    )
+    log_directory: Path | None = setting(
+        None,
+        doc="Where accepted requests are kept; absent means telemetry-log in the data directory.",
+    )
+    key_file: Path | None = setting(
+        None, doc="Where the sealed keys are kept; absent means telemetry.keys in the data directory."
+    )
+    seal: Secret = setting(
+        Secret(""), doc="What seals the key file: 32 bytes in base64, or a passphrase. May be left out with --dev only."
+    )
+    audit_origin: str = setting(
+        "ringfence.internal/audit",
+        doc="The audit log's name, in every checkpoint. Choose it once, and unlike any other log's.",
+    )
+    identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Identity, which takes the trust signals.")
+    ingest: IngestConfig = setting(IngestConfig(), doc="How spans are taken in.")
+    tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong with the origin."""
+        if not is_key_name(self.audit_origin) or not self.audit_origin.isascii():
+            yield "audit_origin", "must be ASCII without spaces and without +, such as example.com/audit"
+
+    def database_url(self, data: Path) -> str:
+        """Return where telemetry keeps its data."""
+        return self.database.reveal() or f"sqlite:///{data.absolute() / 'telemetry.db'}"
+
+    def log_path(self, data: Path) -> Path:
+        """Return where the ingest log is."""
+        return self.log_directory or data / "telemetry-log"
+
+    def key_path(self, data: Path) -> Path:
+        """Return where telemetry keeps its keys."""
+        return self.key_file or data / "telemetry.keys"

@@ -1,0 +1,151 @@
+"""`ringfence.telemetry.v1.AuditService` messages to values and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringfence.telemetry.v1 import audit_pb2 as pb
+from ringfence_kit.errors import PageTokenInvalid, Violation
+from ringfence_kit.validation import Violations
+from ringfence_kit.wire import to_timestamp
+
+from ringfence_telemetry.audit_log import Draft, decision_key
+from ringfence_telemetry.audit_reading import ConsistencyProof, EntryKey, InclusionProof
+from ringfence_telemetry.decision_document import read_decision
+from ringfence_telemetry.errors import DecisionEntryInvalid
+from ringfence_telemetry.store import StoredCheckpoint, StoredEntry
+
+ENTRIES_MAX = 1_000
+INDEX_MAX = 2**63 - 1
+VIOLATIONS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEntries:
+    """A checked ListEntriesRequest."""
+
+    start_index: int
+    page_size: int
+    page_token: str
+
+
+def append_decisions(request: pb.AppendDecisionsRequest) -> list[Draft]:
+    """Build the entries, or raise InvalidRequest, or DecisionEntryInvalid for what is wrong inside the documents."""
+    found = Violations()
+    listed = list(found.items(request.entries, "entries", min_items=1, max_items=ENTRIES_MAX))
+    ids = [found.uuid(entry.decision_id, f"{path}.decision_id") for path, entry in listed]
+    found.raise_if_any()
+    drafts, wrong = [], list[Violation]()
+    for (path, entry), decision_id in zip(listed, ids, strict=True):
+        decision, violations = read_decision(entry.body, decision_id=decision_id, path=f"{path}.body")
+        wrong += violations[: VIOLATIONS_MAX - len(wrong)]
+        drafts.append(Draft(key=decision_key(decision_id), body=entry.body, decision=decision))
+    if wrong:
+        raise DecisionEntryInvalid(*wrong)
+    return drafts
+
+
+def entry_key(request: pb.GetEntryRequest | pb.GetInclusionProofRequest) -> EntryKey:
+    """Return which entry is meant, or raise InvalidRequest."""
+    found = Violations()
+    key = _entry_key(request, found)
+    return found.ok(key)
+
+
+def list_entries(request: pb.ListEntriesRequest) -> ListEntries:
+    """Build the question, or raise InvalidRequest."""
+    found = Violations()
+    question = ListEntries(
+        start_index=found.integer(request.start_index, "start_index", minimum=0, maximum=INDEX_MAX),
+        page_size=found.page_size(request.page_size),
+        page_token=request.page_token,
+    )
+    return found.ok(question)
+
+
+def inclusion_question(request: pb.GetInclusionProofRequest) -> tuple[EntryKey, int]:
+    """Return which entry is to be proven in a log of which size, or raise InvalidRequest."""
+    found = Violations()
+    key = _entry_key(request, found)
+    size = found.integer(request.tree_size, "tree_size", minimum=0, maximum=INDEX_MAX)
+    return found.ok(key), size
+
+
+def consistency_question(request: pb.GetConsistencyProofRequest) -> tuple[int, int]:
+    """Return the two sizes, or raise InvalidRequest."""
+    found = Violations()
+    first = found.integer(request.first_tree_size, "first_tree_size", minimum=0, maximum=INDEX_MAX)
+    second = found.integer(request.second_tree_size, "second_tree_size", minimum=0, maximum=INDEX_MAX)
+    if second and second < first:
+        found.add("second_tree_size", "must not be smaller than first_tree_size")
+    found.raise_if_any()
+    return first, second
+
+
+def cursor(start_index: int) -> bytes:
+    """Return what a page token holds: where the next page starts."""
+    return str(start_index).encode()
+
+
+def start_of(cursor: bytes) -> int:
+    """Return where a page starts."""
+    if not cursor.isdigit():
+        raise PageTokenInvalid(problem="it holds no place in the log")
+    return int(cursor)
+
+
+def entry_to_proto(entry: StoredEntry) -> pb.AuditEntry:
+    """Return the message of an entry."""
+    return pb.AuditEntry(
+        index=entry.index,
+        body=entry.body,
+        leaf_hash=entry.leaf_hash,
+        append_time=to_timestamp(entry.appended_at),
+    )
+
+
+def checkpoint_to_proto(checkpoint: StoredCheckpoint, *, verifier_key: str) -> pb.Checkpoint:
+    """Return the message of a head."""
+    return pb.Checkpoint(
+        tree_size=checkpoint.frontier.size,
+        root_hash=checkpoint.frontier.root(),
+        signed_note=checkpoint.note,
+        verifier_key=verifier_key,
+    )
+
+
+def appended_to_proto(
+    indexes: Sequence[int], checkpoint: StoredCheckpoint, *, verifier_key: str
+) -> pb.AppendDecisionsResponse:
+    """Return the answer to an append."""
+    head = checkpoint_to_proto(checkpoint, verifier_key=verifier_key)
+    return pb.AppendDecisionsResponse(indexes=indexes, checkpoint=head)
+
+
+def inclusion_proof_to_proto(proof: InclusionProof, *, verifier_key: str) -> pb.GetInclusionProofResponse:
+    """Return the message of a proof."""
+    return pb.GetInclusionProofResponse(
+        index=proof.index,
+        leaf_hash=proof.leaf_hash,
+        hashes=proof.hashes,
+        tree_size=proof.tree_size,
+        checkpoint=checkpoint_to_proto(proof.checkpoint, verifier_key=verifier_key),
+    )
+
+
+def consistency_proof_to_proto(proof: ConsistencyProof, *, verifier_key: str) -> pb.GetConsistencyProofResponse:
+    """Return the message of a proof."""
+    return pb.GetConsistencyProofResponse(
+        hashes=proof.hashes,
+        second_tree_size=proof.second_tree_size,
+        checkpoint=checkpoint_to_proto(proof.checkpoint, verifier_key=verifier_key),
+    )
+
+
+def _entry_key(request: pb.GetEntryRequest | pb.GetInclusionProofRequest, found: Violations) -> EntryKey | None:
+    match found.one_of(request.WhichOneof("key"), "key", ("index", "decision_id")):
+        case "index":
+            return EntryKey(index=found.integer(request.index, "index", minimum=0, maximum=INDEX_MAX))
+        case "decision_id":
+            return EntryKey(decision_id=found.uuid(request.decision_id, "decision_id"))
+        case _:
+            return None

@@ -1,0 +1,70 @@
+"""`ringfence.telemetry.v1.UsageService` messages to values and back."""
+
+from collections.abc import Mapping
+
+from ringfence.telemetry.v1 import telemetry_pb2 as pb
+from ringfence_kit.clock import MINUTE
+from ringfence_kit.validation import Violations
+
+from ringfence_telemetry.spans import LABEL_MAX
+from ringfence_telemetry.usage_query import UsageGroup, UsageQuery, UsageTotals
+
+LABEL_BYTES_MAX = 4 * LABEL_MAX
+"""Labels are cut after so many characters; each takes at most four bytes of UTF-8."""
+
+INT64_MAX = 2**63 - 1
+
+GROUPS: Mapping[int, UsageGroup] = {
+    pb.USAGE_GROUP_AGENT: UsageGroup.AGENT,
+    pb.USAGE_GROUP_SESSION: UsageGroup.SESSION,
+    pb.USAGE_GROUP_MODEL: UsageGroup.MODEL,
+    pb.USAGE_GROUP_OPERATION: UsageGroup.OPERATION,
+}
+
+
+def get_usage(request: pb.GetUsageRequest) -> UsageQuery:
+    """Build the question, or raise InvalidRequest."""
+    found = Violations()
+    agent = found.text(request.agent, "agent", max_bytes=LABEL_BYTES_MAX, required=False)
+    session = found.text(request.session, "session", max_bytes=LABEL_BYTES_MAX, required=False)
+    start = found.timestamp(request.start_time, "start_time") if request.HasField("start_time") else None
+    end = found.timestamp(request.end_time, "end_time") if request.HasField("end_time") else None
+    if start is not None and end is not None and end < start:
+        found.add("end_time", "must not lie before start_time")
+    groups = []
+    for path, value in found.items(request.group_by, "group_by", max_items=len(GROUPS)):
+        group = found.enum(value, path, GROUPS)
+        groups += [group] if group is not None else []
+    found.distinct(list(request.group_by), "group_by")
+    query = UsageQuery(
+        agent=agent,
+        session=session,
+        first_minute=None if start is None else start // MINUTE,
+        end_minute=None if end is None else end // MINUTE,
+        group_by=tuple(groups),
+    )
+    return found.ok(query)
+
+
+def usage_row_to_proto(query: UsageQuery, totals: UsageTotals) -> pb.UsageRow:
+    """Return one row. A total beyond 64 bits is shown as the largest there is."""
+    counts = totals.counts
+    row = pb.UsageRow(
+        span_count=_shown(counts.spans),
+        error_count=_shown(counts.errors),
+        input_tokens=_shown(counts.input_tokens),
+        output_tokens=_shown(counts.output_tokens),
+        cache_read_tokens=_shown(counts.cache_read_tokens),
+        cache_write_tokens=_shown(counts.cache_write_tokens),
+        reasoning_tokens=_shown(counts.reasoning_tokens),
+        tool_call_count=_shown(counts.tool_calls),
+        duration_micros=_shown(counts.duration_micros),
+        untrusted=totals.untrusted,
+    )
+    for group, value in zip(query.group_by, totals.groups, strict=True):
+        setattr(row, group.value, value)
+    return row
+
+
+def _shown(count: int) -> int:
+    return min(count, INT64_MAX)

@@ -1,0 +1,38 @@
+"""Who may call telemetry. Whose usage, and for whom one may report, is judged where the object is known."""
+
+from ringfence_kit.callers import Role
+from ringfence_kit.grants import Grant, Grants, MethodClass
+
+_READERS = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
+
+GRANTS = (
+    Grants.of(
+        "opentelemetry.proto.collector.trace.v1.TraceService",
+        {"Export": Grant.to(Role.GATEWAY, Role.AGENT, Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.INGEST)},
+    )
+    | Grants.of(
+        "ringfence.telemetry.v1.UsageService",
+        # An agent asks about itself; `usage_reading.py` sees to that.
+        {"GetUsage": Grant.to(*_READERS, Role.AGENT, does=MethodClass.READ)},
+    )
+    | Grants.of(
+        "ringfence.telemetry.v1.WorkflowService",
+        {
+            "ReportOutcome": Grant.to(
+                Role.GATEWAY, Role.AGENT, Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.WRITE
+            )
+        },
+    )
+    | Grants.of(
+        "ringfence.telemetry.v1.AuditService",
+        {
+            "AppendDecisions": Grant.to(Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.INGEST),
+            "GetEntry": Grant.to(*_READERS, does=MethodClass.READ),
+            "ListEntries": Grant.to(*_READERS, does=MethodClass.READ),
+            # Heads and proofs say nothing about what is in the log; the more witnesses, the better.
+            "GetCheckpoint": Grant.to(*Role, does=MethodClass.READ),
+            "GetInclusionProof": Grant.to(*Role, does=MethodClass.READ),
+            "GetConsistencyProof": Grant.to(*Role, does=MethodClass.READ),
+        },
+    )
+)
