@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from ringfence_launcher.agent_key import new_key
 from ringfence_launcher.doctor.certificates import check_certificates, check_pair
 from ringfence_launcher.doctor.check import Check, Verdict, anything_wrong, ok, warning, wrong
 from ringfence_launcher.doctor.machine import check_data_directory, check_packages, check_python
@@ -123,8 +121,8 @@ class TestCertificates:
     def test_a_certificate_and_another_key(self, tmp_path: Path) -> None:
         pem, _ = certificate_pem(NOW, NOW + dt.timedelta(days=9))
         (tmp_path / "c.pem").write_bytes(pem)
-        other = new_key().private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (tmp_path / "k.pem").write_bytes(other)
+        _, other = certificate_pem(NOW, NOW + dt.timedelta(days=9))
+        (tmp_path / "k.pem").write_bytes(key_pem(other))
         assert "is not the key of" in check_pair("server", tmp_path / "c.pem", tmp_path / "k.pem").found
         assert check_pair("server", tmp_path / "c.pem", tmp_path / "absent").verdict is Verdict.WRONG
 

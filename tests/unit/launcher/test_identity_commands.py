@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from google.protobuf.json_format import MessageToDict
+from ringfence.agent_key import AgentKey
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2
 from ringfence.registry.v1.registry_pb2 import Agent
@@ -12,7 +15,6 @@ from ringfence_identity.canonical_json import digest
 from ringfence_identity.client_assertion import check_assertion, read_assertion
 from ringfence_identity.public_keys import import_key
 from ringfence_kit.clock import SystemClock
-from ringfence_launcher.agent_key import read_key
 from ringfence_launcher.examples import example
 from ringfence_launcher.exit_codes import ExitCode
 from support.launcher.command_line import CommandLine, Ended
@@ -48,7 +50,7 @@ class TestEnrol:
         assert ended.code == 0, ended.err
         file = nowhere / "analyst.key"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        key = read_key(file)
+        key = AgentKey.load(file)
         assert key.did == ended.json["did"]
         assert (key.agent, key.environment) == ("namespaces/demo/agents/analyst", "dev")
 
@@ -66,8 +68,38 @@ class TestEnrol:
         self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path, certificate: str
     ) -> None:
         enrol(ringfence, certificate)
-        secret = read_key(nowhere / "analyst.key").private_key.private_bytes_raw()
+        secret = AgentKey.load(nowhere / "analyst.key").private_key.private_bytes_raw()
         assert all(secret not in call.request.SerializeToString() for call in mesh.calls)
+
+    def test_a_key_made_by_openssl_is_used_and_left_as_it_is(
+        self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path, certificate: str
+    ) -> None:
+        private = Ed25519PrivateKey.generate()
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (nowhere / "analyst.key").write_bytes(pem)
+        (nowhere / "analyst.key").chmod(0o600)
+        did = enrol(ringfence, certificate, "-o", "json").json["did"]
+        assert mesh.sent("CompleteRegistration").public_key == private.public_key().public_bytes_raw()
+        assert (nowhere / "analyst.key").read_bytes() == pem
+        asked = ("token", "issue", "--key", "analyst.key", "--audience", "a")
+        assert ringfence(*asked).code == ExitCode.CONFIGURATION
+        assert ringfence(*asked, "--did", did, "-e", "dev").code == 0
+
+    def test_a_key_file_others_may_read_is_refused(
+        self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path, certificate: str
+    ) -> None:
+        enrol(ringfence, certificate)
+        (nowhere / "analyst.key").chmod(0o644)
+        mesh.calls.clear()
+        ended = enrol(ringfence, certificate)
+        assert ended.code == ExitCode.CONFIGURATION
+        assert "chmod 600" in ended.err
+        assert "CompleteRegistration" not in [call.method for call in mesh.calls]
+
+    def test_a_folder_that_cannot_be_written_to_is_named(self, ringfence: CommandLine, certificate: str) -> None:
+        ended = ringfence("did", "enrol", "demo/a", "--certificate", certificate, "--key", "absent/analyst.key")
+        assert ended.code == ExitCode.CONFIGURATION
+        assert "absent/analyst.key" in ended.err
 
     def test_an_existing_key_is_used(self, ringfence: CommandLine, mesh: FakeMesh, certificate: str) -> None:
         enrol(ringfence, certificate)
@@ -83,7 +115,7 @@ class TestEnrol:
         assert ended.code == ExitCode.CONFLICT
         assert "  birth_certificate.purpose: say what the agent is for" in ended.err
         assert "BIRTH_CERTIFICATE_INCOMPLETE" in ended.err
-        assert read_key(nowhere / "analyst.key").did == ""
+        assert AgentKey.load(nowhere / "analyst.key").did == ""
 
     def test_the_registry_learns_the_did_unless_told_not_to(
         self, ringfence: CommandLine, mesh: FakeMesh, certificate: str
@@ -164,7 +196,7 @@ class TestToken:
         enrol(ringfence, certificate)
         token = ringfence("token", "issue", "--key", "analyst.key", "--audience", "https://x", "--scope", "a:b")
         assert token.code == 0, token.err
-        public = import_key(read_key(nowhere / "analyst.key").public_bytes)
+        public = import_key(AgentKey.load(nowhere / "analyst.key").public_key)
         read = read_assertion(token.out.strip())
         check_assertion(read, key=public, issuer=ISSUER, now=SystemClock().now())
 

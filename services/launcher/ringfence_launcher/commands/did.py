@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 from rich.syntax import Syntax
+from ringfence.enrolment import answer, enrolled
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from ringfence.registry.v1 import registry_pb2
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
 
-from ringfence_launcher.agent_key import AgentKey, new_key, read_key
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.examples import example
 from ringfence_launcher.input_files import read_message
+from ringfence_launcher.key_files import load_or_make_key, remember_owner
 from ringfence_launcher.options import EtagOption, RequestIdOption, prints, speaks_to
 from ringfence_launcher.output import Output, as_json
 from ringfence_launcher.problems import Problem
@@ -52,21 +53,14 @@ def enrol(
     begun = identities.BeginRegistration(
         pb.BeginRegistrationRequest(parent=parent, agent_id=agent_id, environment=environment, sponsor=content.sponsor)
     )
-    held = _key_at(key)
-    completed = identities.CompleteRegistration(
-        pb.CompleteRegistrationRequest(
-            challenge=begun.challenge,
-            public_key=held.public_bytes,
-            proof_of_possession=held.prove_registration(begun.challenge, content),
-            birth_certificate=content,
-            request_id=request_id,
-        )
-    )
-    enrolled = completed.identity
-    held.enrolled_as(agent=enrolled.agent, environment=enrolled.environment, did=enrolled.did).update(key)
-    out.one(enrolled, view.identity)
+    held = load_or_make_key(key)
+    answered = answer(begun, held, content)
+    answered.request_id = request_id
+    completed = identities.CompleteRegistration(answered)
+    remember_owner(key, enrolled(held, completed))
+    out.one(completed.identity, view.identity)
     if link:
-        _link(mesh, out, enrolled)
+        _link(mesh, out, completed.identity)
     out.hint(f"its private key is in {key}; next: ringfence token issue --key {key} --audience …")
 
 
@@ -128,19 +122,10 @@ def identity_request(subject: str, environment: str) -> pb.GetAgentIdentityReque
     return pb.GetAgentIdentityRequest(agent=agent_name(subject), environment=environment)
 
 
-def _key_at(file: Path) -> AgentKey:
-    """Return the key in the file. A new one is written before it is used: a lost key is a lost agent."""
-    if file.exists():
-        return read_key(file)
-    made = new_key()
-    made.create(file)
-    return made
-
-
-def _link(mesh: Mesh, out: Output, enrolled: pb.AgentIdentity) -> None:
+def _link(mesh: Mesh, out: Output, identity: pb.AgentIdentity) -> None:
     """Write the DID into the registry. The enrolment stands without it, so a failure is a hint and no more."""
     request = registry_pb2.UpdateAgentRequest()
-    request.agent.name, request.agent.did = enrolled.agent, enrolled.did
+    request.agent.name, request.agent.did = identity.agent, identity.did
     request.update_mask.paths.append("did")
     try:
         RegistryServiceStub(mesh.channel("registry")).UpdateAgent(request)

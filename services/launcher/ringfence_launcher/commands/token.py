@@ -3,21 +3,22 @@
 import base64
 import binascii
 import json
-import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 from rich.text import Text
+from ringfence.agent_key import AgentKey
+from ringfence.agent_tokens import AgentCredential
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub
-from ringfence_kit.clock import SystemClock
 
-from ringfence_launcher.agent_key import AgentKey, read_key
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import read_bytes
+from ringfence_launcher.key_files import load_key
 from ringfence_launcher.options import prints, speaks_to
 from ringfence_launcher.output import Output, fields, stacked
 from ringfence_launcher.problems import Problem
@@ -41,11 +42,11 @@ def issue(
     environment: Annotated[str, typer.Option("--environment", "-e", metavar="NAME", help="The same for it.")] = "",
 ) -> None:
     """Get a short-lived access token, proving possession of the agent's key. Prints the token alone."""
-    held = _whose(read_key(key), did=did, environment=environment)
-    credentials = CredentialServiceStub(mesh.channel("identity"))
+    held = _whose(load_key(key), did=did, environment=environment)
+    credentials = CredentialServiceStub(mesh.channel("identity", anonymous=True))
     issuer = credentials.GetJwks(pb.GetJwksRequest(environment=held.environment)).issuer
-    assertion = held.assertion(issuer=issuer, now=SystemClock().now(), jti=str(uuid.uuid4()))
-    issued = credentials.IssueToken(pb.IssueTokenRequest(assertion=assertion, audience=audience, scopes=scope or ()))
+    credential = AgentCredential(key=held, issuer=issuer, audience=audience, scopes=tuple(scope or ()))
+    issued = credentials.IssueToken(credential.request())
     out.one(issued, lambda token: token.access_token)
 
 
@@ -62,7 +63,7 @@ def show(
 
 
 def _whose(key: AgentKey, *, did: str, environment: str) -> AgentKey:
-    found = key.enrolled_as(agent=key.agent, did=did or key.did, environment=environment or key.environment)
+    found = replace(key, did=did or key.did, environment=environment or key.environment)
     if not found.did or not found.environment:
         raise Problem(
             "the key file does not say whose key it is",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import yaml
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from ringfence.agent_key import AgentKey
+from ringfence.enrolment import answer
 from ringfence.errors import NotFoundError
 from ringfence.identity.v1 import identity_pb2, trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
@@ -22,7 +24,6 @@ from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, WorkflowServiceStub
 
-from ringfence_launcher.agent_key import new_key
 from ringfence_launcher.demo.mesh import DemoMesh
 from ringfence_launcher.demo.spans import conversation
 from ringfence_launcher.examples import example
@@ -71,21 +72,14 @@ async def register_sponsor(mesh: DemoMesh, sponsor_id: str) -> str:
 
 async def enrol(mesh: DemoMesh, agent_id: str) -> Agent:
     """Enrol an agent: it makes its key, and proves that it holds it."""
-    identities, key = IdentityServiceStub(mesh.channel("identity.listen")), new_key()
+    identities, key = IdentityServiceStub(mesh.channel("identity.listen")), AgentKey.generate()
     content = ParseDict(yaml.safe_load(example("analyst.birth.yaml")), identity_pb2.BirthCertificateContent())
     begun = await identities.BeginRegistration(
         identity_pb2.BeginRegistrationRequest(
             parent=NAMESPACE, agent_id=agent_id, environment=ENVIRONMENT, sponsor=content.sponsor
         )
     )
-    completed = await identities.CompleteRegistration(
-        identity_pb2.CompleteRegistrationRequest(
-            challenge=begun.challenge,
-            public_key=key.public_bytes,
-            proof_of_possession=key.prove_registration(begun.challenge, content),
-            birth_certificate=content,
-        )
-    )
+    completed = await identities.CompleteRegistration(answer(begun, key, content))
     return Agent(name=completed.identity.agent, did=completed.identity.did)
 
 
