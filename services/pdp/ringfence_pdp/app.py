@@ -32,6 +32,7 @@ from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.errors import BundleNotFound
 from ringfence_pdp.fact_feeds import FactFeeds
 from ringfence_pdp.grants import GRANTS
+from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore, SqlPolicyTx
 
@@ -108,6 +109,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         run=run,
         readiness=readiness,
         tls=config.tls,
+        collectors=[PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock)],
     )
 
 

@@ -28,6 +28,16 @@ class Offers(Protocol):
         """Queue an item; the future tells when it is durable. Raises SpoolFull at once."""
         ...
 
+    @property
+    def undelivered(self) -> int:
+        """Items telemetry has not taken yet."""
+        ...
+
+    @property
+    def used_bytes(self) -> int:
+        """Bytes they take."""
+        ...
+
 
 class DecisionLog:
     """Takes decisions while a spool is attached."""
@@ -37,19 +47,20 @@ class DecisionLog:
         """Whether to answer nothing at all while nothing can be logged."""
         self.unlogged = 0
         """Decisions answered, or refused, without an entry."""
-        self._spool: Offers | None = None
+        self.spool: Offers | None = None
+        """Where decisions go; None before the pdp runs."""
         self._failing: Unavailable | None = None
 
     def attach(self, spool: Offers) -> None:
         """Use `spool` from now on."""
-        self._spool = spool
+        self.spool = spool
 
     def take(self, decision_id: str, body: bytes) -> None:
         """Hand over a decision. Raises Unavailable when it cannot be kept."""
-        if self._spool is None:
+        if self.spool is None:
             raise Unavailable(problem="the decision log is not open yet")
         try:
-            self._spool.offer(decision_id, body).add_done_callback(self._kept)
+            self.spool.offer(decision_id, body).add_done_callback(self._kept)
         except Unavailable:
             self.unlogged += 1
             raise

@@ -6,7 +6,7 @@ anything about it is revealed.
 """
 
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Clock, Instant, Millis
@@ -26,6 +26,9 @@ from ringfence_pdp.policy_state import InForce, PolicyState
 
 TRUSTED_RINGS = 1
 """Agents up to this ring are denied what cannot be logged: they could do the most with it."""
+
+
+Tally: TypeAlias = dict[tuple[Effect, Reason], int]
 
 
 class KnownAgents(Protocol):
@@ -58,6 +61,8 @@ class Decisions:
         self._log = log
         self._clock = clock
         self._new_id = new_id
+        self.counts: Tally = {}
+        """Answers given since the start."""
 
     def sitting(self) -> "Sitting":
         """Return what decides on this moment's basis."""
@@ -69,19 +74,22 @@ class Decisions:
             now=now,
             identity_age=self._agents.identity_age(now),
         )
-        return Sitting(basis, in_force, self._log, self._new_id)
+        return Sitting(basis, in_force, self._log, self._new_id, self.counts)
 
 
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = ("_basis", "_in_force", "_log", "_new_id")
+    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id")
 
-    def __init__(self, basis: Basis, in_force: InForce[CompiledBundle], log: DecisionLog, new_id: NewId) -> None:
+    def __init__(
+        self, basis: Basis, in_force: InForce[CompiledBundle], log: DecisionLog, new_id: NewId, counts: Tally
+    ) -> None:
         self._basis = basis
         self._in_force = in_force
         self._log = log
         self._new_id = new_id
+        self._counts = counts
 
     def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer:
         """Decide and log. `asked` are the request's own bytes, of which the log keeps a digest.
@@ -95,7 +103,9 @@ class Sitting:
         except Unavailable as unlogged:
             if self._log.stops_when_full:
                 raise
-            return _without_log(answer, unlogged)
+            answer = _without_log(answer, unlogged)
+        answered = answer.decision.effect, answer.decision.reason
+        self._counts[answered] = self._counts.get(answered, 0) + 1
         return answer
 
     def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -12,77 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.errors import Details, RingfenceError
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import Instant, ManualClock, Millis
 from ringfence_kit.errors import NotPermitted, Unavailable
-from ringfence_kit.ids import counting_ids
-from ringfence_kit.spool import Position, SpooledItem, SpoolFull
+from ringfence_kit.spool import Position, SpooledItem
 from ringfence_pdp.answer import Answer
-from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_document import document, input_digest
 from ringfence_pdp.decision_log import DecisionLog, send_entries
-from ringfence_pdp.decisions import Decisions
-from ringfence_pdp.facts import Facts
-from ringfence_pdp.model import CheckRequest, Effect, Reason, Resource
-from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.model import Effect, Reason, Resource
+from support.pdp.desk import ADMIN, Desk
 from support.pdp.world import ANALYST, NOW, ask, basis, bundle, facts_of, identity, policy, registered
 
-ADMIN = Caller(principal="dev:operator", roles=frozenset({Role.PLATFORM_ADMIN}))
 DID = identity().did
-
-
-@dataclass
-class Agents:
-    """What is known, as a test says it is."""
-
-    facts: Facts = field(default_factory=facts_of)
-    age: Millis | None = Millis(200)
-
-    def identity_age(self, now: Instant) -> Millis | None:
-        return self.age
-
-
-class Tray:
-    """A spool that keeps what it is offered in a list, until a test says that it is full or broken."""
-
-    def __init__(self) -> None:
-        self.items: list[tuple[str, bytes]] = []
-        self.full = False
-        self.breaks: Exception | None = None
-
-    def offer(self, item_id: str, payload: bytes) -> "asyncio.Future[Position]":
-        if self.full:
-            raise SpoolFull(used_bytes=10, max_bytes=10)
-        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
-        if self.breaks is not None:
-            kept.set_exception(self.breaks)
-        else:
-            self.items.append((item_id, payload))
-            kept.set_result(Position(len(self.items)))
-        return kept
-
-
-class Desk:
-    """The use case over a world a test can change."""
-
-    def __init__(self, *, stops_when_full: bool = False) -> None:
-        self.agents = Agents()
-        self.tray = Tray()
-        self.log = DecisionLog(stops_when_full=stops_when_full)
-        self.log.attach(self.tray)
-        self.policy: PolicyState[CompiledBundle] = PolicyState(compile_files)
-        compiled = bundle(policy("{name: read, match: {actions: ['read_*', 'write_*']}, effect: ALLOW}"))
-        self.policy.current = replace(self.policy.current, compiled=compiled)
-        self.decisions = Decisions(
-            policy=self.policy,
-            agents=self.agents,
-            log=self.log,
-            clock=ManualClock(NOW),
-            new_id=counting_ids(),
-        )
-
-    def check(self, request: CheckRequest | None = None, caller: Caller = ADMIN) -> Answer:
-        return self.decisions.sitting().check(request or ask(), caller, b"asked")
 
 
 def agent_caller(did: str = DID) -> Caller:
@@ -250,3 +190,12 @@ async def test_a_refusal_that_may_pass_is_left_to_be_tried_again() -> None:
     lost: list[str] = []
     with pytest.raises(RingfenceError):
         await send_entries(append, items("a"), lost=lost.append)
+
+
+async def test_answers_are_counted_by_effect_and_reason_and_explanations_are_not() -> None:
+    desk = Desk()
+    desk.check()
+    desk.check()
+    desk.check(ask(action="delete_table"))
+    desk.decisions.sitting().explain(ask(), ADMIN)
+    assert desk.decisions.counts == {(Effect.ALLOW, Reason.ALLOWED): 2, (Effect.DENY, Reason.NO_MATCH): 1}

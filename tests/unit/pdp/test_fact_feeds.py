@@ -173,6 +173,13 @@ def test_names_that_are_none_make_no_facts() -> None:
 
 
 def test_an_agent_in_no_known_state_counts_as_retired() -> None:
-    agent = registered_from_proto(registry_pb2.Agent(name=NAME))
+    agent = registered_from_proto(registry_pb2.Agent(name=NAME, risk_tier=registry_pb2.RISK_TIER_LOW))
     assert agent is not None
     assert agent.retired
+
+
+def test_a_risk_of_a_newer_release_makes_no_fact() -> None:
+    strange = registry_pb2.Agent()
+    strange.CopyFrom(AGENT)
+    strange.risk_tier = 99  # type: ignore[assignment]  # what a newer release might send
+    assert registered_from_proto(strange) is None

@@ -4,6 +4,8 @@ Both services have checked what they send; what cannot be read all the same (a n
 none) makes no fact: the agent is not known, and an unknown agent is denied.
 """
 
+from collections.abc import Mapping
+
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2, identity_pb2_grpc, trust_pb2
@@ -20,6 +22,13 @@ _STATUS = {
     identity_pb2.IDENTITY_STATUS_ACTIVE: IdentityStatus.ACTIVE,
     identity_pb2.IDENTITY_STATUS_SUSPENDED: IdentityStatus.SUSPENDED,
     identity_pb2.IDENTITY_STATUS_REVOKED: IdentityStatus.REVOKED,
+}
+
+_RISK: Mapping[int, str] = {
+    registry_pb2.RISK_TIER_LOW: "low",
+    registry_pb2.RISK_TIER_MEDIUM: "medium",
+    registry_pb2.RISK_TIER_HIGH: "high",
+    registry_pb2.RISK_TIER_CRITICAL: "critical",
 }
 
 
@@ -93,7 +102,8 @@ def trust_from_proto(state: trust_pb2.TrustState) -> TrustState:
 def registered_from_proto(agent: registry_pb2.Agent) -> RegisteredAgent | None:
     """Return the fact, or None when it cannot be read."""
     name = AgentName.parse(agent.name)
-    if name is None:
+    risk = _RISK.get(agent.risk_tier)
+    if name is None or risk is None:
         return None
     return RegisteredAgent(
         name=name,
@@ -102,7 +112,7 @@ def registered_from_proto(agent: registry_pb2.Agent) -> RegisteredAgent | None:
         approved_tools={tool.name: tool.schema_hash for tool in agent.approved_tools},
         owner=agent.owner.contact or None,
         team=agent.team or None,
-        risk_tier=registry_pb2.RiskTier.Name(agent.risk_tier).removeprefix("RISK_TIER_").lower(),
+        risk_tier=risk,
         data_classes=tuple(agent.data_classes),
         labels=dict(agent.labels),
     )

@@ -1,0 +1,82 @@
+"""The use case of decisions over a world that a test can change."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from ringfence_kit.callers import Caller, Role
+from ringfence_kit.clock import Instant, ManualClock, Millis
+from ringfence_kit.ids import counting_ids
+from ringfence_kit.spool import Position, SpoolFull
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.compile import CompiledBundle, compile_files
+from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.decisions import Decisions
+from ringfence_pdp.facts import Facts
+from ringfence_pdp.model import CheckRequest
+from ringfence_pdp.policy_state import PolicyState
+
+from support.pdp.world import NOW, ask, bundle, facts_of, policy
+
+ADMIN = Caller(principal="dev:operator", roles=frozenset({Role.PLATFORM_ADMIN}))
+
+
+@dataclass
+class Agents:
+    """What is known, as a test says it is."""
+
+    facts: Facts = field(default_factory=facts_of)
+    age: Millis | None = Millis(200)
+
+    def identity_age(self, now: Instant) -> Millis | None:
+        return self.age
+
+
+class Tray:
+    """A spool that keeps what it is offered in a list, until a test says that it is full or broken."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[str, bytes]] = []
+        self.full = False
+        self.breaks: Exception | None = None
+
+    @property
+    def undelivered(self) -> int:
+        return len(self.items)
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(len(body) for _, body in self.items)
+
+    def offer(self, item_id: str, payload: bytes) -> "asyncio.Future[Position]":
+        if self.full:
+            raise SpoolFull(used_bytes=10, max_bytes=10)
+        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        if self.breaks is not None:
+            kept.set_exception(self.breaks)
+        else:
+            self.items.append((item_id, payload))
+            kept.set_result(Position(len(self.items)))
+        return kept
+
+
+class Desk:
+    """The use case over a world a test can change."""
+
+    def __init__(self, *, stops_when_full: bool = False) -> None:
+        self.agents = Agents()
+        self.tray = Tray()
+        self.log = DecisionLog(stops_when_full=stops_when_full)
+        self.log.attach(self.tray)
+        self.policy: PolicyState[CompiledBundle] = PolicyState(compile_files)
+        compiled = bundle(policy("{name: read, match: {actions: ['read_*', 'write_*']}, effect: ALLOW}"))
+        self.policy.current = replace(self.policy.current, compiled=compiled)
+        self.decisions = Decisions(
+            policy=self.policy,
+            agents=self.agents,
+            log=self.log,
+            clock=ManualClock(NOW),
+            new_id=counting_ids(),
+        )
+
+    def check(self, request: CheckRequest | None = None, caller: Caller = ADMIN) -> Answer:
+        return self.decisions.sitting().check(request or ask(), caller, b"asked")
