@@ -67,6 +67,9 @@ class AgentWatching:
             yield StateComplete(revision=seen, at=self._clock.now())
         elif wanted.start_revision is not None:
             seen = Revision(wanted.start_revision - 1)
+        else:
+            # "From now on" has to say when now was: a stream cut before its first event could not be resumed.
+            yield Bookmark(revision=seen, at=self._clock.now())
         async with aclosing(self._hub.watch(seen, want=_about(wanted.environment))) as items:
             async for item in items:
                 yield item
