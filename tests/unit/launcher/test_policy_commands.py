@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence_launcher.commands.policy import Side, SideEffects
+from ringfence_launcher.examples import example
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.words import number
 from support.launcher.command_line import CommandLine
@@ -17,6 +18,15 @@ DENIED = decision_pb2.CheckResponse(
     trust_score=300,
     rules=["sales/write"],
 )
+
+PERMITS_WHAT_IS_LEFT_OUT = """
+apiVersion: ringfence.dev/v1
+kind: Policy
+metadata: {name: x}
+spec:
+  rules:
+    - {name: r, match: {actions: ["read_*"]}, when: "!(has(args.rows) && args.rows > 3)", effect: ALLOW}
+"""
 
 
 class TestPush:
@@ -229,3 +239,29 @@ class TestKill:
         assert mesh.last.request.name == "killSwitches/1"
         assert ringfence("kill", "release", "killSwitches/1", "--reason", "again").code == ExitCode.NOT_FOUND
         assert ringfence("kill", "list", "-o", "json").json == []
+
+
+class TestLint:
+    def test_good_policies_are_fine(self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path) -> None:
+        (nowhere / "p.yaml").write_bytes(example("first-policy.yaml"))
+        ended = ringfence("policy", "lint", "p.yaml")
+        assert ended.code == 0
+        assert ended.out == "fine  1 policies, 3 rules\n"
+        assert not mesh.calls
+
+    def test_every_mistake_is_named_with_its_place(self, ringfence: CommandLine, nowhere: Path) -> None:
+        (nowhere / "p.yaml").write_text("apiVersion: ringfence.dev/v1\nkind: Policy\nmetadata: {nam: x}\nspec: {}\n")
+        ended = ringfence("policy", "lint", ".")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "p.yaml:3" in ended.out
+        problems = ringfence("policy", "lint", ".", "-o", "json").json["problems"]
+        assert len(problems) >= 2
+        assert all(problem["where"].startswith("p.yaml:") for problem in problems)
+
+    def test_remarks_fail_only_a_strict_lint(self, ringfence: CommandLine, nowhere: Path) -> None:
+        (nowhere / "p.yaml").write_text(PERMITS_WHAT_IS_LEFT_OUT)
+        shown = ringfence("policy", "lint", "p.yaml", "-o", "json").json
+        assert shown["problems"] == []
+        assert len(shown["remarks"]) == 1
+        assert ringfence("policy", "lint", "p.yaml").code == 0
+        assert ringfence("policy", "lint", "p.yaml", "--strict").code == ExitCode.NEGATIVE
