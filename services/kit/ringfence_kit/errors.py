@@ -238,10 +238,8 @@ class MethodUnknown(Failure):
     kind = Kind.UNIMPLEMENTED
     reason = "METHOD_UNKNOWN"
 
-    def __init__(self, *, method: str) -> None:
-        super().__init__(
-            f"there is no method {method} here; server reflection lists what is served", metadata={"method": method}
-        )
+    def __init__(self) -> None:
+        super().__init__("there is no such method here; server reflection lists what is served")
 
 
 class DeadlineExceeded(Failure):

@@ -29,6 +29,7 @@ from ringfence_kit.refusals import (
 from ringfence_kit.server_config import LimitsConfig, ServerConfig
 from ringfence_kit.service import Service
 from ringfence_kit.tls import TlsConfig
+from ringfence_kit.wire_server import WireServer
 
 CORE_LIMIT_FACTOR = 4
 BACKLOG = 1_024
@@ -89,7 +90,7 @@ def channel_options(limits: LimitsConfig, *, max_request_bytes: int, reuse_port:
 
 
 def open_grpc_port(
-    server: grpc.aio.Server,
+    server: WireServer,
     address: Address,
     setting: str,
     *,
@@ -100,17 +101,13 @@ def open_grpc_port(
     # Tried by hand first: gRPC does not say why it cannot, and of a name's several addresses one is enough for it.
     for target in _targets(address, setting):
         _bound(target, address, setting, reuse_port=reuse_port).close()
-    try:
-        if credentials is None:
-            port = server.add_insecure_port(str(address))
-        else:
-            port = server.add_secure_port(str(address), credentials)
-    except RuntimeError:
-        raise AddressUnusable(address=str(address), setting=setting, problem="gRPC could not bind it") from None
+    port = server.add_port(str(address), credentials)
+    if port == 0:
+        raise AddressUnusable(address=str(address), setting=setting, problem="gRPC could not bind it")
     return Address(address.host, port)
 
 
-async def release(server: grpc.aio.Server) -> None:
+async def release(server: WireServer) -> None:
     """Let go of the ports of a server, whether it ever started or not."""
     # gRPC keeps the ports of a server that is stopped without having been started; once started it says so by raising.
     with suppress(grpc.aio.UsageError):

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import grpc
-import grpc.aio
 from grpc_channelz.v1._async import ChannelzServicer
 from grpc_channelz.v1.channelz_pb2_grpc import add_ChannelzServicer_to_server
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
@@ -16,16 +14,14 @@ from ringfence_kit.callers import Role
 from ringfence_kit.errors import MethodUnknown
 from ringfence_kit.grants import Grant, Grants, MethodClass
 from ringfence_kit.health import Health
-from ringfence_kit.interceptors import Interceptors
 from ringfence_kit.methods import Handler, Method, handlers_of, served_method
 from ringfence_kit.metrics import Metrics
 from ringfence_kit.service import Face, Listener, Service
+from ringfence_kit.wire_server import UNKNOWN
 
 REFLECTION = "grpc.reflection.v1alpha.ServerReflection"
 REFLECTION_V1 = "grpc.reflection.v1.ServerReflection"
 """The same messages under the name newer tools ask for first."""
-
-UNKNOWN_PATH_MAX = 200
 
 _OPERATORS = Grant.to(Role.PLATFORM_ADMIN, Role.AUDITOR, does=MethodClass.READ)
 _REFLECT = {"ServerReflectionInfo": Grant.open(does=MethodClass.STREAM)}
@@ -129,34 +125,22 @@ def _infrastructure(beside: Health, names: Sequence[str], *, reflection: bool) -
     return handlers
 
 
-class Dispatch(grpc.GenericRpcHandler):
-    """Finds the handler of a method; one that is not served is answered too, with a reason."""
+def unknown_method(service: str, metrics: Metrics) -> Method:
+    """Return what answers calls of methods that are not served; all of them are counted as one."""
 
-    def __init__(self, service: str, methods: Sequence[Method], interceptors: Interceptors, metrics: Metrics) -> None:
-        self._handlers = {method.path: interceptors.around(method) for method in methods}
-        self._interceptors = interceptors
-        # One meter for all of them: names that callers invent must not become labels.
-        self._meter = metrics.meter(service, "unknown", is_stream=True)
+    async def refuse(_requests: object, _context: object) -> bytes:
+        raise MethodUnknown
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
-        """Return the handler; never None, which gRPC would answer without a reason."""
-        path = handler_call_details.method
-        return self._handlers.get(path) or self._interceptors.around(self._unknown(path[:UNKNOWN_PATH_MAX]))
-
-    def _unknown(self, path: str) -> Method:
-        async def refuse(_requests: object, _context: object) -> bytes:
-            raise MethodUnknown(method=path)
-
-        return Method(
-            path=path,
-            grant=Grant.open(does=MethodClass.READ),
-            behavior=refuse,
-            decode=None,
-            encode=None,
-            request_streaming=True,
-            response_streaming=False,
-            max_request_bytes=0,
-            meter=self._meter,
-            traced=False,
-            always=True,
-        )
+    return Method(
+        path=f"/{UNKNOWN}",
+        grant=Grant.open(does=MethodClass.READ),
+        behavior=refuse,
+        decode=None,
+        encode=None,
+        request_streaming=True,
+        response_streaming=False,
+        max_request_bytes=0,
+        meter=metrics.meter(service, UNKNOWN, is_stream=True),
+        traced=False,
+        always=True,
+    )

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import grpc.aio
-
 from ringfence_kit.health import Health
 from ringfence_kit.http import HttpServer
 from ringfence_kit.metrics import Metrics
 from ringfence_kit.room import Room
 from ringfence_kit.service import Service
+from ringfence_kit.wire_server import WireServer
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,7 +17,7 @@ class Running:
 
     service: Service
     room: Room
-    servers: list[grpc.aio.Server] = field(default_factory=list)
+    servers: list[WireServer] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
     pages: HttpServer | None = None
     entered: bool = False

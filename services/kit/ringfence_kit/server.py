@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
-import grpc.aio
 import structlog
 
 from ringfence_kit import http, listening, ports
@@ -40,6 +39,7 @@ from ringfence_kit.service import Listener, Service
 from ringfence_kit.tls import Certificates
 from ringfence_kit.tokens import TokenVerifier
 from ringfence_kit.tracing import Tracing
+from ringfence_kit.wire_server import WireServer
 
 _log = structlog.get_logger(__name__)
 
@@ -113,6 +113,7 @@ class Server:
             for running in opened:
                 for server in running.servers:
                     await server.start()
+                    await closing.enter_async_context(background(stay_up(server, running)))
             for running in opened:
                 await closing.enter_async_context(running.service.run())
                 running.let_in(self._metrics)
@@ -171,15 +172,18 @@ class Server:
 
     def _bind(
         self, service: Service, listener: Listener, interceptors: Interceptors, certificates: Certificates | None
-    ) -> tuple[grpc.aio.Server, Health, Address]:
+    ) -> tuple[WireServer, Health, Address]:
         config = self._config
         limit = listener.max_request_bytes or config.limits.max_request_bytes
         port = ports.port_of(
             service, listener, max_request_bytes=limit, reflection=config.reflection, metrics=self._metrics
         )
         options = listening.channel_options(config.limits, max_request_bytes=limit, reuse_port=config.reuse_port)
-        server = grpc.aio.server(options=options)
-        server.add_generic_rpc_handlers((ports.Dispatch(service.name, port.methods, interceptors, self._metrics),))
+        server = WireServer(
+            {method.path: interceptors.around(method) for method in port.methods},
+            interceptors.around(ports.unknown_method(service.name, self._metrics)),
+            options=options,
+        )
         address = listening.address_of(listener.address, listener.setting)
         credentials = certificates.grpc_credentials() if certificates is not None else None
         bound = listening.open_grpc_port(
@@ -206,3 +210,10 @@ class Server:
             new_id=self._new_id,
             has_tls=has_tls,
         )
+
+
+async def stay_up(server: WireServer, running: Running) -> None:
+    """Fail when a gRPC server ends that was not asked to: a process without its port had better be restarted."""
+    await server.wait_for_termination()
+    if not running.room.draining:
+        raise RuntimeError(f"the gRPC server of {running.service.name} ended by itself")

@@ -49,7 +49,7 @@ ONE_OF_EACH: tuple[Failure, ...] = (
     Unavailable(problem="the store is away", retry_after=Millis(20)),
     MalformedMessage(method="a.B/C", problem="not protobuf"),
     MessageTooLarge(size_bytes=10, limit_bytes=5),
-    MethodUnknown(method="/a.B/C"),
+    MethodUnknown(),
     DeadlineExceeded(method="a.B/C", limit=Millis(5)),
     InternalError(reference="r-1"),
 )
