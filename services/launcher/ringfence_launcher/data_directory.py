@@ -1,7 +1,7 @@
 """The data directory of a mesh in one process: made for its owner alone, used by one `up` at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ringfence_kit.data_lock import DataLock
@@ -15,34 +15,41 @@ from ringfence_launcher.problems import Problem
 _OWNER_ONLY = 0o700
 
 
-def prepare(data: Path) -> None:
-    """Make the directory when it is not there, and put the examples into it."""
-    examples = data / "examples"
-    try:
+def make_private(data: Path) -> None:
+    """Make the directory, for its owner alone, when it is not there."""
+    with _explained(data):
         data.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+
+
+def put_examples(data: Path) -> None:
+    """Put the example files into the directory; what somebody edited stays edited."""
+    examples = data / "examples"
+    with _explained(data):
         examples.mkdir(exist_ok=True)
         for name in NAMES:
-            if not (examples / name).exists():  # what somebody edited stays edited
+            if not (examples / name).exists():
                 (examples / name).write_bytes(example(name))
-    except OSError as error:
-        raise unusable(data, f"the data directory cannot be used: {error.strerror}") from error
 
 
 @contextmanager
 def sole_mesh(data: Path) -> Iterator[None]:
     """Hold the directory against a second mesh; a Problem says who has it already."""
-    lock = DataLock(data / "mesh")
-    try:
-        lock.__enter__()
-    except DataInUse as in_use:
-        raise Problem(
-            f"{data} is the data of a mesh that is running ({in_use.holder})",
-            code=ExitCode.IN_USE,
-            mend="use that one (`ringfence doctor`), stop it with Ctrl-C or kill, or start another with --data FOLDER",
-        ) from in_use
-    except OSError as error:
-        raise unusable(data, f"the data directory cannot be used: {error.strerror}") from error
+    with ExitStack() as held:
+        try:
+            with _explained(data):
+                held.enter_context(DataLock(data / "mesh"))
+        except DataInUse as in_use:
+            raise Problem(
+                f"{data} is the data of a mesh that is running ({in_use.holder})",
+                code=ExitCode.IN_USE,
+                mend="use that one (`ringfence doctor`), stop it with Ctrl-C, or start another with --data FOLDER",
+            ) from in_use
+        yield
+
+
+@contextmanager
+def _explained(data: Path) -> Iterator[None]:
     try:
         yield
-    finally:
-        lock.__exit__()
+    except OSError as error:
+        raise unusable(data, f"the data directory cannot be used: {error.strerror}") from error

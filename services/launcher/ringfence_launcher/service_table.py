@@ -12,8 +12,12 @@ from typing import Any
 from ringfence_kit.clock import Clock
 from ringfence_kit.config import Configuration
 from ringfence_kit.ids import NewId
+from ringfence_kit.refusals import StartRefused
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import Service
+
+from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.problems import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +34,14 @@ class ServiceEntry:
         return kind
 
     def build(self, configuration: Configuration, *, clock: Clock, new_id: NewId) -> Service:
-        """Put the service together; nothing is opened yet."""
+        """Put the service together; nothing is opened yet. What it refuses to start with is a Problem."""
         section: Any = configuration.section(self.name, self.config_kind())
         app = importlib.import_module(f"ringfence_{self.name}.app")
-        built: Service = app.build(section, configuration.section("server", ServerConfig), clock=clock, new_id=new_id)
+        server = configuration.section("server", ServerConfig)
+        try:
+            built: Service = app.build(section, server, clock=clock, new_id=new_id)
+        except StartRefused as refused:
+            raise Problem(str(refused), code=ExitCode.CONFIGURATION) from refused
         return built
 
 

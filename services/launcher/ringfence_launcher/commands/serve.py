@@ -10,6 +10,7 @@ from ringfence_kit.clock import SystemClock
 from ringfence_kit.ids import random_ids
 from ringfence_kit.server_config import ServerConfig
 
+from ringfence_launcher.data_directory import make_private
 from ringfence_launcher.in_one_process import serve_until_stopped
 from ringfence_launcher.options import ConfigFileOption, SetOption, prints
 from ringfence_launcher.output import Output
@@ -53,6 +54,7 @@ def serve(
     configuration = load_settings([service.value], file=config, flags=flags)
     server = configuration.section("server", ServerConfig)
     logs.configure(server.log)
+    make_private(server.data)
     built = ENTRIES[service.value].build(configuration, clock=SystemClock(), new_id=random_ids)
     addresses = listening_addresses(configuration)
 

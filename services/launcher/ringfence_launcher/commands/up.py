@@ -22,7 +22,7 @@ from ringfence_kit.ids import random_ids
 from ringfence_kit.server_config import ServerConfig
 
 from ringfence_launcher import running_mesh
-from ringfence_launcher.data_directory import prepare, sole_mesh
+from ringfence_launcher.data_directory import make_private, put_examples, sole_mesh
 from ringfence_launcher.endpoints import DEFAULT_DATA
 from ringfence_launcher.in_one_process import serve_until_stopped
 from ringfence_launcher.options import ConfigFileOption, SetOption, prints
@@ -76,8 +76,9 @@ def up(
     configuration = _configured(config, asked, host=host, ports=ports)
     server = configuration.section("server", ServerConfig)
     logs.configure(server.log)
-    prepare(server.data)
+    make_private(server.data)
     with sole_mesh(server.data):
+        put_examples(server.data)
         services = [entry.build(configuration, clock=SystemClock(), new_id=random_ids) for entry in ENTRIES.values()]
         mesh = _mesh(configuration, server.data)
 
