@@ -1,0 +1,148 @@
+"""kill -9 in the middle of a load of spans: the equation holds to the item, and totals are those of a quiet day.
+
+The load is one fixed set of requests, made to be awkward: parents come in other requests than their children, spans are
+repeated within and across requests, and some items are no spans. It is sent twice, once to a process that is killed
+again and again and once to an ingest in memory that nobody disturbs; both must count the same.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import grpc.aio
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from ringfence.telemetry.v1 import telemetry_pb2 as pb
+from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub
+from ringfence_telemetry.convert.otlp import parse
+from ringfence_telemetry.ingest import Export
+from ringfence_telemetry.usage import Counts
+from support.backends import Backend
+from support.mesh.load import PATIENCE_S, Pulse, until_acknowledged
+from support.mesh.processes import ProcessMesh, process_mesh
+from support.telemetry.ingesting import COLLECTOR, ingesting
+from support.telemetry.opened import opened_store
+from support.telemetry.spans import SpanSpec, request_of
+
+REQUESTS = 240
+TRACES = 40
+SPANS_OF_A_TRACE = 60
+KILLS = 4
+SENDERS = 8
+
+T = TypeVar("T")
+Totals = dict[tuple[str, str, str, str, bool], Counts]
+
+
+def load() -> tuple[list[ExportTraceServiceRequest], int]:
+    """Return the requests, and how many different spans they hold."""
+    dice = random.Random(20261122)
+    specs = [_span(dice, trace, name) for trace in range(1, TRACES + 1) for name in range(1, SPANS_OF_A_TRACE + 1)]
+    sent = [*specs, *dice.choices(specs, k=len(specs) // 3), *[SpanSpec(1, duration_ms=-1)] * 50]
+    dice.shuffle(sent)
+    size = -(-len(sent) // REQUESTS)
+    return [request_of(sent[at : at + size]) for at in range(0, len(sent), size)], len(specs)
+
+
+def _span(dice: random.Random, trace: int, name: int) -> SpanSpec:
+    attributes: dict[str, str | int | float | bool | bytes | None] = {
+        "gen_ai.operation.name": dice.choice(["chat", "invoke_agent", "execute_tool"]),
+        "gen_ai.usage.input_tokens": dice.randrange(100),
+        "gen_ai.usage.output_tokens": dice.randrange(10),
+    }
+    if dice.random() < 0.2:
+        attributes["gen_ai.agent.name"] = f"agent {dice.randrange(5)}"
+    if dice.random() < 0.1:
+        attributes["session.id"] = f"session {dice.randrange(5)}"
+    parent = dice.randrange(SPANS_OF_A_TRACE + 1)
+    return SpanSpec(name, parent, attributes, trace=trace, error=dice.random() < 0.1)
+
+
+async def undisturbed(requests: Sequence[ExportTraceServiceRequest], directory: Path) -> Totals:
+    """Count the requests with nothing in the way."""
+    async with opened_store(Backend(kind="memory")) as opened, ingesting(opened, directory) as at_work:
+        for request in requests:
+            payload = request.SerializeToString()
+            await at_work.ingest.export(Export(payload=payload, request=parse(payload), reporter=COLLECTOR))
+        totals = await at_work.totals()
+    return {
+        (agent, session, model, operation, trust == "untrusted"): counts
+        for (agent, session, model, operation, trust), counts in totals.items()
+    }
+
+
+async def counted(channel: grpc.aio.Channel) -> Totals:
+    """Return what the process says it counted."""
+    question = pb.GetUsageRequest(
+        group_by=[pb.USAGE_GROUP_AGENT, pb.USAGE_GROUP_SESSION, pb.USAGE_GROUP_MODEL, pb.USAGE_GROUP_OPERATION]
+    )
+    answer = await UsageServiceStub(channel).GetUsage(question, timeout=PATIENCE_S, wait_for_ready=True)
+    assert answer.pending_spans == 0
+    return {
+        (row.agent, row.session, row.model, row.operation, row.untrusted): Counts(
+            row.span_count,
+            row.error_count,
+            row.input_tokens,
+            row.output_tokens,
+            row.cache_read_tokens,
+            row.cache_write_tokens,
+            row.reasoning_tokens,
+            row.tool_call_count,
+            row.duration_micros,
+        )
+        for row in answer.rows
+    }
+
+
+async def send_all(mesh: ProcessMesh, requests: Sequence[ExportTraceServiceRequest], pulse: Pulse) -> None:
+    """Send every request until it is acknowledged, several at once."""
+    otlp = mesh.channel_at(mesh.layout.addresses["telemetry.otlp_listen"], who="service")
+    export = TraceServiceStub(otlp).Export  # type: ignore[no-untyped-call] # its package has no types
+    rest = iter(requests)
+
+    async def sender() -> None:
+        for request in rest:
+            await until_acknowledged(pulse, export, request)
+
+    async with asyncio.TaskGroup() as senders:
+        for _ in range(SENDERS):
+            senders.create_task(sender())
+
+
+async def kill_in_the_middle(mesh: ProcessMesh, pulse: Pulse) -> None:
+    """Kill the process each time some more requests were acknowledged, and start it again."""
+    for _ in range(KILLS):
+        await pulse.beats(REQUESTS // (KILLS + 1), within=PATIENCE_S)
+        await mesh["telemetry"].kill()
+        await mesh.start("telemetry")
+
+
+@pytest.mark.timeout(180)
+async def test_killed_in_mid_load_it_counts_what_an_undisturbed_one_counts(tmp_path: Path) -> None:
+    requests, distinct = load()
+    expected = await undisturbed(requests, tmp_path / "undisturbed")
+    async with process_mesh(tmp_path, ["telemetry"], measured=False) as mesh:
+        await mesh.start()
+        pulse = Pulse()
+        async with asyncio.TaskGroup() as both:
+            both.create_task(send_all(mesh, requests, pulse))
+            both.create_task(kill_in_the_middle(mesh, pulse))
+        found = await counted(mesh.channel("telemetry"))
+        assert found == expected
+        assert sum(counts.spans for counts in found.values()) == distinct
+        metrics = await mesh.metrics("telemetry")
+
+    received, acknowledged, refused, rejected, rolled_up, duplicate = (
+        metrics[f"ringfence_telemetry_spans_{term}_total"]
+        for term in ("received", "acknowledged", "refused", "rejected", "rolled_up", "duplicate")
+    )
+    sent = sum(len(request.resource_spans[0].scope_spans[0].spans) for request in requests)
+    assert received == acknowledged + refused + rejected
+    assert acknowledged == rolled_up + duplicate
+    assert rolled_up == distinct
+    # Acknowledged to the sender is acknowledged for good; only what was cut off in mid-air may be there twice.
+    assert sent <= acknowledged + rejected
+    assert pulse.repeated > 0
