@@ -56,7 +56,7 @@ proto-check:
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
-	$(BIN)/buf breaking --against protos/baseline.binpb
+	$(BIN)/buf breaking protos --against protos/baseline.binpb
 
 baseline: .venv/test.stamp ## Accept today's protos as the contract that may not be broken (at a release)
 	$(BIN)/python protos/generate.py

@@ -53,9 +53,7 @@ def generated(tree: Path) -> set[Path]:
 def stale(fresh: Path) -> list[Path]:
     """Return the committed stubs that differ from `fresh`, are missing, or should not be there."""
     wanted, present = generated(fresh), generated(CLIENT)
-    changed = {
-        path for path in wanted & present if not filecmp.cmp(fresh / path, CLIENT / path, shallow=False)
-    }
+    changed = {path for path in wanted & present if not filecmp.cmp(fresh / path, CLIENT / path, shallow=False)}
     return sorted(changed | (wanted ^ present))
 
 
