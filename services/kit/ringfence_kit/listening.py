@@ -76,6 +76,7 @@ def channel_options(limits: LimitsConfig, *, max_request_bytes: int, reuse_port:
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", limits.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.max_allowed_incoming_connections", limits.max_connections),
         ("grpc.max_concurrent_streams", limits.max_streams_per_connection),
         ("grpc.max_connection_age_ms", limits.max_connection_age),
         ("grpc.max_connection_age_grace_ms", limits.max_connection_grace),

@@ -82,6 +82,7 @@ class LimitsConfig:
     )
     max_metadata_bytes: int = setting(16 << 10, doc="The most request headers may take.", at_least=4_096)
     max_calls: int = setting(10_000, doc="Calls and streams in progress in a service; UNAVAILABLE above.", at_least=1)
+    max_connections: int = setting(5_000, doc="Connections to a port; further ones are closed at once.", at_least=1)
     max_streams_per_connection: int = setting(1_000, doc="Calls in progress on one connection.", at_least=1)
     max_connection_age: Millis = setting(
         Millis(30 * MINUTE), doc="After this a connection is asked to end, so that balancers spread load.", at_least=1

@@ -77,15 +77,18 @@ class Tracing:
 
     async def close(self) -> None:
         """Send what is buffered, for three seconds at most, and end the exporters' threads."""
-        for provider in self._providers.values():
-            await asyncio.to_thread(provider.force_flush, _FLUSH_MILLIS)
-            await asyncio.to_thread(provider.shutdown)
+        await asyncio.gather(*(asyncio.to_thread(_close, provider) for provider in self._providers.values()))
 
     def _provider(self, service: str) -> "TracerProvider":
         provider = self._providers.get(service)
         if provider is None:
             provider = self._providers[service] = _new_provider(service, self._config, self._processor)
         return provider
+
+
+def _close(provider: "TracerProvider") -> None:
+    provider.force_flush(_FLUSH_MILLIS)
+    provider.shutdown()
 
 
 def _new_provider(service: str, config: TracingConfig, processor: "SpanProcessor | None") -> "TracerProvider":
@@ -102,6 +105,7 @@ def _new_provider(service: str, config: TracingConfig, processor: "SpanProcessor
     )
     if processor is None:
         insecure = config.endpoint.startswith("http://")
-        processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=config.endpoint, insecure=insecure))
+        exporter = OTLPSpanExporter(endpoint=config.endpoint, insecure=insecure, timeout=_EXPORT_SECONDS)
+        processor = BatchSpanProcessor(exporter)
     provider.add_span_processor(processor)
     return provider

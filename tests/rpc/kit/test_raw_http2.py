@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from ringfence_kit.server_config import LimitsConfig
 from support.echo import NAME, Echo, echo_service
 from support.raw_http2 import (
     EMPTY_MESSAGE,
@@ -123,3 +124,19 @@ async def test_what_is_not_a_call_at_all(mesh: Mesh, sent: bytes) -> None:
 async def test_many_bad_paths_at_once(mesh: Mesh) -> None:
     bad = call(request_headers(b"/\xff"))
     await asyncio.gather(*(exchange(mesh.address(), bad) for _ in range(50)), still_serves(mesh))
+
+
+async def test_connections_are_counted(tmp_path: Path) -> None:
+    config = server_config(tmp_path, limits=LimitsConfig(max_connections=2))
+    async with serving(echo_service(Echo()), config=config) as mesh:
+        host, _, port = mesh.address().rpartition(":")
+        hello = PREFACE + frame(SETTINGS, 0, 0, b"")
+        writers, greeted = [], []
+        for _ in range(4):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(hello)
+            greeted.append(bool(await reader.read(1)))
+            writers.append(writer)
+        assert greeted == [True, True, False, False]
+        for writer in writers:
+            writer.close()
