@@ -2,11 +2,15 @@
 # Makes a certificate authority and one certificate per party, to try mutual TLS on one machine. Not for production:
 # there, SPIRE, cert-manager or your own CA issues these, and rotates them; the services notice new files by themselves.
 #
-#   make-certificates.sh DIRECTORY [TRUST_DOMAIN]
+#   make-certificates.sh DIRECTORY [TRUST_DOMAIN [NAME...]]
 set -euo pipefail
 
-directory=${1:?usage: make-certificates.sh DIRECTORY [TRUST_DOMAIN]}
+directory=${1:?usage: make-certificates.sh DIRECTORY [TRUST_DOMAIN [NAME...]]}
 trust_domain=${2:-ringfence.example}
+names=("${@:3}")
+if [ ${#names[@]} -eq 0 ]; then
+  names=(registry identity pdp telemetry operator)
+fi
 
 umask 077
 mkdir -p "$directory"
@@ -30,7 +34,7 @@ issue() {
   rm "$name.csr"
 }
 
-for name in registry identity pdp telemetry operator; do
+for name in "${names[@]}"; do
   issue "$name"
 done
 echo "certificates of trust domain $trust_domain are in $PWD, good for 7 days"

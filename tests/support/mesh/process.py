@@ -167,12 +167,13 @@ class ServiceProcess:
 
 
 def environment(*, measured: bool = True) -> dict[str, str]:
-    """Return the environment of a service's process.
+    """Return the environment of a service's process: this one's, without settings somebody has for meshes of their own.
 
     Where the tests are told to leave no bytecode beside the sources, it is kept aside: a process that compiles
     everything it imports takes three times as long to start.
     """
-    kept = {key: value for key, value in os.environ.items() if measured or not key.startswith("COVERAGE_")}
+    unwanted = ("RINGFENCE_",) if measured else ("RINGFENCE_", "COVERAGE_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
     if kept.pop("PYTHONDONTWRITEBYTECODE", None):
         kept["PYTHONPYCACHEPREFIX"] = _bytecode_aside()
     return kept
