@@ -1,6 +1,7 @@
 """What the demo's people and agents do: one call of the public API each, nothing a stranger could not do."""
 
 import asyncio
+import http.client
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -140,8 +141,11 @@ async def usage(mesh: DemoMesh, agent: Agent) -> telemetry_pb2.UsageRow:
     return rows[0]
 
 
-async def accept_work(mesh: DemoMesh, agent: Agent, *, people: range, works: int) -> None:
-    """Let several people accept pieces of an agent's work; a service of the mesh reports it for them."""
+async def accept_work(mesh: DemoMesh, agent: Agent, *, people: range, works: int) -> trust_pb2.Trust:
+    """Let several people accept pieces of an agent's work, and return its trust once identity has weighed them all.
+
+    A service of the mesh reports for the people; telemetry makes a trust signal of each report and delivers it.
+    """
     stub = WorkflowServiceStub(mesh.channel("telemetry.listen", caller="service"))
     reports = [
         telemetry_pb2.ReportOutcomeRequest(
@@ -154,7 +158,32 @@ async def accept_work(mesh: DemoMesh, agent: Agent, *, people: range, works: int
         for person in people
         for _ in range(works)
     ]
+    before = await signals_delivered(mesh)
     await asyncio.gather(*(stub.ReportOutcome(report) for report in reports))
+
+    async def weighed() -> bool:
+        return await signals_delivered(mesh) >= before + len(reports)
+
+    await until(weighed)
+    return await trust(mesh, agent)
+
+
+async def signals_delivered(mesh: DemoMesh) -> int:
+    """Return how many trust signals identity has answered for, as telemetry's metrics say."""
+    metrics = await asyncio.to_thread(_scrape, mesh.addresses["telemetry.http_listen"])
+    return int(metrics["ringfence_telemetry_signals_delivered_total"])
+
+
+def _scrape(address: str) -> dict[str, float]:
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=SETTLES_WITHIN)
+    try:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+    finally:
+        connection.close()
+    samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in samples}
 
 
 async def is_logged(mesh: DemoMesh, decision_id: str) -> bool:
@@ -171,19 +200,6 @@ async def trust(mesh: DemoMesh, agent: Agent) -> trust_pb2.Trust:
     """Return an agent's score and ring now."""
     request = trust_pb2.GetTrustRequest(did=agent.did)
     return (await TrustServiceStub(mesh.channel("identity.listen")).GetTrust(request)).trust
-
-
-async def settled_trust(mesh: DemoMesh, agent: Agent) -> trust_pb2.Trust:
-    """Return an agent's trust once the evidence on its way has arrived: when it has stopped changing."""
-    seen: list[trust_pb2.Trust] = [await trust(mesh, agent)]
-
-    async def still() -> bool:
-        await asyncio.sleep(0.15)
-        seen.append(await trust(mesh, agent))
-        return seen[-1].state == seen[-2].state
-
-    await until(still)
-    return seen[-1]
 
 
 async def revoke(mesh: DemoMesh, agent: Agent, reason: str) -> None:

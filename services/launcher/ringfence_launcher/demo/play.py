@@ -31,6 +31,7 @@ from ringfence_launcher.demo.spans import INPUT_TOKENS, OUTPUT_TOKENS
 from ringfence_launcher.demo.story import Step, Story, Surprise
 from ringfence_launcher.trust_state import trust_state
 from ringfence_launcher.views.decisions import decision_line
+from ringfence_launcher.words import instant
 
 HOUR_CAP, DAY_CAP = 20, 60
 PROMOTED_FROM = 425
@@ -115,7 +116,7 @@ async def climb(mesh: DemoMesh, story: Story, analyst: Agent) -> None:
             return (await actors.trust(mesh, analyst)).score < BASELINE
 
         await actors.until(penalised)
-        before = await actors.settled_trust(mesh, analyst)
+        before = await actors.trust(mesh, analyst)
         step.saw(f"score {before.score}")
     expected = f"at most {HOUR_CAP} points in an hour, though it is worth {12 * 10 * 2}"
     async with story.step("Twelve people accept ten pieces of work each", expected=expected) as step:
@@ -157,7 +158,7 @@ async def decay(mesh: DemoMesh, story: Story, analyst: Agent) -> None:
         before = await actors.trust(mesh, analyst)
         mesh.pass_time(Millis(IDLE_DAYS * DAY))
         after = await actors.trust(mesh, analyst)
-        predicted = score_at(trust_state(before.state), mesh.clock.now())
+        predicted = score_at(trust_state(before.state), instant(after.compute_time))
         step.require(after.score == predicted, f"score {after.score}, the formula says {predicted}")
         step.require(after.ring == 3, f"score {after.score}, ring {after.ring}")
         step.saw(f"score {before.score} → {after.score}, ring {before.ring} → {after.ring}")
@@ -218,8 +219,7 @@ async def _accepted(
 ) -> None:
     """Let people accept work, and hold what it gained against the cap."""
     before = await actors.trust(mesh, agent)
-    await actors.accept_work(mesh, agent, people=people, works=works)
-    after = await actors.settled_trust(mesh, agent)
+    after = await actors.accept_work(mesh, agent, people=people, works=works)
     gained = after.score - before.score
     step.require(0 <= gained <= at_most, f"{gained} points in {when}")
     step.saw(f"{when}: {len(people) * works} accepted, {gained:+} points, score {after.score}, ring {after.ring}")
