@@ -1,0 +1,159 @@
+"""What holds for every method of the pdp: who is asked, what is no message at all, and whose fault it is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import pytest
+from google.protobuf.message import Message
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence_kit.callers import ANONYMOUS, Caller, Role
+from ringfence_pdp.grants import GRANTS
+from support.pdp.served import (
+    BUNDLE_SERVICE,
+    DECISION_SERVICE,
+    KILL_SWITCH_SERVICE,
+    ServedPdp,
+    push,
+    question,
+    served_pdp,
+    stop,
+)
+from support.wire import messages, raw_method, read_refusal, refusal
+
+SOUND: dict[str, Message] = {
+    f"/{DECISION_SERVICE}/Check": question(),
+    f"/{DECISION_SERVICE}/BatchCheck": decision_pb2.BatchCheckRequest(requests=[question()]),
+    f"/{DECISION_SERVICE}/Explain": decision_pb2.ExplainRequest(request=question()),
+    f"/{BUNDLE_SERVICE}/PushBundle": push(),
+    f"/{BUNDLE_SERVICE}/GetBundle": bundle_pb2.GetBundleRequest(),
+    f"/{KILL_SWITCH_SERVICE}/EngageKillSwitch": stop(tool="shell.run"),
+    f"/{KILL_SWITCH_SERVICE}/ReleaseKillSwitch": bundle_pb2.ReleaseKillSwitchRequest(
+        name="killSwitches/00000000-0000-4000-8000-000000000000", reason="it is safe"
+    ),
+    f"/{KILL_SWITCH_SERVICE}/ListKillSwitches": bundle_pb2.ListKillSwitchesRequest(),
+}
+EVERY_METHOD = pytest.mark.parametrize("method", sorted(SOUND), ids=lambda method: method.rsplit("/", 1)[1])
+
+EMPTY_IS_SOUND = {"GetBundle", "ListKillSwitches"}
+
+
+@pytest.fixture
+async def pdp(tmp_path: Path) -> AsyncIterator[ServedPdp]:
+    async with served_pdp(tmp_path) as served:
+        await served.push()
+        yield served
+
+
+def send(channel: grpc.aio.Channel, method: str, *bodies: bytes) -> Any:
+    """Call a method with any bytes."""
+    return raw_method(channel, method)(messages(bodies))
+
+
+async def outcome(call: Any) -> tuple[str, str]:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        refused = read_refusal(error)
+        return refused.code, refused.reason
+    return "OK", ""
+
+
+def test_every_method_has_a_sound_request_here() -> None:
+    assert set(SOUND) == set(GRANTS)
+
+
+@EVERY_METHOD
+async def test_nobody_in_particular_is_refused(pdp: ServedPdp, method: str) -> None:
+    refused = await refusal(send(pdp.channel(ANONYMOUS), method, SOUND[method].SerializeToString()))
+    assert (refused.code, refused.reason) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+
+
+@EVERY_METHOD
+async def test_only_roles_with_a_grant_get_past_the_door(pdp: ServedPdp, method: str) -> None:
+    for role in Role:
+        caller = Caller(
+            principal="did:web:id.example.com:agents:someone" if role is Role.AGENT else "someone",
+            roles=frozenset({role}),
+            environment="dev" if role is Role.AGENT else "",
+        )
+        told = await outcome(send(pdp.channel(caller), method, SOUND[method].SerializeToString()))
+        if role not in GRANTS[method].roles:
+            assert told == ("PERMISSION_DENIED", "NOT_PERMITTED"), role
+        else:
+            # Past the door, a caller may still lack a bond to the agent or the namespace.
+            allowed = {("OK", ""), ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND"), ("PERMISSION_DENIED", "NOT_PERMITTED")}
+            assert told in allowed | {("ALREADY_EXISTS", "KILL_SWITCH_ALREADY_ENGAGED")}, role
+
+
+NO_MESSAGE = {
+    "not a message": b"\xff\xff\xff",
+    "cut short": b"\x0a\x7fshort",
+    "another type, then nothing": b"\x08\x01\x0a",
+}
+
+
+@EVERY_METHOD
+async def test_what_is_no_message_is_refused(pdp: ServedPdp, method: str) -> None:
+    for why, body in NO_MESSAGE.items():
+        told = await outcome(send(pdp.channel(), method, body))
+        assert told == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE"), why
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        (f"/{DECISION_SERVICE}/Check", b"\x0a\x04\x0a\x02\xc3\x28"),
+        (f"/{BUNDLE_SERVICE}/PushBundle", b"\x12\x02\xc3\x28"),
+        (f"/{KILL_SWITCH_SERVICE}/EngageKillSwitch", b"\x12\x02\xc3\x28"),
+    ],
+)
+async def test_a_text_that_is_not_utf_8_is_refused(pdp: ServedPdp, method: str, body: bytes) -> None:
+    assert await outcome(send(pdp.channel(), method, body)) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
+
+
+@EVERY_METHOD
+async def test_a_message_over_the_limit_is_refused(pdp: ServedPdp, method: str) -> None:
+    # Field 999, unknown to every message, of five and a half million bytes.
+    refused = await refusal(send(pdp.channel(), method, b"\xba\x3e\xe0\xd8\xcf\x02" + b"x" * 5_500_000))
+    assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")
+
+
+@EVERY_METHOD
+async def test_an_empty_message_is_told_what_is_missing(pdp: ServedPdp, method: str) -> None:
+    call = send(pdp.channel(), method, b"")
+    if method.rsplit("/", 1)[1] in EMPTY_IS_SOUND:
+        await call
+        return
+    refused = await refusal(call)
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert refused.violations
+
+
+@EVERY_METHOD
+async def test_unknown_fields_are_passed_over(pdp: ServedPdp, method: str) -> None:
+    body = SOUND[method].SerializeToString()
+    told = await outcome(send(pdp.channel(), method, body + b"\xba\x3e\x03abc"))
+    assert told in {("OK", ""), ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND")}
+
+
+async def test_a_method_there_is_not(pdp: ServedPdp) -> None:
+    refused = await refusal(send(pdp.channel(), f"/{DECISION_SERVICE}/AllowEverything", b""))
+    assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
+
+
+NEVER_OURS = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "ALREADY_EXISTS", "ABORTED", "PERMISSION_DENIED", "OUT_OF_RANGE"}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(method=st.sampled_from(sorted(SOUND)), data=st.data())
+async def test_damaged_requests_are_never_our_fault(pdp: ServedPdp, method: str, data: st.DataObject) -> None:
+    body = SOUND[method].SerializeToString()
+    at, length = data.draw(st.integers(0, len(body))), data.draw(st.integers(0, 4))
+    body = body[:at] + data.draw(st.binary(max_size=4)) + body[at + length :]
+    code, reason = await outcome(send(pdp.channel(), method, body))
+    assert code in NEVER_OURS
+    assert (code == "OK") == (reason == "")

@@ -1,0 +1,163 @@
+"""Identity, registry and telemetry as the pdp meets them: small real gRPC services that say what a test tells them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+from ringfence.identity.v1 import identity_pb2
+from ringfence.registry.v1 import registry_pb2
+from ringfence.telemetry.v1 import audit_pb2
+from ringfence_kit.errors import Failure
+from ringfence_kit.status import status_of
+
+ItemT = TypeVar("ItemT", bound=Message)
+AnswerT = TypeVar("AnswerT", bound=Message)
+
+_MODIFIED, _BOOKMARK = 2, 4
+"""The numbers of WatchEventType, the same in identity and registry."""
+
+
+class Watched(Generic[ItemT, AnswerT]):
+    """A state that is watched: what is there, what changes, and heartbeats when a test says so."""
+
+    def __init__(self, answer: Callable[..., AnswerT], item_field: str, key: Callable[[ItemT], str]) -> None:
+        self._answer = answer
+        self._item_field = item_field
+        self._key = key
+        self._items: dict[str, ItemT] = {}
+        self._events: list[AnswerT] = []
+        self._beats = 0
+        self._news = asyncio.Event()
+
+    def say(self, item: ItemT) -> None:
+        """Let everyone who watches know `item` as it is now."""
+        self._items[self._key(item)] = item
+        revision = len(self._events) + 1
+        self._events.append(self._answer(type=_MODIFIED, revision=revision, **{self._item_field: item}))
+        self._wake()
+
+    def beat(self) -> None:
+        """Send a heartbeat."""
+        self._beats += 1
+        self._wake()
+
+    async def stream(self, start_revision: int) -> AsyncIterator[AnswerT]:
+        """Send what is there, or what happened since `start_revision`, and then what happens."""
+        position, beats = (start_revision - 1, self._beats) if start_revision else (len(self._events), self._beats - 1)
+        if not start_revision:
+            for item in self._items.values():
+                yield self._answer(type=1, revision=position, **{self._item_field: item})
+            yield self._answer(type=_BOOKMARK, revision=position, initial_state_end=True)
+        while True:
+            news = self._news
+            for event in self._events[position:]:
+                yield event
+            position = len(self._events)
+            if beats != self._beats:
+                beats = self._beats
+                yield self._answer(type=_BOOKMARK, revision=position)
+            await news.wait()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class Identity:
+    """Identity, as far as the pdp sees it."""
+
+    def __init__(self) -> None:
+        self.agents = Watched[identity_pb2.AgentIdentity, identity_pb2.WatchAgentsResponse](
+            identity_pb2.WatchAgentsResponse, "identity", lambda identity: identity.did
+        )
+
+
+class Registry:
+    """The registry, as far as the pdp sees it."""
+
+    def __init__(self) -> None:
+        self.agents = Watched[registry_pb2.Agent, registry_pb2.WatchAgentsResponse](
+            registry_pb2.WatchAgentsResponse, "agent", lambda agent: agent.name
+        )
+
+
+@dataclass
+class Telemetry:
+    """Telemetry's audit log: keeps what it is sent, or fails as a test says."""
+
+    entries: dict[str, bytes] = field(default_factory=dict)
+    failure: Failure | None = None
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def append_decisions(
+        self, request: audit_pb2.AppendDecisionsRequest, context: Any
+    ) -> audit_pb2.AppendDecisionsResponse:
+        if self.failure is not None:
+            await context.abort_with_status(rpc_status.to_status(status_of(self.failure)))
+        for entry in request.entries:
+            self.entries.setdefault(entry.decision_id, entry.body)
+        self._news.set()
+        self._news = asyncio.Event()
+        return audit_pb2.AppendDecisionsResponse(indexes=range(len(request.entries)))
+
+    async def logged(self, decision_id: str) -> bytes:
+        """Return a decision's document once it has arrived."""
+        while decision_id not in self.entries:
+            await self._news.wait()
+        return self.entries[decision_id]
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The three, on one port."""
+
+    address: str
+    identity: Identity
+    registry: Registry
+    telemetry: Telemetry
+
+
+@asynccontextmanager
+async def neighbours() -> AsyncIterator[Neighbours]:
+    """Serve the three on loopback."""
+    server = grpc.aio.server()
+    identity, registry, telemetry = Identity(), Registry(), Telemetry()
+    server.add_generic_rpc_handlers(
+        [
+            _watch("ringfence.identity.v1.IdentityService", identity_pb2.WatchAgentsRequest, identity.agents),
+            _watch("ringfence.registry.v1.RegistryService", registry_pb2.WatchAgentsRequest, registry.agents),
+            _unary("ringfence.telemetry.v1.AuditService", "AppendDecisions", telemetry.append_decisions),
+        ]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield Neighbours(f"127.0.0.1:{port}", identity, registry, telemetry)
+    finally:
+        await server.stop(None)
+
+
+def _watch(service: str, request: type[Message], watched: Watched[Any, Any]) -> grpc.GenericRpcHandler:
+    async def stream(asked: Any, context: Any) -> AsyncIterator[Any]:
+        async for answer in watched.stream(asked.start_revision):
+            yield answer
+
+    handler: Any = grpc.unary_stream_rpc_method_handler(
+        stream, request_deserializer=request.FromString, response_serializer=lambda answer: answer.SerializeToString()
+    )
+    return grpc.method_handlers_generic_handler(service, {"WatchAgents": handler})
+
+
+def _unary(service: str, method: str, answer: Any) -> grpc.GenericRpcHandler:
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        answer,
+        request_deserializer=audit_pb2.AppendDecisionsRequest.FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )
+    return grpc.method_handlers_generic_handler(service, {method: handler})
