@@ -178,3 +178,20 @@ def test_what_config_prints_is_a_configuration(tmp_path: Path) -> None:
     again = run("config", "--config", "again.toml", "-o", "json", folder=tmp_path)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["settings"]["pdp"]["listen"] == "127.0.0.1:7403"
+
+
+def test_doctor_says_what_a_service_waits_for(tmp_path: Path) -> None:
+    """A pdp alone hears nobody: it serves, is not ready, and says which feeds it lacks."""
+    mesh = FourProcesses(tmp_path, tls=False)
+    with running("serve", "pdp", "--config", str(mesh.config), "--dev", folder=tmp_path) as pdp:
+        for _ in range(100):
+            doctor = run(
+                *("doctor", "--service", "pdp", "--config", str(mesh.config), "--data", str(tmp_path / "data")),
+                folder=tmp_path,
+            )
+            if "not ready" in doctor.stdout and "identity" in doctor.stdout:
+                break
+        assert doctor.returncode == ExitCode.NEGATIVE
+        assert "identity" in doctor.stdout, doctor.stdout
+        assert pdp.lines == []
+        assert pdp.stop() == 0
