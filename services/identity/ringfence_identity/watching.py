@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ringfence_kit import records
-from ringfence_kit.clock import Clock, Instant
-from ringfence_kit.events import Bookmark, Event, Revision
+from ringfence_kit.clock import Clock
+from ringfence_kit.events import Event, Revision
+from ringfence_kit.state_watch import StateWatchItem, watch_state
 from ringfence_kit.watch import EventHub
 
 from ringfence_identity.environments import Environments
@@ -26,24 +27,7 @@ class AgentWatch:
     send_initial_state: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """An identity that was there when the watch began."""
-
-    identity: AgentIdentity
-    revision: Revision
-    """Of the state, the same for all of it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateComplete:
-    """All identities that were there have been sent."""
-
-    revision: Revision
-    at: Instant
-
-
-WatchedItem: TypeAlias = Standing | StateComplete | Event | Bookmark
+WatchedItem: TypeAlias = StateWatchItem[AgentIdentity]
 
 
 class AgentWatching:
@@ -59,18 +43,14 @@ class AgentWatching:
         """Yield what happens to identities until closed; raises what `EventHub.watch` raises."""
         if wanted.environment:
             self._environments.get(wanted.environment)
-        # The state and the revision it stands at are taken in one step: nothing happens between two awaits.
-        seen, standing = self._hub.newest, self._snapshot.identities(wanted.environment)
-        if wanted.send_initial_state:
-            for identity in standing:
-                yield Standing(identity=identity, revision=seen)
-            yield StateComplete(revision=seen, at=self._clock.now())
-        elif wanted.start_revision is not None:
-            seen = Revision(wanted.start_revision - 1)
-        else:
-            # "From now on" has to say when now was: a stream cut before its first event could not be resumed.
-            yield Bookmark(revision=seen, at=self._clock.now())
-        async with aclosing(self._hub.watch(seen, want=_about(wanted.environment))) as items:
+        items = watch_state(
+            self._hub,
+            clock=self._clock,
+            standing=(lambda: self._snapshot.identities(wanted.environment)) if wanted.send_initial_state else None,
+            start_revision=wanted.start_revision,
+            want=_about(wanted.environment),
+        )
+        async with aclosing(items):
             async for item in items:
                 yield item
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ringfence_kit.callers import Caller
-from ringfence_kit.clock import Clock, Instant
-from ringfence_kit.events import Bookmark, Event, Revision
+from ringfence_kit.clock import Clock
+from ringfence_kit.events import Event, Revision
+from ringfence_kit.state_watch import StateWatchItem, watch_state
 from ringfence_kit.watch import EventHub
 
 from ringfence_registry.access import require_namespace_reader
@@ -27,24 +28,7 @@ class AgentWatch:
     send_initial_state: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """An agent that was there when the watch began."""
-
-    agent: Agent
-    revision: Revision
-    """Of the state, the same for all its agents."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateComplete:
-    """All agents that were there have been sent."""
-
-    revision: Revision
-    at: Instant
-
-
-WatchedItem: TypeAlias = Standing | StateComplete | Event | Bookmark
+WatchedItem: TypeAlias = StateWatchItem[Agent]
 
 
 class AgentWatching:
@@ -62,21 +46,17 @@ class AgentWatching:
         """
         require_namespace_reader(caller, wanted.namespace)
         prefix = prefix_of(wanted.namespace)
-        # The state and the revision it stands at are taken in one step: nothing happens between two awaits.
-        seen = self._hub.newest
-        if wanted.send_initial_state:
-            for agent in self._catalog.agents(prefix):
-                yield Standing(agent=agent, revision=seen)
-            yield StateComplete(revision=seen, at=self._clock.now())
-        elif wanted.start_revision is not None:
-            seen = Revision(wanted.start_revision - 1)
-        else:
-            # "From now on" has to say when now was: a stream cut before its first event could not be resumed.
-            yield Bookmark(revision=seen, at=self._clock.now())
 
         def about_agents(event: Event) -> bool:
             return event.kind == AGENT and event.name.startswith(prefix)
 
-        async with aclosing(self._hub.watch(seen, want=about_agents)) as events:
-            async for item in events:
+        items = watch_state(
+            self._hub,
+            clock=self._clock,
+            standing=(lambda: self._catalog.agents(prefix)) if wanted.send_initial_state else None,
+            start_revision=wanted.start_revision,
+            want=about_agents,
+        )
+        async with aclosing(items):
+            async for item in items:
                 yield item

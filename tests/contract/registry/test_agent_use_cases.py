@@ -12,12 +12,13 @@ from ringfence_kit.clock import DAY, HOUR, ManualClock, Millis
 from ringfence_kit.errors import EtagMismatch, NotPermitted, PageTokenInvalid, RequestIdReused, RevisionInFuture
 from ringfence_kit.events import Bookmark, Change, Event, Revision
 from ringfence_kit.names import AgentName
+from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_registry.amendment import AgentPatch
 from ringfence_registry.card import read_card
 from ringfence_registry.errors import AgentAlreadyExists, AgentNotFound, AgentRetired, FilterInvalid
 from ringfence_registry.model import AGENT, Agent, AgentState, ApprovedTool, RiskTier
 from ringfence_registry.store import AgentTx
-from ringfence_registry.watching import AgentWatch, Standing, StateComplete, WatchedItem
+from ringfence_registry.watching import AgentWatch, WatchedItem
 from support.backends import Backend
 from support.registry.agents import CARD, SPEC, an_agent
 from support.registry.opened import ADMIN, AUDITOR, FINANCE, Registry, opened_registry, query
@@ -379,7 +380,7 @@ def watch(
 def told(item: WatchedItem) -> tuple[str, int, str]:
     match item:
         case Standing():
-            return "standing", item.revision, item.agent.name.agent
+            return "standing", item.revision, item.resource.name.agent
         case StateComplete():
             return "complete", item.revision, ""
         case Bookmark():

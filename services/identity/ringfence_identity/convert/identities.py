@@ -7,6 +7,7 @@ from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence_kit import records
 from ringfence_kit.events import Bookmark, Change, Event, Revision
 from ringfence_kit.names import AgentName, is_resource_id, parse_namespace
+from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
@@ -24,7 +25,7 @@ from ringfence_identity.registration import MAX_CHALLENGE_BYTES
 from ringfence_identity.resolution import Resolution
 from ringfence_identity.revocation import Revoke
 from ringfence_identity.sponsors import RegisterSponsor
-from ringfence_identity.watching import AgentWatch, Standing, StateComplete, WatchedItem
+from ringfence_identity.watching import AgentWatch, WatchedItem
 
 ID_SHAPE = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -225,8 +226,8 @@ def watched_to_proto(item: WatchedItem) -> pb.WatchAgentsResponse:
             return pb.WatchAgentsResponse(
                 type=pb.WATCH_EVENT_TYPE_ADDED,
                 revision=item.revision,
-                identity=identity_to_proto(item.identity),
-                event_time=to_timestamp(item.identity.updated_at),
+                identity=identity_to_proto(item.resource),
+                event_time=to_timestamp(item.resource.updated_at),
             )
         case StateComplete():
             return pb.WatchAgentsResponse(

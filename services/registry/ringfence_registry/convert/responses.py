@@ -5,11 +5,12 @@ from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Bookmark, Change, Event
+from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_registry.model import Agent, AgentState, Card, CardFacts, RiskTier
 from ringfence_registry.reading import AgentList
-from ringfence_registry.watching import Standing, StateComplete, WatchedItem
+from ringfence_registry.watching import WatchedItem
 
 RISK_TIERS = {
     RiskTier.LOW: pb.RISK_TIER_LOW,
@@ -118,8 +119,8 @@ def watched(item: WatchedItem) -> pb.WatchAgentsResponse:
             return pb.WatchAgentsResponse(
                 type=pb.WATCH_EVENT_TYPE_ADDED,
                 revision=item.revision,
-                agent=agent(item.agent),
-                event_time=to_timestamp(item.agent.updated_at),
+                agent=agent(item.resource),
+                event_time=to_timestamp(item.resource.updated_at),
             )
         case StateComplete():
             bookmark = _bookmark(item.revision, item.at)
