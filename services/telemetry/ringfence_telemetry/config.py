@@ -28,8 +28,8 @@ class IngestConfig:
         doc="How long requests and spans are kept; a span that comes later starts a new trace.",
         at_least=60_000,
     )
-    spans_in_memory: int = setting(200_000, doc="Spans of open traces in memory; others are read back.", at_least=1)
-    traces_in_memory: int = setting(50_000, doc="Open traces in memory; others are read back.", at_least=1)
+    spans_in_memory: int = setting(50_000, doc="Spans of open traces in memory; others are read back.", at_least=1)
+    traces_in_memory: int = setting(20_000, doc="Open traces in memory; others are read back.", at_least=1)
     agents_per_day: int = setting(10_000, doc="Names of agents one reporter may bring a day.", at_least=1)
     sessions_per_day: int = setting(200_000, doc="Sessions one reporter may bring a day.", at_least=1)
     models_per_day: int = setting(1_000, doc="Models one reporter may bring a day.", at_least=1)

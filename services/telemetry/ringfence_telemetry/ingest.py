@@ -88,7 +88,6 @@ class _Accepted:
 
     received: Received
     spans: int
-    rejected: int
     size: int
 
 
@@ -149,12 +148,10 @@ class Ingest:
             return rejected
         await self._admit(spans, rejected, len(export.payload))
         now = self._clock.now()
-        received = Received(reporter=export.reporter, request=export.request, received_at=now)
+        received = Received(reporter=export.reporter, request=export.request, received_at=now, rejected=rejected)
         frame = Frame(received_at=now, reporter=records.encode(export.reporter), payload=export.payload)
         try:
-            await self._ingest_log.append(
-                frame, _Accepted(received=received, spans=spans, rejected=rejected, size=len(export.payload))
-            )
+            await self._ingest_log.append(frame, _Accepted(received=received, spans=spans, size=len(export.payload)))
         except LogUnwritable as error:
             raise Unavailable(problem=str(error)) from error
         return rejected
@@ -185,13 +182,13 @@ class Ingest:
     def _acknowledged(self, logged: Sequence[Logged[_Accepted]]) -> None:
         for each in logged:
             self.counts.acknowledged += each.carried.spans
-            self.counts.rejected += each.carried.rejected
+            self.counts.rejected += each.carried.received.rejected
         self._queue.extend(logged)
         self._last = logged[-1].end
         self._work.set()
 
     def _refused(self, accepted: _Accepted) -> None:
-        self.counts.refused += accepted.spans + accepted.rejected
+        self.counts.refused += accepted.spans + accepted.received.rejected
         self._admission.leave(items=accepted.spans, size=accepted.size)
 
     async def _recover(self) -> None:
@@ -208,7 +205,7 @@ class Ingest:
         counts.rolled_up, counts.duplicates = progress.rolled_up, progress.duplicates
         counts.acknowledged = progress.rolled_up + progress.duplicates
         counts.acknowledged += sum(each.carried.spans for each in self._queue)
-        counts.rejected = progress.rejected + sum(each.carried.rejected for each in self._queue)
+        counts.rejected = progress.rejected + sum(each.carried.received.rejected for each in self._queue)
         counts.received = counts.acknowledged + counts.rejected
         if self._queue:
             self._work.set()
@@ -225,9 +222,9 @@ class Ingest:
         request = self._parse(frame.payload)
         spans, rejected = await _judge(request)
         reporter = records.decode(frame.reporter, Reporter)
-        received = Received(reporter=reporter, request=request, received_at=frame.received_at)
+        received = Received(reporter=reporter, request=request, received_at=frame.received_at, rejected=rejected)
         self._admission.readmit(items=spans, size=len(frame.payload))
-        return _Accepted(received=received, spans=spans, rejected=rejected, size=len(frame.payload))
+        return _Accepted(received=received, spans=spans, size=len(frame.payload))
 
     async def _roll_up_for_ever(self) -> None:
         while True:

@@ -73,36 +73,59 @@ class LabelBook:
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def name(self, fact: SpanFact, binding: Binding, *, received_at: Instant) -> tuple[SpanFact, bool]:
-        """Return `fact` with the agent that is meant and every name that came too late folded, and whether its reporter
-        may speak for that agent."""
+    def naming(self, binding: Binding, *, received_at: Instant) -> "Naming":
+        """Return how one reporter's spans, received at one moment, are named."""
         day, principal = received_at // DAY, binding.reporter.principal
-        agent, trusted = binding.attribution(fact.agent)
-        if not binding.binds(agent):
-            agent = self._admit(day, LabelKind.AGENT, principal, agent)
-        session = self._admit(day, LabelKind.SESSION, principal, fact.session)
-        model = self._admit(day, LabelKind.MODEL, principal, fact.model)
-        if agent == fact.agent and session is fact.session and model is fact.model:
-            return fact, trusted
-        return msgspec.structs.replace(fact, agent=agent, session=session, model=model), trusted
+        return Naming(self, binding, *[self._names(day, kind, principal) for kind in LabelKind])
 
     def forget_before(self, received_at: Instant) -> None:
         """Drop the days before the one before `received_at`'s."""
         oldest = received_at // DAY - 1
         self._admitted = {key: labels for key, labels in self._admitted.items() if key[0] >= oldest}
 
-    def _admit(self, day: int, kind: LabelKind, principal: str, label: str) -> str:
-        if not label:
-            return label
-        key = day, kind, principal
-        admitted = self._admitted.get(key)
-        if admitted is None:
-            admitted = self._admitted[key] = set()
-        if label in admitted:
-            return label
-        if len(admitted) >= self._limits[kind]:
+    def admit(self, names: "Names", name: str) -> str:
+        """Return `name`, admitted, or `overflow` when it comes too late."""
+        if len(names.admitted) >= self._limits[names.kind]:
             self.overflowed += 1
             return OVERFLOW
-        admitted.add(label)
-        self._fresh.append(Label(day, kind, principal, label))
-        return label
+        names.admitted.add(name)
+        self._fresh.append(Label(names.day, names.kind, names.principal, name))
+        return name
+
+    def _names(self, day: int, kind: LabelKind, principal: str) -> "Names":
+        return Names(self._admitted.setdefault((day, kind, principal), set()), day, kind, principal)
+
+
+class Names(NamedTuple):
+    """The names of one kind that one reporter brought on a day."""
+
+    admitted: set[str]
+    day: int
+    kind: LabelKind
+    principal: str
+
+
+class Naming:
+    """Puts the names that count into a request's facts."""
+
+    def __init__(self, book: LabelBook, binding: Binding, agents: Names, sessions: Names, models: Names) -> None:
+        self._book = book
+        self._binding = binding
+        self._agents = agents
+        self._sessions = sessions
+        self._models = models
+
+    def name(self, fact: SpanFact) -> tuple[SpanFact, bool]:
+        """Return `fact` with the agent that is meant and every name that came too late folded, and whether its reporter
+        may speak for that agent."""
+        agent, trusted = self._binding.attribution(fact.agent)
+        session, model = fact.session, fact.model
+        if agent and agent not in self._agents.admitted and not self._binding.binds(agent):
+            agent = self._book.admit(self._agents, agent)
+        if session and session not in self._sessions.admitted:
+            session = self._book.admit(self._sessions, session)
+        if model and model not in self._models.admitted:
+            model = self._book.admit(self._models, model)
+        if agent == fact.agent and session == fact.session and model == fact.model:
+            return fact, trusted
+        return msgspec.structs.replace(fact, agent=agent, session=session, model=model), trusted

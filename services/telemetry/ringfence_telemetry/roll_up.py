@@ -21,9 +21,9 @@ from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
 
 from ringfence_telemetry.labels import Label, LabelBook
-from ringfence_telemetry.otlp_shapes import ExportRequest, OtlpSpan
+from ringfence_telemetry.otlp_shapes import ExportRequest
 from ringfence_telemetry.reporters import Binding, Reporter
-from ringfence_telemetry.spans import Defaults, SpanFact, SpanReader, is_span
+from ringfence_telemetry.spans import SpanFact, SpanReader, is_span
 from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
@@ -32,6 +32,8 @@ SLICE = 512
 """Spans entered before others get a turn: a few milliseconds."""
 
 _BINDINGS_MAX = 1_000
+_SUFFIX_SIZE = 8
+"""Bytes added to a trace id for the ledger of a reporter that is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Received:
     reporter: Reporter
     request: ExportRequest
     received_at: Instant
+    rejected: int
+    """How many of its items are no spans; they were judged when it came."""
 
 
 @dataclass(slots=True)
@@ -69,14 +73,6 @@ class _Bound(NamedTuple):
 
     digest: str
     binding: Binding
-
-
-class _Placed(NamedTuple):
-    """A span with what its surroundings say about it."""
-
-    span: OtlpSpan
-    scope: str
-    defaults: Defaults
 
 
 @dataclass(slots=True)
@@ -120,12 +116,14 @@ class RollUp:
     async def enter(self, received: Received) -> None:
         """Enter the spans of a request."""
         bound = self._bound_of(received.reporter)
-        reader = SpanReader(received_at=received.received_at, exclusive_scopes=self._exclusive_scopes)
-        spans = _spans_of(received.request, reader)
-        while some := list(islice(spans, SLICE)):
-            await self._enter_some(some, bound, reader, received.received_at)
+        reading = _Reading(received, bound, self._labels, self._exclusive_scopes)
+        while facts := reading.some():
+            await self._load([key for key in facts if key not in self._open])
+            for key, found in facts.items():
+                self._add(key, found, bound, received.received_at)
             await asyncio.sleep(0)
-        self._rolled.malformed_values += reader.malformed_values
+        self._rolled.rejected += received.rejected
+        self._rolled.malformed_values += reading.reader.malformed_values
 
     def take(self) -> Rolled:
         """Return what was entered since the last call, to be stored."""
@@ -145,22 +143,6 @@ class RollUp:
         self._spans = 0
         self._rolled = Rolled()
         self._labels.restore(await self._store.labels(from_day=now // DAY - 1))
-
-    async def _enter_some(
-        self, spans: Sequence[_Placed], bound: _Bound, reader: SpanReader, received_at: Instant
-    ) -> None:
-        facts: dict[TraceKey, list[SpanFact]] = {}
-        for span, scope, defaults in spans:
-            if not is_span(span):
-                self._rolled.rejected += 1
-                continue
-            read = reader.read(span, scope, defaults)
-            fact, trusted = self._labels.name(read, bound.binding, received_at=received_at)
-            key = _trace_key(span.trace_id, None if trusted else bound.binding.reporter)
-            facts.setdefault(key, []).append(fact)
-        await self._load([key for key in facts if key not in self._open])
-        for key, found in facts.items():
-            self._add(key, found, bound, received_at)
 
     async def _load(self, keys: Sequence[TraceKey]) -> None:
         """Bring ledgers into memory: built from what is kept, or new."""
@@ -199,19 +181,39 @@ class RollUp:
         return bound
 
 
-def _spans_of(request: ExportRequest, reader: SpanReader) -> Iterator[_Placed]:
-    for resource_spans in request.resource_spans:
-        defaults = reader.defaults(resource_spans.resource.attributes)
-        for scope_spans in resource_spans.scope_spans:
-            scope = scope_spans.scope.name
-            for span in scope_spans.spans:
-                yield _Placed(span, scope, defaults)
+class _Reading:
+    """Reads a request's spans into facts, a slice at a time."""
 
+    def __init__(self, received: Received, bound: _Bound, labels: LabelBook, exclusive_scopes: frozenset[str]) -> None:
+        self.reader = SpanReader(received_at=received.received_at, exclusive_scopes=exclusive_scopes)
+        self._may_hold_others = received.rejected > 0
+        self._naming = labels.naming(bound.binding, received_at=received.received_at)
+        self._suffix = hashlib.sha256(bound.binding.reporter.principal.encode()).digest()[:_SUFFIX_SIZE]
+        self._facts = self._read(received.request)
 
-def _trace_key(trace_id: bytes, disbelieved: Reporter | None) -> TraceKey:
-    if disbelieved is None:
-        return TraceKey(trace_id)
-    return TraceKey(trace_id + hashlib.sha256(disbelieved.principal.encode()).digest()[:8])
+    def some(self) -> dict[TraceKey, list[SpanFact]]:
+        """Return the next facts by ledger; none when all have been returned."""
+        found: dict[TraceKey, list[SpanFact]] = {}
+        for key, fact in islice(self._facts, SLICE):
+            facts = found.get(key)
+            if facts is None:
+                found[key] = [fact]
+            else:
+                facts.append(fact)
+        return found
+
+    def _read(self, request: ExportRequest) -> Iterator[tuple[TraceKey, SpanFact]]:
+        read, name = self.reader.read, self._naming.name
+        for resource_spans in request.resource_spans:
+            defaults = self.reader.defaults(resource_spans.resource.attributes)
+            for scope_spans in resource_spans.scope_spans:
+                scope = scope_spans.scope.name
+                for span in scope_spans.spans:
+                    if self._may_hold_others and not is_span(span):
+                        continue
+                    fact, trusted = name(read(span, scope, defaults))
+                    trace_id = span.trace_id
+                    yield TraceKey(trace_id if trusted else trace_id + self._suffix), fact
 
 
 def _is_trusted(key: TraceKey) -> bool:

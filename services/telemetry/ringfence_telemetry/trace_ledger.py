@@ -24,10 +24,12 @@ from typing import NamedTuple, cast
 from ringfence_telemetry.dialects import TRANSPARENT
 from ringfence_telemetry.reporters import Binding
 from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens, ToolCall
-from ringfence_telemetry.usage import UNATTRIBUTED, Counts, UsageChange, UsageKey
+from ringfence_telemetry.usage import UNATTRIBUTED, CountRow, UsageChange, UsageKey
 
 SPANS_MAX = 100_000
 """Spans of one trace that are related to each other; those beyond are charged as they stand."""
+
+NOTHING_POSTED: CountRow = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 _started = attrgetter("start")
 
@@ -56,7 +58,8 @@ class _Node:
         "kids",
         "own",
         "parent",
-        "posted",
+        "posted_counts",
+        "posted_key",
         "session",
         "tool_call",
         "top",
@@ -66,8 +69,9 @@ class _Node:
         self.fact = fact
         self.binding = binding
         self.parent: _Node | None = None
-        self.top = self
-        """Leads towards the top of the fragment of the trace it is in."""
+        self.top: _Node | None = None
+        """Leads towards the top of the fragment of the trace it is in; None on the top itself. (Nothing refers to a
+        node from below but its ledger, so a ledger that is let go leaves nothing to the garbage collector.)"""
         self.own = fact.tokens
         self.kids = NO_TOKENS
         """Sum of the children's inclusive usage."""
@@ -76,7 +80,8 @@ class _Node:
         self.agent = fact.agent or None
         self.session = fact.session or None
         self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
-        self.posted: tuple[UsageKey, Counts] | None = None
+        self.posted_key: UsageKey | None = None
+        self.posted_counts = NOTHING_POSTED
 
     def inherit(self) -> bool:
         """Take from the parent what the span does not state; say whether that changed anything."""
@@ -124,6 +129,7 @@ class TraceLedger:
         self._nodes: dict[int, _Node] = {}
         self._naming: dict[int, list[_Node]] = {}
         """Span id → the nodes that name it as their parent, present or not."""
+        self._keys: dict[UsageKey, UsageKey] = {}
         self._session: tuple[int, int, str] | None = None
         """Start, span id and session of the span that settles R3 for the trace."""
 
@@ -197,7 +203,7 @@ class TraceLedger:
             batch.unsettled[above] = None
             member = above
         for member in members:
-            member.parent, member.top = None, member
+            member.parent = member.top = None
         for member in members:
             member.inherit()
             batch.touched[member] = None
@@ -215,13 +221,15 @@ class TraceLedger:
                         changed.append(child)
 
     def _post(self, node: _Node, change: UsageChange) -> None:
-        posting = self._key(node), _counts(node, node.charged)
-        if node.posted is not None:
-            if node.posted == posting:
+        key, counts = self._key(node), _counts(node, node.charged)
+        if node.posted_key is not None:
+            if node.posted_key == key and node.posted_counts == counts:
                 return
-            change.take_back(*node.posted)
-        change.add(*posting)
-        node.posted = posting
+            change.take_back(node.posted_key, node.posted_counts)
+        # Spans of a trace share few keys: one object for each.
+        node.posted_key = key = self._keys.setdefault(key, key)
+        node.posted_counts = counts
+        change.add(key, counts)
 
     def _charge_as_it_stands(self, node: _Node, change: UsageChange) -> None:
         change.add(self._key(node), _counts(node, node.own))
@@ -269,8 +277,9 @@ def _top(node: _Node) -> _Node:
 
     Below a cut cycle it may return another member of that cycle; none of them ever gets a parent, so that does no harm.
     """
-    while node.top is not node:
-        node.top = node.top.top
+    while node.top is not None:
+        if node.top.top is not None:
+            node.top = node.top.top
         node = node.top
     return node
 
@@ -284,12 +293,12 @@ def _state_more(node: _Node, tokens: Tokens) -> bool:
     return changed
 
 
-def _counts(node: _Node, charged: Tokens) -> Counts:
+def _counts(node: _Node, charged: Tokens) -> CountRow:
     fact, parent = node.fact, node.parent
     is_call = fact.tool_call is ToolCall.TOOL or (
         fact.tool_call is ToolCall.MCP and (parent is None or not parent.tool_call)
     )
-    return Counts(1, int(fact.is_error), *charged, int(is_call), fact.duration_micros)
+    return (1, int(fact.is_error), *charged, int(is_call), fact.duration_micros)
 
 
 # Spelled out: these run for every span with usage, and a loop over five numbers costs three times as much.

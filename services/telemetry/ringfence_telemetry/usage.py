@@ -4,7 +4,7 @@ Counts are exact integers. A late span may take back what an earlier one was cha
 total never is.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 UNATTRIBUTED = "unattributed"
 """The agent of spans that no span of their trace attributes."""
@@ -39,6 +39,9 @@ class Counts(NamedTuple):
 
 ZERO = Counts()
 
+CountRow: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
+"""Counts as a plain tuple, in the same order: what a single span adds."""
+
 
 class UsageChange:
     """What a batch of spans does to the totals, gathered to be applied at once."""
@@ -46,21 +49,21 @@ class UsageChange:
     def __init__(self) -> None:
         self._sums: dict[UsageKey, list[int]] = {}
 
-    def add(self, key: UsageKey, counts: Counts) -> None:
+    def add(self, key: UsageKey, counts: CountRow) -> None:
         """Count `counts` under `key`."""
-        self._combine(key, counts, 1)
-
-    def take_back(self, key: UsageKey, counts: Counts) -> None:
-        """Undo an earlier `add`."""
-        self._combine(key, counts, -1)
-
-    def _combine(self, key: UsageKey, counts: Counts, sign: int) -> None:
         row = self._sums.get(key)
         if row is None:
-            row = self._sums[key] = [0] * len(counts)
+            self._sums[key] = list(counts)
+            return
         for place, count in enumerate(counts):
             if count:
-                row[place] += sign * count
+                row[place] += count
+
+    def take_back(self, key: UsageKey, counts: CountRow) -> None:
+        """Undo an earlier `add`, of this change or of one before."""
+        row = self._sums.setdefault(key, [0] * len(counts))
+        for place, count in enumerate(counts):
+            row[place] -= count
 
     def sums(self) -> dict[UsageKey, Counts]:
         """Return the net change of each key; what cancelled out is left away."""

@@ -99,7 +99,7 @@ async def counted(channel: grpc.aio.Channel) -> Totals:
 
 async def send_all(mesh: ProcessMesh, requests: Sequence[ExportTraceServiceRequest], pulse: Pulse) -> None:
     """Send every request until it is acknowledged, several at once."""
-    otlp = mesh.channel_at(mesh.layout.addresses["telemetry.otlp_listen"], who="service")
+    otlp = mesh.channel("otlp", who="service")
     export = TraceServiceStub(otlp).Export  # type: ignore[no-untyped-call] # its package has no types
     rest = iter(requests)
 

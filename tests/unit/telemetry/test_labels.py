@@ -17,8 +17,12 @@ def fact(agent: str = "", session: str = "", model: str = "") -> SpanFact:
 
 
 def named(book: LabelBook, agent: str, binding: Binding = ANYONE, *, at: int = NOW) -> tuple[str, bool]:
-    found, trusted = book.name(fact(agent), binding, received_at=Instant(at))
+    found, trusted = book.naming(binding, received_at=Instant(at)).name(fact(agent))
     return found.agent, trusted
+
+
+def name(book: LabelBook, found: SpanFact, binding: Binding = ANYONE, *, at: int = NOW) -> SpanFact:
+    return book.naming(binding, received_at=Instant(at)).name(found)[0]
 
 
 def test_names_within_the_limit_are_kept_and_the_rest_folded() -> None:
@@ -29,18 +33,16 @@ def test_names_within_the_limit_are_kept_and_the_rest_folded() -> None:
 
 def test_no_name_needs_no_room() -> None:
     book = LabelBook(LabelLimits(agents=0, sessions=0, models=0))
-    assert book.name(fact(), ANYONE, received_at=NOW) == (fact(), True)
+    assert name(book, fact()) == fact()
 
 
 def test_kinds_reporters_and_days_are_counted_apart() -> None:
     book = LabelBook(LIMITS)
-    found, _ = book.name(fact("a", "s1", "m1"), ANYONE, received_at=NOW)
-    assert found == fact("a", "s1", "m1")
-    found, _ = book.name(fact("a", "s1", "m2"), ANYONE, received_at=NOW)
-    assert found == fact("a", "s1", OVERFLOW)
+    assert name(book, fact("a", "s1", "m1")) == fact("a", "s1", "m1")
+    assert name(book, fact("a", "s1", "m2")) == fact("a", "s1", OVERFLOW)
     other = Binding(Reporter(principal="other", speaks_for_all=True))
-    assert book.name(fact(model="m2"), other, received_at=NOW)[0].model == "m2"
-    assert book.name(fact(model="m2"), ANYONE, received_at=Instant(NOW + DAY))[0].model == "m2"
+    assert name(book, fact(model="m2"), other).model == "m2"
+    assert name(book, fact(model="m2"), at=NOW + DAY).model == "m2"
 
 
 def test_an_agent_a_reporter_is_bound_to_is_never_folded() -> None:
@@ -58,7 +60,7 @@ def test_what_a_reporter_may_not_say_stays_disbelieved_when_folded() -> None:
 def test_a_million_names_take_the_room_of_the_limit() -> None:
     book = LabelBook(LabelLimits(agents=100, sessions=100, models=100))
     for number in range(20_000):
-        book.name(fact(f"agent {number}", f"session {number}", f"model {number}"), ANYONE, received_at=NOW)
+        name(book, fact(f"agent {number}", f"session {number}", f"model {number}"))
     assert sum(len(labels) for labels in book._admitted.values()) == 300
     assert len(book.take_fresh()) == 300
 
