@@ -10,18 +10,25 @@ A call that fails raises a `Problem` that says what to do, so commands need no e
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from ringfence.channel import ChannelOptions, open_channel
 from ringfence.credentials import ChannelError
 from ringfence.errors import RingfenceError
 from ringfence.retry import RetryPolicy
+from ringfence.watch import Step, Watch, WatchMethod, WatchRequest
+from ringfence.watch_position import WatchAnswer
 
 from ringfence_launcher.endpoints import Endpoints, Sourced, refuse_plaintext_secrets
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Problem
 from ringfence_launcher.service_errors import problem_of
+
+Q = TypeVar("Q", bound=WatchRequest)
+A = TypeVar("A", bound=WatchAnswer)
 
 
 class Mesh:
@@ -36,6 +43,23 @@ class Mesh:
 
     def channel(self, service: str, *, anonymous: bool = False) -> grpc.Channel:
         """Return the channel to a service; it connects at the first call. Anonymous, it shows no token."""
+        plain = self._plain_channel(service, anonymous=anonymous)
+        return grpc.intercept_channel(plain, _Explained(service, self.endpoints.address(service)))
+
+    def watch(
+        self, service: str, method: Callable[[grpc.Channel], WatchMethod[Q, A]], request: Q, *, initial_state: bool
+    ) -> Iterator[Step[A]]:
+        """Follow a Watch method through every break; a service that is not there to begin with is a Problem."""
+        HealthStub(self.channel(service, anonymous=True)).Check(HealthCheckRequest())
+        watch = Watch(method(self._plain_channel(service, anonymous=False)), request, initial_state=initial_state)
+        try:
+            yield from watch
+        except RingfenceError as error:
+            raise problem_of(error, service=service, address=self.endpoints.address(service)) from None
+        finally:
+            watch.close()
+
+    def _plain_channel(self, service: str, *, anonymous: bool) -> grpc.Channel:
         key = (service, anonymous)
         if key not in self._channels:
             self._channels[key] = self._connect(service, anonymous=anonymous)
@@ -49,12 +73,11 @@ class Mesh:
         shown = None if token is None else token.value
         options = ChannelOptions(tls=tls, token=shown, retry=RetryPolicy(timeout=self.timeout))
         try:
-            channel = self._open.enter_context(open_channel(address.value, options))
+            return self._open.enter_context(open_channel(address.value, options))
         except ChannelError as error:
             raise Problem(
                 str(error), code=ExitCode.CONFIGURATION, mend="check --tls-ca, --tls-cert, --tls-key and --token"
             ) from error
-        return grpc.intercept_channel(channel, _Explained(service, address))
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +86,7 @@ class Mesh:
         self._open.close()
 
 
-class _Explained(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+class _Explained(grpc.UnaryUnaryClientInterceptor):
     """Turns what the client raises into what a person can act on. It knows where the call went."""
 
     def __init__(self, service: str, address: Sourced) -> None:
@@ -78,17 +101,3 @@ class _Explained(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterce
         if isinstance(error := call.exception(), RingfenceError):
             raise problem_of(error, service=self._service, address=self._address) from None
         return call
-
-    def intercept_unary_stream(
-        self, continuation: Callable[[Any, Any], Any], client_call_details: Any, request: Any
-    ) -> Any:
-        """Open one stream."""
-        return self._answers(continuation(client_call_details, request))
-
-    def _answers(self, stream: Any) -> Iterator[Any]:
-        try:
-            yield from stream
-        except RingfenceError as error:
-            raise problem_of(error, service=self._service, address=self._address) from None
-        finally:
-            stream.cancel()

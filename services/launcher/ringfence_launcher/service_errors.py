@@ -42,7 +42,7 @@ ADVICE: Mapping[str, str] = {
     "QUOTA_EXCEEDED": "wait and try again",
     "REVISION_COMPACTED": "watch from the present: leave --from out",
     "REVISION_IN_FUTURE": "the store was replaced: watch from the present, leave --from out",
-    "WATCHER_TOO_SLOW": "watch again with --from the revision it names; nothing was lost",
+    "WATCHER_TOO_SLOW": "watch again from the revision it names; nothing was lost",
     "UNAVAILABLE": "wait a moment and try again; `ringfence doctor` shows what is missing",
     "MALFORMED_MESSAGE": "use a ringfence of the same version as the services",
     "MESSAGE_TOO_LARGE": "send less at once",

@@ -8,7 +8,7 @@ from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import identity_pb2_grpc, trust_pb2, trust_pb2_grpc
 from ringfence_identity.public_keys import import_key
 
-from support.launcher.refusals import Saw, refuse
+from support.launcher.refusals import Saw, refuse, until_cancelled
 
 ISSUER = "https://dev.id.test.example"
 CHALLENGE = b"a challenge"
@@ -93,6 +93,7 @@ class FakeIdentity(
     def WatchAgents(self, request: Any, context: Any) -> Iterator[pb.WatchAgentsResponse]:
         self._saw(request, context)
         yield from self.events
+        until_cancelled(context)
 
     def GetJwks(self, request: Any, context: Any) -> pb.GetJwksResponse:
         self._saw(request, context)

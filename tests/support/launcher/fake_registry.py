@@ -6,11 +6,11 @@ from typing import Any
 import grpc
 from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
 
-from support.launcher.refusals import Saw, refuse
+from support.launcher.refusals import Saw, refuse, until_cancelled
 
 
 class FakeRegistry(registry_pb2_grpc.RegistryServiceServicer):
-    """Agents and their cards, by name; `events` is what a watch sends before it ends."""
+    """Agents and their cards, by name; `events` is what a watch sends before it waits for ever."""
 
     def __init__(self, saw: Saw) -> None:
         self._saw = saw
@@ -18,6 +18,9 @@ class FakeRegistry(registry_pb2_grpc.RegistryServiceServicer):
         self.cards: dict[str, bytes] = {}
         self.events: list[registry_pb2.WatchAgentsResponse] = []
         self.page_limit = 1_000
+        self.breaks_after: list[int] = []
+        """How many events the next streams send before they break."""
+        self.compacted_before = 0
 
     def RegisterAgent(self, request: Any, context: Any) -> registry_pb2.RegisterAgentResponse:
         self._saw(request, context)
@@ -70,8 +73,14 @@ class FakeRegistry(registry_pb2_grpc.RegistryServiceServicer):
 
     def WatchAgents(self, request: Any, context: Any) -> Iterator[registry_pb2.WatchAgentsResponse]:
         self._saw(request, context)
-        yield from self.events
-        refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_TOO_SLOW", "watch again from 7", retry_after=0.1)
+        if 0 < request.start_revision < self.compacted_before:
+            refuse(context, grpc.StatusCode.OUT_OF_RANGE, "REVISION_COMPACTED", "those events are not kept")
+        wanted = [event for event in self.events if event.revision >= request.start_revision]
+        if self.breaks_after:
+            yield from wanted[: self.breaks_after.pop(0)]
+            refuse(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_TOO_SLOW", "resume", retry_after=0.01)
+        yield from wanted
+        until_cancelled(context)
 
     def _found(self, name: str, context: grpc.ServicerContext) -> registry_pb2.Agent:
         if name not in self.agents:

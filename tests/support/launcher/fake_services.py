@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from grpc_health.v1.health import HealthServicer
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from ringfence.identity.v1 import identity_pb2_grpc, trust_pb2_grpc
 from ringfence.pdp.v1 import bundle_pb2_grpc, decision_pb2_grpc
 from ringfence.registry.v1 import registry_pb2_grpc
@@ -55,6 +58,9 @@ class FakeMesh:
         self.telemetry = FakeTelemetry(self.saw)
 
     def add_to(self, server: grpc.Server) -> None:
+        health = HealthServicer()
+        health.set("", HealthCheckResponse.SERVING)
+        add_HealthServicer_to_server(health, server)
         registry_pb2_grpc.add_RegistryServiceServicer_to_server(self.registry, server)
         identity_pb2_grpc.add_IdentityServiceServicer_to_server(self.identity, server)
         identity_pb2_grpc.add_CredentialServiceServicer_to_server(self.identity, server)

@@ -1,5 +1,6 @@
 """How a fake refuses: a status with the details a Ringfence service sends."""
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
@@ -37,3 +38,10 @@ def refuse(
         status.details.append(packed)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(code, message)
+
+
+def until_cancelled(context: grpc.ServicerContext) -> None:
+    """Keep a stream open until its reader leaves."""
+    ended = threading.Event()
+    if context.add_callback(ended.set):
+        ended.wait()

@@ -7,7 +7,7 @@ from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_launcher.commands.agent import Risk
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.words import number
-from support.launcher.command_line import CommandLine
+from support.launcher.command_line import CommandLine, Ended
 from support.launcher.fake_services import FakeMesh
 
 CARD = b'{ "name": "Analyst",\n "version": "1.0" }'
@@ -221,24 +221,45 @@ class TestWatch:
             pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_ADDED, revision=5, agent=agent),
             pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_BOOKMARK, revision=5, initial_state_end=True),
             pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_MODIFIED, revision=6, agent=agent),
+            pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_MODIFIED, revision=7, agent=agent),
         ]
 
-    def test_one_json_document_a_line_and_heartbeats_only_when_asked(self, ringfence: CommandLine) -> None:
-        ended = ringfence("agent", "watch", "--initial", "--count", "2", "-o", "json")
-        assert ended.code == 0
-        assert [json.loads(line)["revision"] for line in ended.out.splitlines()] == ["5", "6"]
-        assert len(ringfence("agent", "watch", "--bookmarks", "--count", "3").out.splitlines()) == 3
+    def revisions(self, ended: Ended) -> list[int]:
+        assert ended.code == 0, ended.err
+        return [int(json.loads(line)["revision"]) for line in ended.out.splitlines()]
 
-    def test_a_stream_that_is_closed_says_how_to_go_on(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
-        ended = ringfence("agent", "watch", "--from", "5")
-        assert ended.code == ExitCode.UNAVAILABLE
-        assert "WATCHER_TOO_SLOW" in ended.err
-        assert "--from" in ended.err
-        assert "(in 0.1 s)" in ended.err
-        assert mesh.last.request.start_revision == 5
+    def test_one_json_document_a_line_and_heartbeats_only_when_asked(self, ringfence: CommandLine) -> None:
+        watch = ("agent", "watch", "--initial", "-o", "json")
+        assert self.revisions(ringfence(*watch, "--count", "2")) == [5, 6]
+        assert self.revisions(ringfence(*watch, "--count", "3", "--bookmarks")) == [5, 5, 6]
+        assert "end of the current state" in ringfence("agent", "watch", "--initial", "--count", "2", "--bookmarks").out
+
+    def test_a_stream_that_breaks_is_resumed_where_it_broke(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.registry.breaks_after = [1, 0, 2]
+        assert self.revisions(ringfence("agent", "watch", "--from", "5", "--count", "3", "-o", "json")) == [5, 6, 7]
+        asked = [call.request.start_revision for call in mesh.calls if call.method == "WatchAgents"]
+        assert asked[0] == 5
+        assert asked == sorted(asked)
+
+    def test_history_that_is_not_kept_says_what_to_do(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.registry.compacted_before = 3
+        ended = ringfence("agent", "watch", "--from", "2")
+        assert ended.code == ExitCode.INVALID
+        assert "REVISION_COMPACTED" in ended.err
+        assert "leave --from out" in ended.err
+
+    def test_a_service_that_is_not_there_is_not_waited_for(
+        self, ringfence: CommandLine, mesh: FakeMesh, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RINGFENCE_ADDR_REGISTRY", "127.0.0.1:9")
+        assert ringfence("agent", "watch").code == ExitCode.UNAVAILABLE
+
+    def test_going_on_and_beginning_anew_exclude_each_other(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        assert ringfence("agent", "watch", "--from", "5", "--initial").code == ExitCode.USAGE
+        assert not mesh.calls
 
     def test_a_stream_has_no_deadline(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
-        ringfence("agent", "watch", "--count", "1", "--timeout", "5")
+        ringfence("agent", "watch", "--from", "5", "--count", "1", "--timeout", "5")
         assert mesh.last.time_left is None or mesh.last.time_left > 3600
 
 

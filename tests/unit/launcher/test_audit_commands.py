@@ -69,17 +69,29 @@ class TestCheckpoint:
         ringfence("audit", "checkpoint")
         assert list(nowhere.iterdir()) == []
 
-    @pytest.mark.parametrize("content", ["", "{}", "[]", '{"verifier_key": "x", "checkpoint": "y"}'])
+    @pytest.mark.usefixtures("remembers")
+    def test_another_mesh_is_another_log(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ringfence("audit", "checkpoint")
+        mesh.telemetry.log = numbered_log(5, key=signer(seed=2))
+        elsewhere = mesh.address.replace("127.0.0.1", "localhost")
+        assert ringfence("audit", "checkpoint", "--addr", elsewhere).code == 0
+        ringfence("audit", "export", "log.jsonl", "--addr", elsewhere)
+        ended = ringfence("audit", "verify", "log.jsonl")
+        assert ended.code == ExitCode.USAGE
+        assert "2 are remembered" in ended.err
+
+    @pytest.mark.parametrize("content", ["", "{}", "[]", '{"logs": [1]}', '{"logs": {"x": {"verifier_key": "x"}}}'])
     def test_a_spoilt_memory_is_named(self, ringfence: CommandLine, remembers: Path, content: str) -> None:
-        (remembers / "known-log.json").write_text(content)
+        (remembers / "known-logs.json").write_text(content)
         ended = ringfence("audit", "checkpoint")
         assert ended.code == ExitCode.CONFIGURATION
 
     def test_a_memory_whose_checkpoint_was_exchanged_is_named(self, ringfence: CommandLine, remembers: Path) -> None:
         ringfence("audit", "checkpoint")
-        memory = json.loads((remembers / "known-log.json").read_text())
-        memory["checkpoint"] = numbered_log(1, key=signer(seed=3)).checkpoint()
-        (remembers / "known-log.json").write_text(json.dumps(memory))
+        memory = json.loads((remembers / "known-logs.json").read_text())
+        (known,) = memory["logs"].values()
+        known["checkpoint"] = numbered_log(1, key=signer(seed=3)).checkpoint()
+        (remembers / "known-logs.json").write_text(json.dumps(memory))
         ended = ringfence("audit", "checkpoint")
         assert ended.code == ExitCode.CONFIGURATION
         assert "somebody changed" in ended.err

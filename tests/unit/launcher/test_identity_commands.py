@@ -259,12 +259,12 @@ class TestTrust:
         state.last_event_time.CopyFrom(state.last_positive_time)
         agent = pb.AgentIdentity(agent="namespaces/d/agents/a", did="did:x", trust_state=state)
         mesh.identity.events = [
-            pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_BOOKMARK, revision=1),
             pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_ADDED, revision=2, identity=agent),
-            pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_ADDED, revision=3, identity=pb.AgentIdentity(did="did:y")),
+            pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_ADDED, revision=2, identity=pb.AgentIdentity(did="did:y")),
+            pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_BOOKMARK, revision=2, initial_state_end=True),
         ]
-        lines = ringfence("trust", "watch", "did:x").out.splitlines()
-        assert len(lines) == 1
-        assert " 430  ring 2" in lines[0]
-        assert len(ringfence("trust", "watch", "--count", "1", "-o", "json").out.splitlines()) == 1
-        assert json.loads(ringfence("trust", "watch", "did:y", "-o", "json").out)["identity"]["did"] == "did:y"
+        (line,) = ringfence("trust", "watch", "did:x", "--count", "1").out.splitlines()
+        assert " 430  ring 2" in line
+        other = ringfence("trust", "watch", "did:y", "--count", "1", "-o", "json").out
+        assert json.loads(other)["identity"]["did"] == "did:y"
+        assert len(ringfence("trust", "watch", "--count", "2", "-o", "json").out.splitlines()) == 2

@@ -1,12 +1,16 @@
-"""What is remembered about a log between two commands: the key that signs it, and the last checkpoint seen.
+"""What is remembered about logs between two commands: the key that signs each, and the last checkpoint seen of it.
 
 A log that shows one history to one reader and another to the next is found out only by those who remember. So the
 first key seen is kept and every later checkpoint must be signed by it (trust on first use, as ssh does), and the last
 checkpoint is kept and every later one must extend it. `--verifier-key` beats what is remembered.
+
+A log is known by where it was read: by the address, or as the data directory's own when a mesh runs on it, whose ports
+may differ from start to start.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +20,30 @@ from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.files import replacing
 from ringfence_launcher.problems import Problem
 
-_FILE_NAME = "known-log.json"
+_FILE_NAME = "known-logs.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownLog:
-    """What is remembered of one mesh's log."""
+    """What is remembered of one log."""
 
     verifier_key: str
     checkpoint: str
     """The newest signed note that was verified."""
 
 
-def recall(data: Path) -> KnownLog | None:
-    """Return what is remembered under `data`; None before the first time."""
+def recall(data: Path) -> Mapping[str, KnownLog]:
+    """Return every log remembered under `data`, by where it was read."""
     file = data / _FILE_NAME
     try:
         document: Any = json.loads(file.read_text(encoding="utf-8"))
-        return KnownLog(verifier_key=str(document["verifier_key"]), checkpoint=str(document["checkpoint"]))
+        return {
+            str(where): KnownLog(verifier_key=str(known["verifier_key"]), checkpoint=str(known["checkpoint"]))
+            for where, known in document["logs"].items()
+        }
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem(
             f"{file} cannot be used: {error}",
             code=ExitCode.CONFIGURATION,
@@ -44,14 +51,14 @@ def recall(data: Path) -> KnownLog | None:
         ) from error
 
 
-def remember(data: Path, known: KnownLog) -> bool:
-    """Keep `known` under `data`, and say whether there was a place for it: no directory is made just for this."""
+def remember(data: Path, where: str, known: KnownLog) -> None:
+    """Keep what is known of the log read at `where`. No directory is made just for this."""
     if not data.is_dir():
-        return False
+        return
+    logs = {place: asdict(log) for place, log in {**recall(data), where: known}.items()}
     with replacing(data / _FILE_NAME) as file:
-        json.dump({"verifier_key": known.verifier_key, "checkpoint": known.checkpoint}, file, indent=2)
+        json.dump({"logs": logs}, file, indent=2)
         file.write("\n")
-    return True
 
 
 def parse_key(text: str, *, source: str) -> VerifierKey:

@@ -52,10 +52,12 @@ class Proven:
 class LogReader:
     """The log behind one channel, as somebody who trusts only a key reads it."""
 
-    def __init__(self, channel: grpc.Channel, *, data: Path, pinned: str) -> None:
+    def __init__(self, channel: grpc.Channel, *, data: Path, where: str, pinned: str) -> None:
         self._audit = AuditServiceStub(channel)
         self._data = data
-        self._known = recall(data)
+        self._where = where
+        """What the log is remembered under."""
+        self._known = recall(data).get(where)
         self._pinned = pinned
 
     def checkpoint(self) -> Verified:
@@ -94,7 +96,7 @@ class LogReader:
             raise _forged(str(error)) from error
         extends = self._check_continuity(checkpoint, key)
         self._known = KnownLog(verifier_key=str(key), checkpoint=served.signed_note)
-        remember(self._data, self._known)
+        remember(self._data, self._where, self._known)
         return Verified(checkpoint=checkpoint, note=served.signed_note, key=key, key_source=source, extends=extends)
 
     def _key(self, served: pb.Checkpoint) -> tuple[VerifierKey, str]:

@@ -1,13 +1,17 @@
 """`ringfence agent`: the registry's catalog of agents."""
 
 import enum
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
+import grpc
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
+from ringfence.watch import Bookmark, Changed, StateBegins, StateComplete, Step, WatchMethod
 
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.input_files import read_bytes
@@ -231,16 +235,34 @@ def watch(
     bookmarks: Annotated[bool, typer.Option("--bookmarks", help="Show heartbeats too.")] = False,
     count: Annotated[int, typer.Option(min=0, help="End after this many events; 0 goes on until Ctrl-C.")] = 0,
 ) -> None:
-    """Print changes to agents as they happen. Resume with --from: nothing is lost or repeated."""
-    request = pb.WatchAgentsRequest(parent=namespace_name(namespace), start_revision=start, send_initial_state=initial)
-    seen = 0
-    for event in RegistryServiceStub(mesh.channel("registry")).WatchAgents(request):
-        if event.type == pb.WATCH_EVENT_TYPE_BOOKMARK and not bookmarks:
-            continue
+    """Print changes to agents as they happen, through every break: none lost, none twice."""
+    if start and initial:
+        raise typer.BadParameter("--from goes on where a watch ended, --initial begins anew: give one of them")
+    request = pb.WatchAgentsRequest(parent=namespace_name(namespace), start_revision=start)
+    steps = mesh.watch("registry", _watch_agents, request, initial_state=initial)
+    for event in islice(_events(steps, out, bookmarks=bookmarks), count or None):
         out.event(event, view.event)
-        seen += 1
-        if seen == count:
-            return
+
+
+def _watch_agents(channel: grpc.Channel) -> WatchMethod[pb.WatchAgentsRequest, pb.WatchAgentsResponse]:
+    return RegistryServiceStub(channel).WatchAgents
+
+
+def _events(
+    steps: Iterator[Step[pb.WatchAgentsResponse]], out: Output, *, bookmarks: bool
+) -> Iterator[pb.WatchAgentsResponse]:
+    for place, step in enumerate(steps):
+        match step:
+            case Changed(answer=event):
+                yield event
+            case StateBegins() if place:
+                out.hint("the history that was watched is gone: the whole state follows again")
+            case StateComplete(revision) | Bookmark(revision) if bookmarks:
+                yield pb.WatchAgentsResponse(
+                    type=pb.WATCH_EVENT_TYPE_BOOKMARK,
+                    revision=revision,
+                    initial_state_end=isinstance(step, StateComplete),
+                )
 
 
 def _owner(text: str) -> pb.Owner:

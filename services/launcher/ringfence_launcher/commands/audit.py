@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.text import Text
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence_telemetry.audit_verify import Report, TrustedKey
-from ringfence_telemetry.signed_note import VerifierKey
 
 from ringfence_launcher.audit.exports import export_log, judge_export
 from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall
@@ -23,6 +22,9 @@ from ringfence_launcher.output import Output, as_json, fields, stacked, table
 from ringfence_launcher.plain_text import plain
 from ringfence_launcher.problems import Detail, Problem
 from ringfence_launcher.words import time_text
+
+OWN_LOG = "this data directory"
+"""What the log of a mesh that runs on the data directory is remembered under."""
 
 app = typer.Typer(no_args_is_help=True, help="Prove a decision, export the log, verify it offline.")
 
@@ -102,11 +104,13 @@ def verify(
     data: DataOption = None,
 ) -> None:
     """Check an exported log offline, and name what was tampered with. Exit code 0 means nothing was."""
-    remembered = recall(data_directory(data))
-    key, source = _trusted_key(verifier_key, remembered)
     seen = [_note_text(path) for path in checkpoints or ()]
-    if source == "remembered" and remembered is not None:
-        seen.append(remembered.checkpoint)
+    if verifier_key:
+        key = parse_key(_key_text(verifier_key), source="--verifier-key")
+    else:
+        known = _only_known_log(data_directory(data))
+        key = parse_key(known.verifier_key, source="the key remembered")
+        seen.append(known.checkpoint)
     keys = [TrustedKey(key), *(_retired_key(text) for text in retired_keys or ())]
     report = judge_export(file, keys, seen)
     out.value(_report_json(report), lambda: _report_view(report))
@@ -115,7 +119,14 @@ def verify(
 
 
 def _reader(mesh: Mesh, verifier_key: str) -> LogReader:
-    return LogReader(mesh.channel("telemetry"), data=mesh.endpoints.data, pinned=_key_text(verifier_key))
+    address = mesh.endpoints.address("telemetry")
+    own = mesh.endpoints.running is not None and address.value == mesh.endpoints.running.grpc["telemetry"]
+    return LogReader(
+        mesh.channel("telemetry"),
+        data=mesh.endpoints.data,
+        where=OWN_LOG if own else address.value,
+        pinned=_key_text(verifier_key),
+    )
 
 
 def _require_whole(file: Path, newest: Verified) -> None:
@@ -130,14 +141,13 @@ def _require_whole(file: Path, newest: Verified) -> None:
         )
 
 
-def _trusted_key(given: str, remembered: KnownLog | None) -> tuple[VerifierKey, str]:
-    """Return the key to judge by. The file's own word is no reason to trust a key."""
-    if given:
-        return parse_key(_key_text(given), source="--verifier-key"), "pinned"
-    if remembered is not None:
-        return parse_key(remembered.verifier_key, source="the key remembered"), "remembered"
+def _only_known_log(data: Path) -> KnownLog:
+    """Return the one log that is remembered. The file's own word is no reason to trust a key."""
+    known = recall(data)
+    if len(known) == 1:
+        return next(iter(known.values()))
     raise Problem(
-        "by which key shall the log be judged?",
+        "by which key shall the log be judged?" + (f" {len(known)} are remembered" if known else ""),
         code=ExitCode.USAGE,
         mend="give --verifier-key, as `ringfence audit checkpoint` printed it to somebody you trust",
     )

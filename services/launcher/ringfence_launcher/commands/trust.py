@@ -1,5 +1,6 @@
 """`ringfence trust`: how far an agent is trusted now, and how that changes."""
 
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -7,14 +8,13 @@ from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
+from ringfence.watch import Changed
 from ringfence_kit.clock import SystemClock
-from ringfence_kit.trust_decay import ring_at, score_at
 
 from ringfence_launcher.commands.did import EnvironmentOption, identity_request
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.options import speaks_to
 from ringfence_launcher.output import Output
-from ringfence_launcher.trust_state import trust_state
 from ringfence_launcher.views import identities as view
 
 app = typer.Typer(no_args_is_help=True, help="See how far an agent is trusted now.")
@@ -44,17 +44,13 @@ def watch(
 ) -> None:
     """Print an agent's trust now and whenever evidence changes it. Between events it decays without one."""
     did = _did(mesh, subject, environment or "dev") if subject else ""
-    request = pb.WatchAgentsRequest(environment=environment, start_revision=start, send_initial_state=not start)
-    seen = 0
-    for event in IdentityServiceStub(mesh.channel("identity")).WatchAgents(request):
-        if event.type == pb.WATCH_EVENT_TYPE_BOOKMARK or (did and event.identity.did != did):
-            continue
-        now, state = SystemClock().now(), trust_state(event.identity.trust_state)
-        score, ring = score_at(state, now), ring_at(state, now)
-        out.event(event, lambda happened, s=score, r=ring: view.trust_line(happened, s, r))  # type: ignore[misc]  # defaults bind the loop's values
-        seen += 1
-        if seen == count:
-            return
+    request = pb.WatchAgentsRequest(environment=environment, start_revision=start)
+    steps = mesh.watch(
+        "identity", lambda channel: IdentityServiceStub(channel).WatchAgents, request, initial_state=not start
+    )
+    changes = (step.answer for step in steps if isinstance(step, Changed) and did in ("", step.answer.identity.did))
+    for change in islice(changes, count or None):
+        out.event(change, lambda event: view.trust_line(event, now=SystemClock().now()))
 
 
 def _did(mesh: Mesh, subject: str, environment: str) -> str:

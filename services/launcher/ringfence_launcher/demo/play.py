@@ -263,7 +263,7 @@ def _log_reader(mesh: DemoMesh) -> Iterator[LogReader]:
     """Open a reader for a thread of its own."""
     address, options = mesh.addresses["telemetry.listen"], ChannelOptions(token=mesh.token("operator"))
     with open_channel(address, options) as channel:
-        yield LogReader(channel, data=mesh.folder, pinned="")
+        yield LogReader(channel, data=mesh.folder, where=address, pinned="")
 
 
 def _require(step: Step, answer: decision_pb2.CheckResponse, reason: decision_pb2.DecisionReason.ValueType) -> None:

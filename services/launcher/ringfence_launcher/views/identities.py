@@ -4,9 +4,12 @@ from rich.console import RenderableType
 from rich.text import Text
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2
-from ringfence_kit.trust_decay import RING_THRESHOLDS, SCORE_MAX
+from ringfence_kit.clock import Instant
+from ringfence_kit.trust_decay import RING_THRESHOLDS, SCORE_MAX, ring_at, score_at
 
 from ringfence_launcher.output import fields, stacked
+from ringfence_launcher.plain_text import plain
+from ringfence_launcher.trust_state import trust_state
 from ringfence_launcher.words import time_text, word
 
 BAR_WIDTH = 40
@@ -74,10 +77,12 @@ def trust(now: trust_pb2.Trust) -> RenderableType:
     )
 
 
-def trust_line(event: pb.WatchAgentsResponse, score: int, ring: int) -> RenderableType:
-    """Show one change of trust on a line."""
-    line = Text(f"{event.revision:>8}  {time_text(event.event_time)}  {score:>4}  ring {ring}  ")
-    return line.append_text(_status(event.identity)).append(f"  {event.identity.agent}")
+def trust_line(event: pb.WatchAgentsResponse, *, now: Instant) -> RenderableType:
+    """Show one change of trust on a line, with the score of the moment it is shown: stored trust decays by itself."""
+    state = trust_state(event.identity.trust_state)
+    line = Text(f"{event.revision:>8}  {time_text(event.event_time)}  {score_at(state, now):>4}  ")
+    line.append(f"ring {ring_at(state, now)}  ")
+    return line.append_text(_status(event.identity)).append(f"  {plain(event.identity.agent)}")
 
 
 def _score_bar(score: int) -> Text:
