@@ -1,14 +1,13 @@
 """A decision as it is given out and logged: with its id, the moment, and how current everything was it stands on."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ringfence_kit.clock import Instant
 
 from ringfence_pdp.model import Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to one question."""
 
     decision: Decision

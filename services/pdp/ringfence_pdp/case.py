@@ -1,6 +1,6 @@
 """A case: a request beside what is known of its agent, and the basis it is decided on."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ringfence_kit.clock import Instant, Millis
 
@@ -11,8 +11,7 @@ from ringfence_pdp.model import UNKNOWN, CheckRequest
 from ringfence_pdp.vocabulary import AgentView, Scope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
+class Basis(NamedTuple):
     """What a decision stands on. A batch is decided on one."""
 
     bundle: CompiledBundle | None

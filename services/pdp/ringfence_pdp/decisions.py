@@ -140,7 +140,7 @@ def _without_log(answer: Answer, unlogged: Unavailable) -> Answer:
     verdict = replace(
         decision.verdict, effect=Effect.DENY, reason=Reason.LOG_UNAVAILABLE, message=message, approval=None
     )
-    return replace(answer, decision=Decision(verdict, decision.ring, decision.score))
+    return answer._replace(decision=Decision(verdict, decision.ring, decision.score))
 
 
 def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> None:

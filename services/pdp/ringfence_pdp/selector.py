@@ -27,9 +27,10 @@ def overlap(selector: str, other: str) -> bool:
 class SelectorTable(Generic[T]):
     """Values by selector, found by name in as many look-ups as there are different lengths of prefix."""
 
-    __slots__ = ("_exact", "_lengths", "_prefixes")
+    __slots__ = ("_anything", "_exact", "_lengths", "_prefixes")
 
     def __init__(self, entries: Iterable[tuple[str, T]] = ()) -> None:
+        self._anything: list[T] = []
         self._exact: dict[str, T] = {}
         self._prefixes: dict[str, T] = {}
         self._lengths: tuple[int, ...] = ()
@@ -38,7 +39,9 @@ class SelectorTable(Generic[T]):
 
     def put(self, selector: str, value: T) -> None:
         """Set the value of one selector."""
-        if selector.endswith("*"):
+        if selector == ANYTHING:
+            self._anything = [value]
+        elif selector.endswith("*"):
             self._prefixes[selector[:-1]] = value
             self._lengths = tuple(sorted({*self._lengths, len(selector) - 1}))
         else:
@@ -46,16 +49,23 @@ class SelectorTable(Generic[T]):
 
     def at(self, selector: str, make: Callable[[], T]) -> T:
         """Return the value of one selector, made now when it had none."""
-        found = self._prefixes.get(selector[:-1]) if selector.endswith("*") else self._exact.get(selector)
+        if selector == ANYTHING:
+            found = next(iter(self._anything), None)
+        else:
+            found = self._prefixes.get(selector[:-1]) if selector.endswith("*") else self._exact.get(selector)
         if found is None:
             found = make()
             self.put(selector, found)
         return found
 
     def covering(self, name: str) -> list[T]:
-        """Return the values of all selectors that cover `name`."""
+        """Return the values of all selectors that cover `name`; the list is not to be changed."""
         exact = self._exact.get(name)
-        found = [] if exact is None else [exact]
+        if exact is None and not self._lengths:
+            return self._anything
+        found = self._anything.copy()
+        if exact is not None:
+            found.append(exact)
         for length in self._lengths:
             if length > len(name):
                 break

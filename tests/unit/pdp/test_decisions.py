@@ -149,8 +149,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 def test_the_document_is_in_canonical_form(session: str, resource: str, rules: list[str], ring: int) -> None:
     """RFC 8785, against its reference implementation."""
     verdict = replace(ANSWER.decision.verdict, rules=tuple(rules))
-    answer = replace(ANSWER, decision=ANSWER.decision._replace(verdict=verdict, ring=ring))
-    request = replace(ask(), session=session or None, resource=Resource(id=resource or None))
+    answer = ANSWER._replace(decision=ANSWER.decision._replace(verdict=verdict, ring=ring))
+    request = ask()._replace(session=session or None, resource=Resource(id=resource or None))
     body = document(request, answer, facts_of(), b"asked")
     assert body == rfc8785.dumps(json.loads(body))
 

@@ -6,21 +6,24 @@ conditions never look at (arguments, context) is turned into plain values only w
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from ringfence.pdp.v1 import decision_pb2 as pb
-from ringfence_kit.names import AgentName, is_resource_id
+from ringfence_kit.names import ID_PATTERN, AgentName
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.cel.cost import JSON_VALUES_MAX
 from ringfence_pdp.explain import Explanation, RuleTrace, truth_of
-from ringfence_pdp.model import CheckRequest, Plain, Resource, Side, SideEffects, Verdict
+from ringfence_pdp.model import NO_RESOURCE, CheckRequest, Plain, Resource, Side, SideEffects, Verdict, nothing
 
 STRUCT_BYTES_MAX = 64 * 1024
 LABELS_MAX = 64
 BATCH_MAX = 256
+_AGENT_NAME_MAX = 160
+_NAMES_REMEMBERED = 8_192
 
 _ACTION = re.compile(r"[a-z0-9._:/-]{1,128}")
 _TOOL = re.compile(r"[a-z0-9._-]{1,128}")
@@ -39,37 +42,37 @@ _SIDE_EFFECTS: Mapping[int, SideEffects] = {
 def check_request(request: pb.CheckRequest) -> CheckRequest:
     """Build the question, or raise InvalidRequest with every violation."""
     found = Violations()
-    subject, action = request.subject, request.action
-    agent = _subject(subject, found)
-    found.text(action.name, "action.name", max_bytes=128, pattern=_ACTION, shape="a-z, 0-9 and . _ : / -")
-    found.text(action.tool, "action.tool", max_bytes=128, pattern=_TOOL, shape="a-z, 0-9 and . _ -", required=False)
-    found.text(
-        action.tool_schema_hash,
-        "action.tool_schema_hash",
-        max_bytes=71,
-        pattern=_HASH,
-        shape="sha256- and 64 hex digits",
-        required=False,
-    )
-    if action.tool_schema_hash and not action.tool:
-        found.add("action.tool", "must be set with action.tool_schema_hash")
-    if not is_resource_id(request.environment):
+    action = request.action
+    name, tool, schema = action.name, action.tool, action.tool_schema_hash
+    agent = _subject(request.subject, found)
+    if not _is_shaped(name, _ACTION, 128):
+        found.text(name, "action.name", max_bytes=128, pattern=_ACTION, shape="a-z, 0-9 and . _ : / -")
+    if tool and not _is_shaped(tool, _TOOL, 128):
+        found.text(tool, "action.tool", max_bytes=128, pattern=_TOOL, shape="a-z, 0-9 and . _ -")
+    if schema:
+        found.text(schema, "action.tool_schema_hash", max_bytes=71, pattern=_HASH, shape="sha256- and 64 hex digits")
+        if not tool:
+            found.add("action.tool", "must be set with action.tool_schema_hash")
+    if not _is_shaped(request.environment, ID_PATTERN, 63):
         found.add("environment", "must be the name of an environment: an RFC 1034 label such as prod")
-    found.text(request.session, "session", max_bytes=256, required=False)
+    _text(request.session, "session", 256, found)
     if len(request.trace_id) not in (0, 16):
         found.add("trace_id", "must be 16 bytes long, or empty")
-    side = found.enum(request.side, "side", _SIDES, default=Side.CALLER)
-    effects = found.enum(action.side_effects, "action.side_effects", _SIDE_EFFECTS, default=SideEffects.UNKNOWN)
-    resource = _resource(request.resource, found) if request.HasField("resource") else _NO_RESOURCE
-    arguments = _struct(action.arguments, "action.arguments", found) if action.HasField("arguments") else _nothing
-    context = _struct(request.context, "context", found) if request.HasField("context") else _nothing
-    found.raise_if_any()
+    side = found.enum(request.side, "side", _SIDES) if request.side else Side.CALLER
+    effects = (
+        found.enum(action.side_effects, "action.side_effects", _SIDE_EFFECTS)
+        if action.side_effects
+        else SideEffects.UNKNOWN
+    )
+    resource = _resource(request.resource, found) if request.HasField("resource") else NO_RESOURCE
+    arguments = _struct(action.arguments, "action.arguments", found) if action.HasField("arguments") else nothing
+    context = _struct(request.context, "context", found) if request.HasField("context") else nothing
     return CheckRequest(
-        did=subject.did or None,
+        did=request.subject.did or None,
         agent=agent,
-        action=action.name,
-        tool=action.tool or None,
-        tool_schema_hash=action.tool_schema_hash or None,
+        action=name,
+        tool=tool or None,
+        tool_schema_hash=schema or None,
         side_effects=found.ok(effects),
         arguments=arguments,
         resource=resource,
@@ -79,6 +82,24 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
         context=context,
         trace_id=request.trace_id,
     )
+
+
+# Names come back with every call, and what was a name once is one again, so shapes are judged once and remembered.
+# Lengths are looked at first: what is remembered must be small.
+
+
+def _is_shaped(text: str, pattern: re.Pattern[str], max_bytes: int) -> bool:
+    return len(text) <= max_bytes and _matches(pattern, text)
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def _matches(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def _parsed_name(text: str) -> AgentName | None:
+    return AgentName.parse(text)
 
 
 def batch_items(request: pb.BatchCheckRequest) -> list[pb.CheckRequest]:
@@ -139,26 +160,27 @@ def _subject(subject: pb.Subject, found: Violations) -> AgentName | None:
         found.text(subject.did, "subject.did", max_bytes=512, pattern=_DID, shape="did:method:id")
     if not subject.agent:
         return None
-    agent = _agent_name(subject.agent)
+    agent = _parsed_name(subject.agent) if len(subject.agent) <= _AGENT_NAME_MAX else None
     if agent is None:
         found.add("subject.agent", "must have the form namespaces/{namespace}/agents/{agent}")
     return agent
 
 
-def _agent_name(text: str) -> AgentName | None:
-    return AgentName.parse(text) if len(text) <= 160 else None
+def _text(text: str, field: str, max_bytes: int, found: Violations) -> None:
+    # Printable ASCII of the right length is in order; only other texts need a closer look.
+    if text and not (len(text) <= max_bytes and text.isascii() and text.isprintable()):
+        found.text(text, field, max_bytes=max_bytes, required=False)
 
 
 def _resource(resource: pb.Resource, found: Violations) -> Resource:
-    under = found.at("resource")
-    under.text(resource.type, "type", max_bytes=128, required=False)
-    under.text(resource.id, "id", max_bytes=512, required=False)
-    under.text(resource.data_class, "data_class", max_bytes=63, required=False)
+    _text(resource.type, "resource.type", 128, found)
+    _text(resource.id, "resource.id", 512, found)
+    _text(resource.data_class, "resource.data_class", 63, found)
     labels: Mapping[str, str] = {}
     if resource.labels:
-        labels = under.mapping(
+        labels = found.mapping(
             resource.labels,
-            "labels",
+            "resource.labels",
             max_entries=LABELS_MAX,
             keys=_LABEL_KEY,
             keys_shape="a-z, 0-9 and . _ / - between letters or digits",
@@ -172,11 +194,11 @@ def _resource(resource: pb.Resource, found: Violations) -> Resource:
 def _struct(struct: Struct, field: str, found: Violations) -> Callable[[], Plain]:
     if struct.ByteSize() > STRUCT_BYTES_MAX:
         found.add(field, f"is larger than {STRUCT_BYTES_MAX} bytes")
-        return _nothing
+        return nothing
     # No value takes less than two bytes, so most requests need no counting.
     if struct.ByteSize() > 2 * JSON_VALUES_MAX and _holds_too_many_values(struct):
         found.add(field, f"holds more than {JSON_VALUES_MAX} values")
-        return _nothing
+        return nothing
     made: list[Plain] = []
 
     def read() -> Plain:
@@ -196,13 +218,6 @@ def _holds_too_many_values(struct: Struct) -> bool:
             return True
         waiting.extend(value.list_value.values or value.struct_value.fields.values())
     return False
-
-
-def _nothing() -> Plain:
-    return {}
-
-
-_NO_RESOURCE = Resource()
 
 
 def _plain_value(value: Value) -> object:
