@@ -6,7 +6,7 @@ publishes is true while it is there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
@@ -21,23 +21,26 @@ from ringfence_kit.store import DataInUse, StorageRefused
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Problem
 
+_PATIENCE = 3.0
+"""Seconds after which people are told what is still waited for, again and again."""
+
 
 def serve_until_stopped(
     services: Sequence[Service],
     config: ServerConfig,
     *,
-    started: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None],
     ready: Callable[[], Awaitable[None]],
     stopped: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. What keeps the services from starting is a Problem.
 
-    `started` hears each service's name when it has opened, `ready` is awaited once all can work, `stopped` is called
-    when that ends.
+    `progress` hears, in words, what has opened and what is still waited for; `ready` is awaited once all can work, and
+    `stopped` is called when that ends.
     """
-    told = [replace(service, run=_telling(service, started)) for service in services]
+    told = [replace(service, run=_telling(service, progress)) for service in services]
     announcement = Service(
-        name="launcher", listeners=(), grants=Grants({}), run=lambda: _announcing(services, ready, stopped)
+        name="launcher", listeners=(), grants=Grants({}), run=lambda: _announcing(services, progress, ready, stopped)
     )
     try:
         code = entry.run([*told, announcement], config)
@@ -61,18 +64,9 @@ async def until_ready(services: Sequence[Service]) -> None:
         changed.clear()
 
 
-def unmet_conditions(services: Sequence[Service]) -> dict[str, str]:
-    """Return `service: condition` to why it does not hold."""
-    return {
-        f"{service.name}: {condition}": why
-        for service in services
-        for condition, why in service.readiness.unmet.items()
-    }
-
-
 def port_taken(taken: PortTaken) -> Problem:
     """Return what to do about a port somebody else has; 4317 is every collector's."""
-    mend = f"stop that process, or choose another port: --set {taken.setting}=127.0.0.1:PORT (0 takes any free one)"
+    mend = f"stop that process, or choose another port: --set {taken.setting}=127.0.0.1:PORT; `up` has --free-ports"
     if taken.setting == "telemetry.otlp_listen":
         mend = (
             "4317 is the port of every OpenTelemetry collector: stop that one, or receive spans elsewhere with "
@@ -81,11 +75,11 @@ def port_taken(taken: PortTaken) -> Problem:
     return Problem(f"{taken.address} ({taken.setting}) is in use by another process", code=ExitCode.IN_USE, mend=mend)
 
 
-def _telling(service: Service, started: Callable[[str], None]) -> Callable[[], AbstractAsyncContextManager[object]]:
+def _telling(service: Service, progress: Callable[[str], None]) -> Callable[[], AbstractAsyncContextManager[object]]:
     @asynccontextmanager
     async def run() -> AsyncIterator[object]:
         async with service.run() as opened:
-            started(service.name)
+            progress(f"{service.name} is up")
             yield opened
 
     return run
@@ -93,10 +87,14 @@ def _telling(service: Service, started: Callable[[str], None]) -> Callable[[], A
 
 @asynccontextmanager
 async def _announcing(
-    services: Sequence[Service], ready: Callable[[], Awaitable[None]], stopped: Callable[[], None]
+    services: Sequence[Service],
+    progress: Callable[[str], None],
+    ready: Callable[[], Awaitable[None]],
+    stopped: Callable[[], None],
 ) -> AsyncIterator[None]:
     async def announce() -> None:
-        await until_ready(services)
+        while not await _ready_within(services, _PATIENCE):
+            progress(f"waiting: {'; '.join(_unmet(services))}")
         await ready()
 
     async with background(announce()):
@@ -104,3 +102,17 @@ async def _announcing(
             yield
         finally:
             stopped()
+
+
+async def _ready_within(services: Sequence[Service], seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(until_ready(services), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _unmet(services: Sequence[Service]) -> Iterator[str]:
+    for service in services:
+        for condition, why in service.readiness.unmet.items():
+            yield f"{service.name} has no {condition} yet ({why})"

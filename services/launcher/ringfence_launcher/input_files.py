@@ -46,8 +46,22 @@ def unusable(file: Path, problem: str) -> Problem:
     return Problem(f"{file}: {problem}", code=ExitCode.CONFIGURATION, mend="correct the file, or name another")
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML in which no key hides another: of two purposes in a certificate, neither is meant."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build one mapping."""
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the field {key!r} is there twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def _mapping(content: bytes) -> dict[str, Any]:
-    document = yaml.safe_load(content)
+    document = yaml.load(content, _EachKeyOnce)  # noqa: S506 - a SafeLoader with one more check
     if not isinstance(document, dict):
         raise TypeError("it must be a mapping of field names to values")
     return document

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ringfence_launcher.exit_codes import ExitCode
 from support.launcher.command_line import CommandLine, Ended
-from support.launcher.processes import ANY_PORTS, Process, running
+from support.launcher.processes import Process, running
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def mesh(home: Path) -> Iterator[Process]:
-    with running("up", *ANY_PORTS, folder=home) as process:
+    with running("up", "--free-ports", folder=home) as process:
         process.wait_for("agent list")
         yield process
 

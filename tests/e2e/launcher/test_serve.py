@@ -189,9 +189,11 @@ def test_doctor_says_what_a_service_waits_for(tmp_path: Path) -> None:
                 *("doctor", "--service", "pdp", "--config", str(mesh.config), "--data", str(tmp_path / "data")),
                 folder=tmp_path,
             )
-            if "not ready" in doctor.stdout and "identity" in doctor.stdout:
+            told = any("waiting: pdp has no" in line for line in pdp.errors)
+            if told and "not ready" in doctor.stdout and "identity" in doctor.stdout:
                 break
         assert doctor.returncode == ExitCode.NEGATIVE
         assert "identity" in doctor.stdout, doctor.stdout
         assert pdp.lines == []
         assert pdp.stop() == 0
+        assert told, pdp.errors

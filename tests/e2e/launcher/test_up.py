@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ringfence_launcher.exit_codes import ExitCode
-from support.launcher.processes import ANY_PORTS, Process, free_addresses, run, running, shell
+from support.launcher.processes import Process, free_addresses, run, running, shell
 
 READY = "ringfence is ready in"
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mesh(folder: Path) -> Iterator[Process]:
     """An `up` that every test of this module may use and none may stop."""
-    with running("up", *ANY_PORTS, folder=folder) as process:
+    with running("up", "--free-ports", folder=folder) as process:
         process.wait_for("agent list")
         yield process
 
@@ -83,7 +83,7 @@ class TestWhileItRuns:
         assert "--token-file" in ended.stdout
 
     def test_a_second_one_on_the_same_data_is_refused_in_words(self, mesh: Process, folder: Path) -> None:
-        ended = run("up", *ANY_PORTS, folder=folder)
+        ended = run("up", "--free-ports", folder=folder)
         assert ended.returncode == ExitCode.IN_USE
         assert f"process {mesh.pid}" in ended.stderr
         assert "--data" in ended.stderr
@@ -95,7 +95,7 @@ class TestWhileItRuns:
     ) -> None:
         endpoints = json.loads((folder / ".ringfence" / "endpoints.json").read_text())
         taken = endpoints["grpc"]["registry"].rpartition(":")[2]
-        ended = run("up", *ANY_PORTS, "--registry-port", taken, folder=tmp_path)
+        ended = run("up", "--free-ports", "--registry-port", taken, folder=tmp_path)
         assert ended.returncode == ExitCode.IN_USE
         assert f"127.0.0.1:{taken}" in ended.stderr
         assert "registry.listen" in ended.stderr
@@ -105,7 +105,7 @@ class TestWhileItRuns:
             collector.bind(("127.0.0.1", 0))
             collector.listen()
             taken = str(collector.getsockname()[1])
-            ended = run("up", *ANY_PORTS, "--otlp-port", taken, folder=tmp_path)
+            ended = run("up", "--free-ports", "--otlp-port", taken, folder=tmp_path)
         assert ended.returncode == ExitCode.IN_USE
         assert "4317" in ended.stderr
         assert "--otlp-port" in ended.stderr
@@ -115,7 +115,7 @@ class TestWhileItRuns:
 def test_three_lives_of_one_data_directory(tmp_path: Path) -> None:
     """Ended by SIGTERM, killed, ended by Ctrl-C: each start goes on where the last ended, however it ended."""
     data = tmp_path / ".ringfence"
-    with running("up", *ANY_PORTS, folder=tmp_path) as first:
+    with running("up", "--free-ports", folder=tmp_path) as first:
         first.wait_for(READY)
         token = (data / "dev" / "operator.token").read_text()
         register(tmp_path, "demo/keeper")
@@ -123,7 +123,7 @@ def test_three_lives_of_one_data_directory(tmp_path: Path) -> None:
         assert not (data / "endpoints.json").exists()
         assert "Traceback" not in "\n".join(first.errors)
 
-    with running("up", *ANY_PORTS, folder=tmp_path) as second:
+    with running("up", "--free-ports", folder=tmp_path) as second:
         second.wait_for(READY)
         assert (data / "dev" / "operator.token").read_text() == token
         assert "demo/keeper" in run("agent", "list", folder=tmp_path).stdout
@@ -135,7 +135,7 @@ def test_three_lives_of_one_data_directory(tmp_path: Path) -> None:
     assert "ended without saying so" in doctor.stdout
     assert "nobody listens on" in doctor.stdout
 
-    with running("up", *ANY_PORTS, folder=tmp_path) as third:
+    with running("up", "--free-ports", folder=tmp_path) as third:
         third.wait_for(READY)
         listed = run("agent", "list", folder=tmp_path).stdout
         assert "demo/keeper" in listed
@@ -147,7 +147,7 @@ def test_three_lives_of_one_data_directory(tmp_path: Path) -> None:
 
 class TestRefusals:
     def test_other_machines_are_not_served_in_development_mode(self, tmp_path: Path) -> None:
-        ended = run("up", *ANY_PORTS, "--host", "0.0.0.0", folder=tmp_path)
+        ended = run("up", "--free-ports", "--host", "0.0.0.0", folder=tmp_path)
         assert ended.returncode == ExitCode.CONFIGURATION
         assert "loopback" in ended.stderr
         assert "Traceback" not in ended.stderr
@@ -171,13 +171,13 @@ class TestRefusals:
         token = tmp_path / ".ringfence" / "dev" / "operator.token"
         token.write_text("rfdev_" + "x" * 43 + "\n")
         token.chmod(0o644)
-        ended = run("up", *ANY_PORTS, folder=tmp_path)
+        ended = run("up", "--free-ports", folder=tmp_path)
         assert ended.returncode == ExitCode.CONFIGURATION
         assert "chmod 600" in ended.stderr
 
 
 def test_its_answer_for_programs_is_json(tmp_path: Path) -> None:
-    with running("up", *ANY_PORTS, "-o", "json", folder=tmp_path) as process:
+    with running("up", "--free-ports", "-o", "json", folder=tmp_path) as process:
         process.wait_for("}")
         while process.lines[-1] != "}":
             process.wait_for("}")

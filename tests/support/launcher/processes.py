@@ -19,16 +19,6 @@ COMMAND = [sys.executable, "-m", "ringfence_launcher"]
 PATIENCE = 60.0
 """Seconds to wait for anything: a busy machine is no failure."""
 
-ANY_PORTS = (
-    *("--registry-port", "0", "--identity-port", "0", "--pdp-port", "0", "--telemetry-port", "0", "--otlp-port", "0"),
-    *(
-        argument
-        for name in ("registry", "identity", "pdp", "telemetry")
-        for argument in ("--set", f"{name}.http_listen=127.0.0.1:0")
-    ),
-)
-"""What keeps an `up` of a test out of everybody else's way."""
-
 
 class Process:
     """One running command."""

@@ -142,6 +142,8 @@ class TestEnrol:
             ("{", "birth.yaml"),
             ("ring_ceiling: many", "ring"),
             ("", "mapping"),
+            ("purpose: a\npurpose: b\n", "there twice"),
+            ("artifacts: {model: a, model: b}\n", "there twice"),
         ],
     )
     def test_a_certificate_file_that_cannot_be_used_is_named(

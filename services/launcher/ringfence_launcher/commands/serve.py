@@ -65,4 +65,4 @@ def serve(
         )
         out.stdout.file.flush()
 
-    serve_until_stopped([built], server, ready=announce)
+    serve_until_stopped([built], server, progress=out.hint, ready=announce)

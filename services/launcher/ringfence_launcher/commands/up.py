@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -56,6 +57,9 @@ def up(
     pdp_port: PortOption = None,
     telemetry_port: PortOption = None,
     otlp_port: PortOption = None,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="Take any free ports; commands find them by the data directory.")
+    ] = False,
     config: ConfigFileOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -66,14 +70,15 @@ def up(
     """
     begun = time.monotonic() - _age_of_process()
     asked = assignments(settings) | {"server.dev": "true"} | ({"server.data": str(data)} if data else {})
-    ports = {
+    chosen = {
         "registry.listen": registry_port,
         "identity.listen": identity_port,
         "pdp.listen": pdp_port,
         "telemetry.listen": telemetry_port,
         "telemetry.otlp_listen": otlp_port,
     }
-    configuration = _configured(config, asked, host=host, ports=ports)
+    ports = {key: port for key, port in chosen.items() if port is not None}
+    configuration = _configured(config, asked, host=host, ports=ports, other_ports=0 if free_ports else None)
     server = configuration.section("server", ServerConfig)
     logs.configure(server.log)
     make_private(server.data)
@@ -93,20 +98,20 @@ def up(
         serve_until_stopped(
             services,
             server,
-            started=lambda name: out.hint(f"{name} is up"),
+            progress=out.hint,
             ready=announce,
             stopped=lambda: running_mesh.remove(server.data),
         )
 
 
 def _configured(
-    file: Path | None, asked: dict[str, str], *, host: str, ports: Mapping[str, int | None]
+    file: Path | None, asked: dict[str, str], *, host: str, ports: Mapping[str, int], other_ports: int | None
 ) -> Configuration:
     """Return the configuration with --host and the ports put into the addresses it would have without them."""
     plain = load_one_process(file=file, flags=asked)
     flags = dict(asked)
     for key, text in listening_addresses(plain).items():
-        address, port = parse_address(text), ports.get(key)
+        address, port = parse_address(text), ports.get(key, other_ports)
         if address is not None and (host or port is not None):
             flags.setdefault(key, str(Address(host or address.host, address.port if port is None else port)))
     quiet = {key: value for key, value in _QUIET.items() if plain.source(key) == "default"}
@@ -143,11 +148,11 @@ def _ready_view(mesh: RunningMesh, seconds: float) -> RenderableType:
 
 def _to_paste(data: Path) -> list[str]:
     """Return three commands that work as they stand, in this folder."""
-    ringfence = _this_command()
-    where = "" if data == DEFAULT_DATA else f" --data {data}"
+    ringfence, card = _this_command(), shlex.quote(f"{data}/examples/analyst.card.json")
+    where = "" if data == DEFAULT_DATA else f" --data {shlex.quote(str(data))}"
     return [
         f"{ringfence} doctor{where}",
-        f"{ringfence} agent register demo/analyst --card {data}/examples/analyst.card.json "
+        f"{ringfence} agent register demo/analyst --card {card} "
         "--purpose 'Answers questions about the sales figures.' "
         "--owner 'Sales analytics <https://example.com/teams/sales-analytics>' --risk low --environment dev "
         f"--tool warehouse.query --tool warehouse.update{where}",
@@ -160,7 +165,9 @@ def _this_command() -> str:
     if shutil.which("ringfence"):
         return "ringfence"
     called = Path(sys.argv[0])
-    return f"{sys.executable} -m ringfence_launcher" if called.suffix == ".py" else str(called)
+    if called.suffix == ".py":
+        return f"{shlex.quote(sys.executable)} -m ringfence_launcher"
+    return shlex.quote(str(called))
 
 
 def _age_of_process() -> float:
