@@ -235,7 +235,9 @@ class ListEntriesRequest(_message.Message):
     start_index: _builtins.int
     """The first index wanted."""
     page_size: _builtins.int
-    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused."""
+    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused. A page ends early when its bodies
+    are large.
+    """
     page_token: _builtins.str
     """From the previous answer."""
     def __init__(

@@ -132,7 +132,9 @@ class GetUsageResponse(_message.Message):
     """Spans acknowledged and not yet in the rows; 0 means that everything acknowledged before the call is in them."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRow]:
-        """Ordered by tokens, most first; at most 10,000. Trusted and untrusted usage of one group are two rows."""
+        """Ordered by tokens, most first; at most 10,000, and fewer when labels are long. Trusted and untrusted usage of one
+        group are two rows.
+        """
 
     def __init__(
         self,
