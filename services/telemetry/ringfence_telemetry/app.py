@@ -25,7 +25,7 @@ from ringfence_telemetry.api.trace import TraceApi, trace_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
 from ringfence_telemetry.audit_keys import AuditKeys
-from ringfence_telemetry.audit_log import PRINCIPAL, AuditLog, ensure_head
+from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
@@ -37,7 +37,7 @@ from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
-from ringfence_telemetry.store import StoredCheckpoint
+from ringfence_telemetry.store import PRINCIPAL, StoredCheckpoint
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.usage_reading import UsageReader
 

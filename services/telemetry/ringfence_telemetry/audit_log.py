@@ -11,6 +11,7 @@ The rules:
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -23,13 +24,11 @@ from ringfence_telemetry.decision_document import Decision
 from ringfence_telemetry.errors import DecisionConflict
 from ringfence_telemetry.merkle import Frontier, leaf_hash
 from ringfence_telemetry.signals import Conduct, Observed, Signal, observe
-from ringfence_telemetry.store import AuditTx, StoredCheckpoint, StoredEntry, TelemetryTx
+from ringfence_telemetry.store import PRINCIPAL, AuditTx, StoredCheckpoint, StoredEntry, TelemetryTx
 from ringfence_telemetry.tiles import add_to_tiles
 
 GROUP_ENTRIES = 2_000
 """Entries after which a group is closed, though more are waiting."""
-
-PRINCIPAL = "telemetry"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +175,7 @@ class AuditLog:
         self._keys = keys
         self._on_appended = on_appended
         self._clock = clock
-        self._waiting: list[_Waiting] = []
+        self._waiting: deque[_Waiting] = deque()
         self._work = asyncio.Event()
 
     async def append(self, drafts: Sequence[Draft]) -> tuple[Sequence[int], StoredCheckpoint]:
@@ -222,7 +221,7 @@ class AuditLog:
     def _take_group(self) -> list[_Waiting]:
         group, entries = [], 0
         while self._waiting and entries < GROUP_ENTRIES:
-            group.append(self._waiting.pop(0))
+            group.append(self._waiting.popleft())
             entries += len(group[-1].drafts)
         if not self._waiting:
             self._work.clear()

@@ -9,6 +9,9 @@ from ringfence_telemetry.merkle import Digest, consistency_proof, inclusion_proo
 from ringfence_telemetry.store import StoredCheckpoint, StoredEntry, TelemetryStore
 from ringfence_telemetry.tiles import TileReader, subtrees_of
 
+PAGE_BYTES = 2 * 2**20
+"""Of bodies in a page: gRPC clients refuse answers over 4 MiB unless told otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryKey:
@@ -57,9 +60,19 @@ class AuditReader:
             raise EntryNotFound(key=str(key), size=(await self.checkpoint()).frontier.size)
         return found
 
-    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
-        """Return up to `limit` entries from `start` on, in log order."""
-        return await self._store.entries(start=start, limit=limit)
+    async def page(self, *, start: int, size: int) -> tuple[Sequence[StoredEntry], int | None]:
+        """Return up to `size` entries from `start` on, in log order, and where the next page starts, if there is one.
+
+        A page ends early when its bodies have become large, so that an answer stays what clients accept.
+        """
+        found = await self._store.entries(start=start, limit=size + 1)
+        page, room = list[StoredEntry](), PAGE_BYTES
+        for entry in found[:size]:
+            room -= len(entry.body)
+            if page and room < 0:
+                break
+            page.append(entry)
+        return page, found[len(page)].index if len(found) > len(page) else None
 
     async def checkpoint(self) -> StoredCheckpoint:
         """Return the newest head."""

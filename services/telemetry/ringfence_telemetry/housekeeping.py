@@ -7,13 +7,11 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
-from ringfence_telemetry.store import TelemetryTx
+from ringfence_telemetry.store import PRINCIPAL, TelemetryTx
 
 EVERY = HOUR
 PARTS_AT_ONCE = 5_000
 """Rows a transaction deletes: others wait for it."""
-
-PRINCIPAL = "telemetry"
 
 _log = structlog.get_logger(__name__)
 

@@ -34,11 +34,8 @@ from ringfence_telemetry.roll_up import Received, RollUp
 from ringfence_telemetry.segment_files import LOG_START
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.spans import is_span
-from ringfence_telemetry.store import Progress, TelemetryStore, TelemetryTx, TraceMoved
+from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
-
-PRINCIPAL = "telemetry"
-"""Who changes totals in the log of changes: the service itself."""
 
 GROUP_ITEMS = 20_000
 """Items after which a transaction is closed, though more are waiting."""

@@ -20,7 +20,7 @@ from ringfence_kit.errors import Unavailable
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.signals import Signal
-from ringfence_telemetry.store import PendingSignal, TelemetryStore, TelemetryTx
+from ringfence_telemetry.store import PRINCIPAL, PendingSignal, TelemetryStore, TelemetryTx
 from ringfence_telemetry.waiting import happens_within
 
 BATCH = 500
@@ -29,8 +29,6 @@ LOOK_EVERY = Millis(30 * SECOND)
 
 UNREADABLE = "UNREADABLE"
 """What becomes of a signal that the receiver cannot read."""
-
-PRINCIPAL = "telemetry"
 
 _log = structlog.get_logger(__name__)
 

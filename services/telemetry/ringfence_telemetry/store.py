@@ -24,6 +24,9 @@ from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
 
 T = TypeVar("T")
 
+PRINCIPAL = "telemetry"
+"""Who changes what telemetry changes by itself: totals, the audit log, the queue of signals."""
+
 TraceKey = NewType("TraceKey", bytes)
 """A trace id; with eight bytes that stand for the reporter when the reporter is not believed."""
 

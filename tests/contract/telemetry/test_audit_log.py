@@ -91,7 +91,7 @@ class TestAppending:
         assert isinstance(results[2], DecisionConflict)
         assert [r[0] for r in results if isinstance(r, tuple)] == [(1,), (2,)]
         assert (await audit.reader.checkpoint()).frontier.size == 3
-        assert [entry.body for entry in await audit.reader.entries(start=0, limit=9)] == [body(1), body(2), body(5)]
+        assert [entry.body for entry in (await audit.reader.page(start=0, size=9))[0]] == [body(1), body(2), body(5)]
 
     async def test_calls_that_wait_together_share_a_head(self, audit: Auditing) -> None:
         results = await asyncio.gather(*[audit.log.append([draft(n, body(n))]) for n in range(1, 200)])
@@ -179,7 +179,7 @@ class TestProofs:
         for number in range(1, 20):
             _, checkpoint = await audit.log.append([draft(number, body(number))])
             heads.append(checkpoint.note)
-        entries = await audit.reader.entries(start=0, limit=100)
+        entries = (await audit.reader.page(start=0, size=100))[0]
         lines = [
             write_header(ORIGIN),
             *(write_entry(entry.index, entry.body) for entry in entries),
@@ -387,7 +387,7 @@ class TestOutcomes:
         reporting = asyncio.gather(*[self.report(audit, work_id=f"task-{n}") for n in range(10)])
         appended = await asyncio.gather(*[audit.log.append([draft(n, body(n))]) for n in range(2, 12)])
         assert sorted([*await reporting, *(indexes[0] for indexes, _ in appended)]) == list(range(1, 21))
-        entries = await audit.reader.entries(start=0, limit=100)
+        entries = (await audit.reader.page(start=0, size=100))[0]
         checkpoint = signed(await audit.reader.checkpoint(), audit.keys)
         for entry in entries:
             proof = await audit.reader.prove_inclusion(EntryKey(index=entry.index), tree_size=0)

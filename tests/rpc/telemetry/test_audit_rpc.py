@@ -133,6 +133,20 @@ class TestPages:
         assert set(refused.violations) == {"page_size", "start_index"}
 
 
+async def test_a_page_of_large_entries_ends_before_clients_refuse_it(telemetry: TelemetryMesh) -> None:
+    bodies = [body(n, note="x" * 60_000) for n in range(1, 101)]
+    await telemetry.append(*bodies)
+    found, token = list[bytes](), ""
+    while True:
+        page = await telemetry.audit().ListEntries(pb.ListEntriesRequest(page_size=1_000, page_token=token))
+        assert page.ByteSize() < 3 * 2**20
+        found += [entry.body for entry in page.entries]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == bodies
+
+
 async def test_a_page_token_expires(tmp_path: Path) -> None:
     clock = ManualClock()
     async with telemetry_mesh(tmp_path, clock=clock) as telemetry:

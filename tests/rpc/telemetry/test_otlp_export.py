@@ -260,6 +260,27 @@ async def test_unknown_otlp_services_say_so(telemetry: TelemetryMesh) -> None:
         assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
 
 
+async def test_names_as_long_as_they_may_be_make_no_answer_too_large(telemetry: TelemetryMesh) -> None:
+    spans = [
+        SpanSpec(
+            number,
+            attributes={
+                "gen_ai.agent.id": f"{number:4}" + "\N{ROCKET}" * 300,
+                "session.id": f"{number:4}" + "\N{ROCKET}" * 300,
+                "gen_ai.usage.input_tokens": number,
+            },
+            trace=number,
+        )
+        for number in range(1, 3_001)
+    ]
+    await telemetry.export(spans)
+    groups = [pb.USAGE_GROUP_AGENT, pb.USAGE_GROUP_SESSION]
+    response = await telemetry.usage().GetUsage(pb.GetUsageRequest(group_by=groups))
+    assert 1_000 < len(response.rows) < 3_000
+    assert response.rows[0].input_tokens == 3_000
+    assert response.ByteSize() < 4 * 2**20
+
+
 async def test_the_equation_is_published_and_holds(telemetry: TelemetryMesh) -> None:
     backwards: Any = SpanSpec(77, duration_ms=-1)
     await telemetry.export([call(1), call(2), call(2), backwards])

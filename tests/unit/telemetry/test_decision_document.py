@@ -151,3 +151,19 @@ def test_any_further_members_are_kept(extra: dict[str, object]) -> None:
 def test_no_bytes_break_the_reading(content: bytes) -> None:
     decision, violations = read_decision(content, decision_id=decision_id(1), path="body")
     assert (decision is None) == bool(violations)
+
+
+NUMBERS = st.floats(min_value=-(2.0**53) + 1, max_value=2.0**53 - 1)
+"""Beyond these RFC 8785 writes what reads back as an integer no double holds; README.md wants them as strings."""
+
+
+@given(st.dictionaries(st.text(max_size=8), JSON | NUMBERS, max_size=5))
+def test_what_is_canonical_is_what_rfc_8785_says(members: dict[str, object]) -> None:
+    # Two ways lead to the answer, a quick one for plain documents and the reference; they must not differ.
+    content = rfc8785.dumps(members)  # type: ignore[arg-type] # JSON values, as drawn
+    _, violations = read_decision(content, decision_id=decision_id(1), path="body")
+    assert "body" not in {violation.field for violation in violations}
+    for other in (content + b" ", content.replace(b":", b": ", 1), content.replace(b",", b", ", 1)):
+        if other != content:
+            _, violations = read_decision(other, decision_id=decision_id(1), path="body")
+            assert {violation.field for violation in violations} == {"body"} or json.loads(other) != json.loads(content)

@@ -45,12 +45,10 @@ class AuditApi(audit_pb2_grpc.AuditServiceServicer):
         if question.page_token:
             opened = self._tokens.open(question.page_token, caller=principal, arguments=arguments, now=now)
             start = convert.start_of(opened)
-        # One more than asked for, to know whether there is a next page.
-        entries = await self._reader.entries(start=start, limit=question.page_size + 1)
-        page, more = entries[: question.page_size], entries[question.page_size :]
+        page, following = await self._reader.page(start=start, size=question.page_size)
         response = pb.ListEntriesResponse(entries=[convert.entry_to_proto(entry) for entry in page])
-        if more:
-            cursor = convert.cursor(more[0].index)
+        if following is not None:
+            cursor = convert.cursor(following)
             response.next_page_token = self._tokens.seal(cursor, caller=principal, arguments=arguments, now=now)
         return response
 

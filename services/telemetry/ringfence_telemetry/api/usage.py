@@ -21,7 +21,7 @@ class UsageApi(telemetry_pb2_grpc.UsageServiceServicer):
         """Sum usage over a window."""
         query = convert.get_usage(request)
         rows, pending = await self._reader.usage(query, caller=current_caller())
-        return pb.GetUsageResponse(rows=[convert.usage_row_to_proto(query, row) for row in rows], pending_spans=pending)
+        return convert.usage_to_proto(query, rows, pending=pending)
 
 
 def usage_face(api: UsageApi) -> Face:

@@ -1,6 +1,6 @@
 """`ringfence.telemetry.v1.UsageService` messages to values and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ringfence.telemetry.v1 import telemetry_pb2 as pb
 from ringfence_kit.clock import MINUTE
@@ -11,6 +11,9 @@ from ringfence_telemetry.usage_query import UsageGroup, UsageQuery, UsageTotals
 
 LABEL_BYTES_MAX = 4 * LABEL_MAX
 """Labels are cut after so many characters; each takes at most four bytes of UTF-8."""
+
+ANSWER_BYTES = 3 * 2**20
+"""gRPC clients refuse answers over 4 MiB unless told otherwise."""
 
 INT64_MAX = 2**63 - 1
 
@@ -46,7 +49,19 @@ def get_usage(request: pb.GetUsageRequest) -> UsageQuery:
     return found.ok(query)
 
 
-def usage_row_to_proto(query: UsageQuery, totals: UsageTotals) -> pb.UsageRow:
+def usage_to_proto(query: UsageQuery, totals: Sequence[UsageTotals], *, pending: int) -> pb.GetUsageResponse:
+    """Return the answer; rows end early when their labels have become large, so that it stays what clients accept."""
+    response, room = pb.GetUsageResponse(pending_spans=pending), ANSWER_BYTES
+    for each in totals:
+        row = _row_to_proto(query, each)
+        room -= row.ByteSize()
+        if room < 0:
+            break
+        response.rows.append(row)
+    return response
+
+
+def _row_to_proto(query: UsageQuery, totals: UsageTotals) -> pb.UsageRow:
     """Return one row. A total beyond 64 bits is shown as the largest there is."""
     counts = totals.counts
     row = pb.UsageRow(
