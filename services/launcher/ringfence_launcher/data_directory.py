@@ -25,10 +25,11 @@ def put_examples(data: Path) -> None:
     """Put the example files into the directory; what somebody edited stays edited."""
     examples = data / "examples"
     with _explained(data):
-        examples.mkdir(exist_ok=True)
         for name in NAMES:
-            if not (examples / name).exists():
-                (examples / name).write_bytes(example(name))
+            file = examples / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists():
+                file.write_bytes(example(name))
 
 
 @contextmanager

@@ -90,12 +90,18 @@ def problem_of(error: RingfenceError, *, service: str, address: Sourced) -> Prob
     if not error.reason:
         return _transport_problem(error, where=f"{service} at {address.value} (from {address.source})")
     return Problem(
-        f"{service}: {error.message}",
+        f"{service}: {_headline(error)}",
         code=EXIT_CODES[error.code],
         reason=error.reason,
         mend=_mend(error),
         details=tuple(Detail(where=violation.field, what=violation.problem) for violation in error.violations),
     )
+
+
+def _headline(error: RingfenceError) -> str:
+    """Return the message without what is listed below it anyway."""
+    head, separator, rest = error.message.partition(": ")
+    return head if separator and any(violation.problem in rest for violation in error.violations) else error.message
 
 
 def _transport_problem(error: RingfenceError, *, where: str) -> Problem:

@@ -134,7 +134,7 @@ class TestStory:
         none = ringfence("policy", "show")
         assert none.code == ExitCode.NOT_FOUND
         assert "BUNDLE_NOT_FOUND" in none.err
-        self.does(ringfence, "policy", "push", ".ringfence/examples/first-policy.yaml")
+        self.does(ringfence, "policy", "push", ".ringfence/examples/policies")
         (home / "bad.yaml").write_text("apiVersion: ringfence.dev/v1\nkind: Policy\nmetadata: {nam: x}\nspec: {}\n")
         refused = ringfence("policy", "push", "bad.yaml")
         assert refused.code == ExitCode.INVALID

@@ -81,7 +81,7 @@ def enrol_and_ask(mesh: FourProcesses, *flags: str) -> None:
     for sponsor in ("first", "second"):
         does("sponsor", "register", sponsor, "--name", sponsor, "--contact", f"{sponsor}@example.com")
     does("did", "enrol", "demo/analyst", "--certificate", "birth.yaml", "--key", "analyst.key")
-    (folder / "policy.yaml").write_bytes(example("first-policy.yaml"))
+    (folder / "policy.yaml").write_bytes(example("policies/first-policy.yaml"))
     does("policy", "push", "policy.yaml")
     for _ in range(50):
         asked = ("policy", "check", "demo/analyst", "read_table", "--tool", "warehouse.query", "--arg", "rows=1")

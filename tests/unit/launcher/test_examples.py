@@ -31,6 +31,6 @@ def test_the_birth_certificate_is_the_protos() -> None:
 
 
 def test_the_policy_compiles() -> None:
-    report = lint_files([PolicyFile(path="first-policy.yaml", content=example("first-policy.yaml"))])
+    report = lint_files([PolicyFile(path="policies/first-policy.yaml", content=example("policies/first-policy.yaml"))])
     assert report.problems == ()
     assert report.rules == 3

@@ -243,7 +243,7 @@ class TestKill:
 
 class TestLint:
     def test_good_policies_are_fine(self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path) -> None:
-        (nowhere / "p.yaml").write_bytes(example("first-policy.yaml"))
+        (nowhere / "p.yaml").write_bytes(example("policies/first-policy.yaml"))
         ended = ringfence("policy", "lint", "p.yaml")
         assert ended.code == 0
         assert ended.out == "fine  1 policies, 3 rules\n"

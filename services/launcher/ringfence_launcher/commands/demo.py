@@ -23,7 +23,7 @@ from ringfence_launcher.running_mesh import SERVICES
 
 app = typer.Typer(help="Show the closed loop in a mesh of its own, step by step.")
 
-_POLICY = "first-policy.yaml"
+_POLICY = "policies/first-policy.yaml"
 
 
 @app.command(
@@ -71,4 +71,4 @@ async def _play(story: Story, policy: PolicyFile) -> None:
 
 
 def _example_policy() -> PolicyFile:
-    return PolicyFile(path=_POLICY, content=example(_POLICY))
+    return PolicyFile(path=Path(_POLICY).name, content=example(_POLICY))

@@ -5,7 +5,7 @@
 
 from importlib.resources import files
 
-NAMES = ("analyst.card.json", "courier.card.json", "analyst.birth.yaml", "first-policy.yaml")
+NAMES = ("analyst.card.json", "courier.card.json", "analyst.birth.yaml", "policies/first-policy.yaml")
 """Every example file."""
 
 
