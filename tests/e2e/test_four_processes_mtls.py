@@ -20,9 +20,9 @@ from ringfence.registry.v1 import registry_pb2
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
 from ringfence.telemetry.v1 import audit_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
+from support.mesh.doors import ONCE
 from support.mesh.layout import free_addresses, moved_ports
 from support.mesh.process import environment
-from support.mesh.processes import ONCE
 from support.mesh.story import WRITE, Story, effect_is, reason_is
 from support.mesh.walk import Shell, shell, steps_of
 

@@ -73,12 +73,11 @@ class Loads:
     @classmethod
     def on(cls, mesh: ProcessMesh) -> "Loads":
         data = mesh.layout.data
-        otlp = mesh.channel_at(mesh.layout.addresses["telemetry.otlp_listen"])
         return cls(
             registry=RegistryLoad(mesh.channel("registry")),
             identity=IdentityLoad(mesh.channel("identity"), data / "identity.db"),
             pdp=PdpLoad(mesh.channel("pdp"), data / "pdp.db"),
-            telemetry=TelemetryLoad(mesh.channel("telemetry"), otlp, lambda: mesh.metrics("telemetry")),
+            telemetry=TelemetryLoad(mesh.channel("telemetry"), mesh.channel("otlp"), lambda: mesh.metrics("telemetry")),
         )
 
     def by_name(self) -> dict[str, Load]:

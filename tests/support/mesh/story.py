@@ -1,12 +1,11 @@
 """What a mesh is for: an agent is registered, enrolled, governed, asked about, traced, proven and revoked."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
-from google.protobuf.timestamp_pb2 import Timestamp
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from ringfence.backoff import Backoff
 from ringfence.identity.v1 import identity_pb2, trust_pb2
@@ -21,6 +20,8 @@ from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
 from ringfence.telemetry.v1 import telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub
+from ringfence_kit.clock import Instant, SystemClock
+from ringfence_kit.wire import to_timestamp
 
 from support.mesh.audit import logged, verify_inclusion_of
 from support.mesh.birth import TOOLS, birth_certificate, enrol, register_sponsors
@@ -39,8 +40,8 @@ spec:
     - {name: write, match: {actions: ["write_*"]}, effect: ALLOW}
 """
 
-READ, WRITE = ("read_table", TOOLS[0]), ("write_table", TOOLS[1])
-"""Action and tool: one that ring 3 may, and one that needs ring 2."""
+READ, WRITE, ELEVATED = ("read_table", TOOLS[0]), ("write_table", TOOLS[1]), ("write_production_table", TOOLS[1])
+"""Action and tool: one that ring 3 may, one that needs ring 2, one that needs ring 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Story:
             ),
             card=EXAMPLE_CARD.read_bytes(),
         )
-        registered = await RegistryServiceStub(self.channels["registry"]).RegisterAgent(request)
+        registered = await RegistryServiceStub(self.channels["registry"]).RegisterAgent(request, wait_for_ready=True)
         return registered.agent.name
 
     async def enrol(self, agent_id: str) -> str:
@@ -86,7 +87,7 @@ class Story:
             action=decision_pb2.Action(name=action, tool=tool),
             environment="dev",
         )
-        return await DecisionServiceStub(self.channels["pdp"]).Check(request)
+        return await DecisionServiceStub(self.channels["pdp"]).Check(request, wait_for_ready=True)
 
     async def told(
         self, agent: str, wanted: "Callable[[decision_pb2.CheckResponse], bool]", *, what: tuple[str, str] = READ
@@ -97,22 +98,23 @@ class Story:
             await Pace().sleep_async(backoff.next_wait())
         return answer, time.monotonic() - started
 
-    async def trust(self, did: str, *, passed: int) -> None:
+    async def evaluate(self, did: str, *, at: Instant, times: int) -> None:
         """Let the agent pass evaluations, as an administrator vouches for them."""
-        now = Timestamp()
-        now.GetCurrentTime()
-        signals = [
-            trust_pb2.Signal(
-                signal_id=f"{did[-24:]}-{number}",
-                did=did,
-                environment="dev",
-                kind=trust_pb2.SIGNAL_KIND_EVALUATION_PASSED,
-                evidence_hash=bytes(32),
-                occur_time=now,
-            )
-            for number in range(passed)
-        ]
-        await TrustServiceStub(self.channels["identity"]).RecordSignals(trust_pb2.RecordSignalsRequest(signals=signals))
+        passed = trust_pb2.SIGNAL_KIND_EVALUATION_PASSED
+        await self._record(_signal(did, passed, at=at, number=number) for number in range(times))
+
+    async def report_incident(self, did: str) -> None:
+        """Report that an incident was confirmed."""
+        await self._record([_signal(did, trust_pb2.SIGNAL_KIND_INCIDENT_CONFIRMED, at=SystemClock().now())])
+
+    async def _record(self, signals: Iterable[trust_pb2.Signal]) -> None:
+        request = trust_pb2.RecordSignalsRequest(signals=signals)
+        await TrustServiceStub(self.channels["identity"]).RecordSignals(request, wait_for_ready=True)
+
+    async def score(self, did: str) -> trust_pb2.Trust:
+        """Return how far identity trusts the agent now."""
+        question = trust_pb2.GetTrustRequest(did=did)
+        return (await TrustServiceStub(self.channels["identity"]).GetTrust(question, wait_for_ready=True)).trust
 
     async def trace(self, did: str) -> None:
         """Send a trace of the agent's work, and see that what it used is counted."""
@@ -131,6 +133,17 @@ class Story:
         """End the identity for good."""
         request = identity_pb2.RevokeRequest(did=did, reason="the story is over")
         await IdentityServiceStub(self.channels["identity"]).Revoke(request)
+
+
+def _signal(did: str, kind: trust_pb2.SignalKind.ValueType, *, at: Instant, number: int = 0) -> trust_pb2.Signal:
+    return trust_pb2.Signal(
+        signal_id=f"{did[-24:]}-{at}-{number}",
+        did=did,
+        environment="dev",
+        kind=kind,
+        evidence_hash=bytes(32),
+        occur_time=to_timestamp(at),
+    )
 
 
 def effect_is(effect: decision_pb2.Effect.ValueType) -> "Callable[[decision_pb2.CheckResponse], bool]":
