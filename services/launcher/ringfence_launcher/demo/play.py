@@ -78,7 +78,7 @@ async def birth(mesh: DemoMesh, story: Story) -> tuple[Agent, Agent]:
         for agent in enrolled:
             now = await actors.trust(mesh, agent)
             step.require((now.score, now.ring) == (BASELINE, 3), f"score {now.score}, ring {now.ring}")
-            step.saw(agent.did)
+            step.saw(f"{agent.name}: {agent.did[:24]}…")
     return enrolled[0], enrolled[1]
 
 

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 from ringfence.errors import RingfenceError
 
@@ -68,23 +70,31 @@ class Story:
         """Play one step. Whatever goes wrong inside is an ExpectationFailed that names it."""
         step = Step(len(self.told) + 1, title, expected)
         self._print(Text.assemble((f"\n{step.number:>2}  ", "dim"), (title, "bold")))
-        self._print(Text.assemble(("    expected  ", "dim"), expected))
+        self._tell("expected", Text(expected))
         begun = time.monotonic()
         try:
             yield step
         except (Surprise, RingfenceError, Problem, TimeoutError) as error:
             came = str(error) or type(error).__name__
-            self._print(Text.assemble(("    came      ", "dim"), (plain(came), "red"), ("  ✗", "bold red")))
+            self._tell("came", Text.assemble((plain(came), "red"), ("  ✗", "bold red")))
             raise ExpectationFailed(step=title, expected=expected, came=came) from error
         took = time.monotonic() - begun
         lines = step.came or ["so it did"]
         for index, line in enumerate(lines):
-            told = Text.assemble(("    came      " if index == 0 else "              ", "dim"), plain(line))
+            told = Text(plain(line))
             if index == len(lines) - 1:
                 told.append("  ✓", style="bold green").append(f"  {took * 1_000:,.0f} ms", style="dim")
-            self._print(told)
+            self._tell("" if index else "came", told)
         self.told.append({"step": title, "expected": expected, "came": lines, "seconds": round(took, 3)})
 
-    def _print(self, text: Text) -> None:
+    def _tell(self, label: str, text: Text) -> None:
+        """Print a line of a step; what does not fit goes on below where it began."""
+        line = Table.grid(padding=0)
+        line.add_column(width=14, style="dim")
+        line.add_column(overflow="fold")
+        line.add_row(f"    {label}", text)
+        self._print(line)
+
+    def _print(self, text: RenderableType) -> None:
         if not self._out.is_json:
             self._out.stdout.print(text)
