@@ -203,6 +203,7 @@ async def test_the_same_spans_through_two_collectors_count_once(telemetry: Telem
 async def test_a_clock_in_1970_or_2100_counts_now(telemetry: TelemetryMesh, start_ms: int) -> None:
     before = now_ms(telemetry)
     await telemetry.export([SpanSpec(1, start_ms=start_ms)])
+    await telemetry.everything_counted()
     request = pb.GetUsageRequest()
     request.start_time.FromMilliseconds(before)
     request.end_time.FromMilliseconds(before + 120_000)
@@ -239,6 +240,7 @@ async def test_the_real_opentelemetry_sdk_exports_here(telemetry: TelemetryMesh)
         provider.shutdown()  # flushes, and waits for the answer
 
     await asyncio.to_thread(work)
+    await telemetry.everything_counted()
     request = pb.GetUsageRequest(
         agent=AGENT_DID,
         session="c-1",
@@ -274,6 +276,7 @@ async def test_names_as_long_as_they_may_be_make_no_answer_too_large(telemetry: 
         for number in range(1, 3_001)
     ]
     await telemetry.export(spans)
+    await telemetry.everything_counted()
     groups = [pb.USAGE_GROUP_AGENT, pb.USAGE_GROUP_SESSION]
     response = await telemetry.usage().GetUsage(pb.GetUsageRequest(group_by=groups))
     assert 1_000 < len(response.rows) < 3_000

@@ -48,6 +48,7 @@ async def telemetry(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[T
             ],
             SERVICE,
         )
+        await running.everything_counted()
         yield running
 
 
