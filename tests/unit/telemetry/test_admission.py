@@ -50,6 +50,18 @@ async def test_a_full_queue_holds_and_lets_in_in_order(clock: ManualClock) -> No
     assert room.items == 9
 
 
+async def test_a_newcomer_queues_behind_those_who_wait_even_when_it_would_fit(clock: ManualClock) -> None:
+    room = admission(clock)
+    await room.enter(items=5, size=5)
+    first = asyncio.ensure_future(room.enter(items=8, size=8))
+    await settled()
+    newcomer = asyncio.ensure_future(room.enter(items=1, size=1))
+    await settled()
+    assert not newcomer.done()
+    room.leave(items=5, size=5)
+    await asyncio.gather(first, newcomer)
+
+
 async def test_bytes_count_as_well_as_items(clock: ManualClock) -> None:
     room = admission(clock)
     await room.enter(items=1, size=900)

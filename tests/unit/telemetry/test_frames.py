@@ -96,6 +96,14 @@ def test_a_payload_cannot_pose_as_a_frame() -> None:
     assert [found for found in frames_in(bytes(whole)) if isinstance(found, Frame)] == [frame(b"next")]
 
 
+def test_a_frame_of_another_segment_is_no_frame_of_this_one() -> None:
+    # Blocks a file system gives back after a crash may hold what another file left there, whole and checkable.
+    stale = b"".join(frame_parts(b"elsewher", frame(b"stale")))
+    whole = segment_of(frame(b"first")) + stale + b"".join(frame_parts(MARK, frame(b"second")))
+    start = SEGMENT_HEADER_SIZE + frame(b"first").size
+    assert frames_in(whole) == [frame(b"first"), Damage(start, start + len(stale)), frame(b"second")]
+
+
 def test_the_mark_alone_inside_a_payload_is_harmless() -> None:
     frames = [frame(MARK * 100), frame(b"next")]
     whole = bytearray(segment_of(*frames))
