@@ -74,6 +74,7 @@ class TestWhileItRuns:
         assert ended.returncode == 0, checks
         looked_at = {check["what"] for check in checks}
         assert {"python", "packages", "data directory", "mesh", "pdp", "pdp: credential", "pdp: clock"} <= looked_at
+        assert {"pdp: feed from identity", "pdp: feed from registry"} <= looked_at
 
     def test_doctor_finds_a_credential_that_is_no_good(self, mesh: Process, folder: Path) -> None:
         ended = run("doctor", "--token", "nonsense", folder=folder)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from grpc_health.v1.health import HealthServicer
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2 import HealthCheckResponse, HealthListResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from ringfence.identity.v1 import identity_pb2_grpc, trust_pb2_grpc
 from ringfence.pdp.v1 import bundle_pb2_grpc, decision_pb2_grpc
@@ -47,6 +46,8 @@ class FakeMesh:
     """When set, calls without it are refused."""
     answers: threading.Event = field(default_factory=threading.Event)
     """Cleared, no call is answered until it is set again."""
+    serving: bool = True
+    """What health says of all of them."""
     address_of_nothing: str = ""
     """A gRPC server without our services."""
 
@@ -58,9 +59,7 @@ class FakeMesh:
         self.telemetry = FakeTelemetry(self.saw)
 
     def add_to(self, server: grpc.Server) -> None:
-        health = HealthServicer()
-        health.set("", HealthCheckResponse.SERVING)
-        add_HealthServicer_to_server(health, server)
+        add_HealthServicer_to_server(FakeHealth(self), server)
         registry_pb2_grpc.add_RegistryServiceServicer_to_server(self.registry, server)
         identity_pb2_grpc.add_IdentityServiceServicer_to_server(self.identity, server)
         identity_pb2_grpc.add_CredentialServiceServicer_to_server(self.identity, server)
@@ -90,6 +89,23 @@ class FakeMesh:
         self.answers.wait()
         if self.token and metadata.get("authorization") != f"Bearer {self.token}":
             refuse(context, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", "the caller is unknown")
+
+
+class FakeHealth:
+    """grpc.health.v1, as far as it is asked here."""
+
+    def __init__(self, mesh: FakeMesh) -> None:
+        self._mesh = mesh
+
+    def List(self, request: Any, context: Any) -> HealthListResponse:
+        return HealthListResponse(statuses={"": self.Check(request, context)})
+
+    def Watch(self, request: Any, context: Any) -> Iterator[HealthCheckResponse]:
+        yield self.Check(request, context)
+
+    def Check(self, request: Any, context: Any) -> HealthCheckResponse:
+        status = HealthCheckResponse.SERVING if self._mesh.serving else HealthCheckResponse.NOT_SERVING
+        return HealthCheckResponse(status=status)
 
 
 @contextmanager
