@@ -197,6 +197,7 @@ async def test_a_request_that_cannot_be_asked_is_refused_by_field(pdp: ServedPdp
     assert [result.WhichOneof("result") for result in batched.results] == ["error", "response"]
     explained = await refusal(pdp.decisions().Explain(pb.ExplainRequest(request=request)))
     assert (explained.code, explained.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert {field.split("[")[0] for field in explained.violations} == {f"request.{field}" for field in fields}
 
 
 async def test_arguments_at_their_limits_are_taken(pdp: ServedPdp) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence_kit.errors import InvalidRequest, Violation
 from ringfence_kit.names import ID_PATTERN, AgentName
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
@@ -82,6 +83,15 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
         context=context,
         trace_id=request.trace_id,
     )
+
+
+def explain_request(request: pb.ExplainRequest) -> CheckRequest:
+    """Build the question to explain, or raise InvalidRequest with the paths as they are in this request."""
+    try:
+        return check_request(request.request)
+    except InvalidRequest as invalid:
+        inside = [Violation(f"request.{violation.field}", violation.problem) for violation in invalid.violations]
+        raise InvalidRequest(*inside) from None
 
 
 # Names come back with every call, and what was a name once is one again, so shapes are judged once and remembered.
