@@ -207,6 +207,7 @@ async def _the_cut_is_visible(stage: Stage, feed: str) -> None:
     metrics = await stage.mesh.metrics("pdp")
     assert metrics[f'ringfence_pdp_feed_state{{feed="{feed}",state="cut"}}'] == 1
     assert metrics['ringfence_ready{service="pdp"}'] == 0
+    assert await stage.mesh.health("pdp") == "NOT_SERVING"
     code, said = await stage.mesh.readiness("pdp")
     assert code == 503
     assert f"the feed from {feed} is cut" in said
@@ -216,3 +217,4 @@ async def _all_is_well(stage: Stage) -> None:
     await stage.mesh.until(lambda: not stage.mesh.unmet("pdp"))
     assert (await stage.mesh.metrics("pdp"))['ringfence_ready{service="pdp"}'] == 1
     assert (await stage.mesh.readiness("pdp"))[0] == 200
+    assert await stage.mesh.health("pdp") == "SERVING"

@@ -6,7 +6,9 @@ from typing import Any
 
 import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
+from google.rpc.code_pb2 import Code
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from support.echo import NAME
@@ -57,17 +59,22 @@ async def refusal(call: Awaitable[Any]) -> Refusal:
 
 def read_refusal(error: grpc.aio.AioRpcError) -> Refusal:
     """Return what an error says; details that are not there are empty."""
+    status = rpc_status.from_call(error) or Status(code=error.code().value[0], message=error.details() or "")
+    return read_status(status, trailers=dict(error.trailing_metadata() or ()))
+
+
+def read_status(status: Status, *, trailers: dict[str, str | bytes] | None = None) -> Refusal:
+    """Return what a status says, wherever it came from: a call, or an item of a batch."""
     info, bad, retry = ErrorInfo(), BadRequest(), RetryInfo()
-    status = rpc_status.from_call(error)
-    for detail in status.details if status is not None else ():
+    for detail in status.details:
         _ = detail.Unpack(info) or detail.Unpack(bad) or detail.Unpack(retry)
     assert not info.reason or info.domain == "ringfence.dev"
     return Refusal(
-        code=error.code().name,
+        code=Code.Name(status.code),
         reason=info.reason,
-        message=error.details() or "",
+        message=status.message,
         metadata=dict(info.metadata),
         violations={violation.field: violation.description for violation in bad.field_violations},
         retry_after=retry.retry_delay.ToMilliseconds() if retry.HasField("retry_delay") else None,
-        trailers=dict(error.trailing_metadata() or ()),
+        trailers=trailers or {},
     )

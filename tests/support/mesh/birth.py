@@ -3,7 +3,7 @@
 import hashlib
 
 import grpc.aio
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ringfence.agent_key import AgentKey
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
 
@@ -36,28 +36,39 @@ async def enrol(
     parent: str,
     agent_id: str,
     content: pb.BirthCertificateContent,
-    environment: str = "dev",
+    key: AgentKey | None = None,
     pulse: Pulse | None = None,
 ) -> pb.AgentIdentity:
-    """Enrol an agent with a new key, however often identity has to be asked."""
-    stub, pulse = IdentityServiceStub(channel), pulse or Pulse()
-    key = Ed25519PrivateKey.generate()
-    beginning = pb.BeginRegistrationRequest(
-        parent=parent,
-        agent_id=agent_id,
-        environment=environment,
-        sponsor=content.sponsor,
-        birth_certificate=content,
+    """Enrol an agent in dev, with a new key unless one is given, however often identity has to be asked."""
+    pulse = pulse or Pulse()
+    answer = await answer_to_challenge(
+        channel, parent=parent, agent_id=agent_id, content=content, key=key or AgentKey.generate(), pulse=pulse
     )
-    begun = await until_acknowledged(pulse, stub.BeginRegistration, beginning)
-    completing = pb.CompleteRegistrationRequest(
+    complete = IdentityServiceStub(channel).CompleteRegistration
+    return (await until_acknowledged(pulse, complete, answer)).identity
+
+
+async def answer_to_challenge(
+    channel: grpc.aio.Channel,
+    *,
+    parent: str,
+    agent_id: str,
+    content: pb.BirthCertificateContent,
+    key: AgentKey,
+    pulse: Pulse | None = None,
+) -> pb.CompleteRegistrationRequest:
+    """Begin an enrolment in dev, and return the request that completes it."""
+    beginning = pb.BeginRegistrationRequest(
+        parent=parent, agent_id=agent_id, environment="dev", sponsor=content.sponsor
+    )
+    begun = await until_acknowledged(pulse or Pulse(), IdentityServiceStub(channel).BeginRegistration, beginning)
+    return pb.CompleteRegistrationRequest(
         challenge=begun.challenge,
-        public_key=key.public_key().public_bytes_raw(),
-        proof_of_possession=key.sign(begun.signing_input),
+        public_key=key.public_key,
+        proof_of_possession=key.prove_registration(begun.challenge, content),
         birth_certificate=content,
         request_id=new_request_id(),
     )
-    return (await until_acknowledged(pulse, stub.CompleteRegistration, completing)).identity
 
 
 async def register_sponsors(channel: grpc.aio.Channel, *names: str) -> list[str]:

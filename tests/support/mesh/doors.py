@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import grpc.aio
 import httpx
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from prometheus_client.parser import text_string_to_metric_families
 from ringfence.channel import ChannelOptions, open_aio_channel
 from ringfence.credentials import token_file
@@ -48,6 +50,11 @@ class Doors:
             answer = await client.get(f"http://{self.layout.http(service)}/metrics")
         answer.raise_for_status()
         return dict(_samples(answer.text))
+
+    async def health(self, service: str) -> str:
+        """Return what grpc.health.v1 says of a service."""
+        answer = await HealthStub(self.channel(service)).Check(HealthCheckRequest(), wait_for_ready=True)
+        return str(HealthCheckResponse.ServingStatus.Name(answer.status))
 
     async def readiness(self, service: str) -> tuple[int, str]:
         """Return what /readyz answers."""

@@ -1,0 +1,228 @@
+"""A request for every method that is answered, so that a test can spoil one thing about it and nothing else.
+
+Whoever can be made twice is made anew for each call: a registration that was answered once is refused for that reason
+the second time, and for no other.
+"""
+
+import itertools
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+from ringfence.agent_key import AgentKey
+from ringfence.identity.v1 import identity_pb2, trust_pb2
+from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence.pdp.v1.bundle_pb2_grpc import KillSwitchServiceStub
+from ringfence.registry.v1 import registry_pb2
+from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
+from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
+from ringfence_kit.clock import SystemClock
+from ringfence_kit.wire import to_timestamp
+
+from support.mesh.audit import decision_body, logged
+from support.mesh.birth import answer_to_challenge, birth_certificate, enrol, register_sponsors
+from support.mesh.doors import Doors
+from support.mesh.spans import one_trace
+from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
+
+ISSUER = "https://dev.id.ringfence.internal"
+
+
+@dataclass(slots=True, kw_only=True)
+class SoundRequests:
+    """Requests about what `prepared` put into the mesh."""
+
+    doors: Doors
+    story: Story
+    agent: str
+    did: str
+    key: AgentKey
+    content: identity_pb2.BirthCertificateContent
+    _numbers: "itertools.count[int]"
+
+    @classmethod
+    async def prepared(cls, doors: Doors) -> "SoundRequests":
+        """Put two agents, a policy, a decision and some usage into the mesh."""
+        story = doors.story()
+        agent = await story.register("analyst")
+        await story.register("second")
+        key = AgentKey.generate()
+        identity = doors.channel("identity")
+        first, second = await register_sponsors(identity, "ada", "grace")
+        content = birth_certificate(sponsor=first, backup=second)
+        enrolled = await enrol(identity, parent=NAMESPACE, agent_id="analyst", content=content, key=key)
+        await story.push_policy()
+        allowed, _ = await story.told(agent, effect_is(decision_pb2.EFFECT_ALLOW))
+        await story.trace(enrolled.did)
+        await logged(AuditServiceStub(doors.channel("telemetry")), allowed.decision_id)
+        return cls(
+            doors=doors,
+            story=story,
+            agent=agent,
+            did=enrolled.did,
+            key=key,
+            content=content,
+            _numbers=itertools.count(),
+        )
+
+    async def request(self, method: str) -> Message:
+        """Return a new request of `RegistryService/GetAgent` and its like."""
+        return await self._makers()[method]()
+
+    def methods(self) -> frozenset[str]:
+        """Return the methods there is a request for."""
+        return frozenset(self._makers())
+
+    def _makers(self) -> dict[str, Callable[[], Awaitable[Message]]]:
+        def always(message: Message) -> Callable[[], Awaitable[Message]]:
+            async def make() -> Message:
+                return message
+
+            return make
+
+        return {
+            "RegistryService/RegisterAgent": self._register_agent,
+            "RegistryService/GetAgent": always(registry_pb2.GetAgentRequest(name=self.agent)),
+            "RegistryService/GetCard": always(registry_pb2.GetCardRequest(name=self.agent)),
+            "RegistryService/ListAgents": always(registry_pb2.ListAgentsRequest(parent=NAMESPACE, page_size=1)),
+            "RegistryService/UpdateAgent": self._update_agent,
+            "RegistryService/RetireAgent": self._retire_agent,
+            "RegistryService/WatchAgents": always(
+                registry_pb2.WatchAgentsRequest(parent=NAMESPACE, send_initial_state=True)
+            ),
+            "IdentityService/RegisterSponsor": self._register_sponsor,
+            "IdentityService/BeginRegistration": self._begin_registration,
+            "IdentityService/CompleteRegistration": self._complete_registration,
+            "IdentityService/GetAgentIdentity": always(identity_pb2.GetAgentIdentityRequest(did=self.did)),
+            "IdentityService/ResolveDid": always(identity_pb2.ResolveDidRequest(did=self.did)),
+            "IdentityService/Revoke": self._revoke,
+            "IdentityService/WatchAgents": always(identity_pb2.WatchAgentsRequest(send_initial_state=True)),
+            "CredentialService/IssueToken": self._issue_token,
+            "CredentialService/GetJwks": always(identity_pb2.GetJwksRequest(environment="dev")),
+            "TrustService/RecordSignals": self._record_signals,
+            "TrustService/GetTrust": always(trust_pb2.GetTrustRequest(did=self.did)),
+            "UsageService/GetUsage": always(
+                telemetry_pb2.GetUsageRequest(agent=self.did, group_by=[telemetry_pb2.USAGE_GROUP_AGENT])
+            ),
+            "WorkflowService/ReportOutcome": self._report_outcome,
+            "AuditService/AppendDecisions": self._append_decisions,
+            "AuditService/GetEntry": always(audit_pb2.GetEntryRequest(index=0)),
+            "AuditService/ListEntries": always(audit_pb2.ListEntriesRequest(page_size=1)),
+            "AuditService/GetCheckpoint": always(audit_pb2.GetCheckpointRequest()),
+            "AuditService/GetInclusionProof": always(audit_pb2.GetInclusionProofRequest(index=0)),
+            "AuditService/GetConsistencyProof": always(audit_pb2.GetConsistencyProofRequest(first_tree_size=1)),
+            "TraceService/Export": always(one_trace(self.did)),
+            "DecisionService/Check": always(self._question()),
+            "DecisionService/BatchCheck": always(decision_pb2.BatchCheckRequest(requests=[self._question()])),
+            "DecisionService/Explain": always(decision_pb2.ExplainRequest(request=self._question())),
+            "BundleService/PushBundle": self._push_bundle,
+            "BundleService/GetBundle": always(bundle_pb2.GetBundleRequest()),
+            "KillSwitchService/EngageKillSwitch": self._engage,
+            "KillSwitchService/ReleaseKillSwitch": self._release,
+            "KillSwitchService/ListKillSwitches": always(bundle_pb2.ListKillSwitchesRequest(page_size=1)),
+        }
+
+    def _fresh(self) -> str:
+        return f"fresh-{next(self._numbers)}"
+
+    async def _register_agent(self) -> Message:
+        return registry_pb2.RegisterAgentRequest(
+            parent=NAMESPACE,
+            agent_id=self._fresh(),
+            agent=registry_pb2.Agent(
+                purpose="Answers questions.",
+                owner=registry_pb2.Owner(display_name="Sales", contact="https://example.com/sales"),
+                risk_tier=registry_pb2.RISK_TIER_LOW,
+                environments=["dev"],
+                labels={"tier": "gold"},
+            ),
+            card=EXAMPLE_CARD.read_bytes(),
+            validate_only=True,
+        )
+
+    async def _update_agent(self) -> Message:
+        changed = registry_pb2.Agent(name=self.agent, team=self._fresh())
+        return registry_pb2.UpdateAgentRequest(agent=changed, validate_only=True)
+
+    async def _retire_agent(self) -> Message:
+        return registry_pb2.RetireAgentRequest(name=await self.story.register(self._fresh()))
+
+    async def _register_sponsor(self) -> Message:
+        sponsor = identity_pb2.Sponsor(display_name="Ada", contact="ada@example.com")
+        return identity_pb2.RegisterSponsorRequest(sponsor_id=self._fresh(), sponsor=sponsor)
+
+    async def _begin_registration(self) -> Message:
+        return identity_pb2.BeginRegistrationRequest(
+            parent=NAMESPACE,
+            agent_id=self._fresh(),
+            environment="dev",
+            sponsor=self.content.sponsor,
+            birth_certificate=self.content,
+        )
+
+    async def _complete_registration(self) -> Message:
+        return await answer_to_challenge(
+            self.doors.channel("identity"),
+            parent=NAMESPACE,
+            agent_id=self._fresh(),
+            content=self.content,
+            key=AgentKey.generate(),
+        )
+
+    async def _revoke(self) -> Message:
+        identity = await enrol(
+            self.doors.channel("identity"), parent=NAMESPACE, agent_id=self._fresh(), content=self.content
+        )
+        return identity_pb2.RevokeRequest(did=identity.did, reason="It is over.")
+
+    async def _issue_token(self) -> Message:
+        assertion = self.key.assertion(did=self.did, issuer=ISSUER, now=int(time.time()), jti=str(uuid.uuid4()))
+        return identity_pb2.IssueTokenRequest(assertion=assertion, audience="https://pdp.example.com")
+
+    async def _record_signals(self) -> Message:
+        signal = trust_pb2.Signal(
+            signal_id=self._fresh(),
+            did=self.did,
+            environment="dev",
+            kind=trust_pb2.SIGNAL_KIND_HEARTBEAT,
+            evidence_hash=bytes(32),
+            occur_time=to_timestamp(SystemClock().now()),
+        )
+        return trust_pb2.RecordSignalsRequest(signals=[signal])
+
+    async def _report_outcome(self) -> Message:
+        return telemetry_pb2.ReportOutcomeRequest(
+            did=self.did, environment="dev", outcome=telemetry_pb2.OUTCOME_ACCEPTED, work_id=self._fresh()
+        )
+
+    async def _append_decisions(self) -> Message:
+        decision_id = str(uuid.uuid4())
+        entry = audit_pb2.DecisionEntry(decision_id=decision_id, body=decision_body(decision_id))
+        return audit_pb2.AppendDecisionsRequest(entries=[entry])
+
+    def _question(self) -> decision_pb2.CheckRequest:
+        action, tool = READ
+        arguments = Struct()
+        arguments.update({"rows": 20})
+        return decision_pb2.CheckRequest(
+            subject=decision_pb2.Subject(agent=self.agent),
+            action=decision_pb2.Action(name=action, tool=tool, arguments=arguments),
+            resource=decision_pb2.Resource(type="table", id="orders", labels={"region": "eu"}),
+            environment="dev",
+        )
+
+    async def _push_bundle(self) -> Message:
+        files = [bundle_pb2.PolicyFile(path=f"{self._fresh()}.yaml", content=POLICY)]
+        return bundle_pb2.PushBundleRequest(files=files, validate_only=True)
+
+    async def _engage(self) -> bundle_pb2.EngageKillSwitchRequest:
+        target = bundle_pb2.KillTarget(agent=f"{NAMESPACE}/agents/{self._fresh()}")
+        return bundle_pb2.EngageKillSwitchRequest(target=target, reason="It misbehaves.")
+
+    async def _release(self) -> Message:
+        switches = KillSwitchServiceStub(self.doors.channel("pdp"))
+        engaged = await switches.EngageKillSwitch(await self._engage())
+        return bundle_pb2.ReleaseKillSwitchRequest(name=engaged.kill_switch.name, reason="It does not.")
