@@ -58,11 +58,11 @@ class Output:
 
     def one(self, message: MessageT, view: Callable[[MessageT], RenderableType]) -> None:
         """Print one message."""
-        self.value(as_json(message), lambda: view(message))
+        self._print(lambda: as_json(message), lambda: view(message))
 
     def many(self, messages: Sequence[MessageT], view: Callable[[Sequence[MessageT]], RenderableType]) -> None:
         """Print a list of messages: a JSON array, or a table."""
-        self.value([as_json(message) for message in messages], lambda: view(messages))
+        self._print(lambda: [as_json(message) for message in messages], lambda: view(messages))
 
     def event(self, message: MessageT, view: Callable[[MessageT], RenderableType]) -> None:
         """Print one event of a stream, on one line, at once."""
@@ -74,8 +74,13 @@ class Output:
 
     def value(self, value: Mapping[str, Any] | Sequence[Any], view: Callable[[], RenderableType]) -> None:
         """Print what is no message: `value` as JSON, or what `view` makes of it. A `str` is never wrapped."""
+        self._print(lambda: value, view)
+
+    def _print(
+        self, document: Callable[[], Mapping[str, Any] | Sequence[Any]], view: Callable[[], RenderableType]
+    ) -> None:
         if self.is_json:
-            self._json(json.dumps(value, indent=2, ensure_ascii=False))
+            self._json(json.dumps(document(), indent=2, ensure_ascii=False))
             return
         shown = view()
         if isinstance(shown, str):

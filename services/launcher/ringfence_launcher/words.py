@@ -55,8 +55,8 @@ def seconds_text(seconds: int) -> str:
 
 
 def instant(moment: Timestamp) -> Instant:
-    """Return a time as the kit counts it."""
-    return Instant(moment.ToMilliseconds())
+    """Return a time as the kit counts it. One no calendar knows is still a number."""
+    return Instant(moment.seconds * 1_000 + moment.nanos // 1_000_000)
 
 
 def agent_name(text: str) -> str:

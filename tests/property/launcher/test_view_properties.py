@@ -1,0 +1,109 @@
+"""Whatever a service sends, no view moves the cursor, hides a line, or fails."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console, RenderableType
+from ringfence.identity.v1 import identity_pb2, trust_pb2
+from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence.registry.v1 import registry_pb2
+from ringfence.telemetry.v1 import telemetry_pb2
+from ringfence_kit.clock import Instant
+from ringfence_launcher.views import agents, decisions, identities, usage
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07 \r\x08\u202e\u2066 [bold red]x[/] \x9b31m \U000e0001"
+GROUPS = [telemetry_pb2.USAGE_GROUP_AGENT, telemetry_pb2.USAGE_GROUP_MODEL]
+
+VIEWS: Sequence[tuple[type[Message], Callable[[Any], RenderableType]]] = (
+    (registry_pb2.Agent, agents.details),
+    (registry_pb2.Agent, lambda agent: agents.listed([agent, agent])),
+    (registry_pb2.WatchAgentsResponse, agents.event),
+    (identity_pb2.Sponsor, identities.sponsor),
+    (identity_pb2.AgentIdentity, identities.identity),
+    (identity_pb2.WatchAgentsResponse, lambda event: identities.trust_line(event, now=Instant(0))),
+    (trust_pb2.Trust, identities.trust),
+    (decision_pb2.CheckResponse, decisions.decision),
+    (decision_pb2.ExplainResponse, decisions.explanation),
+    (bundle_pb2.Bundle, decisions.bundle),
+    (bundle_pb2.GetBundleResponse, decisions.active_bundle),
+    (bundle_pb2.KillSwitch, decisions.kill_switch),
+    (bundle_pb2.KillSwitch, lambda switch: decisions.kill_switches([switch])),
+    (telemetry_pb2.GetUsageResponse, lambda response: usage.usage(response, GROUPS)),
+)
+IDS = [f"{kind.DESCRIPTOR.name}-{number}" for number, (kind, _) in enumerate(VIEWS)]
+
+
+def shown(renderable: RenderableType, *, width: int = 80) -> str:
+    console = Console(width=width, color_system=None, markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return captured.get()
+
+
+def filled(kind: type[Message], text: str, number: int) -> Message:
+    """A message with everything set: each string `text`, each number `number`, two of everything repeated."""
+    message = kind()
+    _fill(message, text, number, depth=0)
+    return message
+
+
+def _fill(message: Message, text: str, number: int, *, depth: int) -> None:
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            if field.message_type.fields_by_name["value"].type == FieldDescriptor.TYPE_STRING:
+                getattr(message, field.name)[text] = text
+        elif field.message_type is not None and field.is_repeated:
+            for _ in range(2):
+                _fill(getattr(message, field.name).add(), text, number, depth=depth + 1)
+        elif field.message_type is not None:
+            getattr(message, field.name).SetInParent()
+            _fill(getattr(message, field.name), text, number, depth=depth + 1)
+        else:
+            value = _value(field, text, number)
+            if field.is_repeated:
+                getattr(message, field.name).extend([value, value])
+            else:
+                setattr(message, field.name, value)
+
+
+def _value(field: Any, text: str, number: int) -> Any:
+    match field.type:
+        case FieldDescriptor.TYPE_STRING:
+            return text
+        case FieldDescriptor.TYPE_BYTES:
+            return text.encode("utf-8", "replace")
+        case FieldDescriptor.TYPE_BOOL:
+            return bool(number % 2)
+        case FieldDescriptor.TYPE_DOUBLE | FieldDescriptor.TYPE_FLOAT:
+            return float(number)
+        case FieldDescriptor.TYPE_INT32 | FieldDescriptor.TYPE_ENUM:
+            return number % 2**31
+        case _:
+            return number
+
+
+@pytest.mark.parametrize(("kind", "view"), VIEWS, ids=IDS)
+def test_hostile_text_is_shown_and_does_nothing(kind: type[Message], view: Callable[[Any], RenderableType]) -> None:
+    said = shown(view(filled(kind, HOSTILE, 3)))
+    assert all(character == "\n" or character.isprintable() for character in said)
+    assert "\\x1b" in said or HOSTILE not in str(filled(kind, HOSTILE, 3))
+
+
+@pytest.mark.parametrize(("kind", "view"), VIEWS, ids=IDS)
+def test_an_empty_message_can_be_shown(kind: type[Message], view: Callable[[Any], RenderableType]) -> None:
+    shown(view(kind()))
+
+
+@pytest.mark.parametrize(("kind", "view"), VIEWS, ids=IDS)
+@settings(max_examples=25, deadline=None)
+@given(text=st.text(max_size=30), number=st.integers(0, 2**40), width=st.integers(20, 200))
+def test_any_text_any_number_any_width(
+    kind: type[Message], view: Callable[[Any], RenderableType], text: str, number: int, width: int
+) -> None:
+    said = shown(view(filled(kind, text, number)), width=width)
+    assert all(character == "\n" or character.isprintable() for character in said)
