@@ -1,9 +1,10 @@
 """Use cases of bundles: push one, and only a whole one; read the active one.
 
-Compiling happens before the transaction, so a bad bundle costs the writer nothing and a good one is activated in the
-time of a commit. The etag is checked inside the transaction, where nobody can come between.
+Compiling happens before the transaction and in a thread of its own, so a large bundle holds up neither the writer nor
+the decisions made meanwhile. The etag is checked inside the transaction, where nobody can come between.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -45,7 +46,7 @@ async def push_bundle(
     is active. `validate_only` does everything but activate.
     """
     ordered = in_order(files)
-    compiled = compile_files(ordered)
+    compiled = await asyncio.to_thread(compile_files, ordered)
     digest = digest_of(ordered)
 
     def work(tx: PolicyTx) -> Bundle:

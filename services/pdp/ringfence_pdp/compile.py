@@ -31,6 +31,9 @@ BUNDLE_COST_MAX = 20_000_000
 BUNDLE_PLACES_MAX = 500_000
 """Places in the index, for bounding memory."""
 
+BUNDLE_PATTERNS_MAX = 1_000
+"""Regular expressions in a bundle, each of which may take memory of its own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRule:
@@ -105,11 +108,16 @@ class _Compiler:
     cost: int = 0
     places: int = 0
 
+    @property
+    def patterns(self) -> int:
+        return sum(len(condition.checked.patterns) for condition in self.conditions.values())
+
     def rules(self, policies: Policies) -> tuple[CompiledRule, ...]:
         compiled = [self.rule(policy, rule) for policy in policies.policies for rule in policy.rules]
         for total, most, what in (
             (self.cost, BUNDLE_COST_MAX, "units its conditions can cost"),
             (self.places, BUNDLE_PLACES_MAX, "combinations of selectors"),
+            (self.patterns, BUNDLE_PATTERNS_MAX, "regular expressions"),
         ):
             if total > most:
                 self.report.add(policies.policies[-1].place, f"the bundle has {total} {what}, {most} are allowed")

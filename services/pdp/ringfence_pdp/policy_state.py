@@ -7,6 +7,7 @@ A stored bundle this release cannot compile (it was pushed through a newer one) 
 `problem` says so until a bundle compiles again.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -41,6 +42,7 @@ class PolicyState(Generic[CompiledT]):
     def __init__(self, compile_files: Callable[[Sequence[PolicyFile]], CompiledT]) -> None:
         self._compile_files = compile_files
         self._compiled: dict[tuple[PolicyFile, ...], CompiledT] = {}
+        self._remembering = threading.Lock()
         self.current: InForce[CompiledT] = InForce(
             bundle=None, compiled=None, kill_switches=KillSwitches(), revision=EMPTY
         )
@@ -48,13 +50,19 @@ class PolicyState(Generic[CompiledT]):
         """Why the newest stored bundle does not decide; empty when it does."""
 
     def compiled(self, files: Sequence[PolicyFile]) -> CompiledT:
-        """Return `files` compiled, from memory when they were compiled a moment ago. Raises `BundleInvalid`."""
+        """Return `files` compiled, from memory when they were compiled a moment ago. Raises `BundleInvalid`.
+
+        May be called from any thread; it is what a push does off the event loop.
+        """
         key = tuple(files)
-        found = self._compiled.pop(key, None)
+        with self._remembering:
+            found = self._compiled.get(key)
         compiled = self._compile_files(files) if found is None else found
-        self._compiled[key] = compiled
-        while len(self._compiled) > _KEPT_COMPILED:
-            del self._compiled[next(iter(self._compiled))]
+        with self._remembering:
+            self._compiled.pop(key, None)
+            self._compiled[key] = compiled
+            while len(self._compiled) > _KEPT_COMPILED:
+                del self._compiled[next(iter(self._compiled))]
         return compiled
 
     def fill(self, stored: StoredPolicy, revision: Revision) -> None:

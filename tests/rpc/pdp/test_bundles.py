@@ -1,5 +1,6 @@
 """PushBundle and GetBundle over the wire: whole or not at all, on the etag that was read, once per request id."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -138,3 +139,19 @@ async def test_a_bundle_survives_a_restart(tmp_path: Path) -> None:
     async with served_pdp(tmp_path) as second:
         assert (await active(second)).bundle == pushed
         assert (await second.check()).effect == decision_pb2.EFFECT_ALLOW
+
+
+async def test_decisions_go_on_while_a_large_bundle_is_compiled(pdp: ServedPdp) -> None:
+    await pdp.push()
+    rules = b"".join(
+        b"    - {name: r%d, match: {actions: ['read_*']}, effect: ALLOW, when: \"args.n%d == %d\"}\n" % (n, n, n)
+        for n in range(1_500)
+    )
+    head = b"apiVersion: ringfence.dev/v1\nkind: Policy\nmetadata: {name: large}\nspec:\n  rules:\n"
+    pushing = asyncio.create_task(pdp.push(head + rules))
+    meanwhile = 0
+    while not pushing.done():
+        assert (await pdp.check()).effect in (decision_pb2.EFFECT_ALLOW, decision_pb2.EFFECT_DENY)
+        meanwhile += 1
+    assert (await pushing).bundle.rule_count == 1_500
+    assert meanwhile > 5

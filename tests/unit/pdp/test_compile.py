@@ -78,3 +78,9 @@ def test_all_conditions_together_have_a_bound_too() -> None:
     rules = [rule("DENY", f"args.n != {place} && {costly}", f"r{place}") for place in range(200)]
     with pytest.raises(BundleInvalid, match="units its conditions can cost"):
         compile_files([PolicyFile(path="a.yaml", content=policy(*rules).encode())])
+
+
+def test_a_bundle_has_a_bound_on_its_regular_expressions() -> None:
+    rules = [rule("DENY", f"args.text.matches('a{place}')", f"r{place}") for place in range(1_001)]
+    with pytest.raises(BundleInvalid, match="1001 regular expressions, 1000 are allowed"):
+        compile_files([PolicyFile(path="a.yaml", content=policy(*rules).encode())])

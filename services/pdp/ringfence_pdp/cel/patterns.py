@@ -11,8 +11,8 @@ from ringfence_pdp.cel.library import Pattern
 PATTERN_MAX = 512
 """Characters in one regular expression."""
 
-PROGRAM_MAX = 1 << 20
-"""Bytes RE2 may use for one compiled pattern."""
+PROGRAM_MAX = 1 << 18
+"""Bytes RE2 may use for one compiled pattern and for matching it."""
 
 
 class PatternInvalid(ValueError):  # noqa: N818 - named for what happened
