@@ -23,6 +23,7 @@ REQUEST = Request(
         "greeting": "grüße",
         "at": "2026-01-01T00:00:00Z",
         "flag": True,
+        "one": 1.0,
         "nothing": None,
         "columns": ["id", "email"],
         "mixed": [1.0, True, "a", None],

@@ -19,6 +19,10 @@ def test_a_longer_text_costs_more_to_match() -> None:
     assert compiled("args.text.matches('a')").cost > compiled("agent.name.matches('a')").cost
 
 
+def test_matching_a_text_costs_more_than_looking_at_its_beginning() -> None:
+    assert compiled("args.text.matches('^a')").cost > compiled("args.text.startsWith('a')").cost
+
+
 def test_pins_the_texts_an_attribute_has_to_be() -> None:
     condition = compiled("agent.name in ['a', 'b'] && agent.name == 'b' && 'x' == labels.team && agent.ring == 2")
     assert condition.pinned == {"agent.name": {"b"}, "labels.team": {"x"}}

@@ -33,6 +33,7 @@ def leans(source: str) -> set[str]:
         ("args.xs.all(x, has(x.name))", {"-absence"}),
         ("args.xs.filter(x, has(x.name)) == []", {"+absence", "-absence"}),
         ("size(labels) > 2", {"+absence", "-absence"}),
+        ("size(agent.tools) > 2 && args.xs.size() < 5", set()),
         ("args.a == args.b", {"+absence", "-absence"}),
         ("args.a == {'b': 1}", {"+absence", "-absence"}),
         ("args.a in args.bs", {"+absence", "-absence"}),

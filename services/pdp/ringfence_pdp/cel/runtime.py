@@ -139,11 +139,6 @@ def expect(value: Value, kind: str) -> Value:
     raise EvaluationError(f"expected a {kind}, found a {kind_of(value)}")
 
 
-def negation(value: Value) -> bool:
-    """`!value`."""
-    return not truth(value)
-
-
 def equal(left: Value, right: Value) -> bool:
     """`left == right`: numbers by value whatever their type, other kinds never equal one another."""
     kind, other = type(left), type(right)
