@@ -1,19 +1,23 @@
 """The four services as four processes with mutual TLS: deploy/four-processes, as its README says, and who gets in."""
 
+import asyncio
 import shutil
+import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
+import httpx
 import pytest
 from ringfence.channel import ChannelOptions, open_aio_channel
 from ringfence.credentials import Tls
 from ringfence.errors import PermissionDeniedError, UnauthenticatedError, UnavailableError
 from ringfence.identity.v1 import identity_pb2
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub
+from ringfence.pace import Pace
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub
 from ringfence.registry.v1 import registry_pb2
@@ -22,7 +26,8 @@ from ringfence.telemetry.v1 import audit_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from support.mesh.doors import ONCE
 from support.mesh.layout import free_addresses, moved_ports
-from support.mesh.process import environment
+from support.mesh.process import ServiceProcess, environment, service_command
+from support.mesh.processes import all_ended
 from support.mesh.story import WRITE, Story, effect_is, reason_is
 from support.mesh.walk import Shell, shell, steps_of
 
@@ -31,6 +36,8 @@ PAGE = (FOLDER / "README.md").read_text()
 BEFORE_STOPPING = ("## Certificates and seals", "## Start", "## Health")
 WITHIN_S = 1.0
 """How soon a revocation has to be obeyed."""
+
+WAIT_S = 30.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,9 +73,8 @@ class Deployment:
         return Story(channels={service: self.channel(service, who=who) for service in services})
 
 
-@asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[Deployment]:
-    """Start the deployment by its page, on free ports; stop it by its page."""
+def deployed(folder: Path) -> dict[str, str]:
+    """Copy the deployment to `folder`, on free ports; return setting → address."""
     addresses = free_addresses()
     shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
     config = folder / "ringfence.toml"
@@ -76,6 +82,13 @@ async def started(folder: Path) -> AsyncIterator[Deployment]:
     for port, free in moved_ports(addresses).items():
         text = text.replace(f":{port}", f":{free}")
     config.write_text(text)
+    return addresses
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[Deployment]:
+    """Start the deployment by its page."""
+    addresses = deployed(folder)
     bin_folder = Path(sys.executable).parent
     async with shell(folder, path=[bin_folder], environment=environment()) as bash, AsyncExitStack() as closing:
         deployment = Deployment(folder=folder, addresses=addresses, bash=bash, _closing=closing)
@@ -144,3 +157,47 @@ async def ask_anything(service: str, channel: grpc.aio.Channel) -> object:
             return await BundleServiceStub(channel).GetBundle(bundle_pb2.GetBundleRequest())
         case _:
             return await AuditServiceStub(channel).GetCheckpoint(audit_pb2.GetCheckpointRequest())
+
+
+async def test_a_service_whose_certificate_nobody_bound_is_no_peer_and_says_so(tmp_path: Path) -> None:
+    addresses = deployed(tmp_path)
+    config = tmp_path / "ringfence.toml"
+    config.write_text(config.read_text().replace("ringfence.example/pdp", "ringfence.example/somebody-else"))
+    made = await asyncio.create_subprocess_exec("bash", "make-certificates.sh", "certificates", cwd=tmp_path)
+    assert await made.wait() == 0
+    services = {name: secured(name, tmp_path, addresses) for name in ("registry", "identity", "pdp")}
+    async with all_ended(services.values()):
+        await asyncio.gather(*(service.start() for service in services.values()))
+        await asyncio.gather(services["registry"].serving(), services["identity"].serving())
+        await services["pdp"].unwell()
+        code, said = await readiness(tmp_path, addresses["pdp.http_listen"])
+        assert code == 503
+        for feed in ("identity", "registry"):
+            assert f"the feed from {feed} is connecting: NOT_PERMITTED: spiffe://ringfence.example/pdp may not" in said
+
+
+def secured(name: str, folder: Path, addresses: Mapping[str, str]) -> ServiceProcess:
+    """Return a service of the deployment, to be started alone."""
+    tls = Tls(
+        ca_file=folder / "certificates/ca.pem",
+        cert_file=folder / "certificates/operator.pem",
+        key_file=folder / "certificates/operator.key",
+    )
+    return ServiceProcess(
+        name,
+        service_command(name, Path("ringfence.toml")),
+        address=addresses[f"{name}.listen"],
+        log=folder / f"{name}.log",
+        folder=folder,
+        variables={"RINGFENCE_IDENTITY_SEAL": "a passphrase for a test"},
+        credentials=tls.credentials(),
+    )
+
+
+async def readiness(folder: Path, address: str) -> tuple[int, str]:
+    """Return what /readyz says once both feeds have been tried."""
+    context = ssl.create_default_context(cafile=folder / "certificates/ca.pem")
+    async with httpx.AsyncClient(verify=context) as client, asyncio.timeout(WAIT_S):
+        while (answer := await client.get(f"https://{address}/readyz")).text.count("NOT_PERMITTED") < 2:
+            await Pace().sleep_async(0.05)
+    return answer.status_code, answer.text

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,19 +46,23 @@ class ServiceProcess:
         *,
         address: str,
         log: Path,
+        folder: Path | None = None,
+        variables: Mapping[str, str] | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         measured: bool = True,
     ) -> None:
-        """`address` is asked for its health, with `credentials` if it serves TLS. `log` collects standard error.
+        """`address` is asked for its health, with `credentials` if it serves TLS. `log` collects what it writes.
 
-        A process that is to be killed is better not `measured` for coverage: it is slower, and has nothing to show.
+        It runs in `folder`, with `variables` in its environment. A process that is to be killed is better not
+        `measured` for coverage: it is slower, and has nothing to show.
         """
         self.name = name
         self._command = command
         self._address = address
         self._log = log
+        self._folder = folder
         self._credentials = credentials
-        self._environment = environment(measured=measured)
+        self._environment = environment(measured=measured) | dict(variables or {})
         self._process: Process | None = None
         self.lives = 0
 
@@ -77,7 +81,12 @@ class ServiceProcess:
         assert not self.is_running, f"{self.name} runs already"
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+                *self._command,
+                cwd=self._folder,
+                env=self._environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.lives += 1
 
