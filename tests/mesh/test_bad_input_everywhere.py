@@ -26,7 +26,7 @@ from support.mesh.damage import UNKNOWN_ENUM_VALUES, F, Way, bad_values, not_utf
 from support.mesh.in_process import InProcessMesh, in_process_mesh
 from support.mesh.process import QUICK_TO_RECONNECT
 from support.mesh.sound_requests import SoundRequests
-from support.wire import Refusal, messages, read_refusal, read_status
+from support.wire import Refusal, messages, raw_stream, read_refusal, read_status
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -89,7 +89,7 @@ class Stranger:
         self, rpc: Rpc, *bodies: bytes, headers: Sequence[tuple[str, str]] | None = None, path: str = ""
     ) -> Refusal:
         """Return how a call went; a stream's first answer is its answer."""
-        call: Any = self._channel(rpc.setting).stream_stream(path or rpc.path)(
+        call: Any = raw_stream(self._channel(rpc.setting), path or rpc.path)(
             messages(bodies), metadata=self.operator() if headers is None else headers, timeout=30
         )
         try:

@@ -1,8 +1,8 @@
 """Calls methods by path, with messages or bare bytes, and reads refusals as clients see them."""
 
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import grpc.aio
 from google.protobuf.wrappers_pb2 import StringValue
@@ -37,15 +37,48 @@ def text_method(channel: grpc.aio.Channel, method: str) -> Any:
     return channel.unary_unary(f"/{NAME}/{method}", **TEXT)
 
 
-def raw_method(channel: grpc.aio.Channel, method: str) -> Any:
-    """Return a method that takes a stream of bytes and gives one answer: any request can be made with it."""
-    return channel.stream_unary(method if method.startswith("/") else f"/{NAME}/{method}")
+class Messages:
+    """A request stream of these messages."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self.values = tuple(values)
+        self._left = iter(self.values)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        for value in self._left:
+            return value
+        raise StopAsyncIteration
 
 
-async def messages(values: Iterable[Any] = ()) -> AsyncIterator[Any]:
+def messages(values: Iterable[Any] = ()) -> Messages:
     """Return a request stream of these messages."""
-    for value in values:
-        yield value
+    return Messages(values)
+
+
+def raw_method(channel: grpc.aio.Channel, method: str) -> Any:
+    """Return a method that takes any messages as bytes and gives one answer: any request can be made with it."""
+    path = method if method.startswith("/") else f"/{NAME}/{method}"
+    return _sending_one_at_once(channel.unary_unary(path), channel.stream_unary(path))
+
+
+def raw_stream(channel: grpc.aio.Channel, path: str) -> Any:
+    """Return a method that takes any messages as bytes and gives a stream of answers."""
+    return _sending_one_at_once(channel.unary_stream(path), channel.stream_stream(path))
+
+
+def _sending_one_at_once(of_one: Any, of_many: Any) -> Callable[..., Any]:
+    """Send a single message together with the headers, as every generated stub does.
+
+    Sent behind them it may be overtaken by a refusal, and then the asyncio client says INTERNAL by itself.
+    """
+
+    def call(requests: Messages, **options: Any) -> Any:
+        return of_one(requests.values[0], **options) if len(requests.values) == 1 else of_many(requests, **options)
+
+    return call
 
 
 async def refusal(call: Awaitable[Any]) -> Refusal:

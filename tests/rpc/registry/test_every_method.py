@@ -14,7 +14,7 @@ from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_registry.grants import GRANTS
 from support.registry.card_shapes import as_cards
 from support.registry.served import LEDGER, SERVICE_NAME, ServedRegistry, registration, served_registry
-from support.wire import messages, raw_method, read_refusal, refusal
+from support.wire import messages, raw_method, raw_stream, read_refusal, refusal
 
 SOUND: dict[str, Message] = {
     "RegisterAgent": registration(),
@@ -38,7 +38,7 @@ def send(channel: grpc.aio.Channel, method: str, *bodies: bytes) -> Any:
     """Call a method with any bytes; a stream's first answer counts as its answer."""
     path = f"/{SERVICE_NAME}/{method}"
     if method == "WatchAgents":
-        return channel.stream_stream(path)(messages(bodies)).read()
+        return raw_stream(channel, path)(messages(bodies)).read()
     return raw_method(channel, path)(messages(bodies))
 
 
@@ -65,7 +65,7 @@ async def test_nobody_in_particular_is_refused(registry: ServedRegistry, method:
 @EVERY_METHOD
 async def test_a_bad_token_is_refused(registry: ServedRegistry, method: str) -> None:
     path = f"/{SERVICE_NAME}/{method}"
-    call: Any = registry.channel(ANONYMOUS).stream_stream(path)(
+    call: Any = raw_stream(registry.channel(ANONYMOUS), path)(
         messages([SOUND[method].SerializeToString()]), metadata=(("authorization", "Bearer nonsense"),)
     )
     refused = await refusal(call.read())
