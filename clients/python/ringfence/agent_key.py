@@ -10,7 +10,6 @@ The rules:
 """
 
 import base64
-import hashlib
 import json
 import os
 import secrets
@@ -19,13 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.protobuf.json_format import MessageToDict
 
 from ringfence.identity.v1.identity_pb2 import BirthCertificateContent
+from ringfence.proofs.canonical_json import JsonObject, base64url, canonical, digest
+from ringfence.proofs.public_keys import thumbprint
 
 REGISTRATION_PREFIX = b"ringfence.dev/identity/v1/registration\x00"
 """services/identity/README.md, "The signing input"."""
@@ -91,12 +91,12 @@ class AgentKey:
     @property
     def public_jwk(self) -> dict[str, str]:
         """The public key as a JWK, its required members only."""
-        return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(self.public_key)}
+        return {"crv": "Ed25519", "kty": "OKP", "x": base64url(self.public_key)}
 
     @property
     def key_id(self) -> str:
         """The RFC 7638 thumbprint of the public key."""
-        return _base64url(hashlib.sha256(rfc8785.dumps(self.public_jwk)).digest())
+        return thumbprint(self.public_key)
 
     def prove_registration(self, challenge: bytes, content: BirthCertificateContent) -> bytes:
         """Return the proof of possession over a challenge and what the birth certificate will say."""
@@ -104,8 +104,8 @@ class AgentKey:
 
     def assertion(self, *, did: str, issuer: str, now: int, jti: str, lifetime: int = LONGEST_ASSERTION) -> str:
         """Return a client assertion (RFC 7523) to `issuer`. `now` is in whole seconds since 1970, `jti` never used."""
-        header = {"alg": "EdDSA", "kid": self.key_id, "typ": "client-authentication+jwt"}
-        claims: dict[str, str | int] = {
+        header: JsonObject = {"alg": "EdDSA", "kid": self.key_id, "typ": "client-authentication+jwt"}
+        claims: JsonObject = {
             "iss": did,
             "sub": did,
             "aud": issuer,
@@ -113,13 +113,13 @@ class AgentKey:
             "exp": now + min(lifetime, LONGEST_ASSERTION),
             "jti": jti,
         }
-        signed = f"{_base64url(rfc8785.dumps(header))}.{_base64url(rfc8785.dumps(claims))}"
-        return f"{signed}.{_base64url(self.private_key.sign(signed.encode('ascii')))}"
+        signed = f"{base64url(canonical(header))}.{base64url(canonical(claims))}"
+        return f"{signed}.{base64url(self.private_key.sign(signed.encode('ascii')))}"
 
     def _document(self) -> str:
         document = {
             **self.public_jwk,
-            "d": _base64url(self.private_key.private_bytes_raw()),
+            "d": base64url(self.private_key.private_bytes_raw()),
             "kid": self.key_id,
             "agent": self.agent,
             "environment": self.environment,
@@ -130,7 +130,7 @@ class AgentKey:
 
 def registration_input(challenge: bytes, content: BirthCertificateContent) -> bytes:
     """Return the exact bytes an agent signs to register: prefix, challenge, SHA-256 of the canonical content."""
-    return REGISTRATION_PREFIX + challenge + hashlib.sha256(rfc8785.dumps(MessageToDict(content))).digest()
+    return REGISTRATION_PREFIX + challenge + digest(MessageToDict(content))
 
 
 def _write_guarded(file: Path, text: str) -> None:
@@ -176,10 +176,6 @@ def _from_jwk(document: dict[str, Any]) -> AgentKey:
     if document["x"] != key.public_jwk["x"]:
         raise ValueError("its public and private halves do not belong together")
     return key
-
-
-def _base64url(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
 
 
 def _from_base64url(text: str) -> bytes:

@@ -4,11 +4,12 @@ The grants table says which roles may call a method; here stands whose namespace
 credential is good in its own environment and nothing in another.
 """
 
+from ringfence.proofs.did import AgentDid, RegistrarDid, WebAlias
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import NotPermitted
 from ringfence_kit.names import AgentName
 
-from ringfence_identity.did import AgentDid, RegistrarDid, WebAlias, parse_did
+from ringfence_identity.dids import parse_did
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import DidInvalid
 

@@ -10,14 +10,14 @@
 
 from dataclasses import dataclass
 
+from ringfence.proofs import data_integrity
+from ringfence.proofs.canonical_json import Json, JsonObject, base64url, digest
+from ringfence.proofs.public_keys import SigningKey, public_key_of
+from ringfence.proofs.timestamps import timestamp
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import Violation
 
-from ringfence_identity import data_integrity
-from ringfence_identity.canonical_json import Json, JsonObject, base64url, digest
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
-from ringfence_identity.public_keys import SigningKey, public_key_of
-from ringfence_identity.timestamps import timestamp
 
 CONTEXTS: tuple[str, str] = ("https://www.w3.org/ns/credentials/v2", "https://ringfence.dev/ns/agent-birth/v1")
 

@@ -12,11 +12,11 @@ a word, `check_assertion` verifies it under the key of the identity it names. Th
 from dataclasses import dataclass
 
 from joserfc.util import urlsafe_b64decode
+from ringfence.proofs.canonical_json import JsonObject, parse_object
+from ringfence.proofs.public_keys import PublicKey
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
 
-from ringfence_identity.canonical_json import JsonObject, parse_object
 from ringfence_identity.errors import AssertionInvalid
-from ringfence_identity.public_keys import PublicKey
 
 MAX_ASSERTION_BYTES = 4_096
 MAX_LIFETIME = Millis(MINUTE)

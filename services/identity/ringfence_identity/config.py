@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ringfence.proofs.did import Host, is_host
 from ringfence_kit.clock import SECOND, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.names import is_resource_id
 from ringfence_kit.tls import TlsConfig
 
-from ringfence_identity.did import Host, is_host
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
 from ringfence_identity.tokens import LONGEST_LIFETIME
 from ringfence_identity.trust import SignalKind

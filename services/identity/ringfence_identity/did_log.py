@@ -1,46 +1,20 @@
-"""The history of a DID as did:webvh 1.0 writes it: one signed entry a version, each chained to the one before.
+"""Writing the history of a DID: one signed entry a version, each chained to the one before (did:webvh 1.0).
 
-- the SCID is the hash of the first entry, so a DID names its own beginning;
-- every entry commits to the hash of the next update key (pre-rotation); the key itself is shown only when it is used,
-  and is used for that one entry;
 - `versionTime` is in whole seconds and strictly increasing: at most one entry a second a DID;
-- an entry is made once and kept as the line that was signed.
+- each entry is signed with the key its predecessor committed to, and commits to the next one.
+
+What an entry is, and whether a log of them holds, is `ringfence.proofs`: anyone may check.
 """
 
-import hashlib
-from dataclasses import dataclass
-
-from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
+from ringfence.proofs import data_integrity
+from ringfence.proofs.canonical_json import JsonObject, digest
+from ringfence.proofs.did import KeyDid, multihash_of
+from ringfence.proofs.did_document import SCID_PLACEHOLDER, replace_text
+from ringfence.proofs.did_log import FUTURE_TOLERANCE, METHOD, LogEntry, key_hash
+from ringfence.proofs.public_keys import PublicKey, SigningKey, public_key_of
+from ringfence.proofs.timestamps import timestamp, whole_second
+from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.errors import Unavailable
-
-from ringfence_identity import data_integrity
-from ringfence_identity.canonical_json import JsonObject, canonical, digest
-from ringfence_identity.did import KeyDid, Scid, multihash_of
-from ringfence_identity.did_document import SCID_PLACEHOLDER, replace_text
-from ringfence_identity.public_keys import PublicKey, SigningKey, public_key_of
-from ringfence_identity.timestamps import timestamp, whole_second
-
-METHOD = "did:webvh:1.0"
-
-FUTURE_TOLERANCE = Millis(5 * MINUTE)
-"""How far ahead of a resolver's clock a versionTime may lie (did:webvh 1.0, Read step 4)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogEntry:
-    """One version of a DID."""
-
-    number: int
-    version_id: str
-    version_time: Instant
-    parameters: JsonObject
-    state: JsonObject
-    proof: JsonObject
-
-    @property
-    def line(self) -> str:
-        """The entry as a line of `did.jsonl`, without the line feed."""
-        return canonical({**_unsigned(self), "proof": [self.proof]}).decode()
 
 
 def begin_log(template: JsonObject, *, key: SigningKey, next_key: PublicKey, now: Instant) -> LogEntry:
@@ -85,16 +59,6 @@ def deactivate_log(previous: LogEntry, *, key: SigningKey, now: Instant) -> LogE
     return _next(previous, parameters, previous.state, key=key, now=now)
 
 
-def scid_of(first: LogEntry) -> Scid:
-    """Return the SCID that the first entry of a log defines."""
-    return Scid(str(first.parameters["scid"]))
-
-
-def key_hash(key: PublicKey) -> str:
-    """Return what `nextKeyHashes` shows of a key that is still hidden."""
-    return multihash_of(hashlib.sha256(key.multibase.encode()).digest())
-
-
 def next_version_time(previous: Instant, now: Instant) -> Instant:
     """Return the earliest time the next entry may carry: now, or one second after the last."""
     at = max(whole_second(now), Instant(previous + SECOND))
@@ -134,15 +98,6 @@ def _signed(chained: JsonObject, *, number: int, at: Instant, key: SigningKey) -
         state=_object(entry["state"]),
         proof=proof,
     )
-
-
-def _unsigned(entry: LogEntry) -> JsonObject:
-    return {
-        "versionId": entry.version_id,
-        "versionTime": timestamp(entry.version_time),
-        "parameters": entry.parameters,
-        "state": entry.state,
-    }
 
 
 def _object(value: object) -> JsonObject:

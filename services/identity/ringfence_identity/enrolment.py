@@ -10,6 +10,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ringfence.proofs.did import AgentDid, DidError, Host, parse_did
+from ringfence.proofs.public_keys import PublicKey, PublicKeyError, import_key
 from ringfence_kit import records
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import DAY, Instant, Millis
@@ -21,20 +23,17 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import require_owner
 from ringfence_identity.birth_certificate import BirthContent, require_fit
-from ringfence_identity.did import AgentDid, Host, parse_did
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import (
     AgentAlreadyEnrolled,
     AgentRevoked,
     ChallengeInvalid,
-    DidInvalid,
     KeyAlreadyUsed,
     SponsorNotFound,
     WeakKeyRefused,
 )
 from ringfence_identity.issuance import Issued, Newcomer, Registrar, issue_identity
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus
-from ringfence_identity.public_keys import PublicKey, PublicKeyError, import_key
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.registration import (
     CHALLENGE_LIFETIME,
@@ -182,7 +181,7 @@ def _require_content(content: BirthContent, environment: Environment, *, sponsor
 def _host_of(did: str) -> Host | None:
     try:
         parsed = parse_did(did)
-    except DidInvalid:
+    except DidError:
         return None
     return parsed.host if isinstance(parsed, AgentDid) else None
 

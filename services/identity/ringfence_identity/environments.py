@@ -7,9 +7,9 @@ whatever is looked up, signed or issued starts from exactly one `Environment`.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ringfence.proofs.did import Host
 from ringfence_kit.clock import Millis
 
-from ringfence_identity.did import Host
 from ringfence_identity.errors import EnvironmentUnknown
 
 PRODUCTION = "prod"

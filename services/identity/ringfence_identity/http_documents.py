@@ -7,13 +7,13 @@ here is public and read-only.
 
 from collections.abc import Awaitable, Callable
 
+from ringfence.proofs.canonical_json import JsonObject
+from ringfence.proofs.did import AgentDid, Host, RegistrarDid, Scid, is_scid
 from ringfence_kit.errors import Failure, Kind
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ringfence_identity.canonical_json import JsonObject
-from ringfence_identity.did import AgentDid, Host, RegistrarDid, Scid, is_scid
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import DidNotFound, EnvironmentUnknown
 from ringfence_identity.key_sets import KeySets

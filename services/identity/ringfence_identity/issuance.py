@@ -5,18 +5,19 @@ Pure: keys, time, ids and the inherited debt are arguments. Storing it is enrolm
 
 from dataclasses import dataclass
 
+from ringfence.proofs.canonical_json import canonical
+from ringfence.proofs.did import AgentDid, RegistrarDid
+from ringfence.proofs.did_document import SCID_PLACEHOLDER, agent_document
+from ringfence.proofs.did_log import LogEntry, scid_of
+from ringfence.proofs.public_keys import PublicKey, public_key_of
 from ringfence_kit.clock import Instant
 from ringfence_kit.names import AgentName
 
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
-from ringfence_identity.canonical_json import canonical
-from ringfence_identity.did import AgentDid, RegistrarDid
-from ringfence_identity.did_document import SCID_PLACEHOLDER, agent_document
-from ringfence_identity.did_log import LogEntry, begin_log, scid_of
+from ringfence_identity.did_log import begin_log
 from ringfence_identity.environment_keys import EnvironmentKeys
 from ringfence_identity.environments import Environment
 from ringfence_identity.model import AgentIdentity
-from ringfence_identity.public_keys import PublicKey, public_key_of
 from ringfence_identity.trust import newborn
 
 FIRST_SERIAL = 1

@@ -6,11 +6,10 @@ it signed is void. Gateways take a whole set down over one key without `kid`, so
 
 from collections.abc import Sequence
 
+from ringfence.proofs.canonical_json import Json, JsonObject
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.clock import MINUTE, Instant, Millis
 from ringfence_kit.sealed_keys import Signer
-
-from ringfence_identity.canonical_json import Json, JsonObject
-from ringfence_identity.public_keys import public_key_of
 
 PUBLISHED_BEFORE_USE = Millis(40 * MINUTE)
 """Twice the longest JWKS cache in the field (20 min)."""

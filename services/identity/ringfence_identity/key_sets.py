@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ringfence_identity.canonical_json import JsonObject
+from ringfence.proofs.canonical_json import JsonObject
+
 from ringfence_identity.environments import Environments
 from ringfence_identity.jwks import jwk_set
 from ringfence_identity.registrars import Registrars

@@ -6,20 +6,21 @@ a key file or a host that does not fit the data is refused at start, before anyt
 
 from collections.abc import Iterator
 
+from ringfence.proofs.did import RegistrarDid, parse_did
+from ringfence.proofs.did_document import SCID_PLACEHOLDER, registrar_document
+from ringfence.proofs.did_log import LogEntry, scid_of
+from ringfence.proofs.did_log_check import stored_entry
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.clock import Clock
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.refusals import StartRefused
 from ringfence_kit.sealed_keys import KeyStore
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_identity.did import RegistrarDid, parse_did
-from ringfence_identity.did_document import SCID_PLACEHOLDER, registrar_document
-from ringfence_identity.did_log import LogEntry, begin_log, scid_of
-from ringfence_identity.did_log_check import stored_entry
+from ringfence_identity.did_log import begin_log
 from ringfence_identity.environment_keys import EnvironmentKeys, open_keys
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.issuance import Registrar
-from ringfence_identity.public_keys import public_key_of
 from ringfence_identity.store import IdentityTx
 from ringfence_identity.update_keys import REGISTRAR
 

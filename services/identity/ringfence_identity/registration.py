@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from ringfence.proofs.canonical_json import digest
+from ringfence.proofs.public_keys import PublicKey
 from ringfence_kit.clock import SECOND, Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_kit.sealed_keys import MacKey
 
 from ringfence_identity.birth_certificate import BirthContent, content_json
-from ringfence_identity.canonical_json import digest
 from ringfence_identity.errors import ChallengeInvalid, ProofInvalid
-from ringfence_identity.public_keys import PublicKey
 
 CHALLENGE_LIFETIME = Millis(120 * SECOND)
 """How long an agent has to answer; identity accepts no challenge that claims a longer life."""

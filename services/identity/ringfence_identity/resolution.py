@@ -5,14 +5,15 @@ Only what is hosted here is resolved; nothing is ever fetched, so no DID can mak
 
 from dataclasses import dataclass
 
+from ringfence.proofs.canonical_json import JsonObject, parse_object
+from ringfence.proofs.did import AgentDid, KeyDid, RegistrarDid, WebAlias
+from ringfence.proofs.did_document import key_document, web_document
+from ringfence.proofs.did_log import LogEntry
+from ringfence.proofs.did_log_check import stored_entry
 from ringfence_kit.clock import Instant
 
 from ringfence_identity.access import hosted
-from ringfence_identity.canonical_json import JsonObject, parse_object
-from ringfence_identity.did import AgentDid, KeyDid, RegistrarDid, WebAlias, parse_did
-from ringfence_identity.did_document import key_document, web_document
-from ringfence_identity.did_log import LogEntry
-from ringfence_identity.did_log_check import stored_entry
+from ringfence_identity.dids import parse_did
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import DidNotFound
 from ringfence_identity.registrars import Registrars

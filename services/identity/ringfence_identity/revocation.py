@@ -5,6 +5,8 @@ One transaction ends the tokens (a new revocation epoch), the DID (its log is cl
 
 from dataclasses import dataclass, replace
 
+from ringfence.proofs.did_log import LogEntry
+from ringfence.proofs.did_log_check import stored_entry
 from ringfence_kit import records
 from ringfence_kit.callers import Caller
 from ringfence_kit.errors import EtagMismatch
@@ -12,8 +14,7 @@ from ringfence_kit.events import Change
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import environment_of_did, require_owner_of
-from ringfence_identity.did_log import LogEntry, deactivate_log
-from ringfence_identity.did_log_check import stored_entry
+from ringfence_identity.did_log import deactivate_log
 from ringfence_identity.environments import Environments
 from ringfence_identity.errors import AgentNotFound, AgentRevoked
 from ringfence_identity.issuance import Registrar

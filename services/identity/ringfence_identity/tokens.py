@@ -12,11 +12,10 @@ Signing is three base64url parts and needs no library; verifying needs one, and 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ringfence.proofs.canonical_json import JsonObject, base64url, canonical
+from ringfence.proofs.public_keys import SigningKey, Thumbprint, public_key_of
+from ringfence.proofs.timestamps import whole_second
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
-
-from ringfence_identity.canonical_json import JsonObject, base64url, canonical
-from ringfence_identity.public_keys import SigningKey, Thumbprint, public_key_of
-from ringfence_identity.timestamps import whole_second
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068 section 2.1), not a password
 LONGEST_LIFETIME = Millis(5 * MINUTE)

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from ringfence.proofs.public_keys import SigningKey
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.sealed_keys import Ed25519Signer
-
-from ringfence_identity.public_keys import SigningKey
 
 _CONTEXT = "ringfence.dev/identity/v1/update-key"
 

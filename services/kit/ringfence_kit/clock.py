@@ -3,28 +3,29 @@
 Domain code takes `now` as an argument and never reads a clock. Composition roots take one `Clock` and hand it down,
 so a test or a demo can move a whole mesh through eight days in a second.
 
-Instants are whole milliseconds since the Unix epoch: exact, comparable, and the same on every replica. Durations are
-whole milliseconds too; the two are distinct types so they cannot be swapped.
+What time is made of, `Instant` and `Millis`, is `ringfence.instants`: whoever checks a proof needs those and no clock.
 """
 
 import asyncio
 import heapq
 import itertools
 import time
-from typing import NewType, Protocol
+from typing import Protocol
 
-Instant = NewType("Instant", int)
-"""Milliseconds since 1970-01-01T00:00:00Z."""
+from ringfence.instants import DAY, EPOCH, HOUR, MINUTE, SECOND, Instant, Millis
 
-Millis = NewType("Millis", int)
-"""A length of time in milliseconds."""
-
-EPOCH = Instant(0)
-
-SECOND = Millis(1_000)
-MINUTE = Millis(60_000)
-HOUR = Millis(3_600_000)
-DAY = Millis(86_400_000)
+__all__ = [
+    "DAY",
+    "EPOCH",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "Clock",
+    "Instant",
+    "ManualClock",
+    "Millis",
+    "SystemClock",
+]
 
 
 class Clock(Protocol):

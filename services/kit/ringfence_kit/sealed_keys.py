@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import os
 import stat
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from typing import Literal, Protocol
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ringfence.proofs.public_keys import thumbprint
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.sealing import Seal, SealError, SealKind
@@ -160,12 +160,6 @@ class Ed25519Signer:
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature."""
         return self._private.sign(message)
-
-
-def thumbprint(public_key: bytes) -> str:
-    """Return the RFC 7638 thumbprint of an Ed25519 public key (the JWK of RFC 8037, section 2)."""
-    x = _base64url(public_key)
-    return _base64url(hashlib.sha256(f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'.encode()).digest())
 
 
 class FileKeyStore:
@@ -305,7 +299,3 @@ def _key_id(key: StoredKey) -> str:
         return Ed25519Signer(key.secret, Instant(key.created_at)).key_id
     # A digest of the key under a label of its own: tells keys apart, tells nothing about them.
     return hashlib.sha256(b"ringfence mac key id\x00" + key.secret).hexdigest()[:16]
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ringfence_telemetry.merkle import DIGEST_SIZE, Digest, leaf_hash
+from ringfence.proofs.merkle import DIGEST_SIZE, Digest, leaf_hash
 
 FORMAT = "ringfence-audit-export/1"
 LINE_MAX = 1_000_000

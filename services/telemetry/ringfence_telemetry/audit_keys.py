@@ -8,11 +8,11 @@ The rules:
 
 import hmac
 
+from ringfence.proofs.merkle import Frontier
+from ringfence.proofs.signed_note import Checkpoint, NoteSigner
 from ringfence_kit.clock import Instant
 from ringfence_kit.sealed_keys import KeyStore
 
-from ringfence_telemetry.merkle import Frontier
-from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
 from ringfence_telemetry.store import StoredCheckpoint
 
 SIGNING_KEYS = "audit-checkpoints"

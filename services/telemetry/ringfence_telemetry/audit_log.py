@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from ringfence.proofs.merkle import Frontier, leaf_hash
 from ringfence_kit.clock import Clock, Instant
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.store import Mutation, Writer
@@ -22,7 +23,6 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_telemetry.audit_keys import AuditKeys
 from ringfence_telemetry.decision_document import Decision
 from ringfence_telemetry.errors import DecisionConflict
-from ringfence_telemetry.merkle import Frontier, leaf_hash
 from ringfence_telemetry.signals import Conduct, Observed, Signal, observe
 from ringfence_telemetry.store import PRINCIPAL, AuditTx, StoredCheckpoint, StoredEntry, TelemetryTx
 from ringfence_telemetry.tiles import add_to_tiles

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ringfence.proofs.merkle import Digest, consistency_proof, inclusion_proof
+
 from ringfence_telemetry.audit_log import decision_key
 from ringfence_telemetry.errors import EntryNotFound, TreeSizeOutOfRange
-from ringfence_telemetry.merkle import Digest, consistency_proof, inclusion_proof
 from ringfence_telemetry.store import StoredCheckpoint, StoredEntry, TelemetryStore
 from ringfence_telemetry.tiles import TileReader, subtrees_of
 

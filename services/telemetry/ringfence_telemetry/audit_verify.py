@@ -17,9 +17,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ringfence_telemetry.audit_export import ExportedCheckpoint, ExportedEntry, Header, Line, Unreadable, read_export
-from ringfence_telemetry.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
-from ringfence_telemetry.signed_note import (
+from ringfence.proofs.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
+from ringfence.proofs.signed_note import (
     Checkpoint,
     Note,
     NoteInvalid,
@@ -29,6 +28,8 @@ from ringfence_telemetry.signed_note import (
     parse_note,
     verify_note,
 )
+
+from ringfence_telemetry.audit_export import ExportedCheckpoint, ExportedEntry, Header, Line, Unreadable, read_export
 
 SWAP_SEARCH_MAX = 48
 """Among how many entries a swap is looked for by trying, when the leaf hashes were computed anew."""

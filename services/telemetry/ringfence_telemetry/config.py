@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringfence.proofs.signed_note import is_key_name
 from ringfence_kit.clock import DAY, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
 
 from ringfence_telemetry.labels import LabelLimits
-from ringfence_telemetry.signed_note import is_key_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

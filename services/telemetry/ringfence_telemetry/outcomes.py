@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ringfence.proofs.merkle import leaf_hash
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import NotPermitted
@@ -24,7 +25,6 @@ from ringfence_telemetry.audit_keys import AuditKeys
 from ringfence_telemetry.audit_log import Draft, append_entries
 from ringfence_telemetry.decision_document import canonical
 from ringfence_telemetry.errors import AgentNotFound, OutcomeConflict
-from ringfence_telemetry.merkle import leaf_hash
 from ringfence_telemetry.signals import outcome_signal
 from ringfence_telemetry.store import TelemetryTx
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import NewType, Protocol, TypeVar
 
 import msgspec
+from ringfence.proofs.merkle import Digest, Frontier
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 
 from ringfence_telemetry.labels import Label
-from ringfence_telemetry.merkle import Digest, Frontier
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.signals import Conduct, Signal

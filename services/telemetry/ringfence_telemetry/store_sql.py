@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from ringfence.proofs.merkle import Digest
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
@@ -13,7 +14,6 @@ from ringfence_kit.sql import Database, SqlTx
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringfence_telemetry.labels import Label, LabelKind
-from ringfence_telemetry.merkle import Digest
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.signals import Conduct, Signal
 from ringfence_telemetry.store import (

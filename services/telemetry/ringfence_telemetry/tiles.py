@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ringfence_telemetry.merkle import DIGEST_SIZE, Digest, Subtree, SubtreeReader, node_hash
+from ringfence.proofs.merkle import DIGEST_SIZE, Digest, Subtree, SubtreeReader, node_hash
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT

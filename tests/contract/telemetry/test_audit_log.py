@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from ringfence.proofs.merkle import EMPTY_ROOT, Digest, leaf_hash, verify_consistency, verify_inclusion
+from ringfence.proofs.signed_note import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import MINUTE
 from ringfence_kit.errors import NotPermitted, RequestIdReused, Unavailable
@@ -20,10 +22,8 @@ from ringfence_telemetry.errors import (
     OutcomeConflict,
     TreeSizeOutOfRange,
 )
-from ringfence_telemetry.merkle import EMPTY_ROOT, Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence_telemetry.outcomes import OutcomeReport
 from ringfence_telemetry.signals import CLEAN_RUN, SignalKind
-from ringfence_telemetry.signed_note import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence_telemetry.store import StoredCheckpoint
 from ringfence_telemetry.usage import Counts, UsageKey
 from support.backends import Backend

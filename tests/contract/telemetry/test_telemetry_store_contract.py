@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
+from ringfence.proofs.merkle import Frontier, leaf_hash
 from ringfence_kit.clock import Instant
 from ringfence_kit.migrate import schema_differences
 from ringfence_kit.sql import Database
 from ringfence_telemetry.labels import Label, LabelKind
-from ringfence_telemetry.merkle import Frontier, leaf_hash
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.segment_files import Position
 from ringfence_telemetry.signals import Conduct, Denial, Signal, SignalKind

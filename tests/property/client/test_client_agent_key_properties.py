@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence.agent_key import AgentKey, registration_input
 from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.proofs.public_keys import import_key
 from ringfence_identity.client_assertion import check_assertion, read_assertion
 from ringfence_identity.convert.births import birth_content
-from ringfence_identity.public_keys import import_key
 from ringfence_identity.registration import signing_input
 from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.validation import Violations

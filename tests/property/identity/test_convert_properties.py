@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2 as tpb
+from ringfence.proofs.canonical_json import canonical
 from ringfence_identity.birth_certificate import (
     ApprovedTool,
     ArtifactDigests,
@@ -17,7 +18,6 @@ from ringfence_identity.birth_certificate import (
     EvaluationPlan,
     content_json,
 )
-from ringfence_identity.canonical_json import canonical
 from ringfence_identity.convert import identities, tokens, trust
 from ringfence_identity.convert.births import birth_content, birth_content_to_proto
 from ringfence_identity.model import AgentIdentity, IdentityStatus

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.errors import ChallengeInvalid, ProofInvalid
-from ringfence_identity.public_keys import public_key_of
 from ringfence_identity.registration import (
     CHALLENGE_LIFETIME,
     SIGNING_PREFIX,

@@ -2,6 +2,8 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from ringfence.proofs.merkle import Frontier, leaf_hash
+from ringfence.proofs.signed_note import Checkpoint
 from ringfence_telemetry.audit_export import (
     ExportedCheckpoint,
     ExportedEntry,
@@ -12,8 +14,6 @@ from ringfence_telemetry.audit_export import (
     write_header,
 )
 from ringfence_telemetry.audit_verify import TrustedKey, verify_export
-from ringfence_telemetry.merkle import Frontier, leaf_hash
-from ringfence_telemetry.signed_note import Checkpoint
 from support.telemetry.heads import note_signer
 
 SIGNER = note_signer("log.example")

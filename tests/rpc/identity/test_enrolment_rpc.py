@@ -11,10 +11,10 @@ import pytest
 import rfc8785
 from google.protobuf.json_format import MessageToDict
 from ringfence.identity.v1 import identity_pb2 as pb
-from ringfence_identity import data_integrity
+from ringfence.proofs import data_integrity
+from ringfence.proofs.public_keys import from_multibase, public_key_of
 from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.convert.births import birth_content_to_proto
-from ringfence_identity.public_keys import from_multibase, public_key_of
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import SECOND, Millis
 from support.identity import webvh_resolver

@@ -10,8 +10,8 @@ import jwt
 import pytest
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2 as tpb
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.config import EnvironmentConfig, IdentityConfig
-from ringfence_identity.public_keys import public_key_of
 from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import DAY, HOUR, SECOND, Instant, Millis
 from support.identity.assertions import compact

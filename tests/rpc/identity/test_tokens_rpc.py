@@ -10,7 +10,7 @@ import pytest
 from jwt.types import Options
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2 as tpb
-from ringfence_identity.public_keys import public_key_of
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import DAY, SECOND, Millis
 from support.identity.evidence import record, signal

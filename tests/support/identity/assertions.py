@@ -4,7 +4,7 @@ import base64
 import json
 from typing import Any
 
-from ringfence_identity.public_keys import SigningKey
+from ringfence.proofs.public_keys import SigningKey
 from ringfence_kit.clock import SECOND, Instant
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ringfence_telemetry.merkle import Digest, Frontier, leaf_hash
-from ringfence_telemetry.signed_note import Checkpoint, NoteSigner
+from ringfence.proofs.merkle import Digest, Frontier, leaf_hash
+from ringfence.proofs.signed_note import Checkpoint, NoteSigner
 
 ORIGIN = "log.test.example"
 

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import identity_pb2_grpc, trust_pb2, trust_pb2_grpc
-from ringfence_identity.public_keys import import_key
+from ringfence.proofs.public_keys import import_key
 
 from support.launcher.refusals import Saw, refuse, until_cancelled
 

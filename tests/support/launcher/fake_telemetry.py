@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import grpc
+from ringfence.proofs.merkle import consistency_proof, inclusion_proof, leaf_hash
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
-from ringfence_telemetry.merkle import consistency_proof, inclusion_proof, leaf_hash
 
 from support.launcher.audit_logs import AuditLog, numbered_log
 from support.launcher.refusals import Saw, refuse

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from ringfence.backoff import Backoff
 from ringfence.errors import NotFoundError
 from ringfence.pace import Pace
+from ringfence.proofs.merkle import Digest, Frontier, leaf_hash, verify_consistency, verify_inclusion
+from ringfence.proofs.signed_note import VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence.telemetry.v1 import audit_pb2_grpc
 from ringfence_telemetry.decision_document import canonical
-from ringfence_telemetry.merkle import Digest, Frontier, leaf_hash, verify_consistency, verify_inclusion
-from ringfence_telemetry.signed_note import VerifierKey, parse_checkpoint, parse_note, verify_note
 
 from support.mesh.load import PATIENCE_S
 

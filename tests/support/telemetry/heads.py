@@ -1,8 +1,8 @@
 """Keys that sign checkpoints in tests: the same every run."""
 
+from ringfence.proofs.signed_note import NoteSigner
 from ringfence_kit.clock import Instant
 from ringfence_kit.sealed_keys import Ed25519Signer
-from ringfence_telemetry.signed_note import NoteSigner
 
 
 def note_signer(name: str, seed: bytes | int = 0) -> NoteSigner:

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from google.protobuf.json_format import MessageToDict, ParseDict
 from ringfence.identity.v1.identity_pb2 import BirthCertificateContent
-from ringfence_identity import data_integrity
+from ringfence.proofs import data_integrity
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.birth_certificate import (
     ApprovedTool,
     ArtifactDigests,
@@ -20,7 +21,6 @@ from ringfence_identity.birth_certificate import (
     require_fit,
 )
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
-from ringfence_identity.public_keys import public_key_of
 from ringfence_kit.clock import Instant
 from support.identity.births import COMPLETE, HASH
 from support.identity.keys import seeded_key

@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.client_assertion import MAX_ASSERTION_BYTES, Assertion, check_assertion, read_assertion
 from ringfence_identity.errors import AssertionInvalid
-from ringfence_identity.public_keys import public_key_of
 from ringfence_kit.clock import SECOND, Instant
 from support.identity.assertions import assertion, compact
 from support.identity.keys import seeded_key

@@ -4,9 +4,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from ringfence.proofs.did import Host
 from ringfence_identity.app import build
 from ringfence_identity.config import EnvironmentConfig, IdentityConfig, SignalWeightsConfig
-from ringfence_identity.did import Host
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import EnvironmentUnknown
 from ringfence_identity.registrars import KeysDoNotFit

@@ -6,8 +6,8 @@ import joserfc.jwk
 import joserfc.jwt
 import jwt
 import pytest
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.jwks import PUBLISHED_BEFORE_USE, jwk_set, signing_key
-from ringfence_identity.public_keys import public_key_of
 from ringfence_identity.tokens import AccessToken, expiry, sign_token
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import Ed25519Signer

@@ -10,10 +10,10 @@ from google.protobuf.json_format import MessageToDict
 from ringfence.agent_key import AgentKey
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2
+from ringfence.proofs.canonical_json import digest
+from ringfence.proofs.public_keys import import_key
 from ringfence.registry.v1.registry_pb2 import Agent
-from ringfence_identity.canonical_json import digest
 from ringfence_identity.client_assertion import check_assertion, read_assertion
-from ringfence_identity.public_keys import import_key
 from ringfence_kit.clock import SystemClock
 from ringfence_launcher.examples import example
 from ringfence_launcher.exit_codes import ExitCode

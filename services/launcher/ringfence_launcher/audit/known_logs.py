@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ringfence_telemetry.signed_note import NoteInvalid, VerifierKey
+from ringfence.proofs.signed_note import NoteInvalid, VerifierKey
 
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.files import replacing

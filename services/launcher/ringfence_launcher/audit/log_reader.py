@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from ringfence.telemetry.v1 import audit_pb2 as pb
-from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
-from ringfence_telemetry.merkle import Digest, ProofInvalid, leaf_hash, verify_consistency, verify_inclusion
-from ringfence_telemetry.signed_note import (
+from ringfence.proofs.merkle import Digest, ProofInvalid, leaf_hash, verify_consistency, verify_inclusion
+from ringfence.proofs.signed_note import (
     Checkpoint,
     NoteInvalid,
     VerifierKey,
@@ -20,6 +18,8 @@ from ringfence_telemetry.signed_note import (
     parse_note,
     verify_note,
 )
+from ringfence.telemetry.v1 import audit_pb2 as pb
+from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 
 from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall, remember
 from ringfence_launcher.exit_codes import ExitCode

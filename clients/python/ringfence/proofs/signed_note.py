@@ -17,7 +17,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from ringfence_telemetry.merkle import DIGEST_SIZE, Digest
+from ringfence.proofs.merkle import DIGEST_SIZE, Digest
 
 _ED25519 = b"\x01"
 _SIGNATURE_START = "\u2014 "
@@ -28,7 +28,7 @@ _KEY_ID_SIZE = 4
 _PUBLIC_KEY_SIZE = 32
 
 
-class NoteInvalid(Exception):  # noqa: N818 - named for what happened, like the failures of the kit
+class NoteInvalid(ValueError):  # noqa: N818 - named for what happened, like the failures of a service
     """A note, a checkpoint or a verifier key is malformed, or its signature does not verify."""
 
 
@@ -98,7 +98,7 @@ class Note:
 
 
 class SigningKey(Protocol):
-    """An Ed25519 key that signs without showing itself: the kit's `Signer`."""
+    """An Ed25519 key that signs without showing itself; every signer of a service's key store is one."""
 
     @property
     def public_key(self) -> bytes:

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_telemetry.merkle import (
+from ringfence.proofs.merkle import (
     Digest,
     Frontier,
     ProofInvalid,

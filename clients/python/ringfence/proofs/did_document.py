@@ -1,12 +1,12 @@
-"""The DID documents identity publishes, as values: of an agent, of a registrar, of a did:key, and their did:web form.
+"""The DID documents a mesh publishes, as values: of an agent, of a registrar, of a did:key, and their did:web form.
 
 Documents are built from keys and hosts only; no text that a caller chose enters one, so none can smuggle in a service,
 a key or the placeholder of an SCID.
 """
 
-from ringfence_identity.canonical_json import Json, JsonObject
-from ringfence_identity.did import AGENTS, AgentDid, Host, KeyDid, RegistrarDid, Scid
-from ringfence_identity.public_keys import PublicKey
+from ringfence.proofs.canonical_json import Json, JsonObject
+from ringfence.proofs.did import AGENTS, AgentDid, Host, KeyDid, RegistrarDid, Scid
+from ringfence.proofs.public_keys import PublicKey
 
 CONTEXTS: tuple[str, str] = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 LINKED_VP_CONTEXT = "https://identity.foundation/linked-vp/contexts/v1"

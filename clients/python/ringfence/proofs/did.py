@@ -12,9 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import NewType, TypeAlias
 
-from ringfence_identity import base58
-from ringfence_identity.errors import DidInvalid
-from ringfence_identity.public_keys import PublicKey, PublicKeyError, from_multibase
+from ringfence.proofs import base58
+from ringfence.proofs.public_keys import PublicKey, PublicKeyError, from_multibase
 
 Scid = NewType("Scid", str)
 """A self-certifying identifier: the base58 SHA-256 multihash of a DID's first log entry, 46 characters."""
@@ -32,6 +31,15 @@ _LABEL = r"[a-z][a-z0-9-]{0,61}[a-z0-9]"
 # Every label starts with a letter and has two characters or more, as strict resolvers want; so no IP address is a host.
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})+(%3A(?P<port>[1-9][0-9]{{0,4}}))?")
 _SHA2_256_MULTIHASH = b"\x12\x20"
+
+
+class DidError(ValueError):
+    """Text that is not a DID in a form issued or accepted by a mesh, with the problem in words."""
+
+    def __init__(self, *, did: str, problem: str) -> None:
+        super().__init__(f"{did!r} cannot be used as a DID here: {problem}")
+        self.did = did
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +108,15 @@ def is_host(text: str) -> bool:
 
 
 def parse_did(text: str) -> Did:
-    """Return the DID that `text` spells, or refuse it with what is wrong."""
+    """Return the DID that `text` spells, or raise `DidError`."""
     if len(text) > MAX_LENGTH:
-        raise DidInvalid(did=text[:64] + "…", problem=f"longer than {MAX_LENGTH} characters")
+        raise DidError(did=text[:64] + "…", problem=f"longer than {MAX_LENGTH} characters")
     match text.split(":"):
         case ["did", "webvh", scid, host]:
             return RegistrarDid(_scid(text, scid), _host(text, host))
         case ["did", "webvh", scid, host, "agents", again]:
             if again != scid:
-                raise DidInvalid(did=text, problem="its path names another SCID than it starts with")
+                raise DidError(did=text, problem="its path names another SCID than it starts with")
             return AgentDid(_scid(text, scid), _host(text, host))
         case ["did", "web", host]:
             return WebAlias(_host(text, host), None)
@@ -117,11 +125,11 @@ def parse_did(text: str) -> Did:
         case ["did", "key", multibase]:
             return KeyDid(_key(text, multibase))
         case ["did", "webvh" | "web" | "key", *_]:
-            raise DidInvalid(did=text, problem="it does not have the form issued here")
+            raise DidError(did=text, problem="it does not have the form issued here")
         case ["did", method, _, *_]:
-            raise DidInvalid(did=text, problem=f"method {method!r} is not served here, only webvh, web and key")
+            raise DidError(did=text, problem=f"method {method!r} is not served here, only webvh, web and key")
         case _:
-            raise DidInvalid(did=text, problem="it does not start with did:, a method, and a colon")
+            raise DidError(did=text, problem="it does not start with did:, a method, and a colon")
 
 
 def is_scid(text: str) -> bool:
@@ -140,13 +148,13 @@ def multihash_of(sha256: bytes) -> str:
 
 def _scid(did: str, text: str) -> Scid:
     if not is_scid(text):
-        raise DidInvalid(did=did, problem="its SCID is not a SHA-256 multihash in base58")
+        raise DidError(did=did, problem="its SCID is not a SHA-256 multihash in base58")
     return Scid(text)
 
 
 def _host(did: str, text: str) -> Host:
     if not is_host(text):
-        raise DidInvalid(did=did, problem="its host is not a lower-case DNS name of two labels or more")
+        raise DidError(did=did, problem="its host is not a lower-case DNS name of two labels or more")
     return Host(text)
 
 
@@ -154,4 +162,4 @@ def _key(did: str, text: str) -> PublicKey:
     try:
         return from_multibase(text)
     except PublicKeyError as refused:
-        raise DidInvalid(did=did, problem=refused.problem) from refused
+        raise DidError(did=did, problem=refused.problem) from refused

@@ -3,9 +3,8 @@
 import re
 from datetime import UTC, datetime
 
-from ringfence_kit.clock import SECOND, Instant
-
-from ringfence_identity.canonical_json import Json
+from ringfence.instants import SECOND, Instant
+from ringfence.proofs.canonical_json import Json
 
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 

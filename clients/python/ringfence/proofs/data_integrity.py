@@ -7,10 +7,10 @@ key as an argument and never one that the proof names: whose key may sign is the
 import hashlib
 from collections.abc import Mapping
 
-from ringfence_identity import base58
-from ringfence_identity.canonical_json import CanonicalFormError, Json, JsonObject, canonical
-from ringfence_identity.public_keys import PublicKey, SigningKey
-from ringfence_identity.timestamps import is_timestamp
+from ringfence.proofs import base58
+from ringfence.proofs.canonical_json import CanonicalFormError, Json, JsonObject, canonical
+from ringfence.proofs.public_keys import PublicKey, SigningKey
+from ringfence.proofs.timestamps import is_timestamp
 
 CRYPTOSUITE = "eddsa-jcs-2022"
 PROOF_TYPE = "DataIntegrityProof"

@@ -2,8 +2,8 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from ringfence_identity import base58
-from ringfence_identity.public_keys import PublicKeyError, from_multibase, import_key, public_key_of
+from ringfence.proofs import base58
+from ringfence.proofs.public_keys import PublicKeyError, from_multibase, import_key, public_key_of
 from support.identity.keys import P, encoding, seeded_key, torsion_encodings
 
 

@@ -4,9 +4,9 @@ import base58 as reference_base58
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_identity import base58
-from ringfence_identity.edwards25519 import P, PointError, decode_point, has_small_order
-from ringfence_identity.public_keys import PublicKey, PublicKeyError, from_multibase, import_key, public_key_of
+from ringfence.proofs import base58
+from ringfence.proofs.edwards25519 import P, PointError, decode_point, has_small_order
+from ringfence.proofs.public_keys import PublicKey, PublicKeyError, from_multibase, import_key, public_key_of
 from support.identity.keys import encoding, seeded_key, torsion_encodings
 
 seeds = st.integers(min_value=1, max_value=2**64).map(seeded_key)

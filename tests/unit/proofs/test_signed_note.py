@@ -3,8 +3,8 @@
 import base64
 
 import pytest
-from ringfence_telemetry.merkle import EMPTY_ROOT, leaf_hash
-from ringfence_telemetry.signed_note import (
+from ringfence.proofs.merkle import EMPTY_ROOT, leaf_hash
+from ringfence.proofs.signed_note import (
     Checkpoint,
     NoteInvalid,
     NoteUnsigned,

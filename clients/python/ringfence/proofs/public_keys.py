@@ -5,16 +5,16 @@
 - the name of a key is its RFC 7638 thumbprint, so it changes when the key does.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NewType, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from ringfence_kit.sealed_keys import thumbprint
 
-from ringfence_identity import base58, edwards25519
-from ringfence_identity.canonical_json import base64url
+from ringfence.proofs import base58, edwards25519
+from ringfence.proofs.canonical_json import base64url
 
 Thumbprint = NewType("Thumbprint", str)
 """The RFC 7638 SHA-256 thumbprint of a key, base64url without padding."""
@@ -34,7 +34,7 @@ class PublicKeyError(ValueError):
 
 
 class SigningKey(Protocol):
-    """A private key of ours, which signs without showing itself; every `Signer` of the key store is one."""
+    """A private key of ours, which signs without showing itself; every signer of a service's key store is one."""
 
     @property
     def public_key(self) -> bytes:
@@ -65,7 +65,7 @@ class PublicKey:
     @property
     def thumbprint(self) -> Thumbprint:
         """The name of this key (RFC 7638 section 3)."""
-        return Thumbprint(thumbprint(self.raw))
+        return thumbprint(self.raw)
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Say whether `signature` is this key's over `message`."""
@@ -74,6 +74,12 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
+
+
+def thumbprint(raw: bytes) -> Thumbprint:
+    """Return the RFC 7638 thumbprint of the Ed25519 public key `raw` (the JWK of RFC 8037, section 2)."""
+    jwk = f'{{"crv":"Ed25519","kty":"OKP","x":"{base64url(raw)}"}}'
+    return Thumbprint(base64url(hashlib.sha256(jwk.encode()).digest()))
 
 
 def import_key(raw: bytes) -> PublicKey:

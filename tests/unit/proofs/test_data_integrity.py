@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from did_webvh.core.proof import di_jcs_verify
-from ringfence_identity.canonical_json import CanonicalFormError, Json, canonical, parse_object
-from ringfence_identity.data_integrity import DataIntegrityError, check_proof, make_proof
-from ringfence_identity.public_keys import public_key_of
-from ringfence_identity.timestamps import is_timestamp, parse_timestamp, timestamp
+from ringfence.proofs.canonical_json import CanonicalFormError, Json, canonical, parse_object
+from ringfence.proofs.data_integrity import DataIntegrityError, check_proof, make_proof
+from ringfence.proofs.public_keys import public_key_of
+from ringfence.proofs.timestamps import is_timestamp, parse_timestamp, timestamp
 from ringfence_kit.clock import Instant
 from support.identity.keys import seeded_key
 

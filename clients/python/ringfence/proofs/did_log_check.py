@@ -8,15 +8,14 @@ DID that was asked for. The first broken rule refuses the whole log.
 import hashlib
 from dataclasses import dataclass
 
-from ringfence_kit.clock import Instant
-
-from ringfence_identity import data_integrity
-from ringfence_identity.canonical_json import CanonicalFormError, Json, JsonObject, digest, parse_object
-from ringfence_identity.did import AgentDid, RegistrarDid, is_scid, multihash_of
-from ringfence_identity.did_document import SCID_PLACEHOLDER, replace_text
-from ringfence_identity.did_log import FUTURE_TOLERANCE, METHOD, LogEntry
-from ringfence_identity.public_keys import PublicKey, PublicKeyError, from_multibase
-from ringfence_identity.timestamps import parse_timestamp
+from ringfence.instants import Instant
+from ringfence.proofs import data_integrity
+from ringfence.proofs.canonical_json import CanonicalFormError, Json, JsonObject, digest, parse_object
+from ringfence.proofs.did import AgentDid, RegistrarDid, is_scid, multihash_of
+from ringfence.proofs.did_document import SCID_PLACEHOLDER, replace_text
+from ringfence.proofs.did_log import FUTURE_TOLERANCE, METHOD, LogEntry
+from ringfence.proofs.public_keys import PublicKey, PublicKeyError, from_multibase
+from ringfence.proofs.timestamps import parse_timestamp
 
 MAX_LOG_BYTES = 5 * 1024 * 1024
 """Longer logs are refused unread (did:webvh 1.0, Security)."""

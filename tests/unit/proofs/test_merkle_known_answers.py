@@ -1,7 +1,7 @@
 """Known answers of RFC 6962/9162 trees: the eight inputs and the roots that every implementation of the tree shares."""
 
 import pytest
-from ringfence_telemetry.merkle import (
+from ringfence.proofs.merkle import (
     EMPTY_ROOT,
     Digest,
     Frontier,

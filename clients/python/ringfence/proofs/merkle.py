@@ -26,7 +26,7 @@ SubtreeReader: TypeAlias = Callable[[int, int], Digest]
 """Returns the root of the perfect subtree `(level, index)`: leaves [index << level, (index + 1) << level)."""
 
 
-class ProofInvalid(Exception):  # noqa: N818 - named for what happened, like the failures of the kit
+class ProofInvalid(ValueError):  # noqa: N818 - named for what happened, like the failures of a service
     """A proof does not lead from what was claimed to the root that is trusted."""
 
 

@@ -1,0 +1,1 @@
+"""Everything needed to check, offline and trusting nobody, what a mesh has signed or logged."""
