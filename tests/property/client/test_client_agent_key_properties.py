@@ -1,5 +1,7 @@
 """What an agent signs with the public client is what identity builds and accepts."""
 
+from unicodedata import normalize
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence.agent_key import AgentKey, registration_input
@@ -11,7 +13,10 @@ from ringfence_identity.registration import signing_input
 from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.validation import Violations
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+# Identity takes text in Unicode normal form C only.
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).map(
+    lambda text: normalize("NFC", text)
+)
 LABEL = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 HASH = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256-{}".format)
 SPONSOR = LABEL.map("sponsors/{}".format)
