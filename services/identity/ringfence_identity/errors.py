@@ -45,8 +45,31 @@ class AgentSuspended(Failure):
     kind = Kind.FAILED_PRECONDITION
     reason = "AGENT_SUSPENDED"
 
+    def __init__(self, *, did: str, cause: str = "") -> None:
+        why = f": {cause}" if cause else ""
+        super().__init__(f"{did} is suspended{why}; it must be reinstated first", metadata={"did": did, "cause": cause})
+
+
+class AgentNotSuspended(Failure):
+    """There is nothing to reinstate."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "AGENT_NOT_SUSPENDED"
+
     def __init__(self, *, did: str) -> None:
-        super().__init__(f"{did} is suspended after a confirmed incident", metadata={"did": did})
+        super().__init__(f"{did} is not suspended, there is nothing to reinstate", metadata={"did": did})
+
+
+class NewKeyRequired(Failure):
+    """The key of the identity is in other hands."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "NEW_KEY_REQUIRED"
+
+    def __init__(self, *, did: str) -> None:
+        super().__init__(
+            f"the key of {did} is in other hands; reinstate it with a replacement key", metadata={"did": did}
+        )
 
 
 class SponsorNotFound(Failure):
@@ -223,12 +246,190 @@ class DidNotFound(Failure):
         super().__init__(f"{did} was never issued here", metadata={"did": did})
 
 
+class DidMethodFixed(Failure):
+    """A did:key, whose key cannot be replaced since it is the DID."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "DID_METHOD_FIXED"
+
+    def __init__(self, *, did: str) -> None:
+        super().__init__(f"{did} is its key, there is no other; enrol a new agent", metadata={"did": did})
+
+
+class DidVersionMismatch(Failure):
+    """The DID moved on since the version the caller signed over."""
+
+    kind = Kind.ABORTED
+    reason = "DID_VERSION_MISMATCH"
+
+    def __init__(self, *, did: str, expected: str, current: str) -> None:
+        super().__init__(
+            f"{did} is at version {current}, not {expected}; sign again over the current version",
+            metadata={"did": did, "expected_version": expected, "current_version": current},
+        )
+
+
+class DidVersionNotFound(Failure):
+    """A version or a moment the DID has no document for."""
+
+    kind = Kind.NOT_FOUND
+    reason = "DID_VERSION_NOT_FOUND"
+
+    def __init__(self, *, did: str, wanted: str) -> None:
+        super().__init__(f"{did} has no version {wanted}", metadata={"did": did, "version": wanted})
+
+
+class SponsorOffboarded(Failure):
+    """A person who does not answer for agents any more."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "SPONSOR_OFFBOARDED"
+
+    def __init__(self, *, sponsor: str) -> None:
+        super().__init__(f"{sponsor} does not answer for agents any more; name another", metadata={"sponsor": sponsor})
+
+
+class BirthCertificateNotFound(Failure):
+    """The agent has no certificate with this serial."""
+
+    kind = Kind.NOT_FOUND
+    reason = "BIRTH_CERTIFICATE_NOT_FOUND"
+
+    def __init__(self, *, did: str, serial: int) -> None:
+        super().__init__(
+            f"{did} has no birth certificate with serial {serial}", metadata={"did": did, "serial": str(serial)}
+        )
+
+
+class StatusListNotFound(Failure):
+    """The environment has no status list with this number."""
+
+    kind = Kind.NOT_FOUND
+    reason = "STATUS_LIST_NOT_FOUND"
+
+    def __init__(self, *, environment: str, number: int) -> None:
+        super().__init__(
+            f"environment {environment} has no status list {number}",
+            metadata={"environment": environment, "list": str(number)},
+        )
+
+
+class IssuerKeyNotFound(Failure):
+    """The environment has no issuer key with this thumbprint."""
+
+    kind = Kind.NOT_FOUND
+    reason = "ISSUER_KEY_NOT_FOUND"
+
+    def __init__(self, *, environment: str, key_id: str) -> None:
+        super().__init__(
+            f"environment {environment} has no issuer key {key_id}",
+            metadata={"environment": environment, "key_id": key_id},
+        )
+
+
+class DelegationInvalid(Failure):
+    """A chain of grants that breaks a rule; `link` counts from 1, the first grant of the chain."""
+
+    kind = Kind.PERMISSION_DENIED
+    reason = "DELEGATION_INVALID"
+
+    def __init__(self, *, rule: str, link: int, problem: str) -> None:
+        super().__init__(
+            f"the delegation is refused at link {link}: {problem}",
+            metadata={"rule": rule, "link": str(link), "problem": problem},
+        )
+
+
+class DelegationRevoked(Failure):
+    """A grant of the chain was revoked, and with it everything below it."""
+
+    kind = Kind.PERMISSION_DENIED
+    reason = "DELEGATION_REVOKED"
+
+    def __init__(self, *, delegation: str) -> None:
+        super().__init__(f"{delegation} was revoked, and with it all below it", metadata={"delegation": delegation})
+
+
+class DelegationNotFound(Failure):
+    """A grant identity has not seen."""
+
+    kind = Kind.NOT_FOUND
+    reason = "DELEGATION_NOT_FOUND"
+
+    def __init__(self, *, delegation: str) -> None:
+        super().__init__(
+            f"no grant {delegation} was seen here; present its chain to revoke it", metadata={"delegation": delegation}
+        )
+
+
+class DelegationBudgetExhausted(Failure):
+    """Less is left of a link's budget than was asked for."""
+
+    kind = Kind.RESOURCE_EXHAUSTED
+    reason = "DELEGATION_BUDGET_EXHAUSTED"
+
+    def __init__(self, *, delegation: str, member: str, left: int) -> None:
+        super().__init__(
+            f"{delegation} has {left} {member} left, which is less than was asked for",
+            metadata={"delegation": delegation, "member": member, "left": str(left)},
+        )
+
+
+class RingNotEarned(Failure):
+    """A person may grant ring 0 only to an agent that has earned it."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "RING_NOT_EARNED"
+
+    def __init__(self, *, did: str, unmet: Sequence[str]) -> None:
+        listed = "; ".join(unmet)
+        super().__init__(f"{did} has not earned ring 0: {listed}", metadata={"did": did, "unmet": listed})
+
+
+class ElevationNotFound(Failure):
+    """There is no elevation grant of this name."""
+
+    kind = Kind.NOT_FOUND
+    reason = "ELEVATION_NOT_FOUND"
+
+    def __init__(self, *, elevation: str) -> None:
+        super().__init__(f"no elevation {elevation} was granted", metadata={"elevation": elevation})
+
+
+class LogEntryNotFound(Failure):
+    """The transparency log has no entry at this place."""
+
+    kind = Kind.NOT_FOUND
+    reason = "LOG_ENTRY_NOT_FOUND"
+
+    def __init__(self, *, index: int, tree_size: int) -> None:
+        super().__init__(
+            f"the log has no entry {index}, it holds {tree_size}",
+            metadata={"index": str(index), "tree_size": str(tree_size)},
+        )
+
+
+class TreeSizeOutOfRange(Failure):
+    """A tree size the log never had, or one that does not hold what it is to prove."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "TREE_SIZE_OUT_OF_RANGE"
+
+    def __init__(self, *, asked: int, smallest: int, largest: int) -> None:
+        super().__init__(
+            f"there is no proof for a tree of {asked}: it must have {smallest} to {largest} entries",
+            metadata={"asked": str(asked), "smallest": str(smallest), "largest": str(largest)},
+        )
+
+
 FAILURES: tuple[type[Failure], ...] = (
     *COMMON_FAILURES,
     AgentNotFound,
     AgentAlreadyEnrolled,
     AgentRevoked,
     AgentSuspended,
+    AgentNotSuspended,
+    NewKeyRequired,
     SponsorNotFound,
     SponsorAlreadyExists,
     BirthCertificateIncomplete,
@@ -243,5 +444,20 @@ FAILURES: tuple[type[Failure], ...] = (
     EnvironmentUnknown,
     DidInvalid,
     DidNotFound,
+    DidMethodFixed,
+    DidVersionMismatch,
+    DidVersionNotFound,
+    SponsorOffboarded,
+    BirthCertificateNotFound,
+    StatusListNotFound,
+    IssuerKeyNotFound,
+    DelegationInvalid,
+    DelegationRevoked,
+    DelegationNotFound,
+    DelegationBudgetExhausted,
+    RingNotEarned,
+    ElevationNotFound,
+    LogEntryNotFound,
+    TreeSizeOutOfRange,
 )
 """Each has exactly one value in `ringfence.identity.v1.ErrorReason`; a test holds the two together."""

@@ -15,6 +15,9 @@ IDENTITY = "identity"
 SPONSOR = "sponsor"
 """The kind of a sponsor's events."""
 
+REVOCATION = "revocation"
+"""The kind of the events that say what may not be relied on any more; they are named by their subject."""
+
 
 class IdentityStatus(enum.Enum):
     """Whether an identity may be used. The values are stored; they never change."""
@@ -22,6 +25,24 @@ class IdentityStatus(enum.Enum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     REVOKED = "revoked"
+
+
+class SuspensionCause(enum.Enum):
+    """Why an identity is suspended. The values are stored; they never change."""
+
+    OPERATOR = "operator"
+    INCIDENT = "incident"
+    COMPROMISE = "compromise"
+    SPONSOR_GONE = "sponsor_gone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """Why and since when an identity is suspended."""
+
+    cause: SuspensionCause
+    reason: str
+    at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +57,7 @@ class Sponsor:
     oidc_subject: str = ""
     verified_by: str
     created_at: Instant
+    offboarded_at: Instant | None = None
     revision: int
 
     @property
@@ -68,6 +90,10 @@ class AgentIdentity:
     trust: TrustLedger
     revocation_epoch: int = 1
     revocation_reason: str = ""
+    suspension: Suspension | None = None
+    """Set exactly while the status is SUSPENDED."""
+    expires_at: Instant | None = None
+    """When it ends by itself; set for did:key only."""
     created_at: Instant
     updated_at: Instant
     revoked_at: Instant | None = None
@@ -77,6 +103,34 @@ class AgentIdentity:
     def etag(self) -> str:
         """The strong etag of this version."""
         return etag_of(self.did, self.revision)
+
+
+class RevocationKind(enum.Enum):
+    """What a revocation is about. The values are stored; they never change."""
+
+    AGENT = "agent"
+    DELEGATION = "delegation"
+    ISSUER_KEY = "issuer_key"
+    ELEVATION = "elevation"
+    BIRTH_CERTIFICATE = "birth_certificate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Something that may not be relied on any more. One about the same subject takes the place of the one before."""
+
+    kind: RevocationKind
+    subject: str
+    """The DID, `delegations/{hash}`, key thumbprint, `elevations/{id}` or certificate id."""
+    environment: str
+    minimum_epoch: int = 0
+    """For an agent: the lowest `rev` still good."""
+    usable: bool = False
+    """For an agent: whether it is in good standing, with the new epoch."""
+    reason: str
+    at: Instant
+    forget_at: Instant | None = None
+    """When what it voids has expired by itself; None means it is remembered for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Sponsor
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 
 
 class Purpose(enum.Enum):
@@ -25,6 +25,7 @@ class Loaded:
 
     identities: tuple[AgentIdentity, ...]
     sponsors: tuple[Sponsor, ...]
+    revocations: tuple[Revocation, ...] = ()
 
 
 class IdentityTx(Recorder, Protocol):
@@ -88,6 +89,10 @@ class IdentityTx(Recorder, Protocol):
 
     def forget_spent(self, *, before: Instant, limit: int) -> int:
         """Forget up to `limit` keys that had to be remembered until before `before`; return how many."""
+        ...
+
+    def put_revocation(self, revocation: Revocation) -> None:
+        """Store `revocation`, in place of the one about its subject."""
         ...
 
     def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:

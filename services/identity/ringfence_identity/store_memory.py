@@ -6,7 +6,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
 
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Sponsor
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
 
 SPONSORS: MemoryTable[str, Sponsor] = MemoryTable("sponsors")
@@ -15,6 +15,7 @@ CERTIFICATES: MemoryTable[tuple[str, int], str] = MemoryTable("certificates")
 REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
 DID_LOG: MemoryTable[tuple[str, int], str] = MemoryTable("did_log")
 SPENT: MemoryTable[tuple[str, str], Instant] = MemoryTable("spent")
+REVOCATIONS: MemoryTable[tuple[str, str, str], Revocation] = MemoryTable("revocations")
 SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
 
 
@@ -96,6 +97,11 @@ class MemoryIdentityTx(MemoryTx):
             del known[key]
         return len(old)
 
+    def put_revocation(self, revocation: Revocation) -> None:
+        """See `IdentityTx`."""
+        key = (revocation.environment, revocation.kind.value, revocation.subject)
+        self.rows.table(REVOCATIONS)[key] = revocation
+
     def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
         """See `IdentityTx`."""
         return self.rows.table(SIGNALS).get((environment, signal_id))
@@ -138,4 +144,5 @@ def _load(rows: MemoryRows) -> Loaded:
     return Loaded(
         identities=tuple(identity for _, identity in sorted(rows.table(IDENTITIES).items())),
         sponsors=tuple(sponsor for _, sponsor in sorted(rows.table(SPONSORS).items())),
+        revocations=tuple(revocation for _, revocation in sorted(rows.table(REVOCATIONS).items())),
     )

@@ -9,9 +9,18 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.sql import Database, SqlTx
 
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Sponsor
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
-from ringfence_identity.tables import certificates, did_log, identities, registrars, signals, spent, sponsors
+from ringfence_identity.tables import (
+    certificates,
+    did_log,
+    identities,
+    registrars,
+    revocations,
+    signals,
+    spent,
+    sponsors,
+)
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
@@ -103,6 +112,19 @@ class SqlIdentityTx(SqlTx):
         forgotten = self.connection.execute(sa.delete(spent).where(sa.tuple_(spent.c.purpose, spent.c.key).in_(old)))
         return forgotten.rowcount
 
+    def put_revocation(self, revocation: Revocation) -> None:
+        """See `IdentityTx`."""
+        key = {
+            "environment": revocation.environment,
+            "kind": revocation.kind.value,
+            "subject": revocation.subject,
+        }
+        row = {"forget_at": revocation.forget_at, "record": records.encode(revocation)}
+        same = sa.and_(*(revocations.c[column] == value for column, value in key.items()))
+        updated = self.connection.execute(sa.update(revocations).where(same).values(row))
+        if updated.rowcount == 0:
+            self.connection.execute(sa.insert(revocations).values(**key, **row))
+
     def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
         """See `IdentityTx`."""
         query = sa.select(signals.c.record).where(
@@ -156,7 +178,10 @@ class SqlIdentityStore:
 def _load(connection: sa.Connection) -> Loaded:
     every_identity = connection.scalars(sa.select(identities.c.record).order_by(identities.c.did))
     every_sponsor = connection.scalars(sa.select(sponsors.c.record).order_by(sponsors.c.name))
+    in_order = (revocations.c.environment, revocations.c.kind, revocations.c.subject)
+    every_revocation = connection.scalars(sa.select(revocations.c.record).order_by(*in_order))
     return Loaded(
         identities=tuple(records.decode(record, AgentIdentity) for record in every_identity),
         sponsors=tuple(records.decode(record, Sponsor) for record in every_sponsor),
+        revocations=tuple(records.decode(record, Revocation) for record in every_revocation),
     )

@@ -62,6 +62,17 @@ spent = sa.Table(
     sa.Index("spent_by_until", "until"),
 )
 
+revocations = sa.Table(
+    "revocations",
+    metadata,
+    sa.Column("environment", TEXT, primary_key=True),
+    sa.Column("kind", TEXT, primary_key=True),
+    sa.Column("subject", TEXT, primary_key=True),
+    # NULL when it is remembered for ever.
+    sa.Column("forget_at", INTEGER),
+    sa.Column("record", BYTES, nullable=False),
+)
+
 signals = sa.Table(
     "signals",
     metadata,

@@ -93,7 +93,41 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_KEY_ALREADY_USED: _ErrorReason.ValueType  # 116
     """ALREADY_EXISTS. The public key already belongs to another agent. One key, one agent."""
     ERROR_REASON_AGENT_SUSPENDED: _ErrorReason.ValueType  # 117
-    """FAILED_PRECONDITION. The agent's identity is suspended after a confirmed incident."""
+    """FAILED_PRECONDITION. The agent's identity is suspended."""
+    ERROR_REASON_AGENT_NOT_SUSPENDED: _ErrorReason.ValueType  # 118
+    """FAILED_PRECONDITION. The identity is in good standing, so there is nothing to reinstate."""
+    ERROR_REASON_NEW_KEY_REQUIRED: _ErrorReason.ValueType  # 119
+    """FAILED_PRECONDITION. The key is in other hands; reinstate the identity with a new one."""
+    ERROR_REASON_DID_METHOD_FIXED: _ErrorReason.ValueType  # 120
+    """FAILED_PRECONDITION. A did:key is its key: there is no other. Enrol a new agent."""
+    ERROR_REASON_DID_VERSION_MISMATCH: _ErrorReason.ValueType  # 121
+    """ABORTED. The DID has another version now, in metadata `current_version`. Sign again over that one."""
+    ERROR_REASON_DID_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 122
+    """NOT_FOUND. The DID has no such version, or none that early."""
+    ERROR_REASON_SPONSOR_OFFBOARDED: _ErrorReason.ValueType  # 123
+    """FAILED_PRECONDITION. The sponsor does not answer for agents any more. Name another."""
+    ERROR_REASON_BIRTH_CERTIFICATE_NOT_FOUND: _ErrorReason.ValueType  # 124
+    """NOT_FOUND. The agent has no birth certificate with this serial."""
+    ERROR_REASON_STATUS_LIST_NOT_FOUND: _ErrorReason.ValueType  # 125
+    """NOT_FOUND. The environment has no status list with this number."""
+    ERROR_REASON_ISSUER_KEY_NOT_FOUND: _ErrorReason.ValueType  # 126
+    """NOT_FOUND. The environment has no issuer key with this thumbprint."""
+    ERROR_REASON_DELEGATION_INVALID: _ErrorReason.ValueType  # 127
+    """PERMISSION_DENIED. The chain breaks a rule: metadata `rule` names it, `link` the grant, counted from 1."""
+    ERROR_REASON_DELEGATION_REVOKED: _ErrorReason.ValueType  # 128
+    """PERMISSION_DENIED. A grant of the chain, in metadata `delegation`, was revoked, and with it all below."""
+    ERROR_REASON_DELEGATION_NOT_FOUND: _ErrorReason.ValueType  # 129
+    """NOT_FOUND. Identity has not seen a grant of this name. Present its chain."""
+    ERROR_REASON_DELEGATION_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 130
+    """RESOURCE_EXHAUSTED. Less is left of a link's budget than was asked for: metadata `delegation`, `member` and `left`."""
+    ERROR_REASON_RING_NOT_EARNED: _ErrorReason.ValueType  # 131
+    """FAILED_PRECONDITION. The agent has not earned ring 0; metadata `unmet` says what is missing."""
+    ERROR_REASON_ELEVATION_NOT_FOUND: _ErrorReason.ValueType  # 132
+    """NOT_FOUND. There is no elevation grant of this name."""
+    ERROR_REASON_LOG_ENTRY_NOT_FOUND: _ErrorReason.ValueType  # 133
+    """NOT_FOUND. The log has no entry at this place."""
+    ERROR_REASON_TREE_SIZE_OUT_OF_RANGE: _ErrorReason.ValueType  # 134
+    """OUT_OF_RANGE. The tree size is larger than the log, or smaller than what it is to prove."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -172,5 +206,39 @@ ERROR_REASON_DID_NOT_FOUND: ErrorReason.ValueType  # 115
 ERROR_REASON_KEY_ALREADY_USED: ErrorReason.ValueType  # 116
 """ALREADY_EXISTS. The public key already belongs to another agent. One key, one agent."""
 ERROR_REASON_AGENT_SUSPENDED: ErrorReason.ValueType  # 117
-"""FAILED_PRECONDITION. The agent's identity is suspended after a confirmed incident."""
+"""FAILED_PRECONDITION. The agent's identity is suspended."""
+ERROR_REASON_AGENT_NOT_SUSPENDED: ErrorReason.ValueType  # 118
+"""FAILED_PRECONDITION. The identity is in good standing, so there is nothing to reinstate."""
+ERROR_REASON_NEW_KEY_REQUIRED: ErrorReason.ValueType  # 119
+"""FAILED_PRECONDITION. The key is in other hands; reinstate the identity with a new one."""
+ERROR_REASON_DID_METHOD_FIXED: ErrorReason.ValueType  # 120
+"""FAILED_PRECONDITION. A did:key is its key: there is no other. Enrol a new agent."""
+ERROR_REASON_DID_VERSION_MISMATCH: ErrorReason.ValueType  # 121
+"""ABORTED. The DID has another version now, in metadata `current_version`. Sign again over that one."""
+ERROR_REASON_DID_VERSION_NOT_FOUND: ErrorReason.ValueType  # 122
+"""NOT_FOUND. The DID has no such version, or none that early."""
+ERROR_REASON_SPONSOR_OFFBOARDED: ErrorReason.ValueType  # 123
+"""FAILED_PRECONDITION. The sponsor does not answer for agents any more. Name another."""
+ERROR_REASON_BIRTH_CERTIFICATE_NOT_FOUND: ErrorReason.ValueType  # 124
+"""NOT_FOUND. The agent has no birth certificate with this serial."""
+ERROR_REASON_STATUS_LIST_NOT_FOUND: ErrorReason.ValueType  # 125
+"""NOT_FOUND. The environment has no status list with this number."""
+ERROR_REASON_ISSUER_KEY_NOT_FOUND: ErrorReason.ValueType  # 126
+"""NOT_FOUND. The environment has no issuer key with this thumbprint."""
+ERROR_REASON_DELEGATION_INVALID: ErrorReason.ValueType  # 127
+"""PERMISSION_DENIED. The chain breaks a rule: metadata `rule` names it, `link` the grant, counted from 1."""
+ERROR_REASON_DELEGATION_REVOKED: ErrorReason.ValueType  # 128
+"""PERMISSION_DENIED. A grant of the chain, in metadata `delegation`, was revoked, and with it all below."""
+ERROR_REASON_DELEGATION_NOT_FOUND: ErrorReason.ValueType  # 129
+"""NOT_FOUND. Identity has not seen a grant of this name. Present its chain."""
+ERROR_REASON_DELEGATION_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 130
+"""RESOURCE_EXHAUSTED. Less is left of a link's budget than was asked for: metadata `delegation`, `member` and `left`."""
+ERROR_REASON_RING_NOT_EARNED: ErrorReason.ValueType  # 131
+"""FAILED_PRECONDITION. The agent has not earned ring 0; metadata `unmet` says what is missing."""
+ERROR_REASON_ELEVATION_NOT_FOUND: ErrorReason.ValueType  # 132
+"""NOT_FOUND. There is no elevation grant of this name."""
+ERROR_REASON_LOG_ENTRY_NOT_FOUND: ErrorReason.ValueType  # 133
+"""NOT_FOUND. The log has no entry at this place."""
+ERROR_REASON_TREE_SIZE_OUT_OF_RANGE: ErrorReason.ValueType  # 134
+"""OUT_OF_RANGE. The tree size is larger than the log, or smaller than what it is to prove."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

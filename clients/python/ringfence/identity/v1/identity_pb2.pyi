@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -34,7 +35,7 @@ class _IdentityStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Identi
     IDENTITY_STATUS_REVOKED: _IdentityStatus.ValueType  # 2
     """Revoked for good."""
     IDENTITY_STATUS_SUSPENDED: _IdentityStatus.ValueType  # 3
-    """Suspended after a confirmed incident: no tokens are issued, every pdp denies it."""
+    """Suspended: no tokens are issued, every pdp denies it."""
 
 class IdentityStatus(_IdentityStatus, metaclass=_IdentityStatusEnumTypeWrapper):
     """Whether an identity may be used."""
@@ -46,8 +47,88 @@ IDENTITY_STATUS_ACTIVE: IdentityStatus.ValueType  # 1
 IDENTITY_STATUS_REVOKED: IdentityStatus.ValueType  # 2
 """Revoked for good."""
 IDENTITY_STATUS_SUSPENDED: IdentityStatus.ValueType  # 3
-"""Suspended after a confirmed incident: no tokens are issued, every pdp denies it."""
+"""Suspended: no tokens are issued, every pdp denies it."""
 Global___IdentityStatus: _TypeAlias = IdentityStatus  # noqa: Y015
+
+class _SuspensionCause:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SuspensionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuspensionCause.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUSPENSION_CAUSE_UNSPECIFIED: _SuspensionCause.ValueType  # 0
+    """It is not."""
+    SUSPENSION_CAUSE_OPERATOR: _SuspensionCause.ValueType  # 1
+    """A person suspended it."""
+    SUSPENSION_CAUSE_INCIDENT: _SuspensionCause.ValueType  # 2
+    """An incident was confirmed."""
+    SUSPENSION_CAUSE_COMPROMISE: _SuspensionCause.ValueType  # 3
+    """Its key is in other hands."""
+    SUSPENSION_CAUSE_SPONSOR_GONE: _SuspensionCause.ValueType  # 4
+    """Nobody answers for it any more."""
+
+class SuspensionCause(_SuspensionCause, metaclass=_SuspensionCauseEnumTypeWrapper):
+    """Why an identity is suspended."""
+
+SUSPENSION_CAUSE_UNSPECIFIED: SuspensionCause.ValueType  # 0
+"""It is not."""
+SUSPENSION_CAUSE_OPERATOR: SuspensionCause.ValueType  # 1
+"""A person suspended it."""
+SUSPENSION_CAUSE_INCIDENT: SuspensionCause.ValueType  # 2
+"""An incident was confirmed."""
+SUSPENSION_CAUSE_COMPROMISE: SuspensionCause.ValueType  # 3
+"""Its key is in other hands."""
+SUSPENSION_CAUSE_SPONSOR_GONE: SuspensionCause.ValueType  # 4
+"""Nobody answers for it any more."""
+Global___SuspensionCause: _TypeAlias = SuspensionCause  # noqa: Y015
+
+class _DidMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DidMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DidMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DID_METHOD_UNSPECIFIED: _DidMethod.ValueType  # 0
+    """The same as WEBVH."""
+    DID_METHOD_WEBVH: _DidMethod.ValueType  # 1
+    """did:webvh 1.0: with a history; keys can be rotated."""
+    DID_METHOD_KEY: _DidMethod.ValueType  # 2
+    """did:key: the key is the DID. For ephemeral agents: it cannot be rotated and ends by itself after at most 24 h."""
+
+class DidMethod(_DidMethod, metaclass=_DidMethodEnumTypeWrapper):
+    """How an agent's DID is made."""
+
+DID_METHOD_UNSPECIFIED: DidMethod.ValueType  # 0
+"""The same as WEBVH."""
+DID_METHOD_WEBVH: DidMethod.ValueType  # 1
+"""did:webvh 1.0: with a history; keys can be rotated."""
+DID_METHOD_KEY: DidMethod.ValueType  # 2
+"""did:key: the key is the DID. For ephemeral agents: it cannot be rotated and ends by itself after at most 24 h."""
+Global___DidMethod: _TypeAlias = DidMethod  # noqa: Y015
+
+class _OffboardPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OffboardPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OffboardPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OFFBOARD_POLICY_UNSPECIFIED: _OffboardPolicy.ValueType  # 0
+    """The same as HAND_OVER."""
+    OFFBOARD_POLICY_HAND_OVER: _OffboardPolicy.ValueType  # 1
+    """Each goes to its backup sponsor; one without is suspended."""
+    OFFBOARD_POLICY_SUSPEND: _OffboardPolicy.ValueType  # 2
+    """All are suspended."""
+
+class OffboardPolicy(_OffboardPolicy, metaclass=_OffboardPolicyEnumTypeWrapper):
+    """What becomes of a sponsor's agents."""
+
+OFFBOARD_POLICY_UNSPECIFIED: OffboardPolicy.ValueType  # 0
+"""The same as HAND_OVER."""
+OFFBOARD_POLICY_HAND_OVER: OffboardPolicy.ValueType  # 1
+"""Each goes to its backup sponsor; one without is suspended."""
+OFFBOARD_POLICY_SUSPEND: OffboardPolicy.ValueType  # 2
+"""All are suspended."""
+Global___OffboardPolicy: _TypeAlias = OffboardPolicy  # noqa: Y015
 
 class _WatchEventType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -95,6 +176,7 @@ class Sponsor(_message.Message):
     VERIFIED_BY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    OFFBOARD_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`sponsors/{sponsor}`."""
     display_name: _builtins.str
@@ -113,6 +195,10 @@ class Sponsor(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When they were registered."""
 
+    @_builtins.property
+    def offboard_time(self) -> _timestamp_pb2.Timestamp:
+        """When they were taken out of answering for agents; unset while they do."""
+
     def __init__(
         self,
         *,
@@ -124,10 +210,11 @@ class Sponsor(_message.Message):
         verified_by: _builtins.str = ...,
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        offboard_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "offboard_time", b"offboard_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "name", b"name", "oidc_issuer", b"oidc_issuer", "oidc_subject", b"oidc_subject", "verified_by", b"verified_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "name", b"name", "offboard_time", b"offboard_time", "oidc_issuer", b"oidc_issuer", "oidc_subject", b"oidc_subject", "verified_by", b"verified_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,6 +441,11 @@ class AgentIdentity(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    SUSPENSION_CAUSE_FIELD_NUMBER: _builtins.int
+    SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
+    SUSPEND_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    BIRTH_CERTIFICATE_SERIAL_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """`namespaces/{namespace}/agents/{agent}`, as in the registry."""
     environment: _builtins.str
@@ -374,6 +466,12 @@ class AgentIdentity(_message.Message):
     """Why it was revoked; empty while active."""
     etag: _builtins.str
     """Strong etag, quoted."""
+    suspension_cause: Global___SuspensionCause.ValueType
+    """Why it is suspended; unspecified while it is not."""
+    suspension_reason: _builtins.str
+    """Why, in words."""
+    birth_certificate_serial: _builtins.int
+    """Serial of its birth certificate, from 1."""
     @_builtins.property
     def birth_certificate(self) -> Global___BirthCertificateContent:
         """What its birth certificate says."""
@@ -394,6 +492,14 @@ class AgentIdentity(_message.Message):
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
         """When it was revoked; unset while active."""
 
+    @_builtins.property
+    def suspend_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was suspended; unset while it is not."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself; set for did:key only."""
+
     def __init__(
         self,
         *,
@@ -412,10 +518,15 @@ class AgentIdentity(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         revoke_time: _timestamp_pb2.Timestamp | None = ...,
+        suspension_cause: Global___SuspensionCause.ValueType = ...,
+        suspension_reason: _builtins.str = ...,
+        suspend_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        birth_certificate_serial: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["birth_certificate", b"birth_certificate", "create_time", b"create_time", "revoke_time", b"revoke_time", "trust_state", b"trust_state", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["birth_certificate", b"birth_certificate", "create_time", b"create_time", "expire_time", b"expire_time", "revoke_time", b"revoke_time", "suspend_time", b"suspend_time", "trust_state", b"trust_state", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "birth_certificate", b"birth_certificate", "birth_certificate_hash", b"birth_certificate_hash", "create_time", b"create_time", "did", b"did", "did_version_id", b"did_version_id", "environment", b"environment", "etag", b"etag", "public_key_multibase", b"public_key_multibase", "revocation_epoch", b"revocation_epoch", "revocation_reason", b"revocation_reason", "revoke_time", b"revoke_time", "status", b"status", "trust_state", b"trust_state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "birth_certificate", b"birth_certificate", "birth_certificate_hash", b"birth_certificate_hash", "birth_certificate_serial", b"birth_certificate_serial", "create_time", b"create_time", "did", b"did", "did_version_id", b"did_version_id", "environment", b"environment", "etag", b"etag", "expire_time", b"expire_time", "public_key_multibase", b"public_key_multibase", "revocation_epoch", b"revocation_epoch", "revocation_reason", b"revocation_reason", "revoke_time", b"revoke_time", "status", b"status", "suspend_time", b"suspend_time", "suspension_cause", b"suspension_cause", "suspension_reason", b"suspension_reason", "trust_state", b"trust_state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -488,6 +599,8 @@ class BeginRegistrationRequest(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     SPONSOR_FIELD_NUMBER: _builtins.int
     BIRTH_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    DID_METHOD_FIELD_NUMBER: _builtins.int
+    LIFETIME_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`namespaces/{namespace}`."""
     agent_id: _builtins.str
@@ -496,9 +609,15 @@ class BeginRegistrationRequest(_message.Message):
     """The environment to enrol in."""
     sponsor: _builtins.str
     """`sponsors/{sponsor}` who answers for the agent."""
+    did_method: Global___DidMethod.ValueType
+    """How the DID shall be made; part of the challenge."""
     @_builtins.property
     def birth_certificate(self) -> Global___BirthCertificateContent:
         """When given, it is checked and the answer carries `signing_input`, so that a shell and openssl can enrol."""
+
+    @_builtins.property
+    def lifetime(self) -> _duration_pb2.Duration:
+        """How long a did:key identity shall last, 1 min to 24 h; unset means 24 h. Not allowed with did:webvh."""
 
     def __init__(
         self,
@@ -508,10 +627,12 @@ class BeginRegistrationRequest(_message.Message):
         environment: _builtins.str = ...,
         sponsor: _builtins.str = ...,
         birth_certificate: Global___BirthCertificateContent | None = ...,
+        did_method: Global___DidMethod.ValueType = ...,
+        lifetime: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["birth_certificate", b"birth_certificate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["birth_certificate", b"birth_certificate", "lifetime", b"lifetime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "birth_certificate", b"birth_certificate", "environment", b"environment", "parent", b"parent", "sponsor", b"sponsor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "birth_certificate", b"birth_certificate", "did_method", b"did_method", "environment", b"environment", "lifetime", b"lifetime", "parent", b"parent", "sponsor", b"sponsor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -674,14 +795,300 @@ class GetAgentIdentityResponse(_message.Message):
 Global___GetAgentIdentityResponse: _TypeAlias = GetAgentIdentityResponse  # noqa: Y015
 
 @_typing.final
+class ListAgentIdentitiesRequest(_message.Message):
+    """Request of ListAgentIdentities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    SPONSOR_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`namespaces/{namespace}`; empty means all the caller may see."""
+    environment: _builtins.str
+    """Only this environment; empty means all."""
+    status: Global___IdentityStatus.ValueType
+    """Only this status; unspecified means every status."""
+    sponsor: _builtins.str
+    """Only agents this sponsor answers for, `sponsors/{sponsor}`."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        status: Global___IdentityStatus.ValueType = ...,
+        sponsor: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "sponsor", b"sponsor", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentIdentitiesRequest: _TypeAlias = ListAgentIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class ListAgentIdentitiesResponse(_message.Message):
+    """Response of ListAgentIdentities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty when this was the last page."""
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentIdentity]:
+        """By agent name, then environment."""
+
+    def __init__(
+        self,
+        *,
+        identities: _abc.Iterable[Global___AgentIdentity] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentIdentitiesResponse: _TypeAlias = ListAgentIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class GetSponsorRequest(_message.Message):
+    """Request of GetSponsor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sponsors/{sponsor}`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSponsorRequest: _TypeAlias = GetSponsorRequest  # noqa: Y015
+
+@_typing.final
+class GetSponsorResponse(_message.Message):
+    """Response of GetSponsor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPONSOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sponsor(self) -> Global___Sponsor:
+        """The sponsor."""
+
+    def __init__(
+        self,
+        *,
+        sponsor: Global___Sponsor | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sponsor", b"sponsor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sponsor", b"sponsor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSponsorResponse: _TypeAlias = GetSponsorResponse  # noqa: Y015
+
+@_typing.final
+class ListSponsorsRequest(_message.Message):
+    """Request of ListSponsors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHOW_OFFBOARDED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    show_offboarded: _builtins.bool
+    """Also those who are off-boarded."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        show_offboarded: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "show_offboarded", b"show_offboarded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSponsorsRequest: _TypeAlias = ListSponsorsRequest  # noqa: Y015
+
+@_typing.final
+class ListSponsorsResponse(_message.Message):
+    """Response of ListSponsors."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPONSORS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty when this was the last page."""
+    @_builtins.property
+    def sponsors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sponsor]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        sponsors: _abc.Iterable[Global___Sponsor] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sponsors", b"sponsors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSponsorsResponse: _TypeAlias = ListSponsorsResponse  # noqa: Y015
+
+@_typing.final
+class OffboardSponsorRequest(_message.Message):
+    """Request of OffboardSponsor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    NEW_BACKUP_SPONSOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`sponsors/{sponsor}`."""
+    policy: Global___OffboardPolicy.ValueType
+    """What becomes of their agents."""
+    new_backup_sponsor: _builtins.str
+    """Who becomes the backup sponsor of agents that are handed over; another person. Needed to hand any over: an agent
+    always has two. Agents whose backup this sponsor was get it as well.
+    """
+    reason: _builtins.str
+    """Why. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The etag the decision is based on; empty takes whatever is there."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        policy: Global___OffboardPolicy.ValueType = ...,
+        new_backup_sponsor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "new_backup_sponsor", b"new_backup_sponsor", "policy", b"policy", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OffboardSponsorRequest: _TypeAlias = OffboardSponsorRequest  # noqa: Y015
+
+@_typing.final
+class OffboardSponsorResponse(_message.Message):
+    """Response of OffboardSponsor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPONSOR_FIELD_NUMBER: _builtins.int
+    HANDED_OVER_FIELD_NUMBER: _builtins.int
+    SUSPENDED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sponsor(self) -> Global___Sponsor:
+        """The sponsor."""
+
+    @_builtins.property
+    def handed_over(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """DIDs of agents that were handed over, with a new birth certificate."""
+
+    @_builtins.property
+    def suspended(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """DIDs of agents that were suspended."""
+
+    def __init__(
+        self,
+        *,
+        sponsor: Global___Sponsor | None = ...,
+        handed_over: _abc.Iterable[_builtins.str] | None = ...,
+        suspended: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sponsor", b"sponsor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["handed_over", b"handed_over", "sponsor", b"sponsor", "suspended", b"suspended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OffboardSponsorResponse: _TypeAlias = OffboardSponsorResponse  # noqa: Y015
+
+@_typing.final
 class ResolveDidRequest(_message.Message):
     """Request of ResolveDid."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DID_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    VERSION_TIME_FIELD_NUMBER: _builtins.int
     did: _builtins.str
     """A `did:webvh` of this server, its `did:web` alias, or any Ed25519 `did:key`."""
+    version_id: _builtins.str
+    """This version, e.g. `1-Qm…`; at most one of the two."""
+    @_builtins.property
+    def version_time(self) -> _timestamp_pb2.Timestamp:
+        """The version in force at this moment."""
+
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        version_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version_time", b"version_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "version_id", b"version_id", "version_time", b"version_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveDidRequest: _TypeAlias = ResolveDidRequest  # noqa: Y015
+
+@_typing.final
+class GetDidLogRequest(_message.Message):
+    """Request of GetDidLog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """A `did:webvh` of this server."""
     def __init__(
         self,
         *,
@@ -693,7 +1100,29 @@ class ResolveDidRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ResolveDidRequest: _TypeAlias = ResolveDidRequest  # noqa: Y015
+Global___GetDidLogRequest: _TypeAlias = GetDidLogRequest  # noqa: Y015
+
+@_typing.final
+class GetDidLogResponse(_message.Message):
+    """Response of GetDidLog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOG_FIELD_NUMBER: _builtins.int
+    log: _builtins.bytes
+    """`did.jsonl`: one entry a line, oldest first."""
+    def __init__(
+        self,
+        *,
+        log: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log", b"log"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDidLogResponse: _TypeAlias = GetDidLogResponse  # noqa: Y015
 
 @_typing.final
 class ResolveDidResponse(_message.Message):
@@ -735,12 +1164,20 @@ class DidDocumentMetadata(_message.Message):
     DEACTIVATED_FIELD_NUMBER: _builtins.int
     CANONICAL_ID_FIELD_NUMBER: _builtins.int
     EQUIVALENT_ID_FIELD_NUMBER: _builtins.int
+    NEXT_VERSION_ID_FIELD_NUMBER: _builtins.int
+    NEXT_UPDATE_FIELD_NUMBER: _builtins.int
+    VERSION_TIME_FIELD_NUMBER: _builtins.int
+    SCID_FIELD_NUMBER: _builtins.int
     version_id: _builtins.str
     """E.g. `1-Qm…`."""
     deactivated: _builtins.bool
     """Whether the DID is out of use for good."""
     canonical_id: _builtins.str
     """The DID to store: the `did:webvh` form."""
+    next_version_id: _builtins.str
+    """The version after this one; empty when this is the newest."""
+    scid: _builtins.str
+    """The self-certifying identifier of a did:webvh."""
     @_builtins.property
     def created(self) -> _timestamp_pb2.Timestamp:
         """When the first version was made."""
@@ -753,6 +1190,14 @@ class DidDocumentMetadata(_message.Message):
     def equivalent_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other DIDs of the same subject: the `did:web` alias."""
 
+    @_builtins.property
+    def next_update(self) -> _timestamp_pb2.Timestamp:
+        """When that one was made."""
+
+    @_builtins.property
+    def version_time(self) -> _timestamp_pb2.Timestamp:
+        """When this version was made."""
+
     def __init__(
         self,
         *,
@@ -762,14 +1207,314 @@ class DidDocumentMetadata(_message.Message):
         deactivated: _builtins.bool = ...,
         canonical_id: _builtins.str = ...,
         equivalent_id: _abc.Iterable[_builtins.str] | None = ...,
+        next_version_id: _builtins.str = ...,
+        next_update: _timestamp_pb2.Timestamp | None = ...,
+        version_time: _timestamp_pb2.Timestamp | None = ...,
+        scid: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "updated", b"updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "next_update", b"next_update", "updated", b"updated", "version_time", b"version_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["canonical_id", b"canonical_id", "created", b"created", "deactivated", b"deactivated", "equivalent_id", b"equivalent_id", "updated", b"updated", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canonical_id", b"canonical_id", "created", b"created", "deactivated", b"deactivated", "equivalent_id", b"equivalent_id", "next_update", b"next_update", "next_version_id", b"next_version_id", "scid", b"scid", "updated", b"updated", "version_id", b"version_id", "version_time", b"version_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DidDocumentMetadata: _TypeAlias = DidDocumentMetadata  # noqa: Y015
+
+@_typing.final
+class RotateKeyRequest(_message.Message):
+    """Request of RotateKey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    DID_VERSION_ID_FIELD_NUMBER: _builtins.int
+    NEW_PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    OLD_KEY_PROOF_FIELD_NUMBER: _builtins.int
+    NEW_KEY_PROOF_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID whose key is replaced."""
+    did_version_id: _builtins.str
+    """The version that is replaced, e.g. `1-Qm…`: what both signatures are over."""
+    new_public_key: _builtins.bytes
+    """The new Ed25519 public key: 32 bytes."""
+    nonce: _builtins.bytes
+    """16 to 64 bytes the agent chose at random."""
+    old_key_proof: _builtins.bytes
+    """Signature by the key in force, 64 bytes."""
+    new_key_proof: _builtins.bytes
+    """Signature by the new key over the same message, 64 bytes."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        did_version_id: _builtins.str = ...,
+        new_public_key: _builtins.bytes = ...,
+        nonce: _builtins.bytes = ...,
+        old_key_proof: _builtins.bytes = ...,
+        new_key_proof: _builtins.bytes = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "did_version_id", b"did_version_id", "new_key_proof", b"new_key_proof", "new_public_key", b"new_public_key", "nonce", b"nonce", "old_key_proof", b"old_key_proof", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateKeyRequest: _TypeAlias = RotateKeyRequest  # noqa: Y015
+
+@_typing.final
+class RotateKeyResponse(_message.Message):
+    """Response of RotateKey."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identity(self) -> Global___AgentIdentity:
+        """The identity with its new key."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___AgentIdentity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateKeyResponse: _TypeAlias = RotateKeyResponse  # noqa: Y015
+
+@_typing.final
+class ReplacementKey(_message.Message):
+    """A key that takes the place of another without that one's help."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    NONCE_FIELD_NUMBER: _builtins.int
+    DID_VERSION_ID_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    public_key: _builtins.bytes
+    """The new Ed25519 public key: 32 bytes."""
+    nonce: _builtins.bytes
+    """16 to 64 bytes the agent chose at random."""
+    did_version_id: _builtins.str
+    """The version of the DID that is replaced."""
+    proof: _builtins.bytes
+    """Signature by the new key over the message of RotateKey, 64 bytes."""
+    def __init__(
+        self,
+        *,
+        public_key: _builtins.bytes = ...,
+        nonce: _builtins.bytes = ...,
+        did_version_id: _builtins.str = ...,
+        proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did_version_id", b"did_version_id", "nonce", b"nonce", "proof", b"proof", "public_key", b"public_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplacementKey: _TypeAlias = ReplacementKey  # noqa: Y015
+
+@_typing.final
+class ReportCompromiseRequest(_message.Message):
+    """Request of ReportCompromise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    COMPROMISED_SINCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID."""
+    reason: _builtins.str
+    """What is known, for the log. 1 to 500 bytes."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def compromised_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when nothing signed by the key of now counts; not after now. Unset means since the key came into force."""
+
+    @_builtins.property
+    def replacement(self) -> Global___ReplacementKey:
+        """The key to go on with; without it the identity is suspended until it is reinstated with one."""
+
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        compromised_since: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        replacement: Global___ReplacementKey | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "replacement", b"replacement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compromised_since", b"compromised_since", "did", b"did", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportCompromiseRequest: _TypeAlias = ReportCompromiseRequest  # noqa: Y015
+
+@_typing.final
+class ReportCompromiseResponse(_message.Message):
+    """Response of ReportCompromise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    DELEGATIONS_REVOKED_FIELD_NUMBER: _builtins.int
+    delegations_revoked: _builtins.int
+    """How many delegation grants ended with the key."""
+    @_builtins.property
+    def identity(self) -> Global___AgentIdentity:
+        """The identity afterwards."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___AgentIdentity | None = ...,
+        delegations_revoked: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delegations_revoked", b"delegations_revoked", "identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportCompromiseResponse: _TypeAlias = ReportCompromiseResponse  # noqa: Y015
+
+@_typing.final
+class SuspendRequest(_message.Message):
+    """Request of Suspend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID."""
+    reason: _builtins.str
+    """Why, for the log and for whoever is denied. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The etag the decision is based on; empty suspends whatever is there."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "etag", b"etag", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendRequest: _TypeAlias = SuspendRequest  # noqa: Y015
+
+@_typing.final
+class SuspendResponse(_message.Message):
+    """Response of Suspend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identity(self) -> Global___AgentIdentity:
+        """The identity, suspended."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___AgentIdentity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendResponse: _TypeAlias = SuspendResponse  # noqa: Y015
+
+@_typing.final
+class ReinstateRequest(_message.Message):
+    """Request of Reinstate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID."""
+    reason: _builtins.str
+    """What was found and done. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The etag the decision is based on; empty reinstates whatever is there."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def replacement(self) -> Global___ReplacementKey:
+        """Needed after a compromise."""
+
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        replacement: Global___ReplacementKey | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replacement", b"replacement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "etag", b"etag", "reason", b"reason", "replacement", b"replacement", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinstateRequest: _TypeAlias = ReinstateRequest  # noqa: Y015
+
+@_typing.final
+class ReinstateResponse(_message.Message):
+    """Response of Reinstate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identity(self) -> Global___AgentIdentity:
+        """The identity, active."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___AgentIdentity | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReinstateResponse: _TypeAlias = ReinstateResponse  # noqa: Y015
 
 @_typing.final
 class RevokeRequest(_message.Message):
@@ -996,7 +1741,7 @@ class GetJwksResponse(_message.Message):
     JWKS_FIELD_NUMBER: _builtins.int
     ISSUER_FIELD_NUMBER: _builtins.int
     jwks: _builtins.bytes
-    """A JWK Set, JSON (RFC 7517); Ed25519 keys, each with `kid`, `alg` and `use`."""
+    """A JWK Set, JSON (RFC 7517); Ed25519 and P-256 keys, each with `kid`, `alg` and `use`."""
     issuer: _builtins.str
     """The `iss` of the environment's tokens."""
     def __init__(
@@ -1012,3 +1757,67 @@ class GetJwksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetJwksResponse: _TypeAlias = GetJwksResponse  # noqa: Y015
+
+@_typing.final
+class IssueBirthCertificateRequest(_message.Message):
+    """Request of IssueBirthCertificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    BIRTH_CERTIFICATE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID."""
+    etag: _builtins.str
+    """The etag the change is based on; empty replaces whatever is there."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def birth_certificate(self) -> Global___BirthCertificateContent:
+        """What the new certificate says, whole."""
+
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        birth_certificate: Global___BirthCertificateContent | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["birth_certificate", b"birth_certificate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_certificate", b"birth_certificate", "did", b"did", "etag", b"etag", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueBirthCertificateRequest: _TypeAlias = IssueBirthCertificateRequest  # noqa: Y015
+
+@_typing.final
+class IssueBirthCertificateResponse(_message.Message):
+    """Response of IssueBirthCertificate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    BIRTH_CERTIFICATE_CREDENTIAL_FIELD_NUMBER: _builtins.int
+    birth_certificate_credential: _builtins.bytes
+    """The certificate, as in CompleteRegistration."""
+    @_builtins.property
+    def identity(self) -> Global___AgentIdentity:
+        """The identity with its new certificate."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___AgentIdentity | None = ...,
+        birth_certificate_credential: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["birth_certificate_credential", b"birth_certificate_credential", "identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueBirthCertificateResponse: _TypeAlias = IssueBirthCertificateResponse  # noqa: Y015

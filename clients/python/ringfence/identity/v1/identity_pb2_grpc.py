@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from ringfence.identity.v1 import credential_pb2 as ringfence_dot_identity_dot_v1_dot_credential__pb2
 from ringfence.identity.v1 import identity_pb2 as ringfence_dot_identity_dot_v1_dot_identity__pb2
+from ringfence.identity.v1 import revocation_pb2 as ringfence_dot_identity_dot_v1_dot_revocation__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -43,6 +45,21 @@ class IdentityServiceStub:
                 request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RegisterSponsorRequest.SerializeToString,
                 response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RegisterSponsorResponse.FromString,
                 _registered_method=True)
+        self.GetSponsor = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/GetSponsor',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetSponsorRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetSponsorResponse.FromString,
+                _registered_method=True)
+        self.ListSponsors = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/ListSponsors',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListSponsorsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListSponsorsResponse.FromString,
+                _registered_method=True)
+        self.OffboardSponsor = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/OffboardSponsor',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.OffboardSponsorRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.OffboardSponsorResponse.FromString,
+                _registered_method=True)
         self.BeginRegistration = channel.unary_unary(
                 '/ringfence.identity.v1.IdentityService/BeginRegistration',
                 request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.BeginRegistrationRequest.SerializeToString,
@@ -58,10 +75,40 @@ class IdentityServiceStub:
                 request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetAgentIdentityRequest.SerializeToString,
                 response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetAgentIdentityResponse.FromString,
                 _registered_method=True)
+        self.ListAgentIdentities = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/ListAgentIdentities',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListAgentIdentitiesRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListAgentIdentitiesResponse.FromString,
+                _registered_method=True)
         self.ResolveDid = channel.unary_unary(
                 '/ringfence.identity.v1.IdentityService/ResolveDid',
                 request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ResolveDidRequest.SerializeToString,
                 response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ResolveDidResponse.FromString,
+                _registered_method=True)
+        self.GetDidLog = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/GetDidLog',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetDidLogRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetDidLogResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/RotateKey',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
+        self.ReportCompromise = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/ReportCompromise',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReportCompromiseRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReportCompromiseResponse.FromString,
+                _registered_method=True)
+        self.Suspend = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/Suspend',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.SuspendRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.SuspendResponse.FromString,
+                _registered_method=True)
+        self.Reinstate = channel.unary_unary(
+                '/ringfence.identity.v1.IdentityService/Reinstate',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReinstateRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReinstateResponse.FromString,
                 _registered_method=True)
         self.Revoke = channel.unary_unary(
                 '/ringfence.identity.v1.IdentityService/Revoke',
@@ -72,6 +119,11 @@ class IdentityServiceStub:
                 '/ringfence.identity.v1.IdentityService/WatchAgents',
                 request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.WatchAgentsRequest.SerializeToString,
                 response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.WatchAgentsResponse.FromString,
+                _registered_method=True)
+        self.WatchRevocations = channel.unary_stream(
+                '/ringfence.identity.v1.IdentityService/WatchRevocations',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.WatchRevocationsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.WatchRevocationsResponse.FromString,
                 _registered_method=True)
 
 
@@ -91,11 +143,42 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSponsor(self, request, context):
+        """Returns one sponsor.
+
+        Any authenticated caller. Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSponsors(self, request, context):
+        """Lists sponsors, by name.
+
+        Any authenticated caller but agents. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OffboardSponsor(self, request, context):
+        """Takes a person out of answering for agents, for good: in one transaction, each of their agents is handed to its
+        backup sponsor, who becomes the sponsor of a new birth certificate, or is suspended when that one is gone as well or
+        the request says so. They can neither sponsor nor waive anything any more.
+
+        Needs platform-admin.
+        Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BeginRegistration(self, request, context):
         """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
         Needs platform-admin, or namespace-owner of `parent`.
-        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, BIRTH_CERTIFICATE_INCOMPLETE,
+        EVALUATION_GATE_UNMET, QUOTA_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,8 +190,8 @@ class IdentityServiceServicer:
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
         Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
-        REQUEST_ID_REUSED.
+        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, AGENT_ALREADY_ENROLLED,
+        AGENT_REVOKED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,10 +206,77 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAgentIdentities(self, request, context):
+        """Lists identities, by agent name and environment. An owner sees its namespaces', platform-admin, auditor, approver,
+        gateway and service all; an agent is refused.
+
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResolveDid(self, request, context):
-        """Resolves a DID to its document (DID Resolution). Open to everyone: a DID document is public.
+        """Resolves a DID to its document (DID Resolution), as it is or as it was. Open to everyone: a DID document is public.
+
+        Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, DID_VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDidLog(self, request, context):
+        """Returns the whole history of a did:webvh, to be checked by whoever asks. Open to everyone.
 
         Errors: DID_INVALID, DID_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Replaces an agent's key. Both keys sign one message that the server builds itself: services/identity/README.md,
+        "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
+
+        Open: the two signatures are the authentication.
+        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+        DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportCompromise(self, request, context):
+        """Says that an agent's key is in other hands since a moment. In one transaction: tokens are void, the DID's log says
+        `compromisedSince` for the key, grants made with it since are void, the identity is suspended, or goes on with the
+        new key when one is given.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+        AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Suspend(self, request, context):
+        """Suspends an identity: no tokens, every pdp denies it, until it is reinstated.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED, ETAG_MISMATCH,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reinstate(self, request, context):
+        """Ends a suspension. One after a confirmed incident or a compromise needs platform-admin; a compromised key must be
+        replaced in the same call; an agent without a sponsor needs a new birth certificate first.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
+        KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +301,17 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchRevocations(self, request, context):
+        """Streams what may not be relied on any more: agents, grants, keys, certificates; full state first when asked for.
+
+        Any authenticated caller; an agent its own environment only.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, REVISION_COMPACTED, REVISION_IN_FUTURE,
+        WATCHER_TOO_SLOW.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -158,6 +319,21 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.RegisterSponsor,
                     request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RegisterSponsorRequest.FromString,
                     response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RegisterSponsorResponse.SerializeToString,
+            ),
+            'GetSponsor': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSponsor,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetSponsorRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetSponsorResponse.SerializeToString,
+            ),
+            'ListSponsors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSponsors,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListSponsorsRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListSponsorsResponse.SerializeToString,
+            ),
+            'OffboardSponsor': grpc.unary_unary_rpc_method_handler(
+                    servicer.OffboardSponsor,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.OffboardSponsorRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.OffboardSponsorResponse.SerializeToString,
             ),
             'BeginRegistration': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginRegistration,
@@ -174,10 +350,40 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetAgentIdentityRequest.FromString,
                     response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetAgentIdentityResponse.SerializeToString,
             ),
+            'ListAgentIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgentIdentities,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListAgentIdentitiesRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ListAgentIdentitiesResponse.SerializeToString,
+            ),
             'ResolveDid': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveDid,
                     request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ResolveDidRequest.FromString,
                     response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ResolveDidResponse.SerializeToString,
+            ),
+            'GetDidLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDidLog,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetDidLogRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetDidLogResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RotateKeyRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'ReportCompromise': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportCompromise,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReportCompromiseRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReportCompromiseResponse.SerializeToString,
+            ),
+            'Suspend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Suspend,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.SuspendRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.SuspendResponse.SerializeToString,
+            ),
+            'Reinstate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reinstate,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReinstateRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.ReinstateResponse.SerializeToString,
             ),
             'Revoke': grpc.unary_unary_rpc_method_handler(
                     servicer.Revoke,
@@ -188,6 +394,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.WatchAgents,
                     request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.WatchAgentsRequest.FromString,
                     response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.WatchAgentsResponse.SerializeToString,
+            ),
+            'WatchRevocations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRevocations,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.WatchRevocationsRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.WatchRevocationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +432,87 @@ class IdentityService:
             '/ringfence.identity.v1.IdentityService/RegisterSponsor',
             ringfence_dot_identity_dot_v1_dot_identity__pb2.RegisterSponsorRequest.SerializeToString,
             ringfence_dot_identity_dot_v1_dot_identity__pb2.RegisterSponsorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSponsor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/GetSponsor',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.GetSponsorRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.GetSponsorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSponsors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/ListSponsors',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ListSponsorsRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ListSponsorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OffboardSponsor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/OffboardSponsor',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.OffboardSponsorRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.OffboardSponsorResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -313,6 +605,33 @@ class IdentityService:
             _registered_method=True)
 
     @staticmethod
+    def ListAgentIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/ListAgentIdentities',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ListAgentIdentitiesRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ListAgentIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ResolveDid(request,
             target,
             options=(),
@@ -329,6 +648,141 @@ class IdentityService:
             '/ringfence.identity.v1.IdentityService/ResolveDid',
             ringfence_dot_identity_dot_v1_dot_identity__pb2.ResolveDidRequest.SerializeToString,
             ringfence_dot_identity_dot_v1_dot_identity__pb2.ResolveDidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDidLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/GetDidLog',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.GetDidLogRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.GetDidLogResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/RotateKey',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.RotateKeyRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportCompromise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/ReportCompromise',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ReportCompromiseRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ReportCompromiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Suspend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/Suspend',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.SuspendRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.SuspendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reinstate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/Reinstate',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ReinstateRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.ReinstateResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -393,6 +847,33 @@ class IdentityService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def WatchRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ringfence.identity.v1.IdentityService/WatchRevocations',
+            ringfence_dot_identity_dot_v1_dot_revocation__pb2.WatchRevocationsRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_revocation__pb2.WatchRevocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class CredentialServiceStub:
     """Short-lived tokens, and the keys that verify them.
@@ -413,6 +894,41 @@ class CredentialServiceStub:
                 '/ringfence.identity.v1.CredentialService/GetJwks',
                 request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetJwksRequest.SerializeToString,
                 response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetJwksResponse.FromString,
+                _registered_method=True)
+        self.IntrospectToken = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/IntrospectToken',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.IntrospectTokenRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.IntrospectTokenResponse.FromString,
+                _registered_method=True)
+        self.GetBirthCertificate = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/GetBirthCertificate',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.GetBirthCertificateRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.GetBirthCertificateResponse.FromString,
+                _registered_method=True)
+        self.IssueBirthCertificate = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/IssueBirthCertificate',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.IssueBirthCertificateRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.IssueBirthCertificateResponse.FromString,
+                _registered_method=True)
+        self.GetStatusList = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/GetStatusList',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.GetStatusListRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.GetStatusListResponse.FromString,
+                _registered_method=True)
+        self.ListIssuerKeys = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/ListIssuerKeys',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.ListIssuerKeysRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.ListIssuerKeysResponse.FromString,
+                _registered_method=True)
+        self.RotateIssuerKey = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/RotateIssuerKey',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RotateIssuerKeyRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RotateIssuerKeyResponse.FromString,
+                _registered_method=True)
+        self.RevokeIssuerKey = channel.unary_unary(
+                '/ringfence.identity.v1.CredentialService/RevokeIssuerKey',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RevokeIssuerKeyRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RevokeIssuerKeyResponse.FromString,
                 _registered_method=True)
 
 
@@ -439,6 +955,76 @@ class CredentialServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def IntrospectToken(self, request, context):
+        """Says whether an access token is good at this moment (RFC 7662). A token that is not good says nothing else.
+
+        Any authenticated caller but agents; an agent for tokens of its own. Errors: INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBirthCertificate(self, request, context):
+        """Returns the birth certificate of an agent, the newest or one before it, as it was signed. Open to everyone.
+
+        Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, BIRTH_CERTIFICATE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueBirthCertificate(self, request, context):
+        """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
+        sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
+        ceiling may only get worse in prod without a new evaluation.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
+        EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatusList(self, request, context):
+        """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIssuerKeys(self, request, context):
+        """Lists the keys that sign an environment's access tokens.
+
+        Needs platform-admin or auditor. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateIssuerKey(self, request, context):
+        """Makes the next issuer key: published at once, signing once caches have had time to learn it. Happens by itself on
+        the configured schedule.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeIssuerKey(self, request, context):
+        """Revokes an issuer key: it leaves the JWK Set, every token it signed is void on the revocation stream, and a new key
+        signs at once.
+
+        Needs platform-admin.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, ISSUER_KEY_NOT_FOUND, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CredentialServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -451,6 +1037,41 @@ def add_CredentialServiceServicer_to_server(servicer, server):
                     servicer.GetJwks,
                     request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetJwksRequest.FromString,
                     response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.GetJwksResponse.SerializeToString,
+            ),
+            'IntrospectToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.IntrospectToken,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.IntrospectTokenRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.IntrospectTokenResponse.SerializeToString,
+            ),
+            'GetBirthCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBirthCertificate,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.GetBirthCertificateRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.GetBirthCertificateResponse.SerializeToString,
+            ),
+            'IssueBirthCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueBirthCertificate,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.IssueBirthCertificateRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_identity__pb2.IssueBirthCertificateResponse.SerializeToString,
+            ),
+            'GetStatusList': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatusList,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.GetStatusListRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_revocation__pb2.GetStatusListResponse.SerializeToString,
+            ),
+            'ListIssuerKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIssuerKeys,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.ListIssuerKeysRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.ListIssuerKeysResponse.SerializeToString,
+            ),
+            'RotateIssuerKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateIssuerKey,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RotateIssuerKeyRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RotateIssuerKeyResponse.SerializeToString,
+            ),
+            'RevokeIssuerKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeIssuerKey,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RevokeIssuerKeyRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_credential__pb2.RevokeIssuerKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -508,6 +1129,195 @@ class CredentialService:
             '/ringfence.identity.v1.CredentialService/GetJwks',
             ringfence_dot_identity_dot_v1_dot_identity__pb2.GetJwksRequest.SerializeToString,
             ringfence_dot_identity_dot_v1_dot_identity__pb2.GetJwksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IntrospectToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/IntrospectToken',
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.IntrospectTokenRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.IntrospectTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBirthCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/GetBirthCertificate',
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.GetBirthCertificateRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.GetBirthCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueBirthCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/IssueBirthCertificate',
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.IssueBirthCertificateRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_identity__pb2.IssueBirthCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatusList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/GetStatusList',
+            ringfence_dot_identity_dot_v1_dot_revocation__pb2.GetStatusListRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_revocation__pb2.GetStatusListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIssuerKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/ListIssuerKeys',
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.ListIssuerKeysRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.ListIssuerKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateIssuerKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/RotateIssuerKey',
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.RotateIssuerKeyRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.RotateIssuerKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeIssuerKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.CredentialService/RevokeIssuerKey',
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.RevokeIssuerKeyRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_credential__pb2.RevokeIssuerKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

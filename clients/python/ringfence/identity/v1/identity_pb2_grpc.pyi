@@ -5,7 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ringfence.identity.v1 import credential_pb2 as _credential_pb2
 from ringfence.identity.v1 import identity_pb2 as _identity_pb2
+from ringfence.identity.v1 import revocation_pb2 as _revocation_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -42,11 +44,30 @@ class IdentityServiceStub:
 
     Needs platform-admin. Errors: INVALID_REQUEST, SPONSOR_ALREADY_EXISTS, REQUEST_ID_REUSED.
     """
+    GetSponsor: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetSponsorRequest, _identity_pb2.GetSponsorResponse]
+    """Returns one sponsor.
+
+    Any authenticated caller. Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND.
+    """
+    ListSponsors: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListSponsorsRequest, _identity_pb2.ListSponsorsResponse]
+    """Lists sponsors, by name.
+
+    Any authenticated caller but agents. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+    """
+    OffboardSponsor: _grpc.UnaryUnaryMultiCallable[_identity_pb2.OffboardSponsorRequest, _identity_pb2.OffboardSponsorResponse]
+    """Takes a person out of answering for agents, for good: in one transaction, each of their agents is handed to its
+    backup sponsor, who becomes the sponsor of a new birth certificate, or is suspended when that one is gone as well or
+    the request says so. They can neither sponsor nor waive anything any more.
+
+    Needs platform-admin.
+    Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
     BeginRegistration: _grpc.UnaryUnaryMultiCallable[_identity_pb2.BeginRegistrationRequest, _identity_pb2.BeginRegistrationResponse]
     """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
     Needs platform-admin, or namespace-owner of `parent`.
-    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, BIRTH_CERTIFICATE_INCOMPLETE,
+    EVALUATION_GATE_UNMET, QUOTA_EXCEEDED.
     """
     CompleteRegistration: _grpc.UnaryUnaryMultiCallable[_identity_pb2.CompleteRegistrationRequest, _identity_pb2.CompleteRegistrationResponse]
     """Completes an enrolment: checks the proof of possession and the birth certificate, then issues DID and certificate.
@@ -54,18 +75,61 @@ class IdentityServiceStub:
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
     Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
-    REQUEST_ID_REUSED.
+    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, AGENT_ALREADY_ENROLLED,
+    AGENT_REVOKED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
     """
     GetAgentIdentity: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetAgentIdentityRequest, _identity_pb2.GetAgentIdentityResponse]
     """Returns one identity, revoked ones included. An owner reads its namespaces', an agent itself, everyone else all.
 
     Errors: INVALID_REQUEST, DID_INVALID, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
+    ListAgentIdentities: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ListAgentIdentitiesRequest, _identity_pb2.ListAgentIdentitiesResponse]
+    """Lists identities, by agent name and environment. An owner sees its namespaces', platform-admin, auditor, approver,
+    gateway and service all; an agent is refused.
+
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+    """
     ResolveDid: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ResolveDidRequest, _identity_pb2.ResolveDidResponse]
-    """Resolves a DID to its document (DID Resolution). Open to everyone: a DID document is public.
+    """Resolves a DID to its document (DID Resolution), as it is or as it was. Open to everyone: a DID document is public.
+
+    Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, DID_VERSION_NOT_FOUND.
+    """
+    GetDidLog: _grpc.UnaryUnaryMultiCallable[_identity_pb2.GetDidLogRequest, _identity_pb2.GetDidLogResponse]
+    """Returns the whole history of a did:webvh, to be checked by whoever asks. Open to everyone.
 
     Errors: DID_INVALID, DID_NOT_FOUND.
+    """
+    RotateKey: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RotateKeyRequest, _identity_pb2.RotateKeyResponse]
+    """Replaces an agent's key. Both keys sign one message that the server builds itself: services/identity/README.md,
+    "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
+
+    Open: the two signatures are the authentication.
+    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+    DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    ReportCompromise: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ReportCompromiseRequest, _identity_pb2.ReportCompromiseResponse]
+    """Says that an agent's key is in other hands since a moment. In one transaction: tokens are void, the DID's log says
+    `compromisedSince` for the key, grants made with it since are void, the identity is suspended, or goes on with the
+    new key when one is given.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+    AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+    """
+    Suspend: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SuspendRequest, _identity_pb2.SuspendResponse]
+    """Suspends an identity: no tokens, every pdp denies it, until it is reinstated.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED, ETAG_MISMATCH,
+    REQUEST_ID_REUSED.
+    """
+    Reinstate: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ReinstateRequest, _identity_pb2.ReinstateResponse]
+    """Ends a suspension. One after a confirmed incident or a compromise needs platform-admin; a compromised key must be
+    replaced in the same call; an agent without a sponsor needs a new birth certificate first.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
+    KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     Revoke: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RevokeRequest, _identity_pb2.RevokeResponse]
     """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
@@ -77,6 +141,13 @@ class IdentityServiceStub:
     """Streams identities with status and stored trust, in revision order: none lost, none repeated, resumable.
 
     Trust decays without events: compute the score of the moment from `trust_state`.
+    """
+    WatchRevocations: _grpc.UnaryStreamMultiCallable[_revocation_pb2.WatchRevocationsRequest, _revocation_pb2.WatchRevocationsResponse]
+    """Streams what may not be relied on any more: agents, grants, keys, certificates; full state first when asked for.
+
+    Any authenticated caller; an agent its own environment only.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, REVISION_COMPACTED, REVISION_IN_FUTURE,
+    WATCHER_TOO_SLOW.
     """
 
 @_typing.type_check_only
@@ -93,11 +164,30 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Needs platform-admin. Errors: INVALID_REQUEST, SPONSOR_ALREADY_EXISTS, REQUEST_ID_REUSED.
     """
+    GetSponsor: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetSponsorRequest, _identity_pb2.GetSponsorResponse]  # type: ignore[assignment]
+    """Returns one sponsor.
+
+    Any authenticated caller. Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND.
+    """
+    ListSponsors: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListSponsorsRequest, _identity_pb2.ListSponsorsResponse]  # type: ignore[assignment]
+    """Lists sponsors, by name.
+
+    Any authenticated caller but agents. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+    """
+    OffboardSponsor: _aio.UnaryUnaryMultiCallable[_identity_pb2.OffboardSponsorRequest, _identity_pb2.OffboardSponsorResponse]  # type: ignore[assignment]
+    """Takes a person out of answering for agents, for good: in one transaction, each of their agents is handed to its
+    backup sponsor, who becomes the sponsor of a new birth certificate, or is suspended when that one is gone as well or
+    the request says so. They can neither sponsor nor waive anything any more.
+
+    Needs platform-admin.
+    Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
     BeginRegistration: _aio.UnaryUnaryMultiCallable[_identity_pb2.BeginRegistrationRequest, _identity_pb2.BeginRegistrationResponse]  # type: ignore[assignment]
     """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
     Needs platform-admin, or namespace-owner of `parent`.
-    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, BIRTH_CERTIFICATE_INCOMPLETE,
+    EVALUATION_GATE_UNMET, QUOTA_EXCEEDED.
     """
     CompleteRegistration: _aio.UnaryUnaryMultiCallable[_identity_pb2.CompleteRegistrationRequest, _identity_pb2.CompleteRegistrationResponse]  # type: ignore[assignment]
     """Completes an enrolment: checks the proof of possession and the birth certificate, then issues DID and certificate.
@@ -105,18 +195,61 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
     Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
-    REQUEST_ID_REUSED.
+    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, AGENT_ALREADY_ENROLLED,
+    AGENT_REVOKED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
     """
     GetAgentIdentity: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetAgentIdentityRequest, _identity_pb2.GetAgentIdentityResponse]  # type: ignore[assignment]
     """Returns one identity, revoked ones included. An owner reads its namespaces', an agent itself, everyone else all.
 
     Errors: INVALID_REQUEST, DID_INVALID, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
+    ListAgentIdentities: _aio.UnaryUnaryMultiCallable[_identity_pb2.ListAgentIdentitiesRequest, _identity_pb2.ListAgentIdentitiesResponse]  # type: ignore[assignment]
+    """Lists identities, by agent name and environment. An owner sees its namespaces', platform-admin, auditor, approver,
+    gateway and service all; an agent is refused.
+
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+    """
     ResolveDid: _aio.UnaryUnaryMultiCallable[_identity_pb2.ResolveDidRequest, _identity_pb2.ResolveDidResponse]  # type: ignore[assignment]
-    """Resolves a DID to its document (DID Resolution). Open to everyone: a DID document is public.
+    """Resolves a DID to its document (DID Resolution), as it is or as it was. Open to everyone: a DID document is public.
+
+    Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, DID_VERSION_NOT_FOUND.
+    """
+    GetDidLog: _aio.UnaryUnaryMultiCallable[_identity_pb2.GetDidLogRequest, _identity_pb2.GetDidLogResponse]  # type: ignore[assignment]
+    """Returns the whole history of a did:webvh, to be checked by whoever asks. Open to everyone.
 
     Errors: DID_INVALID, DID_NOT_FOUND.
+    """
+    RotateKey: _aio.UnaryUnaryMultiCallable[_identity_pb2.RotateKeyRequest, _identity_pb2.RotateKeyResponse]  # type: ignore[assignment]
+    """Replaces an agent's key. Both keys sign one message that the server builds itself: services/identity/README.md,
+    "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
+
+    Open: the two signatures are the authentication.
+    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+    DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    ReportCompromise: _aio.UnaryUnaryMultiCallable[_identity_pb2.ReportCompromiseRequest, _identity_pb2.ReportCompromiseResponse]  # type: ignore[assignment]
+    """Says that an agent's key is in other hands since a moment. In one transaction: tokens are void, the DID's log says
+    `compromisedSince` for the key, grants made with it since are void, the identity is suspended, or goes on with the
+    new key when one is given.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+    AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+    """
+    Suspend: _aio.UnaryUnaryMultiCallable[_identity_pb2.SuspendRequest, _identity_pb2.SuspendResponse]  # type: ignore[assignment]
+    """Suspends an identity: no tokens, every pdp denies it, until it is reinstated.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED, ETAG_MISMATCH,
+    REQUEST_ID_REUSED.
+    """
+    Reinstate: _aio.UnaryUnaryMultiCallable[_identity_pb2.ReinstateRequest, _identity_pb2.ReinstateResponse]  # type: ignore[assignment]
+    """Ends a suspension. One after a confirmed incident or a compromise needs platform-admin; a compromised key must be
+    replaced in the same call; an agent without a sponsor needs a new birth certificate first.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
+    KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     Revoke: _aio.UnaryUnaryMultiCallable[_identity_pb2.RevokeRequest, _identity_pb2.RevokeResponse]  # type: ignore[assignment]
     """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
@@ -128,6 +261,13 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """Streams identities with status and stored trust, in revision order: none lost, none repeated, resumable.
 
     Trust decays without events: compute the score of the moment from `trust_state`.
+    """
+    WatchRevocations: _aio.UnaryStreamMultiCallable[_revocation_pb2.WatchRevocationsRequest, _revocation_pb2.WatchRevocationsResponse]  # type: ignore[assignment]
+    """Streams what may not be relied on any more: agents, grants, keys, certificates; full state first when asked for.
+
+    Any authenticated caller; an agent its own environment only.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, REVISION_COMPACTED, REVISION_IN_FUTURE,
+    WATCHER_TOO_SLOW.
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,6 +289,42 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetSponsor(
+        self,
+        request: _identity_pb2.GetSponsorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.GetSponsorResponse, _abc.Awaitable[_identity_pb2.GetSponsorResponse]]:
+        """Returns one sponsor.
+
+        Any authenticated caller. Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSponsors(
+        self,
+        request: _identity_pb2.ListSponsorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListSponsorsResponse, _abc.Awaitable[_identity_pb2.ListSponsorsResponse]]:
+        """Lists sponsors, by name.
+
+        Any authenticated caller but agents. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def OffboardSponsor(
+        self,
+        request: _identity_pb2.OffboardSponsorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.OffboardSponsorResponse, _abc.Awaitable[_identity_pb2.OffboardSponsorResponse]]:
+        """Takes a person out of answering for agents, for good: in one transaction, each of their agents is handed to its
+        backup sponsor, who becomes the sponsor of a new birth certificate, or is suspended when that one is gone as well or
+        the request says so. They can neither sponsor nor waive anything any more.
+
+        Needs platform-admin.
+        Errors: INVALID_REQUEST, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
     def BeginRegistration(
         self,
         request: _identity_pb2.BeginRegistrationRequest,
@@ -157,7 +333,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         """Begins an enrolment: returns a challenge, valid for 120 s, and stores nothing.
 
         Needs platform-admin, or namespace-owner of `parent`.
-        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, BIRTH_CERTIFICATE_INCOMPLETE,
+        EVALUATION_GATE_UNMET, QUOTA_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -171,8 +348,8 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
         Errors: INVALID_REQUEST, CHALLENGE_INVALID, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, AGENT_ALREADY_ENROLLED, AGENT_REVOKED,
-        REQUEST_ID_REUSED.
+        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, AGENT_ALREADY_ENROLLED,
+        AGENT_REVOKED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -187,14 +364,93 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListAgentIdentities(
+        self,
+        request: _identity_pb2.ListAgentIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ListAgentIdentitiesResponse, _abc.Awaitable[_identity_pb2.ListAgentIdentitiesResponse]]:
+        """Lists identities, by agent name and environment. An owner sees its namespaces', platform-admin, auditor, approver,
+        gateway and service all; an agent is refused.
+
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
     def ResolveDid(
         self,
         request: _identity_pb2.ResolveDidRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.ResolveDidResponse, _abc.Awaitable[_identity_pb2.ResolveDidResponse]]:
-        """Resolves a DID to its document (DID Resolution). Open to everyone: a DID document is public.
+        """Resolves a DID to its document (DID Resolution), as it is or as it was. Open to everyone: a DID document is public.
+
+        Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, DID_VERSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDidLog(
+        self,
+        request: _identity_pb2.GetDidLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.GetDidLogResponse, _abc.Awaitable[_identity_pb2.GetDidLogResponse]]:
+        """Returns the whole history of a did:webvh, to be checked by whoever asks. Open to everyone.
 
         Errors: DID_INVALID, DID_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _identity_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.RotateKeyResponse, _abc.Awaitable[_identity_pb2.RotateKeyResponse]]:
+        """Replaces an agent's key. Both keys sign one message that the server builds itself: services/identity/README.md,
+        "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
+
+        Open: the two signatures are the authentication.
+        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+        DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportCompromise(
+        self,
+        request: _identity_pb2.ReportCompromiseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ReportCompromiseResponse, _abc.Awaitable[_identity_pb2.ReportCompromiseResponse]]:
+        """Says that an agent's key is in other hands since a moment. In one transaction: tokens are void, the DID's log says
+        `compromisedSince` for the key, grants made with it since are void, the identity is suspended, or goes on with the
+        new key when one is given.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+        AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def Suspend(
+        self,
+        request: _identity_pb2.SuspendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.SuspendResponse, _abc.Awaitable[_identity_pb2.SuspendResponse]]:
+        """Suspends an identity: no tokens, every pdp denies it, until it is reinstated.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED, ETAG_MISMATCH,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def Reinstate(
+        self,
+        request: _identity_pb2.ReinstateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.ReinstateResponse, _abc.Awaitable[_identity_pb2.ReinstateResponse]]:
+        """Ends a suspension. One after a confirmed incident or a compromise needs platform-admin; a compromised key must be
+        replaced in the same call; an agent without a sponsor needs a new birth certificate first.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
+        KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -220,6 +476,19 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         Trust decays without events: compute the score of the moment from `trust_state`.
         """
 
+    @_abc_1.abstractmethod
+    def WatchRevocations(
+        self,
+        request: _revocation_pb2.WatchRevocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_revocation_pb2.WatchRevocationsResponse], _abc.AsyncIterator[_revocation_pb2.WatchRevocationsResponse]]:
+        """Streams what may not be relied on any more: agents, grants, keys, certificates; full state first when asked for.
+
+        Any authenticated caller; an agent its own environment only.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, NOT_PERMITTED, REVISION_COMPACTED, REVISION_IN_FUTURE,
+        WATCHER_TOO_SLOW.
+        """
+
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class CredentialServiceStub:
@@ -240,6 +509,48 @@ class CredentialServiceStub:
 
     Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
     """
+    IntrospectToken: _grpc.UnaryUnaryMultiCallable[_credential_pb2.IntrospectTokenRequest, _credential_pb2.IntrospectTokenResponse]
+    """Says whether an access token is good at this moment (RFC 7662). A token that is not good says nothing else.
+
+    Any authenticated caller but agents; an agent for tokens of its own. Errors: INVALID_REQUEST.
+    """
+    GetBirthCertificate: _grpc.UnaryUnaryMultiCallable[_credential_pb2.GetBirthCertificateRequest, _credential_pb2.GetBirthCertificateResponse]
+    """Returns the birth certificate of an agent, the newest or one before it, as it was signed. Open to everyone.
+
+    Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, BIRTH_CERTIFICATE_NOT_FOUND.
+    """
+    IssueBirthCertificate: _grpc.UnaryUnaryMultiCallable[_identity_pb2.IssueBirthCertificateRequest, _identity_pb2.IssueBirthCertificateResponse]
+    """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
+    sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
+    ceiling may only get worse in prod without a new evaluation.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
+    EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    GetStatusList: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.GetStatusListRequest, _revocation_pb2.GetStatusListResponse]
+    """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
+    """
+    ListIssuerKeys: _grpc.UnaryUnaryMultiCallable[_credential_pb2.ListIssuerKeysRequest, _credential_pb2.ListIssuerKeysResponse]
+    """Lists the keys that sign an environment's access tokens.
+
+    Needs platform-admin or auditor. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
+    """
+    RotateIssuerKey: _grpc.UnaryUnaryMultiCallable[_credential_pb2.RotateIssuerKeyRequest, _credential_pb2.RotateIssuerKeyResponse]
+    """Makes the next issuer key: published at once, signing once caches have had time to learn it. Happens by itself on
+    the configured schedule.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, REQUEST_ID_REUSED.
+    """
+    RevokeIssuerKey: _grpc.UnaryUnaryMultiCallable[_credential_pb2.RevokeIssuerKeyRequest, _credential_pb2.RevokeIssuerKeyResponse]
+    """Revokes an issuer key: it leaves the JWK Set, every token it signed is void on the revocation stream, and a new key
+    signs at once.
+
+    Needs platform-admin.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, ISSUER_KEY_NOT_FOUND, REQUEST_ID_REUSED.
+    """
 
 @_typing.type_check_only
 class CredentialServiceAsyncStub(CredentialServiceStub):
@@ -256,6 +567,48 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     """Returns the keys that verify an environment's tokens (RFC 7517). Open to everyone.
 
     Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
+    """
+    IntrospectToken: _aio.UnaryUnaryMultiCallable[_credential_pb2.IntrospectTokenRequest, _credential_pb2.IntrospectTokenResponse]  # type: ignore[assignment]
+    """Says whether an access token is good at this moment (RFC 7662). A token that is not good says nothing else.
+
+    Any authenticated caller but agents; an agent for tokens of its own. Errors: INVALID_REQUEST.
+    """
+    GetBirthCertificate: _aio.UnaryUnaryMultiCallable[_credential_pb2.GetBirthCertificateRequest, _credential_pb2.GetBirthCertificateResponse]  # type: ignore[assignment]
+    """Returns the birth certificate of an agent, the newest or one before it, as it was signed. Open to everyone.
+
+    Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, BIRTH_CERTIFICATE_NOT_FOUND.
+    """
+    IssueBirthCertificate: _aio.UnaryUnaryMultiCallable[_identity_pb2.IssueBirthCertificateRequest, _identity_pb2.IssueBirthCertificateResponse]  # type: ignore[assignment]
+    """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
+    sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
+    ceiling may only get worse in prod without a new evaluation.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
+    EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    GetStatusList: _aio.UnaryUnaryMultiCallable[_revocation_pb2.GetStatusListRequest, _revocation_pb2.GetStatusListResponse]  # type: ignore[assignment]
+    """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
+    """
+    ListIssuerKeys: _aio.UnaryUnaryMultiCallable[_credential_pb2.ListIssuerKeysRequest, _credential_pb2.ListIssuerKeysResponse]  # type: ignore[assignment]
+    """Lists the keys that sign an environment's access tokens.
+
+    Needs platform-admin or auditor. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
+    """
+    RotateIssuerKey: _aio.UnaryUnaryMultiCallable[_credential_pb2.RotateIssuerKeyRequest, _credential_pb2.RotateIssuerKeyResponse]  # type: ignore[assignment]
+    """Makes the next issuer key: published at once, signing once caches have had time to learn it. Happens by itself on
+    the configured schedule.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, REQUEST_ID_REUSED.
+    """
+    RevokeIssuerKey: _aio.UnaryUnaryMultiCallable[_credential_pb2.RevokeIssuerKeyRequest, _credential_pb2.RevokeIssuerKeyResponse]  # type: ignore[assignment]
+    """Revokes an issuer key: it leaves the JWK Set, every token it signed is void on the revocation stream, and a new key
+    signs at once.
+
+    Needs platform-admin.
+    Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, ISSUER_KEY_NOT_FOUND, REQUEST_ID_REUSED.
     """
 
 class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -282,6 +635,90 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the keys that verify an environment's tokens (RFC 7517). Open to everyone.
 
         Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def IntrospectToken(
+        self,
+        request: _credential_pb2.IntrospectTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_pb2.IntrospectTokenResponse, _abc.Awaitable[_credential_pb2.IntrospectTokenResponse]]:
+        """Says whether an access token is good at this moment (RFC 7662). A token that is not good says nothing else.
+
+        Any authenticated caller but agents; an agent for tokens of its own. Errors: INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def GetBirthCertificate(
+        self,
+        request: _credential_pb2.GetBirthCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_pb2.GetBirthCertificateResponse, _abc.Awaitable[_credential_pb2.GetBirthCertificateResponse]]:
+        """Returns the birth certificate of an agent, the newest or one before it, as it was signed. Open to everyone.
+
+        Errors: INVALID_REQUEST, DID_INVALID, DID_NOT_FOUND, BIRTH_CERTIFICATE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def IssueBirthCertificate(
+        self,
+        request: _identity_pb2.IssueBirthCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_pb2.IssueBirthCertificateResponse, _abc.Awaitable[_identity_pb2.IssueBirthCertificateResponse]]:
+        """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
+        sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
+        ceiling may only get worse in prod without a new evaluation.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
+        EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetStatusList(
+        self,
+        request: _revocation_pb2.GetStatusListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_revocation_pb2.GetStatusListResponse, _abc.Awaitable[_revocation_pb2.GetStatusListResponse]]:
+        """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIssuerKeys(
+        self,
+        request: _credential_pb2.ListIssuerKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_pb2.ListIssuerKeysResponse, _abc.Awaitable[_credential_pb2.ListIssuerKeysResponse]]:
+        """Lists the keys that sign an environment's access tokens.
+
+        Needs platform-admin or auditor. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateIssuerKey(
+        self,
+        request: _credential_pb2.RotateIssuerKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_pb2.RotateIssuerKeyResponse, _abc.Awaitable[_credential_pb2.RotateIssuerKeyResponse]]:
+        """Makes the next issuer key: published at once, signing once caches have had time to learn it. Happens by itself on
+        the configured schedule.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeIssuerKey(
+        self,
+        request: _credential_pb2.RevokeIssuerKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_pb2.RevokeIssuerKeyResponse, _abc.Awaitable[_credential_pb2.RevokeIssuerKeyResponse]]:
+        """Revokes an issuer key: it leaves the JWK Set, every token it signed is void on the revocation stream, and a new key
+        signs at once.
+
+        Needs platform-admin.
+        Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, ISSUER_KEY_NOT_FOUND, REQUEST_ID_REUSED.
         """
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

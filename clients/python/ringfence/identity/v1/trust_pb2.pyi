@@ -214,6 +214,7 @@ class TrustState(_message.Message):
     PROMOTE_TIME_FIELD_NUMBER: _builtins.int
     PENALTY_TIME_FIELD_NUMBER: _builtins.int
     CEILING_FIELD_NUMBER: _builtins.int
+    RING_ZERO_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     earned_micro_points: _builtins.int
     """Earned micro-points as of `last_positive_time`, 0 to 700,000,000."""
     debt_micro_points: _builtins.int
@@ -242,6 +243,10 @@ class TrustState(_message.Message):
     def penalty_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last penalised; unset when never."""
 
+    @_builtins.property
+    def ring_zero_until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when ring 0 holds, as a person granted it; unset when it never was. Afterwards ring 1 is the best there is."""
+
     def __init__(
         self,
         *,
@@ -254,10 +259,11 @@ class TrustState(_message.Message):
         promote_time: _timestamp_pb2.Timestamp | None = ...,
         penalty_time: _timestamp_pb2.Timestamp | None = ...,
         ceiling: _builtins.int = ...,
+        ring_zero_until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["debt_time", b"debt_time", "last_event_time", b"last_event_time", "last_positive_time", b"last_positive_time", "penalty_time", b"penalty_time", "promote_time", b"promote_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["debt_time", b"debt_time", "last_event_time", b"last_event_time", "last_positive_time", b"last_positive_time", "penalty_time", b"penalty_time", "promote_time", b"promote_time", "ring_zero_until_time", b"ring_zero_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling", b"ceiling", "debt_micro_points", b"debt_micro_points", "debt_time", b"debt_time", "earned_micro_points", b"earned_micro_points", "last_event_time", b"last_event_time", "last_positive_time", b"last_positive_time", "penalty_time", b"penalty_time", "promote_time", b"promote_time", "stored_ring", b"stored_ring"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ceiling", b"ceiling", "debt_micro_points", b"debt_micro_points", "debt_time", b"debt_time", "earned_micro_points", b"earned_micro_points", "last_event_time", b"last_event_time", "last_positive_time", b"last_positive_time", "penalty_time", b"penalty_time", "promote_time", b"promote_time", "ring_zero_until_time", b"ring_zero_until_time", "stored_ring", b"stored_ring"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,3 +408,567 @@ class GetTrustResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTrustResponse: _TypeAlias = GetTrustResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetTrustRequest(_message.Message):
+    """Request of BatchGetTrust."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000 DIDs."""
+
+    def __init__(
+        self,
+        *,
+        dids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dids", b"dids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTrustRequest: _TypeAlias = BatchGetTrustRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetTrustResponse(_message.Message):
+    """Response of BatchGetTrust."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUSTS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trusts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trust]:
+        """In the request's order, without those that are missing."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """DIDs that are unknown, malformed, or of an environment the caller is not of."""
+
+    def __init__(
+        self,
+        *,
+        trusts: _abc.Iterable[Global___Trust] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "trusts", b"trusts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTrustResponse: _TypeAlias = BatchGetTrustResponse  # noqa: Y015
+
+@_typing.final
+class ExplainTrustRequest(_message.Message):
+    """Request of ExplainTrust."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID."""
+    signals: _builtins.int
+    """How many of the newest signals to show; 0 means 20, at most 200."""
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        signals: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "signals", b"signals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainTrustRequest: _TypeAlias = ExplainTrustRequest  # noqa: Y015
+
+@_typing.final
+class TrustTerm(_message.Message):
+    """One line of the arithmetic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MICRO_POINTS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What it is, e.g. `baseline`, `earned`, `debt`, `ceiling`."""
+    micro_points: _builtins.int
+    """Micro-points, signed as it enters the sum; for `ceiling` the bound."""
+    detail: _builtins.str
+    """How it came about, in words with numbers: `412.3 earned, faded by 2^(-3.2 d / 14 d)`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        micro_points: _builtins.int = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "micro_points", b"micro_points", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrustTerm: _TypeAlias = TrustTerm  # noqa: Y015
+
+@_typing.final
+class TrustCap(_message.Message):
+    """A cap on what counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIMIT_MICRO_POINTS_FIELD_NUMBER: _builtins.int
+    LEFT_MICRO_POINTS_FIELD_NUMBER: _builtins.int
+    FREE_TIME_FIELD_NUMBER: _builtins.int
+    RATER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Which, e.g. `20 points an hour`."""
+    limit_micro_points: _builtins.int
+    """Micro-points it allows."""
+    left_micro_points: _builtins.int
+    """Micro-points left of it now."""
+    rater: _builtins.str
+    """The rater it is about; empty when it is about all."""
+    @_builtins.property
+    def free_time(self) -> _timestamp_pb2.Timestamp:
+        """When all of it is free again; unset when it is."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        limit_micro_points: _builtins.int = ...,
+        left_micro_points: _builtins.int = ...,
+        free_time: _timestamp_pb2.Timestamp | None = ...,
+        rater: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["free_time", b"free_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["free_time", b"free_time", "left_micro_points", b"left_micro_points", "limit_micro_points", b"limit_micro_points", "name", b"name", "rater", b"rater"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrustCap: _TypeAlias = TrustCap  # noqa: Y015
+
+@_typing.final
+class PromotionCondition(_message.Message):
+    """What a promotion still needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    MET_TIME_FIELD_NUMBER: _builtins.int
+    condition: _builtins.str
+    """In words, e.g. `a score of 425 or more`."""
+    met: _builtins.bool
+    """Whether it holds now."""
+    @_builtins.property
+    def met_time(self) -> _timestamp_pb2.Timestamp:
+        """When it will hold if nothing happens; unset when time alone does not bring it."""
+
+    def __init__(
+        self,
+        *,
+        condition: _builtins.str = ...,
+        met: _builtins.bool = ...,
+        met_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["met_time", b"met_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "met", b"met", "met_time", b"met_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromotionCondition: _TypeAlias = PromotionCondition  # noqa: Y015
+
+@_typing.final
+class SignalWeight(_message.Message):
+    """What one kind of evidence is worth."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    kind: Global___SignalKind.ValueType
+    """The kind."""
+    points: _builtins.int
+    """Points, negative for a penalty."""
+    def __init__(
+        self,
+        *,
+        kind: Global___SignalKind.ValueType = ...,
+        points: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignalWeight: _TypeAlias = SignalWeight  # noqa: Y015
+
+@_typing.final
+class CountedSignal(_message.Message):
+    """A signal as it was counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNAL_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RATER_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    RECORD_TIME_FIELD_NUMBER: _builtins.int
+    signal_id: _builtins.str
+    """Its id."""
+    kind: Global___SignalKind.ValueType
+    """What was observed."""
+    rater: _builtins.str
+    """Who judged; empty when a service of ours observed it."""
+    source: _builtins.str
+    """The principal that sent it."""
+    evidence: _builtins.str
+    """Where the evidence is."""
+    outcome: Global___SignalOutcome.ValueType
+    """What became of it."""
+    @_builtins.property
+    def record_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was counted."""
+
+    def __init__(
+        self,
+        *,
+        signal_id: _builtins.str = ...,
+        kind: Global___SignalKind.ValueType = ...,
+        rater: _builtins.str = ...,
+        source: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+        outcome: Global___SignalOutcome.ValueType = ...,
+        record_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "kind", b"kind", "outcome", b"outcome", "rater", b"rater", "record_time", b"record_time", "signal_id", b"signal_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountedSignal: _TypeAlias = CountedSignal  # noqa: Y015
+
+@_typing.final
+class ExplainTrustResponse(_message.Message):
+    """Response of ExplainTrust."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUST_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    CAPS_FIELD_NUMBER: _builtins.int
+    NEXT_RING_FIELD_NUMBER: _builtins.int
+    PROMOTION_FIELD_NUMBER: _builtins.int
+    DEMOTION_TIME_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    next_ring: _builtins.int
+    """The next better ring, or the present one when there is none better."""
+    summary: _builtins.str
+    """The whole in a few sentences, for people."""
+    @_builtins.property
+    def trust(self) -> Global___Trust:
+        """The trust that is explained."""
+
+    @_builtins.property
+    def terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrustTerm]:
+        """The sum: floor(min(ceiling, clamp(baseline + earned + debt, 0, 1000)))."""
+
+    @_builtins.property
+    def caps(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrustCap]:
+        """The caps, with what is left of each."""
+
+    @_builtins.property
+    def promotion(self) -> _containers.RepeatedCompositeFieldContainer[Global___PromotionCondition]:
+        """What it still needs; empty when there is none better."""
+
+    @_builtins.property
+    def demotion_time(self) -> _timestamp_pb2.Timestamp:
+        """When the ring gets worse if nothing happens; unset in ring 3."""
+
+    @_builtins.property
+    def weights(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignalWeight]:
+        """What each kind of evidence is worth."""
+
+    @_builtins.property
+    def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___CountedSignal]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        trust: Global___Trust | None = ...,
+        terms: _abc.Iterable[Global___TrustTerm] | None = ...,
+        caps: _abc.Iterable[Global___TrustCap] | None = ...,
+        next_ring: _builtins.int = ...,
+        promotion: _abc.Iterable[Global___PromotionCondition] | None = ...,
+        demotion_time: _timestamp_pb2.Timestamp | None = ...,
+        weights: _abc.Iterable[Global___SignalWeight] | None = ...,
+        signals: _abc.Iterable[Global___CountedSignal] | None = ...,
+        summary: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["demotion_time", b"demotion_time", "trust", b"trust"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caps", b"caps", "demotion_time", b"demotion_time", "next_ring", b"next_ring", "promotion", b"promotion", "signals", b"signals", "summary", b"summary", "terms", b"terms", "trust", b"trust", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainTrustResponse: _TypeAlias = ExplainTrustResponse  # noqa: Y015
+
+@_typing.final
+class GrantRingRequest(_message.Message):
+    """Request of GrantRing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DID_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    did: _builtins.str
+    """The DID."""
+    reason: _builtins.str
+    """Why, for the log. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The identity's etag the decision is based on; empty takes whatever is there."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when; at most 30 days from now."""
+
+    def __init__(
+        self,
+        *,
+        did: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["did", b"did", "etag", b"etag", "expire_time", b"expire_time", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantRingRequest: _TypeAlias = GrantRingRequest  # noqa: Y015
+
+@_typing.final
+class GrantRingResponse(_message.Message):
+    """Response of GrantRing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trust(self) -> Global___Trust:
+        """The agent's trust with the grant."""
+
+    def __init__(
+        self,
+        *,
+        trust: Global___Trust | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["trust", b"trust"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["trust", b"trust"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantRingResponse: _TypeAlias = GrantRingResponse  # noqa: Y015
+
+@_typing.final
+class Elevation(_message.Message):
+    """Leave to be judged at a better ring, for one thing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    RING_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    GRANTED_BY_FIELD_NUMBER: _builtins.int
+    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`elevations/{elevation}`."""
+    origin: _builtins.str
+    """The agent a chain must begin with."""
+    environment: _builtins.str
+    """The environment; the origin's."""
+    action: _builtins.str
+    """The one action, as in a policy. 1 to 128 bytes; no wildcards."""
+    resource: _builtins.str
+    """The one resource or tool. 1 to 512 bytes; no wildcards."""
+    ring: _builtins.int
+    """The ring to judge it at, 0 to 2."""
+    approvals: _builtins.int
+    """How many people must approve each use, 1 to 10."""
+    reason: _builtins.str
+    """Why. 1 to 500 bytes."""
+    granted_by: _builtins.str
+    """Who granted it."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when; at most 24 h from now."""
+
+    @_builtins.property
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was revoked; unset while it holds."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        action: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        ring: _builtins.int = ...,
+        approvals: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        granted_by: _builtins.str = ...,
+        revoke_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "approvals", b"approvals", "environment", b"environment", "expire_time", b"expire_time", "granted_by", b"granted_by", "name", b"name", "origin", b"origin", "reason", b"reason", "resource", b"resource", "revoke_time", b"revoke_time", "ring", b"ring"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Elevation: _TypeAlias = Elevation  # noqa: Y015
+
+@_typing.final
+class GrantElevationRequest(_message.Message):
+    """Request of GrantElevation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEVATION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def elevation(self) -> Global___Elevation:
+        """What is granted."""
+
+    def __init__(
+        self,
+        *,
+        elevation: Global___Elevation | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elevation", b"elevation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elevation", b"elevation", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantElevationRequest: _TypeAlias = GrantElevationRequest  # noqa: Y015
+
+@_typing.final
+class GrantElevationResponse(_message.Message):
+    """Response of GrantElevation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEVATION_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    grant: _builtins.str
+    """The grant as a compact JWS by the environment's registrar key, `typ` elevation+jwt, for callers to present."""
+    @_builtins.property
+    def elevation(self) -> Global___Elevation:
+        """As granted."""
+
+    def __init__(
+        self,
+        *,
+        elevation: Global___Elevation | None = ...,
+        grant: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elevation", b"elevation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elevation", b"elevation", "grant", b"grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantElevationResponse: _TypeAlias = GrantElevationResponse  # noqa: Y015
+
+@_typing.final
+class RevokeElevationRequest(_message.Message):
+    """Request of RevokeElevation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`elevations/{elevation}`."""
+    reason: _builtins.str
+    """Why. 1 to 500 bytes."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeElevationRequest: _TypeAlias = RevokeElevationRequest  # noqa: Y015
+
+@_typing.final
+class RevokeElevationResponse(_message.Message):
+    """Response of RevokeElevation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def elevation(self) -> Global___Elevation:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        elevation: Global___Elevation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elevation", b"elevation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elevation", b"elevation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeElevationResponse: _TypeAlias = RevokeElevationResponse  # noqa: Y015

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from ringfence.identity.v1 import peer_pb2 as ringfence_dot_identity_dot_v1_dot_peer__pb2
 from ringfence.identity.v1 import trust_pb2 as ringfence_dot_identity_dot_v1_dot_trust__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -45,6 +46,46 @@ class TrustServiceStub:
                 request_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GetTrustRequest.SerializeToString,
                 response_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GetTrustResponse.FromString,
                 _registered_method=True)
+        self.BatchGetTrust = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/BatchGetTrust',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.BatchGetTrustRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.BatchGetTrustResponse.FromString,
+                _registered_method=True)
+        self.ExplainTrust = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/ExplainTrust',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.ExplainTrustRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.ExplainTrustResponse.FromString,
+                _registered_method=True)
+        self.GrantRing = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/GrantRing',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantRingRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantRingResponse.FromString,
+                _registered_method=True)
+        self.GrantElevation = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/GrantElevation',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantElevationRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantElevationResponse.FromString,
+                _registered_method=True)
+        self.RevokeElevation = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/RevokeElevation',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.RevokeElevationRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.RevokeElevationResponse.FromString,
+                _registered_method=True)
+        self.CreateChallenge = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/CreateChallenge',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.CreateChallengeRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.CreateChallengeResponse.FromString,
+                _registered_method=True)
+        self.VerifyPeer = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/VerifyPeer',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.VerifyPeerRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.VerifyPeerResponse.FromString,
+                _registered_method=True)
+        self.IssueTrustStatement = channel.unary_unary(
+                '/ringfence.identity.v1.TrustService/IssueTrustStatement',
+                request_serializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.IssueTrustStatementRequest.SerializeToString,
+                response_deserializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.IssueTrustStatementResponse.FromString,
+                _registered_method=True)
 
 
 class TrustServiceServicer:
@@ -70,6 +111,88 @@ class TrustServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetTrust(self, request, context):
+        """Returns the scores and rings of many agents, all of one instant. What is unknown or not the caller's to ask is named.
+
+        Errors: INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainTrust(self, request, context):
+        """Shows the arithmetic behind a score: every term, every cap and what is left of it, what a promotion still needs,
+        the weights in force and the newest signals. Recomputing from the answer gives the score to the point.
+
+        Needs platform-admin, auditor, approver, service, the owner of the agent's namespace, or the agent itself.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantRing(self, request, context):
+        """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
+        (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+
+        Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+        AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantElevation(self, request, context):
+        """Signs an elevation grant: a chain that begins with one agent may, for one action on one resource, be judged at a
+        better ring than its own. An input to a policy, never an answer: every deny and kill still holds, and the approvals
+        it demands are still to be given.
+
+        Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+        AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeElevation(self, request, context):
+        """Revokes an elevation grant. Revoking what is revoked changes nothing.
+
+        Needs platform-admin or approver. Errors: INVALID_REQUEST, ELEVATION_NOT_FOUND, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateChallenge(self, request, context):
+        """Makes a challenge for a peer, valid for 30 s, and stores nothing.
+
+        Needs agent (for itself), gateway or service.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyPeer(self, request, context):
+        """Verifies a peer's answer, once, against what is known of it now. A refusal is an answer, with its reasons.
+
+        Needs agent (the verifier of the challenge), gateway or service. Errors: INVALID_REQUEST, NOT_PERMITTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueTrustStatement(self, request, context):
+        """Signs what is known about an agent now, good for 60 s, so that two agents can verify each other while this service
+        is away.
+
+        Needs agent (for itself), gateway or service.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrustServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +205,46 @@ def add_TrustServiceServicer_to_server(servicer, server):
                     servicer.GetTrust,
                     request_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GetTrustRequest.FromString,
                     response_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GetTrustResponse.SerializeToString,
+            ),
+            'BatchGetTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetTrust,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.BatchGetTrustRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.BatchGetTrustResponse.SerializeToString,
+            ),
+            'ExplainTrust': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainTrust,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.ExplainTrustRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.ExplainTrustResponse.SerializeToString,
+            ),
+            'GrantRing': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantRing,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantRingRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantRingResponse.SerializeToString,
+            ),
+            'GrantElevation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantElevation,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantElevationRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantElevationResponse.SerializeToString,
+            ),
+            'RevokeElevation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeElevation,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.RevokeElevationRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_trust__pb2.RevokeElevationResponse.SerializeToString,
+            ),
+            'CreateChallenge': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateChallenge,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.CreateChallengeRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.CreateChallengeResponse.SerializeToString,
+            ),
+            'VerifyPeer': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyPeer,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.VerifyPeerRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.VerifyPeerResponse.SerializeToString,
+            ),
+            'IssueTrustStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueTrustStatement,
+                    request_deserializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.IssueTrustStatementRequest.FromString,
+                    response_serializer=ringfence_dot_identity_dot_v1_dot_peer__pb2.IssueTrustStatementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +302,222 @@ class TrustService:
             '/ringfence.identity.v1.TrustService/GetTrust',
             ringfence_dot_identity_dot_v1_dot_trust__pb2.GetTrustRequest.SerializeToString,
             ringfence_dot_identity_dot_v1_dot_trust__pb2.GetTrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetTrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/BatchGetTrust',
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.BatchGetTrustRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.BatchGetTrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainTrust(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/ExplainTrust',
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.ExplainTrustRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.ExplainTrustResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantRing(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/GrantRing',
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantRingRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantRingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantElevation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/GrantElevation',
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantElevationRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.GrantElevationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeElevation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/RevokeElevation',
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.RevokeElevationRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_trust__pb2.RevokeElevationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateChallenge(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/CreateChallenge',
+            ringfence_dot_identity_dot_v1_dot_peer__pb2.CreateChallengeRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_peer__pb2.CreateChallengeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyPeer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/VerifyPeer',
+            ringfence_dot_identity_dot_v1_dot_peer__pb2.VerifyPeerRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_peer__pb2.VerifyPeerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueTrustStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.identity.v1.TrustService/IssueTrustStatement',
+            ringfence_dot_identity_dot_v1_dot_peer__pb2.IssueTrustStatementRequest.SerializeToString,
+            ringfence_dot_identity_dot_v1_dot_peer__pb2.IssueTrustStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

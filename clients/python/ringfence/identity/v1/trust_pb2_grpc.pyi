@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from ringfence.identity.v1 import peer_pb2 as _peer_pb2
 from ringfence.identity.v1 import trust_pb2 as _trust_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -44,6 +45,56 @@ class TrustServiceStub:
 
     Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
     """
+    BatchGetTrust: _grpc.UnaryUnaryMultiCallable[_trust_pb2.BatchGetTrustRequest, _trust_pb2.BatchGetTrustResponse]
+    """Returns the scores and rings of many agents, all of one instant. What is unknown or not the caller's to ask is named.
+
+    Errors: INVALID_REQUEST.
+    """
+    ExplainTrust: _grpc.UnaryUnaryMultiCallable[_trust_pb2.ExplainTrustRequest, _trust_pb2.ExplainTrustResponse]
+    """Shows the arithmetic behind a score: every term, every cap and what is left of it, what a promotion still needs,
+    the weights in force and the newest signals. Recomputing from the answer gives the score to the point.
+
+    Needs platform-admin, auditor, approver, service, the owner of the agent's namespace, or the agent itself.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+    """
+    GrantRing: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GrantRingRequest, _trust_pb2.GrantRingResponse]
+    """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
+    (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+
+    Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+    AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    GrantElevation: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GrantElevationRequest, _trust_pb2.GrantElevationResponse]
+    """Signs an elevation grant: a chain that begins with one agent may, for one action on one resource, be judged at a
+    better ring than its own. An input to a policy, never an answer: every deny and kill still holds, and the approvals
+    it demands are still to be given.
+
+    Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+    AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    RevokeElevation: _grpc.UnaryUnaryMultiCallable[_trust_pb2.RevokeElevationRequest, _trust_pb2.RevokeElevationResponse]
+    """Revokes an elevation grant. Revoking what is revoked changes nothing.
+
+    Needs platform-admin or approver. Errors: INVALID_REQUEST, ELEVATION_NOT_FOUND, REQUEST_ID_REUSED.
+    """
+    CreateChallenge: _grpc.UnaryUnaryMultiCallable[_peer_pb2.CreateChallengeRequest, _peer_pb2.CreateChallengeResponse]
+    """Makes a challenge for a peer, valid for 30 s, and stores nothing.
+
+    Needs agent (for itself), gateway or service.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+    """
+    VerifyPeer: _grpc.UnaryUnaryMultiCallable[_peer_pb2.VerifyPeerRequest, _peer_pb2.VerifyPeerResponse]
+    """Verifies a peer's answer, once, against what is known of it now. A refusal is an answer, with its reasons.
+
+    Needs agent (the verifier of the challenge), gateway or service. Errors: INVALID_REQUEST, NOT_PERMITTED.
+    """
+    IssueTrustStatement: _grpc.UnaryUnaryMultiCallable[_peer_pb2.IssueTrustStatementRequest, _peer_pb2.IssueTrustStatementResponse]
+    """Signs what is known about an agent now, good for 60 s, so that two agents can verify each other while this service
+    is away.
+
+    Needs agent (for itself), gateway or service.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
+    """
 
 @_typing.type_check_only
 class TrustServiceAsyncStub(TrustServiceStub):
@@ -60,6 +111,56 @@ class TrustServiceAsyncStub(TrustServiceStub):
     """Returns the score and ring of an agent now. A read changes nothing. Open to every caller of the agent's environment.
 
     Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+    """
+    BatchGetTrust: _aio.UnaryUnaryMultiCallable[_trust_pb2.BatchGetTrustRequest, _trust_pb2.BatchGetTrustResponse]  # type: ignore[assignment]
+    """Returns the scores and rings of many agents, all of one instant. What is unknown or not the caller's to ask is named.
+
+    Errors: INVALID_REQUEST.
+    """
+    ExplainTrust: _aio.UnaryUnaryMultiCallable[_trust_pb2.ExplainTrustRequest, _trust_pb2.ExplainTrustResponse]  # type: ignore[assignment]
+    """Shows the arithmetic behind a score: every term, every cap and what is left of it, what a promotion still needs,
+    the weights in force and the newest signals. Recomputing from the answer gives the score to the point.
+
+    Needs platform-admin, auditor, approver, service, the owner of the agent's namespace, or the agent itself.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+    """
+    GrantRing: _aio.UnaryUnaryMultiCallable[_trust_pb2.GrantRingRequest, _trust_pb2.GrantRingResponse]  # type: ignore[assignment]
+    """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
+    (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+
+    Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+    AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    GrantElevation: _aio.UnaryUnaryMultiCallable[_trust_pb2.GrantElevationRequest, _trust_pb2.GrantElevationResponse]  # type: ignore[assignment]
+    """Signs an elevation grant: a chain that begins with one agent may, for one action on one resource, be judged at a
+    better ring than its own. An input to a policy, never an answer: every deny and kill still holds, and the approvals
+    it demands are still to be given.
+
+    Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+    AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    """
+    RevokeElevation: _aio.UnaryUnaryMultiCallable[_trust_pb2.RevokeElevationRequest, _trust_pb2.RevokeElevationResponse]  # type: ignore[assignment]
+    """Revokes an elevation grant. Revoking what is revoked changes nothing.
+
+    Needs platform-admin or approver. Errors: INVALID_REQUEST, ELEVATION_NOT_FOUND, REQUEST_ID_REUSED.
+    """
+    CreateChallenge: _aio.UnaryUnaryMultiCallable[_peer_pb2.CreateChallengeRequest, _peer_pb2.CreateChallengeResponse]  # type: ignore[assignment]
+    """Makes a challenge for a peer, valid for 30 s, and stores nothing.
+
+    Needs agent (for itself), gateway or service.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+    """
+    VerifyPeer: _aio.UnaryUnaryMultiCallable[_peer_pb2.VerifyPeerRequest, _peer_pb2.VerifyPeerResponse]  # type: ignore[assignment]
+    """Verifies a peer's answer, once, against what is known of it now. A refusal is an answer, with its reasons.
+
+    Needs agent (the verifier of the challenge), gateway or service. Errors: INVALID_REQUEST, NOT_PERMITTED.
+    """
+    IssueTrustStatement: _aio.UnaryUnaryMultiCallable[_peer_pb2.IssueTrustStatementRequest, _peer_pb2.IssueTrustStatementResponse]  # type: ignore[assignment]
+    """Signs what is known about an agent now, good for 60 s, so that two agents can verify each other while this service
+    is away.
+
+    Needs agent (for itself), gateway or service.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
     """
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,6 +187,104 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the score and ring of an agent now. A read changes nothing. Open to every caller of the agent's environment.
 
         Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetTrust(
+        self,
+        request: _trust_pb2.BatchGetTrustRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.BatchGetTrustResponse, _abc.Awaitable[_trust_pb2.BatchGetTrustResponse]]:
+        """Returns the scores and rings of many agents, all of one instant. What is unknown or not the caller's to ask is named.
+
+        Errors: INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainTrust(
+        self,
+        request: _trust_pb2.ExplainTrustRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.ExplainTrustResponse, _abc.Awaitable[_trust_pb2.ExplainTrustResponse]]:
+        """Shows the arithmetic behind a score: every term, every cap and what is left of it, what a promotion still needs,
+        the weights in force and the newest signals. Recomputing from the answer gives the score to the point.
+
+        Needs platform-admin, auditor, approver, service, the owner of the agent's namespace, or the agent itself.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GrantRing(
+        self,
+        request: _trust_pb2.GrantRingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.GrantRingResponse, _abc.Awaitable[_trust_pb2.GrantRingResponse]]:
+        """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
+        (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+
+        Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+        AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GrantElevation(
+        self,
+        request: _trust_pb2.GrantElevationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.GrantElevationResponse, _abc.Awaitable[_trust_pb2.GrantElevationResponse]]:
+        """Signs an elevation grant: a chain that begins with one agent may, for one action on one resource, be judged at a
+        better ring than its own. An input to a policy, never an answer: every deny and kill still holds, and the approvals
+        it demands are still to be given.
+
+        Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
+        AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeElevation(
+        self,
+        request: _trust_pb2.RevokeElevationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trust_pb2.RevokeElevationResponse, _abc.Awaitable[_trust_pb2.RevokeElevationResponse]]:
+        """Revokes an elevation grant. Revoking what is revoked changes nothing.
+
+        Needs platform-admin or approver. Errors: INVALID_REQUEST, ELEVATION_NOT_FOUND, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateChallenge(
+        self,
+        request: _peer_pb2.CreateChallengeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.CreateChallengeResponse, _abc.Awaitable[_peer_pb2.CreateChallengeResponse]]:
+        """Makes a challenge for a peer, valid for 30 s, and stores nothing.
+
+        Needs agent (for itself), gateway or service.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyPeer(
+        self,
+        request: _peer_pb2.VerifyPeerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.VerifyPeerResponse, _abc.Awaitable[_peer_pb2.VerifyPeerResponse]]:
+        """Verifies a peer's answer, once, against what is known of it now. A refusal is an answer, with its reasons.
+
+        Needs agent (the verifier of the challenge), gateway or service. Errors: INVALID_REQUEST, NOT_PERMITTED.
+        """
+
+    @_abc_1.abstractmethod
+    def IssueTrustStatement(
+        self,
+        request: _peer_pb2.IssueTrustStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.IssueTrustStatementResponse, _abc.Awaitable[_peer_pb2.IssueTrustStatementResponse]]:
+        """Signs what is known about an agent now, good for 60 s, so that two agents can verify each other while this service
+        is away.
+
+        Needs agent (for itself), gateway or service.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
         """
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,31 @@
+"""Writing down, in the transaction that causes it, that something may not be relied on any more.
+
+Everything that ends cached permission goes through `record_revocation`: what is written is what WatchRevocations tells,
+so nothing can be revoked without its watchers hearing of it.
+"""
+
+from ringfence_kit import records
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Change
+
+from ringfence_identity.model import REVOCATION, AgentIdentity, IdentityStatus, Revocation, RevocationKind
+from ringfence_identity.store import IdentityTx
+
+
+def record_revocation(tx: IdentityTx, revocation: Revocation) -> None:
+    """Store a revocation and tell the watchers."""
+    tx.put_revocation(revocation)
+    tx.record(Change.ADDED, REVOCATION, revocation.subject, records.encode(revocation))
+
+
+def agent_revocation(after: AgentIdentity, *, reason: str, at: Instant) -> Revocation:
+    """Return what a raised revocation epoch means for everybody who holds permission of an agent."""
+    return Revocation(
+        kind=RevocationKind.AGENT,
+        subject=after.did,
+        environment=after.environment,
+        minimum_epoch=after.revocation_epoch,
+        usable=after.status is IdentityStatus.ACTIVE,
+        reason=reason,
+        at=at,
+    )
