@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ringfence.identity.v1 import delegation_pb2_grpc, transparency_pb2_grpc
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
 from ringfence_kit.issuers import TrustedIssuer
@@ -11,13 +12,14 @@ from ringfence_kit.jwks import LocalKeys
 from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.service import Face, HttpFace, Listener, Service
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
 from ringfence_identity.api.credential_api import CredentialApi, credential_face
 from ringfence_identity.api.identity_api import IdentityApi, identity_face
+from ringfence_identity.api.pending import PendingDelegation, PendingTransparency
 from ringfence_identity.api.trust_api import TrustApi, trust_face
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.directory import Directory
@@ -106,6 +108,8 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
                     identity_face(identity_api),
                     credential_face(credential_api),
                     trust_face(trust_api),
+                    Face(delegation_pb2_grpc.add_DelegationServiceServicer_to_server, PendingDelegation()),
+                    Face(transparency_pb2_grpc.add_TransparencyServiceServicer_to_server, PendingTransparency()),
                 ],
             )
         ],

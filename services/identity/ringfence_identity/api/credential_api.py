@@ -5,6 +5,7 @@ from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import identity_pb2_grpc
 from ringfence_kit.service import Face
 
+from ringfence_identity.api.pending import PendingCredential
 from ringfence_identity.convert import tokens as convert
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.signing_clock import SigningClock
@@ -13,7 +14,7 @@ from ringfence_identity.token_issue import TokenIssue
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class CredentialApi(identity_pb2_grpc.CredentialServiceServicer):
+class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServicer):
     """Short-lived tokens, and the keys that verify them."""
 
     def __init__(self, *, tokens: TokenIssue, key_sets: KeySets, clock: SigningClock) -> None:

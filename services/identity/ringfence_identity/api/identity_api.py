@@ -10,6 +10,7 @@ from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
+from ringfence_identity.api.pending import PendingIdentity
 from ringfence_identity.convert import identities as convert
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
@@ -22,7 +23,7 @@ from ringfence_identity.watching import AgentWatching
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class IdentityApi(identity_pb2_grpc.IdentityServiceServicer):
+class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
     """Who an agent is: sponsors, enrolment, DIDs, revocation."""
 
     def __init__(

@@ -7,6 +7,7 @@ from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
+from ringfence_identity.api.pending import PendingTrust
 from ringfence_identity.convert import trust as convert
 from ringfence_identity.directory import Directory
 from ringfence_identity.signals import Signals
@@ -15,7 +16,7 @@ from ringfence_identity.signing_clock import SigningClock
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class TrustApi(trust_pb2_grpc.TrustServiceServicer):
+class TrustApi(PendingTrust, trust_pb2_grpc.TrustServiceServicer):
     """How far an agent is trusted at this moment, and what changes it."""
 
     def __init__(self, *, signals: Signals, directory: Directory, clock: SigningClock) -> None:

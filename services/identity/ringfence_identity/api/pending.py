@@ -1,0 +1,81 @@
+"""Methods of the contract that no use case stands behind yet: refused as unknown, in one place to be emptied."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ringfence.identity.v1 import delegation_pb2_grpc, transparency_pb2_grpc
+from ringfence_kit.errors import MethodUnknown
+
+
+def _unary(name: str) -> Any:
+    async def method(*_: object) -> object:
+        raise MethodUnknown
+
+    method.__name__ = method.__qualname__ = name
+    return method
+
+
+def _stream(name: str) -> Any:
+    async def method(*_: object) -> AsyncIterator[object]:
+        raise MethodUnknown
+        yield  # type: ignore[unreachable] # an async generator, as the server expects of a stream
+
+    method.__name__ = method.__qualname__ = name
+    return method
+
+
+class PendingIdentity:
+    """What IdentityService still lacks."""
+
+    GetSponsor = _unary("GetSponsor")
+    ListSponsors = _unary("ListSponsors")
+    OffboardSponsor = _unary("OffboardSponsor")
+    ListAgentIdentities = _unary("ListAgentIdentities")
+    GetDidLog = _unary("GetDidLog")
+    RotateKey = _unary("RotateKey")
+    ReportCompromise = _unary("ReportCompromise")
+    Suspend = _unary("Suspend")
+    Reinstate = _unary("Reinstate")
+    WatchRevocations = _stream("WatchRevocations")
+
+
+class PendingCredential:
+    """What CredentialService still lacks."""
+
+    IntrospectToken = _unary("IntrospectToken")
+    GetBirthCertificate = _unary("GetBirthCertificate")
+    IssueBirthCertificate = _unary("IssueBirthCertificate")
+    GetStatusList = _unary("GetStatusList")
+    ListIssuerKeys = _unary("ListIssuerKeys")
+    RotateIssuerKey = _unary("RotateIssuerKey")
+    RevokeIssuerKey = _unary("RevokeIssuerKey")
+
+
+class PendingTrust:
+    """What TrustService still lacks."""
+
+    BatchGetTrust = _unary("BatchGetTrust")
+    ExplainTrust = _unary("ExplainTrust")
+    GrantRing = _unary("GrantRing")
+    GrantElevation = _unary("GrantElevation")
+    RevokeElevation = _unary("RevokeElevation")
+    CreateChallenge = _unary("CreateChallenge")
+    VerifyPeer = _unary("VerifyPeer")
+    IssueTrustStatement = _unary("IssueTrustStatement")
+
+
+class PendingDelegation(delegation_pb2_grpc.DelegationServiceServicer):
+    """What DelegationService still lacks."""
+
+    ExchangeDelegation = _unary("ExchangeDelegation")
+    RevokeDelegation = _unary("RevokeDelegation")
+    ListDelegations = _unary("ListDelegations")
+
+
+class PendingTransparency(transparency_pb2_grpc.TransparencyServiceServicer):
+    """What TransparencyService still lacks."""
+
+    ListLogEntries = _unary("ListLogEntries")
+    GetCheckpoint = _unary("GetCheckpoint")
+    GetInclusionProof = _unary("GetInclusionProof")
+    GetConsistencyProof = _unary("GetConsistencyProof")
