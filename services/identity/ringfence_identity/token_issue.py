@@ -9,6 +9,7 @@ import itertools
 from dataclasses import dataclass
 
 from ringfence.proofs.public_keys import from_multibase
+from ringfence.proofs.scopes import not_covered
 from ringfence.proofs.timestamps import whole_second
 from ringfence_kit.clock import Instant
 from ringfence_kit.ids import NewId
@@ -30,7 +31,6 @@ from ringfence_identity.issuance import Registrar
 from ringfence_identity.jwks import signing_key
 from ringfence_identity.model import AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
-from ringfence_identity.scopes import not_covered
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.tokens import AccessToken, expiry, sign_token

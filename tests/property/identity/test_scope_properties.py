@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_identity.scopes import covers, is_scope, not_covered
+from ringfence.proofs.scopes import covers, is_scope, not_covered
 
 segments = st.from_regex(r"[a-c]{1,2}", fullmatch=True)
 scopes = st.builds(

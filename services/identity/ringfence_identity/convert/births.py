@@ -3,6 +3,7 @@
 import re
 
 from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.proofs.scopes import MAX_SCOPE_BYTES, SCOPE_SHAPE, is_scope
 from ringfence_kit.names import is_resource_id
 from ringfence_kit.validation import Violations
 
@@ -13,7 +14,6 @@ from ringfence_identity.birth_certificate import (
     EvaluationGate,
     EvaluationPlan,
 )
-from ringfence_identity.scopes import MAX_SCOPE_BYTES, SCOPE_SHAPE, is_scope
 
 SPONSOR_SHAPE = "sponsors/{sponsor}"
 

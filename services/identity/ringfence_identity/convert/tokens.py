@@ -5,12 +5,12 @@ import re
 
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.proofs.canonical_json import JsonObject
+from ringfence.proofs.scopes import MAX_SCOPE_BYTES, SCOPE_SHAPE, is_scope
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_identity.client_assertion import MAX_ASSERTION_BYTES
 from ringfence_identity.convert.births import MAX_PERMISSIONS
-from ringfence_identity.scopes import MAX_SCOPE_BYTES, SCOPE_SHAPE, is_scope
 from ringfence_identity.token_issue import IssuedToken, IssueToken
 
 _AUDIENCE = re.compile(r"[\x21-\x7e]+")
