@@ -32,6 +32,7 @@ from ringfence_identity.registrars import Registrars
 from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
+from ringfence_identity.revocation_watching import RevocationWatching
 from ringfence_identity.signals import Signals
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.snapshot import IdentitySnapshot
@@ -73,6 +74,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         resolver=resolver,
         revocation=Revocation(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
         watching=AgentWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
+        revocation_watching=RevocationWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
         clock=signing_clock,
     )
     tokens = TokenIssue(

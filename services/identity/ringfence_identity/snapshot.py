@@ -1,4 +1,4 @@
-"""Identities and sponsors as they stand now, in memory, changed by nothing but events."""
+"""Identities, sponsors and revocations as they stand now, in memory, changed by nothing but events."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,8 @@ from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import Event
 
-from ringfence_identity.model import IDENTITY, SPONSOR, AgentIdentity, Sponsor
+from ringfence_identity.model import IDENTITY, REVOCATION, SPONSOR, AgentIdentity, Revocation, Sponsor
+from ringfence_identity.standing_revocations import StandingRevocations
 from ringfence_identity.store import Loaded
 
 
@@ -17,6 +18,8 @@ class IdentitySnapshot:
         self._by_did: dict[str, AgentIdentity] = {}
         self._did_of: dict[tuple[str, str], str] = {}
         self._sponsors: dict[str, Sponsor] = {}
+        self.revocations = StandingRevocations()
+        """What may not be relied on any more."""
         self.newest_at = EPOCH
         """When the newest event happened: the clock must not stand before it."""
 
@@ -25,6 +28,7 @@ class IdentitySnapshot:
         self._by_did = {identity.did: identity for identity in loaded.identities}
         self._did_of = {(identity.agent, identity.environment): identity.did for identity in loaded.identities}
         self._sponsors = {sponsor.name: sponsor for sponsor in loaded.sponsors}
+        self.revocations = StandingRevocations(loaded.revocations)
         self.newest_at = Instant(max((identity.updated_at for identity in loaded.identities), default=EPOCH))
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -50,6 +54,8 @@ class IdentitySnapshot:
         self.newest_at = Instant(max(self.newest_at, event.at))
         if event.kind == SPONSOR:
             self._sponsors[event.name] = records.decode(event.record, Sponsor)
+        elif event.kind == REVOCATION:
+            self.revocations.put(records.decode(event.record, Revocation), now=event.at)
         elif event.kind == IDENTITY:
             identity = records.decode(event.record, AgentIdentity)
             self._by_did[identity.did] = identity

@@ -6,16 +6,19 @@ from contextlib import aclosing
 import grpc.aio
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import identity_pb2_grpc
+from ringfence.identity.v1 import revocation_pb2 as rpb
 from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.api.pending import PendingIdentity
 from ringfence_identity.convert import identities as convert
+from ringfence_identity.convert import revocations as convert_revocations
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
+from ringfence_identity.revocation_watching import RevocationWatching
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.sponsors import Sponsors
 from ringfence_identity.watching import AgentWatching
@@ -35,6 +38,7 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         resolver: Resolver,
         revocation: Revocation,
         watching: AgentWatching,
+        revocation_watching: RevocationWatching,
         clock: SigningClock,
     ) -> None:
         self._sponsors = sponsors
@@ -43,6 +47,7 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         self._resolver = resolver
         self._revocation = revocation
         self._watching = watching
+        self._revocation_watching = revocation_watching
         self._clock = clock
 
     async def RegisterSponsor(self, request: pb.RegisterSponsorRequest, context: Context) -> pb.RegisterSponsorResponse:
@@ -98,6 +103,15 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         async with aclosing(self._watching.watch(convert.watch_agents(request))) as items:
             async for item in items:
                 yield convert.watched_to_proto(item)
+
+    async def WatchRevocations(
+        self, request: rpb.WatchRevocationsRequest, context: Context
+    ) -> AsyncIterator[rpb.WatchRevocationsResponse]:
+        """Stream revocations."""
+        wanted = convert_revocations.watch_revocations(request)
+        async with aclosing(self._revocation_watching.watch(wanted, caller=current_caller())) as items:
+            async for item in items:
+                yield convert_revocations.watched_to_proto(item)
 
 
 def identity_face(api: IdentityApi) -> Face:

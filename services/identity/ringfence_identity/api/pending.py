@@ -1,6 +1,5 @@
 """Methods of the contract that no use case stands behind yet: refused as unknown, in one place to be emptied."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from ringfence.identity.v1 import delegation_pb2_grpc, transparency_pb2_grpc
@@ -10,15 +9,6 @@ from ringfence_kit.errors import MethodUnknown
 def _unary(name: str) -> Any:
     async def method(*_: object) -> object:
         raise MethodUnknown
-
-    method.__name__ = method.__qualname__ = name
-    return method
-
-
-def _stream(name: str) -> Any:
-    async def method(*_: object) -> AsyncIterator[object]:
-        raise MethodUnknown
-        yield  # type: ignore[unreachable] # an async generator, as the server expects of a stream
 
     method.__name__ = method.__qualname__ = name
     return method
@@ -36,7 +26,6 @@ class PendingIdentity:
     ReportCompromise = _unary("ReportCompromise")
     Suspend = _unary("Suspend")
     Reinstate = _unary("Reinstate")
-    WatchRevocations = _stream("WatchRevocations")
 
 
 class PendingCredential:

@@ -64,17 +64,19 @@ class _RevocationEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_R
     """Never sent."""
     REVOCATION_EVENT_TYPE_REVOKED: _RevocationEventType.ValueType  # 1
     """Something was revoked, or is part of the initial state."""
-    REVOCATION_EVENT_TYPE_BOOKMARK: _RevocationEventType.ValueType  # 2
+    REVOCATION_EVENT_TYPE_BOOKMARK: _RevocationEventType.ValueType  # 4
     """Nothing was revoked up to `revision`: a heartbeat, every 5 s on a quiet stream. Who misses three fails closed."""
 
 class RevocationEventType(_RevocationEventType, metaclass=_RevocationEventTypeEnumTypeWrapper):
-    """What an event of WatchRevocations says."""
+    """What an event of WatchRevocations says. The numbers are those of WatchEventType, so that whatever follows one watch
+    follows the other.
+    """
 
 REVOCATION_EVENT_TYPE_UNSPECIFIED: RevocationEventType.ValueType  # 0
 """Never sent."""
 REVOCATION_EVENT_TYPE_REVOKED: RevocationEventType.ValueType  # 1
 """Something was revoked, or is part of the initial state."""
-REVOCATION_EVENT_TYPE_BOOKMARK: RevocationEventType.ValueType  # 2
+REVOCATION_EVENT_TYPE_BOOKMARK: RevocationEventType.ValueType  # 4
 """Nothing was revoked up to `revision`: a heartbeat, every 5 s on a quiet stream. Who misses three fails closed."""
 Global___RevocationEventType: _TypeAlias = RevocationEventType  # noqa: Y015
 
