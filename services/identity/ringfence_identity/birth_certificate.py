@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 from ringfence.proofs import data_integrity
 from ringfence.proofs.canonical_json import Json, JsonObject, base64url, digest
+from ringfence.proofs.did import RegistrarDid
+from ringfence.proofs.did_document import base_url
 from ringfence.proofs.public_keys import SigningKey, public_key_of
 from ringfence.proofs.timestamps import timestamp
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import Violation
 
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
+from ringfence_identity.status_places import StatusPlace
 
 CONTEXTS: tuple[str, str] = ("https://www.w3.org/ns/credentials/v2", "https://ringfence.dev/ns/agent-birth/v1")
 
@@ -199,10 +202,13 @@ class Birth:
     agent: str
     environment: str
     serial: int
+    status: StatusPlace
     at: Instant
+    expires_at: Instant | None = None
+    """When the identity ends by itself; any other certificate is good until its status says otherwise."""
 
 
-def issue_certificate(content: BirthContent, birth: Birth, *, registrar: str, key: SigningKey) -> JsonObject:
+def issue_certificate(content: BirthContent, birth: Birth, *, registrar: RegistrarDid, key: SigningKey) -> JsonObject:
     """Return the credential, secured by the registrar's `key` with eddsa-jcs-2022."""
     subject: JsonObject = {
         "id": birth.did,
@@ -215,10 +221,16 @@ def issue_certificate(content: BirthContent, birth: Birth, *, registrar: str, ke
         "@context": list(CONTEXTS),
         "id": f"urn:uuid:{birth.certificate_id}",
         "type": ["VerifiableCredential", "AgentBirthCertificate"],
-        "issuer": registrar,
+        "issuer": str(registrar),
         "validFrom": timestamp(birth.at),
         "credentialSubject": subject,
+        "credentialStatus": [
+            _status_entry("revocation", status_list_url(registrar, birth.status.revocation_list), birth.status),
+            _status_entry("suspension", status_list_url(registrar, birth.status.suspension_list), birth.status),
+        ],
     }
+    if birth.expires_at is not None:
+        credential["validUntil"] = timestamp(birth.expires_at)
     proof = data_integrity.make_proof(
         credential,
         key=key,
@@ -226,6 +238,21 @@ def issue_certificate(content: BirthContent, birth: Birth, *, registrar: str, ke
         created=timestamp(birth.at),
     )
     return {**credential, "proof": proof}
+
+
+def status_list_url(registrar: RegistrarDid, number: int) -> str:
+    """Return where status list `number` of the registrar's environment is published."""
+    return f"{base_url(registrar)}status/{number}"
+
+
+def _status_entry(purpose: str, url: str, place: StatusPlace) -> JsonObject:
+    # Bitstring Status List 1.0 section 2.1: the index is a string of decimal digits.
+    return {
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": purpose,
+        "statusListIndex": str(place.index),
+        "statusListCredential": url,
+    }
 
 
 def certificate_hash(credential: JsonObject) -> str:

@@ -45,6 +45,7 @@ from ringfence_identity.registration import (
     signing_input,
 )
 from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.status_places import place_of
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.trust import inherited_debt
 
@@ -153,6 +154,7 @@ class Enrolment:
                 debt=_debt_of(tx, challenge.environment, challenge.sponsor, now=mutation.at),
                 uid=uid,
                 certificate_id=certificate_id,
+                status_place=place_of(tx.next_status_number(challenge.environment), registrar.keys.status_places),
             )
             issued = issue_identity(registrar, newcomer, revision=tx.next_revision, now=mutation.at)
             _store(tx, issued)

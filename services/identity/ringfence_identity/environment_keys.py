@@ -2,7 +2,8 @@
 
 Gateways ignore a token's type, so what is signed here is told apart by key: the issuer keys sign access tokens and are
 in the JWK Set; the registrar key signs birth certificates and is in the registrar's DID document; update keys sign DID
-logs; the challenge key authenticates challenges and leaves this service only as MACs.
+logs; the challenge key authenticates challenges and leaves this service only as MACs; the key of status places hides in
+which order certificates were issued.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ class EnvironmentKeys:
     registrar: Signer
     updates: UpdateKeys
     challenge: Sequence[MacKey]
+    status_places: MacKey
+    """Never replaced: with another one, two certificates would be given the same place."""
 
 
 def open_keys(store: KeyStore, environment: str, *, now: Instant) -> EnvironmentKeys:
@@ -32,4 +35,5 @@ def open_keys(store: KeyStore, environment: str, *, now: Instant) -> Environment
         registrar=store.ensure_signers(f"{environment}/registrar", at=now)[-1],
         updates=UpdateKeys(environment, updates.secret),
         challenge=store.ensure_mac_keys(f"{environment}/challenge", at=now),
+        status_places=store.ensure_mac_keys(f"{environment}/status-places", at=now)[0],
     )

@@ -18,6 +18,7 @@ from ringfence_identity.did_log import begin_log
 from ringfence_identity.environment_keys import EnvironmentKeys
 from ringfence_identity.environments import Environment
 from ringfence_identity.model import AgentIdentity
+from ringfence_identity.status_places import StatusPlace
 from ringfence_identity.trust import newborn
 
 FIRST_SERIAL = 1
@@ -43,6 +44,7 @@ class Newcomer:
     """Micro-points inherited from its sponsor's other agents."""
     uid: str
     certificate_id: str
+    status_place: StatusPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +66,10 @@ def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, n
         agent=str(newcomer.agent),
         environment=registrar.environment.name,
         serial=FIRST_SERIAL,
+        status=newcomer.status_place,
         at=now,
     )
-    credential = issue_certificate(newcomer.content, birth, registrar=str(registrar.did), key=registrar.keys.registrar)
+    credential = issue_certificate(newcomer.content, birth, registrar=registrar.did, key=registrar.keys.registrar)
     identity = AgentIdentity(
         uid=newcomer.uid,
         agent=birth.agent,
@@ -77,6 +80,7 @@ def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, n
         content=newcomer.content,
         certificate_serial=birth.serial,
         certificate_hash=certificate_hash(credential),
+        status_place=birth.status,
         trust=newborn(ring_ceiling=newcomer.content.ring_ceiling, debt=newcomer.debt, now=now),
         created_at=now,
         updated_at=now,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ringfence_kit.clock import Instant
 
 from ringfence_identity.birth_certificate import BirthContent
+from ringfence_identity.status_places import StatusPlace
 from ringfence_identity.trust import Outcome, SignalKind, TrustLedger
 
 IDENTITY = "identity"
@@ -87,6 +88,8 @@ class AgentIdentity:
     content: BirthContent
     certificate_serial: int
     certificate_hash: str
+    status_place: StatusPlace | None = None
+    """Where its certificate's status stands; None for one issued before there were status lists."""
     trust: TrustLedger
     revocation_epoch: int = 1
     revocation_reason: str = ""

@@ -10,6 +10,7 @@ from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
+from ringfence_identity.store_statuses import StatusStore, StatusTx
 
 
 class Purpose(enum.Enum):
@@ -28,7 +29,7 @@ class Loaded:
     revocations: tuple[Revocation, ...] = ()
 
 
-class IdentityTx(Recorder, Protocol):
+class IdentityTx(StatusTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes; nothing is recorded by itself."""
 
     def sponsor(self, name: str) -> Sponsor | None:
@@ -61,10 +62,6 @@ class IdentityTx(Recorder, Protocol):
 
     def put_identity(self, identity: AgentIdentity) -> None:
         """Store `identity`, in place of the one with its DID. Agent and environment never change for a DID."""
-        ...
-
-    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
-        """Keep the signed birth certificate that `identity` refers to."""
         ...
 
     def registrar(self, host: str) -> str | None:
@@ -104,7 +101,7 @@ class IdentityTx(Recorder, Protocol):
         ...
 
 
-class IdentityStore(Protocol):
+class IdentityStore(StatusStore, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, Loaded]:
@@ -113,8 +110,4 @@ class IdentityStore(Protocol):
 
     async def log_lines(self, did: str) -> tuple[str, ...]:
         """Return the DID's log, oldest line first; empty when there is none."""
-        ...
-
-    async def certificate(self, did: str) -> str | None:
-        """Return the newest birth certificate issued to the DID, or None."""
         ...

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
-from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
+from ringfence_kit.memory import MemoryRows, MemoryTable
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.store_memory_statuses import MemoryStatusStore, MemoryStatusTx
 
 SPONSORS: MemoryTable[str, Sponsor] = MemoryTable("sponsors")
 IDENTITIES: MemoryTable[str, AgentIdentity] = MemoryTable("identities")
-CERTIFICATES: MemoryTable[tuple[str, int], str] = MemoryTable("certificates")
 REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
 DID_LOG: MemoryTable[tuple[str, int], str] = MemoryTable("did_log")
 SPENT: MemoryTable[tuple[str, str], Instant] = MemoryTable("spent")
@@ -19,7 +19,7 @@ REVOCATIONS: MemoryTable[tuple[str, str, str], Revocation] = MemoryTable("revoca
 SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
 
 
-class MemoryIdentityTx(MemoryTx):
+class MemoryIdentityTx(MemoryStatusTx):
     """An `IdentityTx` on rows in memory; each method's contract stands there."""
 
     def sponsor(self, name: str) -> Sponsor | None:
@@ -59,10 +59,6 @@ class MemoryIdentityTx(MemoryTx):
     def put_identity(self, identity: AgentIdentity) -> None:
         """See `IdentityTx`."""
         self.rows.table(IDENTITIES)[identity.did] = identity
-
-    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
-        """See `IdentityTx`."""
-        self.rows.table(CERTIFICATES)[identity.did, identity.certificate_serial] = credential
 
     def registrar(self, host: str) -> str | None:
         """See `IdentityTx`."""
@@ -111,11 +107,8 @@ class MemoryIdentityTx(MemoryTx):
         self.rows.table(SIGNALS)[signal.environment, signal.signal_id] = signal
 
 
-class MemoryIdentityStore:
+class MemoryIdentityStore(MemoryStatusStore):
     """An `IdentityStore` on a database in memory."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
 
     async def load(self) -> tuple[Revision, Loaded]:
         """See `IdentityStore`."""
@@ -124,15 +117,6 @@ class MemoryIdentityStore:
     async def log_lines(self, did: str) -> tuple[str, ...]:
         """See `IdentityStore`."""
         return await self._database.read(lambda rows: _log_lines(rows, did))
-
-    async def certificate(self, did: str) -> str | None:
-        """See `IdentityStore`."""
-
-        def newest(rows: MemoryRows) -> str | None:
-            issued = sorted((key, text) for key, text in rows.table(CERTIFICATES).items() if key[0] == did)
-            return issued[-1][1] if issued else None
-
-        return await self._database.read(newest)
 
 
 def _log_lines(rows: MemoryRows, did: str) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
-from ringfence_kit.sql import Database, SqlTx
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.store_sql_statuses import SqlStatusStore, SqlStatusTx
 from ringfence_identity.tables import (
-    certificates,
     did_log,
     identities,
     registrars,
@@ -25,7 +24,7 @@ from ringfence_identity.tables import (
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-class SqlIdentityTx(SqlTx):
+class SqlIdentityTx(SqlStatusTx):
     """An `IdentityTx` on a connection; each method's contract stands there."""
 
     def sponsor(self, name: str) -> Sponsor | None:
@@ -75,11 +74,6 @@ class SqlIdentityTx(SqlTx):
         if updated.rowcount == 0:
             fixed = {"did": identity.did, "agent": identity.agent, "environment": identity.environment}
             self.connection.execute(sa.insert(identities).values(**fixed, **row))
-
-    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
-        """See `IdentityTx`."""
-        row = {"did": identity.did, "serial": identity.certificate_serial, "credential": credential}
-        self.connection.execute(sa.insert(certificates).values(row))
 
     def registrar(self, host: str) -> str | None:
         """See `IdentityTx`."""
@@ -153,11 +147,8 @@ class SqlIdentityTx(SqlTx):
         return None if record is None else records.decode(record, AgentIdentity)
 
 
-class SqlIdentityStore:
+class SqlIdentityStore(SqlStatusStore):
     """An `IdentityStore` on a database."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def load(self) -> tuple[Revision, Loaded]:
         """See `IdentityStore`."""
@@ -167,12 +158,6 @@ class SqlIdentityStore:
         """See `IdentityStore`."""
         query = sa.select(did_log.c.line).where(did_log.c.did == did).order_by(did_log.c.number)
         return await self._database.read(lambda connection: tuple(connection.scalars(query)))
-
-    async def certificate(self, did: str) -> str | None:
-        """See `IdentityStore`."""
-        newest_first = certificates.c.serial.desc()
-        query = sa.select(certificates.c.credential).where(certificates.c.did == did).order_by(newest_first).limit(1)
-        return await self._database.read(lambda connection: connection.scalar(query))
 
 
 def _load(connection: sa.Connection) -> Loaded:

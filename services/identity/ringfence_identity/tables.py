@@ -38,6 +38,20 @@ certificates = sa.Table(
     sa.Column("credential", TEXT, nullable=False),
 )
 
+status_places = sa.Table(
+    "status_places",
+    metadata,
+    sa.Column("did", TEXT, primary_key=True),
+    sa.Column("serial", INTEGER, primary_key=True),
+    sa.Column("environment", TEXT, nullable=False),
+    sa.Column("number", INTEGER, nullable=False),
+    sa.Column("pair", INTEGER, nullable=False),
+    sa.Column("place", INTEGER, nullable=False),
+    sa.UniqueConstraint("environment", "number", name="status_places_by_number"),
+    # Two certificates never share a place, whatever the keys do.
+    sa.UniqueConstraint("environment", "pair", "place", name="status_places_taken_once"),
+)
+
 registrars = sa.Table(
     "registrars",
     metadata,

@@ -21,8 +21,10 @@ from ringfence_identity.birth_certificate import (
     require_fit,
 )
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
+from ringfence_identity.status_places import StatusPlace
 from ringfence_kit.clock import Instant
 from support.identity.births import COMPLETE, HASH
+from support.identity.did_logs import REGISTRAR
 from support.identity.keys import seeded_key
 
 UNRUN = EvaluationGate(suite="safety", minimum_micros=980_000)
@@ -124,12 +126,13 @@ def test_the_credential_says_who_what_and_where_and_holds_no_float() -> None:
         agent="namespaces/billing/agents/reconciler",
         environment="prod",
         serial=1,
+        status=StatusPlace(number=7, pair=2, index=94_567),
         at=Instant(1_767_225_600_999),
     )
-    registrar = "did:webvh:r:host.example"
-    credential = issue_certificate(COMPLETE, birth, registrar=registrar, key=seeded_key(5))
+    credential = issue_certificate(COMPLETE, birth, registrar=REGISTRAR, key=seeded_key(5))
     assert credential["validFrom"] == "2026-01-01T00:00:00Z"
-    assert credential["issuer"] == registrar
+    assert "validUntil" not in credential
+    assert credential["issuer"] == str(REGISTRAR)
     subject = credential["credentialSubject"]
     assert isinstance(subject, dict)
     assert {name: subject[name] for name in ("id", "agent", "environment", "serial")} == {
@@ -151,9 +154,10 @@ def test_the_credential_says_who_what_and_where_and_holds_no_float() -> None:
 
 
 def test_the_waiver_is_part_of_what_is_hashed() -> None:
-    birth = Birth(certificate_id="1", did="d", agent="a", environment="dev", serial=1, at=Instant(0))
+    place = StatusPlace(number=0, pair=1, index=5)
+    birth = Birth(certificate_id="1", did="d", agent="a", environment="dev", serial=1, status=place, at=Instant(0))
     hashes = {
-        certificate_hash(issue_certificate(with_gate(gate), birth, registrar="r", key=seeded_key(5)))
+        certificate_hash(issue_certificate(with_gate(gate), birth, registrar=REGISTRAR, key=seeded_key(5)))
         for gate in (UNRUN, replace(UNRUN, waived_by="sponsors/ada"), replace(UNRUN, waived_by="sponsors/grace"))
     }
     assert len(hashes) == 3

@@ -20,3 +20,14 @@ def upgrade() -> None:
         sa.Column("forget_at", INTEGER),
         sa.Column("record", BYTES, nullable=False),
     )
+    op.create_table(
+        "status_places",
+        sa.Column("did", TEXT, primary_key=True),
+        sa.Column("serial", INTEGER, primary_key=True),
+        sa.Column("environment", TEXT, nullable=False),
+        sa.Column("number", INTEGER, nullable=False),
+        sa.Column("pair", INTEGER, nullable=False),
+        sa.Column("place", INTEGER, nullable=False),
+        sa.UniqueConstraint("environment", "number", name="status_places_by_number"),
+        sa.UniqueConstraint("environment", "pair", "place", name="status_places_taken_once"),
+    )

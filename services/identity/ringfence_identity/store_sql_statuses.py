@@ -1,0 +1,58 @@
+"""Birth certificates and their places in status lists, in SQL."""
+
+import sqlalchemy as sa
+from ringfence_kit.sql import Database, SqlTx
+
+from ringfence_identity.model import AgentIdentity
+from ringfence_identity.tables import certificates, status_places
+
+
+class SqlStatusTx(SqlTx):
+    """A `StatusTx` on a connection; each method's contract stands there."""
+
+    def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
+        """See `StatusTx`."""
+        name = {"did": identity.did, "serial": identity.certificate_serial}
+        self.connection.execute(sa.insert(certificates).values(**name, credential=credential))
+        place = identity.status_place
+        if place is not None:
+            where = {"number": place.number, "pair": place.pair, "place": place.index}
+            self.connection.execute(sa.insert(status_places).values(**name, environment=identity.environment, **where))
+
+    def certificate(self, did: str, serial: int) -> str | None:
+        """See `StatusTx`."""
+        query = sa.select(certificates.c.credential).where(certificates.c.did == did, certificates.c.serial == serial)
+        return self.connection.scalar(query)
+
+    def next_status_number(self, environment: str) -> int:
+        """See `StatusTx`."""
+        query = sa.select(sa.func.max(status_places.c.number)).where(status_places.c.environment == environment)
+        newest = self.connection.scalar(query)
+        return 0 if newest is None else newest + 1
+
+
+class SqlStatusStore:
+    """A `StatusStore` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def certificate(self, did: str, serial: int = 0) -> str | None:
+        """See `StatusStore`."""
+        query = sa.select(certificates.c.credential).where(certificates.c.did == did)
+        if serial:
+            query = query.where(certificates.c.serial == serial)
+        newest = query.order_by(certificates.c.serial.desc()).limit(1)
+        return await self._database.read(lambda connection: connection.scalar(newest))
+
+    async def superseded(self, environment: str, pair: int) -> tuple[int, ...]:
+        """See `StatusStore`."""
+        newer = status_places.alias()
+        followed = sa.and_(newer.c.did == status_places.c.did, newer.c.serial == status_places.c.serial + 1)
+        query = (
+            sa.select(status_places.c.place)
+            .join(newer, followed)
+            .where(status_places.c.environment == environment, status_places.c.pair == pair)
+            .order_by(status_places.c.place)
+        )
+        return await self._database.read(lambda connection: tuple(connection.scalars(query)))
