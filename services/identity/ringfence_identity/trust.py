@@ -136,6 +136,13 @@ def newborn(*, ring_ceiling: int, debt: int, now: Instant) -> TrustLedger:
     )
 
 
+def with_ring_ceiling(ledger: TrustLedger, *, ring_ceiling: int, now: Instant) -> TrustLedger:
+    """Return the ledger under another ring ceiling: a worse one demotes at once, a better one promotes nobody."""
+    at = Instant(max(now, ledger.state.last_event_at))
+    capped = replace(ledger.state, ceiling=CEILINGS[ring_ceiling], last_event_at=at)
+    return replace(ledger, state=replace(capped, stored_ring=ring_at(capped, at)))
+
+
 def inherited_debt(debts: Iterable[int]) -> int:
     """Return what a sponsor's new agent owes: half of the worst debt among the sponsor's recent agents."""
     return max(debts, default=0) // 2

@@ -1,0 +1,87 @@
+"""A new birth certificate for the same identity: the next serial, and the end of everything that leaned on the old one.
+
+In the caller's transaction: the certificate is signed and kept, the old one's status says revoked, the revocation epoch
+rises so that tokens with the old `bc` are void, and the watchers are told. What may be stated is judged before, by the
+gate (`gate.py`); who may ask, before that.
+"""
+
+from dataclasses import dataclass, replace
+
+from ringfence.proofs.canonical_json import canonical, parse_object
+from ringfence_kit import records
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Change
+
+from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
+from ringfence_identity.issuance import Registrar
+from ringfence_identity.model import IDENTITY, AgentIdentity, Revocation, RevocationKind
+from ringfence_identity.revocation_record import agent_revocation, record_revocation
+from ringfence_identity.status_places import place_of
+from ringfence_identity.store import IdentityTx
+from ringfence_identity.trust import with_ring_ceiling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reissued:
+    """An identity and its new certificate, in canonical JSON."""
+
+    identity: AgentIdentity
+    credential: str
+
+
+def reissue(
+    tx: IdentityTx,
+    registrar: Registrar,
+    identity: AgentIdentity,
+    content: BirthContent,
+    *,
+    certificate_id: str,
+    reason: str,
+    at: Instant,
+) -> Reissued:
+    """Give `identity` a new certificate that says `content`, and end the one it has; its status stays what it is."""
+    birth = Birth(
+        certificate_id=certificate_id,
+        did=identity.did,
+        agent=identity.agent,
+        environment=identity.environment,
+        serial=identity.certificate_serial + 1,
+        status=place_of(tx.next_status_number(identity.environment), registrar.keys.status_places),
+        at=at,
+        expires_at=identity.expires_at,
+    )
+    credential = issue_certificate(content, birth, registrar=registrar.did, key=registrar.keys.registrar)
+    after = replace(
+        identity,
+        content=content,
+        certificate_serial=birth.serial,
+        certificate_hash=certificate_hash(credential),
+        status_place=birth.status,
+        trust=with_ring_ceiling(identity.trust, ring_ceiling=content.ring_ceiling, now=at),
+        revocation_epoch=identity.revocation_epoch + 1,
+        updated_at=at,
+        revision=tx.next_revision,
+    )
+    text = canonical(credential).decode()
+    tx.put_identity(after)
+    tx.add_certificate(after, text)
+    tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
+    _tell(tx, identity, after, reason=reason, at=at)
+    return Reissued(identity=after, credential=text)
+
+
+def _tell(tx: IdentityTx, before: AgentIdentity, after: AgentIdentity, *, reason: str, at: Instant) -> None:
+    record_revocation(tx, agent_revocation(after, reason=reason, at=at))
+    old = tx.certificate(before.did, before.certificate_serial)
+    if old is None:
+        raise TypeError(f"{before.did} has no certificate with serial {before.certificate_serial} in store")
+    record_revocation(
+        tx,
+        Revocation(
+            kind=RevocationKind.BIRTH_CERTIFICATE,
+            subject=str(parse_object(old)["id"]),
+            environment=before.environment,
+            reason=reason,
+            at=at,
+        ),
+    )
