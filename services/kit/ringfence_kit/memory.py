@@ -10,7 +10,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 
 from ringfence_kit import records
 from ringfence_kit.background import background
@@ -50,6 +50,10 @@ class MemoryRows:
     def commit(self) -> None:
         """Make what this transaction sees what everyone sees."""
         self._committed.update(self._touched)
+
+
+MemoryEventLog: TypeAlias = Callable[[MemoryRows, Sequence[Event]], None]
+"""Stores what else is kept of the events of a transaction, inside it."""
 
 
 class MemoryEvents:
@@ -144,12 +148,20 @@ class MemoryWriter(Generic[Tx]):
     """The `Writer` over a `MemoryDatabase`, at work inside `async with`."""
 
     def __init__(
-        self, database: MemoryDatabase, make_tx: Callable[[MemoryRows, Recorder], Tx], hub: EventHub, *, clock: Clock
+        self,
+        database: MemoryDatabase,
+        make_tx: Callable[[MemoryRows, Recorder], Tx],
+        hub: EventHub,
+        *,
+        clock: Clock,
+        log: MemoryEventLog | None = None,
     ) -> None:
+        """`log` keeps what else is kept of the events, in their transaction."""
         self._database = database
         self._make_tx = make_tx
         self._hub = hub
         self._clock = clock
+        self._log = log
         self._open = False
         self._stack = AsyncExitStack()
 
@@ -197,6 +209,8 @@ class MemoryWriter(Generic[Tx]):
             encoded = records.encode(work(self._make_tx(rows, log)))
         if validate_only:
             return encoded
+        if events and self._log is not None:
+            self._log(rows, events)
         rows.commit()
         self._database.events.append(events)
         if mutation.request_id:

@@ -3,12 +3,13 @@
 - a work that raises is rolled back to its savepoint; its neighbours never notice;
 - a COMMIT that fails answers every work with `Unavailable`: nobody knows what was kept, and a repeated `request_id`
   finds out;
-- events and answers to request ids are collected and written once per group, so their cost is shared too.
+- events and answers to request ids are collected and written once per group, so their cost is shared too;
+- a service's own log of the events (`EventLog`) is written with them: no event without its entry, nor the reverse.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import sqlalchemy as sa
 import structlog
@@ -56,6 +57,14 @@ class Raised:
 
 
 Outcome = Returned | Raised
+
+
+EventLog: TypeAlias = Callable[[sa.Connection, Sequence[Event]], None]
+"""Stores what else is kept of the events of a transaction, inside it; called once, with all of them in order."""
+
+
+def no_log(_connection: sa.Connection, _events: Sequence[Event]) -> None:
+    """Keep nothing beside the events."""
 
 
 class Done(NamedTuple):
@@ -129,9 +138,11 @@ class Group:
             self.answered.add(job.mutation, done.answer)
         return Returned(done.value)
 
-    def flush(self) -> None:
+    def flush(self, log: EventLog) -> None:
         """Write what the works left behind."""
         append_events(self.connection, self.events)
+        if self.events:
+            log(self.connection, self.events)
         self.answered.store()
 
     def _roll_back(self, mark: int) -> None:
@@ -150,7 +161,7 @@ class Committed:
     """One per job."""
 
 
-def commit_group(engine: sa.Engine, jobs: Sequence[Job], *, published: Revision) -> Committed:
+def commit_group(engine: sa.Engine, jobs: Sequence[Job], *, published: Revision, log: EventLog = no_log) -> Committed:
     """Apply `jobs` in one transaction. `published` is how far the hub has got, or will have by what it was handed.
 
     Raises `StorageFault` when the events after `published` are not to be had.
@@ -160,7 +171,7 @@ def commit_group(engine: sa.Engine, jobs: Sequence[Job], *, published: Revision)
             group = Group(connection, jobs)
             missing = _missing(connection, published, group.before)
             outcomes = [group.apply(job) for job in jobs]
-            group.flush()
+            group.flush(log)
     except StorageFault:
         raise
     except Exception as error:  # noqa: BLE001 - the driver's own classes differ; every caller is answered

@@ -25,7 +25,7 @@ from ringfence_kit.errors import Unavailable
 from ringfence_kit.events import EMPTY, Revision
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_events import compact_events
-from ringfence_kit.sql_group import Committed, Job, Outcome, Raised, Upkeep, Write, commit_group
+from ringfence_kit.sql_group import Committed, EventLog, Job, Outcome, Raised, Upkeep, Write, commit_group, no_log
 from ringfence_kit.sql_requests import purge_requests
 from ringfence_kit.store import Mutation, Recorder, StorageFault
 from ringfence_kit.watch import STARTING, EventHub
@@ -77,13 +77,16 @@ class SqlWriter(Generic[Tx]):
         clock: Clock,
         keep_events: int = EVENTS_KEPT,
         group_max: int = GROUP_MAX,
+        log: EventLog = no_log,
     ) -> None:
+        """`log` keeps what else is kept of the events, in their transaction."""
         self._database = database
         self._make_tx = make_tx
         self._hub = hub
         self._clock = clock
         self._keep_events = keep_events
         self._group_max = group_max
+        self._log = log
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._waiting = 0
         self._refusing: str | None = STARTING
@@ -201,9 +204,8 @@ class SqlWriter(Generic[Tx]):
                 if not started:
                     continue
                 published = max(self._handed, self._hub.newest)
-                committed = commit_group(
-                    self._database.engines.writer, [waiting.job for waiting in started], published=published
-                )
+                jobs = [waiting.job for waiting in started]
+                committed = commit_group(self._database.engines.writer, jobs, published=published, log=self._log)
                 if committed.events:
                     self._handed = committed.events[-1].revision
                 loop.call_soon_threadsafe(self._deliver, started, committed)

@@ -8,6 +8,7 @@ from ringfence_kit.clock import Clock
 from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
 from ringfence_kit.key_files import open_key_file, seal_of
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import open_peer
 from ringfence_kit.readiness import Readiness
@@ -24,7 +25,7 @@ from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.trace import TraceApi, trace_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
-from ringfence_telemetry.audit_keys import AuditKeys
+from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.config import TelemetryConfig
@@ -37,7 +38,7 @@ from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
-from ringfence_telemetry.store import PRINCIPAL, StoredCheckpoint
+from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.usage_reading import UsageReader
 
@@ -76,7 +77,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
-    keys = AuditKeys(config.audit_origin)
+    keys = audit_keys(config.audit_origin)
     audit_log = AuditLog(writer, keys, on_appended=delivery.look, clock=clock)
     outcomes = Outcomes(writer, keys, on_appended=delivery.look)
 
@@ -128,7 +129,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     )
 
 
-async def _ensure_head(writer: SqlWriter[SqlTelemetryTx], keys: AuditKeys, clock: Clock) -> None:
+async def _ensure_head(writer: SqlWriter[SqlTelemetryTx], keys: LogKeys, clock: Clock) -> None:
     at = clock.now()
     await writer.write(
         lambda tx: ensure_head(tx, keys=keys, at=at),

@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from ringfence.proofs.merkle import Frontier, leaf_hash
 from ringfence_kit.clock import Clock, Instant
 from ringfence_kit.errors import Unavailable
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
+from ringfence_kit.log_tiles import add_to_tiles
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_telemetry.audit_keys import AuditKeys
 from ringfence_telemetry.decision_document import Decision
 from ringfence_telemetry.errors import DecisionConflict
 from ringfence_telemetry.signals import Conduct, Observed, Signal, observe
-from ringfence_telemetry.store import PRINCIPAL, AuditTx, StoredCheckpoint, StoredEntry, TelemetryTx
-from ringfence_telemetry.tiles import add_to_tiles
+from ringfence_telemetry.store import PRINCIPAL, AuditTx, StoredEntry, TelemetryTx
 
 GROUP_ENTRIES = 2_000
 """Entries after which a group is closed, though more are waiting."""
@@ -67,7 +67,7 @@ def decision_key(decision_id: str) -> str:
     return f"decision:{decision_id}"
 
 
-def append_entries(tx: AuditTx, calls: Sequence[Sequence[Draft]], *, keys: AuditKeys, at: Instant) -> AppendedGroup:
+def append_entries(tx: AuditTx, calls: Sequence[Sequence[Draft]], *, keys: LogKeys, at: Instant) -> AppendedGroup:
     """Append what is new in `calls`, with everything that follows from it."""
     newest = tx.checkpoint()
     frontier = Frontier() if newest is None else newest.frontier
@@ -83,7 +83,7 @@ def append_entries(tx: AuditTx, calls: Sequence[Sequence[Draft]], *, keys: Audit
     return AppendedGroup(calls=results, checkpoint=checkpoint)
 
 
-def ensure_head(tx: AuditTx, *, keys: AuditKeys, at: Instant) -> StoredCheckpoint:
+def ensure_head(tx: AuditTx, *, keys: LogKeys, at: Instant) -> StoredCheckpoint:
     """Return the newest head; sign the log as it is when there is none, or none by the key in force."""
     newest = tx.checkpoint()
     if newest is not None and newest.note == keys.head(newest.frontier, newest.at).note:
@@ -168,7 +168,7 @@ class AuditLog:
     """Appends decisions in groups, for as long as `run` runs."""
 
     def __init__(
-        self, writer: Writer[TelemetryTx], keys: AuditKeys, *, on_appended: Callable[[], None], clock: Clock
+        self, writer: Writer[TelemetryTx], keys: LogKeys, *, on_appended: Callable[[], None], clock: Clock
     ) -> None:
         """`on_appended` is called when entries, and with them signals, may have been stored."""
         self._writer = writer

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringfence.proofs.merkle import Digest, consistency_proof, inclusion_proof
+from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileReader, subtrees_of
 
 from ringfence_telemetry.audit_log import decision_key
 from ringfence_telemetry.errors import EntryNotFound, TreeSizeOutOfRange
-from ringfence_telemetry.store import StoredCheckpoint, StoredEntry, TelemetryStore
-from ringfence_telemetry.tiles import TileReader, subtrees_of
+from ringfence_telemetry.store import StoredEntry, TelemetryStore
 
 PAGE_BYTES = 2 * 2**20
 """Of bodies in a page: gRPC clients refuse answers over 4 MiB unless told otherwise."""

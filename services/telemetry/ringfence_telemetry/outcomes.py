@@ -19,9 +19,9 @@ from ringfence.proofs.merkle import leaf_hash
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import NotPermitted
+from ringfence_kit.log_keys import LogKeys
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_telemetry.audit_keys import AuditKeys
 from ringfence_telemetry.audit_log import Draft, append_entries
 from ringfence_telemetry.decision_document import canonical
 from ringfence_telemetry.errors import AgentNotFound, OutcomeConflict
@@ -44,7 +44,7 @@ class OutcomeReport:
 class Outcomes:
     """Takes reports."""
 
-    def __init__(self, writer: Writer[TelemetryTx], keys: AuditKeys, *, on_appended: Callable[[], None]) -> None:
+    def __init__(self, writer: Writer[TelemetryTx], keys: LogKeys, *, on_appended: Callable[[], None]) -> None:
         """`on_appended` is called when a signal may have been stored."""
         self._writer = writer
         self._keys = keys
@@ -81,7 +81,7 @@ def _check_speaker(report: OutcomeReport, caller: Caller) -> None:
         )
 
 
-def _enter(tx: TelemetryTx, report: OutcomeReport, *, rater: str, reporter: str, keys: AuditKeys, at: Instant) -> int:
+def _enter(tx: TelemetryTx, report: OutcomeReport, *, rater: str, reporter: str, keys: LogKeys, at: Instant) -> int:
     key = _key(report, rater)
     verdict = "ACCEPTED" if report.accepted else "REJECTED"
     there = tx.entries_of([key]).get(key)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import NewType, Protocol, TypeVar
 
 import msgspec
-from ringfence.proofs.merkle import Digest, Frontier
+from ringfence.proofs.merkle import Digest
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
+from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.store import Recorder
 
 from ringfence_telemetry.labels import Label
@@ -18,7 +20,6 @@ from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.signals import Conduct, Signal
 from ringfence_telemetry.spans import SpanFact
-from ringfence_telemetry.tiles import TileId, TileReader
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
 
@@ -82,15 +83,6 @@ class StoredEntry:
     body: bytes
     leaf_hash: Digest
     appended_at: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCheckpoint:
-    """A signed head of the audit log, and what it takes to append to the log it is of."""
-
-    frontier: Frontier
-    note: str
-    at: Instant
 
 
 @dataclass(frozen=True, slots=True)

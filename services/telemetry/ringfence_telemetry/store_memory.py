@@ -6,6 +6,8 @@ from typing import TypeVar
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
+from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
 
 from ringfence_telemetry.labels import Label
@@ -16,13 +18,11 @@ from ringfence_telemetry.store import (
     NewPart,
     PendingSignal,
     Progress,
-    StoredCheckpoint,
     StoredEntry,
     TraceKey,
     TraceMoved,
     TracePart,
 )
-from ringfence_telemetry.tiles import TileId, TileReader
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
 

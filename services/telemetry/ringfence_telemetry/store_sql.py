@@ -10,6 +10,8 @@ from ringfence.proofs.merkle import Digest
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
+from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.sql import Database, SqlTx
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -21,7 +23,6 @@ from ringfence_telemetry.store import (
     NewPart,
     PendingSignal,
     Progress,
-    StoredCheckpoint,
     StoredEntry,
     TraceKey,
     TraceMoved,
@@ -39,7 +40,6 @@ from ringfence_telemetry.tables import (
     trace_parts,
     usage,
 )
-from ringfence_telemetry.tiles import TileId, TileReader
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
 

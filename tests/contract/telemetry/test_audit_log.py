@@ -10,9 +10,10 @@ from ringfence.proofs.signed_note import Checkpoint, VerifierKey, parse_checkpoi
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import MINUTE
 from ringfence_kit.errors import NotPermitted, RequestIdReused, Unavailable
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.store import Mutation
 from ringfence_telemetry.audit_export import write_checkpoint, write_entry, write_header
-from ringfence_telemetry.audit_keys import AuditKeys
+from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_reading import EntryKey
 from ringfence_telemetry.audit_verify import TrustedKey, verify_export
 from ringfence_telemetry.errors import (
@@ -24,7 +25,6 @@ from ringfence_telemetry.errors import (
 )
 from ringfence_telemetry.outcomes import OutcomeReport
 from ringfence_telemetry.signals import CLEAN_RUN, SignalKind
-from ringfence_telemetry.store import StoredCheckpoint
 from ringfence_telemetry.usage import Counts, UsageKey
 from support.backends import Backend
 from support.telemetry.auditing import ORIGIN, Auditing, auditing, draft, open_keys
@@ -47,7 +47,7 @@ async def audit(opened: OpenedStore, tmp_path: Path) -> AsyncIterator[Auditing]:
         yield at_work
 
 
-def signed(checkpoint: StoredCheckpoint, keys: AuditKeys) -> Checkpoint:
+def signed(checkpoint: StoredCheckpoint, keys: LogKeys) -> Checkpoint:
     """Return what a checkpoint says, once its signature has been verified."""
     note = parse_note(checkpoint.note)
     verify_note(note, VerifierKey.parse(keys.verifier_key))
@@ -397,4 +397,4 @@ class TestOutcomes:
 
 def test_keys_are_opened_before_they_are_used() -> None:
     with pytest.raises(RuntimeError, match="before its keys"):
-        AuditKeys(ORIGIN).in_the_log("somebody")
+        audit_keys(ORIGIN).in_the_log("somebody")

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import pytest
 from ringfence.proofs.merkle import Frontier, leaf_hash
 from ringfence_kit.clock import Instant
+from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileId
 from ringfence_kit.migrate import schema_differences
 from ringfence_kit.sql import Database
 from ringfence_telemetry.labels import Label, LabelKind
@@ -15,7 +17,6 @@ from ringfence_telemetry.spans import SpanFact, ToolCall
 from ringfence_telemetry.store import (
     NewPart,
     Progress,
-    StoredCheckpoint,
     StoredEntry,
     TelemetryTx,
     TraceKey,
@@ -24,7 +25,6 @@ from ringfence_telemetry.store import (
 )
 from ringfence_telemetry.store_sql import MIGRATIONS
 from ringfence_telemetry.tables import metadata
-from ringfence_telemetry.tiles import TileId
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageGroup, UsageQuery, UsageTotals
 from support.backends import Backend

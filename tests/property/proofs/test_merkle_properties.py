@@ -18,7 +18,7 @@ from ringfence.proofs.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from ringfence_telemetry.tiles import WIDTH, TileId, add_to_tiles, subtrees_of
+from ringfence_kit.log_tiles import WIDTH, TileId, add_to_tiles, subtrees_of
 
 SIZES = st.integers(1, 80)
 

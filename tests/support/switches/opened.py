@@ -1,10 +1,11 @@
 """Switches opened over any backend, wired as an `app.py` wires them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ringfence_kit.clock import Clock, ManualClock
+from ringfence_kit.events import Event
 from ringfence_kit.memory import MemoryWriter
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
@@ -32,16 +33,24 @@ class Switches:
 
 @asynccontextmanager
 async def opened_switches(
-    backend: Backend, *, clock: Clock | None = None, events_in_memory: int = 1_000
+    backend: Backend,
+    *,
+    clock: Clock | None = None,
+    events_in_memory: int = 1_000,
+    log: Callable[[Sequence[Event]], None] = list,
 ) -> AsyncIterator[Switches]:
-    """Open the service on `backend`; leaving closes it in order."""
+    """Open the service on `backend`; leaving closes it in order. `log` is told the events of each transaction."""
     clock = clock or ManualClock()
     snapshot = SwitchSnapshot()
+
+    def told(_rows: object, events: Sequence[Event]) -> None:
+        log(events)
+
     if backend.kind == "memory":
         hub = EventHub(backend.memory.events, clock=clock, apply=snapshot.apply, events_in_memory=events_in_memory)
         memory_store = MemorySwitchStore(backend.memory)
         await _start(hub, snapshot, memory_store)
-        async with MemoryWriter(backend.memory, MemorySwitchTx, hub, clock=clock) as memory_writer:
+        async with MemoryWriter(backend.memory, MemorySwitchTx, hub, clock=clock, log=told) as memory_writer:
             yield Switches(
                 writer=memory_writer,
                 store=memory_store,
@@ -55,7 +64,7 @@ async def opened_switches(
         hub = EventHub(database.events, clock=clock, apply=snapshot.apply, events_in_memory=events_in_memory)
         sql_store = SqlSwitchStore(database)
         await _start(hub, snapshot, sql_store)
-        async with SqlWriter(database, SqlSwitchTx, hub, clock=clock) as sql_writer:
+        async with SqlWriter(database, SqlSwitchTx, hub, clock=clock, log=told) as sql_writer:
             yield Switches(
                 writer=sql_writer,
                 store=sql_store,

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from ringfence_kit.background import background
 from ringfence_kit.clock import EPOCH, ManualClock
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.sealed_keys import FileKeyStore
 from ringfence_kit.sealing import Seal
-from ringfence_telemetry.audit_keys import AuditKeys
+from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_log import AuditLog, Draft, decision_key, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.decision_document import read_decision
 from ringfence_telemetry.outcomes import Outcomes
 from ringfence_telemetry.signals import Signal
-from ringfence_telemetry.store import StoredCheckpoint
 
 from support.telemetry.decisions import decision_id
 from support.telemetry.ingesting import FrailWriter
@@ -31,7 +31,7 @@ class Auditing:
     log: AuditLog
     reader: AuditReader
     outcomes: Outcomes
-    keys: AuditKeys
+    keys: LogKeys
     writer: FrailWriter
     opened: OpenedStore
     clock: ManualClock
@@ -50,12 +50,12 @@ def draft(number: int, body: bytes) -> Draft:
     return Draft(key=decision_key(decision_id(number)), body=body, decision=decision)
 
 
-def open_keys(directory: Path, *, origin: str = ORIGIN, rotate: bool = False) -> AuditKeys:
+def open_keys(directory: Path, *, origin: str = ORIGIN, rotate: bool = False) -> LogKeys:
     """Return the keys kept in a directory; `rotate` makes a new signing key first."""
     store = FileKeyStore(directory / "keys", Seal.unsealed())
     if rotate:
         store.add_signer("audit-checkpoints", at=EPOCH)
-    keys = AuditKeys(origin)
+    keys = audit_keys(origin)
     keys.open(store, at=EPOCH)
     return keys
 

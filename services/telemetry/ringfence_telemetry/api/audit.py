@@ -6,11 +6,11 @@ from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence.telemetry.v1 import audit_pb2_grpc
 from ringfence_kit.callers import current_caller
 from ringfence_kit.clock import Clock
+from ringfence_kit.log_keys import LogKeys
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.service import Face
 from ringfence_kit.wire import page_arguments
 
-from ringfence_telemetry.audit_keys import AuditKeys
 from ringfence_telemetry.audit_log import AuditLog
 from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.convert import audit as convert
@@ -19,9 +19,7 @@ from ringfence_telemetry.convert import audit as convert
 class AuditApi(audit_pb2_grpc.AuditServiceServicer):
     """The log of decisions nobody can rewrite."""
 
-    def __init__(
-        self, log: AuditLog, reader: AuditReader, keys: AuditKeys, *, tokens: PageTokens, clock: Clock
-    ) -> None:
+    def __init__(self, log: AuditLog, reader: AuditReader, keys: LogKeys, *, tokens: PageTokens, clock: Clock) -> None:
         self._log = log
         self._reader = reader
         self._keys = keys

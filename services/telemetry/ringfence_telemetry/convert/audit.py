@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence_kit.errors import PageTokenInvalid, Violation
+from ringfence_kit.log_keys import StoredCheckpoint
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
@@ -12,7 +13,7 @@ from ringfence_telemetry.audit_log import Draft, decision_key
 from ringfence_telemetry.audit_reading import ConsistencyProof, EntryKey, InclusionProof
 from ringfence_telemetry.decision_document import read_decision
 from ringfence_telemetry.errors import DecisionEntryInvalid
-from ringfence_telemetry.store import StoredCheckpoint, StoredEntry
+from ringfence_telemetry.store import StoredEntry
 
 ENTRIES_MAX = 1_000
 INDEX_MAX = 2**63 - 1

@@ -1,0 +1,82 @@
+"""The keys of a Merkle log: the one that signs its checkpoints, and the salt under which people stand in it.
+
+The rules:
+
+- checkpoints are signed with the newest key; older ones verify what they signed, and are for whoever pinned them;
+- the salt is the oldest there is: a digest of somebody must be the same for as long as the log is kept;
+- agents, workloads and services stand in the log by name; people as digests that nobody without the salt can make.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringfence.proofs.merkle import Frontier
+from ringfence.proofs.signed_note import Checkpoint, NoteSigner, VerifierKey
+
+from ringfence_kit.callers import ANONYMOUS
+from ringfence_kit.clock import Instant
+from ringfence_kit.sealed_keys import KeyStore
+
+_NO_PERSON = ("did:", "spiffe://", "dns:", "dev:")
+"""How principals begin that are agents, workloads, or the tokens of development mode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCheckpoint:
+    """A signed head of a log, and what it takes to append to the log it is of."""
+
+    frontier: Frontier
+    note: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    signer: NoteSigner
+    verifiers: Sequence[VerifierKey]
+    salt: bytes
+
+
+class LogKeys:
+    """The keys of the log named `origin`, kept under the names `signing` and `salts`, once they are opened."""
+
+    def __init__(self, origin: str, *, signing: str, salts: str, own: str = "") -> None:
+        """`own` is the principal of the service itself."""
+        self.origin = origin
+        self._signing = signing
+        self._salts = salts
+        self._named = frozenset({ANONYMOUS.principal, own})
+        self._opened: _Opened | None = None
+
+    def open(self, keys: KeyStore, *, at: Instant) -> None:
+        """Take the keys out of `keys`; those that are missing are made."""
+        signers = [NoteSigner(self.origin, key) for key in keys.ensure_signers(self._signing, at=at)]
+        salt = keys.ensure_mac_keys(self._salts, at=at)[0].secret
+        self._opened = _Opened(signers[-1], [signer.verifier for signer in signers], salt)
+
+    @property
+    def verifier_key(self) -> str:
+        """The key that verifies our checkpoints, in the form operators pin."""
+        return str(self._keys().signer.verifier)
+
+    @property
+    def verifiers(self) -> Sequence[VerifierKey]:
+        """All keys that ever signed, oldest first."""
+        return self._keys().verifiers
+
+    def head(self, frontier: Frontier, at: Instant) -> StoredCheckpoint:
+        """Return the signed checkpoint of a log with this frontier."""
+        text = Checkpoint(self.origin, frontier.size, frontier.root()).text()
+        return StoredCheckpoint(frontier=frontier, note=self._keys().signer.sign(text), at=at)
+
+    def in_the_log(self, principal: str) -> str:
+        """Return how a principal stands in the log."""
+        if principal.startswith(_NO_PERSON) or principal in self._named:
+            return principal
+        return f"person:{hmac.digest(self._keys().salt, principal.encode(), 'sha256').hex()[:32]}"
+
+    def _keys(self) -> _Opened:
+        if self._opened is None:
+            raise RuntimeError("the log is used before its keys are opened")
+        return self._opened
