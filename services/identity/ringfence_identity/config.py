@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ringfence.proofs.access_token import LONGEST_LIFETIME
 from ringfence.proofs.did import Host, is_host
 from ringfence_kit.clock import SECOND, Millis
 from ringfence_kit.config import Secret, setting
@@ -12,7 +13,7 @@ from ringfence_kit.names import is_resource_id
 from ringfence_kit.tls import TlsConfig
 
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
-from ringfence_identity.tokens import LONGEST_LIFETIME
+
 from ringfence_identity.trust import SignalKind
 
 

@@ -8,6 +8,7 @@ import hashlib
 import itertools
 from dataclasses import dataclass
 
+from ringfence.proofs.access_token import AccessToken
 from ringfence.proofs.public_keys import from_multibase
 from ringfence.proofs.scopes import not_covered
 from ringfence.proofs.timestamps import whole_second
@@ -33,7 +34,7 @@ from ringfence_identity.model import AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.store import IdentityTx, Purpose
-from ringfence_identity.tokens import AccessToken, expiry, sign_token
+from ringfence_identity.tokens import expiry, sign_token
 
 FORGET_EVERY = 64
 FORGOTTEN_AT_ONCE = 4 * FORGET_EVERY

@@ -1,57 +1,29 @@
-"""Access tokens: what the mesh shows at every call, short-lived and for one audience (RFC 9068).
+"""Writing access tokens: what the mesh shows at every call, short-lived and for one audience (RFC 9068).
 
-- one string `aud`, one environment, the ring of the moment as a number, scopes in one space-delimited string, since
-  gateways forward only scalars;
-- at most 300 s, at most 60 s for rings 0 and 1;
-- bound to the agent's key (`cnf.jkt`), to its birth certificate (`bc`) and to its revocation epoch (`rev`);
-- the header says `EdDSA`: verifiers that know only the newer name are rarer than those that know only this one.
+What a token says, and what makes one good, is `ringfence.proofs.access_token`. Here stands how it is written:
+
+- gateways forward only scalars, so there is one string `aud`, the ring as a number, and the scopes in one string;
+- the header says `EdDSA` and not `Ed25519`: verifiers that know only the newer name are rarer than those that know only
+  this one. Audiences that refuse both get `ES256`, by another key.
 
 Signing is three base64url parts and needs no library; verifying needs one, and happens elsewhere.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+from ringfence.proofs.access_token import TOKEN_TYPE, AccessToken, TokenDelegation, longest_lifetime
 from ringfence.proofs.canonical_json import JsonObject, base64url, canonical
-from ringfence.proofs.public_keys import SigningKey, Thumbprint, public_key_of
 from ringfence.proofs.timestamps import whole_second
-from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
-
-TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type (RFC 9068 section 2.1), not a password
-LONGEST_LIFETIME = Millis(5 * MINUTE)
-TRUSTED_LIFETIME = Millis(MINUTE)
-"""The longest life of a token of ring 0 or 1: whoever may do more harm is asked more often."""
-
-_MOST_TRUSTED = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """What one access token says."""
-
-    token_id: str
-    issuer: str
-    audience: str
-    did: str
-    environment: str
-    ring: int
-    scopes: Sequence[str]
-    holder: Thumbprint
-    birth_certificate_hash: str
-    revocation_epoch: int
-    issued_at: Instant
-    expires_at: Instant
+from ringfence_kit.clock import SECOND, Instant, Millis
+from ringfence_kit.sealed_keys import JwsSigner
 
 
 def expiry(*, ring: int, longest: Millis, now: Instant) -> Instant:
     """Return when a token issued now expires: in whole seconds, never later than its ring allows."""
-    limit = TRUSTED_LIFETIME if ring <= _MOST_TRUSTED else LONGEST_LIFETIME
-    return Instant(whole_second(now) + min(limit, longest))
+    return Instant(whole_second(now) + min(longest_lifetime(ring), longest))
 
 
-def sign_token(token: AccessToken, key: SigningKey) -> str:
+def sign_token(token: AccessToken, key: JwsSigner) -> str:
     """Return the compact JWS of `token`."""
-    header: JsonObject = {"alg": "EdDSA", "kid": public_key_of(key).thumbprint, "typ": TOKEN_TYPE}
+    header: JsonObject = {"alg": key.algorithm, "kid": key.key_id, "typ": TOKEN_TYPE}
     claims: JsonObject = {
         "iss": token.issuer,
         "sub": token.did,
@@ -68,5 +40,26 @@ def sign_token(token: AccessToken, key: SigningKey) -> str:
         "bc": token.birth_certificate_hash,
         "rev": token.revocation_epoch,
     }
+    if token.delegation is not None:
+        claims["delegation"] = _delegation(token.delegation)
+        claims["act"] = _actors(token.delegation)
     signed = f"{base64url(canonical(header))}.{base64url(canonical(claims))}"
     return f"{signed}.{base64url(key.sign(signed.encode()))}"
+
+
+def _delegation(delegation: TokenDelegation) -> JsonObject:
+    return {
+        "chain": delegation.chain,
+        "path": list(delegation.path),
+        "grants": list(delegation.grants),
+        "depth": delegation.depth,
+        "budget": dict(delegation.budget),
+    }
+
+
+def _actors(delegation: TokenDelegation) -> JsonObject:
+    """Return who acts for whom, the holder outermost (RFC 8693 section 4.1): for logs, never for decisions."""
+    actors: JsonObject = {}
+    for did in delegation.path:
+        actors = {"sub": did, "act": actors} if actors else {"sub": did}
+    return actors

@@ -4,6 +4,7 @@ The rules:
 
 - users take the `KeyStore` Protocol. It hands out signers, not private keys, so a PKCS#11 or cloud KMS backend fits;
   MAC keys are handed out as bytes, because what they protect never leaves the service;
+- a name holds keys of one kind: Ed25519, P-256 or MAC. No key is ever used with two algorithms;
 - keys of a name come oldest first. A new key is only added: who signs with which key from when is the issuer's
   decision, and a retired key stays until the issuer removes it;
 - a change is temp file + fsync + rename + fsync of the directory under a lock file, so a crash leaves the old file or
@@ -22,13 +23,20 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from ringfence.proofs.public_keys import thumbprint
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from ringfence.proofs.jwk_set import ED_DSA, ES256, Algorithm
+from ringfence.proofs.p256_keys import COORDINATE_BYTES, P256PublicKey
+from ringfence.proofs.public_keys import PublicKey, thumbprint
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.sealing import Seal, SealError, SealKind
 
 _SECRET_BYTES = 32
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The order of the group (SEC 2 section 2.4.2): a private key is a number from 1 to below it."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -54,8 +62,8 @@ class KeyUnknownError(KeyStoreError):
         self.key_id = key_id
 
 
-class Signer(Protocol):
-    """An Ed25519 key that signs without showing itself."""
+class JwsSigner(Protocol):
+    """A key that signs a JWS without showing itself."""
 
     @property
     def key_id(self) -> str:
@@ -63,8 +71,13 @@ class Signer(Protocol):
         ...
 
     @property
-    def public_key(self) -> bytes:
-        """The 32 bytes of the public key (RFC 8032)."""
+    def algorithm(self) -> Algorithm:
+        """The one algorithm it signs with."""
+        ...
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The required members of its public JWK."""
         ...
 
     @property
@@ -73,7 +86,16 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64-byte signature."""
+        """Return the 64-byte signature, as a JWS carries it."""
+        ...
+
+
+class Signer(JwsSigner, Protocol):
+    """An Ed25519 key: what signs documents and logs too, where a public key is its 32 bytes."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of the public key (RFC 8032)."""
         ...
 
 
@@ -89,11 +111,19 @@ class MacKey:
 class KeyStore(Protocol):
     """Keys by name. Contract: one suite, every implementation.
 
-    A name is either of signers or of MAC keys; asking for it as the other raises KeyStoreError.
+    A name is of signers, of P-256 signers or of MAC keys; asking for it as another kind raises KeyStoreError.
     """
+
+    def refresh(self) -> None:
+        """See what other processes added and removed since."""
+        ...
 
     def signers(self, name: str) -> tuple[Signer, ...]:
         """Return the signers of `name`, oldest first; empty when there are none."""
+        ...
+
+    def p256_signers(self, name: str) -> tuple[JwsSigner, ...]:
+        """Return the P-256 signers of `name`, oldest first; empty when there are none."""
         ...
 
     def mac_keys(self, name: str) -> tuple[MacKey, ...]:
@@ -102,6 +132,10 @@ class KeyStore(Protocol):
 
     def add_signer(self, name: str, *, at: Instant) -> Signer:
         """Make a new signer and keep it durably before returning it."""
+        ...
+
+    def add_p256_signer(self, name: str, *, at: Instant) -> JwsSigner:
+        """Make a new P-256 signer and keep it durably before returning it."""
         ...
 
     def add_mac_key(self, name: str, *, at: Instant) -> MacKey:
@@ -121,7 +155,8 @@ class KeyStore(Protocol):
         ...
 
 
-Use = Literal["sign", "mac"]
+Use = Literal["sign", "es256", "mac"]
+"""What a key is for: Ed25519 (the oldest, hence the plain word), P-256, MAC. Stored; the words never change."""
 
 
 class StoredKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,15 +186,44 @@ class Ed25519Signer:
 
     __slots__ = ("_private", "created_at", "key_id", "public_key")
 
+    algorithm = ED_DSA
+
     def __init__(self, secret: bytes, created_at: Instant) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._private.public_key().public_bytes_raw()
         self.key_id = thumbprint(self.public_key)
         self.created_at = created_at
 
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The required members of its public JWK."""
+        return PublicKey(self.public_key).jwk
+
     def sign(self, message: bytes) -> bytes:
         """Return the 64-byte signature."""
         return self._private.sign(message)
+
+
+class P256Signer:
+    """A P-256 signer whose private key is in this process's memory; no `public_key` to be taken for an Ed25519 one."""
+
+    __slots__ = ("_private", "created_at", "jwk", "key_id")
+
+    algorithm = ES256
+
+    def __init__(self, secret: bytes, created_at: Instant) -> None:
+        """Raise ValueError unless `secret` is a number from 1 to the order of the group, which hardly any is not."""
+        self._private = ec.derive_private_key(int.from_bytes(secret), ec.SECP256R1())
+        point = self._private.public_key().public_numbers()
+        public = P256PublicKey(point.x.to_bytes(COORDINATE_BYTES), point.y.to_bytes(COORDINATE_BYTES))
+        self.jwk = public.jwk
+        self.key_id = public.thumbprint
+        self.created_at = created_at
+
+    def sign(self, message: bytes) -> bytes:
+        """Return r and s, 32 bytes each (RFC 7518 section 3.4)."""
+        r, s = decode_dss_signature(self._private.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(COORDINATE_BYTES) + s.to_bytes(COORDINATE_BYTES)
 
 
 class FileKeyStore:
@@ -176,9 +240,17 @@ class FileKeyStore:
         """Whether the file is sealed. Who opens an unsealed one warns about it."""
         return self._seal.kind is not SealKind.UNSEALED
 
+    def refresh(self) -> None:
+        """See what other processes added and removed since."""
+        self._content = self._read()
+
     def signers(self, name: str) -> tuple[Signer, ...]:
         """Return the signers of `name`, oldest first; empty when there are none."""
         return tuple(Ed25519Signer(key.secret, Instant(key.created_at)) for key in self._content.of(name, "sign"))
+
+    def p256_signers(self, name: str) -> tuple[JwsSigner, ...]:
+        """Return the P-256 signers of `name`, oldest first; empty when there are none."""
+        return tuple(P256Signer(key.secret, Instant(key.created_at)) for key in self._content.of(name, "es256"))
 
     def mac_keys(self, name: str) -> tuple[MacKey, ...]:
         """Return the MAC keys of `name`, oldest first; empty when there are none."""
@@ -188,6 +260,11 @@ class FileKeyStore:
         """Make a new signer and keep it durably before returning it."""
         self._add(name, "sign", at, only_if_missing=False)
         return self.signers(name)[-1]
+
+    def add_p256_signer(self, name: str, *, at: Instant) -> JwsSigner:
+        """Make a new P-256 signer and keep it durably before returning it."""
+        self._add(name, "es256", at, only_if_missing=False)
+        return self.p256_signers(name)[-1]
 
     def add_mac_key(self, name: str, *, at: Instant) -> MacKey:
         """Make a new MAC key and keep it durably before returning it."""
@@ -222,8 +299,14 @@ class FileKeyStore:
             content = self._content = self._read()
             if content.of(name, use) and only_if_missing:
                 return
-            new = StoredKey(name=name, use=use, secret=self._random(_SECRET_BYTES), created_at=at)
+            new = StoredKey(name=name, use=use, secret=self._secret(use), created_at=at)
             self._write(KeyFileContent((*content.keys, new)))
+
+    def _secret(self, use: Use) -> bytes:
+        secret = self._random(_SECRET_BYTES)
+        while use == "es256" and not _is_p256_secret(secret):
+            secret = self._random(_SECRET_BYTES)  # one in 2^32 is no number below the order of the group
+        return secret
 
     def _read(self) -> KeyFileContent:
         try:
@@ -297,5 +380,11 @@ def _mac_key(key: StoredKey) -> MacKey:
 def _key_id(key: StoredKey) -> str:
     if key.use == "sign":
         return Ed25519Signer(key.secret, Instant(key.created_at)).key_id
+    if key.use == "es256":
+        return P256Signer(key.secret, Instant(key.created_at)).key_id
     # A digest of the key under a label of its own: tells keys apart, tells nothing about them.
     return hashlib.sha256(b"ringfence mac key id\x00" + key.secret).hexdigest()[:16]
+
+
+def _is_p256_secret(secret: bytes) -> bool:
+    return 0 < int.from_bytes(secret) < P256_ORDER

@@ -2,19 +2,26 @@
 
 import base64
 import json
-from typing import Any
+from typing import Any, Protocol
 
-from ringfence.proofs.public_keys import SigningKey
 from ringfence_kit.clock import SECOND, Instant
 
 
-def compact(header: Any, claims: Any, key: SigningKey) -> str:
+class Signs(Protocol):
+    """A key of either kind."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature as a JWS carries it."""
+        ...
+
+
+def compact(header: Any, claims: Any, key: Signs) -> str:
     """Return a compact JWS over any header and claims, signed with `key`."""
     signed = ".".join(_part(json.dumps(part).encode()) for part in (header, claims))
     return f"{signed}.{_part(key.sign(signed.encode()))}"
 
 
-def assertion(key: SigningKey, did: str, issuer: str, now: Instant, **claims: Any) -> str:
+def assertion(key: Signs, did: str, issuer: str, now: Instant, **claims: Any) -> str:
     """Return a sound assertion; `claims` replace its own, and None takes one away."""
     sound: dict[str, Any] = {
         "iss": did,

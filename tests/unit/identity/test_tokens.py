@@ -6,9 +6,10 @@ import joserfc.jwk
 import joserfc.jwt
 import jwt
 import pytest
+from ringfence.proofs.access_token import AccessToken
 from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.jwks import PUBLISHED_BEFORE_USE, jwk_set, signing_key
-from ringfence_identity.tokens import AccessToken, expiry, sign_token
+from ringfence_identity.tokens import expiry, sign_token
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import Ed25519Signer
 from support.identity.keys import seeded_key

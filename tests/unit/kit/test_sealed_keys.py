@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from joserfc.jwk import OKPKey
+from joserfc.jwk import ECKey, OKPKey
+from ringfence.proofs.jwk_set import key_of_jwk
 from ringfence_kit.clock import Instant
-from ringfence_kit.sealed_keys import FileKeyStore, KeyFileError, KeyStoreError, KeyUnknownError, check_guarded
+from ringfence_kit.sealed_keys import (
+    P256_ORDER,
+    FileKeyStore,
+    KeyFileError,
+    KeyStoreError,
+    KeyUnknownError,
+    check_guarded,
+)
 from ringfence_kit.sealing import Seal
 
 AT = Instant(1_767_225_600_000)
@@ -66,6 +74,56 @@ class TestSigners:
         signer = store.add_signer("dev/issuer", at=AT)
         assert not hasattr(signer, "__dict__")
         assert "secret" not in repr(signer)
+
+
+class TestP256Signers:
+    def test_signatures_verify_with_the_public_key_and_are_r_and_s(self, store: FileKeyStore) -> None:
+        signer = store.add_p256_signer("dev/issuer-es256", at=AT)
+        signature = signer.sign(b"message")
+        assert len(signature) == 64
+        assert signer.algorithm == "ES256"
+        assert key_of_jwk(signer.jwk).verifies(signature, b"message")
+        assert not key_of_jwk(signer.jwk).verifies(signature, b"another message")
+
+    def test_the_key_id_is_the_rfc_7638_thumbprint(self, store: FileKeyStore) -> None:
+        signer = store.add_p256_signer("dev/issuer-es256", at=AT)
+        assert signer.key_id == ECKey.import_key({**signer.jwk}).thumbprint()
+
+    def test_they_survive_a_restart_sealed(self, store: FileKeyStore, path: Path) -> None:
+        signer = store.add_p256_signer("dev/issuer-es256", at=AT)
+        (again,) = FileKeyStore(path, SEAL).p256_signers("dev/issuer-es256")
+        assert (again.key_id, again.created_at, again.jwk) == (signer.key_id, AT, signer.jwk)
+
+    def test_one_is_removed_by_its_id(self, store: FileKeyStore, path: Path) -> None:
+        old = store.add_p256_signer("dev/issuer-es256", at=AT)
+        new = store.add_p256_signer("dev/issuer-es256", at=AT)
+        store.remove("dev/issuer-es256", old.key_id)
+        assert [signer.key_id for signer in FileKeyStore(path, SEAL).p256_signers("dev/issuer-es256")] == [new.key_id]
+
+    def test_a_number_beyond_the_order_of_the_group_is_drawn_again(self, path: Path) -> None:
+        draws = [b"\xff" * 32, bytes(32), P256_ORDER.to_bytes(32), (P256_ORDER - 1).to_bytes(32)]
+        store = FileKeyStore(path, SEAL, random=lambda _: draws.pop(0))
+        assert store.add_p256_signer("dev/issuer-es256", at=AT).key_id
+        assert draws == []
+
+    @pytest.mark.parametrize("kind", ["signers", "mac_keys"])
+    def test_no_key_has_two_algorithms(self, store: FileKeyStore, kind: str) -> None:
+        store.add_p256_signer("dev/issuer", at=AT)
+        with pytest.raises(KeyStoreError, match="use another name"):
+            getattr(store, kind)("dev/issuer")
+        with pytest.raises(KeyStoreError, match="use another name"):
+            store.ensure_signers("dev/issuer", at=AT)
+
+    def test_what_another_process_added_or_removed_is_seen_after_a_refresh(
+        self, store: FileKeyStore, path: Path
+    ) -> None:
+        first = store.add_p256_signer("dev/issuer", at=AT)
+        another_process = FileKeyStore(path, SEAL)
+        second = another_process.add_p256_signer("dev/issuer", at=AT)
+        another_process.remove("dev/issuer", first.key_id)
+        assert [signer.key_id for signer in store.p256_signers("dev/issuer")] == [first.key_id]
+        store.refresh()
+        assert [signer.key_id for signer in store.p256_signers("dev/issuer")] == [second.key_id]
 
 
 class TestMacKeys:
