@@ -47,6 +47,7 @@ from ringfence_identity.registration import (
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.status_places import place_of
 from ringfence_identity.store import IdentityTx, Purpose
+from ringfence_identity.store_agent_keys import UsedKey
 from ringfence_identity.trust import inherited_debt
 
 DEBT_REMEMBERED = Millis(90 * DAY)
@@ -217,12 +218,13 @@ def _require_new(tx: IdentityTx, challenge: Challenge, key: PublicKey) -> None:
 
 
 def _debt_of(tx: IdentityTx, environment: str, sponsor: str, *, now: Instant) -> int:
-    return inherited_debt(tx.debts(environment, sponsor, since=Instant(now - DEBT_REMEMBERED)))
+    return inherited_debt(tx.worst_debt(environment, sponsor, since=Instant(now - DEBT_REMEMBERED)))
 
 
 def _store(tx: IdentityTx, issued: Issued) -> None:
     identity, first = issued.identity, issued.first_entry
     tx.put_identity(identity)
     tx.add_certificate(identity, issued.credential)
+    tx.add_key(UsedKey(key=identity.key, did=identity.did, since=identity.created_at))
     tx.add_log_line(identity.did, first.number, first.line)
     tx.record(Change.ADDED, IDENTITY, identity.did, records.encode(identity))

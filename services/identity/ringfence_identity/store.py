@@ -1,7 +1,6 @@
 """What identity asks of storage. One suite proves it for memory, SQLite and PostgreSQL (`tests/contract/identity`)."""
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +9,9 @@ from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
+from ringfence_identity.store_agent_keys import AgentKeyTx
+from ringfence_identity.store_delegations import DelegationStore, DelegationTx
+from ringfence_identity.store_sponsorships import SponsorshipTx
 from ringfence_identity.store_statuses import StatusStore, StatusTx
 
 
@@ -29,20 +31,8 @@ class Loaded:
     revocations: tuple[Revocation, ...] = ()
 
 
-class IdentityTx(StatusTx, Recorder, Protocol):
+class IdentityTx(DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes; nothing is recorded by itself."""
-
-    def sponsor(self, name: str) -> Sponsor | None:
-        """Return the sponsor called `name`, or None."""
-        ...
-
-    def sponsor_of_account(self, account: str) -> Sponsor | None:
-        """Return the sponsor with this OIDC account, or None."""
-        ...
-
-    def add_sponsor(self, sponsor: Sponsor) -> None:
-        """Store a sponsor whose name and account are new."""
-        ...
 
     def identity(self, did: str) -> AgentIdentity | None:
         """Return the identity with this DID, or None."""
@@ -50,14 +40,6 @@ class IdentityTx(StatusTx, Recorder, Protocol):
 
     def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
         """Return the identity of the agent called `agent` in `environment`, or None."""
-        ...
-
-    def key_is_used(self, key: str) -> bool:
-        """Say whether any identity, of any environment and status, has the public key `key`."""
-        ...
-
-    def debts(self, environment: str, sponsor: str, *, since: Instant) -> Sequence[int]:
-        """Return the debts of the agents of `sponsor` in `environment`, without those revoked before `since`."""
         ...
 
     def put_identity(self, identity: AgentIdentity) -> None:
@@ -76,6 +58,10 @@ class IdentityTx(StatusTx, Recorder, Protocol):
         """Return the newest line of the DID's log, or None when it has none."""
         ...
 
+    def log_size(self, did: str) -> int:
+        """Return how many characters the DID's log has, the line feed after each line included."""
+        ...
+
     def add_log_line(self, did: str, number: int, line: str) -> None:
         """Append line `number` (1, 2, 3 …) to the DID's log."""
         ...
@@ -92,6 +78,10 @@ class IdentityTx(StatusTx, Recorder, Protocol):
         """Store `revocation`, in place of the one about its subject."""
         ...
 
+    def forget_revocations(self, *, before: Instant, limit: int) -> int:
+        """Forget up to `limit` revocations that had to be remembered until before `before`; return how many."""
+        ...
+
     def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
         """Return the signal recorded under this id in `environment`, or None."""
         ...
@@ -101,7 +91,7 @@ class IdentityTx(StatusTx, Recorder, Protocol):
         ...
 
 
-class IdentityStore(StatusStore, Protocol):
+class IdentityStore(DelegationStore, StatusStore, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -1,17 +1,16 @@
 """Identity in memory, with the contract of the SQL store: for the contract suite and for tests of use cases."""
 
-from collections.abc import Sequence
-
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryRows, MemoryTable
 
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
+from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation
 from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.store_memory_agent_keys import MemoryAgentKeys
+from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
+from ringfence_identity.store_memory_sponsorships import IDENTITIES, SPONSORS, MemorySponsorships
 from ringfence_identity.store_memory_statuses import MemoryStatusStore, MemoryStatusTx
 
-SPONSORS: MemoryTable[str, Sponsor] = MemoryTable("sponsors")
-IDENTITIES: MemoryTable[str, AgentIdentity] = MemoryTable("identities")
 REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
 DID_LOG: MemoryTable[tuple[str, int], str] = MemoryTable("did_log")
 SPENT: MemoryTable[tuple[str, str], Instant] = MemoryTable("spent")
@@ -19,20 +18,8 @@ REVOCATIONS: MemoryTable[tuple[str, str, str], Revocation] = MemoryTable("revoca
 SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
 
 
-class MemoryIdentityTx(MemoryStatusTx):
+class MemoryIdentityTx(MemoryDelegations, MemorySponsorships, MemoryStatusTx, MemoryAgentKeys):
     """An `IdentityTx` on rows in memory; each method's contract stands there."""
-
-    def sponsor(self, name: str) -> Sponsor | None:
-        """See `IdentityTx`."""
-        return self.rows.table(SPONSORS).get(name)
-
-    def sponsor_of_account(self, account: str) -> Sponsor | None:
-        """See `IdentityTx`."""
-        return next((known for known in self.rows.table(SPONSORS).values() if known.account == account), None)
-
-    def add_sponsor(self, sponsor: Sponsor) -> None:
-        """See `IdentityTx`."""
-        self.rows.table(SPONSORS)[sponsor.name] = sponsor
 
     def identity(self, did: str) -> AgentIdentity | None:
         """See `IdentityTx`."""
@@ -42,19 +29,6 @@ class MemoryIdentityTx(MemoryStatusTx):
         """See `IdentityTx`."""
         known = self.rows.table(IDENTITIES).values()
         return next((one for one in known if (one.agent, one.environment) == (agent, environment)), None)
-
-    def key_is_used(self, key: str) -> bool:
-        """See `IdentityTx`."""
-        return any(known.key == key for known in self.rows.table(IDENTITIES).values())
-
-    def debts(self, environment: str, sponsor: str, *, since: Instant) -> Sequence[int]:
-        """See `IdentityTx`."""
-        return [
-            known.trust.state.debt
-            for known in self.rows.table(IDENTITIES).values()
-            if (known.environment, known.content.sponsor) == (environment, sponsor)
-            and (known.revoked_at is None or known.revoked_at >= since)
-        ]
 
     def put_identity(self, identity: AgentIdentity) -> None:
         """See `IdentityTx`."""
@@ -72,6 +46,10 @@ class MemoryIdentityTx(MemoryStatusTx):
         """See `IdentityTx`."""
         lines = _log_lines(self.rows, did)
         return lines[-1] if lines else None
+
+    def log_size(self, did: str) -> int:
+        """See `IdentityTx`."""
+        return sum(len(line) + 1 for line in _log_lines(self.rows, did))
 
     def add_log_line(self, did: str, number: int, line: str) -> None:
         """See `IdentityTx`."""
@@ -98,6 +76,15 @@ class MemoryIdentityTx(MemoryStatusTx):
         key = (revocation.environment, revocation.kind.value, revocation.subject)
         self.rows.table(REVOCATIONS)[key] = revocation
 
+    def forget_revocations(self, *, before: Instant, limit: int) -> int:
+        """See `IdentityTx`."""
+        known = self.rows.table(REVOCATIONS)
+        expired = [(one.forget_at, key) for key, one in known.items() if one.forget_at is not None]
+        old = sorted((until, key) for until, key in expired if until < before)[:limit]
+        for _, key in old:
+            del known[key]
+        return len(old)
+
     def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
         """See `IdentityTx`."""
         return self.rows.table(SIGNALS).get((environment, signal_id))
@@ -107,7 +94,7 @@ class MemoryIdentityTx(MemoryStatusTx):
         self.rows.table(SIGNALS)[signal.environment, signal.signal_id] = signal
 
 
-class MemoryIdentityStore(MemoryStatusStore):
+class MemoryIdentityStore(MemoryDelegationStore, MemoryStatusStore):
     """An `IdentityStore` on a database in memory."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -1,6 +1,5 @@
 """Identity in SQL: SQLite or PostgreSQL."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -10,6 +9,9 @@ from ringfence_kit.events import Revision
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.store_sql_agent_keys import SqlAgentKeys
+from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
+from ringfence_identity.store_sql_sponsorships import SqlSponsorships
 from ringfence_identity.store_sql_statuses import SqlStatusStore, SqlStatusTx
 from ringfence_identity.tables import (
     did_log,
@@ -24,21 +26,8 @@ from ringfence_identity.tables import (
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-class SqlIdentityTx(SqlStatusTx):
+class SqlIdentityTx(SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys):
     """An `IdentityTx` on a connection; each method's contract stands there."""
-
-    def sponsor(self, name: str) -> Sponsor | None:
-        """See `IdentityTx`."""
-        return self._sponsor(sponsors.c.name == name)
-
-    def sponsor_of_account(self, account: str) -> Sponsor | None:
-        """See `IdentityTx`."""
-        return self._sponsor(sponsors.c.account == account)
-
-    def add_sponsor(self, sponsor: Sponsor) -> None:
-        """See `IdentityTx`."""
-        row = {"name": sponsor.name, "account": sponsor.account, "record": records.encode(sponsor)}
-        self.connection.execute(sa.insert(sponsors).values(row))
 
     def identity(self, did: str) -> AgentIdentity | None:
         """See `IdentityTx`."""
@@ -48,31 +37,25 @@ class SqlIdentityTx(SqlStatusTx):
         """See `IdentityTx`."""
         return self._identity(identities.c.agent == agent, identities.c.environment == environment)
 
-    def key_is_used(self, key: str) -> bool:
-        """See `IdentityTx`."""
-        return self.connection.scalar(sa.select(identities.c.did).where(identities.c.public_key == key)) is not None
-
-    def debts(self, environment: str, sponsor: str, *, since: Instant) -> Sequence[int]:
-        """See `IdentityTx`."""
-        query = sa.select(identities.c.debt).where(
-            identities.c.environment == environment,
-            identities.c.sponsor == sponsor,
-            sa.or_(identities.c.revoked_at.is_(None), identities.c.revoked_at >= since),
-        )
-        return self.connection.scalars(query).all()
-
     def put_identity(self, identity: AgentIdentity) -> None:
         """See `IdentityTx`."""
         row = {
             "public_key": identity.key,
             "sponsor": identity.content.sponsor,
+            "backup_sponsor": identity.content.backup_sponsor,
             "debt": identity.trust.state.debt,
             "revoked_at": identity.revoked_at,
             "record": records.encode(identity),
         }
         updated = self.connection.execute(sa.update(identities).where(identities.c.did == identity.did).values(row))
         if updated.rowcount == 0:
-            fixed = {"did": identity.did, "agent": identity.agent, "environment": identity.environment}
+            fixed = {
+                "did": identity.did,
+                "agent": identity.agent,
+                "environment": identity.environment,
+                "enrolled_at": identity.created_at,
+                "expires_at": identity.expires_at,
+            }
             self.connection.execute(sa.insert(identities).values(**fixed, **row))
 
     def registrar(self, host: str) -> str | None:
@@ -87,6 +70,11 @@ class SqlIdentityTx(SqlStatusTx):
         """See `IdentityTx`."""
         query = sa.select(did_log.c.line).where(did_log.c.did == did).order_by(did_log.c.number.desc()).limit(1)
         return self.connection.scalar(query)
+
+    def log_size(self, did: str) -> int:
+        """See `IdentityTx`."""
+        size = sa.func.sum(sa.func.length(did_log.c.line) + 1)
+        return int(self.connection.scalar(sa.select(size).where(did_log.c.did == did)) or 0)
 
     def add_log_line(self, did: str, number: int, line: str) -> None:
         """See `IdentityTx`."""
@@ -119,6 +107,13 @@ class SqlIdentityTx(SqlStatusTx):
         if updated.rowcount == 0:
             self.connection.execute(sa.insert(revocations).values(**key, **row))
 
+    def forget_revocations(self, *, before: Instant, limit: int) -> int:
+        """See `IdentityTx`."""
+        key = (revocations.c.environment, revocations.c.kind, revocations.c.subject)
+        expired = sa.select(*key).where(revocations.c.forget_at < before)
+        old = expired.order_by(revocations.c.forget_at).limit(limit)
+        return self.connection.execute(sa.delete(revocations).where(sa.tuple_(*key).in_(old))).rowcount
+
     def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
         """See `IdentityTx`."""
         query = sa.select(signals.c.record).where(
@@ -138,16 +133,12 @@ class SqlIdentityTx(SqlStatusTx):
         }
         self.connection.execute(sa.insert(signals).values(row))
 
-    def _sponsor(self, *conditions: sa.ColumnElement[bool]) -> Sponsor | None:
-        record = self.connection.scalar(sa.select(sponsors.c.record).where(*conditions))
-        return None if record is None else records.decode(record, Sponsor)
-
     def _identity(self, *conditions: sa.ColumnElement[bool]) -> AgentIdentity | None:
         record = self.connection.scalar(sa.select(identities.c.record).where(*conditions))
         return None if record is None else records.decode(record, AgentIdentity)
 
 
-class SqlIdentityStore(SqlStatusStore):
+class SqlIdentityStore(SqlDelegationStore, SqlStatusStore):
     """An `IdentityStore` on a database."""
 
     async def load(self) -> tuple[Revision, Loaded]:

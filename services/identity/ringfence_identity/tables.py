@@ -22,12 +22,26 @@ identities = sa.Table(
     sa.Column("environment", TEXT, nullable=False),
     sa.Column("public_key", TEXT, nullable=False, unique=True),
     sa.Column("sponsor", TEXT, nullable=False),
+    sa.Column("backup_sponsor", TEXT, nullable=False, server_default=""),
+    sa.Column("enrolled_at", INTEGER, nullable=False, server_default="0"),
+    # NULL when it does not end by itself.
+    sa.Column("expires_at", INTEGER),
     sa.Column("debt", INTEGER, nullable=False),
     # NULL while it is not revoked.
     sa.Column("revoked_at", INTEGER),
     sa.Column("record", BYTES, nullable=False),
     sa.UniqueConstraint("agent", "environment", name="identities_one_per_agent_and_environment"),
-    sa.Index("identities_by_sponsor", "environment", "sponsor"),
+    sa.Index("identities_by_sponsor", "sponsor", "environment", "revoked_at", "enrolled_at", "expires_at", "debt"),
+    sa.Index("identities_by_backup_sponsor", "backup_sponsor"),
+)
+
+former_sponsors = sa.Table(
+    "former_sponsors",
+    metadata,
+    sa.Column("environment", TEXT, primary_key=True),
+    sa.Column("sponsor", TEXT, primary_key=True),
+    sa.Column("did", TEXT, primary_key=True),
+    sa.Column("until", INTEGER, nullable=False),
 )
 
 certificates = sa.Table(
@@ -50,6 +64,21 @@ status_places = sa.Table(
     sa.UniqueConstraint("environment", "number", name="status_places_by_number"),
     # Two certificates never share a place, whatever the keys do.
     sa.UniqueConstraint("environment", "pair", "place", name="status_places_taken_once"),
+)
+
+agent_keys = sa.Table(
+    "agent_keys",
+    metadata,
+    # Every public key that was ever an agent's: one that was replaced is never anybody's again.
+    sa.Column("public_key", TEXT, primary_key=True),
+    sa.Column("did", TEXT, nullable=False),
+    sa.Column("number", INTEGER, nullable=False),
+    sa.Column("since", INTEGER, nullable=False),
+    # NULL while it is in force.
+    sa.Column("until", INTEGER),
+    # NULL while nobody reported it.
+    sa.Column("compromised_since", INTEGER),
+    sa.UniqueConstraint("did", "number", name="agent_keys_in_order"),
 )
 
 registrars = sa.Table(
@@ -85,6 +114,7 @@ revocations = sa.Table(
     # NULL when it is remembered for ever.
     sa.Column("forget_at", INTEGER),
     sa.Column("record", BYTES, nullable=False),
+    sa.Index("revocations_by_forget_at", "forget_at"),
 )
 
 signals = sa.Table(
@@ -96,4 +126,44 @@ signals = sa.Table(
     sa.Column("recorded_at", INTEGER, nullable=False),
     sa.Column("record", BYTES, nullable=False),
     sa.Index("signals_by_did", "did", "recorded_at"),
+)
+
+delegations = sa.Table(
+    "delegations",
+    metadata,
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("environment", TEXT, nullable=False),
+    # The hashes from the first grant of the chain to this one, with / between: a subtree is a range.
+    sa.Column("path", TEXT, nullable=False, unique=True),
+    sa.Column("delegator", TEXT, nullable=False),
+    sa.Column("delegatee", TEXT, nullable=False),
+    sa.Column("issued_at", INTEGER, nullable=False),
+    sa.Column("seen_at", INTEGER, nullable=False),
+    sa.Column("expires_at", INTEGER, nullable=False),
+    sa.Column("calls_spent", INTEGER, nullable=False),
+    sa.Column("cost_spent", INTEGER, nullable=False),
+    # NULL while it holds.
+    sa.Column("revoked_at", INTEGER),
+    sa.Column("revocation_reason", TEXT),
+    sa.Column("record", BYTES, nullable=False),
+    sa.Index("delegations_in_order", "environment", "seen_at", "path"),
+    sa.Index("delegations_by_delegator", "delegator"),
+    sa.Index("delegations_by_delegatee", "delegatee"),
+    sa.Index("delegations_by_expiry", "expires_at"),
+)
+
+delegation_agents = sa.Table(
+    "delegation_agents",
+    metadata,
+    sa.Column("did", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Index("delegation_agents_by_name", "name"),
+)
+
+delegation_namespaces = sa.Table(
+    "delegation_namespaces",
+    metadata,
+    sa.Column("namespace", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Index("delegation_namespaces_by_name", "name"),
 )

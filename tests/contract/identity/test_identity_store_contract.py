@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
+from ringfence_identity.evidence import Evidence, Outcome, SignalKind
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal, Sponsor
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.store_sql import MIGRATIONS
 from ringfence_identity.tables import metadata
-from ringfence_identity.trust import Evidence, Outcome, SignalKind, apply_evidence, newborn
+from ringfence_identity.trust import apply_evidence, newborn
 from ringfence_kit import records
-from ringfence_kit.clock import DAY, Instant
+from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change
 from ringfence_kit.migrate import schema_differences
 from ringfence_kit.sql import Database
@@ -120,31 +121,6 @@ async def test_a_sponsor_is_found_by_name_and_by_account(backend: Backend) -> No
         assert await do(service, lambda tx: tx.sponsor_of_account("https://idp.example.com\n00u1"), Sponsor) == ADA
         assert await do(service, lambda tx: tx.sponsor_of_account("https://idp.example.com\n00u2") is None, bool)
         assert await do(service, lambda tx: tx.sponsor("sponsors/nobody") is None, bool)
-
-
-async def test_a_used_key_is_used_in_every_environment(backend: Backend) -> None:
-    async with opened_identity(backend) as service:
-        await put(service, agent(1, environment="dev"))
-        assert await do(service, lambda tx: tx.key_is_used("z6Mk1"), bool)
-        assert not await do(service, lambda tx: tx.key_is_used("z6Mk2"), bool)
-
-
-async def test_debts_are_those_of_one_sponsor_in_one_environment_without_the_long_revoked(backend: Backend) -> None:
-    other_sponsor = replace(COMPLETE, sponsor="sponsors/eve")
-    long_gone = replace(agent(4, debt=40), status=IdentityStatus.REVOKED, revoked_at=Instant(NOW - 91 * DAY))
-    lately_gone = replace(agent(5, debt=50), status=IdentityStatus.REVOKED, revoked_at=Instant(NOW - 90 * DAY))
-    async with opened_identity(backend) as service:
-        await put(
-            service,
-            agent(1, debt=10),
-            agent(2, debt=20, environment="dev"),
-            replace(agent(3, debt=30), content=other_sponsor),
-            long_gone,
-            lately_gone,
-        )
-        since = Instant(NOW - 90 * DAY)
-        debts = await do(service, lambda tx: sorted(tx.debts("prod", "sponsors/ada", since=since)), list)
-    assert debts == sorted(identity.trust.state.debt for identity in (agent(1, debt=10), lately_gone))
 
 
 async def test_the_log_of_a_did_keeps_its_order_and_its_own(backend: Backend) -> None:
