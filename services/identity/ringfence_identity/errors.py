@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from ringfence.proofs.timestamps import timestamp
+from ringfence_kit.clock import Instant
 from ringfence_kit.errors import COMMON_FAILURES, Failure, Kind, Violation
 
 
@@ -48,6 +50,17 @@ class AgentSuspended(Failure):
     def __init__(self, *, did: str, cause: str = "") -> None:
         why = f": {cause}" if cause else ""
         super().__init__(f"{did} is suspended{why}; it must be reinstated first", metadata={"did": did, "cause": cause})
+
+
+class AgentExpired(Failure):
+    """The identity was made for a while, and that is over."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "AGENT_EXPIRED"
+
+    def __init__(self, *, did: str, expired_at: Instant) -> None:
+        at = timestamp(expired_at)
+        super().__init__(f"{did} ended at {at}; enrol a new agent", metadata={"did": did, "expire_time": at})
 
 
 class AgentNotSuspended(Failure):
@@ -135,14 +148,19 @@ class ChallengeInvalid(Failure):
 
 
 class ProofInvalid(Failure):
-    """The proof of possession is not a signature by the given key over the signing input."""
+    """A proof is not a signature by the given key over the message that was built for it here."""
 
     kind = Kind.INVALID_ARGUMENT
     reason = "PROOF_INVALID"
 
-    def __init__(self) -> None:
-        problem = "does not verify under the public key over this challenge and birth certificate"
-        super().__init__(f"the proof of possession {problem}", violations=(Violation("proof_of_possession", problem),))
+    def __init__(
+        self,
+        *,
+        field: str = "proof_of_possession",
+        over: str = "this challenge and birth certificate",
+    ) -> None:
+        problem = f"does not verify under the public key over {over}"
+        super().__init__(f"{field} {problem}", violations=(Violation(field, problem),))
 
 
 class WeakKeyRefused(Failure):
@@ -151,11 +169,11 @@ class WeakKeyRefused(Failure):
     kind = Kind.INVALID_ARGUMENT
     reason = "KEY_REFUSED"
 
-    def __init__(self, *, problem: str) -> None:
+    def __init__(self, *, problem: str, field: str = "public_key") -> None:
         super().__init__(
             f"the public key is refused: {problem}",
             metadata={"problem": problem},
-            violations=(Violation("public_key", problem),),
+            violations=(Violation(field, problem),),
         )
 
 
@@ -165,11 +183,11 @@ class KeyAlreadyUsed(Failure):
     kind = Kind.ALREADY_EXISTS
     reason = "KEY_ALREADY_USED"
 
-    def __init__(self, *, thumbprint: str) -> None:
+    def __init__(self, *, thumbprint: str, field: str = "public_key") -> None:
         super().__init__(
-            f"the key {thumbprint} was enrolled before; make a new key for every identity",
+            f"the key {thumbprint} was used before; make a new key for every identity and every rotation",
             metadata={"thumbprint": thumbprint},
-            violations=(Violation("public_key", "was enrolled before"),),
+            violations=(Violation(field, "was used before"),),
         )
 
 
@@ -277,6 +295,19 @@ class DidVersionNotFound(Failure):
 
     def __init__(self, *, did: str, wanted: str) -> None:
         super().__init__(f"{did} has no version {wanted}", metadata={"did": did, "version": wanted})
+
+
+class DidLogFull(Failure):
+    """A DID's history that has no room for another key: others would refuse to read it."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "DID_LOG_FULL"
+
+    def __init__(self, *, did: str, longest: int) -> None:
+        super().__init__(
+            f"the history of {did} has reached {longest} bytes, longer ones are not read everywhere; enrol a new agent",
+            metadata={"did": did, "limit_bytes": str(longest)},
+        )
 
 
 class SponsorOffboarded(Failure):
@@ -428,6 +459,7 @@ FAILURES: tuple[type[Failure], ...] = (
     AgentAlreadyEnrolled,
     AgentRevoked,
     AgentSuspended,
+    AgentExpired,
     AgentNotSuspended,
     NewKeyRequired,
     SponsorNotFound,
@@ -447,6 +479,7 @@ FAILURES: tuple[type[Failure], ...] = (
     DidMethodFixed,
     DidVersionMismatch,
     DidVersionNotFound,
+    DidLogFull,
     SponsorOffboarded,
     BirthCertificateNotFound,
     StatusListNotFound,

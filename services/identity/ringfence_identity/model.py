@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ringfence_kit.clock import Instant
 
 from ringfence_identity.birth_certificate import BirthContent
+from ringfence_identity.evidence import Outcome, SignalKind
 from ringfence_identity.status_places import StatusPlace
-from ringfence_identity.trust import Outcome, SignalKind, TrustLedger
+from ringfence_identity.trust_caps import TrustLedger
 
 IDENTITY = "identity"
 """The kind of an identity's events; they are named by the DID."""
@@ -106,6 +107,14 @@ class AgentIdentity:
     def etag(self) -> str:
         """The strong etag of this version."""
         return etag_of(self.did, self.revision)
+
+    def expired(self, now: Instant) -> bool:
+        """Say whether it has ended by itself. Nothing is written when that happens: every use asks this."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def usable(self, now: Instant) -> bool:
+        """Say whether it is in good standing: neither revoked nor suspended nor over."""
+        return self.status is IdentityStatus.ACTIVE and not self.expired(now)
 
 
 class RevocationKind(enum.Enum):

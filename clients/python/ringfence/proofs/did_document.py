@@ -4,21 +4,60 @@ Documents are built from keys and hosts only; no text that a caller chose enters
 a key or the placeholder of an SCID.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ringfence.instants import Instant
 from ringfence.proofs.canonical_json import Json, JsonObject
 from ringfence.proofs.did import AGENTS, AgentDid, Host, KeyDid, RegistrarDid, Scid
 from ringfence.proofs.public_keys import PublicKey
+from ringfence.proofs.timestamps import timestamp
 
 CONTEXTS: tuple[str, str] = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 LINKED_VP_CONTEXT = "https://identity.foundation/linked-vp/contexts/v1"
+
+COMPROMISED_SINCE = "compromisedSince"
+"""The member of a verification method that says since when its key is in other hands."""
+
+# Written out in the document itself: who reads JSON-LD needs to fetch nothing to know the term.
+COMPROMISE_CONTEXT: JsonObject = {
+    COMPROMISED_SINCE: {
+        "@id": "https://ringfence.dev/ns/did#compromisedSince",
+        "@type": "http://www.w3.org/2001/XMLSchema#dateTime",
+    }
+}
 
 SCID_PLACEHOLDER = Scid("{SCID}")
 """Stands for the SCID until the first log entry, and so the SCID, is known (did:webvh 1.0, Create)."""
 
 
-def agent_document(*, did: AgentDid, key: PublicKey, registrar: RegistrarDid, card_url: str) -> JsonObject:
-    """Return an agent's document. `card_url` is where its A2A card is served; empty when the mesh publishes none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostKey:
+    """A key in other hands, and since when nothing signed by it counts."""
+
+    key: PublicKey
+    since: Instant
+
+
+def agent_document(
+    *,
+    did: AgentDid,
+    key: PublicKey | None,
+    registrar: RegistrarDid,
+    card_url: str,
+    lost: Sequence[LostKey] = (),
+) -> JsonObject:
+    """Return an agent's document. `card_url` is where its A2A card is served; empty when the mesh publishes none.
+
+    `key` is the one in force, None while there is none. Keys in `lost` are shown so that everyone can tell from when on
+    their signatures are void, and are good for nothing: no relationship names them, and `revoked` says so to verifiers
+    that know Controlled Identifiers 1.0 (section 2.2) and nothing of us.
+    """
     name = str(did)
-    method = f"{name}#{key.thumbprint}"
+    live = [] if key is None else [_multikey(_method(name, key), name, key)]
+    contexts: list[Json] = [*CONTEXTS]
+    if lost:
+        contexts.append(COMPROMISE_CONTEXT)
     services: list[Json] = [
         {
             "id": f"{name}#birth",
@@ -28,17 +67,16 @@ def agent_document(*, did: AgentDid, key: PublicKey, registrar: RegistrarDid, ca
     ]
     if card_url:
         services.insert(0, {"id": f"{name}#a2a-card", "type": "A2AAgentCard", "serviceEndpoint": card_url})
-    return {
-        "@context": list(CONTEXTS),
+    document: JsonObject = {
+        "@context": contexts,
         "id": name,
         "controller": str(registrar),
         "alsoKnownAs": [did.alias, spiffe_id(did)],
-        "verificationMethod": [_multikey(method, name, key)],
-        "authentication": [method],
-        "assertionMethod": [method],
-        "capabilityDelegation": [method],
+        "verificationMethod": [*live, *(_lost_multikey(name, one) for one in lost)],
         "service": services,
     }
+    # DID 1.0 section 5.3: a relationship that is there names at least one method.
+    return document if key is None else {**document, **_relationships(_method(name, key))}
 
 
 def registrar_document(*, did: RegistrarDid, key: PublicKey) -> JsonObject:
@@ -120,6 +158,19 @@ def _replace(value: Json, old: str, new: str) -> Json:
             return replace_text(value, old, new)
         case _:
             return value
+
+
+def _method(name: str, key: PublicKey) -> str:
+    return f"{name}#{key.thumbprint}"
+
+
+def _relationships(method: str) -> JsonObject:
+    return {"authentication": [method], "assertionMethod": [method], "capabilityDelegation": [method]}
+
+
+def _lost_multikey(name: str, lost: LostKey) -> JsonObject:
+    since = timestamp(lost.since)
+    return {**_multikey(_method(name, lost.key), name, lost.key), "revoked": since, COMPROMISED_SINCE: since}
 
 
 def _multikey(method: str, controller: str, key: PublicKey) -> JsonObject:

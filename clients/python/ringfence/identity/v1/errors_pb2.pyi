@@ -128,6 +128,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. The log has no entry at this place."""
     ERROR_REASON_TREE_SIZE_OUT_OF_RANGE: _ErrorReason.ValueType  # 134
     """OUT_OF_RANGE. The tree size is larger than the log, or smaller than what it is to prove."""
+    ERROR_REASON_AGENT_EXPIRED: _ErrorReason.ValueType  # 135
+    """FAILED_PRECONDITION. The identity, a did:key, has ended by itself at metadata `expire_time`. Enrol a new agent."""
+    ERROR_REASON_DID_LOG_FULL: _ErrorReason.ValueType  # 136
+    """FAILED_PRECONDITION. The DID's history is as long as resolvers take it. Enrol a new agent; this one can be revoked."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -241,4 +245,8 @@ ERROR_REASON_LOG_ENTRY_NOT_FOUND: ErrorReason.ValueType  # 133
 """NOT_FOUND. The log has no entry at this place."""
 ERROR_REASON_TREE_SIZE_OUT_OF_RANGE: ErrorReason.ValueType  # 134
 """OUT_OF_RANGE. The tree size is larger than the log, or smaller than what it is to prove."""
+ERROR_REASON_AGENT_EXPIRED: ErrorReason.ValueType  # 135
+"""FAILED_PRECONDITION. The identity, a did:key, has ended by itself at metadata `expire_time`. Enrol a new agent."""
+ERROR_REASON_DID_LOG_FULL: ErrorReason.ValueType  # 136
+"""FAILED_PRECONDITION. The DID's history is as long as resolvers take it. Enrol a new agent; this one can be revoked."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

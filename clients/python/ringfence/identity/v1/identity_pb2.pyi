@@ -1343,11 +1343,13 @@ class ReportCompromiseRequest(_message.Message):
     """A UUID that makes the call idempotent for 24 h."""
     @_builtins.property
     def compromised_since(self) -> _timestamp_pb2.Timestamp:
-        """Since when nothing signed by the key of now counts; not after now. Unset means since the key came into force."""
+        """Since when nothing signed by the key of now counts, cut to whole seconds; not after now. Unset, or before the key
+        came into force, means since then. Told again, the earlier moment stands.
+        """
 
     @_builtins.property
     def replacement(self) -> Global___ReplacementKey:
-        """The key to go on with; without it the identity is suspended until it is reinstated with one."""
+        """The key to go on with; without it the identity is suspended until it is reinstated with one. It ends no suspension."""
 
     def __init__(
         self,
@@ -1473,7 +1475,7 @@ class ReinstateRequest(_message.Message):
     """A UUID that makes the call idempotent for 24 h."""
     @_builtins.property
     def replacement(self) -> Global___ReplacementKey:
-        """Needed after a compromise."""
+        """Needed after a compromise, and then only."""
 
     def __init__(
         self,

@@ -239,8 +239,9 @@ class IdentityServiceServicer:
         "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
 
         Open: the two signatures are the authentication.
-        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, AGENT_NOT_FOUND, KEY_REFUSED, KEY_ALREADY_USED,
+        PROOF_INVALID, DID_VERSION_MISMATCH, DID_LOG_FULL, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED,
+        QUOTA_EXCEEDED: more often than once a second for two minutes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -253,7 +254,7 @@ class IdentityServiceServicer:
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
         Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+        AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, DID_LOG_FULL, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,8 +276,9 @@ class IdentityServiceServicer:
         replaced in the same call; an agent without a sponsor needs a new birth certificate first.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
-        KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED, AGENT_NOT_SUSPENDED,
+        NEW_KEY_REQUIRED, DID_METHOD_FIXED, DID_VERSION_MISMATCH, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+        DID_LOG_FULL, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

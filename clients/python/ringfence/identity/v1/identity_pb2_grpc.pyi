@@ -104,8 +104,9 @@ class IdentityServiceStub:
     "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
 
     Open: the two signatures are the authentication.
-    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, AGENT_NOT_FOUND, KEY_REFUSED, KEY_ALREADY_USED,
+    PROOF_INVALID, DID_VERSION_MISMATCH, DID_LOG_FULL, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED,
+    QUOTA_EXCEEDED: more often than once a second for two minutes.
     """
     ReportCompromise: _grpc.UnaryUnaryMultiCallable[_identity_pb2.ReportCompromiseRequest, _identity_pb2.ReportCompromiseResponse]
     """Says that an agent's key is in other hands since a moment. In one transaction: tokens are void, the DID's log says
@@ -114,7 +115,7 @@ class IdentityServiceStub:
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
     Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+    AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, DID_LOG_FULL, REQUEST_ID_REUSED.
     """
     Suspend: _grpc.UnaryUnaryMultiCallable[_identity_pb2.SuspendRequest, _identity_pb2.SuspendResponse]
     """Suspends an identity: no tokens, every pdp denies it, until it is reinstated.
@@ -128,8 +129,9 @@ class IdentityServiceStub:
     replaced in the same call; an agent without a sponsor needs a new birth certificate first.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
-    KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED, AGENT_NOT_SUSPENDED,
+    NEW_KEY_REQUIRED, DID_METHOD_FIXED, DID_VERSION_MISMATCH, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+    DID_LOG_FULL, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     Revoke: _grpc.UnaryUnaryMultiCallable[_identity_pb2.RevokeRequest, _identity_pb2.RevokeResponse]
     """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
@@ -224,8 +226,9 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
 
     Open: the two signatures are the authentication.
-    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, AGENT_NOT_FOUND, KEY_REFUSED, KEY_ALREADY_USED,
+    PROOF_INVALID, DID_VERSION_MISMATCH, DID_LOG_FULL, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED,
+    QUOTA_EXCEEDED: more often than once a second for two minutes.
     """
     ReportCompromise: _aio.UnaryUnaryMultiCallable[_identity_pb2.ReportCompromiseRequest, _identity_pb2.ReportCompromiseResponse]  # type: ignore[assignment]
     """Says that an agent's key is in other hands since a moment. In one transaction: tokens are void, the DID's log says
@@ -234,7 +237,7 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
     Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-    AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+    AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, DID_LOG_FULL, REQUEST_ID_REUSED.
     """
     Suspend: _aio.UnaryUnaryMultiCallable[_identity_pb2.SuspendRequest, _identity_pb2.SuspendResponse]  # type: ignore[assignment]
     """Suspends an identity: no tokens, every pdp denies it, until it is reinstated.
@@ -248,8 +251,9 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     replaced in the same call; an agent without a sponsor needs a new birth certificate first.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
-    KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED, AGENT_NOT_SUSPENDED,
+    NEW_KEY_REQUIRED, DID_METHOD_FIXED, DID_VERSION_MISMATCH, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+    DID_LOG_FULL, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     Revoke: _aio.UnaryUnaryMultiCallable[_identity_pb2.RevokeRequest, _identity_pb2.RevokeResponse]  # type: ignore[assignment]
     """Revokes an identity for good: tokens stop being issued, every pdp denies it within a second.
@@ -407,8 +411,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         "Rotating a key". Tokens issued before are void (a new revocation epoch); of two at once, one wins.
 
         Open: the two signatures are the authentication.
-        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        DID_VERSION_MISMATCH, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, AGENT_NOT_FOUND, KEY_REFUSED, KEY_ALREADY_USED,
+        PROOF_INVALID, DID_VERSION_MISMATCH, DID_LOG_FULL, AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED,
+        QUOTA_EXCEEDED: more often than once a second for two minutes.
         """
 
     @_abc_1.abstractmethod
@@ -423,7 +428,7 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
         Errors: INVALID_REQUEST, DID_INVALID, DID_METHOD_FIXED, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
-        AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, REQUEST_ID_REUSED.
+        AGENT_NOT_FOUND, AGENT_REVOKED, DID_VERSION_MISMATCH, DID_LOG_FULL, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -449,8 +454,9 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
         replaced in the same call; an agent without a sponsor needs a new birth certificate first.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_NOT_SUSPENDED, NEW_KEY_REQUIRED,
-        KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED, AGENT_NOT_SUSPENDED,
+        NEW_KEY_REQUIRED, DID_METHOD_FIXED, DID_VERSION_MISMATCH, KEY_REFUSED, KEY_ALREADY_USED, PROOF_INVALID,
+        DID_LOG_FULL, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
