@@ -6,6 +6,7 @@ from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import Event
 
+from ringfence_identity.issuer_keys import ISSUER_KEY, IssuerKey
 from ringfence_identity.model import IDENTITY, REVOCATION, SPONSOR, AgentIdentity, Revocation, Sponsor
 from ringfence_identity.standing_revocations import StandingRevocations
 from ringfence_identity.store import Loaded
@@ -20,6 +21,7 @@ class IdentitySnapshot:
         self._sponsors: dict[str, Sponsor] = {}
         self.revocations = StandingRevocations()
         """What may not be relied on any more."""
+        self._issuer_keys: dict[str, tuple[IssuerKey, ...]] = {}
         self.newest_at = EPOCH
         """When the newest event happened: the clock must not stand before it."""
 
@@ -29,6 +31,9 @@ class IdentitySnapshot:
         self._did_of = {(identity.agent, identity.environment): identity.did for identity in loaded.identities}
         self._sponsors = {sponsor.name: sponsor for sponsor in loaded.sponsors}
         self.revocations = StandingRevocations(loaded.revocations)
+        self._issuer_keys = {}
+        for key in loaded.issuer_keys:
+            self._put_issuer_key(key)
         self.newest_at = Instant(max((identity.updated_at for identity in loaded.identities), default=EPOCH))
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -49,6 +54,10 @@ class IdentitySnapshot:
         every = tuple(self._by_did.values())
         return (identity for identity in every if not environment or identity.environment == environment)
 
+    def issuer_keys(self, environment: str) -> tuple[IssuerKey, ...]:
+        """Return every issuer key the environment has had."""
+        return self._issuer_keys.get(environment, ())
+
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""
         self.newest_at = Instant(max(self.newest_at, event.at))
@@ -56,7 +65,13 @@ class IdentitySnapshot:
             self._sponsors[event.name] = records.decode(event.record, Sponsor)
         elif event.kind == REVOCATION:
             self.revocations.put(records.decode(event.record, Revocation), now=event.at)
+        elif event.kind == ISSUER_KEY:
+            self._put_issuer_key(records.decode(event.record, IssuerKey))
         elif event.kind == IDENTITY:
             identity = records.decode(event.record, AgentIdentity)
             self._by_did[identity.did] = identity
             self._did_of[identity.agent, identity.environment] = identity.did
+
+    def _put_issuer_key(self, key: IssuerKey) -> None:
+        others = (known for known in self.issuer_keys(key.environment) if known.key_id != key.key_id)
+        self._issuer_keys[key.environment] = (*others, key)

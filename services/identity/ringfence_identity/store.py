@@ -8,11 +8,14 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 
+from ringfence_identity.issuer_keys import IssuerKey
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store_agent_keys import AgentKeyTx
 from ringfence_identity.store_delegations import DelegationStore, DelegationTx
+from ringfence_identity.store_issuer_keys import IssuerKeyTx
 from ringfence_identity.store_sponsorships import SponsorshipTx
 from ringfence_identity.store_statuses import StatusStore, StatusTx
+from ringfence_identity.store_transparency import LogStore, LogTx
 
 
 class Purpose(enum.Enum):
@@ -20,6 +23,7 @@ class Purpose(enum.Enum):
 
     CHALLENGE = "challenge"
     ASSERTION = "assertion"
+    PEER_CHALLENGE = "peer_challenge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +33,10 @@ class Loaded:
     identities: tuple[AgentIdentity, ...]
     sponsors: tuple[Sponsor, ...]
     revocations: tuple[Revocation, ...] = ()
+    issuer_keys: tuple[IssuerKey, ...] = ()
 
 
-class IdentityTx(DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, Recorder, Protocol):
+class IdentityTx(LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, IssuerKeyTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes; nothing is recorded by itself."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -91,7 +96,7 @@ class IdentityTx(DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, Recorder, Pr
         ...
 
 
-class IdentityStore(DelegationStore, StatusStore, Protocol):
+class IdentityStore(LogStore, DelegationStore, StatusStore, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -8,8 +8,10 @@ from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation
 from ringfence_identity.store import Loaded, Purpose
 from ringfence_identity.store_memory_agent_keys import MemoryAgentKeys
 from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
+from ringfence_identity.store_memory_issuer_keys import MemoryIssuerKeys, every_issuer_key
 from ringfence_identity.store_memory_sponsorships import IDENTITIES, SPONSORS, MemorySponsorships
 from ringfence_identity.store_memory_statuses import MemoryStatusStore, MemoryStatusTx
+from ringfence_identity.store_memory_transparency import MemoryLogStore, MemoryLogTx
 
 REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
 DID_LOG: MemoryTable[tuple[str, int], str] = MemoryTable("did_log")
@@ -18,7 +20,9 @@ REVOCATIONS: MemoryTable[tuple[str, str, str], Revocation] = MemoryTable("revoca
 SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
 
 
-class MemoryIdentityTx(MemoryDelegations, MemorySponsorships, MemoryStatusTx, MemoryAgentKeys):
+class MemoryIdentityTx(
+    MemoryLogTx, MemoryDelegations, MemorySponsorships, MemoryStatusTx, MemoryAgentKeys, MemoryIssuerKeys
+):
     """An `IdentityTx` on rows in memory; each method's contract stands there."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -94,7 +98,7 @@ class MemoryIdentityTx(MemoryDelegations, MemorySponsorships, MemoryStatusTx, Me
         self.rows.table(SIGNALS)[signal.environment, signal.signal_id] = signal
 
 
-class MemoryIdentityStore(MemoryDelegationStore, MemoryStatusStore):
+class MemoryIdentityStore(MemoryLogStore, MemoryDelegationStore, MemoryStatusStore):
     """An `IdentityStore` on a database in memory."""
 
     async def load(self) -> tuple[Revision, Loaded]:
@@ -116,4 +120,5 @@ def _load(rows: MemoryRows) -> Loaded:
         identities=tuple(identity for _, identity in sorted(rows.table(IDENTITIES).items())),
         sponsors=tuple(sponsor for _, sponsor in sorted(rows.table(SPONSORS).items())),
         revocations=tuple(revocation for _, revocation in sorted(rows.table(REVOCATIONS).items())),
+        issuer_keys=every_issuer_key(rows),
     )

@@ -11,8 +11,10 @@ from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, 
 from ringfence_identity.store import Loaded, Purpose
 from ringfence_identity.store_sql_agent_keys import SqlAgentKeys
 from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
+from ringfence_identity.store_sql_issuer_keys import SqlIssuerKeys, every_issuer_key
 from ringfence_identity.store_sql_sponsorships import SqlSponsorships
 from ringfence_identity.store_sql_statuses import SqlStatusStore, SqlStatusTx
+from ringfence_identity.store_sql_transparency import SqlLogStore, SqlLogTx
 from ringfence_identity.tables import (
     did_log,
     identities,
@@ -26,7 +28,7 @@ from ringfence_identity.tables import (
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-class SqlIdentityTx(SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys):
+class SqlIdentityTx(SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
     """An `IdentityTx` on a connection; each method's contract stands there."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -138,7 +140,7 @@ class SqlIdentityTx(SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys):
         return None if record is None else records.decode(record, AgentIdentity)
 
 
-class SqlIdentityStore(SqlDelegationStore, SqlStatusStore):
+class SqlIdentityStore(SqlLogStore, SqlDelegationStore, SqlStatusStore):
     """An `IdentityStore` on a database."""
 
     async def load(self) -> tuple[Revision, Loaded]:
@@ -160,4 +162,5 @@ def _load(connection: sa.Connection) -> Loaded:
         identities=tuple(records.decode(record, AgentIdentity) for record in every_identity),
         sponsors=tuple(records.decode(record, Sponsor) for record in every_sponsor),
         revocations=tuple(records.decode(record, Revocation) for record in every_revocation),
+        issuer_keys=every_issuer_key(connection),
     )

@@ -152,6 +152,14 @@ delegations = sa.Table(
     sa.Index("delegations_by_expiry", "expires_at"),
 )
 
+issuer_keys = sa.Table(
+    "issuer_keys",
+    metadata,
+    sa.Column("environment", TEXT, primary_key=True),
+    sa.Column("key_id", TEXT, primary_key=True),
+    sa.Column("record", BYTES, nullable=False),
+)
+
 delegation_agents = sa.Table(
     "delegation_agents",
     metadata,
@@ -166,4 +174,30 @@ delegation_namespaces = sa.Table(
     sa.Column("namespace", TEXT, primary_key=True),
     sa.Column("name", TEXT, primary_key=True),
     sa.Index("delegation_namespaces_by_name", "name"),
+)
+
+log_entries = sa.Table(
+    "log_entries",
+    metadata,
+    sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("subject", TEXT, nullable=False),
+    sa.Column("appended_at", INTEGER, nullable=False),
+    sa.Column("body", BYTES, nullable=False),
+    sa.Index("log_entries_by_subject", "subject", "position"),
+)
+
+log_tiles = sa.Table(
+    "log_tiles",
+    metadata,
+    sa.Column("level", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("hashes", BYTES, nullable=False),
+)
+
+log_heads = sa.Table(
+    "log_heads",
+    metadata,
+    # "tree": what the log holds; "checkpoint": what of it was signed last.
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("record", BYTES, nullable=False),
 )

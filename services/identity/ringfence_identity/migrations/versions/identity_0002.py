@@ -32,6 +32,12 @@ def upgrade() -> None:
         sa.Column("until", INTEGER, nullable=False),
     )
     op.create_table(
+        "issuer_keys",
+        sa.Column("environment", TEXT, primary_key=True),
+        sa.Column("key_id", TEXT, primary_key=True),
+        sa.Column("record", BYTES, nullable=False),
+    )
+    op.create_table(
         "status_places",
         sa.Column("did", TEXT, primary_key=True),
         sa.Column("serial", INTEGER, primary_key=True),
@@ -73,7 +79,7 @@ def _widen_identities() -> None:
         connection.execute(
             sa.update(identities)
             .where(identities.c.did == did)
-            .values(backup_sponsor=known["content"]["backup_sponsor"], enrolled_at=known["created_at"])
+            .values(backup_sponsor=known.get("content", {}).get("backup_sponsor", ""), enrolled_at=known.get("created_at", 0))
         )
     op.drop_index("identities_by_sponsor", "identities")
     counted = ["sponsor", "environment", "revoked_at", "enrolled_at", "expires_at", "debt"]
@@ -111,3 +117,22 @@ def _widen_identities() -> None:
         sa.Column("name", TEXT, primary_key=True),
     )
     op.create_index("delegation_namespaces_by_name", "delegation_namespaces", ["name"])
+    op.create_table(
+        "log_entries",
+        sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
+        sa.Column("subject", TEXT, nullable=False),
+        sa.Column("appended_at", INTEGER, nullable=False),
+        sa.Column("body", BYTES, nullable=False),
+    )
+    op.create_index("log_entries_by_subject", "log_entries", ["subject", "position"])
+    op.create_table(
+        "log_tiles",
+        sa.Column("level", INTEGER, primary_key=True, autoincrement=False),
+        sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
+        sa.Column("hashes", BYTES, nullable=False),
+    )
+    op.create_table(
+        "log_heads",
+        sa.Column("name", TEXT, primary_key=True),
+        sa.Column("record", BYTES, nullable=False),
+    )
