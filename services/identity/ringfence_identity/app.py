@@ -4,12 +4,14 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ringfence.identity.v1 import delegation_pb2_grpc, transparency_pb2_grpc
+from ringfence.identity.v1 import delegation_pb2_grpc
+from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
 from ringfence_kit.issuers import TrustedIssuer
 from ringfence_kit.jwks import LocalKeys
 from ringfence_kit.key_files import open_key_file, seal_of
+from ringfence_kit.pages import PageTokens
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import Face, HttpFace, Listener, Service
@@ -19,8 +21,10 @@ from ringfence_kit.watch import EventHub
 
 from ringfence_identity.api.credential_api import CredentialApi, credential_face
 from ringfence_identity.api.identity_api import IdentityApi, identity_face
-from ringfence_identity.api.pending import PendingDelegation, PendingTransparency
+from ringfence_identity.api.pending import PendingDelegation
+from ringfence_identity.api.transparency_api import TransparencyApi, transparency_face
 from ringfence_identity.api.trust_api import TrustApi, trust_face
+from ringfence_identity.checkpoints import Checkpoints
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
@@ -28,7 +32,9 @@ from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.grants import GRANTS
 from ringfence_identity.http_documents import HttpDocuments
 from ringfence_identity.key_sets import KeySets
-from ringfence_identity.registrars import Registrars
+from ringfence_identity.peer_challenges import NONCE_BYTES as PEER_NONCE_BYTES
+from ringfence_identity.peer_verification import PeerVerification
+from ringfence_identity.registrars import PRINCIPAL, Registrars
 from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
@@ -38,7 +44,11 @@ from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.sponsors import Sponsors
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
+from ringfence_identity.store_sql_transparency import SqlEventLog
 from ringfence_identity.token_issue import TokenIssue
+from ringfence_identity.trust_statements import TrustStatements
+from ringfence_identity.transparency_log import log_keys as transparency_keys
+from ringfence_identity.transparency_reading import TransparencyReader
 from ringfence_identity.watching import AgentWatching
 
 REGISTRARS_OPEN = "registrars"
@@ -53,7 +63,11 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     store = SqlIdentityStore(database)
     snapshot = IdentitySnapshot()
     hub = EventHub(database.events, clock=clock, apply=snapshot.apply)
-    writer = SqlWriter(database, SqlIdentityTx, hub, clock=clock, keep_events=config.events_kept)
+    log_keys = transparency_keys(config.log_origin, own=PRINCIPAL)
+    writer = SqlWriter(
+        database, SqlIdentityTx, hub, clock=clock, keep_events=config.events_kept, log=SqlEventLog(log_keys)
+    )
+    checkpoints = Checkpoints(store, writer, hub, log_keys, principal=PRINCIPAL, clock=clock)
     registrars = Registrars(environments)
     signing_clock = SigningClock(clock, lambda: snapshot.newest_at)
 
@@ -82,7 +96,20 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     )
     credential_api = CredentialApi(tokens=tokens, key_sets=key_sets, clock=signing_clock)
     signals = Signals(weights=config.signals.points(), writer=writer)
-    trust_api = TrustApi(signals=signals, directory=directory, clock=signing_clock)
+    peers = PeerVerification(
+        environments=environments,
+        registrars=registrars,
+        snapshot=snapshot,
+        writer=writer,
+        new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
+    )
+    statements = TrustStatements(environments=environments, registrars=registrars, snapshot=snapshot)
+    trust_api = TrustApi(
+        signals=signals, directory=directory, peers=peers, statements=statements, clock=signing_clock
+    )
+    page_tokens = PageTokens(database.page_key)
+    log_reader = TransparencyReader(store, checkpoints)
+    transparency_api = TransparencyApi(log_reader, log_keys, tokens=page_tokens, clock=clock)
     documents = HttpDocuments(environments=environments, resolver=resolver, key_sets=key_sets)
 
     readiness = Readiness()
@@ -91,14 +118,17 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         keys = open_key_file(config.key_path(server.data), seal)
+        log_keys.open(keys, at=clock.now())
         async with database:
             revision, loaded = await store.load()
             snapshot.fill(loaded)
             hub.start(revision)
             async with writer:
+                await checkpoints.open()
                 await registrars.open(keys=keys, writer=writer, clock=clock)
-                readiness.met(REGISTRARS_OPEN)
-                yield
+                async with background(checkpoints.run(every=config.checkpoint_every)):
+                    readiness.met(REGISTRARS_OPEN)
+                    yield
 
     return Service(
         name="identity",
@@ -111,7 +141,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
                     credential_face(credential_api),
                     trust_face(trust_api),
                     Face(delegation_pb2_grpc.add_DelegationServiceServicer_to_server, PendingDelegation()),
-                    Face(transparency_pb2_grpc.add_TransparencyServiceServicer_to_server, PendingTransparency()),
+                    transparency_face(transparency_api),
                 ],
             )
         ],

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 from ringfence.proofs.access_token import LONGEST_LIFETIME
 from ringfence.proofs.did import Host, is_host
+from ringfence.proofs.signed_note import is_key_name
 from ringfence_kit.clock import SECOND, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.names import is_resource_id
 from ringfence_kit.tls import TlsConfig
 
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
-
-from ringfence_identity.trust import SignalKind
+from ringfence_identity.evidence import SignalKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,13 @@ class IdentityConfig:
         DEFAULT_ENVIRONMENTS, doc="The environments hosted here. A host cannot be changed once agents are enrolled."
     )
     signals: SignalWeightsConfig = setting(SignalWeightsConfig(), doc="What evidence is worth.")
+    log_origin: str = setting(
+        "ringfence.internal/identity",
+        doc="The name of the log of mutations, in every checkpoint. Choose it once, and unlike any other log's.",
+    )
+    checkpoint_every: Millis = setting(
+        SECOND, doc="Within what time new entries of that log are signed, if nobody asks before.", at_least=10
+    )
     events_kept: int = setting(
         100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000
     )
@@ -115,6 +122,8 @@ class IdentityConfig:
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Yield what is wrong with the environments together."""
+        if not is_key_name(self.log_origin) or not self.log_origin.isascii():
+            yield "log_origin", "must be ASCII without spaces and without +, such as example.com/identity"
         if not self.environments:
             yield "environments", "must name at least one environment"
         built = [environment.environment() for environment in self.environments]

@@ -10,6 +10,7 @@ from ringfence_kit.store import Recorder
 
 from ringfence_identity.issuer_keys import IssuerKey
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
+from ringfence_identity.status_bits import SupersededPlace
 from ringfence_identity.store_agent_keys import AgentKeyTx
 from ringfence_identity.store_delegations import DelegationStore, DelegationTx
 from ringfence_identity.store_issuer_keys import IssuerKeyTx
@@ -33,6 +34,7 @@ class Loaded:
     identities: tuple[AgentIdentity, ...]
     sponsors: tuple[Sponsor, ...]
     revocations: tuple[Revocation, ...] = ()
+    superseded: tuple[SupersededPlace, ...] = ()
     issuer_keys: tuple[IssuerKey, ...] = ()
 
 

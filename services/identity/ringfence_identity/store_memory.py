@@ -10,7 +10,7 @@ from ringfence_identity.store_memory_agent_keys import MemoryAgentKeys
 from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
 from ringfence_identity.store_memory_issuer_keys import MemoryIssuerKeys, every_issuer_key
 from ringfence_identity.store_memory_sponsorships import IDENTITIES, SPONSORS, MemorySponsorships
-from ringfence_identity.store_memory_statuses import MemoryStatusStore, MemoryStatusTx
+from ringfence_identity.store_memory_statuses import MemoryStatusStore, MemoryStatusTx, superseded
 from ringfence_identity.store_memory_transparency import MemoryLogStore, MemoryLogTx
 
 REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
@@ -120,5 +120,6 @@ def _load(rows: MemoryRows) -> Loaded:
         identities=tuple(identity for _, identity in sorted(rows.table(IDENTITIES).items())),
         sponsors=tuple(sponsor for _, sponsor in sorted(rows.table(SPONSORS).items())),
         revocations=tuple(revocation for _, revocation in sorted(rows.table(REVOCATIONS).items())),
+        superseded=superseded(rows),
         issuer_keys=every_issuer_key(rows),
     )

@@ -13,7 +13,7 @@ from ringfence_identity.store_sql_agent_keys import SqlAgentKeys
 from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
 from ringfence_identity.store_sql_issuer_keys import SqlIssuerKeys, every_issuer_key
 from ringfence_identity.store_sql_sponsorships import SqlSponsorships
-from ringfence_identity.store_sql_statuses import SqlStatusStore, SqlStatusTx
+from ringfence_identity.store_sql_statuses import SqlStatusStore, SqlStatusTx, superseded
 from ringfence_identity.store_sql_transparency import SqlLogStore, SqlLogTx
 from ringfence_identity.tables import (
     did_log,
@@ -162,5 +162,6 @@ def _load(connection: sa.Connection) -> Loaded:
         identities=tuple(records.decode(record, AgentIdentity) for record in every_identity),
         sponsors=tuple(records.decode(record, Sponsor) for record in every_sponsor),
         revocations=tuple(records.decode(record, Revocation) for record in every_revocation),
+        superseded=superseded(connection),
         issuer_keys=every_issuer_key(connection),
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from ringfence_kit.events import Change, Event
+from ringfence_kit.events import EMPTY, Change, Event
 from support.backends import Backend
 from support.switches.flip_switch import SwitchStuck, flip_switch
 from support.switches.model import SWITCH
@@ -20,7 +20,7 @@ async def test_every_event_is_logged_once_in_order(backend: Backend) -> None:
             await flip_switch(service.writer, name=name, on=True, reason="", mutation=by())
         many = [flip_switch(service.writer, name=f"{n}", on=True, reason="", mutation=by()) for n in range(50)]
         await asyncio.gather(*many)
-        assert logged == list(await service.events.read(logged[0].revision - 1, 100))
+        assert logged == list(await service.events.read(EMPTY, 100))
     assert [event.revision for event in logged] == list(range(1, 53))
 
 
@@ -39,7 +39,7 @@ async def test_without_the_log_nothing_is_kept(backend: Backend) -> None:
         raise OSError("no room in the log")
 
     async with opened_switches(backend, log=full) as service:
-        with pytest.raises(Exception, match="no room|could not be committed"):
+        with pytest.raises(Exception, match=r"no room|could not be committed"):
             await flip_switch(service.writer, name="a", on=True, reason="", mutation=by())
         assert await service.events.newest() == 0
         assert service.snapshot.switch("a") is None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ringfence.identity.v1 import delegation_pb2_grpc, transparency_pb2_grpc
+from ringfence.identity.v1 import delegation_pb2_grpc
 from ringfence_kit.errors import MethodUnknown
 
 
@@ -48,9 +48,6 @@ class PendingTrust:
     GrantRing = _unary("GrantRing")
     GrantElevation = _unary("GrantElevation")
     RevokeElevation = _unary("RevokeElevation")
-    CreateChallenge = _unary("CreateChallenge")
-    VerifyPeer = _unary("VerifyPeer")
-    IssueTrustStatement = _unary("IssueTrustStatement")
 
 
 class PendingDelegation(delegation_pb2_grpc.DelegationServiceServicer):
@@ -59,12 +56,3 @@ class PendingDelegation(delegation_pb2_grpc.DelegationServiceServicer):
     ExchangeDelegation = _unary("ExchangeDelegation")
     RevokeDelegation = _unary("RevokeDelegation")
     ListDelegations = _unary("ListDelegations")
-
-
-class PendingTransparency(transparency_pb2_grpc.TransparencyServiceServicer):
-    """What TransparencyService still lacks."""
-
-    ListLogEntries = _unary("ListLogEntries")
-    GetCheckpoint = _unary("GetCheckpoint")
-    GetInclusionProof = _unary("GetInclusionProof")
-    GetConsistencyProof = _unary("GetConsistencyProof")
