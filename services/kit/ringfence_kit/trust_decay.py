@@ -6,7 +6,8 @@ here from the same stored numbers, so two replicas agree to the point and no bac
 - evidence fades: after 24 h without a positive signal, what was earned halves every 14 days;
 - debt does not fade on a read;
 - a clock set back cannot raise a score: time never runs before the last event;
-- the ring is never better than the stored one: demotion is immediate, promotion is an event.
+- the ring is never better than the stored one: demotion is immediate, promotion is an event;
+- ring 0 is given by a person and for a time: when that is over, ring 1 is the best there is.
 
 Amounts are integer micro-points (1 point = 1,000,000), times integer milliseconds.
 """
@@ -34,6 +35,9 @@ RING_THRESHOLDS = (900, 700, 400)
 
 LEAST_TRUSTED_RING = 3
 
+MOST_TRUSTED_BY_SCORE = 1
+"""The best ring a score leads to; ring 0 takes a person's grant."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustState:
@@ -51,6 +55,8 @@ class TrustState:
     penalised_at: Instant = EPOCH
     ceiling: int = SCORE_MAX
     """The highest score this agent may reach, in points."""
+    ring_zero_until: Instant = EPOCH
+    """Until when a stored ring 0 holds."""
 
 
 def earned_at(state: TrustState, now: Instant) -> int:
@@ -77,4 +83,44 @@ def ring_of(score: int) -> int:
 
 def ring_at(state: TrustState, now: Instant) -> int:
     """Return the ring in force at `now`: the stored one, or a worse one as soon as the score demands it."""
-    return max(state.stored_ring, ring_of(score_at(state, now)))
+    return ring_with(state, score_at(state, now), now)
+
+
+def ring_with(state: TrustState, score: int, now: Instant) -> int:
+    """Return the ring in force at `now`, for who has the score of that instant already."""
+    return max(_granted(state, now), ring_of(score))
+
+
+def within_ceiling(ring: int, ring_ceiling: int) -> int:
+    """Return `ring` as far as a birth certificate's ring ceiling allows.
+
+    A ceiling says how far a score may lead, so it is 1 to 3; whoever may reach ring 1 may be granted ring 0.
+    """
+    return ring if ring_ceiling <= MOST_TRUSTED_BY_SCORE else max(ring, ring_ceiling)
+
+
+def demotion_at(state: TrustState, now: Instant) -> Instant | None:
+    """Return the first instant at which the ring of `now` is lost if nothing happens; None when it never is."""
+    ring = ring_at(state, now)
+    if ring == LEAST_TRUSTED_RING:
+        return None
+    faded = _faded_below(state, RING_THRESHOLDS[ring])
+    return min(faded, state.ring_zero_until) if ring == 0 else faded
+
+
+def _granted(state: TrustState, now: Instant) -> int:
+    expired = state.stored_ring == 0 and max(now, state.last_event_at) >= state.ring_zero_until
+    return MOST_TRUSTED_BY_SCORE if expired else state.stored_ring
+
+
+def _faded_below(state: TrustState, score: int) -> Instant:
+    """Return the first instant at which fading takes the score below `score`, which it has."""
+    needed = (score - BASELINE) * MICRO + state.debt
+    idle = math.floor(EARNED_HALF_LIFE_MS * math.log2(state.earned / needed))
+    at = Instant(state.last_positive_at + GRACE_MS + idle)
+    # The logarithm is exact to a few milliseconds; what counts is what `earned_at` says.
+    while earned_at(state, at) < needed:
+        at = Instant(at - 1)
+    while earned_at(state, at) >= needed:
+        at = Instant(at + 1)
+    return at

@@ -18,4 +18,5 @@ def trust_state(stored: trust_pb2.TrustState) -> TrustState:
         promoted_at=instant(stored.promote_time),
         penalised_at=instant(stored.penalty_time),
         ceiling=stored.ceiling,
+        ring_zero_until=instant(stored.ring_zero_until_time),
     )

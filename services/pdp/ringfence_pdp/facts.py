@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
-from ringfence_kit.trust_decay import LEAST_TRUSTED_RING, TrustState, ring_of, score_at
+from ringfence_kit.trust_decay import LEAST_TRUSTED_RING, TrustState, ring_with, score_at, within_ceiling
 
 HEARTBEAT = Millis(5_000)
 """How often a quiet feed still speaks."""
@@ -46,7 +46,7 @@ class AgentIdentity:
     status: IdentityStatus
     trust: TrustState
     ring_ceiling: int
-    """The most trusted ring its birth certificate lets it reach."""
+    """The most trusted ring its birth certificate lets it reach by score, 1 to 3."""
     approved_tools: Mapping[str, str]
     """By name, the approved schema's hash; empty approves any schema."""
 
@@ -115,8 +115,7 @@ class Facts:
 def standing_at(identity: AgentIdentity, now: Instant, age: Millis | None) -> Standing:
     """Return the ring and score to judge by. `age`: how long ago identity was last heard; None means never."""
     score = score_at(identity.trust, now)
-    # As trust_decay.ring_at, without computing the score twice.
-    ring = max(identity.trust.stored_ring, ring_of(score), identity.ring_ceiling)
+    ring = within_ceiling(ring_with(identity.trust, score, now), identity.ring_ceiling)
     if ring <= NEEDS_FRESH_FACTS and (age is None or age > MISSED_HEARTBEATS * HEARTBEAT):
         ring = LEAST_TRUSTED_RING
     return Standing(ring, score)

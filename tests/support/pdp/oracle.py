@@ -61,7 +61,8 @@ def _against(
 
 
 def _ring(known: AgentIdentity, basis: Basis) -> int:
-    ring = max(ring_at(known.trust, basis.now), known.ring_ceiling)
+    ring = ring_at(known.trust, basis.now)
+    ring = max(ring, known.ring_ceiling) if known.ring_ceiling in (2, 3) else ring
     silent = basis.identity_age is None or basis.identity_age > 15_000
     return 3 if silent and ring in (0, 1) else ring
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ringfence_kit.clock import EPOCH, Instant, Millis
+from ringfence_kit.clock import DAY, EPOCH, Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import BASELINE, MICRO, TrustState
 from ringfence_pdp.bundle import PolicyFile
@@ -26,7 +26,10 @@ def trust(ring: int, score: int | None = None) -> TrustState:
     """The trust of an agent that is in `ring` now."""
     points = SCORES[ring] if score is None else score
     earned, debt = max(points - BASELINE, 0) * MICRO, max(BASELINE - points, 0) * MICRO
-    return TrustState(earned=earned, debt=debt, last_positive_at=NOW, last_event_at=NOW, stored_ring=ring)
+    until = Instant(NOW + 30 * DAY) if ring == 0 else EPOCH
+    return TrustState(
+        earned=earned, debt=debt, last_positive_at=NOW, last_event_at=NOW, stored_ring=ring, ring_zero_until=until
+    )
 
 
 def identity(

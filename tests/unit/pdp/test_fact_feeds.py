@@ -12,7 +12,13 @@ from ringfence_kit.clock import EPOCH, ManualClock
 from ringfence_kit.feeds import HEARTBEAT
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.trust_decay import TrustState
-from ringfence_pdp.convert.agents import identity_from_proto, registered_from_proto, take_identity, take_registered
+from ringfence_pdp.convert.agents import (
+    identity_from_proto,
+    registered_from_proto,
+    take_identity,
+    take_registered,
+    trust_from_proto,
+)
 from ringfence_pdp.fact_feeds import IDENTITY_FEED, REGISTRY_FEED, FactFeeds
 from ringfence_pdp.facts import IdentityStatus
 from support.scripted_source import ScriptedSource
@@ -29,7 +35,7 @@ IDENTITY = identity_pb2.AgentIdentity(
         ring_ceiling=1, approved_tools=[identity_pb2.ApprovedTool(name="warehouse.query", schema_hash="sha256-aa")]
     ),
     trust_state=trust_pb2.TrustState(
-        earned_micro_points=5_000_000, stored_ring=2, ceiling=899, last_event_time=Timestamp(seconds=7, nanos=5_000_000)
+        earned_micro_points=5_000_000, stored_ring=2, ceiling=699, last_event_time=Timestamp(seconds=7, nanos=5_000_000)
     ),
 )
 AGENT = registry_pb2.Agent(
@@ -163,8 +169,14 @@ async def test_an_identity_that_cannot_be_read_is_no_longer_known() -> None:
 def test_stored_trust_is_taken_as_it_is() -> None:
     identity = identity_from_proto(IDENTITY)
     assert identity is not None
-    assert identity.trust == TrustState(earned=5_000_000, stored_ring=2, ceiling=899, last_event_at=type(EPOCH)(7_005))
+    assert identity.trust == TrustState(earned=5_000_000, stored_ring=2, ceiling=699, last_event_at=type(EPOCH)(7_005))
     assert identity.ring_ceiling == 1
+
+
+def test_the_end_of_a_granted_ring_is_taken_over() -> None:
+    state = trust_pb2.TrustState(stored_ring=0, ring_zero_until_time=Timestamp(seconds=9))
+    assert trust_from_proto(state).ring_zero_until == 9_000
+    assert trust_from_proto(trust_pb2.TrustState()).ring_zero_until == EPOCH
 
 
 def test_names_that_are_none_make_no_facts() -> None:

@@ -1,10 +1,11 @@
 """What is known of agents: who a name means, and what is forgotten."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from ringfence_kit.clock import Millis
-from ringfence_pdp.facts import Facts, IdentityStatus, expired, standing_at
+from ringfence_kit.clock import EPOCH, Instant, Millis
+from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, expired, standing_at
 from support.pdp.world import ANALYST, NOW, identity
 
 FIRST = identity()
@@ -57,4 +58,26 @@ def test_the_ring_is_the_worst_of_stored_score_and_ceiling() -> None:
     assert standing_at(identity(ring=1, score=800), NOW, Millis(0)) == (1, 800)
     assert standing_at(identity(ring=1, score=650), NOW, Millis(0)) == (2, 650)
     assert standing_at(identity(ring=2, score=950), NOW, Millis(0)) == (2, 950)
-    assert standing_at(identity(ring=0, score=950, ring_ceiling=1), NOW, Millis(0)) == (1, 950)
+    assert standing_at(identity(ring=2, score=650, ring_ceiling=3), NOW, Millis(0)) == (3, 650)
+    assert standing_at(identity(ring=1, score=800, ring_ceiling=2), NOW, Millis(0)) == (2, 800)
+
+
+def granted(until: Instant, **known: Any) -> AgentIdentity:
+    agent = identity(ring=0, score=950, **known)
+    return replace(agent, trust=replace(agent.trust, ring_zero_until=until))
+
+
+def test_ring_0_holds_while_a_persons_grant_does_and_for_who_may_reach_ring_1() -> None:
+    soon = Instant(NOW + 1)
+    assert standing_at(granted(soon, ring_ceiling=1), NOW, Millis(0)) == (0, 950)
+    assert standing_at(granted(soon, ring_ceiling=1), soon, Millis(0)) == (1, 950)
+    assert standing_at(granted(EPOCH, ring_ceiling=1), NOW, Millis(0)) == (1, 950)
+    assert standing_at(granted(soon, ring_ceiling=2), NOW, Millis(0)) == (2, 950)
+    assert standing_at(granted(soon, ring_ceiling=3), NOW, Millis(0)) == (3, 950)
+
+
+def test_ring_0_is_believed_only_while_identity_is_heard() -> None:
+    forever = granted(Instant(NOW + 10**9), ring_ceiling=1)
+    assert standing_at(forever, NOW, Millis(15_000)) == (0, 950)
+    assert standing_at(forever, NOW, Millis(15_001)) == (3, 950)
+    assert standing_at(forever, NOW, None) == (3, 950)

@@ -96,6 +96,7 @@ def trust_from_proto(state: trust_pb2.TrustState) -> TrustState:
         promoted_at=_instant(state.promote_time),
         penalised_at=_instant(state.penalty_time),
         ceiling=state.ceiling,
+        ring_zero_until=_instant(state.ring_zero_until_time),
     )
 
 
