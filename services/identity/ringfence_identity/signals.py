@@ -19,18 +19,17 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 from ringfence_kit.trust_decay import ring_at, score_at
 
-from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal
-from ringfence_identity.store import IdentityTx
-from ringfence_identity.trust import (
+from ringfence_identity.evidence import (
     COMPLAINTS,
     FULL_WEIGHT,
-    Applied,
     Evidence,
     Outcome,
     SignalKind,
-    apply_evidence,
     weight_of_rater,
 )
+from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal
+from ringfence_identity.store import IdentityTx
+from ringfence_identity.trust import Applied, apply_evidence
 
 JUDGEMENTS = frozenset({SignalKind.TASK_ACCEPTED, SignalKind.TASK_REJECTED})
 """What a gateway may report: how a consumer judged an agent's work."""

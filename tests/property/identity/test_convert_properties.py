@@ -75,7 +75,8 @@ states = st.builds(
     stored_ring=st.integers(0, 3),
     promoted_at=st.just(EPOCH) | instants,
     penalised_at=st.just(EPOCH) | instants,
-    ceiling=st.sampled_from([399, 699, 899, 1000]),
+    ceiling=st.sampled_from([399, 699, 1000]),
+    ring_zero_until=st.just(EPOCH) | instants,
 )
 
 
@@ -133,6 +134,7 @@ def test_whoever_reads_a_trust_state_computes_with_the_same_numbers(state: Trust
         promoted_at=to_instant(message.promote_time),
         penalised_at=to_instant(message.penalty_time),
         ceiling=message.ceiling,
+        ring_zero_until=to_instant(message.ring_zero_until_time),
     )
     assert again == state
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_identity.trust import Evidence, Outcome, TrustLedger, apply_evidence, newborn
+from ringfence_identity.evidence import Evidence, Outcome
+from ringfence_identity.trust import apply_evidence, newborn
+from ringfence_identity.trust_caps import TrustLedger
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
 from ringfence_kit.trust_decay import DEBT_MAX, EARNED_MAX, TrustState, ring_at, score_at
 
@@ -27,7 +29,8 @@ states = st.builds(
     debt_at=st.integers(0, 90 * DAY).map(lambda ago: Instant(T0 - ago)),
     last_event_at=st.just(T0),
     stored_ring=st.integers(0, 3),
-    ceiling=st.sampled_from([1000, 899, 699, 399]),
+    ceiling=st.sampled_from([1000, 699, 399]),
+    ring_zero_until=st.integers(-DAY, 30 * DAY).map(lambda ahead: Instant(T0 + ahead)),
 )
 ledgers = states.map(lambda state: TrustLedger(state=state))
 

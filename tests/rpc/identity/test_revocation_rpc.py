@@ -170,7 +170,7 @@ async def test_an_event_carries_all_that_the_pdp_decides_by(mesh: IdentityMesh, 
     assert identity.birth_certificate.ring_ceiling == 1
     assert identity.birth_certificate.permissions
     assert identity.birth_certificate.approved_tools[0].schema_hash
-    assert identity.trust_state.ceiling == 899
+    assert identity.trust_state.ceiling == 1_000
     assert identity.revocation_epoch == 1
 
 

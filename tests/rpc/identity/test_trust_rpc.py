@@ -46,7 +46,7 @@ async def agent(mesh: IdentityMesh) -> pb.AgentIdentity:
 async def test_a_newcomer_stands_at_the_baseline_in_ring_3(mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
     trust = await trust_of(mesh, agent)
     assert (trust.score, trust.ring, trust.environment) == (300, 3, "prod")
-    assert trust.state.ceiling == 899
+    assert trust.state.ceiling == 1_000
     assert not trust.state.HasField("promote_time")
     assert not trust.state.HasField("penalty_time")
 

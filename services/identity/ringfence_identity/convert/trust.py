@@ -11,8 +11,8 @@ from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_identity.directory import Trust
+from ringfence_identity.evidence import Outcome, SignalKind
 from ringfence_identity.signals import Signal, SignalResult
-from ringfence_identity.trust import Outcome, SignalKind
 
 MAX_SIGNALS = 1_000
 
@@ -90,6 +90,8 @@ def trust_state_to_proto(state: TrustState) -> pb.TrustState:
         message.promote_time.CopyFrom(to_timestamp(state.promoted_at))
     if state.penalised_at != EPOCH:
         message.penalty_time.CopyFrom(to_timestamp(state.penalised_at))
+    if state.ring_zero_until != EPOCH:
+        message.ring_zero_until_time.CopyFrom(to_timestamp(state.ring_zero_until))
     return message
 
 
