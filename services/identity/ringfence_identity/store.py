@@ -10,6 +10,7 @@ from ringfence_kit.store import Recorder
 
 from ringfence_identity.issuer_keys import IssuerKey
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
+from ringfence_identity.store_delegations import DelegationStore, DelegationTx
 from ringfence_identity.status_bits import SupersededPlace
 from ringfence_identity.store_agent_keys import AgentKeyTx
 from ringfence_identity.store_delegations import DelegationStore, DelegationTx
@@ -38,7 +39,7 @@ class Loaded:
     issuer_keys: tuple[IssuerKey, ...] = ()
 
 
-class IdentityTx(LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, IssuerKeyTx, Recorder, Protocol):
+class IdentityTx(DelegationTx, LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, IssuerKeyTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes; nothing is recorded by itself."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -98,7 +99,7 @@ class IdentityTx(LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, Issue
         ...
 
 
-class IdentityStore(LogStore, DelegationStore, StatusStore, Protocol):
+class IdentityStore(DelegationStore, LogStore, DelegationStore, StatusStore, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -6,6 +6,7 @@ from ringfence_kit.memory import MemoryRows, MemoryTable
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation
 from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
 from ringfence_identity.store_memory_agent_keys import MemoryAgentKeys
 from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
 from ringfence_identity.store_memory_issuer_keys import MemoryIssuerKeys, every_issuer_key
@@ -20,7 +21,7 @@ REVOCATIONS: MemoryTable[tuple[str, str, str], Revocation] = MemoryTable("revoca
 SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
 
 
-class MemoryIdentityTx(
+class MemoryIdentityTx(MemoryDelegations, 
     MemoryLogTx, MemoryDelegations, MemorySponsorships, MemoryStatusTx, MemoryAgentKeys, MemoryIssuerKeys
 ):
     """An `IdentityTx` on rows in memory; each method's contract stands there."""
@@ -98,7 +99,7 @@ class MemoryIdentityTx(
         self.rows.table(SIGNALS)[signal.environment, signal.signal_id] = signal
 
 
-class MemoryIdentityStore(MemoryLogStore, MemoryDelegationStore, MemoryStatusStore):
+class MemoryIdentityStore(MemoryDelegationStore, MemoryLogStore, MemoryDelegationStore, MemoryStatusStore):
     """An `IdentityStore` on a database in memory."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -9,6 +9,7 @@ from ringfence_kit.events import Revision
 
 from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
+from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
 from ringfence_identity.store_sql_agent_keys import SqlAgentKeys
 from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
 from ringfence_identity.store_sql_issuer_keys import SqlIssuerKeys, every_issuer_key
@@ -28,7 +29,7 @@ from ringfence_identity.tables import (
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-class SqlIdentityTx(SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
+class SqlIdentityTx(SqlDelegations, SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
     """An `IdentityTx` on a connection; each method's contract stands there."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -140,7 +141,7 @@ class SqlIdentityTx(SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlA
         return None if record is None else records.decode(record, AgentIdentity)
 
 
-class SqlIdentityStore(SqlLogStore, SqlDelegationStore, SqlStatusStore):
+class SqlIdentityStore(SqlDelegationStore, SqlLogStore, SqlDelegationStore, SqlStatusStore):
     """An `IdentityStore` on a database."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -1,17 +1,20 @@
 """`ringfence.identity.v1.TrustService`."""
 
 import grpc.aio
+from ringfence.identity.v1 import peer_pb2, trust_pb2_grpc
 from ringfence.identity.v1 import trust_pb2 as pb
-from ringfence.identity.v1 import trust_pb2_grpc
 from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.api.pending import PendingTrust
+from ringfence_identity.convert import peers as convert_peers
 from ringfence_identity.convert import trust as convert
 from ringfence_identity.directory import Directory
+from ringfence_identity.peer_verification import PeerVerification
 from ringfence_identity.signals import Signals
 from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.trust_statements import TrustStatements
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -19,9 +22,19 @@ Context = grpc.aio.ServicerContext[object, object]
 class TrustApi(PendingTrust, trust_pb2_grpc.TrustServiceServicer):
     """How far an agent is trusted at this moment, and what changes it."""
 
-    def __init__(self, *, signals: Signals, directory: Directory, clock: SigningClock) -> None:
+    def __init__(
+        self,
+        *,
+        signals: Signals,
+        directory: Directory,
+        peers: PeerVerification,
+        statements: TrustStatements,
+        clock: SigningClock,
+    ) -> None:
         self._signals = signals
         self._directory = directory
+        self._peers = peers
+        self._statements = statements
         self._clock = clock
 
     async def RecordSignals(self, request: pb.RecordSignalsRequest, context: Context) -> pb.RecordSignalsResponse:
@@ -37,6 +50,30 @@ class TrustApi(PendingTrust, trust_pb2_grpc.TrustServiceServicer):
         """Return an agent's trust now."""
         trust = self._directory.trust(convert.get_trust(request), caller=current_caller(), now=self._clock.reading())
         return pb.GetTrustResponse(trust=convert.trust_to_proto(trust))
+
+    async def CreateChallenge(
+        self, request: peer_pb2.CreateChallengeRequest, context: Context
+    ) -> peer_pb2.CreateChallengeResponse:
+        """Make a challenge for a peer."""
+        wanted = convert_peers.create_challenge(request)
+        challenged = self._peers.challenge(wanted, caller=current_caller(), now=self._clock.now())
+        return convert_peers.challenged_to_proto(challenged)
+
+    async def VerifyPeer(
+        self, request: peer_pb2.VerifyPeerRequest, context: Context
+    ) -> peer_pb2.VerifyPeerResponse:
+        """Give the verdict on a peer's answer."""
+        answer = convert_peers.verify_peer(request)
+        verdict = await self._peers.verify(answer, caller=current_caller(), now=self._clock.now())
+        return convert_peers.verdict_to_proto(verdict)
+
+    async def IssueTrustStatement(
+        self, request: peer_pb2.IssueTrustStatementRequest, context: Context
+    ) -> peer_pb2.IssueTrustStatementResponse:
+        """State what is known of an agent."""
+        did = convert_peers.issue_trust_statement(request)
+        issued = self._statements.issue(did, caller=current_caller(), now=self._clock.now())
+        return convert_peers.statement_to_proto(issued)
 
 
 def trust_face(api: TrustApi) -> Face:

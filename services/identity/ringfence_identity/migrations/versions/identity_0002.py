@@ -136,3 +136,35 @@ def _widen_identities() -> None:
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("record", BYTES, nullable=False),
     )
+    op.create_table(
+        "delegations",
+        sa.Column("name", TEXT, primary_key=True),
+        sa.Column("environment", TEXT, nullable=False),
+        sa.Column("path", TEXT, nullable=False, unique=True),
+        sa.Column("delegator", TEXT, nullable=False),
+        sa.Column("delegatee", TEXT, nullable=False),
+        sa.Column("issued_at", INTEGER, nullable=False),
+        sa.Column("seen_at", INTEGER, nullable=False),
+        sa.Column("expires_at", INTEGER, nullable=False),
+        sa.Column("calls_spent", INTEGER, nullable=False),
+        sa.Column("cost_spent", INTEGER, nullable=False),
+        sa.Column("revoked_at", INTEGER),
+        sa.Column("revocation_reason", TEXT),
+        sa.Column("record", BYTES, nullable=False),
+    )
+    op.create_index("delegations_in_order", "delegations", ["environment", "seen_at", "path"])
+    op.create_index("delegations_by_delegator", "delegations", ["delegator"])
+    op.create_index("delegations_by_delegatee", "delegations", ["delegatee"])
+    op.create_index("delegations_by_expiry", "delegations", ["expires_at"])
+    op.create_table(
+        "delegation_agents",
+        sa.Column("did", TEXT, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
+    )
+    op.create_index("delegation_agents_by_name", "delegation_agents", ["name"])
+    op.create_table(
+        "delegation_namespaces",
+        sa.Column("namespace", TEXT, primary_key=True),
+        sa.Column("name", TEXT, primary_key=True),
+    )
+    op.create_index("delegation_namespaces_by_name", "delegation_namespaces", ["name"])
