@@ -11,11 +11,17 @@ from ringfence_kit.events import Change
 from ringfence_identity.model import REVOCATION, AgentIdentity, IdentityStatus, Revocation, RevocationKind
 from ringfence_identity.store import IdentityTx
 
+_FORGET_EVERY = 8
+_FORGOTTEN_AT_ONCE = 64
+"""More than are made meanwhile, so that what has expired goes faster than what is revoked comes."""
+
 
 def record_revocation(tx: IdentityTx, revocation: Revocation) -> None:
-    """Store a revocation and tell the watchers."""
+    """Store a revocation and tell the watchers; some take along what has expired, so that none pile up."""
     tx.put_revocation(revocation)
-    tx.record(Change.ADDED, REVOCATION, revocation.subject, records.encode(revocation))
+    revision = tx.record(Change.ADDED, REVOCATION, revocation.subject, records.encode(revocation))
+    if revision % _FORGET_EVERY == 0:
+        tx.forget_revocations(before=revocation.at, limit=_FORGOTTEN_AT_ONCE)
 
 
 def agent_revocation(after: AgentIdentity, *, reason: str, at: Instant) -> Revocation:
