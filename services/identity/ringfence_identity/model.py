@@ -17,6 +17,9 @@ IDENTITY = "identity"
 SPONSOR = "sponsor"
 """The kind of a sponsor's events."""
 
+ELEVATION = "elevation"
+"""The kind of the events of elevation grants; they are named by the grant."""
+
 REVOCATION = "revocation"
 """The kind of the events that say what may not be relied on any more; they are named by their subject."""
 
@@ -45,6 +48,16 @@ class Suspension:
     cause: SuspensionCause
     reason: str
     at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingGrant:
+    """Who put an agent into ring 0, why and for how long. That it still holds is for the agent's trust to say."""
+
+    granted_by: str
+    reason: str
+    at: Instant
+    expires_at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +109,8 @@ class AgentIdentity:
     revocation_reason: str = ""
     suspension: Suspension | None = None
     """Set exactly while the status is SUSPENDED."""
+    ring_grant: RingGrant | None = None
+    """The last grant of ring 0, whether or not it still holds."""
     expires_at: Instant | None = None
     """When it ends by itself; set for did:key only."""
     created_at: Instant
@@ -143,6 +158,28 @@ class Revocation:
     at: Instant
     forget_at: Instant | None = None
     """When what it voids has expired by itself; None means it is remembered for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elevation:
+    """Leave for a chain that begins with one agent to be judged at a better ring, for one thing."""
+
+    name: str
+    """`elevations/{elevation}`."""
+    origin: str
+    """The DID of the agent."""
+    environment: str
+    action: str
+    resource: str
+    ring: int
+    approvals: int
+    reason: str
+    granted_by: str
+    granted_at: Instant
+    expires_at: Instant
+    revoked_at: Instant | None = None
+    revoked_by: str = ""
+    revocation_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,7 @@ from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 
 from ringfence_identity.issuer_keys import IssuerKey
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
-from ringfence_identity.store_delegations import DelegationStore, DelegationTx
+from ringfence_identity.model import AgentIdentity, Revocation, Sponsor
 from ringfence_identity.status_bits import SupersededPlace
 from ringfence_identity.store_agent_keys import AgentKeyTx
 from ringfence_identity.store_delegations import DelegationStore, DelegationTx
@@ -18,6 +17,7 @@ from ringfence_identity.store_issuer_keys import IssuerKeyTx
 from ringfence_identity.store_sponsorships import SponsorshipTx
 from ringfence_identity.store_statuses import StatusStore, StatusTx
 from ringfence_identity.store_transparency import LogStore, LogTx
+from ringfence_identity.store_trust import TrustStore, TrustTx
 
 
 class Purpose(enum.Enum):
@@ -39,7 +39,7 @@ class Loaded:
     issuer_keys: tuple[IssuerKey, ...] = ()
 
 
-class IdentityTx(DelegationTx, LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, IssuerKeyTx, Recorder, Protocol):
+class IdentityTx(TrustTx, LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKeyTx, IssuerKeyTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes; nothing is recorded by itself."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -90,16 +90,8 @@ class IdentityTx(DelegationTx, LogTx, DelegationTx, SponsorshipTx, StatusTx, Age
         """Forget up to `limit` revocations that had to be remembered until before `before`; return how many."""
         ...
 
-    def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
-        """Return the signal recorded under this id in `environment`, or None."""
-        ...
 
-    def add_signal(self, signal: RecordedSignal) -> None:
-        """Keep a signal whose id is new in its environment."""
-        ...
-
-
-class IdentityStore(DelegationStore, LogStore, DelegationStore, StatusStore, Protocol):
+class IdentityStore(TrustStore, LogStore, DelegationStore, StatusStore, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -4,25 +4,24 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryRows, MemoryTable
 
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation
+from ringfence_identity.model import AgentIdentity, Revocation
 from ringfence_identity.store import Loaded, Purpose
-from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
 from ringfence_identity.store_memory_agent_keys import MemoryAgentKeys
 from ringfence_identity.store_memory_delegations import MemoryDelegations, MemoryDelegationStore
 from ringfence_identity.store_memory_issuer_keys import MemoryIssuerKeys, every_issuer_key
 from ringfence_identity.store_memory_sponsorships import IDENTITIES, SPONSORS, MemorySponsorships
 from ringfence_identity.store_memory_statuses import MemoryStatusStore, MemoryStatusTx, superseded
 from ringfence_identity.store_memory_transparency import MemoryLogStore, MemoryLogTx
+from ringfence_identity.store_memory_trust import MemoryTrustStore, MemoryTrustTx
 
 REGISTRARS: MemoryTable[str, str] = MemoryTable("registrars")
 DID_LOG: MemoryTable[tuple[str, int], str] = MemoryTable("did_log")
 SPENT: MemoryTable[tuple[str, str], Instant] = MemoryTable("spent")
 REVOCATIONS: MemoryTable[tuple[str, str, str], Revocation] = MemoryTable("revocations")
-SIGNALS: MemoryTable[tuple[str, str], RecordedSignal] = MemoryTable("signals")
 
 
-class MemoryIdentityTx(MemoryDelegations, 
-    MemoryLogTx, MemoryDelegations, MemorySponsorships, MemoryStatusTx, MemoryAgentKeys, MemoryIssuerKeys
+class MemoryIdentityTx(
+    MemoryTrustTx, MemoryLogTx, MemoryDelegations, MemorySponsorships, MemoryStatusTx, MemoryAgentKeys, MemoryIssuerKeys
 ):
     """An `IdentityTx` on rows in memory; each method's contract stands there."""
 
@@ -90,16 +89,8 @@ class MemoryIdentityTx(MemoryDelegations,
             del known[key]
         return len(old)
 
-    def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
-        """See `IdentityTx`."""
-        return self.rows.table(SIGNALS).get((environment, signal_id))
 
-    def add_signal(self, signal: RecordedSignal) -> None:
-        """See `IdentityTx`."""
-        self.rows.table(SIGNALS)[signal.environment, signal.signal_id] = signal
-
-
-class MemoryIdentityStore(MemoryDelegationStore, MemoryLogStore, MemoryDelegationStore, MemoryStatusStore):
+class MemoryIdentityStore(MemoryTrustStore, MemoryLogStore, MemoryDelegationStore, MemoryStatusStore):
     """An `IdentityStore` on a database in memory."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -7,21 +7,20 @@ from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 
-from ringfence_identity.model import AgentIdentity, RecordedSignal, Revocation, Sponsor
+from ringfence_identity.model import AgentIdentity, Revocation, Sponsor
 from ringfence_identity.store import Loaded, Purpose
-from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
 from ringfence_identity.store_sql_agent_keys import SqlAgentKeys
 from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
 from ringfence_identity.store_sql_issuer_keys import SqlIssuerKeys, every_issuer_key
 from ringfence_identity.store_sql_sponsorships import SqlSponsorships
 from ringfence_identity.store_sql_statuses import SqlStatusStore, SqlStatusTx, superseded
 from ringfence_identity.store_sql_transparency import SqlLogStore, SqlLogTx
+from ringfence_identity.store_sql_trust import SqlTrustStore, SqlTrustTx
 from ringfence_identity.tables import (
     did_log,
     identities,
     registrars,
     revocations,
-    signals,
     spent,
     sponsors,
 )
@@ -29,7 +28,7 @@ from ringfence_identity.tables import (
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
 
-class SqlIdentityTx(SqlDelegations, SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
+class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
     """An `IdentityTx` on a connection; each method's contract stands there."""
 
     def identity(self, did: str) -> AgentIdentity | None:
@@ -117,31 +116,12 @@ class SqlIdentityTx(SqlDelegations, SqlLogTx, SqlDelegations, SqlSponsorships, S
         old = expired.order_by(revocations.c.forget_at).limit(limit)
         return self.connection.execute(sa.delete(revocations).where(sa.tuple_(*key).in_(old))).rowcount
 
-    def recorded_signal(self, environment: str, signal_id: str) -> RecordedSignal | None:
-        """See `IdentityTx`."""
-        query = sa.select(signals.c.record).where(
-            signals.c.environment == environment, signals.c.signal_id == signal_id
-        )
-        record = self.connection.scalar(query)
-        return None if record is None else records.decode(record, RecordedSignal)
-
-    def add_signal(self, signal: RecordedSignal) -> None:
-        """See `IdentityTx`."""
-        row = {
-            "environment": signal.environment,
-            "signal_id": signal.signal_id,
-            "did": signal.did,
-            "recorded_at": signal.recorded_at,
-            "record": records.encode(signal),
-        }
-        self.connection.execute(sa.insert(signals).values(row))
-
     def _identity(self, *conditions: sa.ColumnElement[bool]) -> AgentIdentity | None:
         record = self.connection.scalar(sa.select(identities.c.record).where(*conditions))
         return None if record is None else records.decode(record, AgentIdentity)
 
 
-class SqlIdentityStore(SqlDelegationStore, SqlLogStore, SqlDelegationStore, SqlStatusStore):
+class SqlIdentityStore(SqlTrustStore, SqlLogStore, SqlDelegationStore, SqlStatusStore):
     """An `IdentityStore` on a database."""
 
     async def load(self) -> tuple[Revision, Loaded]:

@@ -202,42 +202,9 @@ log_heads = sa.Table(
     sa.Column("record", BYTES, nullable=False),
 )
 
-delegations = sa.Table(
-    "delegations",
+elevations = sa.Table(
+    "elevations",
     metadata,
     sa.Column("name", TEXT, primary_key=True),
-    sa.Column("environment", TEXT, nullable=False),
-    # The hashes from the first grant of the chain to this one, with / between: a subtree is a range.
-    sa.Column("path", TEXT, nullable=False, unique=True),
-    sa.Column("delegator", TEXT, nullable=False),
-    sa.Column("delegatee", TEXT, nullable=False),
-    sa.Column("issued_at", INTEGER, nullable=False),
-    sa.Column("seen_at", INTEGER, nullable=False),
-    sa.Column("expires_at", INTEGER, nullable=False),
-    sa.Column("calls_spent", INTEGER, nullable=False),
-    sa.Column("cost_spent", INTEGER, nullable=False),
-    # NULL while it holds.
-    sa.Column("revoked_at", INTEGER),
-    sa.Column("revocation_reason", TEXT),
     sa.Column("record", BYTES, nullable=False),
-    sa.Index("delegations_in_order", "environment", "seen_at", "path"),
-    sa.Index("delegations_by_delegator", "delegator"),
-    sa.Index("delegations_by_delegatee", "delegatee"),
-    sa.Index("delegations_by_expiry", "expires_at"),
-)
-
-delegation_agents = sa.Table(
-    "delegation_agents",
-    metadata,
-    sa.Column("did", TEXT, primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
-    sa.Index("delegation_agents_by_name", "name"),
-)
-
-delegation_namespaces = sa.Table(
-    "delegation_namespaces",
-    metadata,
-    sa.Column("namespace", TEXT, primary_key=True),
-    sa.Column("name", TEXT, primary_key=True),
-    sa.Index("delegation_namespaces_by_name", "name"),
 )

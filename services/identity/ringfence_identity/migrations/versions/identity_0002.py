@@ -60,8 +60,7 @@ def upgrade() -> None:
     )
     # Keys that were enrolled before stay used.
     op.execute(
-        "INSERT INTO agent_keys (public_key, did, number, since) "
-        "SELECT public_key, did, 1, enrolled_at FROM identities"
+        "INSERT INTO agent_keys (public_key, did, number, since) SELECT public_key, did, 1, enrolled_at FROM identities"
     )
 
 
@@ -79,7 +78,10 @@ def _widen_identities() -> None:
         connection.execute(
             sa.update(identities)
             .where(identities.c.did == did)
-            .values(backup_sponsor=known.get("content", {}).get("backup_sponsor", ""), enrolled_at=known.get("created_at", 0))
+            .values(
+                backup_sponsor=known.get("content", {}).get("backup_sponsor", ""),
+                enrolled_at=known.get("created_at", 0),
+            )
         )
     op.drop_index("identities_by_sponsor", "identities")
     counted = ["sponsor", "environment", "revoked_at", "enrolled_at", "expires_at", "debt"]
@@ -137,34 +139,7 @@ def _widen_identities() -> None:
         sa.Column("record", BYTES, nullable=False),
     )
     op.create_table(
-        "delegations",
+        "elevations",
         sa.Column("name", TEXT, primary_key=True),
-        sa.Column("environment", TEXT, nullable=False),
-        sa.Column("path", TEXT, nullable=False, unique=True),
-        sa.Column("delegator", TEXT, nullable=False),
-        sa.Column("delegatee", TEXT, nullable=False),
-        sa.Column("issued_at", INTEGER, nullable=False),
-        sa.Column("seen_at", INTEGER, nullable=False),
-        sa.Column("expires_at", INTEGER, nullable=False),
-        sa.Column("calls_spent", INTEGER, nullable=False),
-        sa.Column("cost_spent", INTEGER, nullable=False),
-        sa.Column("revoked_at", INTEGER),
-        sa.Column("revocation_reason", TEXT),
         sa.Column("record", BYTES, nullable=False),
     )
-    op.create_index("delegations_in_order", "delegations", ["environment", "seen_at", "path"])
-    op.create_index("delegations_by_delegator", "delegations", ["delegator"])
-    op.create_index("delegations_by_delegatee", "delegations", ["delegatee"])
-    op.create_index("delegations_by_expiry", "delegations", ["expires_at"])
-    op.create_table(
-        "delegation_agents",
-        sa.Column("did", TEXT, primary_key=True),
-        sa.Column("name", TEXT, primary_key=True),
-    )
-    op.create_index("delegation_agents_by_name", "delegation_agents", ["name"])
-    op.create_table(
-        "delegation_namespaces",
-        sa.Column("namespace", TEXT, primary_key=True),
-        sa.Column("name", TEXT, primary_key=True),
-    )
-    op.create_index("delegation_namespaces_by_name", "delegation_namespaces", ["name"])
