@@ -4,14 +4,15 @@ The grants table says which roles may call a method; here stands whose namespace
 credential is good in its own environment and nothing in another.
 """
 
-from ringfence.proofs.did import AgentDid, RegistrarDid, WebAlias
+from ringfence.proofs.did import AgentDid, KeyDid, RegistrarDid, WebAlias
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import NotPermitted
 from ringfence_kit.names import AgentName
 
 from ringfence_identity.dids import parse_did
 from ringfence_identity.environments import Environment, Environments
-from ringfence_identity.errors import DidInvalid
+from ringfence_identity.errors import AgentNotFound, DidInvalid
+from ringfence_identity.model import AgentIdentity
 
 _READ_EVERYTHING = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.APPROVER, Role.GATEWAY, Role.SERVICE)
 
@@ -58,6 +59,25 @@ def environment_of_did(environments: Environments, did: str) -> Environment:
     if not isinstance(parsed, AgentDid):
         raise DidInvalid(did=did, problem="an agent's DID has the form did:webvh:{SCID}:{host}:agents:{SCID}")
     return hosted(environments, parsed)
+
+
+def owned_environment(
+    environments: Environments, did: str, known: AgentIdentity | None, *, caller: Caller, action: str
+) -> Environment:
+    """Return the environment of an agent whose owner `caller` is; `known` is what the DID names here, if anything.
+
+    In this order: what is no agent's DID of ours, then who may not, then what is not there. A stranger's answer is the
+    same whether the agent exists or not.
+    """
+    parsed = parse_did(did)
+    if not isinstance(parsed, KeyDid):
+        environment_of_did(environments, did)
+    require_owner_of(caller, known.agent if known else None, action=action)
+    if known is None:
+        raise AgentNotFound(agent=did, environment="")
+    environment = environments.get(known.environment)
+    require_environment(caller, environment, action=action)
+    return environment
 
 
 def hosted(environments: Environments, did: AgentDid | RegistrarDid | WebAlias) -> Environment:

@@ -24,13 +24,16 @@ from ringfence_identity.api.identity_api import IdentityApi, identity_face
 from ringfence_identity.api.pending import PendingDelegation
 from ringfence_identity.api.transparency_api import TransparencyApi, transparency_face
 from ringfence_identity.api.trust_api import TrustApi, trust_face
+from ringfence_identity.birth_certificates import BirthCertificates
 from ringfence_identity.checkpoints import Checkpoints
+from ringfence_identity.compromise import Compromise
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.grants import GRANTS
 from ringfence_identity.http_documents import HttpDocuments
+from ringfence_identity.http_status_lists import HttpStatusLists
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.peer_challenges import NONCE_BYTES as PEER_NONCE_BYTES
 from ringfence_identity.peer_verification import PeerVerification
@@ -39,16 +42,19 @@ from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
+from ringfence_identity.rotation import Rotation
 from ringfence_identity.signals import Signals
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.sponsors import Sponsors
+from ringfence_identity.status_lists import StatusLists
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
 from ringfence_identity.store_sql_transparency import SqlEventLog
+from ringfence_identity.suspension import Suspensions
 from ringfence_identity.token_issue import TokenIssue
-from ringfence_identity.trust_statements import TrustStatements
 from ringfence_identity.transparency_log import log_keys as transparency_keys
 from ringfence_identity.transparency_reading import TransparencyReader
+from ringfence_identity.trust_statements import TrustStatements
 from ringfence_identity.watching import AgentWatching
 
 REGISTRARS_OPEN = "registrars"
@@ -86,6 +92,9 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         ),
         directory=directory,
         resolver=resolver,
+        rotation=Rotation(environments=environments, registrars=registrars, writer=writer),
+        compromise=Compromise(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
+        suspensions=Suspensions(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
         revocation=Revocation(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
         watching=AgentWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
         revocation_watching=RevocationWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
@@ -94,7 +103,22 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     tokens = TokenIssue(
         environments=environments, registrars=registrars, snapshot=snapshot, writer=writer, new_id=new_id
     )
-    credential_api = CredentialApi(tokens=tokens, key_sets=key_sets, clock=signing_clock)
+    certificates = BirthCertificates(
+        environments=environments,
+        registrars=registrars,
+        snapshot=snapshot,
+        store=store,
+        writer=writer,
+        new_id=new_id,
+    )
+    status_lists = StatusLists(environments=environments, registrars=registrars, snapshot=snapshot)
+    credential_api = CredentialApi(
+        tokens=tokens,
+        key_sets=key_sets,
+        birth_certificates=certificates,
+        status_lists=status_lists,
+        clock=signing_clock,
+    )
     signals = Signals(weights=config.signals.points(), writer=writer)
     peers = PeerVerification(
         environments=environments,
@@ -104,13 +128,16 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
     )
     statements = TrustStatements(environments=environments, registrars=registrars, snapshot=snapshot)
-    trust_api = TrustApi(
-        signals=signals, directory=directory, peers=peers, statements=statements, clock=signing_clock
-    )
+    trust_api = TrustApi(signals=signals, directory=directory, peers=peers, statements=statements, clock=signing_clock)
     page_tokens = PageTokens(database.page_key)
     log_reader = TransparencyReader(store, checkpoints)
     transparency_api = TransparencyApi(log_reader, log_keys, tokens=page_tokens, clock=clock)
-    documents = HttpDocuments(environments=environments, resolver=resolver, key_sets=key_sets)
+    documents = HttpDocuments(
+        environments=environments,
+        resolver=resolver,
+        key_sets=key_sets,
+        status_lists=HttpStatusLists(status_lists, signing_clock),
+    )
 
     readiness = Readiness()
     readiness.require(REGISTRARS_OPEN, why="identities are being loaded")

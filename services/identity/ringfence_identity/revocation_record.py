@@ -8,7 +8,7 @@ from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change
 
-from ringfence_identity.model import REVOCATION, AgentIdentity, IdentityStatus, Revocation, RevocationKind
+from ringfence_identity.model import IDENTITY, REVOCATION, AgentIdentity, IdentityStatus, Revocation, RevocationKind
 from ringfence_identity.store import IdentityTx
 
 _FORGET_EVERY = 8
@@ -22,6 +22,13 @@ def record_revocation(tx: IdentityTx, revocation: Revocation) -> None:
     revision = tx.record(Change.ADDED, REVOCATION, revocation.subject, records.encode(revocation))
     if revision % _FORGET_EVERY == 0:
         tx.forget_revocations(before=revocation.at, limit=_FORGOTTEN_AT_ONCE)
+
+
+def end_permission(tx: IdentityTx, after: AgentIdentity, *, reason: str, at: Instant) -> None:
+    """Store an identity whose revocation epoch was raised, and tell the watchers of both."""
+    tx.put_identity(after)
+    tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
+    record_revocation(tx, agent_revocation(after, reason=reason, at=at))
 
 
 def agent_revocation(after: AgentIdentity, *, reason: str, at: Instant) -> Revocation:

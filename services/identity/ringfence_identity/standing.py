@@ -5,9 +5,20 @@ without anything being written.
 """
 
 from ringfence_kit.clock import Instant
+from ringfence_kit.errors import EtagMismatch
 
-from ringfence_identity.errors import AgentExpired, AgentRevoked, AgentSuspended
+from ringfence_identity.errors import AgentExpired, AgentNotFound, AgentRevoked, AgentSuspended
 from ringfence_identity.model import AgentIdentity, IdentityStatus
+
+
+def changeable(identity: AgentIdentity | None, did: str, *, etag: str = "") -> AgentIdentity:
+    """Return the identity of `did` as it stands, or raise when it is not there, revoked, or not at `etag` any more."""
+    if identity is None:
+        raise AgentNotFound(agent=did, environment="")
+    require_not_revoked(identity)
+    if etag and etag != identity.etag:
+        raise EtagMismatch(name=did, expected=etag, current=identity.etag)
+    return identity
 
 
 def require_not_revoked(identity: AgentIdentity) -> None:

@@ -12,15 +12,19 @@ from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.api.pending import PendingIdentity
+from ringfence_identity.compromise import Compromise
 from ringfence_identity.convert import identities as convert
+from ringfence_identity.convert import lifecycle
 from ringfence_identity.convert import revocations as convert_revocations
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
+from ringfence_identity.rotation import Rotation
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.sponsors import Sponsors
+from ringfence_identity.suspension import Suspensions
 from ringfence_identity.watching import AgentWatching
 
 Context = grpc.aio.ServicerContext[object, object]
@@ -36,6 +40,9 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         enrolment: Enrolment,
         directory: Directory,
         resolver: Resolver,
+        rotation: Rotation,
+        compromise: Compromise,
+        suspensions: Suspensions,
         revocation: Revocation,
         watching: AgentWatching,
         revocation_watching: RevocationWatching,
@@ -45,6 +52,9 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         self._enrolment = enrolment
         self._directory = directory
         self._resolver = resolver
+        self._rotation = rotation
+        self._compromise = compromise
+        self._suspensions = suspensions
         self._revocation = revocation
         self._watching = watching
         self._revocation_watching = revocation_watching
@@ -88,9 +98,43 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         resolution = await self._resolver.resolve(convert.resolve_did(request))
         return convert.resolution_to_proto(resolution)
 
+    async def RotateKey(self, request: pb.RotateKeyRequest, context: Context) -> pb.RotateKeyResponse:
+        """Replace an agent's key."""
+        wanted, request_id = lifecycle.rotate_key(request)
+        # Nobody needs a credential here: whoever has both keys is the agent.
+        mutation = mutation_of(request, request_id=request_id, principal=wanted.did, now=self._clock.now())
+        identity = await self._rotation.rotate(wanted, mutation=mutation)
+        return pb.RotateKeyResponse(identity=convert.identity_to_proto(identity))
+
+    async def ReportCompromise(
+        self, request: pb.ReportCompromiseRequest, context: Context
+    ) -> pb.ReportCompromiseResponse:
+        """End everything that leans on a key in other hands."""
+        wanted, request_id = lifecycle.report_compromise(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        compromised = await self._compromise.report(wanted, caller=caller, mutation=mutation)
+        return lifecycle.compromised_to_proto(compromised)
+
+    async def Suspend(self, request: pb.SuspendRequest, context: Context) -> pb.SuspendResponse:
+        """Suspend an identity."""
+        wanted, request_id = lifecycle.suspend(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        identity = await self._suspensions.suspend(wanted, caller=caller, mutation=mutation)
+        return pb.SuspendResponse(identity=convert.identity_to_proto(identity))
+
+    async def Reinstate(self, request: pb.ReinstateRequest, context: Context) -> pb.ReinstateResponse:
+        """End a suspension."""
+        wanted, request_id = lifecycle.reinstate(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        identity = await self._suspensions.reinstate(wanted, caller=caller, mutation=mutation)
+        return pb.ReinstateResponse(identity=convert.identity_to_proto(identity))
+
     async def Revoke(self, request: pb.RevokeRequest, context: Context) -> pb.RevokeResponse:
         """Revoke an identity."""
-        wanted, request_id = convert.revoke(request)
+        wanted, request_id = lifecycle.revoke(request)
         caller = current_caller()
         mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
         identity = await self._revocation.revoke(wanted, caller=caller, mutation=mutation)

@@ -22,19 +22,12 @@ class PendingIdentity:
     OffboardSponsor = _unary("OffboardSponsor")
     ListAgentIdentities = _unary("ListAgentIdentities")
     GetDidLog = _unary("GetDidLog")
-    RotateKey = _unary("RotateKey")
-    ReportCompromise = _unary("ReportCompromise")
-    Suspend = _unary("Suspend")
-    Reinstate = _unary("Reinstate")
 
 
 class PendingCredential:
     """What CredentialService still lacks."""
 
     IntrospectToken = _unary("IntrospectToken")
-    GetBirthCertificate = _unary("GetBirthCertificate")
-    IssueBirthCertificate = _unary("IssueBirthCertificate")
-    GetStatusList = _unary("GetStatusList")
     ListIssuerKeys = _unary("ListIssuerKeys")
     RotateIssuerKey = _unary("RotateIssuerKey")
     RevokeIssuerKey = _unary("RevokeIssuerKey")

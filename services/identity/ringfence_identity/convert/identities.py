@@ -20,10 +20,9 @@ from ringfence_identity.convert.births import (
 from ringfence_identity.convert.trust import trust_state_to_proto
 from ringfence_identity.directory import Lookup
 from ringfence_identity.enrolment import BeginRegistration, Begun, CompleteRegistration, Enrolled
-from ringfence_identity.model import AgentIdentity, IdentityStatus, Sponsor
+from ringfence_identity.model import AgentIdentity, IdentityStatus, Sponsor, SuspensionCause
 from ringfence_identity.registration import MAX_CHALLENGE_BYTES
 from ringfence_identity.resolution import Resolution
-from ringfence_identity.revocation import Revoke
 from ringfence_identity.sponsors import RegisterSponsor
 from ringfence_identity.watching import AgentWatch, WatchedItem
 
@@ -34,6 +33,15 @@ STATUSES = MappingProxyType(
         IdentityStatus.ACTIVE: pb.IDENTITY_STATUS_ACTIVE,
         IdentityStatus.SUSPENDED: pb.IDENTITY_STATUS_SUSPENDED,
         IdentityStatus.REVOKED: pb.IDENTITY_STATUS_REVOKED,
+    }
+)
+
+SUSPENSION_CAUSES = MappingProxyType(
+    {
+        SuspensionCause.OPERATOR: pb.SUSPENSION_CAUSE_OPERATOR,
+        SuspensionCause.INCIDENT: pb.SUSPENSION_CAUSE_INCIDENT,
+        SuspensionCause.COMPROMISE: pb.SUSPENSION_CAUSE_COMPROMISE,
+        SuspensionCause.SPONSOR_GONE: pb.SUSPENSION_CAUSE_SPONSOR_GONE,
     }
 )
 
@@ -131,18 +139,6 @@ def resolve_did(request: pb.ResolveDidRequest) -> str:
     return found.ok(did)
 
 
-def revoke(request: pb.RevokeRequest) -> tuple[Revoke, str]:
-    """Return what to revoke, and the request id."""
-    found = Violations()
-    wanted = Revoke(
-        did=found.text(request.did, "did", max_bytes=1_024),
-        reason=found.text(request.reason, "reason", max_bytes=500),
-        etag=found.etag(request.etag),
-    )
-    request_id = found.request_id(request.request_id)
-    return found.ok(wanted), request_id
-
-
 def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
     """Return what a watcher wants."""
     found = Violations()
@@ -185,6 +181,7 @@ def identity_to_proto(identity: AgentIdentity) -> pb.AgentIdentity:
         did_version_id=identity.did_version_id,
         birth_certificate=birth_content_to_proto(identity.content),
         birth_certificate_hash=identity.certificate_hash,
+        birth_certificate_serial=identity.certificate_serial,
         trust_state=trust_state_to_proto(identity.trust.state),
         revocation_epoch=identity.revocation_epoch,
         revocation_reason=identity.revocation_reason,
@@ -194,6 +191,12 @@ def identity_to_proto(identity: AgentIdentity) -> pb.AgentIdentity:
     )
     if identity.revoked_at is not None:
         message.revoke_time.CopyFrom(to_timestamp(identity.revoked_at))
+    if identity.expires_at is not None:
+        message.expire_time.CopyFrom(to_timestamp(identity.expires_at))
+    if identity.suspension is not None:
+        message.suspension_cause = SUSPENSION_CAUSES[identity.suspension.cause]
+        message.suspension_reason = identity.suspension.reason
+        message.suspend_time.CopyFrom(to_timestamp(identity.suspension.at))
     return message
 
 
