@@ -36,6 +36,7 @@ from ringfence_identity.http_documents import HttpDocuments
 from ringfence_identity.http_status_lists import HttpStatusLists
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.peer_challenges import NONCE_BYTES as PEER_NONCE_BYTES
+from ringfence_identity.peer_standing import Neighbours
 from ringfence_identity.peer_verification import PeerVerification
 from ringfence_identity.registrars import PRINCIPAL, Registrars
 from ringfence_identity.registration import NONCE_BYTES
@@ -120,14 +121,15 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         clock=signing_clock,
     )
     signals = Signals(weights=config.signals.points(), writer=writer)
+    neighbours = Neighbours(environments, snapshot)
     peers = PeerVerification(
         environments=environments,
         registrars=registrars,
-        snapshot=snapshot,
+        neighbours=neighbours,
         writer=writer,
         new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
     )
-    statements = TrustStatements(environments=environments, registrars=registrars, snapshot=snapshot)
+    statements = TrustStatements(registrars=registrars, neighbours=neighbours)
     trust_api = TrustApi(signals=signals, directory=directory, peers=peers, statements=statements, clock=signing_clock)
     page_tokens = PageTokens(database.page_key)
     log_reader = TransparencyReader(store, checkpoints)

@@ -11,18 +11,19 @@
 from dataclasses import dataclass
 
 from ringfence.proofs import data_integrity
+from ringfence.proofs.birth_certificate_check import BIRTH_CERTIFICATE, BIRTH_CONTEXT
 from ringfence.proofs.canonical_json import Json, JsonObject, base64url, digest
+from ringfence.proofs.credential_check import CONTEXT, VERIFIABLE_CREDENTIAL
 from ringfence.proofs.did import RegistrarDid
 from ringfence.proofs.did_document import base_url
 from ringfence.proofs.public_keys import SigningKey, public_key_of
+from ringfence.proofs.status_list_check import ENTRY, REVOCATION, SUSPENSION
 from ringfence.proofs.timestamps import timestamp
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import Violation
 
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
 from ringfence_identity.status_places import StatusPlace
-
-CONTEXTS: tuple[str, str] = ("https://www.w3.org/ns/credentials/v2", "https://ringfence.dev/ns/agent-birth/v1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,15 +219,15 @@ def issue_certificate(content: BirthContent, birth: Birth, *, registrar: Registr
         **content_json(content),
     }
     credential: JsonObject = {
-        "@context": list(CONTEXTS),
+        "@context": [CONTEXT, BIRTH_CONTEXT],
         "id": f"urn:uuid:{birth.certificate_id}",
-        "type": ["VerifiableCredential", "AgentBirthCertificate"],
+        "type": [VERIFIABLE_CREDENTIAL, BIRTH_CERTIFICATE],
         "issuer": str(registrar),
         "validFrom": timestamp(birth.at),
         "credentialSubject": subject,
         "credentialStatus": [
-            _status_entry("revocation", status_list_url(registrar, birth.status.revocation_list), birth.status),
-            _status_entry("suspension", status_list_url(registrar, birth.status.suspension_list), birth.status),
+            _status_entry(REVOCATION, status_list_url(registrar, birth.status.revocation_list), birth.status),
+            _status_entry(SUSPENSION, status_list_url(registrar, birth.status.suspension_list), birth.status),
         ],
     }
     if birth.expires_at is not None:
@@ -248,7 +249,7 @@ def status_list_url(registrar: RegistrarDid, number: int) -> str:
 def _status_entry(purpose: str, url: str, place: StatusPlace) -> JsonObject:
     # Bitstring Status List 1.0 section 2.1: the index is a string of decimal digits.
     return {
-        "type": "BitstringStatusListEntry",
+        "type": ENTRY,
         "statusPurpose": purpose,
         "statusListIndex": str(place.index),
         "statusListCredential": url,

@@ -10,7 +10,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ringfence.proofs.did import AgentDid, DidError, Host, parse_did
 from ringfence.proofs.public_keys import PublicKey, PublicKeyError, import_key
 from ringfence_kit import records
 from ringfence_kit.callers import Caller
@@ -22,7 +21,7 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import require_owner
-from ringfence_identity.birth_certificate import BirthContent, require_fit
+from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import (
     AgentAlreadyEnrolled,
@@ -32,6 +31,7 @@ from ringfence_identity.errors import (
     SponsorNotFound,
     WeakKeyRefused,
 )
+from ringfence_identity.gate import require_answerable, require_statable
 from ringfence_identity.issuance import Issued, Newcomer, Registrar, issue_identity
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
@@ -146,7 +146,7 @@ class Enrolment:
             _require_content(answer.content, registrar.environment, sponsor=challenge.sponsor)
             require_possession(key, answer.proof, answer.challenge, answer.content)
             _require_unspent(tx, challenge)
-            _require_sponsors(tx, answer.content)
+            require_answerable(tx, answer.content)
             _require_new(tx, challenge, key)
             newcomer = Newcomer(
                 agent=challenge.agent,
@@ -173,20 +173,9 @@ class Enrolment:
 
 
 def _require_content(content: BirthContent, environment: Environment, *, sponsor: str) -> None:
-    require_fit(content, environment=environment.name, production=environment.production)
+    require_statable(content, environment)
     if content.sponsor != sponsor:
         raise InvalidRequest(Violation("birth_certificate.sponsor", "is not the sponsor the registration began with"))
-    if content.derived_from and _host_of(content.derived_from) in (None, environment.host):
-        problem = "must be the DID of an agent of another environment"
-        raise InvalidRequest(Violation("birth_certificate.derived_from", problem))
-
-
-def _host_of(did: str) -> Host | None:
-    try:
-        parsed = parse_did(did)
-    except DidError:
-        return None
-    return parsed.host if isinstance(parsed, AgentDid) else None
 
 
 def _import(raw: bytes) -> PublicKey:
@@ -199,12 +188,6 @@ def _import(raw: bytes) -> PublicKey:
 def _require_unspent(tx: IdentityTx, challenge: Challenge) -> None:
     if not tx.spend(Purpose.CHALLENGE, challenge.nonce.hex(), until=challenge.expires_at):
         raise ChallengeInvalid(problem="it was answered before")
-
-
-def _require_sponsors(tx: IdentityTx, content: BirthContent) -> None:
-    for name in sorted({content.sponsor, content.backup_sponsor, *content.waivers}):
-        if tx.sponsor(name) is None:
-            raise SponsorNotFound(sponsor=name)
 
 
 def _require_new(tx: IdentityTx, challenge: Challenge, key: PublicKey) -> None:

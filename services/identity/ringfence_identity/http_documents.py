@@ -1,4 +1,4 @@
-"""The documents the outside world fetches over HTTP: key sets and DIDs, by the host of an environment or by its path.
+"""The documents the outside world fetches over HTTP: key sets, DIDs, status lists; by an environment's host or its path.
 
 Behind the environment's own host the paths are those of the specifications (`/.well-known/jwks.json`,
 `/agents/{SCID}/did.jsonl`); `/{environment}/…` serves the same where all environments share one address. Everything
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import DidNotFound, EnvironmentUnknown
+from ringfence_identity.http_status_lists import HttpStatusLists
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.resolution import Resolver
 
@@ -32,10 +33,13 @@ Serve = Callable[[Request, Environment], Awaitable[Response]]
 class HttpDocuments:
     """Serves them."""
 
-    def __init__(self, *, environments: Environments, resolver: Resolver, key_sets: KeySets) -> None:
+    def __init__(
+        self, *, environments: Environments, resolver: Resolver, key_sets: KeySets, status_lists: HttpStatusLists
+    ) -> None:
         self._environments = environments
         self._resolver = resolver
         self._key_sets = key_sets
+        self._status_lists = status_lists
 
     def routes(self) -> list[Route]:
         """Return the routes: each document by host and by environment."""
@@ -46,6 +50,7 @@ class HttpDocuments:
             "/agents/{scid}/did.jsonl": self._agent_log,
             "/agents/{scid}/did.json": self._agent_document,
             "/agents/{scid}/whois.vp": self._whois,
+            "/status/{number}": self._status_lists.serve,
         }
         return [
             Route(prefix + path, self._endpoint(serve))

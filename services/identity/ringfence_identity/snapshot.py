@@ -9,6 +9,7 @@ from ringfence_kit.events import Event
 from ringfence_identity.issuer_keys import ISSUER_KEY, IssuerKey
 from ringfence_identity.model import IDENTITY, REVOCATION, SPONSOR, AgentIdentity, Revocation, Sponsor
 from ringfence_identity.standing_revocations import StandingRevocations
+from ringfence_identity.status_bits import StatusBits
 from ringfence_identity.store import Loaded
 
 
@@ -21,6 +22,8 @@ class IdentitySnapshot:
         self._sponsors: dict[str, Sponsor] = {}
         self.revocations = StandingRevocations()
         """What may not be relied on any more."""
+        self.statuses = StatusBits()
+        """What the status lists say."""
         self._issuer_keys: dict[str, tuple[IssuerKey, ...]] = {}
         self.newest_at = EPOCH
         """When the newest event happened: the clock must not stand before it."""
@@ -31,6 +34,7 @@ class IdentitySnapshot:
         self._did_of = {(identity.agent, identity.environment): identity.did for identity in loaded.identities}
         self._sponsors = {sponsor.name: sponsor for sponsor in loaded.sponsors}
         self.revocations = StandingRevocations(loaded.revocations)
+        self.statuses = StatusBits(loaded.identities, loaded.superseded)
         self._issuer_keys = {}
         for key in loaded.issuer_keys:
             self._put_issuer_key(key)
@@ -69,6 +73,7 @@ class IdentitySnapshot:
             self._put_issuer_key(records.decode(event.record, IssuerKey))
         elif event.kind == IDENTITY:
             identity = records.decode(event.record, AgentIdentity)
+            self.statuses.put(self._by_did.get(identity.did), identity)
             self._by_did[identity.did] = identity
             self._did_of[identity.agent, identity.environment] = identity.did
 

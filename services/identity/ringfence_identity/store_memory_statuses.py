@@ -3,6 +3,7 @@
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
 
 from ringfence_identity.model import AgentIdentity
+from ringfence_identity.status_bits import SupersededPlace
 from ringfence_identity.status_places import StatusPlace
 
 CERTIFICATES: MemoryTable[tuple[str, int], str] = MemoryTable("certificates")
@@ -40,22 +41,17 @@ class MemoryStatusStore:
 
         def newest(rows: MemoryRows) -> str | None:
             issued = rows.table(CERTIFICATES)
-            wanted = sorted(key for key in issued.keys() if key[0] == did and serial in (0, key[1]))  # noqa: SIM118
+            wanted = sorted(key for key in issued if key[0] == did and serial in (0, key[1]))
             return issued[wanted[-1]] if wanted else None
 
         return await self._database.read(newest)
 
-    async def superseded(self, environment: str, pair: int) -> tuple[int, ...]:
-        """See `StatusStore`."""
 
-        def followed(rows: MemoryRows) -> tuple[int, ...]:
-            taken = rows.table(STATUS_PLACES)
-            return tuple(
-                sorted(
-                    place.index
-                    for (did, serial), (where, place) in taken.items()
-                    if (where, place.pair) == (environment, pair) and (did, serial + 1) in taken
-                )
-            )
-
-        return await self._database.read(followed)
+def superseded(rows: MemoryRows) -> tuple[SupersededPlace, ...]:
+    """Return the places of all certificates that were followed by a newer one, in order."""
+    taken = rows.table(STATUS_PLACES)
+    old = (taken[did, serial] for did, serial in taken if (did, serial + 1) in taken)
+    return tuple(
+        SupersededPlace(environment=environment, pair=place.pair, index=place.index)
+        for environment, place in sorted(old, key=lambda entry: (entry[0], entry[1].pair, entry[1].index))
+    )

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from ringfence_kit.sql import Database, SqlTx
 
 from ringfence_identity.model import AgentIdentity
+from ringfence_identity.status_bits import SupersededPlace
 from ringfence_identity.tables import certificates, status_places
 
 
@@ -45,14 +46,11 @@ class SqlStatusStore:
         newest = query.order_by(certificates.c.serial.desc()).limit(1)
         return await self._database.read(lambda connection: connection.scalar(newest))
 
-    async def superseded(self, environment: str, pair: int) -> tuple[int, ...]:
-        """See `StatusStore`."""
-        newer = status_places.alias()
-        followed = sa.and_(newer.c.did == status_places.c.did, newer.c.serial == status_places.c.serial + 1)
-        query = (
-            sa.select(status_places.c.place)
-            .join(newer, followed)
-            .where(status_places.c.environment == environment, status_places.c.pair == pair)
-            .order_by(status_places.c.place)
-        )
-        return await self._database.read(lambda connection: tuple(connection.scalars(query)))
+
+def superseded(connection: sa.Connection) -> tuple[SupersededPlace, ...]:
+    """Return the places of all certificates that were followed by a newer one, in order."""
+    newer = status_places.alias()
+    followed = sa.and_(newer.c.did == status_places.c.did, newer.c.serial == status_places.c.serial + 1)
+    columns = (status_places.c.environment, status_places.c.pair, status_places.c.place)
+    rows = connection.execute(sa.select(*columns).join(newer, followed).order_by(*columns))
+    return tuple(SupersededPlace(environment=environment, pair=pair, index=index) for environment, pair, index in rows)

@@ -22,12 +22,8 @@ class StatusTx(Protocol):
 
 
 class StatusStore(Protocol):
-    """The part of `IdentityStore` that is about certificates and their places in status lists."""
+    """The part of `IdentityStore` that is about certificates."""
 
     async def certificate(self, did: str, serial: int = 0) -> str | None:
         """Return the birth certificate issued to the DID under `serial`, the newest for 0; None when there is none."""
-        ...
-
-    async def superseded(self, environment: str, pair: int) -> tuple[int, ...]:
-        """Return the indices, in one pair of status lists, of certificates that were followed by a newer one."""
         ...

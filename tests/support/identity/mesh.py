@@ -1,7 +1,7 @@
 """Identity running as a server, and an agent that enrols with it over the wire."""
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from ringfence.identity.v1 import identity_pb2 as pb
-from ringfence.identity.v1 import identity_pb2_grpc, trust_pb2_grpc
+from ringfence.identity.v1 import identity_pb2_grpc, revocation_pb2, trust_pb2_grpc
 from ringfence_identity.app import build
 from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.config import IdentityConfig
@@ -71,11 +71,23 @@ class IdentityMesh:
         finally:
             call.cancel()
 
-    async def fetch(self, path: str, *, host: str = "") -> httpx.Response:
+    async def standing_revocations(self, environment: str) -> list[revocation_pb2.Revocation]:
+        """Return what WatchRevocations says is revoked."""
+        request = revocation_pb2.WatchRevocationsRequest(environment=environment, send_initial_state=True)
+        call = self.identity(SERVICE).WatchRevocations(request)
+        stands: list[revocation_pb2.Revocation] = []
+        async for item in call:
+            if item.initial_state_end:
+                break
+            stands.append(item.revocation)
+        call.cancel()
+        return stands
+
+    async def fetch(self, path: str, *, host: str = "", headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Return the answer of the HTTP face to a GET, as if for `host`."""
-        headers = {"host": host} if host else {}
+        sent = {**(headers or {}), **({"host": host} if host else {})}
         async with httpx.AsyncClient() as client:
-            return await client.get(f"http://{self.mesh.address('identity.http_listen')}{path}", headers=headers)
+            return await client.get(f"http://{self.mesh.address('identity.http_listen')}{path}", headers=sent)
 
     async def get(self, path: str) -> str:
         """Return the text of a document that is there."""

@@ -1,24 +1,39 @@
 """`ringfence.identity.v1.CredentialService`."""
 
 import grpc.aio
+from ringfence.identity.v1 import credential_pb2, identity_pb2_grpc, revocation_pb2
 from ringfence.identity.v1 import identity_pb2 as pb
-from ringfence.identity.v1 import identity_pb2_grpc
+from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
+from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.api.pending import PendingCredential
+from ringfence_identity.birth_certificates import BirthCertificates
+from ringfence_identity.convert import certificates
 from ringfence_identity.convert import tokens as convert
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.status_lists import StatusLists
 from ringfence_identity.token_issue import TokenIssue
 
 Context = grpc.aio.ServicerContext[object, object]
 
 
 class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServicer):
-    """Short-lived tokens, and the keys that verify them."""
+    """Short-lived tokens and the keys that verify them; birth certificates and whether they hold."""
 
-    def __init__(self, *, tokens: TokenIssue, key_sets: KeySets, clock: SigningClock) -> None:
+    def __init__(
+        self,
+        *,
+        tokens: TokenIssue,
+        key_sets: KeySets,
+        birth_certificates: BirthCertificates,
+        status_lists: StatusLists,
+        clock: SigningClock,
+    ) -> None:
         self._tokens = tokens
+        self._certificates = birth_certificates
+        self._status_lists = status_lists
         self._key_sets = key_sets
         self._clock = clock
 
@@ -31,6 +46,30 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         """Return an environment's keys."""
         published = self._key_sets.of(convert.get_jwks(request))
         return convert.jwks_to_proto(published.jwks, published.issuer)
+
+    async def GetBirthCertificate(
+        self, request: credential_pb2.GetBirthCertificateRequest, context: Context
+    ) -> credential_pb2.GetBirthCertificateResponse:
+        """Return a birth certificate."""
+        shown = await self._certificates.show(certificates.show_certificate(request))
+        return certificates.shown_to_proto(shown)
+
+    async def IssueBirthCertificate(
+        self, request: pb.IssueBirthCertificateRequest, context: Context
+    ) -> pb.IssueBirthCertificateResponse:
+        """Issue the next birth certificate."""
+        wanted, request_id = certificates.issue_certificate(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        reissued = await self._certificates.issue(wanted, caller=caller, mutation=mutation)
+        return certificates.reissued_to_proto(reissued)
+
+    async def GetStatusList(
+        self, request: revocation_pb2.GetStatusListRequest, context: Context
+    ) -> revocation_pb2.GetStatusListResponse:
+        """Return a status list."""
+        environment, number = certificates.get_status_list(request)
+        return certificates.status_list_to_proto(self._status_lists.of(environment, number, now=self._clock.now()))
 
 
 def credential_face(api: CredentialApi) -> Face:

@@ -1,0 +1,159 @@
+"""Birth certificates after the first: issuing a new one for the same identity, and showing any of them.
+
+A certificate is never changed. What an agent is for, may do, or was built from changes with a new serial; the one
+before it is revoked with everything that leaned on it, in one transaction.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from ringfence.proofs.canonical_json import JsonObject, parse_object
+from ringfence.proofs.compact_jws import sign_compact_jws
+from ringfence.proofs.credential_check import JWT_TYPE
+from ringfence.proofs.did import KeyDid
+from ringfence.proofs.public_keys import public_key_of
+from ringfence_kit.callers import Caller
+from ringfence_kit.errors import EtagMismatch
+from ringfence_kit.ids import NewId
+from ringfence_kit.store import Mutation, Writer
+
+from ringfence_identity.access import environment_of_did, owned_environment
+from ringfence_identity.birth_certificate import BirthContent
+from ringfence_identity.dids import parse_did
+from ringfence_identity.environments import Environments
+from ringfence_identity.errors import AgentNotFound, BirthCertificateNotFound, DidNotFound
+from ringfence_identity.gate import require_answerable, require_new_evaluation, require_statable
+from ringfence_identity.issuance import Registrar
+from ringfence_identity.model import AgentIdentity, IdentityStatus
+from ringfence_identity.registrars import Registrars
+from ringfence_identity.reissue import Reissued, reissue
+from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.standing import require_not_revoked
+from ringfence_identity.store import IdentityStore, IdentityTx
+
+
+class Form(enum.Enum):
+    """How a certificate is written."""
+
+    DATA_INTEGRITY = "eddsa-jcs-2022"
+    JWT = "vc+jwt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowCertificate:
+    """Which certificate is wanted; serial 0 is the newest."""
+
+    did: str
+    serial: int = 0
+    form: Form = Form.DATA_INTEGRITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCertificate:
+    """A certificate as it was signed, and whether it still counts."""
+
+    credential: str
+    serial: int
+    revoked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueCertificate:
+    """What the next certificate of an identity shall say, whole."""
+
+    did: str
+    content: BirthContent
+    etag: str = ""
+
+
+class BirthCertificates:
+    """Issues and shows them."""
+
+    def __init__(
+        self,
+        *,
+        environments: Environments,
+        registrars: Registrars,
+        snapshot: IdentitySnapshot,
+        store: IdentityStore,
+        writer: Writer[IdentityTx],
+        new_id: NewId,
+    ) -> None:
+        self._environments = environments
+        self._registrars = registrars
+        self._snapshot = snapshot
+        self._store = store
+        self._writer = writer
+        self._new_id = new_id
+
+    async def show(self, wanted: ShowCertificate) -> ShownCertificate:
+        """Return one certificate; they are public, as the DID document that points to them."""
+        identity = self._snapshot.identity(wanted.did)
+        if identity is None:
+            raise self._unknown(wanted.did)
+        registrar = self._registrars.of(self._environments.get(identity.environment))
+        serial = wanted.serial or identity.certificate_serial
+        credential = await self._store.certificate(wanted.did, serial)
+        if credential is None:
+            raise BirthCertificateNotFound(did=wanted.did, serial=serial)
+        return ShownCertificate(
+            credential=credential
+            if wanted.form is Form.DATA_INTEGRITY
+            else as_jwt(parse_object(credential), registrar),
+            serial=serial,
+            revoked=serial < identity.certificate_serial or identity.status is IdentityStatus.REVOKED,
+        )
+
+    async def issue(self, wanted: IssueCertificate, *, caller: Caller, mutation: Mutation) -> Reissued:
+        """Give an identity its next certificate."""
+        known = self._snapshot.identity(wanted.did)
+        action = f"issue a birth certificate for {wanted.did}"
+        environment = owned_environment(self._environments, wanted.did, known, caller=caller, action=action)
+        registrar = self._registrars.of(environment)
+        certificate_id = self._new_id()
+
+        def work(tx: IdentityTx) -> Reissued:
+            before = tx.identity(wanted.did)
+            if before is None:
+                raise AgentNotFound(agent=wanted.did, environment=environment.name)
+            _require_changeable(before, wanted)
+            require_statable(wanted.content, environment)
+            require_new_evaluation(wanted.content, before.content, environment)
+            require_answerable(tx, wanted.content)
+            return reissue(
+                tx,
+                registrar,
+                before,
+                wanted.content,
+                certificate_id=certificate_id,
+                reason=f"birth certificate {before.certificate_serial} was followed by a newer one",
+                at=mutation.at,
+            )
+
+        return await self._writer.write(work, mutation=mutation, result=Reissued)
+
+    def _unknown(self, did: str) -> DidNotFound:
+        if not isinstance(parse_did(did), KeyDid):
+            environment_of_did(self._environments, did)
+        return DidNotFound(did=did)
+
+
+def as_jwt(credential: JsonObject, registrar: Registrar) -> str:
+    """Return `credential` without its proof as a `vc+jwt` of its issuer (VC-JOSE-COSE 3.1.1 and 4.1)."""
+    content: JsonObject = {name: value for name, value in credential.items() if name != "proof"}
+    key = registrar.keys.registrar
+    header: JsonObject = {
+        "alg": "EdDSA",
+        "typ": JWT_TYPE,
+        "cty": "vc",
+        "kid": f"{registrar.did}#{public_key_of(key).thumbprint}",
+        "iss": str(registrar.did),
+    }
+    return sign_compact_jws(header, content, key)
+
+
+def _require_changeable(before: AgentIdentity, wanted: IssueCertificate) -> None:
+    # A suspended agent may get one: without a sponsor it needs a new certificate before it can be reinstated.
+    require_not_revoked(before)
+    if wanted.etag and wanted.etag != before.etag:
+        raise EtagMismatch(name=before.did, expected=wanted.etag, current=before.etag)

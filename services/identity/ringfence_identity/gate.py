@@ -1,0 +1,59 @@
+"""The gate of issuance: what must hold before a birth certificate is signed, an agent's first and every one after it.
+
+- complete, with evaluation gates passed or waived as its environment allows (`birth_certificate.require_fit`);
+- descended from an agent of another environment, if from any: what is promoted is always a new identity;
+- answered for by people who are registered and have not left;
+- in production, never more trusted than before on the evidence of before.
+"""
+
+from ringfence.proofs.did import AgentDid, DidError, Host, parse_did
+from ringfence_kit.errors import InvalidRequest, Violation
+
+from ringfence_identity.birth_certificate import BirthContent, EvaluationGate, require_fit
+from ringfence_identity.environments import Environment
+from ringfence_identity.errors import EvaluationGateUnmet, SponsorNotFound, SponsorOffboarded
+from ringfence_identity.store import IdentityTx
+
+
+def require_statable(content: BirthContent, environment: Environment) -> None:
+    """Raise unless a certificate of `environment` may say `content`, whoever it is about."""
+    require_fit(content, environment=environment.name, production=environment.production)
+    if content.derived_from and _host_of(content.derived_from) in (None, environment.host):
+        problem = "must be the DID of an agent of another environment"
+        raise InvalidRequest(Violation("birth_certificate.derived_from", problem))
+
+
+def require_answerable(tx: IdentityTx, content: BirthContent) -> None:
+    """Raise unless everyone `content` names, to answer or to waive, is registered and has not left."""
+    for name in sorted({content.sponsor, content.backup_sponsor, *content.waivers}):
+        sponsor = tx.sponsor(name)
+        if sponsor is None:
+            raise SponsorNotFound(sponsor=name)
+        if sponsor.offboarded_at is not None:
+            raise SponsorOffboarded(sponsor=name)
+
+
+def require_new_evaluation(content: BirthContent, before: BirthContent, environment: Environment) -> None:
+    """Raise when `content` lets an agent of production be trusted further than `before` on evidence it had before."""
+    if not environment.production or content.ring_ceiling >= before.ring_ceiling:
+        return
+    old = {gate.evidence_hash for gate in before.evaluation_plan.gates}
+    unmet = [
+        Violation(f"birth_certificate.evaluation_plan.gates[{index}].evidence_hash", _stale(gate, content))
+        for index, gate in enumerate(content.evaluation_plan.gates)
+        if gate.evidence_hash in old
+    ]
+    if unmet:
+        raise EvaluationGateUnmet(environment=environment.name, unmet=unmet)
+
+
+def _stale(gate: EvaluationGate, content: BirthContent) -> str:
+    return f"{gate.suite} must be run anew: ring ceiling {content.ring_ceiling} is better than that of now"
+
+
+def _host_of(did: str) -> Host | None:
+    try:
+        parsed = parse_did(did)
+    except DidError:
+        return None
+    return parsed.host if isinstance(parsed, AgentDid) else None
