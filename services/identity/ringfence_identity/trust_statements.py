@@ -15,14 +15,11 @@ from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import NotPermitted
 
-from ringfence_identity.access import environment_of_did, require_environment
-from ringfence_identity.environments import Environments
-from ringfence_identity.errors import AgentNotFound, AgentRevoked, AgentSuspended
 from ringfence_identity.issuance import Registrar
-from ringfence_identity.model import AgentIdentity, IdentityStatus
+from ringfence_identity.model import AgentIdentity
+from ringfence_identity.peer_standing import Neighbours, standing_of
 from ringfence_identity.registrars import Registrars
-from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.standings import is_active, standing_of
+from ringfence_identity.standing import require_usable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +33,18 @@ class IssuedStatement:
 class TrustStatements:
     """States what is known of agents."""
 
-    def __init__(self, *, environments: Environments, registrars: Registrars, snapshot: IdentitySnapshot) -> None:
-        self._environments = environments
+    def __init__(self, *, registrars: Registrars, neighbours: Neighbours) -> None:
         self._registrars = registrars
-        self._snapshot = snapshot
+        self._neighbours = neighbours
 
     def issue(self, did: str, *, caller: Caller, now: Instant) -> IssuedStatement:
         """Return a statement about the agent with this DID. Nothing is stored."""
-        environment = environment_of_did(self._environments, did)
         action = f"have a statement about {did} signed"
-        require_environment(caller, environment, action=action)
         if not caller.has(Role.GATEWAY, Role.SERVICE) and not caller.speaks_for(did):
             raise NotPermitted(principal=caller.principal, action=action, needed=f"to be {did}")
-        identity = self._snapshot.identity(did)
-        if identity is None:
-            raise AgentNotFound(agent=did, environment=environment.name)
-        _require_active(identity, now)
+        environment = self._neighbours.environment_of(did, caller=caller, action=action)
+        identity = self._neighbours.neighbour(did, environment, field="did")
+        require_usable(identity, now)
         return sign_statement(identity, self._registrars.of(environment), now=now)
 
 
@@ -70,10 +63,3 @@ def sign_statement(identity: AgentIdentity, registrar: Registrar, *, now: Instan
     key = registrar.keys.registrar
     header: JsonObject = {"alg": "EdDSA", "kid": public_key_of(key).thumbprint, "typ": STATEMENT_TYPE}
     return IssuedStatement(statement=sign_compact_jws(header, statement.claims(), key), expires_at=statement.expires_at)
-
-
-def _require_active(identity: AgentIdentity, now: Instant) -> None:
-    if identity.status is IdentityStatus.SUSPENDED:
-        raise AgentSuspended(did=identity.did)
-    if not is_active(identity, now=now):
-        raise AgentRevoked(did=identity.did)
