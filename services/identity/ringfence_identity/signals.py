@@ -27,8 +27,17 @@ from ringfence_identity.evidence import (
     SignalKind,
     weight_of_rater,
 )
-from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal
+from ringfence_identity.model import (
+    IDENTITY,
+    AgentIdentity,
+    IdentityStatus,
+    RecordedSignal,
+    Suspension,
+    SuspensionCause,
+)
+from ringfence_identity.revocation_record import end_permission
 from ringfence_identity.store import IdentityTx
+from ringfence_identity.suspension import suspended
 from ringfence_identity.trust import Applied, apply_evidence
 
 JUDGEMENTS = frozenset({SignalKind.TASK_ACCEPTED, SignalKind.TASK_REJECTED})
@@ -103,6 +112,8 @@ class _Batch:
         self._weights = weights
         self._mutation = mutation
         self._touched: dict[str, AgentIdentity] = {}
+        self._incidents: dict[str, str] = {}
+        """Why agents are suspended by this batch, by DID."""
 
     def take(self, signal: Signal) -> SignalResult:
         """Apply one signal and keep its id, unless it is refused: then it may come again."""
@@ -112,17 +123,23 @@ class _Batch:
             detail = "" if same else "the id was recorded before, for other evidence"
             return SignalResult(signal_id=signal.signal_id, outcome=Outcome.DUPLICATE, detail=detail)
         rated = self._agent(signal.did, signal.environment)
-        if rated is None or rated.status is IdentityStatus.REVOKED:
-            detail = f"no agent {signal.did} in environment {signal.environment}" if rated is None else "it is revoked"
+        if rated is None:
+            detail = f"no agent {signal.did} in environment {signal.environment}"
+            return SignalResult(signal_id=signal.signal_id, outcome=Outcome.REFUSED, detail=detail)
+        if rated.status is IdentityStatus.REVOKED or rated.expired(self._mutation.at):
+            detail = "it is revoked" if rated.status is IdentityStatus.REVOKED else "it has expired"
             return SignalResult(signal_id=signal.signal_id, outcome=Outcome.REFUSED, detail=detail)
         applied = self._apply(rated, signal)
         self._keep(signal, applied.outcome)
         return SignalResult(signal_id=signal.signal_id, outcome=applied.outcome, detail=applied.detail)
 
     def store(self) -> None:
-        """Write every agent that changed, and say so once."""
+        """Write every agent that changed, and say so once; who watches revocations hears of a suspension too."""
         for identity in self._touched.values():
             after = replace(identity, updated_at=self._mutation.at, revision=self._tx.next_revision)
+            if identity.did in self._incidents:
+                end_permission(self._tx, after, reason=self._incidents[identity.did], at=self._mutation.at)
+                continue
             self._tx.put_identity(after)
             self._tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
 
@@ -134,8 +151,18 @@ class _Batch:
         applied = apply_evidence(rated.trust, evidence, now=self._mutation.at)
         if applied.outcome is Outcome.APPLIED:
             after = replace(rated, trust=applied.ledger)
-            self._touched[rated.did] = _suspended(after) if signal.kind is SignalKind.INCIDENT_CONFIRMED else after
+            if signal.kind is SignalKind.INCIDENT_CONFIRMED:
+                after = self._suspended(after, signal)
+            self._touched[rated.did] = after
         return applied
+
+    def _suspended(self, identity: AgentIdentity, signal: Signal) -> AgentIdentity:
+        """Return an agent as a confirmed incident leaves it; a key in other hands stays the reason where it is one."""
+        self._incidents[identity.did] = reason = f"a confirmed incident, {signal.signal_id}"
+        suspension = identity.suspension
+        if suspension is None or suspension.cause is not SuspensionCause.COMPROMISE:
+            suspension = Suspension(cause=SuspensionCause.INCIDENT, reason=reason, at=self._mutation.at)
+        return suspended(identity, suspension, revision=identity.revision)
 
     def _rater(self, rated: AgentIdentity, signal: Signal) -> tuple[str, int]:
         """Return who judged, under one name however they were named, and what their word weighs."""
@@ -146,7 +173,7 @@ class _Batch:
         if not _names_an_agent(signal.rater):
             return signal.rater, FULL_WEIGHT
         rater = self._agent(signal.rater, signal.environment)
-        if rater is None or rater.status is not IdentityStatus.ACTIVE:
+        if rater is None or not rater.usable(self._mutation.at):
             return signal.rater, 0
         weight = weight_of_rater(
             score=score_at(rater.trust.state, self._mutation.at),
@@ -184,7 +211,3 @@ class _Batch:
 
 def _names_an_agent(rater: str) -> bool:
     return rater.startswith("did:") or AgentName.parse(rater) is not None
-
-
-def _suspended(identity: AgentIdentity) -> AgentIdentity:
-    return replace(identity, status=IdentityStatus.SUSPENDED, revocation_epoch=identity.revocation_epoch + 1)
