@@ -111,7 +111,8 @@ def _times(claims: JsonObject, now: Instant) -> tuple[Instant, Instant]:
 
 
 def _standing(claims: JsonObject) -> Standing:
-    scopes = tuple(_text(claims, "scope").split(" ")) if claims["scope"] else ()
+    listed = _text(claims, "scope")
+    scopes = tuple(listed.split(" ")) if listed else ()
     if not all(is_scope(scope) for scope in scopes):
         raise TrustStatementError("scope is not scopes between single spaces")
     return Standing(
