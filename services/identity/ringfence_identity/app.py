@@ -34,6 +34,10 @@ from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.grants import GRANTS
 from ringfence_identity.http_documents import HttpDocuments
 from ringfence_identity.http_status_lists import HttpStatusLists
+from ringfence_identity.identity_listing import IdentityListing
+from ringfence_identity.issuer_key_rotation import IssuerKeys
+from ringfence_identity.issuer_key_upkeep import IssuerKeyUpkeep
+from ringfence_identity.issuer_signers import IssuerSigners
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.peer_challenges import NONCE_BYTES as PEER_NONCE_BYTES
 from ringfence_identity.peer_standing import Neighbours
@@ -47,12 +51,15 @@ from ringfence_identity.rotation import Rotation
 from ringfence_identity.signals import Signals
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.sponsor_offboarding import Offboarding
+from ringfence_identity.sponsor_reading import SponsorReading
 from ringfence_identity.sponsors import Sponsors
 from ringfence_identity.status_lists import StatusLists
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
 from ringfence_identity.store_sql_transparency import SqlEventLog
 from ringfence_identity.suspension import Suspensions
 from ringfence_identity.token_issue import TokenIssue
+from ringfence_identity.token_signing import TokenSigning
 from ringfence_identity.transparency_log import log_keys as transparency_keys
 from ringfence_identity.transparency_reading import TransparencyReader
 from ringfence_identity.trust_statements import TrustStatements
@@ -79,10 +86,15 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     signing_clock = SigningClock(clock, lambda: snapshot.newest_at)
 
     resolver = Resolver(environments=environments, registrars=registrars, store=store)
-    key_sets = KeySets(environments, registrars)
+    signers = IssuerSigners()
+    signing = TokenSigning(environments=environments, snapshot=snapshot, signers=signers)
+    key_sets = KeySets(environments, snapshot, signing_clock)
     directory = Directory(environments, snapshot)
+    page_tokens = PageTokens(database.page_key)
     identity_api = IdentityApi(
         sponsors=Sponsors(writer),
+        sponsor_reading=SponsorReading(snapshot=snapshot, tokens=page_tokens),
+        offboarding=Offboarding(environments=environments, registrars=registrars, writer=writer, new_id=new_id),
         enrolment=Enrolment(
             environments=environments,
             registrars=registrars,
@@ -92,6 +104,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
             new_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
         ),
         directory=directory,
+        listing=IdentityListing(environments=environments, snapshot=snapshot, tokens=page_tokens),
         resolver=resolver,
         rotation=Rotation(environments=environments, registrars=registrars, writer=writer),
         compromise=Compromise(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
@@ -102,7 +115,16 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         clock=signing_clock,
     )
     tokens = TokenIssue(
-        environments=environments, registrars=registrars, snapshot=snapshot, writer=writer, new_id=new_id
+        environments=environments,
+        registrars=registrars,
+        snapshot=snapshot,
+        writer=writer,
+        signing=signing,
+        new_id=new_id,
+    )
+    issuer_keys = IssuerKeys(environments=environments, snapshot=snapshot, signers=signers, writer=writer)
+    key_upkeep = IssuerKeyUpkeep(
+        environments=environments, snapshot=snapshot, signers=signers, writer=writer, clock=signing_clock
     )
     certificates = BirthCertificates(
         environments=environments,
@@ -116,6 +138,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     credential_api = CredentialApi(
         tokens=tokens,
         key_sets=key_sets,
+        issuer_keys=issuer_keys,
         birth_certificates=certificates,
         status_lists=status_lists,
         clock=signing_clock,
@@ -131,7 +154,6 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     )
     statements = TrustStatements(registrars=registrars, neighbours=neighbours)
     trust_api = TrustApi(signals=signals, directory=directory, peers=peers, statements=statements, clock=signing_clock)
-    page_tokens = PageTokens(database.page_key)
     log_reader = TransparencyReader(store, checkpoints)
     transparency_api = TransparencyApi(log_reader, log_keys, tokens=page_tokens, clock=clock)
     documents = HttpDocuments(
@@ -155,7 +177,9 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
             async with writer:
                 await checkpoints.open()
                 await registrars.open(keys=keys, writer=writer, clock=clock)
-                async with background(checkpoints.run(every=config.checkpoint_every)):
+                signers.open(keys)
+                await key_upkeep.start()
+                async with background(checkpoints.run(every=config.checkpoint_every), key_upkeep.run(clock)):
                     readiness.met(REGISTRARS_OPEN)
                     yield
 

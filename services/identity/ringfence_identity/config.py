@@ -1,5 +1,6 @@
 """The settings of identity: section `[identity]` of the file, variables `RINGFENCE_IDENTITY_…`."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from ringfence_kit.tls import TlsConfig
 
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
 from ringfence_identity.evidence import SignalKind
+from ringfence_identity.issuer_keys import SHORTEST_LEAD, USUAL_SCHEDULE, KeySchedule
+
+_AUDIENCE = re.compile(r"[\x21-\x7e]{1,256}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,17 @@ class EnvironmentConfig:
     token_lifetime: Millis = setting(
         LONGEST_LIFETIME, doc="The longest life of an access token.", at_least=10 * SECOND, at_most=LONGEST_LIFETIME
     )
+    es256_audiences: tuple[str, ...] = setting(
+        (), doc="Audiences, exactly as asked for, whose tokens are signed with ES256: they refuse EdDSA."
+    )
+    key_rotation: Millis = setting(
+        USUAL_SCHEDULE.period, doc="How long a key signs tokens before the next one does.", at_least=2 * SHORTEST_LEAD
+    )
+    key_publication_lead: Millis = setting(
+        USUAL_SCHEDULE.lead,
+        doc="How long a key is published before it signs: twice the longest time any gateway keeps a key set.",
+        at_least=SHORTEST_LEAD,
+    )
     card_url: str = setting(
         "", doc="Where an agent's A2A card is served, with {namespace} and {agent}; empty leaves it out of DIDs."
     )
@@ -44,6 +59,11 @@ class EnvironmentConfig:
             yield "host", "must be a lower case DNS name of two labels or more, such as prod.id.example.com"
         if self.issuer and not _is_https(self.issuer):
             yield "issuer", "must start with https:// and have neither query nor fragment"
+        if self.key_rotation < 2 * self.key_publication_lead:
+            yield "key_rotation", "must be at least twice key_publication_lead"
+        for audience in self.es256_audiences:
+            if _AUDIENCE.fullmatch(audience) is None:
+                yield "es256_audiences", f"{audience!r} is no audience: 1 to 256 printable ASCII characters, no space"
         if self.card_url and not _is_https(self.card_url):
             yield "card_url", "must start with https:// and have neither query nor fragment"
 
@@ -55,6 +75,8 @@ class EnvironmentConfig:
             issuer=self.issuer or "https://" + self.host.replace("%3A", ":"),
             production=self.production or self.name == PRODUCTION,
             token_lifetime=self.token_lifetime,
+            es256_audiences=frozenset(self.es256_audiences),
+            key_schedule=KeySchedule(period=self.key_rotation, lead=self.key_publication_lead),
             card_url=self.card_url,
         )
 

@@ -17,9 +17,8 @@ from ringfence_identity.update_keys import UpdateKeys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentKeys:
-    """What one environment signs and authenticates with. Keys of a kind come oldest first."""
+    """What one environment signs and authenticates with, beside its issuer keys. Keys of a kind come oldest first."""
 
-    issuer: Sequence[Signer]
     registrar: Signer
     updates: UpdateKeys
     challenge: Sequence[MacKey]
@@ -31,7 +30,6 @@ def open_keys(store: KeyStore, environment: str, *, now: Instant) -> Environment
     """Return the keys of `environment`, making those that are missing."""
     updates = store.ensure_mac_keys(f"{environment}/did-updates", at=now)[0]
     return EnvironmentKeys(
-        issuer=store.ensure_signers(f"{environment}/issuer", at=now),
         registrar=store.ensure_signers(f"{environment}/registrar", at=now)[-1],
         updates=UpdateKeys(environment, updates.secret),
         challenge=store.ensure_mac_keys(f"{environment}/challenge", at=now),

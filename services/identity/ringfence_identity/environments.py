@@ -11,6 +11,7 @@ from ringfence.proofs.did import Host
 from ringfence_kit.clock import Millis
 
 from ringfence_identity.errors import EnvironmentUnknown
+from ringfence_identity.issuer_keys import USUAL_SCHEDULE, KeySchedule
 
 PRODUCTION = "prod"
 """An environment of this name is production whatever the configuration says."""
@@ -26,6 +27,10 @@ class Environment:
     """The `iss` of its tokens, and the audience of assertions made to get them."""
     production: bool
     token_lifetime: Millis
+    es256_audiences: frozenset[str] = frozenset()
+    """Who gets tokens signed with ES256, because they refuse EdDSA."""
+    key_schedule: KeySchedule = USUAL_SCHEDULE
+    """When issuer keys follow each other."""
     card_url: str = ""
     """Where an agent's A2A card is served, with `{namespace}` and `{agent}`; empty when none is published."""
 

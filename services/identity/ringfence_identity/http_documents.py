@@ -20,7 +20,7 @@ from ringfence_identity.http_status_lists import HttpStatusLists
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.resolution import Resolver
 
-CACHE_KEYS = "public, max-age=300"
+CACHE_KEYS = "public, max-age=60"
 CACHE_DIDS = "public, max-age=60"
 
 PROBLEM = "https://www.w3.org/ns/did#"

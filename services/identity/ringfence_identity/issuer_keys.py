@@ -43,6 +43,10 @@ class KeySchedule:
     """How long a key is published before it signs."""
 
 
+USUAL_SCHEDULE = KeySchedule()
+"""What holds where an operator says nothing else."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerKey:
     """The public half of a key that signs access tokens, and when it does."""

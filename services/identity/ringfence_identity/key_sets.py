@@ -1,12 +1,15 @@
 """The published keys of each environment, and the issuer they belong to."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ringfence.proofs.canonical_json import JsonObject
+from ringfence_kit.errors import Unavailable
 
 from ringfence_identity.environments import Environments
-from ringfence_identity.jwks import jwk_set
-from ringfence_identity.registrars import Registrars
+from ringfence_identity.issuer_keys import IssuerKey, published_keys
+from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.snapshot import IdentitySnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +23,23 @@ class PublishedKeys:
 class KeySets:
     """Publishes the keys that verify access tokens; each environment's by itself."""
 
-    def __init__(self, environments: Environments, registrars: Registrars) -> None:
+    def __init__(self, environments: Environments, snapshot: IdentitySnapshot, clock: SigningClock) -> None:
         self._environments = environments
-        self._registrars = registrars
+        self._snapshot = snapshot
+        self._clock = clock
 
     def of(self, environment: str) -> PublishedKeys:
-        """Return the keys of one environment."""
-        registrar = self._registrars.of(self._environments.get(environment))
-        return PublishedKeys(jwks=jwk_set(registrar.keys.issuer), issuer=registrar.environment.issuer)
+        """Return the keys of one environment, as they are published now."""
+        hosted = self._environments.get(environment)
+        keys = published_keys(self._snapshot.issuer_keys(hosted.name), now=self._clock.reading())
+        if not keys:
+            raise Unavailable(problem="it is starting")  # there is always a key, once the first ones are made
+        return PublishedKeys(jwks=jwk_set(keys), issuer=hosted.issuer)
+
+
+def jwk_set(keys: Iterable[IssuerKey]) -> JsonObject:
+    """Return `keys` as a JWK Set (RFC 7517).
+
+    Gateways take a whole set down over one key without `kid`, so every key has `kid`, `alg` and `use`.
+    """
+    return {"keys": [{**key.jwk, "kid": key.key_id, "alg": key.algorithm, "use": "sig"} for key in keys]}

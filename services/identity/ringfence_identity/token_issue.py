@@ -29,12 +29,12 @@ from ringfence_identity.errors import (
     ScopeNotGranted,
 )
 from ringfence_identity.issuance import Registrar
-from ringfence_identity.jwks import signing_key
 from ringfence_identity.model import AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.store import IdentityTx, Purpose
-from ringfence_identity.tokens import expiry, sign_token
+from ringfence_identity.token_signing import TokenSigning
+from ringfence_identity.tokens import expiry
 
 FORGET_EVERY = 64
 FORGOTTEN_AT_ONCE = 4 * FORGET_EVERY
@@ -69,12 +69,14 @@ class TokenIssue:
         registrars: Registrars,
         snapshot: IdentitySnapshot,
         writer: Writer[IdentityTx],
+        signing: TokenSigning,
         new_id: NewId,
     ) -> None:
         self._environments = environments
         self._registrars = registrars
         self._snapshot = snapshot
         self._writer = writer
+        self._signing = signing
         self._new_id = new_id
         self._issues = itertools.count(1)
 
@@ -103,8 +105,7 @@ class TokenIssue:
             issued_at=whole_second(now),
             expires_at=expires_at,
         )
-        key = signing_key(registrar.keys.issuer, now=now)
-        return IssuedToken(access_token=sign_token(token, key), expires_at=expires_at)
+        return IssuedToken(access_token=self._signing.sign(token, now=now), expires_at=expires_at)
 
     def _agent(self, read: ReadAssertion) -> tuple[Registrar, AgentIdentity]:
         """Return whose assertion this claims to be, and the registrar of that agent's environment."""

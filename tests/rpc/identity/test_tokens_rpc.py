@@ -126,7 +126,7 @@ async def test_each_environment_publishes_its_own_keys(mesh: IdentityMesh) -> No
         for environment in ("dev", "staging", "prod")
     }
     kids = [key["kid"] for answer in published.values() for key in json.loads(answer.jwks)["keys"]]
-    assert len(set(kids)) == len(kids) == 3
+    assert len(set(kids)) == len(kids) == 6
     assert {answer.issuer for answer in published.values()} == {
         f"https://{environment}.id.ringfence.internal" for environment in published
     }

@@ -9,8 +9,9 @@ from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.api.pending import PendingCredential
 from ringfence_identity.birth_certificates import BirthCertificates
-from ringfence_identity.convert import certificates
+from ringfence_identity.convert import certificates, issuer_keys
 from ringfence_identity.convert import tokens as convert
+from ringfence_identity.issuer_key_rotation import IssuerKeys
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.status_lists import StatusLists
@@ -27,6 +28,7 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         *,
         tokens: TokenIssue,
         key_sets: KeySets,
+        issuer_keys: IssuerKeys,
         birth_certificates: BirthCertificates,
         status_lists: StatusLists,
         clock: SigningClock,
@@ -35,6 +37,7 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         self._certificates = birth_certificates
         self._status_lists = status_lists
         self._key_sets = key_sets
+        self._issuer_keys = issuer_keys
         self._clock = clock
 
     async def IssueToken(self, request: pb.IssueTokenRequest, context: Context) -> pb.IssueTokenResponse:
@@ -46,6 +49,34 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         """Return an environment's keys."""
         published = self._key_sets.of(convert.get_jwks(request))
         return convert.jwks_to_proto(published.jwks, published.issuer)
+
+    async def ListIssuerKeys(
+        self, request: credential_pb2.ListIssuerKeysRequest, context: Context
+    ) -> credential_pb2.ListIssuerKeysResponse:
+        """List the keys of an environment."""
+        environment = issuer_keys.list_issuer_keys(request)
+        keys = self._issuer_keys.list(environment, caller=current_caller(), now=self._clock.reading())
+        return issuer_keys.listed_to_proto(keys)
+
+    async def RotateIssuerKey(
+        self, request: credential_pb2.RotateIssuerKeyRequest, context: Context
+    ) -> credential_pb2.RotateIssuerKeyResponse:
+        """Publish the next key."""
+        wanted, request_id = issuer_keys.rotate_issuer_key(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        key = await self._issuer_keys.rotate(wanted, caller=caller, mutation=mutation)
+        return credential_pb2.RotateIssuerKeyResponse(key=issuer_keys.key_to_proto(key))
+
+    async def RevokeIssuerKey(
+        self, request: credential_pb2.RevokeIssuerKeyRequest, context: Context
+    ) -> credential_pb2.RevokeIssuerKeyResponse:
+        """Kill a key."""
+        wanted, request_id = issuer_keys.revoke_issuer_key(request)
+        caller = current_caller()
+        mutation = mutation_of(request, request_id=request_id, principal=caller.principal, now=self._clock.now())
+        revoked = await self._issuer_keys.revoke(wanted, caller=caller, mutation=mutation)
+        return issuer_keys.revoked_to_proto(revoked)
 
     async def GetBirthCertificate(
         self, request: credential_pb2.GetBirthCertificateRequest, context: Context

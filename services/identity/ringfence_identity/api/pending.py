@@ -17,20 +17,12 @@ def _unary(name: str) -> Any:
 class PendingIdentity:
     """What IdentityService still lacks."""
 
-    GetSponsor = _unary("GetSponsor")
-    ListSponsors = _unary("ListSponsors")
-    OffboardSponsor = _unary("OffboardSponsor")
-    ListAgentIdentities = _unary("ListAgentIdentities")
-    GetDidLog = _unary("GetDidLog")
 
 
 class PendingCredential:
     """What CredentialService still lacks."""
 
     IntrospectToken = _unary("IntrospectToken")
-    ListIssuerKeys = _unary("ListIssuerKeys")
-    RotateIssuerKey = _unary("RotateIssuerKey")
-    RevokeIssuerKey = _unary("RevokeIssuerKey")
 
 
 class PendingTrust:
