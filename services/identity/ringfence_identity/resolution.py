@@ -9,15 +9,17 @@ from ringfence.proofs.canonical_json import JsonObject, parse_object
 from ringfence.proofs.did import AgentDid, KeyDid, RegistrarDid, WebAlias
 from ringfence.proofs.did_document import key_document, web_document
 from ringfence.proofs.did_log import LogEntry
-from ringfence.proofs.did_log_check import stored_entry
 from ringfence_kit.clock import Instant
 
 from ringfence_identity.access import hosted
+from ringfence_identity.did_history import Wanted, find_version
 from ringfence_identity.dids import parse_did
 from ringfence_identity.environments import Environment, Environments
-from ringfence_identity.errors import DidNotFound
+from ringfence_identity.errors import DidInvalid, DidNotFound, DidVersionNotFound
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.store import IdentityStore
+
+NEWEST = Wanted()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +27,19 @@ class Resolution:
     """A DID document and its metadata. A did:key has neither history nor other names."""
 
     document: JsonObject | None
-    """None when the DID is deactivated."""
+    """None when the DID is deactivated, and no version from before was asked for."""
     canonical_id: str
     equivalent_ids: tuple[str, ...] = ()
+    scid: str = ""
     version_id: str = ""
     created_at: Instant | None = None
     updated_at: Instant | None = None
-    """When this version was made; None while there is only the first."""
+    """When this version was made; None for the first."""
+    version_time: Instant | None = None
+    next_version_id: str = ""
+    next_update: Instant | None = None
     deactivated: bool = False
+    """Whether the DID is out of use now, whatever version this is."""
 
 
 class Resolver:
@@ -43,22 +50,27 @@ class Resolver:
         self._registrars = registrars
         self._store = store
 
-    async def resolve(self, text: str) -> Resolution:
-        """Return what `text` resolves to, or raise `DidInvalid` or `DidNotFound`."""
+    async def resolve(self, text: str, wanted: Wanted = NEWEST) -> Resolution:
+        """Return what `text` resolves to, or raise `DidInvalid`, `DidNotFound` or `DidVersionNotFound`."""
         did = parse_did(text)
         if isinstance(did, KeyDid):
-            return Resolution(document=key_document(did), canonical_id=str(did))
+            return _of_key(did, wanted)
         environment = hosted(self._environments, did)
         if isinstance(did, WebAlias):
-            return await self._versions(self._behind(did, environment), as_web=True)
-        return await self._versions(did, as_web=False)
+            return await self._version(self._behind(did, environment), wanted, as_web=True)
+        return await self._version(did, wanted, as_web=False)
+
+    async def log_of(self, text: str) -> str:
+        """Return the whole `did.jsonl` of the did:webvh that `text` spells."""
+        did = parse_did(text)
+        if not isinstance(did, (AgentDid, RegistrarDid)):
+            raise DidInvalid(did=text, problem="only a did:webvh has a history")
+        hosted(self._environments, did)
+        return await self.log(did)
 
     async def log(self, did: AgentDid | RegistrarDid) -> str:
         """Return the whole `did.jsonl` of a DID."""
-        lines = await self._store.log_lines(str(did))
-        if not lines:
-            raise DidNotFound(did=str(did))
-        return "".join(f"{line}\n" for line in lines)
+        return "".join(f"{line}\n" for line in await self._lines(did))
 
     async def presentation(self, did: AgentDid) -> JsonObject:
         """Return what `/whois` shows of an agent: a presentation of its birth certificate."""
@@ -78,21 +90,35 @@ class Resolver:
     def _behind(self, alias: WebAlias, environment: Environment) -> AgentDid | RegistrarDid:
         return self.registrar(environment) if alias.scid is None else AgentDid(alias.scid, alias.host)
 
-    async def _versions(self, did: AgentDid | RegistrarDid, *, as_web: bool) -> Resolution:
+    async def _lines(self, did: AgentDid | RegistrarDid) -> tuple[str, ...]:
         lines = await self._store.log_lines(str(did))
         if not lines:
             raise DidNotFound(did=str(did))
-        first, newest = stored_entry(lines[0]), stored_entry(lines[-1])
-        deactivated = newest.parameters.get("deactivated") is True
+        return lines
+
+    async def _version(self, did: AgentDid | RegistrarDid, wanted: Wanted, *, as_web: bool) -> Resolution:
+        version = find_version(str(did), await self._lines(did), wanted)
+        entry, following = version.entry, version.following
         return Resolution(
-            document=None if deactivated else _document(newest, did, as_web=as_web),
+            document=None if version.ends_the_did else _document(entry, did, as_web=as_web),
             canonical_id=str(did),
             equivalent_ids=(did.alias,),
-            version_id=newest.version_id,
-            created_at=first.version_time,
-            updated_at=newest.version_time if newest.number > 1 else None,
-            deactivated=deactivated,
+            scid=did.scid,
+            version_id=entry.version_id,
+            created_at=version.first.version_time,
+            updated_at=entry.version_time if entry.number > 1 else None,
+            version_time=entry.version_time,
+            next_version_id=following.version_id if following is not None else "",
+            next_update=following.version_time if following is not None else None,
+            deactivated=version.deactivated,
         )
+
+
+def _of_key(did: KeyDid, wanted: Wanted) -> Resolution:
+    """Return what a did:key stands for: the same at every moment, and without versions."""
+    if wanted.version_id:
+        raise DidVersionNotFound(did=str(did), wanted=wanted.version_id)
+    return Resolution(document=key_document(did), canonical_id=str(did))
 
 
 def _document(entry: LogEntry, did: AgentDid | RegistrarDid, *, as_web: bool) -> JsonObject:

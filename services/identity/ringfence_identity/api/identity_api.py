@@ -12,17 +12,21 @@ from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.api.pending import PendingIdentity
+from ringfence_identity.api.sponsor_methods import SponsorMethods
 from ringfence_identity.compromise import Compromise
 from ringfence_identity.convert import identities as convert
 from ringfence_identity.convert import lifecycle
 from ringfence_identity.convert import revocations as convert_revocations
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
+from ringfence_identity.identity_listing import IdentityListing
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
 from ringfence_identity.rotation import Rotation
 from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.sponsor_offboarding import Offboarding
+from ringfence_identity.sponsor_reading import SponsorReading
 from ringfence_identity.sponsors import Sponsors
 from ringfence_identity.suspension import Suspensions
 from ringfence_identity.watching import AgentWatching
@@ -30,15 +34,18 @@ from ringfence_identity.watching import AgentWatching
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
+class IdentityApi(SponsorMethods, PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
     """Who an agent is: sponsors, enrolment, DIDs, revocation."""
 
     def __init__(
         self,
         *,
         sponsors: Sponsors,
+        sponsor_reading: SponsorReading,
+        offboarding: Offboarding,
         enrolment: Enrolment,
         directory: Directory,
+        listing: IdentityListing,
         resolver: Resolver,
         rotation: Rotation,
         compromise: Compromise,
@@ -48,9 +55,10 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         revocation_watching: RevocationWatching,
         clock: SigningClock,
     ) -> None:
-        self._sponsors = sponsors
+        super().__init__(sponsors=sponsors, reading=sponsor_reading, offboarding=offboarding, clock=clock)
         self._enrolment = enrolment
         self._directory = directory
+        self._listing = listing
         self._resolver = resolver
         self._rotation = rotation
         self._compromise = compromise
@@ -59,14 +67,6 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         self._watching = watching
         self._revocation_watching = revocation_watching
         self._clock = clock
-
-    async def RegisterSponsor(self, request: pb.RegisterSponsorRequest, context: Context) -> pb.RegisterSponsorResponse:
-        """Register a sponsor."""
-        wanted, request_id = convert.register_sponsor(request)
-        principal = current_caller().principal
-        mutation = mutation_of(request, request_id=request_id, principal=principal, now=self._clock.now())
-        sponsor = await self._sponsors.register(wanted, mutation=mutation)
-        return pb.RegisterSponsorResponse(sponsor=convert.sponsor_to_proto(sponsor))
 
     async def BeginRegistration(
         self, request: pb.BeginRegistrationRequest, context: Context
@@ -93,10 +93,22 @@ class IdentityApi(PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
         identity = self._directory.find(convert.get_agent_identity(request), caller=current_caller())
         return pb.GetAgentIdentityResponse(identity=convert.identity_to_proto(identity))
 
+    async def ListAgentIdentities(
+        self, request: pb.ListAgentIdentitiesRequest, context: Context
+    ) -> pb.ListAgentIdentitiesResponse:
+        """List identities."""
+        query, now = convert.list_identities(request), self._clock.reading()
+        return convert.identity_page_to_proto(self._listing.list_identities(query, caller=current_caller(), now=now))
+
     async def ResolveDid(self, request: pb.ResolveDidRequest, context: Context) -> pb.ResolveDidResponse:
         """Resolve a DID."""
-        resolution = await self._resolver.resolve(convert.resolve_did(request))
-        return convert.resolution_to_proto(resolution)
+        did, wanted = convert.resolve_did(request)
+        return convert.resolution_to_proto(await self._resolver.resolve(did, wanted))
+
+    async def GetDidLog(self, request: pb.GetDidLogRequest, context: Context) -> pb.GetDidLogResponse:
+        """Return a DID's history."""
+        log = await self._resolver.log_of(convert.get_did_log(request))
+        return pb.GetDidLogResponse(log=log.encode())
 
     async def RotateKey(self, request: pb.RotateKeyRequest, context: Context) -> pb.RotateKeyResponse:
         """Replace an agent's key."""

@@ -1,6 +1,7 @@
 """Sponsors, registrations, identities, DIDs and watches, between the wire and the model."""
 
 import json
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from ringfence.identity.v1 import identity_pb2 as pb
@@ -9,24 +10,24 @@ from ringfence_kit.events import Bookmark, Change, Event, Revision
 from ringfence_kit.names import AgentName, is_resource_id, parse_namespace
 from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.validation import Violations
-from ringfence_kit.wire import to_timestamp
+from ringfence_kit.wire import page_arguments, to_timestamp
 
 from ringfence_identity.convert.births import (
+    ID_SHAPE,
     SPONSOR_SHAPE,
     birth_content,
     birth_content_to_proto,
     parse_sponsor,
 )
 from ringfence_identity.convert.trust import trust_state_to_proto
+from ringfence_identity.did_history import Wanted
 from ringfence_identity.directory import Lookup
 from ringfence_identity.enrolment import BeginRegistration, Begun, CompleteRegistration, Enrolled
-from ringfence_identity.model import AgentIdentity, IdentityStatus, Sponsor, SuspensionCause
+from ringfence_identity.identity_listing import IdentityPage, IdentityQuery
+from ringfence_identity.model import AgentIdentity, IdentityStatus, SuspensionCause
 from ringfence_identity.registration import MAX_CHALLENGE_BYTES
 from ringfence_identity.resolution import Resolution
-from ringfence_identity.sponsors import RegisterSponsor
 from ringfence_identity.watching import AgentWatch, WatchedItem
-
-ID_SHAPE = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
 STATUSES = MappingProxyType(
     {
@@ -45,6 +46,8 @@ SUSPENSION_CAUSES = MappingProxyType(
     }
 )
 
+BY_NUMBER: Mapping[int, IdentityStatus] = MappingProxyType({number: status for status, number in STATUSES.items()})
+
 CHANGES = MappingProxyType(
     {
         Change.ADDED: pb.WATCH_EVENT_TYPE_ADDED,
@@ -52,26 +55,6 @@ CHANGES = MappingProxyType(
         Change.DELETED: pb.WATCH_EVENT_TYPE_DELETED,
     }
 )
-
-
-def register_sponsor(request: pb.RegisterSponsorRequest) -> tuple[RegisterSponsor, str]:
-    """Return the sponsor to register, and the request id."""
-    found = Violations()
-    sponsor = found.at("sponsor")
-    _resource_id(request.sponsor_id, "sponsor_id", found)
-    if request.sponsor.name not in ("", f"sponsors/{request.sponsor_id}"):
-        sponsor.add("name", "is set by sponsor_id")
-    wanted = RegisterSponsor(
-        name=f"sponsors/{request.sponsor_id}",
-        display_name=sponsor.text(request.sponsor.display_name, "display_name", max_bytes=200),
-        contact=sponsor.text(request.sponsor.contact, "contact", max_bytes=320),
-        oidc_issuer=sponsor.text(request.sponsor.oidc_issuer, "oidc_issuer", max_bytes=512, required=False),
-        oidc_subject=sponsor.text(request.sponsor.oidc_subject, "oidc_subject", max_bytes=256, required=False),
-    )
-    if bool(wanted.oidc_issuer) != bool(wanted.oidc_subject):
-        sponsor.add("oidc_subject", "and oidc_issuer are set together or not at all")
-    request_id = found.request_id(request.request_id)
-    return found.ok(wanted), request_id
 
 
 def begin_registration(request: pb.BeginRegistrationRequest) -> BeginRegistration:
@@ -132,11 +115,52 @@ def get_agent_identity(request: pb.GetAgentIdentityRequest) -> Lookup:
     return found.ok(Lookup(agent=request.agent, environment=request.environment, did=request.did))
 
 
-def resolve_did(request: pb.ResolveDidRequest) -> str:
-    """Return the DID to resolve."""
+def resolve_did(request: pb.ResolveDidRequest) -> tuple[str, Wanted]:
+    """Return the DID to resolve, and which version of it."""
+    found = Violations()
+    did = found.text(request.did, "did", max_bytes=1_024)
+    version_id = found.text(request.version_id, "version_id", max_bytes=64, required=False)
+    at = found.timestamp(request.version_time, "version_time") if request.HasField("version_time") else None
+    if version_id and request.HasField("version_time"):
+        found.add("version_time", "and version_id are alternatives: set one of them at most")
+    return found.ok((did, Wanted(version_id=version_id, version_time=at)))
+
+
+def get_did_log(request: pb.GetDidLogRequest) -> str:
+    """Return the DID whose history is wanted."""
     found = Violations()
     did = found.text(request.did, "did", max_bytes=1_024)
     return found.ok(did)
+
+
+def list_identities(request: pb.ListAgentIdentitiesRequest) -> IdentityQuery:
+    """Return which identities are to be listed. The page token is judged where it is used."""
+    found = Violations()
+    namespace = ""
+    if request.parent:
+        shape = "namespaces/{namespace}"
+        namespace = found.resource_name(request.parent, "parent", parse_namespace, shape=shape) or ""
+    if request.environment:
+        _environment(request.environment, found)
+    if request.sponsor:
+        found.resource_name(request.sponsor, "sponsor", parse_sponsor, shape=SPONSOR_SHAPE)
+    query = IdentityQuery(
+        namespace=namespace,
+        environment=request.environment,
+        status=found.enum(request.status, "status", BY_NUMBER) if request.status else None,
+        sponsor=request.sponsor,
+        page_size=found.page_size(request.page_size),
+        page_token=request.page_token,
+        arguments=page_arguments(request),
+    )
+    return found.ok(query)
+
+
+def identity_page_to_proto(page: IdentityPage) -> pb.ListAgentIdentitiesResponse:
+    """Return the response with one page."""
+    return pb.ListAgentIdentitiesResponse(
+        identities=map(identity_to_proto, page.identities), next_page_token=page.next_page_token
+    )
 
 
 def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
@@ -154,20 +178,6 @@ def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
         send_initial_state=request.send_initial_state,
     )
     return found.ok(wanted)
-
-
-def sponsor_to_proto(sponsor: Sponsor) -> pb.Sponsor:
-    """Return the message of a sponsor."""
-    return pb.Sponsor(
-        name=sponsor.name,
-        display_name=sponsor.display_name,
-        contact=sponsor.contact,
-        oidc_issuer=sponsor.oidc_issuer,
-        oidc_subject=sponsor.oidc_subject,
-        verified_by=sponsor.verified_by,
-        etag=sponsor.etag,
-        create_time=to_timestamp(sponsor.created_at),
-    )
 
 
 def identity_to_proto(identity: AgentIdentity) -> pb.AgentIdentity:
@@ -207,11 +217,17 @@ def resolution_to_proto(resolution: Resolution) -> pb.ResolveDidResponse:
         deactivated=resolution.deactivated,
         canonical_id=resolution.canonical_id,
         equivalent_id=resolution.equivalent_ids,
+        next_version_id=resolution.next_version_id,
+        scid=resolution.scid,
     )
-    if resolution.created_at is not None:
-        metadata.created.CopyFrom(to_timestamp(resolution.created_at))
-    if resolution.updated_at is not None:
-        metadata.updated.CopyFrom(to_timestamp(resolution.updated_at))
+    for timestamp, at in (
+        (metadata.created, resolution.created_at),
+        (metadata.updated, resolution.updated_at),
+        (metadata.version_time, resolution.version_time),
+        (metadata.next_update, resolution.next_update),
+    ):
+        if at is not None:
+            timestamp.CopyFrom(to_timestamp(at))
     document = b"" if resolution.document is None else json.dumps(resolution.document).encode()
     return pb.ResolveDidResponse(did_document=document, metadata=metadata)
 
