@@ -53,6 +53,7 @@ def _delegation(delegation: TokenDelegation) -> JsonObject:
         "path": list(delegation.path),
         "grants": list(delegation.grants),
         "depth": delegation.depth,
+        "tools": dict(delegation.tools),
         "budget": dict(delegation.budget),
     }
 

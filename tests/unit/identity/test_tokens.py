@@ -93,7 +93,12 @@ def test_a_token_of_another_environments_key_does_not_verify(key: JwsSigner) -> 
 
 def test_a_delegated_token_says_who_acts_for_whom() -> None:
     delegation = TokenDelegation(
-        chain="c1", path=("did:origin", "did:middle", "did:holder"), grants=("g1", "g2"), depth=2, budget={"calls": 5}
+        chain="c1",
+        path=("did:origin", "did:middle", "did:holder"),
+        grants=("g1", "g2"),
+        depth=2,
+        tools={"warehouse.export": "sha256-x"},
+        budget={"calls": 5},
     )
     claims = decoded(sign_token(replace(TOKEN, delegation=delegation), ED25519), ED25519, published(ED25519))
     assert claims["delegation"] == {
@@ -101,6 +106,7 @@ def test_a_delegated_token_says_who_acts_for_whom() -> None:
         "path": ["did:origin", "did:middle", "did:holder"],
         "grants": ["g1", "g2"],
         "depth": 2,
+        "tools": {"warehouse.export": "sha256-x"},
         "budget": {"calls": 5},
     }
     assert claims["act"] == {"sub": "did:holder", "act": {"sub": "did:middle", "act": {"sub": "did:origin"}}}

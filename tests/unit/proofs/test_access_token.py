@@ -61,7 +61,12 @@ class TestGood:
 
     def test_a_delegated_one_says_by_whose_leave(self) -> None:
         delegation = TokenDelegation(
-            chain="c", path=("did:a", "did:b"), grants=("delegations/1",), depth=1, budget={"calls": 7}
+            chain="c",
+            path=("did:a", "did:b"),
+            grants=("delegations/1",),
+            depth=1,
+            tools={"t": "h"},
+            budget={"calls": 7},
         )
         delegated = replace(TOKEN, delegation=delegation)
         assert check(sign_token(delegated, ED25519)).token.delegation == delegation
@@ -272,6 +277,8 @@ class TestClaims:
             ("delegation", {"chain": "c", "path": ["a"], "grants": ["g"], "depth": "1"}),
             ("delegation", {"chain": "c", "path": ["a"], "grants": ["g"], "depth": 1, "budget": {"calls": -1}}),
             ("delegation", {"chain": "c", "path": ["a"], "grants": ["g"], "depth": 1, "budget": []}),
+            ("delegation", {"chain": "c", "path": ["a"], "grants": ["g"], "depth": 1, "tools": ["t"]}),
+            ("delegation", {"chain": "c", "path": ["a"], "grants": ["g"], "depth": 1, "tools": {"t": 1}}),
         ],
     )
     def test_each_must_be_of_its_shape(self, claim: str, value: object) -> None:

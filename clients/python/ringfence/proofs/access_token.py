@@ -80,6 +80,8 @@ class TokenDelegation:
     grants: tuple[str, ...]
     """The grants of the chain, its first one first."""
     depth: int
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """The tools it is good for, by schema hash; empty when none is named."""
     budget: Mapping[str, int] = field(default_factory=dict)
     """What this token may spend, by member; empty when nothing is limited."""
 
@@ -213,14 +215,15 @@ def _scopes(claims: JsonObject) -> tuple[str, ...]:
 def _delegation(claim: Json) -> TokenDelegation:
     if not isinstance(claim, dict):
         raise TokenRefused(TokenRule.CLAIMS, "delegation must be an object")
-    budget = claim.get("budget", {})
-    if not isinstance(budget, dict):
-        raise TokenRefused(TokenRule.CLAIMS, "delegation.budget must be an object")
+    tools, budget = claim.get("tools", {}), claim.get("budget", {})
+    if not isinstance(tools, dict) or not isinstance(budget, dict):
+        raise TokenRefused(TokenRule.CLAIMS, "delegation.tools and delegation.budget must be objects")
     return TokenDelegation(
         chain=_text(claim, "chain", of="delegation."),
         path=_texts(claim, "path"),
         grants=_texts(claim, "grants"),
         depth=_number(claim, "depth", of="delegation."),
+        tools={tool: _text(tools, tool, of="delegation.tools.") for tool in tools},
         budget={member: _number(budget, member, of="delegation.budget.") for member in budget},
     )
 
