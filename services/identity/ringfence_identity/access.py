@@ -17,6 +17,11 @@ from ringfence_identity.model import AgentIdentity
 _READ_EVERYTHING = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.APPROVER, Role.GATEWAY, Role.SERVICE)
 
 
+def reads_everything(caller: Caller) -> bool:
+    """Say whether `caller` may read the identity of every agent, in every namespace."""
+    return caller.has(*_READ_EVERYTHING)
+
+
 def require_owner(caller: Caller, namespace: str, *, action: str) -> None:
     """Raise unless `caller` owns `namespace`."""
     if not caller.owns(namespace):
@@ -40,7 +45,7 @@ def require_reader(caller: Caller, *, agent: str | None, did: str | None, action
 
     An agent reads itself; what others may know of it stands in its DID document and its tokens.
     """
-    if caller.has(*_READ_EVERYTHING) or (did is not None and caller.speaks_for(did)):
+    if reads_everything(caller) or (did is not None and caller.speaks_for(did)):
         return
     require_owner_of(caller, agent, action=action)
 
@@ -78,6 +83,22 @@ def owned_environment(
     environment = environments.get(known.environment)
     require_environment(caller, environment, action=action)
     return environment
+
+
+def reachable(
+    environments: Environments, did: str, known: AgentIdentity | None, *, caller: Caller, action: str
+) -> AgentIdentity:
+    """Return `known`, the identity that `did` names here; raise for a caller of another environment, or when none is.
+
+    A caller behind a wall gets the same answer whether the agent beyond it exists or not.
+    """
+    if known is not None and caller.environment in ("", known.environment):
+        return known
+    if isinstance(parse_did(did), KeyDid):  # it does not say which environment it is of, so neither does the answer
+        raise AgentNotFound(agent=did, environment="")
+    environment = environment_of_did(environments, did)
+    require_environment(caller, environment, action=action)
+    raise AgentNotFound(agent=did, environment=environment.name)
 
 
 def hosted(environments: Environments, did: AgentDid | RegistrarDid | WebAlias) -> Environment:

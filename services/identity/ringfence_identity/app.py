@@ -175,8 +175,9 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
             snapshot.fill(loaded)
             hub.start(revision)
             async with writer:
-                await checkpoints.open()
                 await registrars.open(keys=keys, writer=writer, clock=clock)
+                # Before anything else is written: what follows must not go on from a log that was altered.
+                await checkpoints.open()
                 signers.open(keys)
                 await key_upkeep.start()
                 async with background(checkpoints.run(every=config.checkpoint_every), key_upkeep.run(clock)):

@@ -28,7 +28,6 @@ from ringfence_identity.errors import (
     AgentRevoked,
     ChallengeInvalid,
     KeyAlreadyUsed,
-    SponsorNotFound,
     WeakKeyRefused,
 )
 from ringfence_identity.gate import require_answerable, require_statable
@@ -45,6 +44,7 @@ from ringfence_identity.registration import (
     signing_input,
 )
 from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.sponsors import require_present
 from ringfence_identity.status_places import place_of
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.store_agent_keys import UsedKey
@@ -116,8 +116,7 @@ class Enrolment:
         """Return a challenge for the agent. Nothing is stored."""
         require_owner(caller, wanted.agent.namespace, action=f"enrol {wanted.agent}")
         registrar = self._registrars.of(self._environments.get(wanted.environment))
-        if self._snapshot.sponsor(wanted.sponsor) is None:
-            raise SponsorNotFound(sponsor=wanted.sponsor)
+        require_present(self._snapshot.sponsor(wanted.sponsor), wanted.sponsor)
         if wanted.content is not None:
             _require_content(wanted.content, registrar.environment, sponsor=wanted.sponsor)
         challenge = Challenge(

@@ -11,7 +11,8 @@ from ringfence_kit.errors import InvalidRequest, Violation
 
 from ringfence_identity.birth_certificate import BirthContent, EvaluationGate, require_fit
 from ringfence_identity.environments import Environment
-from ringfence_identity.errors import EvaluationGateUnmet, SponsorNotFound, SponsorOffboarded
+from ringfence_identity.errors import EvaluationGateUnmet
+from ringfence_identity.sponsors import require_present
 from ringfence_identity.store import IdentityTx
 
 
@@ -26,11 +27,7 @@ def require_statable(content: BirthContent, environment: Environment) -> None:
 def require_answerable(tx: IdentityTx, content: BirthContent) -> None:
     """Raise unless everyone `content` names, to answer or to waive, is registered and has not left."""
     for name in sorted({content.sponsor, content.backup_sponsor, *content.waivers}):
-        sponsor = tx.sponsor(name)
-        if sponsor is None:
-            raise SponsorNotFound(sponsor=name)
-        if sponsor.offboarded_at is not None:
-            raise SponsorOffboarded(sponsor=name)
+        require_present(tx.sponsor(name), name)
 
 
 def require_new_evaluation(content: BirthContent, before: BirthContent, environment: Environment) -> None:

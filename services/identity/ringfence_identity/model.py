@@ -73,6 +73,7 @@ class Sponsor:
     verified_by: str
     created_at: Instant
     offboarded_at: Instant | None = None
+    offboarding_reason: str = ""
     revision: int
 
     @property

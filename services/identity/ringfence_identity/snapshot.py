@@ -1,11 +1,12 @@
 """Identities, sponsors and revocations as they stand now, in memory, changed by nothing but events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import Event
 
+from ringfence_identity.identity_order import IdentityOrder, Place
 from ringfence_identity.issuer_keys import ISSUER_KEY, IssuerKey
 from ringfence_identity.model import IDENTITY, REVOCATION, SPONSOR, AgentIdentity, Revocation, Sponsor
 from ringfence_identity.standing_revocations import StandingRevocations
@@ -18,7 +19,9 @@ class IdentitySnapshot:
 
     def __init__(self) -> None:
         self._by_did: dict[str, AgentIdentity] = {}
-        self._did_of: dict[tuple[str, str], str] = {}
+        self._did_of: dict[Place, str] = {}
+        self.order = IdentityOrder()
+        """Where each identity stands in listings."""
         self._sponsors: dict[str, Sponsor] = {}
         self.revocations = StandingRevocations()
         """What may not be relied on any more."""
@@ -31,7 +34,8 @@ class IdentitySnapshot:
     def fill(self, loaded: Loaded) -> None:
         """Hold what the store was loaded with and nothing else."""
         self._by_did = {identity.did: identity for identity in loaded.identities}
-        self._did_of = {(identity.agent, identity.environment): identity.did for identity in loaded.identities}
+        self._did_of = {Place(identity.agent, identity.environment): identity.did for identity in loaded.identities}
+        self.order = IdentityOrder(self._did_of)
         self._sponsors = {sponsor.name: sponsor for sponsor in loaded.sponsors}
         self.revocations = StandingRevocations(loaded.revocations)
         self.statuses = StatusBits(loaded.identities, loaded.superseded)
@@ -46,8 +50,16 @@ class IdentitySnapshot:
 
     def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
         """Return the identity of the agent called `agent` in `environment`, or None."""
-        did = self._did_of.get((agent, environment))
+        did = self._did_of.get(Place(agent, environment))
         return None if did is None else self._by_did[did]
+
+    def identity_at(self, place: Place) -> AgentIdentity:
+        """Return the identity that stands at a place of `order`."""
+        return self._by_did[self._did_of[place]]
+
+    def sponsors(self) -> Sequence[Sponsor]:
+        """Return every sponsor, off-boarded ones included, by name."""
+        return sorted(self._sponsors.values(), key=lambda sponsor: sponsor.name)
 
     def sponsor(self, name: str) -> Sponsor | None:
         """Return the sponsor called `name`, or None."""
@@ -75,7 +87,9 @@ class IdentitySnapshot:
             identity = records.decode(event.record, AgentIdentity)
             self.statuses.put(self._by_did.get(identity.did), identity)
             self._by_did[identity.did] = identity
-            self._did_of[identity.agent, identity.environment] = identity.did
+            place = Place(identity.agent, identity.environment)
+            self._did_of[place] = identity.did
+            self.order.add(place)
 
     def _put_issuer_key(self, key: IssuerKey) -> None:
         others = (known for known in self.issuer_keys(key.environment) if known.key_id != key.key_id)

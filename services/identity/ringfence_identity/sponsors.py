@@ -6,7 +6,7 @@ from ringfence_kit import records
 from ringfence_kit.events import Change
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_identity.errors import SponsorAlreadyExists
+from ringfence_identity.errors import SponsorAlreadyExists, SponsorNotFound, SponsorOffboarded
 from ringfence_identity.model import SPONSOR, Sponsor
 from ringfence_identity.store import IdentityTx
 
@@ -20,6 +20,15 @@ class RegisterSponsor:
     contact: str
     oidc_issuer: str = ""
     oidc_subject: str = ""
+
+
+def require_present(sponsor: Sponsor | None, name: str) -> Sponsor:
+    """Return `sponsor`, or raise when nobody is registered under `name`, or who is has left."""
+    if sponsor is None:
+        raise SponsorNotFound(sponsor=name)
+    if sponsor.offboarded_at is not None:
+        raise SponsorOffboarded(sponsor=name)
+    return sponsor
 
 
 class Sponsors:

@@ -16,6 +16,7 @@ from ringfence_identity.birth_certificate import (
 )
 
 SPONSOR_SHAPE = "sponsors/{sponsor}"
+ID_SHAPE = "[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 
 MAX_PERMISSIONS = 64
 MAX_TOOLS = 256

@@ -986,7 +986,7 @@ class OffboardSponsorRequest(_message.Message):
     """What becomes of their agents."""
     new_backup_sponsor: _builtins.str
     """Who becomes the backup sponsor of agents that are handed over; another person. Needed to hand any over: an agent
-    always has two. Agents whose backup this sponsor was get it as well.
+    always has two; none of these may have it as backup already. Agents whose backup this sponsor was get it as well.
     """
     reason: _builtins.str
     """Why. 1 to 500 bytes."""
@@ -1021,6 +1021,7 @@ class OffboardSponsorResponse(_message.Message):
     SPONSOR_FIELD_NUMBER: _builtins.int
     HANDED_OVER_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
+    BACKUP_REPLACED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def sponsor(self) -> Global___Sponsor:
         """The sponsor."""
@@ -1033,16 +1034,21 @@ class OffboardSponsorResponse(_message.Message):
     def suspended(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """DIDs of agents that were suspended."""
 
+    @_builtins.property
+    def backup_replaced(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """DIDs of agents they were the backup sponsor of, and that have the new one now, with a new birth certificate."""
+
     def __init__(
         self,
         *,
         sponsor: Global___Sponsor | None = ...,
         handed_over: _abc.Iterable[_builtins.str] | None = ...,
         suspended: _abc.Iterable[_builtins.str] | None = ...,
+        backup_replaced: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sponsor", b"sponsor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["handed_over", b"handed_over", "sponsor", b"sponsor", "suspended", b"suspended"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backup_replaced", b"backup_replaced", "handed_over", b"handed_over", "sponsor", b"sponsor", "suspended", b"suspended"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
