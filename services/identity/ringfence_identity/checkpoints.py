@@ -16,11 +16,12 @@ from ringfence_kit.clock import Clock, Millis
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.events import EMPTY
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
+from ringfence_kit.records import RecordUnreadable
 from ringfence_kit.store import Mutation, Writer
 from ringfence_kit.watch import EventHub
 
 from ringfence_identity.store_transparency import LogStore, LogTx, LogView
-from ringfence_identity.transparency_log import check_log, is_signed_by, keep_checkpoint, sign_log
+from ringfence_identity.transparency_log import LogDoesNotFit, check_log, is_signed_by, keep_checkpoint, sign_log
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +44,10 @@ class Checkpoints:
     async def open(self) -> None:
         """Check that the stored log is the one that was signed, and sign it as it stands. Raises LogDoesNotFit."""
         revision = self._hub.newest
-        await self._store.with_log(lambda log: check_log(log, self._keys, revision=revision))
+        try:
+            await self._store.with_log(lambda log: check_log(log, self._keys, revision=revision))
+        except RecordUnreadable as error:
+            raise LogDoesNotFit(problem=f"is damaged ({error})") from error
         await self.newest()
 
     async def newest(self) -> StoredCheckpoint:

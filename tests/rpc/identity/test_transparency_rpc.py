@@ -1,6 +1,7 @@
 """The log of mutations over the wire: what an outsider can check without believing us, and every refusal."""
 
 import json
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from ringfence.identity.v1 import transparency_pb2_grpc
 from ringfence.identity.v1 import trust_pb2 as tpb
 from ringfence.proofs.merkle import Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import VerifierKey, parse_checkpoint, parse_note, verify_note
+from ringfence_identity.transparency_log import LogDoesNotFit
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, Millis
 from support.identity.births import COMPLETE
@@ -174,6 +176,27 @@ class TestProofs:
             hashes = [Digest(each) for each in answer.hashes]
             size = before.tree_size
             verify_consistency(size, head_of(before), size + 1, head_of(answer.checkpoint), hashes)
+
+    @pytest.mark.parametrize(
+        "altering",
+        [
+            "DELETE FROM log_entries WHERE position = (SELECT max(position) FROM log_entries)",
+            "UPDATE log_entries SET body = CAST(replace(CAST(body AS TEXT), 'ada', 'eve') AS BLOB) WHERE position >= 0",
+            "DELETE FROM log_tiles",
+            "DELETE FROM log_entries",
+            "DELETE FROM log_heads WHERE name = 'tree'",
+            "UPDATE log_heads SET record = (SELECT record FROM log_heads WHERE name = 'tree')",
+        ],
+    )
+    async def test_a_log_that_was_altered_is_not_served(self, tmp_path: Path, altering: str) -> None:
+        async with identity_mesh(tmp_path) as mesh:
+            await mesh.with_sponsors("grace", "ada")
+            await newest(mesh)
+        with sqlite3.connect(tmp_path / "identity.db") as connection:
+            connection.execute(altering)
+        with pytest.raises(LogDoesNotFit):
+            async with identity_mesh(tmp_path):
+                raise AssertionError("it started")
 
 
 class TestPages:

@@ -83,6 +83,11 @@ def test_a_port_is_part_of_the_issuer() -> None:
     assert config.environment().issuer == "https://dev.example.com:8443"
 
 
+@pytest.mark.parametrize("origin", ["", "two words", "a+b", "ortschaft.example/übersicht"])
+def test_a_log_has_a_name_that_every_reader_of_checkpoints_takes(origin: str) -> None:
+    assert "identity.log_origin" in problems_of(log_origin=origin)
+
+
 def test_two_environments_never_share_a_host() -> None:
     one = EnvironmentConfig(name="a", host="dev.example.com").environment()
     with pytest.raises(ValueError, match="share a host"):
