@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
+from ringfence.proofs.log_export_check import TrustedKey, verify_export
 from ringfence.proofs.merkle import EMPTY_ROOT, Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence_kit.callers import Caller, Role
@@ -12,10 +14,8 @@ from ringfence_kit.clock import MINUTE
 from ringfence_kit.errors import NotPermitted, RequestIdReused, Unavailable
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.store import Mutation
-from ringfence_telemetry.audit_export import write_checkpoint, write_entry, write_header
 from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_reading import EntryKey
-from ringfence_telemetry.audit_verify import TrustedKey, verify_export
 from ringfence_telemetry.errors import (
     AgentNotFound,
     DecisionConflict,

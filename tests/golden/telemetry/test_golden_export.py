@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 
 import pytest
+from ringfence.proofs.log_export_check import Problem, TrustedKey, verify_export
 from ringfence.proofs.signed_note import VerifierKey
-from ringfence_telemetry.audit_verify import Problem, TrustedKey, verify_export
 
 LINES = (Path(__file__).parent / "audit_export_v1.jsonl").read_text().splitlines(keepends=True)
 OLD = VerifierKey.parse("log.example/audit+5f02ff6d+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c")

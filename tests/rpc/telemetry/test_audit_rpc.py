@@ -8,14 +8,14 @@ from typing import Any
 import grpc.aio
 import pytest
 import pytest_asyncio
+from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
+from ringfence.proofs.log_export_check import TrustedKey, verify_export
 from ringfence.proofs.merkle import Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence.telemetry.v1 import telemetry_pb2 as tpb
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, ManualClock, Millis
-from ringfence_telemetry.audit_export import write_checkpoint, write_entry, write_header
-from ringfence_telemetry.audit_verify import TrustedKey, verify_export
 from support.serving import OPERATOR, SERVICE
 from support.telemetry.decisions import DID, body, decision_id, denied
 from support.telemetry.mesh import AGENT, AUDITOR, GATEWAY, OWNER, PEER, TelemetryMesh, telemetry_mesh

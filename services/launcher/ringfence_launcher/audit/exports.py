@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from ringfence_telemetry.audit_export import LINE_MAX, write_checkpoint, write_entry, write_header
-from ringfence_telemetry.audit_verify import Report, TrustedKey, verify_export
+from ringfence.proofs.log_export import LINE_MAX, write_checkpoint, write_entry, write_header
+from ringfence.proofs.log_export_check import Report, TrustedKey, verify_export
 
 from ringfence_launcher.audit.log_reader import LogReader, Verified
 from ringfence_launcher.files import replacing

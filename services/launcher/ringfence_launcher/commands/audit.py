@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 from rich.text import Text
+from ringfence.proofs.log_export_check import Report, TrustedKey
 from ringfence.telemetry.v1 import audit_pb2 as pb
-from ringfence_telemetry.audit_verify import Report, TrustedKey
 
 from ringfence_launcher.audit.exports import export_log, judge_export
 from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from ringfence.channel import ChannelOptions, open_channel
 from ringfence.pdp.v1 import decision_pb2
+from ringfence.proofs.log_export_check import TrustedKey
 from ringfence.registry.v1 import registry_pb2
 from ringfence.telemetry.v1.audit_pb2 import GetInclusionProofRequest
 from ringfence_kit.clock import DAY, HOUR, Millis
 from ringfence_kit.trust_decay import BASELINE, score_at
-from ringfence_telemetry.audit_verify import TrustedKey
 
 from ringfence_launcher.audit.exports import export_log, judge_export
 from ringfence_launcher.audit.log_reader import LogReader

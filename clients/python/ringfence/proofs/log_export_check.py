@@ -1,4 +1,4 @@
-"""Judges an export of the audit log without a server: is it whole, unchanged, one history, signed by a key in force?
+"""Judges an export of a Merkle log without a server: is it whole, unchanged, one history, signed by a key in force?
 
 Pure: lines, keys and remembered checkpoints in, findings out. What is trusted is only what the caller brings: the keys
 it pinned, each with the last log size it may sign, and the checkpoints it (or another service) saw before. The rules:
@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ringfence.proofs.log_export import ExportedCheckpoint, ExportedEntry, Header, Line, Unreadable, read_export
 from ringfence.proofs.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
 from ringfence.proofs.signed_note import (
     Checkpoint,
@@ -28,8 +29,6 @@ from ringfence.proofs.signed_note import (
     parse_note,
     verify_note,
 )
-
-from ringfence_telemetry.audit_export import ExportedCheckpoint, ExportedEntry, Header, Line, Unreadable, read_export
 
 SWAP_SEARCH_MAX = 48
 """Among how many entries a swap is looked for by trying, when the leaf hashes were computed anew."""

@@ -2,9 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence.proofs.merkle import Frontier, leaf_hash
-from ringfence.proofs.signed_note import Checkpoint
-from ringfence_telemetry.audit_export import (
+from ringfence.proofs.log_export import (
     ExportedCheckpoint,
     ExportedEntry,
     Header,
@@ -13,7 +11,9 @@ from ringfence_telemetry.audit_export import (
     write_entry,
     write_header,
 )
-from ringfence_telemetry.audit_verify import TrustedKey, verify_export
+from ringfence.proofs.log_export_check import TrustedKey, verify_export
+from ringfence.proofs.merkle import Frontier, leaf_hash
+from ringfence.proofs.signed_note import Checkpoint
 from support.telemetry.heads import note_signer
 
 SIGNER = note_signer("log.example")

@@ -1,6 +1,6 @@
-"""The audit log as a file that can be checked without us: JSON lines, written once, verified anywhere.
+"""A Merkle log as a file that can be checked without us: JSON lines, written once, verified anywhere.
 
-Pure; this module writes and reads the lines, `audit_verify.py` judges them. One object a line:
+Pure; this module writes and reads the lines, `log_export_check.py` judges them. One object a line:
 
     {"format": "ringfence-audit-export/1", "origin": "…"}                          first
     {"index": 0, "leaf_hash": "<64 hex digits>", "body": "<base64 of the entry>"}  each entry, in order

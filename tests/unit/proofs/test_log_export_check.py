@@ -6,10 +6,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
+from ringfence.proofs.log_export_check import FINDINGS_MAX, Problem, Report, TrustedKey, verify_export
 from ringfence.proofs.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from ringfence.proofs.signed_note import Checkpoint, NoteSigner
-from ringfence_telemetry.audit_export import write_checkpoint, write_entry, write_header
-from ringfence_telemetry.audit_verify import FINDINGS_MAX, Problem, Report, TrustedKey, verify_export
 from support.telemetry.heads import note_signer
 
 ORIGIN = "log.example/audit"
