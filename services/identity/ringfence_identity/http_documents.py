@@ -1,4 +1,4 @@
-"""The documents the outside world fetches over HTTP: key sets, DIDs, status lists; by an environment's host or its path.
+"""What the outside world fetches over HTTP: key sets, DIDs, status lists; by an environment's host or its path.
 
 Behind the environment's own host the paths are those of the specifications (`/.well-known/jwks.json`,
 `/agents/{SCID}/did.jsonl`); `/{environment}/…` serves the same where all environments share one address. Everything
@@ -9,23 +9,21 @@ from collections.abc import Awaitable, Callable
 
 from ringfence.proofs.canonical_json import JsonObject
 from ringfence.proofs.did import AgentDid, Host, RegistrarDid, Scid, is_scid
-from ringfence_kit.errors import Failure, Kind
+from ringfence_kit.errors import Failure
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ringfence_identity.did_problems import problem_of
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import DidNotFound, EnvironmentUnknown
+from ringfence_identity.http_resolution import GONE, HttpResolution, wanted_version
 from ringfence_identity.http_status_lists import HttpStatusLists
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.resolution import Resolver
 
 CACHE_KEYS = "public, max-age=60"
 CACHE_DIDS = "public, max-age=60"
-
-PROBLEM = "https://www.w3.org/ns/did#"
-_STATUS = {Kind.NOT_FOUND: 404, Kind.INVALID_ARGUMENT: 404, Kind.UNAVAILABLE: 503}
-_GONE = 410
 
 Serve = Callable[[Request, Environment], Awaitable[Response]]
 
@@ -42,7 +40,7 @@ class HttpDocuments:
         self._status_lists = status_lists
 
     def routes(self) -> list[Route]:
-        """Return the routes: each document by host and by environment."""
+        """Return the routes: each document by host and by environment, and every DID by its name."""
         served: dict[str, Serve] = {
             "/.well-known/jwks.json": self._jwks,
             "/.well-known/did.jsonl": self._registrar_log,
@@ -52,11 +50,12 @@ class HttpDocuments:
             "/agents/{scid}/whois.vp": self._whois,
             "/status/{number}": self._status_lists.serve,
         }
-        return [
+        documents = [
             Route(prefix + path, self._endpoint(serve))
             for prefix in ("", "/{environment}")
             for path, serve in served.items()
         ]
+        return [HttpResolution(self._resolver).route(), *documents]
 
     def _endpoint(self, serve: Serve) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
@@ -87,14 +86,14 @@ class HttpDocuments:
     async def _registrar_log(self, _: Request, environment: Environment) -> Response:
         return await self._log(self._resolver.registrar(environment))
 
-    async def _registrar_document(self, _: Request, environment: Environment) -> Response:
-        return await self._document(self._resolver.registrar(environment))
+    async def _registrar_document(self, request: Request, environment: Environment) -> Response:
+        return await self._document(self._resolver.registrar(environment), request)
 
     async def _agent_log(self, request: Request, environment: Environment) -> Response:
         return await self._log(_agent(request, environment))
 
     async def _agent_document(self, request: Request, environment: Environment) -> Response:
-        return await self._document(_agent(request, environment))
+        return await self._document(_agent(request, environment), request)
 
     async def _whois(self, request: Request, environment: Environment) -> Response:
         presentation = await self._resolver.presentation(_agent(request, environment))
@@ -103,11 +102,11 @@ class HttpDocuments:
     async def _log(self, did: AgentDid | RegistrarDid) -> Response:
         return Response(await self._resolver.log(did), media_type="text/jsonl", headers={"cache-control": CACHE_DIDS})
 
-    async def _document(self, did: AgentDid | RegistrarDid) -> Response:
-        """Serve the did:web form; a deactivated DID is gone (DID Resolution, HTTP binding)."""
-        resolution = await self._resolver.resolve(did.alias)
+    async def _document(self, did: AgentDid | RegistrarDid, request: Request) -> Response:
+        """Serve the did:web form of the version asked for; a deactivated DID is gone (DID Resolution, HTTP binding)."""
+        resolution = await self._resolver.resolve(did.alias, wanted_version(request))
         if resolution.document is None:
-            return Response(status_code=_GONE)
+            return Response(status_code=GONE)
         return _json(resolution.document, "application/did+json")
 
 
@@ -123,9 +122,5 @@ def _json(document: JsonObject, media_type: str) -> Response:
 
 
 def _problem(failure: Failure) -> Response:
-    """Return a failure as a problem document (RFC 9457), with the error string of older resolvers beside it."""
-    status = _STATUS.get(failure.kind, 500)
-    kind = "NOT_FOUND" if status == 404 else "INTERNAL_ERROR"
-    error = "notFound" if status == 404 else "internalError"
-    body = {"type": PROBLEM + kind, "title": failure.message, "status": status, "error": error}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
+    problem = problem_of(failure)
+    return JSONResponse(problem.details, status_code=problem.kind.status, media_type="application/problem+json")
