@@ -61,9 +61,16 @@ def require_environment(caller: Caller, environment: Environment, *, action: str
 def environment_of_did(environments: Environments, did: str) -> Environment:
     """Return the environment an agent's `did` is of, or raise `DidInvalid` when it is none of ours."""
     parsed = parse_did(did)
-    if not isinstance(parsed, AgentDid):
-        raise DidInvalid(did=did, problem="an agent's DID has the form did:webvh:{SCID}:{host}:agents:{SCID}")
-    return hosted(environments, parsed)
+    if isinstance(parsed, AgentDid):
+        return hosted(environments, parsed)
+    if not isinstance(parsed, KeyDid):
+        raise DidInvalid(
+            did=did, problem="an agent's DID has the form did:webvh:{SCID}:{host}:agents:{SCID}, or did:key"
+        )
+    environment = environments.of_key_did(did)
+    if environment is None:
+        raise DidInvalid(did=did, problem="no agent was enrolled with this key as its name")
+    return environment
 
 
 def owned_environment(

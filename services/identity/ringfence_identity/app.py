@@ -4,7 +4,6 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from ringfence.identity.v1 import delegation_pb2_grpc
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
@@ -14,27 +13,33 @@ from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import Face, HttpFace, Listener, Service
+from ringfence_kit.service import HttpFace, Listener, Service
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
+from ringfence_identity.accounts import Accounts
 from ringfence_identity.api.credential_api import CredentialApi, credential_face
+from ringfence_identity.api.delegation_api import DelegationApi, delegation_face
 from ringfence_identity.api.identity_api import IdentityApi, identity_face
-from ringfence_identity.api.pending import PendingDelegation
 from ringfence_identity.api.transparency_api import TransparencyApi, transparency_face
 from ringfence_identity.api.trust_api import TrustApi, trust_face
 from ringfence_identity.birth_certificates import BirthCertificates
 from ringfence_identity.checkpoints import Checkpoints
 from ringfence_identity.compromise import Compromise
 from ringfence_identity.config import IdentityConfig
+from ringfence_identity.delegation_exchange import DelegationExchange
+from ringfence_identity.delegation_listing import DelegationListing
+from ringfence_identity.delegation_revocation import DelegationRevocation
 from ringfence_identity.directory import Directory
+from ringfence_identity.elevation_grants import ElevationGrants
 from ringfence_identity.enrolment import Enrolment
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.grants import GRANTS
 from ringfence_identity.http_documents import HttpDocuments
 from ringfence_identity.http_status_lists import HttpStatusLists
 from ringfence_identity.identity_listing import IdentityListing
+from ringfence_identity.introspection import Introspection
 from ringfence_identity.issuer_key_rotation import IssuerKeys
 from ringfence_identity.issuer_key_upkeep import IssuerKeyUpkeep
 from ringfence_identity.issuer_signers import IssuerSigners
@@ -47,6 +52,7 @@ from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
+from ringfence_identity.ring_grants import RingGrants
 from ringfence_identity.rotation import Rotation
 from ringfence_identity.signals import Signals
 from ringfence_identity.signing_clock import SigningClock
@@ -62,6 +68,7 @@ from ringfence_identity.token_issue import TokenIssue
 from ringfence_identity.token_signing import TokenSigning
 from ringfence_identity.transparency_log import log_keys as transparency_keys
 from ringfence_identity.transparency_reading import TransparencyReader
+from ringfence_identity.trust_insight import TrustInsight
 from ringfence_identity.trust_statements import TrustStatements
 from ringfence_identity.watching import AgentWatching
 
@@ -71,11 +78,11 @@ REGISTRARS_OPEN = "registrars"
 
 def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
     """Put identity together; nothing is opened until `run` is entered."""
-    environments = config.hosted()
+    snapshot = IdentitySnapshot()
+    environments = config.hosted(enrolled_in=snapshot.environment_of)
     seal = seal_of(config.seal, setting="identity.seal", dev=server.dev)
     database = Database(config.database_url(server.data), service="identity", migrations=MIGRATIONS)
     store = SqlIdentityStore(database)
-    snapshot = IdentitySnapshot()
     hub = EventHub(database.events, clock=clock, apply=snapshot.apply)
     log_keys = transparency_keys(config.log_origin, own=PRINCIPAL)
     writer = SqlWriter(
@@ -138,22 +145,48 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     credential_api = CredentialApi(
         tokens=tokens,
         key_sets=key_sets,
+        introspection=Introspection(environments=environments, snapshot=snapshot, key_sets=key_sets),
         issuer_keys=issuer_keys,
         birth_certificates=certificates,
         status_lists=status_lists,
         clock=signing_clock,
     )
-    signals = Signals(weights=config.signals.points(), writer=writer)
-    neighbours = Neighbours(environments, snapshot)
-    peers = PeerVerification(
-        environments=environments,
-        registrars=registrars,
-        neighbours=neighbours,
-        writer=writer,
-        new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
+    delegation_api = DelegationApi(
+        exchange=DelegationExchange(
+            environments=environments, snapshot=snapshot, writer=writer, signing=signing, new_id=new_id
+        ),
+        revocation=DelegationRevocation(writer),
+        listing=DelegationListing(environments, store),
+        tokens=page_tokens,
+        clock=signing_clock,
     )
-    statements = TrustStatements(registrars=registrars, neighbours=neighbours)
-    trust_api = TrustApi(signals=signals, directory=directory, peers=peers, statements=statements, clock=signing_clock)
+    accounts = _accounts(server)
+    neighbours = Neighbours(environments, snapshot)
+    trust_api = TrustApi(
+        signals=Signals(weights=config.signals.points(), accounts=accounts, writer=writer),
+        directory=directory,
+        peers=PeerVerification(
+            environments=environments,
+            registrars=registrars,
+            neighbours=neighbours,
+            writer=writer,
+            new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
+        ),
+        statements=TrustStatements(registrars=registrars, neighbours=neighbours),
+        insight=TrustInsight(
+            environments=environments, snapshot=snapshot, store=store, weights=config.signals.points()
+        ),
+        rings=RingGrants(environments=environments, snapshot=snapshot, accounts=accounts, writer=writer),
+        elevations=ElevationGrants(
+            environments=environments,
+            registrars=registrars,
+            snapshot=snapshot,
+            accounts=accounts,
+            writer=writer,
+            new_id=new_id,
+        ),
+        clock=signing_clock,
+    )
     log_reader = TransparencyReader(store, checkpoints)
     transparency_api = TransparencyApi(log_reader, log_keys, tokens=page_tokens, clock=clock)
     documents = HttpDocuments(
@@ -194,7 +227,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
                     identity_face(identity_api),
                     credential_face(credential_api),
                     trust_face(trust_api),
-                    Face(delegation_pb2_grpc.add_DelegationServiceServicer_to_server, PendingDelegation()),
+                    delegation_face(delegation_api),
                     transparency_face(transparency_api),
                 ],
             )
@@ -206,6 +239,11 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         tls=config.tls,
         issuers=_own_issuers(environments, key_sets),
     )
+
+
+def _accounts(server: ServerConfig) -> Accounts:
+    """Return by which issuers people come to us."""
+    return Accounts({issuer.name: issuer.issuer for issuer in server.auth.issuers if not issuer.agents_of})
 
 
 def _own_issuers(environments: Environments, key_sets: KeySets) -> list[TrustedIssuer]:

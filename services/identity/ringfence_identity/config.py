@@ -1,7 +1,7 @@
 """The settings of identity: section `[identity]` of the file, variables `RINGFENCE_IDENTITY_…`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -165,9 +165,9 @@ class IdentityConfig:
         """Return where identity keeps its keys."""
         return self.key_file or data / "identity.keys"
 
-    def hosted(self) -> Environments:
-        """Return the environments hosted here."""
-        return Environments(environment.environment() for environment in self.environments)
+    def hosted(self, *, enrolled_in: Callable[[str], str | None] = lambda _: None) -> Environments:
+        """Return the environments hosted here; `enrolled_in` tells where an agent named by its key belongs."""
+        return Environments((environment.environment() for environment in self.environments), enrolled_in=enrolled_in)
 
 
 def _is_https(url: str) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ringfence.proofs.public_keys import PublicKey, PublicKeyError, import_key
+from ringfence.proofs.timestamps import whole_second
 from ringfence_kit import records
 from ringfence_kit.callers import Caller
-from ringfence_kit.clock import DAY, Instant, Millis
+from ringfence_kit.clock import DAY, MINUTE, Instant, Millis
 from ringfence_kit.errors import InvalidRequest, Violation
 from ringfence_kit.events import Change
 from ringfence_kit.ids import NewId
@@ -53,6 +54,10 @@ from ringfence_identity.trust import inherited_debt
 DEBT_REMEMBERED = Millis(90 * DAY)
 """A sponsor's new agent inherits from those that were not revoked longer ago than this."""
 
+SHORTEST_LIFETIME = MINUTE
+LONGEST_LIFETIME = DAY
+"""How long an agent named by its key may last: that key cannot be replaced, so it must not be needed for long."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeginRegistration:
@@ -62,6 +67,8 @@ class BeginRegistration:
     environment: str
     sponsor: str
     """`sponsors/{sponsor}`."""
+    lifetime: Millis | None = None
+    """How long an ephemeral agent, named by its key, shall last; None for one with a did:webvh."""
     content: BirthContent | None = None
 
 
@@ -125,6 +132,7 @@ class Enrolment:
             sponsor=wanted.sponsor,
             nonce=self._new_nonce(),
             expires_at=Instant(now + CHALLENGE_LIFETIME),
+            lifetime=wanted.lifetime,
         )
         sealed = seal_challenge(challenge, registrar.keys.challenge[-1])
         return Begun(
@@ -150,6 +158,7 @@ class Enrolment:
             newcomer = Newcomer(
                 agent=challenge.agent,
                 key=key,
+                lifetime=challenge.lifetime,
                 content=answer.content,
                 debt=_debt_of(tx, challenge.environment, challenge.sponsor, now=mutation.at),
                 uid=uid,
@@ -207,6 +216,8 @@ def _store(tx: IdentityTx, issued: Issued) -> None:
     identity, first = issued.identity, issued.first_entry
     tx.put_identity(identity)
     tx.add_certificate(identity, issued.credential)
-    tx.add_key(UsedKey(key=identity.key, did=identity.did, since=identity.created_at))
-    tx.add_log_line(identity.did, first.number, first.line)
+    # In whole seconds, as are the claims of what it signs.
+    tx.add_key(UsedKey(key=identity.key, did=identity.did, since=whole_second(identity.created_at)))
+    if first is not None:
+        tx.add_log_line(identity.did, first.number, first.line)
     tx.record(Change.ADDED, IDENTITY, identity.did, records.encode(identity))

@@ -1,10 +1,11 @@
 """Environments: the walls between dev, staging and prod.
 
-Each has its own host, issuer, keys and audience. A DID's host says which environment it is of, and no two share one;
-whatever is looked up, signed or issued starts from exactly one `Environment`.
+Each has its own host, issuer, keys and audience. A DID's host says which environment it is of, and no two share one; a
+did:key, which has no host, is of the one it was enrolled in. Whatever is looked up, signed or issued starts from
+exactly one `Environment`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ringfence.proofs.did import Host
@@ -42,7 +43,11 @@ class Environment:
 class Environments:
     """The environments hosted here."""
 
-    def __init__(self, environments: Iterable[Environment]) -> None:
+    def __init__(
+        self, environments: Iterable[Environment], *, enrolled_in: Callable[[str], str | None] = lambda _: None
+    ) -> None:
+        """`enrolled_in` says in which environment an agent named by its key was enrolled: such a DID has no host."""
+        self._enrolled_in = enrolled_in
         self._by_name = {environment.name: environment for environment in environments}
         self._by_host = {environment.host: environment for environment in self._by_name.values()}
         if len(self._by_host) != len(self._by_name):
@@ -57,6 +62,11 @@ class Environments:
         if environment is None:
             raise EnvironmentUnknown(environment=name)
         return environment
+
+    def of_key_did(self, did: str) -> Environment | None:
+        """Return the environment in which the agent with this did:key was enrolled, or None when there is none."""
+        name = self._enrolled_in(did)
+        return None if name is None else self._by_name.get(name)
 
     def of_host(self, host: Host) -> Environment | None:
         """Return the environment whose DIDs carry `host`, or None when it is not hosted here."""

@@ -6,11 +6,11 @@ Pure: keys, time, ids and the inherited debt are arguments. Storing it is enrolm
 from dataclasses import dataclass
 
 from ringfence.proofs.canonical_json import canonical
-from ringfence.proofs.did import AgentDid, RegistrarDid
+from ringfence.proofs.did import AgentDid, KeyDid, RegistrarDid
 from ringfence.proofs.did_document import SCID_PLACEHOLDER, agent_document
 from ringfence.proofs.did_log import LogEntry, scid_of
 from ringfence.proofs.public_keys import PublicKey, public_key_of
-from ringfence_kit.clock import Instant
+from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
@@ -39,6 +39,8 @@ class Newcomer:
 
     agent: AgentName
     key: PublicKey
+    lifetime: Millis | None = None
+    """How long it lasts, named by its key; None for one with a history, for good."""
     content: BirthContent
     debt: int
     """Micro-points inherited from its sponsor's other agents."""
@@ -54,20 +56,23 @@ class Issued:
     identity: AgentIdentity
     credential: str
     """The birth certificate in canonical JSON."""
-    first_entry: LogEntry
+    first_entry: LogEntry | None
+    """The beginning of its history; a did:key has none."""
 
 
 def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, now: Instant) -> Issued:
     """Return everything that makes `newcomer` an agent of the registrar's environment."""
-    first = _first_entry(registrar, newcomer, now)
+    first = _first_entry(registrar, newcomer, now) if newcomer.lifetime is None else None
+    did = KeyDid(newcomer.key) if first is None else AgentDid(scid_of(first), registrar.environment.host)
     birth = Birth(
         certificate_id=newcomer.certificate_id,
-        did=str(AgentDid(scid_of(first), registrar.environment.host)),
+        did=str(did),
         agent=str(newcomer.agent),
         environment=registrar.environment.name,
         serial=FIRST_SERIAL,
         status=newcomer.status_place,
         at=now,
+        expires_at=None if newcomer.lifetime is None else Instant(now + newcomer.lifetime),
     )
     credential = issue_certificate(newcomer.content, birth, registrar=registrar.did, key=registrar.keys.registrar)
     identity = AgentIdentity(
@@ -76,12 +81,13 @@ def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, n
         environment=birth.environment,
         did=birth.did,
         key=newcomer.key.multibase,
-        did_version_id=first.version_id,
+        did_version_id="" if first is None else first.version_id,
         content=newcomer.content,
         certificate_serial=birth.serial,
         certificate_hash=certificate_hash(credential),
         status_place=birth.status,
         trust=newborn(ring_ceiling=newcomer.content.ring_ceiling, debt=newcomer.debt, now=now),
+        expires_at=birth.expires_at,
         created_at=now,
         updated_at=now,
         revision=revision,

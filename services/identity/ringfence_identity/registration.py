@@ -1,7 +1,7 @@
 """The two halves of an enrolment: a challenge that stores nothing, and a proof that the agent holds its key.
 
-- a challenge carries its own data (agent, environment, sponsor, nonce, expiry) under an HMAC of the server's, so
-  flooding BeginRegistration costs a hash and no memory;
+- a challenge carries its own data (agent, environment, sponsor, kind of DID, nonce, expiry) under an HMAC of the
+  server's, so flooding BeginRegistration costs a hash and no memory;
 - the agent signs the challenge together with the hash of the birth certificate's content: neither can be exchanged
   for another, and the verifier builds the message itself, never takes it from the caller;
 - answering twice is prevented where the answer is stored, by the challenge's nonce.
@@ -32,9 +32,9 @@ SIGNING_PREFIX = b"ringfence.dev/identity/v1/registration\0"
 """What every signing input starts with, so that the signature is a proof of nothing else."""
 
 _MAC_PREFIX = b"ringfence.dev/identity/v1/challenge\0"
-_VERSION = 1
+_VERSION = 2
 _MAC_BYTES = 32
-_HEAD = struct.Struct(f">B{NONCE_BYTES}sQ4B")
+_HEAD = struct.Struct(f">B{NONCE_BYTES}sQI4B")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,15 @@ class Challenge:
     """`sponsors/{sponsor}`."""
     nonce: bytes
     expires_at: Instant
+    lifetime: Millis | None = None
+    """How long an identity named by its key shall last, in whole seconds; None for one with a did:webvh, for good."""
 
 
 def seal_challenge(challenge: Challenge, key: MacKey) -> bytes:
     """Return the bytes of `challenge`, authenticated with `key`."""
     names = [text.encode() for text in _names(challenge)]
-    head = _HEAD.pack(_VERSION, challenge.nonce, challenge.expires_at, *map(len, names))
+    seconds = 0 if challenge.lifetime is None else challenge.lifetime // SECOND
+    head = _HEAD.pack(_VERSION, challenge.nonce, challenge.expires_at, seconds, *map(len, names))
     body = b"".join((head, *names))
     return body + _mac(key, body)
 
@@ -91,7 +94,7 @@ def _names(challenge: Challenge) -> tuple[str, str, str, str]:
 
 
 def _unpack(body: bytes) -> Challenge | None:
-    version, nonce, expires_at, *lengths = _HEAD.unpack_from(body)
+    version, nonce, expires_at, seconds, *lengths = _HEAD.unpack_from(body)
     if version != _VERSION:
         return None
     names: list[str] = []
@@ -106,6 +109,7 @@ def _unpack(body: bytes) -> Challenge | None:
         sponsor=sponsor,
         nonce=nonce,
         expires_at=Instant(expires_at),
+        lifetime=Millis(seconds * SECOND) if seconds else None,
     )
 
 

@@ -48,6 +48,11 @@ class IdentitySnapshot:
         """Return the identity with this DID, or None."""
         return self._by_did.get(did)
 
+    def environment_of(self, did: str) -> str | None:
+        """Return the name of the environment in which `did` was enrolled, or None."""
+        identity = self._by_did.get(did)
+        return None if identity is None else identity.environment
+
     def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
         """Return the identity of the agent called `agent` in `environment`, or None."""
         did = self._did_of.get(Place(agent, environment))

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence_kit import records
+from ringfence_kit.clock import SECOND, Millis
 from ringfence_kit.events import Bookmark, Change, Event, Revision
 from ringfence_kit.names import AgentName, is_resource_id, parse_namespace
 from ringfence_kit.state_watch import Standing, StateComplete
@@ -22,7 +23,14 @@ from ringfence_identity.convert.births import (
 from ringfence_identity.convert.trust import trust_state_to_proto
 from ringfence_identity.did_history import Wanted
 from ringfence_identity.directory import Lookup
-from ringfence_identity.enrolment import BeginRegistration, Begun, CompleteRegistration, Enrolled
+from ringfence_identity.enrolment import (
+    LONGEST_LIFETIME,
+    SHORTEST_LIFETIME,
+    BeginRegistration,
+    Begun,
+    CompleteRegistration,
+    Enrolled,
+)
 from ringfence_identity.identity_listing import IdentityPage, IdentityQuery
 from ringfence_identity.model import AgentIdentity, IdentityStatus, SuspensionCause
 from ringfence_identity.registration import MAX_CHALLENGE_BYTES
@@ -36,6 +44,9 @@ STATUSES = MappingProxyType(
         IdentityStatus.REVOKED: pb.IDENTITY_STATUS_REVOKED,
     }
 )
+
+DID_METHODS: Mapping[int, bool] = MappingProxyType({pb.DID_METHOD_WEBVH: False, pb.DID_METHOD_KEY: True})
+"""Whether a DID of this kind is ephemeral."""
 
 SUSPENSION_CAUSES = MappingProxyType(
     {
@@ -64,6 +75,7 @@ def begin_registration(request: pb.BeginRegistrationRequest) -> BeginRegistratio
     _resource_id(request.agent_id, "agent_id", found)
     environment = _environment(request.environment, found)
     found.resource_name(request.sponsor, "sponsor", parse_sponsor, shape=SPONSOR_SHAPE)
+    lifetime = _lifetime(request, found)
     content = None
     if request.HasField("birth_certificate"):
         content = birth_content(request.birth_certificate, found.at("birth_certificate"))
@@ -71,8 +83,21 @@ def begin_registration(request: pb.BeginRegistrationRequest) -> BeginRegistratio
         agent=AgentName(found.ok(namespace), request.agent_id),
         environment=environment,
         sponsor=request.sponsor,
+        lifetime=lifetime,
         content=content,
     )
+
+
+def _lifetime(request: pb.BeginRegistrationRequest, found: Violations) -> Millis | None:
+    """Return how long an ephemeral identity shall last, in whole seconds; None for one with a did:webvh."""
+    ephemeral = found.enum(request.did_method, "did_method", DID_METHODS, default=False)
+    if not request.HasField("lifetime"):
+        return LONGEST_LIFETIME if ephemeral else None
+    if not ephemeral:
+        found.add("lifetime", "is for did:key only; a did:webvh has no end of its own")
+        return None
+    lifetime = found.duration(request.lifetime, "lifetime", minimum=SHORTEST_LIFETIME, maximum=LONGEST_LIFETIME)
+    return None if lifetime is None else Millis(lifetime - lifetime % SECOND)
 
 
 def begun_to_proto(begun: Begun) -> pb.BeginRegistrationResponse:
