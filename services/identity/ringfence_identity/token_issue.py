@@ -21,17 +21,16 @@ from ringfence_identity.access import environment_of_did
 from ringfence_identity.client_assertion import SKEW, Assertion, ReadAssertion, check_assertion, read_assertion
 from ringfence_identity.environments import Environments
 from ringfence_identity.errors import (
-    AgentRevoked,
-    AgentSuspended,
     AssertionInvalid,
     AssertionReplayed,
     DidInvalid,
     ScopeNotGranted,
 )
 from ringfence_identity.issuance import Registrar
-from ringfence_identity.model import AgentIdentity, IdentityStatus
+from ringfence_identity.model import AgentIdentity
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.standing import require_usable
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.token_signing import TokenSigning
 from ringfence_identity.tokens import expiry
@@ -91,6 +90,9 @@ class TokenIssue:
         await self._spend(identity, assertion, scopes, now)
         ring = ring_at(identity.trust.state, now)
         expires_at = expiry(ring=ring, longest=registrar.environment.token_lifetime, now=now)
+        if identity.expires_at is not None:
+            # Nothing is revoked when an ephemeral agent ends, so no token may outlast it.
+            expires_at = min(expires_at, whole_second(identity.expires_at))
         token = AccessToken(
             token_id=self._new_id(),
             issuer=issuer,
@@ -125,7 +127,10 @@ class TokenIssue:
 
         def work(tx: IdentityTx) -> None:
             identity = tx.identity(read.did) or read
-            _require_usable(identity)
+            require_usable(identity, now)
+            if identity.key != read.key:
+                # It was rotated since the assertion was checked.
+                raise AssertionInvalid(problem="it is signed with a key that is not in force any more")
             _require_scopes(identity, scopes)
             if not tx.spend(Purpose.ASSERTION, key, until=Instant(assertion.expires_at + SKEW)):
                 raise AssertionReplayed(jti=assertion.jti)
@@ -133,13 +138,6 @@ class TokenIssue:
                 tx.forget_spent(before=now, limit=FORGOTTEN_AT_ONCE)
 
         await self._writer.write(work, mutation=Mutation(principal=read.did, at=now), result=type(None))
-
-
-def _require_usable(identity: AgentIdentity) -> None:
-    if identity.status is IdentityStatus.REVOKED:
-        raise AgentRevoked(did=identity.did)
-    if identity.status is not IdentityStatus.ACTIVE:
-        raise AgentSuspended(did=identity.did)
 
 
 def _require_scopes(identity: AgentIdentity, scopes: tuple[str, ...]) -> None:
