@@ -25,6 +25,7 @@ from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import changeable
 from ringfence_identity.store import IdentityTx
 from ringfence_identity.store_agent_keys import UsedKey
+from ringfence_identity.trust import without_ring_zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Compromise:
             tx.put_key(lost)
             after = replace(
                 succeed(tx, registrar, before, key=new, at=mutation.at),
+                trust=without_ring_zero(before.trust),
                 revocation_epoch=before.revocation_epoch + 1,
                 updated_at=mutation.at,
                 revision=tx.next_revision,

@@ -1,12 +1,13 @@
 """Reads: who an agent is, and how far it is trusted at this moment. From memory; nothing is changed by asking."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
-from ringfence_kit.trust_decay import TrustState, ring_at, score_at
+from ringfence_kit.trust_decay import TrustState, ring_with, score_at
 
-from ringfence_identity.access import environment_of_did, require_environment, require_reader
+from ringfence_identity.access import environment_of_did, reachable, require_environment, require_reader
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import AgentNotFound
 from ringfence_identity.model import AgentIdentity
@@ -23,6 +24,14 @@ class Trust:
     ring: int
     computed_at: Instant
     state: TrustState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusts:
+    """The trust of many agents at one instant, and the DIDs that name none the caller may meet."""
+
+    found: tuple[Trust, ...]
+    missing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,20 +76,37 @@ class Directory:
 
     def trust(self, did: str, *, caller: Caller, now: Instant) -> Trust:
         """Return the trust of the agent with this DID at `now`: for everyone who may meet it in its environment."""
-        hosted = environment_of_did(self._environments, did)
-        require_environment(caller, hosted, action=f"read the trust of {did}")
-        identity = self._found(self._snapshot.identity(did), did, hosted)
-        state = identity.trust.state
-        return Trust(
-            did=did,
-            environment=identity.environment,
-            score=score_at(state, now),
-            ring=ring_at(state, now),
-            computed_at=now,
-            state=state,
-        )
+        known = self._snapshot.identity(did)
+        identity = reachable(self._environments, did, known, caller=caller, action=f"read the trust of {did}")
+        return trust_at(identity, now)
+
+    def trusts(self, dids: Sequence[str], *, caller: Caller, now: Instant) -> Trusts:
+        """Return the trust of many agents, all at `now`, and the DIDs that name none the caller may meet."""
+        found: list[Trust] = []
+        missing: list[str] = []
+        for did in dids:
+            known = self._snapshot.identity(did)
+            if known is None or caller.environment not in ("", known.environment):
+                missing.append(did)
+            else:
+                found.append(trust_at(known, now))
+        return Trusts(found=tuple(found), missing=tuple(missing))
 
     def _found(self, identity: AgentIdentity | None, did: str, hosted: Environment) -> AgentIdentity:
         if identity is None:
             raise AgentNotFound(agent=did, environment=hosted.name)
         return identity
+
+
+def trust_at(identity: AgentIdentity, now: Instant) -> Trust:
+    """Return the trust of `identity` at `now`."""
+    state = identity.trust.state
+    score = score_at(state, now)
+    return Trust(
+        did=identity.did,
+        environment=identity.environment,
+        score=score,
+        ring=ring_with(state, score, now),
+        computed_at=now,
+        state=state,
+    )

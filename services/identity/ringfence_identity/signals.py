@@ -3,7 +3,11 @@
 - the id of a signal is counted once in an environment, whatever comes after;
 - what a signal says about one environment touches nothing in another: the signal, the agent and an agent who rates it
   are all of the same one;
-- a gateway passes judgements on, its own or those of agents it speaks for; everything else comes from our services;
+- a gateway passes judgements on, its own or those of agents it speaks for; everything else comes from our services,
+  whose ids no gateway can use up;
+- a word about oneself weighs nothing, whoever passes it on: an agent's, its gateway's, its sponsors';
+- evidence counts when it is recorded. When it was observed is kept and decides nothing;
+- while an agent is suspended, what is held against it counts and what speaks for it does not;
 - a batch is one transaction and one event an agent, so a watcher sees the state after it.
 """
 
@@ -19,6 +23,7 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 from ringfence_kit.trust_decay import ring_at, score_at
 
+from ringfence_identity.accounts import Accounts
 from ringfence_identity.evidence import (
     COMPLAINTS,
     FULL_WEIGHT,
@@ -71,8 +76,9 @@ class SignalResult:
 class Signals:
     """Records signals at the configured weights, in points by kind."""
 
-    def __init__(self, *, weights: Mapping[SignalKind, int], writer: Writer[IdentityTx]) -> None:
+    def __init__(self, *, weights: Mapping[SignalKind, int], accounts: Accounts, writer: Writer[IdentityTx]) -> None:
         self._weights = weights
+        self._accounts = accounts
         self._writer = writer
 
     async def record(
@@ -82,7 +88,7 @@ class Signals:
         vouched = tuple(_vouched(signal, caller) for signal in signals)
 
         def work(tx: IdentityTx) -> tuple[SignalResult, ...]:
-            batch = _Batch(tx, self._weights, mutation)
+            batch = _Batch(tx, mutation, caller, weights=self._weights, accounts=self._accounts)
             results = tuple(batch.take(signal) for signal in vouched)
             batch.store()
             return results
@@ -107,17 +113,27 @@ def _vouched(signal: Signal, caller: Caller) -> Signal:
 class _Batch:
     """The agents touched by one request, written once at its end."""
 
-    def __init__(self, tx: IdentityTx, weights: Mapping[SignalKind, int], mutation: Mutation) -> None:
+    def __init__(
+        self,
+        tx: IdentityTx,
+        mutation: Mutation,
+        caller: Caller,
+        *,
+        weights: Mapping[SignalKind, int],
+        accounts: Accounts,
+    ) -> None:
         self._tx = tx
-        self._weights = weights
         self._mutation = mutation
+        self._caller = caller
+        self._weights = weights
+        self._accounts = accounts
         self._touched: dict[str, AgentIdentity] = {}
         self._incidents: dict[str, str] = {}
         """Why agents are suspended by this batch, by DID."""
 
     def take(self, signal: Signal) -> SignalResult:
         """Apply one signal and keep its id, unless it is refused: then it may come again."""
-        known = self._tx.recorded_signal(signal.environment, signal.signal_id)
+        known = self._tx.recorded_signal(signal.environment, self._counted_as(signal))
         if known is not None:
             same = (known.did, known.kind, known.evidence_hash) == (signal.did, signal.kind, signal.evidence_hash)
             detail = "" if same else "the id was recorded before, for other evidence"
@@ -144,10 +160,11 @@ class _Batch:
             self._tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
 
     def _apply(self, rated: AgentIdentity, signal: Signal) -> Applied:
+        points = self._weights[signal.kind]
+        if points > 0 and rated.status is IdentityStatus.SUSPENDED:
+            return Applied(rated.trust, Outcome.CAPPED, "it is suspended")
         rater, weight = self._rater(rated, signal)
-        evidence = Evidence(
-            points=self._weights[signal.kind], rater=rater, rater_weight=weight, complaint=signal.kind in COMPLAINTS
-        )
+        evidence = Evidence(points=points, rater=rater, rater_weight=weight, complaint=signal.kind in COMPLAINTS)
         applied = apply_evidence(rated.trust, evidence, now=self._mutation.at)
         if applied.outcome is Outcome.APPLIED:
             after = replace(rated, trust=applied.ledger)
@@ -168,10 +185,8 @@ class _Batch:
         """Return who judged, under one name however they were named, and what their word weighs."""
         if not signal.rater:
             return "", FULL_WEIGHT
-        if signal.rater in (rated.content.sponsor, rated.content.backup_sponsor):
-            return signal.rater, 0
         if not _names_an_agent(signal.rater):
-            return signal.rater, FULL_WEIGHT
+            return signal.rater, 0 if self._has_an_interest(rated, signal.rater) else FULL_WEIGHT
         rater = self._agent(signal.rater, signal.environment)
         if rater is None or not rater.usable(self._mutation.at):
             return signal.rater, 0
@@ -182,6 +197,20 @@ class _Batch:
             same_sponsor=rater.content.sponsor == rated.content.sponsor,
         )
         return rater.did, weight
+
+    def _has_an_interest(self, rated: AgentIdentity, person: str) -> bool:
+        """Say whether a person or gateway judges what it answers or speaks for."""
+        caller = self._caller
+        if person == caller.principal and (caller.speaks_for(rated.did) or caller.speaks_for(rated.agent)):
+            return True
+        answering = (rated.content.sponsor, rated.content.backup_sponsor)
+        return person in answering or any(self._accounts.is_of(person, self._tx.sponsor(name)) for name in answering)
+
+    def _counted_as(self, signal: Signal) -> str:
+        """Return the id under which it is counted: a gateway's are its own, so it cannot use up those of a service."""
+        if self._caller.has(Role.SERVICE, Role.PLATFORM_ADMIN):
+            return signal.signal_id
+        return f"{self._caller.principal}/{signal.signal_id}"
 
     def _agent(self, named: str, environment: str) -> AgentIdentity | None:
         """Return the agent with this DID or name in `environment`, as this batch has left it."""
@@ -195,7 +224,7 @@ class _Batch:
         self._tx.add_signal(
             RecordedSignal(
                 environment=signal.environment,
-                signal_id=signal.signal_id,
+                signal_id=self._counted_as(signal),
                 did=signal.did,
                 kind=signal.kind,
                 rater=signal.rater,
@@ -210,4 +239,5 @@ class _Batch:
 
 
 def _names_an_agent(rater: str) -> bool:
-    return rater.startswith("did:") or AgentName.parse(rater) is not None
+    # Whatever is spelled like a DID is judged as one: in another case it names nobody, and nobody weighs nothing.
+    return rater.lower().startswith("did:") or AgentName.parse(rater) is not None

@@ -32,6 +32,7 @@ from ringfence_identity.revocation_record import end_permission
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import changeable
 from ringfence_identity.store import IdentityTx
+from ringfence_identity.trust import without_ring_zero
 
 FOR_THE_PLATFORM = frozenset({SuspensionCause.INCIDENT, SuspensionCause.COMPROMISE})
 """Suspensions that only a platform-admin ends."""
@@ -121,6 +122,7 @@ def suspended(identity: AgentIdentity, suspension: Suspension, *, revision: int)
         identity,
         status=IdentityStatus.SUSPENDED,
         suspension=suspension,
+        trust=without_ring_zero(identity.trust),
         revocation_epoch=identity.revocation_epoch + 1,
         updated_at=suspension.at,
         revision=revision,

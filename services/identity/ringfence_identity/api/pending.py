@@ -18,23 +18,6 @@ class PendingIdentity:
     """What IdentityService still lacks."""
 
 
-
-class PendingCredential:
-    """What CredentialService still lacks."""
-
-    IntrospectToken = _unary("IntrospectToken")
-
-
-class PendingTrust:
-    """What TrustService still lacks."""
-
-    BatchGetTrust = _unary("BatchGetTrust")
-    ExplainTrust = _unary("ExplainTrust")
-    GrantRing = _unary("GrantRing")
-    GrantElevation = _unary("GrantElevation")
-    RevokeElevation = _unary("RevokeElevation")
-
-
 class PendingDelegation(delegation_pb2_grpc.DelegationServiceServicer):
     """What DelegationService still lacks."""
 
