@@ -5,6 +5,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -69,6 +70,7 @@ class Call:
         return known
 
 
+@lru_cache(maxsize=4_096)
 def network_of(peer: str) -> str:
     """Return the address behind `ipv4:10.0.0.1:1234` or `ipv6:%5B::1%5D:1234`; of IPv6 the /64, which one host may have
     to itself whole."""
@@ -78,6 +80,9 @@ def network_of(peer: str) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return kind
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        # All of IPv4 would share one bucket otherwise, where a socket serves both.
+        return str(address.ipv4_mapped)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
     return str(address)

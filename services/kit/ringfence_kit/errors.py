@@ -140,14 +140,17 @@ class NotPermitted(Failure):
 
 
 class QuotaExceeded(Failure):
-    """The caller's token bucket for this class of methods is empty."""
+    """More than a quota allows: mostly, the caller's token bucket for this class of methods is empty."""
 
     kind = Kind.RESOURCE_EXHAUSTED
     reason = "QUOTA_EXCEEDED"
 
-    def __init__(self, *, principal: str, method_class: str, retry_after: Millis) -> None:
+    def __init__(self, *, principal: str, method_class: str, retry_after: Millis | None, problem: str = "") -> None:
+        """`problem` says what is used up when it is not calls; `retry_after` is None when waiting does not help."""
+        used_up = problem or f"has used up its quota of {method_class} calls"
+        retry = f"; retry in {retry_after} ms" if retry_after is not None else ""
         super().__init__(
-            f"{principal} has used up its quota of {method_class} calls; retry in {retry_after} ms",
+            f"{principal} {used_up}{retry}",
             metadata={"principal": principal, "method_class": method_class},
             retry_after=retry_after,
         )

@@ -10,9 +10,9 @@ The order, from the outside in, and why each step stands where it does:
     metrics         that the span is told the outcome too.
  5. deadline        covers all that follows: a caller does not care what its time was spent on.
  6. room            refuses while starting or overloaded, before any work is done for the call.
- 7. caller          who it is.
+ 7. caller          who it is; not asked of an address whose credentials were refused too often.
  8. grants          whether they may call this method; before 9, so that the uninvited do not spend a quota.
- 9. quota           whether they may call it again already.
+ 9. quota           whether they may call it again already; of an open method, by where nobody in particular calls from.
 10. decoding        last: a request nobody may make is not worth reading. It arrives as bytes, so too large, malformed
                     and not UTF-8 are said in our words with a reason, where gRPC would say INTERNAL and nothing more.
 
@@ -31,6 +31,7 @@ import grpc
 import grpc.aio
 import structlog
 
+from ringfence_kit.address_quotas import AddressQuotas
 from ringfence_kit.answering import Context, answer
 from ringfence_kit.authentication import Authenticator
 from ringfence_kit.callers import ANONYMOUS, Caller, establish_caller
@@ -40,6 +41,7 @@ from ringfence_kit.errors import (
     DeadlineExceeded,
     Failure,
     InternalError,
+    Kind,
     NotPermitted,
     Unauthenticated,
     Unavailable,
@@ -64,6 +66,7 @@ class Interceptors:
         *,
         authenticator: Authenticator,
         quotas: Quotas,
+        addresses: AddressQuotas,
         deadlines: DeadlinesConfig,
         room: Room,
         observer: Observer,
@@ -74,6 +77,7 @@ class Interceptors:
     ) -> None:
         self._authenticator = authenticator
         self._quotas = quotas
+        self._addresses = addresses
         self._deadlines = _defaults(deadlines)
         self._maximum = deadlines.maximum
         self._room = room
@@ -215,14 +219,22 @@ class Interceptors:
         """Steps 7 to 9, then the answer."""
         method = call.method
         peer = context.auth_context() if self._has_tls else _NO_PEER
-        call.caller = await self._authenticator.authenticate(call.authorization, peer)
-        establish_caller(call.caller)
-        if not method.grant.allows(call.caller):
-            raise _not_allowed(call)
-        self._quotas.take(call.quota_key, method.grant.method_class)
-        if method.is_long:
-            self._end_with_token(call.caller, timer)
-        return await answer(method, requests, context)
+        self._addresses.before_reading(call)
+        try:
+            call.caller = await self._authenticator.authenticate(call.authorization, peer)
+            establish_caller(call.caller)
+            if not method.grant.allows(call.caller):
+                raise _not_allowed(call)
+            self._quotas.take(call.quota_key, method.grant.method_class)
+            self._addresses.before_answering(call)
+            if method.is_long:
+                self._end_with_token(call.caller, timer)
+            return await answer(method, requests, context)
+        except Failure as failure:
+            # Of an open method, the proof that is refused may be in the request.
+            if failure.kind is Kind.UNAUTHENTICATED:
+                self._addresses.refused(call)
+            raise
 
     def _end_with_token(self, caller: Caller, timer: asyncio.Timeout) -> None:
         """A stream does not outlive the token it was opened with. One that a drain is ending already is left alone."""

@@ -4,18 +4,21 @@ The rules:
 
 - a bucket never lets through more than its burst plus its rate times the time passed, to the token: all whole numbers;
 - a clock set back earns nothing; a clock set forward earns at most the burst;
-- memory is bounded: past `max_buckets` the least recently used bucket goes. A caller who can make that many others
+- memory is bounded: past `max_buckets` of a class the least recently used goes. A caller who can make that many others
   appear to reset its own bucket holds that many credentials, or addresses, already.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from ringfence_kit.clock import Clock, Instant, Millis
 from ringfence_kit.errors import QuotaExceeded
 from ringfence_kit.grants import MethodClass
 from ringfence_kit.server_config import QuotasConfig
+
+K = TypeVar("K")
 
 _TOKEN = 1_000
 """A token in thousandths: a rate per second is then thousandths per millisecond."""
@@ -53,41 +56,65 @@ class TokenBucket:
 
     def take(self, now: Instant) -> Millis:
         """Take a token and return 0, or take nothing and return how long until there is one."""
+        wait = self.wait(now)
+        if not wait:
+            self._level -= _TOKEN
+        return wait
+
+    def wait(self, now: Instant) -> Millis:
+        """Return how long until there is a token, 0 when there is one, and take none."""
         passed = now - self._at
         if passed > 0:
             self._level = min(self._rate.burst * _TOKEN, self._level + passed * self._rate.per_second)
             self._at = now
-        if self._level >= _TOKEN:
-            self._level -= _TOKEN
-            return Millis(0)
-        return Millis(-(-(_TOKEN - self._level) // self._rate.per_second))
+        return Millis(max(0, -(-(_TOKEN - self._level) // self._rate.per_second)))
+
+
+class Buckets(Generic[K]):
+    """A bucket for each key that came up, all of one rate; the least recently used go when there are too many."""
+
+    def __init__(self, rate: Rate, max_buckets: int) -> None:
+        self._rate = rate
+        self._max_buckets = max_buckets
+        self._buckets: OrderedDict[K, TokenBucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+    def take(self, key: K, now: Instant) -> Millis:
+        """Take a token of `key` and return 0, or take nothing and return how long until there is one."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            bucket = self._buckets[key] = TokenBucket(self._rate, now)
+            if len(self._buckets) > self._max_buckets:
+                self._buckets.popitem(last=False)
+        else:
+            self._buckets.move_to_end(key)
+        return bucket.take(now)
+
+    def wait(self, key: K, now: Instant) -> Millis:
+        """Return how long until there is a token for `key`, 0 when there is one, and take none."""
+        bucket = self._buckets.get(key)
+        return Millis(0) if bucket is None else bucket.wait(now)
 
 
 class Quotas:
     """The buckets of one service, by caller and method class. A class without a rate is not limited."""
 
     def __init__(self, rates: Mapping[MethodClass, Rate], clock: Clock, *, max_buckets: int = 20_000) -> None:
-        self._rates = dict(rates)
         self._clock = clock
-        self._max_buckets = max_buckets
-        self._buckets: OrderedDict[tuple[str, MethodClass], TokenBucket] = OrderedDict()
+        self._buckets = {method_class: Buckets[str](rate, max_buckets) for method_class, rate in rates.items()}
+
+    @property
+    def buckets_held(self) -> int:
+        """How many buckets are remembered."""
+        return sum(map(len, self._buckets.values()))
 
     def take(self, caller: str, method_class: MethodClass) -> None:
         """Count one call of `caller`, or raise QuotaExceeded with the time to wait."""
-        rate = self._rates.get(method_class)
-        if rate is None:
+        buckets = self._buckets.get(method_class)
+        if buckets is None:
             return
-        now = self._clock.now()
-        wait = self._bucket((caller, method_class), rate, now).take(now)
+        wait = buckets.take(caller, self._clock.now())
         if wait:
             raise QuotaExceeded(principal=caller, method_class=method_class.value, retry_after=wait)
-
-    def _bucket(self, key: tuple[str, MethodClass], rate: Rate, now: Instant) -> TokenBucket:
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(rate, now)
-            if len(self._buckets) > self._max_buckets:
-                self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(key)
-        return bucket

@@ -20,6 +20,7 @@ from typing import Any, Self
 import structlog
 
 from ringfence_kit import http, listening, ports
+from ringfence_kit.address_quotas import AddressQuotas
 from ringfence_kit.addresses import Address
 from ringfence_kit.authentication import Authenticator
 from ringfence_kit.background import background
@@ -202,6 +203,7 @@ class Server:
                 clock=self._clock,
             ),
             quotas=Quotas(configured_rates(config.quotas), self._clock),
+            addresses=AddressQuotas(config.quotas, self._clock),
             deadlines=config.deadlines,
             room=running.room,
             observer=Observer(service.name, config.log.calls),

@@ -125,6 +125,16 @@ class QuotasConfig:
     ingest_burst: int = setting(10_000, doc="Of these at once.", at_least=1)
     stream_per_second: int = setting(50, doc="Watches and other streams opened.", at_least=0)
     stream_burst: int = setting(500, doc="Of these at once.", at_least=1)
+    open_per_second: int = setting(
+        500,
+        doc="Calls of open methods without a credential, by address; behind a proxy that is the proxy's.",
+        at_least=0,
+    )
+    open_burst: int = setting(5_000, doc="Of these at once.", at_least=1)
+    refused_per_second: int = setting(
+        50, doc="Credentials refused, by address; above, further ones are not looked at.", at_least=0
+    )
+    refused_burst: int = setting(2_000, doc="Of these at once.", at_least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_kit.clock import Instant
-from ringfence_kit.quotas import Rate, TokenBucket
+from ringfence_kit.quotas import Buckets, Rate, TokenBucket
 
 rates = st.builds(Rate, per_second=st.integers(1, 2_000), burst=st.integers(1, 50))
 
@@ -35,3 +35,21 @@ def test_after_the_wait_it_names_there_is_a_token_and_not_before(rate: Rate, spe
         if wait > 1:
             assert bucket.take(Instant(now + wait - 1)) == 1
         assert bucket.take(Instant(now + wait)) == 0
+
+
+@given(rates, st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 500)), max_size=100))
+def test_buckets_with_room_for_all_are_as_many_buckets(rate: Rate, calls: list[tuple[str, int]]) -> None:
+    now = 10_000
+    shared, own = Buckets[str](rate, 3), {key: TokenBucket(rate, Instant(now)) for key in "abc"}
+    for key, passed in calls:
+        now += passed
+        assert shared.wait(key, Instant(now)) == own[key].wait(Instant(now))
+        assert shared.take(key, Instant(now)) == own[key].take(Instant(now))
+
+
+@given(rates, st.integers(1, 5), st.lists(st.integers(0, 20), max_size=100))
+def test_no_more_buckets_are_held_than_there_is_room_for(rate: Rate, room: int, keys: list[int]) -> None:
+    buckets = Buckets[int](rate, room)
+    for key in keys:
+        buckets.take(key, Instant(0))
+        assert len(buckets) <= room

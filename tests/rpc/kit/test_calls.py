@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import ManualClock, Millis
 from ringfence_kit.errors import InvalidRequest, Violation, WatcherTooSlow
 from ringfence_kit.server_config import DeadlinesConfig, LimitsConfig, QuotasConfig
 from support.echo import NAME, Echo, echo_service, failing
@@ -311,6 +311,43 @@ class TestQuotasAndRoom:
             assert refused.retry_after is not None
             assert 0 < refused.retry_after <= 1_000
             assert await text_method(mesh.channel(), "Say")(hello()) == hello()
+
+    async def test_an_address_that_floods_an_open_method(self, echo: Echo, tmp_path: Path) -> None:
+        config = server_config(tmp_path, quotas=QuotasConfig(open_per_second=1, open_burst=2))
+        clock = ManualClock()
+        async with serving(echo_service(echo), config=config, clock=clock) as mesh:
+            say = text_method(mesh.channel(ANONYMOUS), "Say")
+            assert [await say(hello()), await say(hello())] == [hello(), hello()]
+            # Another connection is no other address.
+            refused = await refusal(text_method(mesh.channel(ANONYMOUS), "Say")(hello()))
+            assert (refused.code, refused.reason, refused.retry_after) == (
+                "RESOURCE_EXHAUSTED",
+                "QUOTA_EXCEEDED",
+                1_000,
+            )
+            assert await text_method(mesh.channel(), "Say")(hello()) == hello()
+            clock.advance(Millis(1_000))
+            assert await say(hello()) == hello()
+
+    async def test_an_address_that_guesses_credentials(self, echo: Echo, tmp_path: Path) -> None:
+        config = server_config(tmp_path, quotas=QuotasConfig(refused_per_second=1, refused_burst=2))
+        clock = ManualClock()
+        async with serving(echo_service(echo), config=config, clock=clock) as mesh:
+            say = text_method(mesh.channel(ANONYMOUS), "Say")
+            guess = (("authorization", "Bearer guess"),)
+            for _ in range(2):
+                assert (await refusal(say(hello(), metadata=guess))).reason == "UNAUTHENTICATED"
+            refused = await refusal(say(hello(), metadata=guess))
+            assert (refused.code, refused.reason, refused.retry_after) == (
+                "RESOURCE_EXHAUSTED",
+                "QUOTA_EXCEEDED",
+                1_000,
+            )
+            assert (await refusal(text_method(mesh.channel(), "Say")(hello()))).reason == "QUOTA_EXCEEDED"
+            clock.advance(Millis(1_000))
+            assert await text_method(mesh.channel(), "Say")(hello()) == hello()
+            metrics = mesh.metrics.render()[0].decode()
+            assert 'ringfence_refusals_total{reason="QUOTA_EXCEEDED",service="echo"} 2.0' in metrics
 
     async def test_refused_callers_spend_nobodys_quota(self, echo: Echo, tmp_path: Path) -> None:
         config = server_config(tmp_path, quotas=QuotasConfig(write_per_second=1, write_burst=1))

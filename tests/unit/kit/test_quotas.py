@@ -54,4 +54,4 @@ def test_memory_is_bounded_and_the_busy_stay() -> None:
         quotas.take(f"passer-by {n}", MethodClass.WRITE)
         if n == 0:
             quotas.take("ana", MethodClass.WRITE)
-    assert len(quotas._buckets) == 2
+    assert quotas.buckets_held == 2
