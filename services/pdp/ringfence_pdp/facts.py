@@ -49,6 +49,8 @@ class AgentIdentity:
     """The most trusted ring its birth certificate lets it reach by score, 1 to 3."""
     approved_tools: Mapping[str, str]
     """By name, the approved schema's hash; empty approves any schema."""
+    expires_at: Instant | None = None
+    """When it ends by itself, without identity saying so again; None for one that does not."""
 
     @property
     def namespace(self) -> str:

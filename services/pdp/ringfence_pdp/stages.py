@@ -42,7 +42,7 @@ def contradictory(case: Case) -> Verdict | None:
 
 
 def not_in_good_standing(case: Case) -> Verdict | None:
-    """Deny agents that are unknown, revoked, suspended or retired, and everyone when the facts are too old."""
+    """Deny agents that are unknown, revoked, over, suspended or retired, and everyone when the facts are too old."""
     age = case.basis.identity_age
     if expired(age):
         heard = "has not been heard yet" if age is None else f"was last heard {age // 1_000} s ago"
@@ -54,6 +54,10 @@ def not_in_good_standing(case: Case) -> Verdict | None:
     if identity.status is not IdentityStatus.ACTIVE:
         reason, message = _STATUS[identity.status]
         return denial(Stage.IDENTITY, reason, message.format(case.subject))
+    if identity.expires_at is not None and case.basis.now >= identity.expires_at:
+        return denial(
+            Stage.IDENTITY, Reason.AGENT_REVOKED, f"the identity of {case.subject} has expired; enrol it anew"
+        )
     if case.registered is None:
         return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{case.subject} is not in the registry; register it first")
     if case.registered.retired:

@@ -179,6 +179,18 @@ def test_the_end_of_a_granted_ring_is_taken_over() -> None:
     assert trust_from_proto(trust_pb2.TrustState()).ring_zero_until == EPOCH
 
 
+def test_when_an_identity_ends_by_itself_is_taken_over() -> None:
+    ephemeral = identity_pb2.AgentIdentity()
+    ephemeral.CopyFrom(IDENTITY)
+    ephemeral.expire_time.CopyFrom(Timestamp(seconds=9, nanos=250_000_000))
+    fact = identity_from_proto(ephemeral)
+    assert fact is not None
+    assert fact.expires_at == 9_250
+    lasting = identity_from_proto(IDENTITY)
+    assert lasting is not None
+    assert lasting.expires_at is None
+
+
 def test_names_that_are_none_make_no_facts() -> None:
     assert identity_from_proto(identity_pb2.AgentIdentity(agent="analyst", status=1)) is None  # type: ignore[arg-type]  # an enum's number
     assert registered_from_proto(registry_pb2.Agent(name="analyst")) is None

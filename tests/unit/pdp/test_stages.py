@@ -1,5 +1,7 @@
 """Each stage of a decision: what it denies, with which reason, and what it says to do."""
 
+from dataclasses import replace
+
 import pytest
 from ringfence_kit.clock import DAY, Instant, Millis
 from ringfence_kit.names import AgentName
@@ -93,6 +95,16 @@ def test_an_agent_the_registry_does_not_know_is_denied() -> None:
 def test_an_identity_that_may_not_be_used_is_denied(status: IdentityStatus, reason: Reason) -> None:
     facts = facts_of(identity(status=status), registered())
     denied(decide(basis(EVERYTHING_ALLOWED, facts=facts), ask()), reason)
+
+
+@pytest.mark.parametrize(("left", "effect"), [(1, Effect.ALLOW), (0, Effect.DENY), (-1, Effect.DENY)])
+def test_an_identity_that_ends_by_itself_is_denied_from_that_moment_on(left: int, effect: Effect) -> None:
+    """Identity says nothing when it happens: the moment it named is enough."""
+    ephemeral = replace(identity(), expires_at=Instant(NOW + left))
+    decision = decide(basis(EVERYTHING_ALLOWED, facts=facts_of(ephemeral, registered())), ask())
+    assert decision.effect is effect
+    if effect is Effect.DENY:
+        assert "has expired" in denied(decision, Reason.AGENT_REVOKED)
 
 
 def test_a_retired_agent_is_denied() -> None:

@@ -81,6 +81,7 @@ def identity_from_proto(identity: identity_pb2.AgentIdentity) -> AgentIdentity |
         trust=trust_from_proto(identity.trust_state),
         ring_ceiling=birth.ring_ceiling,
         approved_tools={tool.name: tool.schema_hash for tool in birth.approved_tools},
+        expires_at=to_instant(identity.expire_time) if identity.HasField("expire_time") else None,
     )
 
 

@@ -73,7 +73,7 @@ class _DecisionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisi
     DECISION_REASON_AGENT_UNKNOWN: _DecisionReason.ValueType  # 7
     """The agent is not known to identity or registry."""
     DECISION_REASON_AGENT_REVOKED: _DecisionReason.ValueType  # 8
-    """The agent's identity is revoked."""
+    """The agent's identity is revoked, or has ended by itself."""
     DECISION_REASON_AGENT_RETIRED: _DecisionReason.ValueType  # 9
     """The agent is retired in the registry."""
     DECISION_REASON_FACTS_STALE: _DecisionReason.ValueType  # 10
@@ -113,7 +113,7 @@ DECISION_REASON_KILLED: DecisionReason.ValueType  # 6
 DECISION_REASON_AGENT_UNKNOWN: DecisionReason.ValueType  # 7
 """The agent is not known to identity or registry."""
 DECISION_REASON_AGENT_REVOKED: DecisionReason.ValueType  # 8
-"""The agent's identity is revoked."""
+"""The agent's identity is revoked, or has ended by itself."""
 DECISION_REASON_AGENT_RETIRED: DecisionReason.ValueType  # 9
 """The agent is retired in the registry."""
 DECISION_REASON_FACTS_STALE: DecisionReason.ValueType  # 10
