@@ -5,7 +5,7 @@ Each stage says what it has against a case, or None. It holds on its own: what i
 """
 
 from ringfence_pdp.case import Case
-from ringfence_pdp.facts import IdentityStatus, expired
+from ringfence_pdp.facts import AgentIdentity, IdentityStatus, expired
 from ringfence_pdp.model import Effect, Reason, Stage, Verdict
 from ringfence_pdp.rings import RingGate
 
@@ -51,17 +51,24 @@ def not_in_good_standing(case: Case) -> Verdict | None:
     identity = case.identity
     if identity is None:
         return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{_unknown(case)}; enrol it first")
-    if identity.status is not IdentityStatus.ACTIVE:
-        reason, message = _STATUS[identity.status]
-        return denial(Stage.IDENTITY, reason, message.format(case.subject))
-    if identity.expires_at is not None and case.basis.now >= identity.expires_at:
-        return denial(
-            Stage.IDENTITY, Reason.AGENT_REVOKED, f"the identity of {case.subject} has expired; enrol it anew"
-        )
+    over = _over(identity, case)
+    if over is not None:
+        return over
     if case.registered is None:
         return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{case.subject} is not in the registry; register it first")
     if case.registered.retired:
         return denial(Stage.IDENTITY, Reason.AGENT_RETIRED, f"{case.subject} is retired for good")
+    return None
+
+
+def _over(identity: AgentIdentity, case: Case) -> Verdict | None:
+    """Deny an identity that may not be used: by its status, or since it has ended by itself."""
+    if identity.status is not IdentityStatus.ACTIVE:
+        reason, message = _STATUS[identity.status]
+        return denial(Stage.IDENTITY, reason, message.format(case.subject))
+    if identity.expires_at is not None and case.basis.now >= identity.expires_at:
+        message = f"the identity of {case.subject} has expired; enrol it anew"
+        return denial(Stage.IDENTITY, Reason.AGENT_REVOKED, message)
     return None
 
 
