@@ -81,7 +81,8 @@ class IssuerKeys:
     def list(self, environment: str, *, caller: Caller, now: Instant) -> tuple[KeyStanding, ...]:
         """Return the keys that are good for anything at `now`, and those lately revoked, oldest first."""
         hosted = self._environment(environment, caller, "list the issuer keys")
-        keys = sorted(self._snapshot.issuer_keys(hosted.name), key=lambda key: (key.created_at, key.key_id))
+        known = self._snapshot.issuer_keys(hosted.name)
+        keys = sorted(known, key=lambda key: (key.created_at, key.activates_at, key.key_id))
         standings = (standing_of_key(key, keys, now=now) for key in keys)
         return tuple(standing for standing in standings if standing.state is not KeyState.GONE)
 

@@ -135,7 +135,8 @@ def _state_of(key: IssuerKey, keys: Sequence[IssuerKey], now: Instant) -> KeySta
 def _line(keys: Sequence[IssuerKey], algorithm: Algorithm) -> list[IssuerKey]:
     """Return the keys of one algorithm in the order in which they sign."""
     of_kind = [key for key in keys if key.algorithm == algorithm]
-    return sorted(of_kind, key=lambda key: (key.activates_at, key.created_at, key.key_id))
+    # A key that was killed in the very millisecond it began to sign stands before the one that took over from it.
+    return sorted(of_kind, key=lambda key: (key.activates_at, key.revoked_at is None, key.created_at, key.key_id))
 
 
 def _took_over(key: IssuerKey) -> bool:
