@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from ringfence.proofs import data_integrity
 from ringfence.proofs.birth_certificate_check import BIRTH_CERTIFICATE, BIRTH_CONTEXT
 from ringfence.proofs.canonical_json import Json, JsonObject, base64url, digest
-from ringfence.proofs.credential_check import CONTEXT, VERIFIABLE_CREDENTIAL
+from ringfence.proofs.compact_jws import sign_compact_jws
+from ringfence.proofs.credential_check import CONTEXT, JWT_TYPE, VERIFIABLE_CREDENTIAL
 from ringfence.proofs.did import RegistrarDid
 from ringfence.proofs.did_document import base_url
 from ringfence.proofs.public_keys import SigningKey, public_key_of
@@ -239,6 +240,19 @@ def issue_certificate(content: BirthContent, birth: Birth, *, registrar: Registr
         created=timestamp(birth.at),
     )
     return {**credential, "proof": proof}
+
+
+def certificate_as_jwt(credential: JsonObject, *, registrar: RegistrarDid, key: SigningKey) -> str:
+    """Return `credential` without its proof as a `vc+jwt` of its issuer (VC-JOSE-COSE 3.1.1 and 4.1)."""
+    content: JsonObject = {name: value for name, value in credential.items() if name != "proof"}
+    header: JsonObject = {
+        "alg": "EdDSA",
+        "typ": JWT_TYPE,
+        "cty": "vc",
+        "kid": f"{registrar}#{public_key_of(key).thumbprint}",
+        "iss": str(registrar),
+    }
+    return sign_compact_jws(header, content, key)
 
 
 def status_list_url(registrar: RegistrarDid, number: int) -> str:

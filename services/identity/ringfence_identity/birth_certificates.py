@@ -7,18 +7,15 @@ before it is revoked with everything that leaned on it, in one transaction.
 import enum
 from dataclasses import dataclass
 
-from ringfence.proofs.canonical_json import JsonObject, parse_object
-from ringfence.proofs.compact_jws import sign_compact_jws
-from ringfence.proofs.credential_check import JWT_TYPE
+from ringfence.proofs.canonical_json import parse_object
 from ringfence.proofs.did import KeyDid
-from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.callers import Caller
 from ringfence_kit.errors import EtagMismatch
 from ringfence_kit.ids import NewId
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import environment_of_did, owned_environment
-from ringfence_identity.birth_certificate import BirthContent
+from ringfence_identity.birth_certificate import BirthContent, certificate_as_jwt
 from ringfence_identity.dids import parse_did
 from ringfence_identity.environments import Environments
 from ringfence_identity.errors import AgentNotFound, BirthCertificateNotFound, DidNotFound
@@ -97,9 +94,7 @@ class BirthCertificates:
         if credential is None:
             raise BirthCertificateNotFound(did=wanted.did, serial=serial)
         return ShownCertificate(
-            credential=credential
-            if wanted.form is Form.DATA_INTEGRITY
-            else as_jwt(parse_object(credential), registrar),
+            credential=credential if wanted.form is Form.DATA_INTEGRITY else _as_jwt(credential, registrar),
             serial=serial,
             revoked=serial < identity.certificate_serial or identity.status is IdentityStatus.REVOKED,
         )
@@ -138,18 +133,8 @@ class BirthCertificates:
         return DidNotFound(did=did)
 
 
-def as_jwt(credential: JsonObject, registrar: Registrar) -> str:
-    """Return `credential` without its proof as a `vc+jwt` of its issuer (VC-JOSE-COSE 3.1.1 and 4.1)."""
-    content: JsonObject = {name: value for name, value in credential.items() if name != "proof"}
-    key = registrar.keys.registrar
-    header: JsonObject = {
-        "alg": "EdDSA",
-        "typ": JWT_TYPE,
-        "cty": "vc",
-        "kid": f"{registrar.did}#{public_key_of(key).thumbprint}",
-        "iss": str(registrar.did),
-    }
-    return sign_compact_jws(header, content, key)
+def _as_jwt(credential: str, registrar: Registrar) -> str:
+    return certificate_as_jwt(parse_object(credential), registrar=registrar.did, key=registrar.keys.registrar)
 
 
 def _require_changeable(before: AgentIdentity, wanted: IssueCertificate) -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from ringfence.proofs import data_integrity
 from ringfence.proofs.canonical_json import JsonObject, base64url, canonical
 from ringfence.proofs.credential_check import CONTEXT, VERIFIABLE_CREDENTIAL
-from ringfence.proofs.public_keys import public_key_of
+from ringfence.proofs.did import RegistrarDid
+from ringfence.proofs.public_keys import SigningKey, public_key_of
 from ringfence.proofs.status_list_check import LIST, LIST_CREDENTIAL, REVOCATION, SUSPENSION
 from ringfence.proofs.timestamps import timestamp
 from ringfence_kit.clock import SECOND, Instant, Millis
@@ -76,37 +77,35 @@ class StatusLists:
 
     def _sign(self, registrar: Registrar, number: int, now: Instant) -> JsonObject:
         statuses, environment = self._snapshot.statuses, registrar.environment.name
-        pair = (number + 1) // 2
-        if number % 2:
-            return sign_status_list(registrar, number, REVOCATION, statuses.revoked(environment, pair), now=now)
-        return sign_status_list(registrar, number, SUSPENSION, statuses.suspended(environment, pair), now=now)
+        pair, is_suspension = (number + 1) // 2, number % 2 == 0
+        indices = statuses.suspended(environment, pair) if is_suspension else statuses.revoked(environment, pair)
+        return sign_status_list(number, indices, registrar=registrar.did, key=registrar.keys.registrar, now=now)
 
 
 def sign_status_list(
-    registrar: Registrar, number: int, purpose: str, indices: Iterable[int], *, now: Instant
+    number: int, indices: Iterable[int], *, registrar: RegistrarDid, key: SigningKey, now: Instant
 ) -> JsonObject:
     """Return the BitstringStatusListCredential in which the bits at `indices` are set."""
-    url = status_list_url(registrar.did, number)
+    url = status_list_url(registrar, number)
     credential: JsonObject = {
         "@context": [CONTEXT],
         "id": url,
         "type": [VERIFIABLE_CREDENTIAL, LIST_CREDENTIAL],
-        "issuer": str(registrar.did),
+        "issuer": str(registrar),
         "validFrom": timestamp(now),
         "validUntil": timestamp(Instant(now + LIFETIME)),
         "credentialSubject": {
             "id": f"{url}#list",
             "type": LIST,
-            "statusPurpose": purpose,
+            "statusPurpose": REVOCATION if number % 2 else SUSPENSION,
             "encodedList": encoded_list(indices),
             "ttl": TIME_TO_LIVE,
         },
     }
-    key = registrar.keys.registrar
     proof = data_integrity.make_proof(
         credential,
         key=key,
-        verification_method=f"{registrar.did}#{public_key_of(key).thumbprint}",
+        verification_method=f"{registrar}#{public_key_of(key).thumbprint}",
         created=timestamp(now),
     )
     return {**credential, "proof": proof}
