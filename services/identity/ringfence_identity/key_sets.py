@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ringfence.proofs.canonical_json import JsonObject
+from ringfence.proofs.jwk_set import JwkSet, VerifyingKey, key_of_jwk
 from ringfence_kit.errors import Unavailable
 
 from ringfence_identity.environments import Environments
@@ -27,6 +28,8 @@ class KeySets:
         self._environments = environments
         self._snapshot = snapshot
         self._clock = clock
+        self._imported: dict[str, VerifyingKey] = {}
+        """Keys by thumbprint, each judged once: that takes longer than verifying with it."""
 
     def of(self, environment: str) -> PublishedKeys:
         """Return the keys of one environment, as they are published now."""
@@ -35,6 +38,14 @@ class KeySets:
         if not keys:
             raise Unavailable(problem="it is starting")  # there is always a key, once the first ones are made
         return PublishedKeys(jwks=jwk_set(keys), issuer=hosted.issuer)
+
+    def verifying(self, environment: str) -> JwkSet:
+        """Return the keys of one environment, ready to verify with."""
+        keys = published_keys(self._snapshot.issuer_keys(environment), now=self._clock.reading())
+        for key in keys:
+            if key.key_id not in self._imported:
+                self._imported[key.key_id] = key_of_jwk(key.jwk)
+        return {key.key_id: self._imported[key.key_id] for key in keys}
 
 
 def jwk_set(keys: Iterable[IssuerKey]) -> JsonObject:

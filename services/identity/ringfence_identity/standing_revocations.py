@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ringfence_kit.clock import Instant
 
-from ringfence_identity.model import Revocation
+from ringfence_identity.model import Revocation, RevocationKind
 
 Subject = tuple[str, str, str]
 """Environment, kind and subject."""
@@ -46,6 +46,11 @@ class StandingRevocations:
             if environment in ("", revocation.environment)
             and (revocation.forget_at is None or revocation.forget_at > now)
         )
+
+    def tells_of(self, environment: str, kind: RevocationKind, subject: str, *, now: Instant) -> bool:
+        """Say whether something of this kind is revoked at `now`. Of an agent, ask its identity: it may be back."""
+        found = self._by_subject.get((environment, kind.value, subject))
+        return found is not None and (found.forget_at is None or found.forget_at > now)
 
     def _put(self, revocation: Revocation) -> None:
         subject = (revocation.environment, revocation.kind.value, revocation.subject)

@@ -7,10 +7,10 @@ from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
-from ringfence_identity.api.pending import PendingCredential
 from ringfence_identity.birth_certificates import BirthCertificates
 from ringfence_identity.convert import certificates, issuer_keys
 from ringfence_identity.convert import tokens as convert
+from ringfence_identity.introspection import Introspection
 from ringfence_identity.issuer_key_rotation import IssuerKeys
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.signing_clock import SigningClock
@@ -20,7 +20,7 @@ from ringfence_identity.token_issue import TokenIssue
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServicer):
+class CredentialApi(identity_pb2_grpc.CredentialServiceServicer):
     """Short-lived tokens and the keys that verify them; birth certificates and whether they hold."""
 
     def __init__(
@@ -28,6 +28,7 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         *,
         tokens: TokenIssue,
         key_sets: KeySets,
+        introspection: Introspection,
         issuer_keys: IssuerKeys,
         birth_certificates: BirthCertificates,
         status_lists: StatusLists,
@@ -37,6 +38,7 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         self._certificates = birth_certificates
         self._status_lists = status_lists
         self._key_sets = key_sets
+        self._introspection = introspection
         self._issuer_keys = issuer_keys
         self._clock = clock
 
@@ -49,6 +51,14 @@ class CredentialApi(PendingCredential, identity_pb2_grpc.CredentialServiceServic
         """Return an environment's keys."""
         published = self._key_sets.of(convert.get_jwks(request))
         return convert.jwks_to_proto(published.jwks, published.issuer)
+
+    async def IntrospectToken(
+        self, request: credential_pb2.IntrospectTokenRequest, context: Context
+    ) -> credential_pb2.IntrospectTokenResponse:
+        """Say whether a token is good now."""
+        asked = convert.introspect_token(request)
+        active = self._introspection.introspect(asked, caller=current_caller(), now=self._clock.reading())
+        return convert.introspected_to_proto(active)
 
     async def ListIssuerKeys(
         self, request: credential_pb2.ListIssuerKeysRequest, context: Context
