@@ -14,37 +14,33 @@ from ringfence_identity.revocation_record import record_revocation
 from ringfence_identity.store import IdentityTx
 
 
-def end_grant(tx: IdentityTx, delegation: Delegation, *, reason: str, at: Instant) -> int:
-    """Revoke a stored grant that holds, tell the watchers, and return how many below it ended with it."""
-    ended = tx.revoke_delegations(delegation.grant.name, reason=reason, at=at)
-    _tell(tx, delegation.grant.name)
-    return ended - 1
+def end_grant(tx: IdentityTx, name: str, *, reason: str, at: Instant) -> int:
+    """Revoke a stored grant and all below it, tell the watchers, and return how many of them held until now."""
+    ended = tx.revoke_delegations(name, reason=reason, at=at)
+    after = tx.delegation(name)
+    if after is not None and ended:
+        tx.record(Change.MODIFIED, DELEGATION, name, records.encode(after))
+        record_revocation(tx, _revocation(after, reason=reason, at=at))
+    return ended
 
 
 def end_grants_of(tx: IdentityTx, did: str, *, since: Instant | None = None, reason: str, at: Instant) -> int:
-    """Revoke what goes through an agent and tell the watchers; return how many grants were cut.
+    """Revoke what goes through an agent and tell the watchers; return how many grants held until now.
 
     Without `since` that is every grant by it and to it: the agent is gone for good. With it, what its key may have
     signed in other hands since then (`store_delegations.py`).
     """
-    cut = tx.revoke_grants_of(did, since=since, reason=reason, at=at)
-    for delegation in cut:
-        _tell(tx, delegation.grant.name)
-    return len(cut)
+    # Each comes after those above it, and what ended with those is not ended, nor told, again.
+    return sum(end_grant(tx, cut.grant.name, reason=reason, at=at) for cut in tx.grants_of(did, since=since))
 
 
-def _tell(tx: IdentityTx, name: str) -> None:
-    ended = tx.delegation(name)
-    if ended is None or ended.revoked_at is None:
-        raise AssertionError(f"{name} was just revoked and is not")
-    tx.record(Change.MODIFIED, DELEGATION, name, records.encode(ended))
-    revocation = Revocation(
+def _revocation(ended: Delegation, *, reason: str, at: Instant) -> Revocation:
+    return Revocation(
         kind=RevocationKind.DELEGATION,
-        subject=name,
+        subject=ended.grant.name,
         environment=ended.grant.environment,
-        reason=ended.revocation_reason,
-        at=ended.revoked_at,
+        reason=reason,
+        at=at,
         # Tokens minted from it, or from anything below it, expire no later than it does.
         forget_at=ended.grant.expires_at,
     )
-    record_revocation(tx, revocation)

@@ -214,16 +214,14 @@ class AssertionReplayed(Failure):
 
 
 class ScopeNotGranted(Failure):
-    """Scopes beyond the birth certificate's permissions."""
+    """Scopes beyond the birth certificate's permissions, or beyond what is left of them after delegation."""
 
     kind = Kind.PERMISSION_DENIED
     reason = "SCOPE_NOT_GRANTED"
 
-    def __init__(self, *, did: str, scopes: Sequence[str]) -> None:
+    def __init__(self, *, did: str, scopes: Sequence[str], source: str = "the birth certificate of") -> None:
         listed = " ".join(scopes)
-        super().__init__(
-            f"the birth certificate of {did} does not hold: {listed}", metadata={"did": did, "scopes": listed}
-        )
+        super().__init__(f"{source} {did} does not hold: {listed}", metadata={"did": did, "scopes": listed})
 
 
 class EnvironmentUnknown(Failure):

@@ -25,13 +25,11 @@ class DelegationTx(Protocol):
         ...
 
     def revoke_delegations(self, name: str, *, reason: str, at: Instant) -> int:
-        """Revoke a stored grant and all below it; return how many there were that were not revoked before."""
+        """Revoke a stored grant and all below it; return how many of them were not revoked before."""
         ...
 
-    def revoke_grants_of(
-        self, did: str, *, since: Instant | None = None, reason: str, at: Instant
-    ) -> Sequence[Delegation]:
-        """Revoke what goes through an agent, with all below it; return the topmost grants that ended by it.
+    def grants_of(self, did: str, *, since: Instant | None = None) -> Sequence[Delegation]:
+        """Return the grants not revoked that go through an agent, each after those above it.
 
         `since` None means every grant by the agent and to it; otherwise the grants by it that say they were made, or
         were first seen, at `since` or later: those a key may have signed that was in other hands since then.

@@ -46,16 +46,10 @@ class MemoryDelegations(MemoryTx):
             rows[known.grant.name] = replace(known, revoked_at=at, revocation_reason=reason)
         return len(ended)
 
-    def revoke_grants_of(
-        self, did: str, *, since: Instant | None = None, reason: str, at: Instant
-    ) -> Sequence[Delegation]:
+    def grants_of(self, did: str, *, since: Instant | None = None) -> Sequence[Delegation]:
         """See `DelegationTx`."""
-        hit = sorted(
-            (known for known in self.rows.table(DELEGATIONS).values() if _is_of(known, did, since)),
-            key=lambda known: known.grant.path,
-        )
-        ended = [known for known in hit if self.revoke_delegations(known.grant.name, reason=reason, at=at)]
-        return [self.rows.table(DELEGATIONS)[known.grant.name] for known in ended]
+        known = self.rows.table(DELEGATIONS).values()
+        return sorted((one for one in known if _is_of(one, did, since)), key=lambda one: one.grant.path)
 
     def forget_delegations(self, *, before: Instant, limit: int) -> int:
         """See `DelegationTx`."""

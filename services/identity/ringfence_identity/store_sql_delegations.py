@@ -63,20 +63,22 @@ class SqlDelegations(SqlTx):
 
     def revoke_delegations(self, name: str, *, reason: str, at: Instant) -> int:
         """See `DelegationTx`."""
-        path = self.connection.scalar(sa.select(delegations.c.path).where(delegations.c.name == name))
-        return 0 if path is None else self._end(path, reason, at)
+        path = self.connection.scalars(sa.select(delegations.c.path).where(delegations.c.name == name)).one()
+        # `0` is the character after `/`: between the two lies every path that goes on from this one.
+        below = sa.and_(delegations.c.path > f"{path}/", delegations.c.path < f"{path}0")
+        ending = sa.update(delegations).where(
+            sa.or_(delegations.c.path == path, below), delegations.c.revoked_at.is_(None)
+        )
+        return self.connection.execute(ending.values(revoked_at=at, revocation_reason=reason)).rowcount
 
-    def revoke_grants_of(
-        self, did: str, *, since: Instant | None = None, reason: str, at: Instant
-    ) -> Sequence[Delegation]:
+    def grants_of(self, did: str, *, since: Instant | None = None) -> Sequence[Delegation]:
         """See `DelegationTx`."""
         by_it = delegations.c.delegator == did
-        late = sa.or_(delegations.c.issued_at >= (since or 0), delegations.c.seen_at >= (since or 0))
-        through = sa.or_(by_it, delegations.c.delegatee == did) if since is None else sa.and_(by_it, late)
-        hit = self._delegations(through, delegations.c.revoked_at.is_(None))
-        # In the order of paths, so that whatever lies below another hit has ended by the time it is reached.
-        ended = [known.grant.name for known in hit if self._end(known.grant.path, reason, at)]
-        return [known for name in ended if (known := self.delegation(name)) is not None]
+        if since is None:
+            through = sa.or_(by_it, delegations.c.delegatee == did)
+        else:
+            through = sa.and_(by_it, sa.or_(delegations.c.issued_at >= since, delegations.c.seen_at >= since))
+        return self._delegations(through, delegations.c.revoked_at.is_(None))
 
     def forget_delegations(self, *, before: Instant, limit: int) -> int:
         """See `DelegationTx`."""
@@ -89,15 +91,6 @@ class SqlDelegations(SqlTx):
     def _delegations(self, *conditions: sa.ColumnElement[bool]) -> Sequence[Delegation]:
         rows = self.connection.execute(sa.select(*_STANDING).where(*conditions).order_by(delegations.c.path))
         return [_standing(row) for row in rows]
-
-    def _end(self, path: str, reason: str, at: Instant) -> int:
-        """Revoke the grant with this path and all below it, and return how many were not revoked before."""
-        # `0` is the character after `/`: between the two lies every path that goes on from this one.
-        below = sa.and_(delegations.c.path > f"{path}/", delegations.c.path < f"{path}0")
-        ending = sa.update(delegations).where(
-            sa.or_(delegations.c.path == path, below), delegations.c.revoked_at.is_(None)
-        )
-        return self.connection.execute(ending.values(revoked_at=at, revocation_reason=reason)).rowcount
 
 
 class SqlDelegationStore:

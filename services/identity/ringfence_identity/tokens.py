@@ -15,6 +15,9 @@ from ringfence.proofs.timestamps import whole_second
 from ringfence_kit.clock import SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import JwsSigner
 
+_AROUND_CLAIMS = 256
+"""What header (alg, a kid of 43 characters, typ), signature (64 bytes) and dots take, with room to spare."""
+
 
 def expiry(*, ring: int, longest: Millis, now: Instant) -> Instant:
     """Return when a token issued now expires: in whole seconds, never later than its ring allows."""
@@ -24,6 +27,16 @@ def expiry(*, ring: int, longest: Millis, now: Instant) -> Instant:
 def sign_token(token: AccessToken, key: JwsSigner) -> str:
     """Return the compact JWS of `token`."""
     header: JsonObject = {"alg": key.algorithm, "kid": key.key_id, "typ": TOKEN_TYPE}
+    signed = f"{base64url(canonical(header))}.{base64url(canonical(_claims(token)))}"
+    return f"{signed}.{base64url(key.sign(signed.encode()))}"
+
+
+def token_size(token: AccessToken) -> int:
+    """Return how many characters `token` will have at most, whichever key signs it."""
+    return _AROUND_CLAIMS + len(base64url(canonical(_claims(token))))
+
+
+def _claims(token: AccessToken) -> JsonObject:
     claims: JsonObject = {
         "iss": token.issuer,
         "sub": token.did,
@@ -42,9 +55,7 @@ def sign_token(token: AccessToken, key: JwsSigner) -> str:
     }
     if token.delegation is not None:
         claims["delegation"] = _delegation(token.delegation)
-        claims["act"] = _actors(token.delegation)
-    signed = f"{base64url(canonical(header))}.{base64url(canonical(claims))}"
-    return f"{signed}.{base64url(key.sign(signed.encode()))}"
+    return claims
 
 
 def _delegation(delegation: TokenDelegation) -> JsonObject:
@@ -56,11 +67,3 @@ def _delegation(delegation: TokenDelegation) -> JsonObject:
         "tools": dict(delegation.tools),
         "budget": dict(delegation.budget),
     }
-
-
-def _actors(delegation: TokenDelegation) -> JsonObject:
-    """Return who acts for whom, the holder outermost (RFC 8693 section 4.1): for logs, never for decisions."""
-    actors: JsonObject = {}
-    for did in delegation.path:
-        actors = {"sub": did, "act": actors} if actors else {"sub": did}
-    return actors

@@ -74,13 +74,10 @@ async def known(service: OpenedIdentity, name: str) -> Delegation | None:
     )
 
 
-async def ended_with(
-    service: OpenedIdentity, did: str, *, since: Instant | None = None, at: Instant = NOW
-) -> Sequence[Delegation]:
-    """Revoke what goes through `did`, and return what is told about it."""
-    return await do(
-        service, lambda tx: list(tx.revoke_grants_of(did, since=since, reason="gone", at=at)), list[Delegation]
-    )
+async def going_through(service: OpenedIdentity, did: str, *, since: Instant | None = None) -> list[str]:
+    """Return the last letter of each grant that goes through `did`."""
+    found = await do(service, lambda tx: list(tx.grants_of(did, since=since)), list[Delegation])
+    return [one.grant.hashes[-1][0] for one in found]
 
 
 async def listed(service: OpenedIdentity, **wanted: Any) -> list[str]:
@@ -150,21 +147,17 @@ async def test_neighbours_in_spelling_are_no_descendants(backend: Backend) -> No
             assert await do(service, cut, int) == 1
 
 
-async def test_an_agent_that_is_gone_takes_all_that_went_through_it(backend: Backend) -> None:
-    """did:1 received a and f, and handed b and d on; e is another's."""
+async def test_what_goes_through_an_agent_is_what_it_gave_and_was_given(backend: Backend) -> None:
+    """did:1 received a and f, and handed b and d on; c is made by another from what it handed on, e is another's."""
     async with opened_identity(backend) as service:
-        await add(service, *FOREST)
-        ended = await do(
-            service, lambda tx: list(tx.revoke_grants_of("did:1", reason="gone", at=NOW)), list[Delegation]
-        )
-        assert [one.grant.hashes[-1][0] for one in ended] == ["a", "f"]
-        assert all(one.revoked_at == NOW and one.revocation_reason == "gone" for one in ended)
-        assert await revoked(service) == set("abcdf")
-        assert await ended_with(service, "did:1") == []
+        await add(service, *reversed(FOREST))
+        assert await going_through(service, "did:1") == ["a", "b", "d", "f"]
+        await do(service, lambda tx: tx.revoke_delegations(A.name, reason="gone", at=NOW), int)
+        assert await going_through(service, "did:1") == ["f"]
 
 
-async def test_a_key_in_other_hands_takes_what_it_may_have_signed_since(backend: Backend) -> None:
-    """What it signed before stays; what says so and was only shown later may be a lie about its time."""
+async def test_what_a_key_in_other_hands_may_have_signed(backend: Backend) -> None:
+    """Not what was seen before; but what says it was made before and was only shown later may be a lie."""
     old = grant("o", agents=("did:1", "did:2"))
     young = replace(grant("y", agents=("did:1", "did:2")), issued_at=LATER, seen_at=Instant(LATER + HOUR))
     dated_back = replace(grant("z", agents=("did:1", "did:2")), issued_at=NOW, seen_at=LATER)
@@ -172,9 +165,7 @@ async def test_a_key_in_other_hands_takes_what_it_may_have_signed_since(backend:
     received = grant("r", agents=("did:4", "did:1"), at=LATER)
     async with opened_identity(backend) as service:
         await add(service, old, young, dated_back, below, received)
-        ended = await ended_with(service, "did:1", since=LATER, at=LATER)
-        assert [one.grant.hashes[-1][0] for one in ended] == ["y", "z"]
-        assert await revoked(service) == set("ywz")
+        assert await going_through(service, "did:1", since=LATER) == ["y", "z"]
 
 
 async def test_grants_are_listed_oldest_first_and_page_by_page(backend: Backend) -> None:

@@ -33,6 +33,9 @@ MAX_COST_MICROS = 1_000_000_000_000_000
 
 NAME_PREFIX = "delegations/"
 
+BUDGETED = ("calls", "cost_micros")
+"""The members of a budget."""
+
 _ALGORITHMS = ("EdDSA", "Ed25519")
 _HEADER = frozenset({"alg", "kid", "typ"})
 _CLAIMS = frozenset(
@@ -64,6 +67,11 @@ class Budget:
     calls: int = 0
     cost_micros: int = 0
     """Millionths of the currency the mesh accounts in."""
+
+    @property
+    def amounts(self) -> dict[str, int]:
+        """The amount of each member that is not 0, by name."""
+        return {name: amount for name in BUDGETED if (amount := getattr(self, name))}
 
 
 UNLIMITED = Budget()
@@ -128,7 +136,6 @@ def sign_grant(grant: Grant, key: SigningKey) -> str:
 
 def claims_of(grant: Grant) -> JsonObject:
     """Return the claims that say `grant`."""
-    budget = {"calls": grant.budget.calls, "cost_micros": grant.budget.cost_micros}
     claims: JsonObject = {
         "iss": grant.delegator,
         "sub": grant.delegatee,
@@ -144,7 +151,7 @@ def claims_of(grant: Grant) -> JsonObject:
         "depth": grant.depth,
         "max_depth": grant.max_depth,
         "prf": grant.parent,
-        "budget": {member: amount for member, amount in budget.items() if amount},
+        "budget": dict(grant.budget.amounts),
     }
     return claims if grant.holder is None else {**claims, "cnf": {"jkt": grant.holder}}
 
@@ -247,7 +254,7 @@ def _whole(members: JsonObject, member: str, least: int, most: int) -> int:
 
 
 def _budget(value: Json) -> Budget:
-    if not isinstance(value, dict) or value.keys() - {"calls", "cost_micros"}:
+    if not isinstance(value, dict) or value.keys() - set(BUDGETED):
         raise GrantFormError("budget must be an object with calls, cost_micros, both or neither")
     return Budget(
         calls=_whole(value, "calls", 1, MAX_CALLS) if "calls" in value else 0,
