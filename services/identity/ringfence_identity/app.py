@@ -109,6 +109,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
             writer=writer,
             new_id=new_id,
             new_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
+            limits=config.sponsors.limits(),
         ),
         directory=directory,
         listing=IdentityListing(environments=environments, snapshot=snapshot, tokens=page_tokens),
@@ -140,6 +141,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         store=store,
         writer=writer,
         new_id=new_id,
+        limits=config.sponsors.limits(),
     )
     status_lists = StatusLists(environments=environments, registrars=registrars, snapshot=snapshot)
     credential_api = CredentialApi(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ringfence.proofs.canonical_json import parse_object
 from ringfence.proofs.did import KeyDid
 from ringfence_kit.callers import Caller
+from ringfence_kit.clock import Instant
 from ringfence_kit.errors import EtagMismatch
 from ringfence_kit.ids import NewId
 from ringfence_kit.store import Mutation, Writer
@@ -25,6 +26,7 @@ from ringfence_identity.model import AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.reissue import Reissued, reissue
 from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.sponsor_limits import SponsorLimits, require_room
 from ringfence_identity.standing import require_not_revoked
 from ringfence_identity.store import IdentityStore, IdentityTx
 
@@ -75,6 +77,7 @@ class BirthCertificates:
         store: IdentityStore,
         writer: Writer[IdentityTx],
         new_id: NewId,
+        limits: SponsorLimits,
     ) -> None:
         self._environments = environments
         self._registrars = registrars
@@ -82,6 +85,7 @@ class BirthCertificates:
         self._store = store
         self._writer = writer
         self._new_id = new_id
+        self._limits = limits
 
     async def show(self, wanted: ShowCertificate) -> ShownCertificate:
         """Return one certificate; they are public, as the DID document that points to them."""
@@ -115,6 +119,7 @@ class BirthCertificates:
             require_statable(wanted.content, environment)
             require_new_evaluation(wanted.content, before.content, environment)
             require_answerable(tx, wanted.content)
+            self._require_room(tx, before, wanted.content, now=mutation.at)
             return reissue(
                 tx,
                 registrar,
@@ -126,6 +131,12 @@ class BirthCertificates:
             )
 
         return await self._writer.write(work, mutation=mutation, result=Reissued)
+
+    def _require_room(self, tx: IdentityTx, before: AgentIdentity, content: BirthContent, *, now: Instant) -> None:
+        """An agent that is handed to another sponsor counts there, as one enrolled there would."""
+        if content.sponsor != before.content.sponsor:
+            room = {"sponsor": content.sponsor, "environment": before.environment}
+            require_room(tx, self._limits, **room, now=now, enrolling=False)
 
     def _unknown(self, did: str) -> DidNotFound:
         if not isinstance(parse_did(did), KeyDid):

@@ -17,6 +17,7 @@ from ringfence_kit.tls import TlsConfig
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
 from ringfence_identity.evidence import SignalKind
 from ringfence_identity.issuer_keys import SHORTEST_LEAD, USUAL_SCHEDULE, KeySchedule
+from ringfence_identity.sponsor_limits import SponsorLimits
 
 _AUDIENCE = re.compile(r"[\x21-\x7e]{1,256}")
 
@@ -110,6 +111,24 @@ class SignalWeightsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SponsorsConfig:
+    """What one sponsor may have in one environment."""
+
+    agents: int = setting(
+        1_000,
+        doc="Agents one sponsor answers for in one environment, the revoked left out; 0: no limit.",
+        at_least=0,
+    )
+    enrolments_per_hour: int = setting(
+        500, doc="Agents of one sponsor enrolled in one environment in any hour; 0: no limit.", at_least=0
+    )
+
+    def limits(self) -> SponsorLimits:
+        """Return the limits these settings describe."""
+        return SponsorLimits(agents=self.agents, enrolments_per_hour=self.enrolments_per_hour)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityConfig:
     """What an operator may change about identity."""
 
@@ -130,6 +149,7 @@ class IdentityConfig:
         DEFAULT_ENVIRONMENTS, doc="The environments hosted here. A host cannot be changed once agents are enrolled."
     )
     signals: SignalWeightsConfig = setting(SignalWeightsConfig(), doc="What evidence is worth.")
+    sponsors: SponsorsConfig = setting(SponsorsConfig(), doc="How much one sponsor may answer for.")
     log_origin: str = setting(
         "ringfence.internal/identity",
         doc="The name of the log of mutations, in every checkpoint. Choose it once, and unlike any other log's.",

@@ -45,6 +45,7 @@ from ringfence_identity.registration import (
     signing_input,
 )
 from ringfence_identity.snapshot import IdentitySnapshot
+from ringfence_identity.sponsor_limits import SponsorLimits, require_room
 from ringfence_identity.sponsors import require_present
 from ringfence_identity.status_places import place_of
 from ringfence_identity.store import IdentityTx, Purpose
@@ -111,6 +112,7 @@ class Enrolment:
         writer: Writer[IdentityTx],
         new_id: NewId,
         new_nonce: Callable[[], bytes],
+        limits: SponsorLimits,
     ) -> None:
         self._environments = environments
         self._registrars = registrars
@@ -118,6 +120,7 @@ class Enrolment:
         self._writer = writer
         self._new_id = new_id
         self._new_nonce = new_nonce
+        self._limits = limits
 
     def begin(self, wanted: BeginRegistration, *, caller: Caller, now: Instant) -> Begun:
         """Return a challenge for the agent. Nothing is stored."""
@@ -155,6 +158,9 @@ class Enrolment:
             _require_unspent(tx, challenge)
             require_answerable(tx, answer.content)
             _require_new(tx, challenge, key)
+            require_room(
+                tx, self._limits, sponsor=challenge.sponsor, environment=challenge.environment, now=mutation.at
+            )
             newcomer = Newcomer(
                 agent=challenge.agent,
                 key=key,

@@ -13,6 +13,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change
 
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
+from ringfence_identity.delegation_cascade import end_chains_of
 from ringfence_identity.issuance import Registrar
 from ringfence_identity.model import IDENTITY, AgentIdentity, Revocation, RevocationKind
 from ringfence_identity.revocation_record import agent_revocation, record_revocation
@@ -63,10 +64,14 @@ def reissue(
         revision=tx.next_revision,
     )
     text = canonical(credential).decode()
+    if content.sponsor != identity.content.sponsor:
+        # What it owes stays with whom it leaves as well, or a debt could be handed to somebody else and forgotten.
+        tx.end_sponsorship(identity, at=at)
     tx.put_identity(after)
     tx.add_certificate(after, text)
     tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
     _tell(tx, identity, after, reason=reason, at=at)
+    end_chains_of(tx, after.did, reason=reason, at=at)
     return Reissued(identity=after, credential=text)
 
 

@@ -21,7 +21,15 @@ class Sponsored:
     """When the first of these was enrolled."""
 
 
-class SponsorshipTx(Protocol):
+class SponsorCounts(Protocol):
+    """Counts what a sponsor answers for."""
+
+    def sponsored(self, environment: str, sponsor: str, *, since: Instant, now: Instant) -> Sponsored:
+        """Return how many agents `sponsor` answers for in `environment` at `now`, and how many came since `since`."""
+        ...
+
+
+class SponsorshipTx(SponsorCounts, Protocol):
     """The part of `IdentityTx` that is about sponsors and whom they answer for."""
 
     def sponsor(self, name: str) -> Sponsor | None:
@@ -42,10 +50,6 @@ class SponsorshipTx(Protocol):
 
     def agents_of(self, sponsor: str) -> Sequence[AgentIdentity]:
         """Return all not revoked, in any environment, that `sponsor` answers for or backs up; by DID."""
-        ...
-
-    def sponsored(self, environment: str, sponsor: str, *, since: Instant, now: Instant) -> Sponsored:
-        """Return how many agents `sponsor` answers for in `environment` at `now`, and how many came since `since`."""
         ...
 
     def worst_debt(self, environment: str, sponsor: str, *, since: Instant) -> int:
