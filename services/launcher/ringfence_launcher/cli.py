@@ -37,6 +37,7 @@ COMMANDS = {
         ("kill", _POLICIES, "Stop an agent, a tool, a namespace or everything; and let go again."),
         ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
         ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),
+        ("verify", _EVIDENCE, "Check offline what the mesh has signed."),
     )
 }
 

@@ -18,6 +18,7 @@ from ringfence.proofs.signed_note import NoteInvalid, VerifierKey
 
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.files import replacing
+from ringfence_launcher.input_files import read_bytes
 from ringfence_launcher.problems import Problem
 
 _FILE_NAME = "known-logs.json"
@@ -69,3 +70,10 @@ def parse_key(text: str, *, source: str) -> VerifierKey:
         raise Problem(
             f"{source}: {error}", code=ExitCode.CONFIGURATION, mend="`ringfence audit checkpoint` prints a log's key"
         ) from error
+
+
+def key_text(given: str) -> str:
+    """Return a key given as itself or as a file that holds it."""
+    if not given or "+" in given:
+        return given
+    return read_bytes(Path(given)).decode("utf-8", "replace").strip()

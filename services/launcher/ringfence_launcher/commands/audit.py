@@ -11,7 +11,7 @@ from ringfence.proofs.log_export_check import Report, TrustedKey
 from ringfence.telemetry.v1 import audit_pb2 as pb
 
 from ringfence_launcher.audit.exports import export_log, judge_export
-from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall
+from ringfence_launcher.audit.known_logs import KnownLog, key_text, parse_key, recall
 from ringfence_launcher.audit.log_reader import LogReader, Proven, Verified
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.endpoints import data_directory
@@ -106,7 +106,7 @@ def verify(
     """Check an exported log offline, and name what was tampered with. Exit code 0 means nothing was."""
     seen = [_note_text(path) for path in checkpoints or ()]
     if verifier_key:
-        key = parse_key(_key_text(verifier_key), source="--verifier-key")
+        key = parse_key(key_text(verifier_key), source="--verifier-key")
     else:
         known = _only_known_log(data_directory(data))
         key = parse_key(known.verifier_key, source="the key remembered")
@@ -125,7 +125,7 @@ def _reader(mesh: Mesh, verifier_key: str) -> LogReader:
         mesh.channel("telemetry"),
         data=mesh.endpoints.data,
         where=OWN_LOG if own else address.value,
-        pinned=_key_text(verifier_key),
+        pinned=key_text(verifier_key),
     )
 
 
@@ -157,14 +157,7 @@ def _retired_key(text: str) -> TrustedKey:
     key, separator, size = text.rpartition("@")
     if not separator or not size.isascii() or not size.isdecimal():
         raise typer.BadParameter(f"--retired-key {text!r}: write KEY@SIZE")
-    return TrustedKey(parse_key(_key_text(key), source="--retired-key"), last_size=int(size))
-
-
-def _key_text(given: str) -> str:
-    """Return a key given as itself or as a file that holds it."""
-    if not given or "+" in given:
-        return given
-    return read_bytes(Path(given)).decode("utf-8", "replace").strip()
+    return TrustedKey(parse_key(key_text(key), source="--retired-key"), last_size=int(size))
 
 
 def _note_text(file: Path) -> str:
