@@ -82,6 +82,24 @@ def signals(**changes: Any) -> tpb.RecordSignalsRequest:
     return tpb.RecordSignalsRequest(signals=[changed(signal, changes)])
 
 
+def ring(**changes: Any) -> tpb.GrantRingRequest:
+    later = Timestamp(seconds=NOW.seconds + 3_600)
+    return changed(tpb.GrantRingRequest(did=DID, reason="a year without a fault", expire_time=later), changes)
+
+
+def elevation(**changes: Any) -> tpb.GrantElevationRequest:
+    granted = tpb.Elevation(
+        origin=DID,
+        action="transfer",
+        resource="ledger.post",
+        ring=1,
+        approvals=2,
+        expire_time=Timestamp(seconds=NOW.seconds + 3_600),
+        reason="month's end",
+    )
+    return changed(tpb.GrantElevationRequest(elevation=granted), changes)
+
+
 def changed(request: M, changes: dict[str, Any]) -> M:
     """Set fields by path, `sponsor__contact`; None clears one."""
     for path, value in changes.items():
@@ -216,10 +234,43 @@ BAD_FIELDS: list[tuple[str, Message, str]] = [
     ("RecordSignals", signals(evidence="x" * 513), "signals[0].evidence"),
     ("RecordSignals", signals(rater="x" * 1_025), "signals[0].rater"),
     ("RecordSignals", signals(occur_time=None), "signals[0].occur_time"),
-    ("RecordSignals", signals(occur_time=Timestamp(seconds=NOW.seconds + 301)), "signals[0].occur_time"),
     ("RecordSignals", signals(occur_time=Timestamp(seconds=1, nanos=-1)), "signals[0].occur_time"),
     ("RecordSignals", signals(occur_time=Timestamp(seconds=2**62)), "signals[0].occur_time"),
     ("GetTrust", tpb.GetTrustRequest(), "did"),
+    ("BatchGetTrust", tpb.BatchGetTrustRequest(), "dids"),
+    ("BatchGetTrust", tpb.BatchGetTrustRequest(dids=[DID] * 1_001), "dids"),
+    ("ExplainTrust", tpb.ExplainTrustRequest(), "did"),
+    ("ExplainTrust", tpb.ExplainTrustRequest(did="x" * 1_025), "did"),
+    ("ExplainTrust", tpb.ExplainTrustRequest(did=DID, signals=-1), "signals"),
+    ("ExplainTrust", tpb.ExplainTrustRequest(did=DID, signals=201), "signals"),
+    ("GrantRing", ring(did=""), "did"),
+    ("GrantRing", ring(expire_time=None), "expire_time"),
+    ("GrantRing", ring(expire_time=Timestamp(seconds=-1)), "expire_time"),
+    ("GrantRing", ring(expire_time=Timestamp(seconds=2**62)), "expire_time"),
+    ("GrantRing", ring(reason=""), "reason"),
+    ("GrantRing", ring(reason="x" * 501), "reason"),
+    ("GrantRing", ring(etag="17"), "etag"),
+    ("GrantRing", ring(request_id="x"), "request_id"),
+    ("GrantElevation", tpb.GrantElevationRequest(), "elevation.origin"),
+    ("GrantElevation", elevation(elevation__origin="x" * 1_025), "elevation.origin"),
+    ("GrantElevation", elevation(elevation__action=""), "elevation.action"),
+    ("GrantElevation", elevation(elevation__action="*"), "elevation.action"),
+    ("GrantElevation", elevation(elevation__action="a" * 129), "elevation.action"),
+    ("GrantElevation", elevation(elevation__resource="ledger.*"), "elevation.resource"),
+    ("GrantElevation", elevation(elevation__resource="r" * 513), "elevation.resource"),
+    ("GrantElevation", elevation(elevation__resource="evil\u202e"), "elevation.resource"),
+    ("GrantElevation", elevation(elevation__ring=3), "elevation.ring"),
+    ("GrantElevation", elevation(elevation__ring=-1), "elevation.ring"),
+    ("GrantElevation", elevation(elevation__approvals=0), "elevation.approvals"),
+    ("GrantElevation", elevation(elevation__approvals=11), "elevation.approvals"),
+    ("GrantElevation", elevation(elevation__expire_time=None), "elevation.expire_time"),
+    ("GrantElevation", elevation(elevation__reason=""), "elevation.reason"),
+    ("GrantElevation", elevation(request_id="x"), "request_id"),
+    ("RevokeElevation", tpb.RevokeElevationRequest(reason="done"), "name"),
+    ("RevokeElevation", tpb.RevokeElevationRequest(name="elevations/", reason="done"), "name"),
+    ("RevokeElevation", tpb.RevokeElevationRequest(name="delegations/1", reason="done"), "name"),
+    ("RevokeElevation", tpb.RevokeElevationRequest(name="elevations/A", reason="done"), "name"),
+    ("RevokeElevation", tpb.RevokeElevationRequest(name="elevations/1"), "reason"),
 ]
 
 PATH_OF = {path.rsplit("/", 1)[1]: path for path in GRANTS}

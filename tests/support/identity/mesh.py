@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import ManualClock
 from ringfence_kit.ids import counting_ids
 from ringfence_kit.sealed_keys import Ed25519Signer
+from ringfence_kit.server_config import AuthConfig, IssuerConfig
 from support.identity.assertions import assertion
 from support.identity.births import COMPLETE
 from support.identity.keys import seeded_key
@@ -108,14 +109,16 @@ class IdentityMesh:
         environment: str = "prod",
         content: BirthContent = COMPLETE,
         caller: Caller = OPERATOR,
+        **fields: Any,
     ) -> pb.BeginRegistrationResponse:
-        """Return the answer to BeginRegistration, with the signing input."""
+        """Return the answer to BeginRegistration, with the signing input; `fields` are further ones of the request."""
         request = pb.BeginRegistrationRequest(
             parent="namespaces/billing",
             agent_id=agent,
             environment=environment,
             sponsor=content.sponsor,
             birth_certificate=birth_content_to_proto(content),
+            **fields,
         )
         return await self.identity(caller).BeginRegistration(request)
 
@@ -126,10 +129,11 @@ class IdentityMesh:
         key: Ed25519Signer | None = None,
         environment: str = "prod",
         content: BirthContent = COMPLETE,
+        **fields: Any,
     ) -> pb.CompleteRegistrationRequest:
         """Return a CompleteRegistration that would succeed."""
         key = key or seeded_key(1)
-        begun = await self.begin(agent, environment=environment, content=content)
+        begun = await self.begin(agent, environment=environment, content=content, **fields)
         return pb.CompleteRegistrationRequest(
             challenge=begun.challenge,
             public_key=key.public_key,
@@ -145,9 +149,10 @@ class IdentityMesh:
         key: Ed25519Signer | None = None,
         environment: str = "prod",
         content: BirthContent = COMPLETE,
+        **fields: Any,
     ) -> pb.CompleteRegistrationResponse:
         """Enrol an agent."""
-        request = await self.answer(agent, key=key, environment=environment, content=content)
+        request = await self.answer(agent, key=key, environment=environment, content=content, **fields)
         return await self.identity().CompleteRegistration(request)
 
     def assertion(self, identity: pb.AgentIdentity, key: Ed25519Signer | None = None, **claims: Any) -> str:
@@ -166,11 +171,19 @@ class IdentityMesh:
 
 @asynccontextmanager
 async def identity_mesh(
-    tmp_path: Path, *, config: IdentityConfig | None = None, clock: ManualClock | None = None
+    tmp_path: Path,
+    *,
+    config: IdentityConfig | None = None,
+    clock: ManualClock | None = None,
+    issuers: tuple[IssuerConfig, ...] = (),
 ) -> AsyncIterator[IdentityMesh]:
-    """Run identity on free ports, with data under `tmp_path`: again on the same path is a restart."""
+    """Run identity on free ports, with data under `tmp_path`: again on the same path is a restart.
+
+    `issuers` are those identity knows sponsors' accounts by; the callers of a test come through its own.
+    """
     clock = clock or ManualClock()
     settings = server_config(tmp_path)
-    service = build(config or IdentityConfig(), settings, clock=clock, new_id=counting_ids(clock.now()))
+    known = replace(settings, auth=AuthConfig(issuers=issuers))
+    service = build(config or IdentityConfig(), known, clock=clock, new_id=counting_ids(clock.now()))
     async with serving(service, config=settings, clock=clock) as mesh:
         yield IdentityMesh(mesh=mesh, clock=clock)
