@@ -1,10 +1,10 @@
-"""An agent's private key: made by the agent, kept by the agent, and the two things it signs.
+"""An agent's private key: made by the agent, kept by the agent, and what it signs to enrol and to ask for tokens.
 
 The rules:
 
 - the key never leaves its file and this object; the identity service sees the public half only;
-- the file is a JWK (RFC 7517, RFC 8037), mode 0600 from its first byte; it never replaces another file, and one that
-  others may read is refused. An unencrypted PKCS#8 PEM, as openssl makes it, is read too;
+- the file is a JWK (RFC 7517, RFC 8037), mode 0600 from its first byte; saving never replaces another file (a rotation
+  does, on purpose), and one that others may read is refused. An unencrypted PKCS#8 PEM, as openssl makes it, is read;
 - what is signed is built here. Bytes to sign that came from a server are never signed: it could choose the text;
 - each signature says what it is for (services/identity/README.md, RFC 7523), so one is never good as the other.
 """
@@ -33,6 +33,9 @@ REGISTRATION_PREFIX = b"ringfence.dev/identity/v1/registration\x00"
 LONGEST_ASSERTION = 60
 """Seconds between iat and exp that identity accepts."""
 
+_WHOSE = ("agent", "environment", "did", "did_version_id")
+"""Members of the key file that say whose key it is."""
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -54,6 +57,8 @@ class AgentKey:
     """`namespaces/{namespace}/agents/{agent}`."""
     environment: str = ""
     did: str = ""
+    did_version_id: str = ""
+    """The version of its DID document that has this key; told by enrolment and rotation."""
 
     @staticmethod
     def generate() -> "AgentKey":
@@ -78,8 +83,23 @@ class AgentKey:
                 os.link(beside, file)  # unlike a rename, this takes nobody's place
             finally:
                 beside.unlink()
+            sync_folder(file.parent)
         except FileExistsError:
             raise KeyFileError(file, "it exists already, and a key is never overwritten") from None
+        except OSError as error:
+            raise KeyFileError(file, f"it cannot be written: {error.strerror}") from error
+
+    def replace(self, file: Path) -> None:
+        """Put this key in the place of the one in `file`: after a crash the one or the other is there, whole."""
+        beside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+        try:
+            _write_guarded(beside, self._document())
+            try:
+                beside.replace(file)
+            except OSError:
+                beside.unlink()
+                raise
+            sync_folder(file.parent)
         except OSError as error:
             raise KeyFileError(file, f"it cannot be written: {error.strerror}") from error
 
@@ -124,6 +144,7 @@ class AgentKey:
             "agent": self.agent,
             "environment": self.environment,
             "did": self.did,
+            "did_version_id": self.did_version_id,
         }
         return json.dumps(document, indent=2) + "\n"
 
@@ -131,6 +152,15 @@ class AgentKey:
 def registration_input(challenge: bytes, content: BirthCertificateContent) -> bytes:
     """Return the exact bytes an agent signs to register: prefix, challenge, SHA-256 of the canonical content."""
     return REGISTRATION_PREFIX + challenge + digest(MessageToDict(content))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make durable which files `folder` has."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_guarded(file: Path, text: str) -> None:
@@ -169,9 +199,9 @@ def _from_pem(text: str) -> AgentKey:
 def _from_jwk(document: dict[str, Any]) -> AgentKey:
     if (document["kty"], document["crv"]) != ("OKP", "Ed25519"):
         raise ValueError("it is a key of another kind")
-    names = {name: document.get(name, "") for name in ("agent", "environment", "did")}
+    names = {name: document.get(name, "") for name in _WHOSE}
     if not all(isinstance(value, str) for value in names.values()):
-        raise TypeError("agent, environment and did are text")
+        raise TypeError(f"{', '.join(_WHOSE)} are text")
     key = AgentKey(private_key=Ed25519PrivateKey.from_private_bytes(_from_base64url(document["d"])), **names)
     if document["x"] != key.public_jwk["x"]:
         raise ValueError("its public and private halves do not belong together")

@@ -33,4 +33,10 @@ def answer(
 def enrolled(key: AgentKey, done: CompleteRegistrationResponse) -> AgentKey:
     """Return the key, knowing whose it is."""
     identity = done.identity
-    return replace(key, agent=identity.agent, environment=identity.environment, did=identity.did)
+    return replace(
+        key,
+        agent=identity.agent,
+        environment=identity.environment,
+        did=identity.did,
+        did_version_id=identity.did_version_id,
+    )

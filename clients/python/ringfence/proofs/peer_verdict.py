@@ -68,16 +68,25 @@ def proves(role: PeerRole, transcript: Transcript, standing: Standing | None, si
     )
 
 
+def doubts(role: PeerRole, transcript: Transcript, standing: Standing | None) -> AbstractSet[PeerRefusal]:
+    """Return what speaks against the agent in `role`, whatever is required of it."""
+    if standing is None or standing.environment != transcript.environment:
+        return {PeerRefusal.NOT_ACTIVE}
+    found = set()
+    if not standing.active:
+        found.add(PeerRefusal.NOT_ACTIVE)
+    if not _speaks_of(_party(role, transcript), standing):
+        # A key that was rotated away or reported as compromised, or a DID document that has changed since.
+        found.add(PeerRefusal.PROOF_INVALID)
+    return found
+
+
 def refusals(transcript: Transcript, *, verifier: Standing | None, peer: Standing | None) -> AbstractSet[PeerRefusal]:
     """Return every reason but signatures why the peer is refused.
 
     The verifier must be in good standing as well: whoever was revoked has nobody verified for it.
     """
-    found = {
-        reason
-        for party, standing in ((transcript.verifier, verifier), (transcript.peer, peer))
-        for reason in _doubts(party, standing, transcript.environment)
-    }
+    found = doubts(PeerRole.VERIFIER, transcript, verifier) | doubts(PeerRole.PEER, transcript, peer)
     if peer is None:
         return found
     return found | unmet(transcript.require, score=peer.score, ring=peer.ring, scopes=peer.scopes)
@@ -85,18 +94,6 @@ def refusals(transcript: Transcript, *, verifier: Standing | None, peer: Standin
 
 def _party(role: PeerRole, transcript: Transcript) -> Party:
     return transcript.peer if role is PeerRole.PEER else transcript.verifier
-
-
-def _doubts(party: Party, standing: Standing | None, environment: str) -> AbstractSet[PeerRefusal]:
-    if standing is None or standing.environment != environment:
-        return {PeerRefusal.NOT_ACTIVE}
-    found = set()
-    if not standing.active:
-        found.add(PeerRefusal.NOT_ACTIVE)
-    if not _speaks_of(party, standing):
-        # A key that was rotated away or reported as compromised, or a DID document that has changed since.
-        found.add(PeerRefusal.PROOF_INVALID)
-    return found
 
 
 def _speaks_of(party: Party, standing: Standing) -> bool:
