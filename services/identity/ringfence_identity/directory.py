@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ringfence.proofs.did import KeyDid
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
 from ringfence_kit.trust_decay import TrustState, ring_with, score_at
 
 from ringfence_identity.access import environment_of_did, reachable, require_environment, require_reader
-from ringfence_identity.environments import Environment, Environments
+from ringfence_identity.dids import parse_did
+from ringfence_identity.environments import Environments
 from ringfence_identity.errors import AgentNotFound
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.snapshot import IdentitySnapshot
@@ -68,11 +70,15 @@ class Directory:
 
     def by_did(self, did: str, *, caller: Caller) -> AgentIdentity:
         """Return the identity with this DID."""
-        hosted = environment_of_did(self._environments, did)
-        require_environment(caller, hosted, action=f"read {did}")
         identity = self._snapshot.identity(did)
-        require_reader(caller, agent=identity.agent if identity else None, did=did, action=f"read {did}")
-        return self._found(identity, did, hosted)
+        action = f"read {did}"
+        if identity is not None or not isinstance(parse_did(did), KeyDid):
+            # What it says of its own environment is public; a did:key says nothing.
+            require_environment(caller, environment_of_did(self._environments, did), action=action)
+        require_reader(caller, agent=identity.agent if identity else None, did=did, action=action)
+        if identity is None:
+            raise AgentNotFound(agent=did, environment="")
+        return identity
 
     def trust(self, did: str, *, caller: Caller, now: Instant) -> Trust:
         """Return the trust of the agent with this DID at `now`: for everyone who may meet it in its environment."""
@@ -91,11 +97,6 @@ class Directory:
             else:
                 found.append(trust_at(known, now))
         return Trusts(found=tuple(found), missing=tuple(missing))
-
-    def _found(self, identity: AgentIdentity | None, did: str, hosted: Environment) -> AgentIdentity:
-        if identity is None:
-            raise AgentNotFound(agent=did, environment=hosted.name)
-        return identity
 
 
 def trust_at(identity: AgentIdentity, now: Instant) -> Trust:
