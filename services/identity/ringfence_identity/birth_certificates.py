@@ -11,7 +11,6 @@ from ringfence.proofs.canonical_json import parse_object
 from ringfence.proofs.did import KeyDid
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
-from ringfence_kit.errors import EtagMismatch
 from ringfence_kit.ids import NewId
 from ringfence_kit.store import Mutation, Writer
 
@@ -19,7 +18,7 @@ from ringfence_identity.access import environment_of_did, owned_environment
 from ringfence_identity.birth_certificate import BirthContent, certificate_as_jwt
 from ringfence_identity.dids import parse_did
 from ringfence_identity.environments import Environments
-from ringfence_identity.errors import AgentNotFound, BirthCertificateNotFound, DidNotFound
+from ringfence_identity.errors import BirthCertificateNotFound, DidNotFound
 from ringfence_identity.gate import require_answerable, require_new_evaluation, require_statable
 from ringfence_identity.issuance import Registrar
 from ringfence_identity.model import AgentIdentity, IdentityStatus
@@ -27,7 +26,7 @@ from ringfence_identity.registrars import Registrars
 from ringfence_identity.reissue import Reissued, reissue
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.sponsor_limits import SponsorLimits, require_room
-from ringfence_identity.standing import require_not_revoked
+from ringfence_identity.standing import changeable, require_not_over
 from ringfence_identity.store import IdentityStore, IdentityTx
 
 
@@ -112,10 +111,9 @@ class BirthCertificates:
         certificate_id = self._new_id()
 
         def work(tx: IdentityTx) -> Reissued:
-            before = tx.identity(wanted.did)
-            if before is None:
-                raise AgentNotFound(agent=wanted.did, environment=environment.name)
-            _require_changeable(before, wanted)
+            before = changeable(tx.identity(wanted.did), wanted.did, etag=wanted.etag)
+            # A suspended agent may get one: without a sponsor it needs a new certificate before it can be reinstated.
+            require_not_over(before, mutation.at)
             require_statable(wanted.content, environment)
             require_new_evaluation(wanted.content, before.content, environment)
             require_answerable(tx, wanted.content)
@@ -146,10 +144,3 @@ class BirthCertificates:
 
 def _as_jwt(credential: str, registrar: Registrar) -> str:
     return certificate_as_jwt(parse_object(credential), registrar=registrar.did, key=registrar.keys.registrar)
-
-
-def _require_changeable(before: AgentIdentity, wanted: IssueCertificate) -> None:
-    # A suspended agent may get one: without a sponsor it needs a new certificate before it can be reinstated.
-    require_not_revoked(before)
-    if wanted.etag and wanted.etag != before.etag:
-        raise EtagMismatch(name=before.did, expected=wanted.etag, current=before.etag)

@@ -8,15 +8,13 @@ gate (`gate.py`); who may ask, before that.
 from dataclasses import dataclass, replace
 
 from ringfence.proofs.canonical_json import canonical, parse_object
-from ringfence_kit import records
 from ringfence_kit.clock import Instant
-from ringfence_kit.events import Change
 
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
 from ringfence_identity.delegation_cascade import end_chains_of
 from ringfence_identity.issuance import Registrar
-from ringfence_identity.model import IDENTITY, AgentIdentity, Revocation, RevocationKind
-from ringfence_identity.revocation_record import agent_revocation, record_revocation
+from ringfence_identity.model import AgentIdentity, Revocation, RevocationKind
+from ringfence_identity.revocation_record import end_permission, record_revocation
 from ringfence_identity.status_places import place_of
 from ringfence_identity.store import IdentityTx
 from ringfence_identity.trust import with_ring_ceiling
@@ -67,16 +65,14 @@ def reissue(
     if content.sponsor != identity.content.sponsor:
         # What it owes stays with whom it leaves as well, or a debt could be handed to somebody else and forgotten.
         tx.end_sponsorship(identity, at=at)
-    tx.put_identity(after)
     tx.add_certificate(after, text)
-    tx.record(Change.MODIFIED, IDENTITY, after.did, records.encode(after))
-    _tell(tx, identity, after, reason=reason, at=at)
+    end_permission(tx, after, reason=reason, at=at)
+    _end_certificate(tx, identity, reason=reason, at=at)
     end_chains_of(tx, after.did, reason=reason, at=at)
     return Reissued(identity=after, credential=text)
 
 
-def _tell(tx: IdentityTx, before: AgentIdentity, after: AgentIdentity, *, reason: str, at: Instant) -> None:
-    record_revocation(tx, agent_revocation(after, reason=reason, at=at))
+def _end_certificate(tx: IdentityTx, before: AgentIdentity, *, reason: str, at: Instant) -> None:
     old = tx.certificate(before.did, before.certificate_serial)
     if old is None:
         raise TypeError(f"{before.did} has no certificate with serial {before.certificate_serial} in store")

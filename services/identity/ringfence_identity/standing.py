@@ -27,11 +27,16 @@ def require_not_revoked(identity: AgentIdentity) -> None:
         raise AgentRevoked(did=identity.did)
 
 
-def require_usable(identity: AgentIdentity, now: Instant) -> None:
-    """Raise unless `identity` is in good standing at `now`: neither revoked nor over nor suspended."""
+def require_not_over(identity: AgentIdentity, now: Instant) -> None:
+    """Raise when `identity` has ended, by being revoked or by itself: a suspended one has not."""
     require_not_revoked(identity)
     if identity.expires_at is not None and identity.expired(now):
         raise AgentExpired(did=identity.did, expired_at=identity.expires_at)
+
+
+def require_usable(identity: AgentIdentity, now: Instant) -> None:
+    """Raise unless `identity` is in good standing at `now`: neither revoked nor over nor suspended."""
+    require_not_over(identity, now)
     if identity.status is not IdentityStatus.ACTIVE:
         cause = identity.suspension.cause.value if identity.suspension is not None else ""
         raise AgentSuspended(did=identity.did, cause=cause)

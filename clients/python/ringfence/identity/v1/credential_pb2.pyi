@@ -31,7 +31,7 @@ class _CredentialFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cred
     CREDENTIAL_FORMAT_EDDSA_JCS_2022: _CredentialFormat.ValueType  # 1
     """Verifiable Credential 2.0 with an embedded Data Integrity proof, eddsa-jcs-2022: what claim `bc` is the hash of."""
     CREDENTIAL_FORMAT_VC_JWT: _CredentialFormat.ValueType  # 2
-    """The same credential without the proof, as a compact JWS, `typ` vc+jwt (VC-JOSE-COSE)."""
+    """The same credential without the proof, as a compact JWS by the same key, `typ` vc+jwt (VC-JOSE-COSE)."""
 
 class CredentialFormat(_CredentialFormat, metaclass=_CredentialFormatEnumTypeWrapper):
     """How a birth certificate is written."""
@@ -41,7 +41,7 @@ CREDENTIAL_FORMAT_UNSPECIFIED: CredentialFormat.ValueType  # 0
 CREDENTIAL_FORMAT_EDDSA_JCS_2022: CredentialFormat.ValueType  # 1
 """Verifiable Credential 2.0 with an embedded Data Integrity proof, eddsa-jcs-2022: what claim `bc` is the hash of."""
 CREDENTIAL_FORMAT_VC_JWT: CredentialFormat.ValueType  # 2
-"""The same credential without the proof, as a compact JWS, `typ` vc+jwt (VC-JOSE-COSE)."""
+"""The same credential without the proof, as a compact JWS by the same key, `typ` vc+jwt (VC-JOSE-COSE)."""
 Global___CredentialFormat: _TypeAlias = CredentialFormat  # noqa: Y015
 
 class _IssuerKeyState:

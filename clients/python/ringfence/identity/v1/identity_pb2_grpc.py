@@ -977,19 +977,22 @@ class CredentialServiceServicer:
 
     def IssueBirthCertificate(self, request, context):
         """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
-        sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
-        ceiling may only get worse in prod without a new evaluation.
+        sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change. The gate
+        is that of enrolment; in production a ring ceiling may only get worse, unless every gate of the plan has other
+        evidence than before. A suspended identity may get one, and stays suspended.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
-        EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, QUOTA_EXCEEDED,
+        ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStatusList(self, request, context):
-        """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+        """Returns a signed status list of birth certificates (W3C Bitstring Status List 1.0): whether they are revoked, or their
+        agents suspended. Made when asked for; to be fetched again after 15 s, good for 60 s. Open to everyone.
 
         Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
         """

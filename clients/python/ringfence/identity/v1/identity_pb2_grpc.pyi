@@ -527,15 +527,18 @@ class CredentialServiceStub:
     """
     IssueBirthCertificate: _grpc.UnaryUnaryMultiCallable[_identity_pb2.IssueBirthCertificateRequest, _identity_pb2.IssueBirthCertificateResponse]
     """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
-    sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
-    ceiling may only get worse in prod without a new evaluation.
+    sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change. The gate
+    is that of enrolment; in production a ring ceiling may only get worse, unless every gate of the plan has other
+    evidence than before. A suspended identity may get one, and stays suspended.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
-    EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, QUOTA_EXCEEDED,
+    ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     GetStatusList: _grpc.UnaryUnaryMultiCallable[_revocation_pb2.GetStatusListRequest, _revocation_pb2.GetStatusListResponse]
-    """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+    """Returns a signed status list of birth certificates (W3C Bitstring Status List 1.0): whether they are revoked, or their
+    agents suspended. Made when asked for; to be fetched again after 15 s, good for 60 s. Open to everyone.
 
     Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
     """
@@ -586,15 +589,18 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     """
     IssueBirthCertificate: _aio.UnaryUnaryMultiCallable[_identity_pb2.IssueBirthCertificateRequest, _identity_pb2.IssueBirthCertificateResponse]  # type: ignore[assignment]
     """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
-    sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
-    ceiling may only get worse in prod without a new evaluation.
+    sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change. The gate
+    is that of enrolment; in production a ring ceiling may only get worse, unless every gate of the plan has other
+    evidence than before. A suspended identity may get one, and stays suspended.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
-    EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+    BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, QUOTA_EXCEEDED,
+    ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     GetStatusList: _aio.UnaryUnaryMultiCallable[_revocation_pb2.GetStatusListRequest, _revocation_pb2.GetStatusListResponse]  # type: ignore[assignment]
-    """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+    """Returns a signed status list of birth certificates (W3C Bitstring Status List 1.0): whether they are revoked, or their
+    agents suspended. Made when asked for; to be fetched again after 15 s, good for 60 s. Open to everyone.
 
     Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
     """
@@ -672,12 +678,14 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_identity_pb2.IssueBirthCertificateResponse, _abc.Awaitable[_identity_pb2.IssueBirthCertificateResponse]]:
         """Issues a new birth certificate for the same identity: any change of purpose, permissions, tools, artifacts, plan or
-        sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change; a ring
-        ceiling may only get worse in prod without a new evaluation.
+        sponsors is a new serial and revokes the one before it, tokens included. Environment and name never change. The gate
+        is that of enrolment; in production a ring ceiling may only get worse, unless every gate of the plan has other
+        evidence than before. A suspended identity may get one, and stays suspended.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, DID_INVALID, AGENT_NOT_FOUND, AGENT_REVOKED, BIRTH_CERTIFICATE_INCOMPLETE,
-        EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+        BIRTH_CERTIFICATE_INCOMPLETE, EVALUATION_GATE_UNMET, SPONSOR_NOT_FOUND, SPONSOR_OFFBOARDED, QUOTA_EXCEEDED,
+        ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -686,7 +694,8 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _revocation_pb2.GetStatusListRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_revocation_pb2.GetStatusListResponse, _abc.Awaitable[_revocation_pb2.GetStatusListResponse]]:
-        """Returns a signed status list of birth certificates (W3C Bitstring Status List). Open to everyone.
+        """Returns a signed status list of birth certificates (W3C Bitstring Status List 1.0): whether they are revoked, or their
+        agents suspended. Made when asked for; to be fetched again after 15 s, good for 60 s. Open to everyone.
 
         Errors: INVALID_REQUEST, ENVIRONMENT_UNKNOWN, STATUS_LIST_NOT_FOUND.
         """

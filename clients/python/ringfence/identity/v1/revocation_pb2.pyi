@@ -213,7 +213,9 @@ class GetStatusListRequest(_message.Message):
     environment: _builtins.str
     """The environment."""
     list: _builtins.int
-    """The list's number, from 1, as in `statusListCredential` of a birth certificate."""
+    """The list's number, from 1, as in `statusListCredential` of a birth certificate: an odd one tells revocation, the even
+    one after it suspension.
+    """
     def __init__(
         self,
         *,
