@@ -1,4 +1,4 @@
-"""The end of delegation grants: of one, or of all that go through an agent, each with everything below it.
+"""The end of delegation grants: of one, or of all that lean on what is no more, each with everything below it.
 
 Tokens name every grant of their chain, so a watcher that is told of the topmost grant voids what was minted from any
 below it: one revocation is recorded for each grant that was cut, and none for its descendants.
@@ -32,6 +32,12 @@ def end_grants_of(tx: IdentityTx, did: str, *, since: Instant | None = None, rea
     """
     # Each comes after those above it, and what ended with those is not ended, nor told, again.
     return sum(end_grant(tx, cut.grant.name, reason=reason, at=at) for cut in tx.grants_of(did, since=since))
+
+
+def end_chains_of(tx: IdentityTx, did: str, *, reason: str, at: Instant) -> int:
+    """Revoke every chain that begins with an agent, whose birth certificate was followed by another one."""
+    begun = [cut for cut in tx.grants_of(did) if cut.grant.agents[0] == did]
+    return sum(end_grant(tx, cut.grant.name, reason=reason, at=at) for cut in begun)
 
 
 def _revocation(ended: Delegation, *, reason: str, at: Instant) -> Revocation:

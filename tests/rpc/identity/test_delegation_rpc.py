@@ -1,13 +1,26 @@
 """Delegation over the wire: what a chain is exchanged for, who may revoke it, and who sees it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ringfence.proofs.delegation_grant import NAME_PREFIX, grant_hash
+from ringfence.identity.v1 import delegation_pb2 as pb
+from ringfence.identity.v1 import identity_pb2 as ipb
+from ringfence.identity.v1 import revocation_pb2 as rpb
+from ringfence.identity.v1 import trust_pb2 as tpb
+from ringfence.proofs.delegation_grant import NAME_PREFIX, Budget, grant_hash, read_grant, sign_grant
 from ringfence.proofs.public_keys import public_key_of
-from support.identity.delegating import LEDGER, ORDERS, Delegating, Deputy, claims_of
-from support.identity.mesh import identity_mesh
+from ringfence_identity.convert.births import birth_content_to_proto
+from ringfence_kit.callers import Caller
+from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Instant, Millis
+from support.identity.delegating import DELEGATING, LEDGER, ORDERS, Delegating, Deputy, claims_of
+from support.identity.evidence import record, signal
+from support.identity.keys import seeded_key
+from support.identity.mesh import AUDITOR, GATEWAY, OWNER, STRANGER, identity_mesh
+from support.identity.rotations import replacement, rotation
+from support.serving import OPERATOR, SERVICE
+from support.wire import Refusal, refusal
 
 
 @pytest.fixture
@@ -22,6 +35,22 @@ async def deputies(at_work: Delegating) -> list[Deputy]:
     return [await at_work.enrol(number) for number in (1, 2, 3)]
 
 
+def name_of(grant: str) -> str:
+    return NAME_PREFIX + grant_hash(grant)
+
+
+async def chain_of_two(at_work: Delegating, deputies: list[Deputy], **handover: object) -> tuple[str, ...]:
+    """Return a chain from the first deputy over the second to the third."""
+    ada, bob, carol = deputies
+    chain = at_work.begin(ada, bob, **{"further": 1, **handover})
+    return at_work.extend(bob, chain, carol)
+
+
+async def refused_to(at_work: Delegating, by: Deputy, chain: tuple[str, ...], **wanted: object) -> Refusal:
+    """Exchange a chain in vain."""
+    return await refusal(at_work.exchange(by, chain, **wanted))
+
+
 async def test_a_chain_is_exchanged_for_a_token_of_its_holder(at_work: Delegating, deputies: list[Deputy]) -> None:
     ada, bob, carol = deputies
     chain = at_work.begin(ada, bob, scopes=("invoices:read", "warehouse:*"), audiences=(ORDERS, LEDGER), further=1)
@@ -34,9 +63,418 @@ async def test_a_chain_is_exchanged_for_a_token_of_its_holder(at_work: Delegatin
     assert claims["aud"] == ORDERS
     assert (claims["env"], claims["ring"]) == ("prod", 3)
     assert claims["bc"] == carol.identity.birth_certificate_hash
+    assert claims["rev"] == carol.identity.revocation_epoch
     assert claims["delegation"]["path"] == [ada.did, bob.did, carol.did]
     assert claims["delegation"]["grants"] == [grant_hash(grant) for grant in chain]
+    assert claims["delegation"]["chain"] == read_grant(chain[0]).grant.grant_id
     assert (claims["delegation"]["depth"], claims["delegation"]["budget"]) == (2, {})
-    assert done.delegation.name == NAME_PREFIX + grant_hash(chain[-1])
-    assert list(done.delegation.ancestors) == [NAME_PREFIX + grant_hash(chain[0])]
-    assert (done.delegation.origin, done.delegation.depth) == (ada.did, 2)
+    assert (done.ring, list(done.scopes), done.expire_time.seconds) == (3, ["warehouse:export"], claims["exp"])
+
+
+async def test_the_answer_shows_the_grant_as_it_stands(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    tools = {tool.name: tool.schema_hash for tool in ada.identity.birth_certificate.approved_tools}
+    chain = at_work.begin(ada, bob, tools=tools, budget=Budget(calls=10, cost_micros=500), further=1)
+    chain = at_work.extend(bob, chain, carol, tools=tools, budget=Budget(calls=5))
+    done = await at_work.exchange(carol, chain, budget=Budget(calls=2, cost_micros=50))
+    shown = done.delegation
+    assert shown.name == name_of(chain[1])
+    assert list(shown.ancestors) == [name_of(chain[0])]
+    assert (shown.origin, shown.delegator, shown.delegatee) == (ada.did, bob.did, carol.did)
+    assert (shown.environment, shown.depth) == ("prod", 2)
+    assert (list(shown.scopes), list(shown.audiences), dict(shown.tools)) == (["invoices:read"], [ORDERS], tools)
+    assert shown.budget == pb.DelegationBudget(calls=5, cost_micros=500)
+    assert shown.spent == pb.DelegationBudget(calls=2, cost_micros=50)
+    assert not shown.HasField("revoke_time")
+    assert claims_of(done.access_token)["delegation"]["tools"] == tools
+    assert claims_of(done.access_token)["delegation"]["budget"] == {"calls": 2, "cost_micros": 50}
+
+
+async def test_a_token_lives_no_longer_than_the_shortest_grant(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    chain = at_work.begin(ada, bob, further=1, lifetime=HOUR)
+    short = at_work.extend(bob, chain, carol, lifetime=Millis(20 * SECOND))
+    claims = claims_of((await at_work.exchange(carol, short)).access_token)
+    assert claims["exp"] == claims["iat"] + 20
+    long = at_work.extend(bob, chain, carol)
+    claims = claims_of((await at_work.exchange(carol, long)).access_token)
+    assert claims["exp"] == claims["iat"] + 300
+
+
+async def test_the_ring_is_that_of_the_least_trusted(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """Bob and carol have earned ring 2; ada is a newcomer, and whoever acts for her acts in ring 3."""
+    mesh, (ada, bob, carol) = at_work.mesh, deputies
+    for day in range(4):
+        for hour in range(24):
+            for deputy in (bob, carol):
+                kind = tpb.SIGNAL_KIND_EVALUATION_PASSED
+                await record(mesh, signal(mesh, deputy.identity, f"{deputy.identity.agent}-{day}-{hour}", kind))
+            mesh.clock.advance(HOUR)
+    own = (await mesh.token(carol.identity, carol.signing)).access_token
+    assert claims_of(own)["ring"] == 2
+    assert (await at_work.exchange(carol, await chain_of_two(at_work, deputies))).ring == 3
+    assert (await at_work.exchange(carol, at_work.begin(bob, carol))).ring == 2
+    assert ada.identity.environment == "prod"
+
+
+async def test_nobody_gets_more_than_every_certificate_permits_now(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """The one in between loses a permission: what it hands on narrows with it, at once."""
+    ada, bob, carol = deputies
+    narrow = await at_work.enrol(4, content=replace(DELEGATING, permissions=("warehouse:export", "billing:*")))
+    wide = ("invoices:read", "warehouse:*")
+    chain = at_work.begin(ada, narrow, scopes=wide, further=1)
+    chain = at_work.extend(narrow, chain, carol, scopes=wide)
+    assert list((await at_work.exchange(carol, chain)).scopes) == ["warehouse:export"]
+    refused = await refused_to(at_work, carol, chain, scopes=("invoices:read",))
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "SCOPE_NOT_GRANTED")
+    assert refused.metadata == {"did": carol.did, "scopes": "invoices:read"}
+    only = at_work.begin(ada, narrow, scopes=("invoices:read",))
+    assert (await refused_to(at_work, narrow, only)).reason == "SCOPE_NOT_GRANTED"
+    assert bob.did
+
+
+async def test_a_holder_may_ask_for_less(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    chain = at_work.begin(ada, bob, scopes=("invoices:read", "warehouse:*"))
+    done = await at_work.exchange(bob, chain, scopes=("warehouse:export:daily",))
+    assert list(done.scopes) == ["warehouse:export:daily"]
+
+
+async def test_a_budget_is_spent_at_every_link(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    dave = await at_work.enrol(4)
+    first = at_work.begin(ada, bob, budget=Budget(calls=10), further=1)
+    to_carol, to_dave = at_work.extend(bob, first, carol), at_work.extend(bob, first, dave)
+    await at_work.exchange(carol, to_carol, budget=Budget(calls=6))
+    refused = await refused_to(at_work, dave, to_dave, budget=Budget(calls=5))
+    assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "DELEGATION_BUDGET_EXHAUSTED")
+    assert refused.metadata == {"delegation": name_of(first[0]), "member": "calls", "left": "4"}
+    done = await at_work.exchange(dave, to_dave, budget=Budget(calls=4))
+    assert done.delegation.spent.calls == 4
+    spent = {one.name: one.spent.calls for one in await at_work.listed()}
+    assert spent == {name_of(first[0]): 10, name_of(to_carol[1]): 6, name_of(to_dave[1]): 4}
+
+
+async def test_what_is_limited_must_be_asked_for(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    chain = at_work.begin(ada, bob, budget=Budget(cost_micros=10))
+    refused = await refused_to(at_work, bob, chain, budget=Budget(calls=1))
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert list(refused.violations) == ["budget.cost_micros"]
+    free = at_work.begin(ada, bob)
+    done = await at_work.exchange(bob, free, budget=Budget(calls=1_000_000_000, cost_micros=10**15))
+    assert done.delegation.spent == pb.DelegationBudget(calls=1_000_000_000, cost_micros=10**15)
+
+
+async def test_a_refused_exchange_uses_up_nothing(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    chain = at_work.begin(ada, bob, budget=Budget(calls=5))
+    greedy = at_work.request(bob, chain, budget=Budget(calls=6))
+    assert (await refusal(at_work.stub().ExchangeDelegation(greedy))).reason == "DELEGATION_BUDGET_EXHAUSTED"
+    assert await at_work.listed() == []
+    greedy.budget.calls = 5
+    assert (await at_work.stub().ExchangeDelegation(greedy)).delegation.spent.calls == 5
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_a_chain_through_someone_suspended_is_of_no_use_meanwhile(
+    at_work: Delegating, deputies: list[Deputy], number: int
+) -> None:
+    chain = await chain_of_two(at_work, deputies)
+    someone = deputies[number].did
+    await at_work.mesh.identity().Suspend(ipb.SuspendRequest(did=someone, reason="looking into it"))
+    refused = await refused_to(at_work, deputies[2], chain)
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AGENT_SUSPENDED")
+    assert refused.metadata["did"] == someone
+    await at_work.mesh.identity().Reinstate(ipb.ReinstateRequest(did=someone, reason="nothing found"))
+    assert (await at_work.exchange(deputies[2], chain)).access_token
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_a_chain_through_someone_revoked_is_of_no_use(
+    at_work: Delegating, deputies: list[Deputy], number: int
+) -> None:
+    chain = await chain_of_two(at_work, deputies)
+    await at_work.exchange(deputies[2], chain)
+    someone = deputies[number].did
+    await at_work.mesh.identity().Revoke(ipb.RevokeRequest(did=someone, reason="gone"))
+    refused = await refused_to(at_work, deputies[2], chain)
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AGENT_REVOKED")
+    ended = {one.name for one in await at_work.listed(show_ended=True) if one.HasField("revoke_time")}
+    assert ended == {name_of(grant) for grant in (chain if number < 2 else chain[1:])}
+
+
+async def test_a_sponsor_who_is_gone_takes_the_chain_along(at_work: Delegating) -> None:
+    await at_work.mesh.with_sponsors("eve", "mallory")
+    left_alone = replace(DELEGATING, sponsor="sponsors/eve", backup_sponsor="sponsors/mallory")
+    ada, bob, carol = await at_work.enrol(1), await at_work.enrol(2, content=left_alone), await at_work.enrol(3)
+    chain = await chain_of_two(at_work, [ada, bob, carol])
+    gone = ipb.OffboardSponsorRequest(name="sponsors/eve", policy=ipb.OFFBOARD_POLICY_SUSPEND, reason="left")
+    await at_work.mesh.identity().OffboardSponsor(gone)
+    refused = await refused_to(at_work, carol, chain)
+    assert refused.code == "FAILED_PRECONDITION"
+    assert refused.reason == "AGENT_SUSPENDED"
+
+
+async def test_a_new_birth_certificate_ends_what_began_with_the_old_one(
+    at_work: Delegating, deputies: list[Deputy]
+) -> None:
+    ada, bob, carol = deputies
+    chain = await chain_of_two(at_work, deputies)
+    onwards = at_work.begin(bob, carol)
+    for held in (chain, onwards):
+        await at_work.exchange(carol, held)
+    again = birth_content_to_proto(replace(DELEGATING, purpose="Reconcile invoices of the world."))
+    request = ipb.IssueBirthCertificateRequest(did=ada.did, birth_certificate=again)
+    issued = await at_work.mesh.credentials().IssueBirthCertificate(request)
+    refused = await refused_to(at_work, carol, chain)
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "DELEGATION_INVALID")
+    assert (refused.metadata["rule"], refused.metadata["link"]) == ("certificate", "1")
+    assert [one.name for one in await at_work.listed()] == [name_of(onwards[0])]
+    renewed = replace(ada, identity=issued.identity)
+    chain = at_work.extend(bob, at_work.begin(renewed, bob, further=1), carol)
+    assert (await at_work.exchange(carol, chain)).access_token
+
+
+async def test_a_grant_outlives_the_key_that_signed_it(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """And the key does not sign anew: a rotated key speaks for its own time only."""
+    ada, bob, _ = deputies
+    chain = at_work.begin(ada, bob)
+    at_work.mesh.clock.advance(MINUTE)
+    new = seeded_key(41)
+    await at_work.mesh.identity().RotateKey(rotation(ada.identity, seeded_key(1), new))
+    at_work.mesh.clock.advance(MINUTE)
+    assert (await at_work.exchange(bob, chain)).access_token
+    refused = await refused_to(at_work, bob, at_work.begin(ada, bob))
+    assert (refused.reason, refused.metadata["rule"]) == ("DELEGATION_INVALID", "key")
+
+
+async def test_a_lost_key_takes_what_it_signed_since(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    before = at_work.begin(ada, bob, further=1)
+    await at_work.exchange(bob, before)
+    at_work.mesh.clock.advance(Millis(HOUR // 2))
+    lost_at = at_work.mesh.clock.now()
+    since = at_work.begin(ada, carol)
+    await at_work.exchange(carol, since)
+    at_work.mesh.clock.advance(MINUTE)
+    report = ipb.ReportCompromiseRequest(
+        did=ada.did, reason="found in a log", replacement=replacement(ada.identity, seeded_key(1), seeded_key(41))
+    )
+    report.compromised_since.FromMilliseconds(lost_at)
+    assert (await at_work.mesh.identity().ReportCompromise(report)).delegations_revoked == 1
+    refused = await refused_to(at_work, carol, since)
+    assert (refused.reason, refused.metadata["rule"]) == ("DELEGATION_INVALID", "compromised")
+    assert (await at_work.exchange(bob, before)).access_token
+
+
+async def test_a_holder_whose_key_was_rotated_uses_the_new_one(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    free, bound = at_work.begin(ada, bob), at_work.begin(ada, bob, holder=bob.key.key_id)
+    assert (await at_work.exchange(bob, bound)).access_token
+    at_work.mesh.clock.advance(MINUTE)
+    await at_work.mesh.identity().RotateKey(rotation(bob.identity, seeded_key(2), seeded_key(42)))
+    renewed = bob.with_key(42)
+    claims = claims_of((await at_work.exchange(renewed, free)).access_token)
+    assert claims["cnf"] == {"jkt": public_key_of(seeded_key(42)).thumbprint}
+    refused = await refused_to(at_work, renewed, bound)
+    assert (refused.reason, refused.metadata["rule"]) == ("DELEGATION_INVALID", "holder-key")
+
+
+async def test_revoking_a_grant_takes_exactly_what_is_below_it(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    dave = await at_work.enrol(4)
+    first = at_work.begin(ada, bob, further=2)
+    second = at_work.extend(bob, first, carol, further=1)
+    third = at_work.extend(carol, second, dave)
+    aside = at_work.extend(bob, first, dave)
+    for by, chain in ((dave, third), (dave, aside)):
+        await at_work.exchange(by, chain)
+    revoked = await at_work.revoke(name_of(second[1]), caller=bob.caller)
+    assert revoked.descendants_revoked == 1
+    assert revoked.delegation.revocation_reason == "no longer needed"
+    refused = await refused_to(at_work, dave, third)
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "DELEGATION_REVOKED")
+    assert refused.metadata == {"delegation": name_of(second[1])}
+    assert (await at_work.exchange(dave, aside)).access_token
+    assert (await at_work.exchange(bob, first)).access_token
+    told = await at_work.mesh.standing_revocations("prod")
+    (about,) = [one for one in told if one.kind == rpb.REVOCATION_KIND_DELEGATION]
+    assert (about.subject, about.reason) == (name_of(second[1]), "no longer needed")
+    assert about.forget_time == revoked.delegation.expire_time
+
+
+async def test_revoking_what_is_revoked_changes_nothing(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    chain = at_work.begin(ada, bob)
+    await at_work.exchange(bob, chain)
+    first = await at_work.revoke(name_of(chain[0]), caller=ada.caller, reason="first")
+    at_work.mesh.clock.advance(MINUTE)
+    second = await at_work.revoke(name_of(chain[0]), caller=ada.caller, reason="second")
+    assert second.delegation == first.delegation
+    assert second.descendants_revoked == 0
+
+
+async def test_a_grant_that_was_never_exchanged_is_revoked_with_its_chain(
+    at_work: Delegating, deputies: list[Deputy]
+) -> None:
+    carol = deputies[2]
+    chain = await chain_of_two(at_work, deputies)
+    await at_work.revoke(name_of(chain[0]), caller=deputies[0].caller, grants=chain[:1])
+    refused = await refused_to(at_work, carol, chain)
+    assert (refused.reason, refused.metadata["delegation"]) == ("DELEGATION_REVOKED", name_of(chain[0]))
+
+
+async def test_a_grant_that_is_not_good_yet_is_revoked_before_it_is(
+    at_work: Delegating, deputies: list[Deputy]
+) -> None:
+    ada, bob, _ = deputies
+    sound = read_grant(at_work.begin(ada, bob)[0]).grant
+    later = replace(sound, not_before=sound.expires_at, expires_at=Instant(sound.expires_at + HOUR))
+    coming = sign_grant(later, ada.signing)
+    assert (await refused_to(at_work, bob, (coming,))).metadata["rule"] == "time"
+    await at_work.revoke(name_of(coming), caller=ada.caller, grants=[coming])
+    at_work.mesh.clock.advance(Millis(HOUR + MINUTE))
+    assert (await refused_to(at_work, bob, (coming,))).reason == "DELEGATION_REVOKED"
+
+
+async def test_who_may_revoke(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """Those above: the delegator, whoever is above it, their owners, the platform. Not the holder, not a stranger."""
+    ada, bob, carol = deputies
+    dave = await at_work.enrol(4)
+    for caller, may in (
+        (ada.caller, True),
+        (bob.caller, True),
+        (carol.caller, False),
+        (dave.caller, False),
+        (OWNER, True),
+        (STRANGER, False),
+        (OPERATOR, True),
+        (replace(ada.caller, environment="dev"), False),
+    ):
+        chain = await chain_of_two(at_work, deputies)
+        await at_work.exchange(carol, chain)
+        if may:
+            assert (await at_work.revoke(name_of(chain[1]), caller=caller)).delegation.HasField("revoke_time")
+            continue
+        refused = await refusal(at_work.revoke(name_of(chain[1]), caller=caller))
+        assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+
+
+@pytest.mark.parametrize("caller", [AUDITOR, GATEWAY, SERVICE])
+async def test_other_roles_revoke_nothing(at_work: Delegating, caller: Caller) -> None:
+    refused = await refusal(at_work.revoke("delegations/" + "A" * 43, caller=caller))
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+
+
+async def test_whether_a_grant_is_known_is_told_to_those_who_may_revoke_it(
+    at_work: Delegating, deputies: list[Deputy]
+) -> None:
+    name = "delegations/" + "A" * 43
+    for caller in (deputies[0].caller, OWNER, STRANGER):
+        assert (await refusal(at_work.revoke(name, caller=caller))).reason == "NOT_PERMITTED"
+    refused = await refusal(at_work.revoke(name))
+    assert (refused.code, refused.reason) == ("NOT_FOUND", "DELEGATION_NOT_FOUND")
+
+
+async def test_what_cannot_hold_cannot_be_revoked_either(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """Or anybody could fill the list with grants nobody made."""
+    ada, bob, _ = deputies
+    forged = sign_grant(read_grant(at_work.begin(ada, bob)[0]).grant, seeded_key(99))
+    refused = await refusal(at_work.revoke(name_of(forged), caller=ada.caller, grants=[forged]))
+    assert (refused.reason, refused.metadata["rule"]) == ("DELEGATION_INVALID", "key")
+    other = at_work.begin(ada, bob)
+    refused = await refusal(at_work.revoke(name_of(forged), caller=ada.caller, grants=other))
+    assert (refused.reason, list(refused.violations)) == ("INVALID_REQUEST", ["grants"])
+    assert await at_work.listed(show_ended=True) == []
+
+
+async def test_a_revocation_that_is_sent_again_is_answered_again(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    chain = at_work.begin(ada, bob)
+    request = pb.RevokeDelegationRequest(
+        name=name_of(chain[0]), grants=chain, reason="no", request_id="8c4f0a52-8a1a-4f6e-9d43-0d9a3a6b1c11"
+    )
+    first = await at_work.stub(ada.caller).RevokeDelegation(request)
+    assert await at_work.stub(ada.caller).RevokeDelegation(request) == first
+    request.reason = "yes"
+    assert (await refusal(at_work.stub(ada.caller).RevokeDelegation(request))).reason == "REQUEST_ID_REUSED"
+
+
+async def test_everyone_sees_the_grants_they_are_part_of(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    dave = await at_work.enrol(4)
+    chain = await chain_of_two(at_work, deputies)
+    await at_work.exchange(carol, chain)
+    at_work.mesh.clock.advance(SECOND)
+    aside = at_work.begin(dave, ada)
+    await at_work.exchange(ada, aside)
+    first, second, third = (name_of(grant) for grant in (*chain, *aside))
+    for caller, sees in (
+        (OPERATOR, [first, second, third]),
+        (AUDITOR, [first, second, third]),
+        (SERVICE, [first, second, third]),
+        (OWNER, [first, second, third]),
+        (STRANGER, []),
+        (ada.caller, [first, second, third]),
+        (bob.caller, [first, second]),
+        (carol.caller, [second]),
+        (dave.caller, [third]),
+    ):
+        assert [one.name for one in await at_work.listed(caller)] == sees
+
+
+async def test_a_list_is_narrowed_and_continued(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, carol = deputies
+    made = []
+    for to in (bob, carol, bob, carol, bob):
+        chain = at_work.begin(ada, to)
+        await at_work.exchange(to, chain)
+        made.append(name_of(chain[0]))
+        at_work.mesh.clock.advance(SECOND)
+    assert [one.name for one in await at_work.listed(delegatee=bob.did)] == made[::2]
+    assert await at_work.listed(delegator=carol.did) == []
+    request = pb.ListDelegationsRequest(environment="prod", delegatee=bob.did, page_size=2)
+    page = await at_work.stub(OPERATOR).ListDelegations(request)
+    assert [one.name for one in page.delegations] == made[:4:2]
+    request.page_token = page.next_page_token
+    last = await at_work.stub(OPERATOR).ListDelegations(request)
+    assert [one.name for one in last.delegations] == made[4:]
+    assert last.next_page_token == ""
+    request.delegatee = carol.did
+    assert (await refusal(at_work.stub(OPERATOR).ListDelegations(request))).reason == "PAGE_TOKEN_INVALID"
+
+
+async def test_what_has_ended_is_listed_when_asked_for(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    revoked, expiring = at_work.begin(ada, bob, lifetime=DAY), at_work.begin(ada, bob, lifetime=MINUTE)
+    for chain in (revoked, expiring):
+        await at_work.exchange(bob, chain)
+    await at_work.revoke(name_of(revoked[0]))
+    assert [one.name for one in await at_work.listed()] == [name_of(expiring[0])]
+    at_work.mesh.clock.advance(MINUTE)
+    assert await at_work.listed() == []
+    assert len(await at_work.listed(show_ended=True)) == 2
+
+
+async def test_an_agent_lists_its_own_environment_only(at_work: Delegating, deputies: list[Deputy]) -> None:
+    refused = await refusal(at_work.listed(deputies[0].caller, environment="dev"))
+    assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+    refused = await refusal(at_work.listed(environment="moon"))
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "ENVIRONMENT_UNKNOWN")
+
+
+async def test_grants_and_what_was_spent_outlive_a_restart(tmp_path: Path) -> None:
+    async with identity_mesh(tmp_path) as running:
+        await running.with_sponsors()
+        at_work = Delegating(mesh=running)
+        ada, bob = await at_work.enrol(1), await at_work.enrol(2)
+        chain = at_work.begin(ada, bob, budget=Budget(calls=3))
+        await at_work.exchange(bob, chain, budget=Budget(calls=2))
+        clock = running.clock
+    async with identity_mesh(tmp_path, clock=clock) as running:
+        at_work = Delegating(mesh=running)
+        refused = await refused_to(at_work, bob, chain, budget=Budget(calls=2))
+        assert (refused.reason, refused.metadata["left"]) == ("DELEGATION_BUDGET_EXHAUSTED", "1")
+        await at_work.revoke(name_of(chain[0]))
+        assert (await refused_to(at_work, bob, chain, budget=Budget(calls=1))).reason == "DELEGATION_REVOKED"

@@ -13,10 +13,10 @@ from ringfence.identity.v1 import delegation_pb2 as pb
 from ringfence.identity.v1 import delegation_pb2_grpc
 from ringfence.identity.v1 import identity_pb2 as ipb
 from ringfence.proofs.delegation_grant import UNLIMITED, Budget
-from ringfence.proofs.public_keys import SigningKey
 from ringfence_identity.birth_certificate import BirthContent
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import SECOND
+from ringfence_kit.sealed_keys import Ed25519Signer
 from support.identity.births import COMPLETE
 from support.identity.keys import seeded_key
 from support.identity.mesh import IdentityMesh
@@ -41,9 +41,14 @@ class Deputy:
         return self.identity.did
 
     @property
-    def signing(self) -> SigningKey:
+    def signing(self) -> Ed25519Signer:
         """Its key, for what no client would sign."""
         return seeded_key(int.from_bytes(self.key.private_key.private_bytes_raw(), "big"))
+
+    def with_key(self, number: int) -> "Deputy":
+        """Return the same agent with another key."""
+        private = Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))
+        return replace(self, key=replace(self.key, private_key=private))
 
     @property
     def caller(self) -> Caller:
