@@ -302,11 +302,11 @@ def test_a_credential_that_is_too_long_is_refused_unread() -> None:
     [
         ({"id": "did:example:1"}, "not a registrar's"),
         ({"id": str(AGENT)}, "not a registrar's"),
-        ({"assertionMethod": []}, "asserts nothing"),
-        ({"assertionMethod": METHOD}, "asserts nothing"),
-        ({"verificationMethod": []}, "does not hold the key"),
-        ({"verificationMethod": {}}, "asserts nothing"),
-        ({"verificationMethod": [{"id": METHOD, "type": "JsonWebKey", "controller": str(REGISTRAR)}]}, "hold the key"),
+        ({"assertionMethod": []}, "names no key"),
+        ({"assertionMethod": METHOD}, "names no key"),
+        ({"verificationMethod": []}, "names no key"),
+        ({"verificationMethod": {}}, "names no key"),
+        ({"verificationMethod": [{"id": METHOD, "type": "JsonWebKey", "controller": str(REGISTRAR)}]}, "names no key"),
         (
             {
                 "verificationMethod": [
@@ -318,7 +318,7 @@ def test_a_credential_that_is_too_long_is_refused_unread() -> None:
                     }
                 ]
             },
-            "hold the key",
+            "names no key",
         ),
         (
             {

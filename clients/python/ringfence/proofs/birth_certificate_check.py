@@ -4,11 +4,10 @@ The wall between environments is the registrar: one of dev never issued a certif
 agent lives on another host than its registrar is refused. Whether it still holds is `require_good_standing`'s to say.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ringfence.instants import Instant
-from ringfence.proofs.canonical_json import Json, JsonObject, base64url, digest
+from ringfence.proofs.canonical_json import JsonObject, base64url, digest
 from ringfence.proofs.credential_check import CONTEXT, CheckedCredential, CredentialError, check_credential
 from ringfence.proofs.did import AgentDid, DidError, KeyDid, parse_did
 
@@ -36,7 +35,7 @@ class BirthCertificate:
     """What is stated about the agent: the proto3 JSON form of BirthCertificateContent."""
 
 
-def check_birth_certificate(text: str | bytes, *, registrar: Mapping[str, Json], now: Instant) -> BirthCertificate:
+def check_birth_certificate(text: str | bytes, *, registrar: JsonObject, now: Instant) -> BirthCertificate:
     """Return the birth certificate in `text`, JSON or `vc+jwt`, or raise `CredentialError`."""
     checked = check_credential(text, type_=BIRTH_CERTIFICATE, registrar=registrar, now=now)
     if checked.content["@context"] != [CONTEXT, BIRTH_CONTEXT]:

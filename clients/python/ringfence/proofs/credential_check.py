@@ -7,15 +7,15 @@
 - the first broken rule refuses the whole credential. Its status is a second question: `status_list_check`.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ringfence.instants import MINUTE, Instant, Millis
 from ringfence.proofs import data_integrity
-from ringfence.proofs.canonical_json import Json, JsonObject, parse_object
+from ringfence.proofs.canonical_json import JsonObject, parse_object
 from ringfence.proofs.compact_jws import CompactJws, JwsError, open_compact_jws
 from ringfence.proofs.did import DidError, RegistrarDid, parse_did
-from ringfence.proofs.public_keys import PublicKey, PublicKeyError, from_multibase
+from ringfence.proofs.document_keys import ASSERTION, DocumentKeysError, document_keys
+from ringfence.proofs.public_keys import PublicKey, Thumbprint
 from ringfence.proofs.timestamps import parse_timestamp
 
 CONTEXT = "https://www.w3.org/ns/credentials/v2"
@@ -48,9 +48,7 @@ class CheckedCredential:
     valid_until: Instant | None
 
 
-def check_credential(
-    text: str | bytes, *, type_: str, registrar: Mapping[str, Json], now: Instant
-) -> CheckedCredential:
+def check_credential(text: str | bytes, *, type_: str, registrar: JsonObject, now: Instant) -> CheckedCredential:
     """Return the credential of type `type_` in `text`, in either form, or raise `CredentialError`.
 
     `registrar` is the DID document of the registrar that is trusted to have issued it.
@@ -70,9 +68,7 @@ def check_credential(
     )
 
 
-def _check_embedded(
-    text: str | bytes, registrar: Mapping[str, Json], now: Instant
-) -> tuple[JsonObject, JsonObject | None]:
+def _check_embedded(text: str | bytes, registrar: JsonObject, now: Instant) -> tuple[JsonObject, JsonObject | None]:
     try:
         secured = parse_object(text)
     except (ValueError, RecursionError) as error:
@@ -92,7 +88,7 @@ def _check_embedded(
     return content, secured
 
 
-def _check_jwt(text: str | bytes, registrar: Mapping[str, Json], now: Instant) -> tuple[JsonObject, JsonObject | None]:
+def _check_jwt(text: str | bytes, registrar: JsonObject, now: Instant) -> tuple[JsonObject, JsonObject | None]:
     del now  # the signature itself carries no time: what is in time is the credential
     try:
         jws = open_compact_jws(text if isinstance(text, str) else text.decode("ascii"), longest=MAX_BYTES)
@@ -123,7 +119,7 @@ def _require_header(jws: CompactJws) -> None:
         raise CredentialError("its iss is not its issuer")
 
 
-def _registrar_did(registrar: Mapping[str, Json]) -> RegistrarDid:
+def _registrar_did(registrar: JsonObject) -> RegistrarDid:
     try:
         did = parse_did(str(registrar.get("id")))
     except DidError as error:
@@ -133,28 +129,17 @@ def _registrar_did(registrar: Mapping[str, Json]) -> RegistrarDid:
     return did
 
 
-def _assertion_key(registrar: Mapping[str, Json], name: str) -> PublicKey:
+def _assertion_key(registrar: JsonObject, name: str) -> PublicKey:
     """Return the key called `name`, which must be one the registrar asserts with (Controlled Identifiers 1.0, 3.3)."""
-    asserted = registrar.get("assertionMethod")
-    methods = registrar.get("verificationMethod")
-    if not isinstance(asserted, list) or name not in asserted or not isinstance(methods, list):
-        raise CredentialError(f"the registrar asserts nothing with the key {name!r}")
-    for method in methods:
-        match method:
-            case {"id": known, "type": "Multikey", "controller": controller, "publicKeyMultibase": str() as key} if (
-                known == name and controller == registrar.get("id")
-            ):
-                return _imported(key)
-            case _:
-                continue
-    raise CredentialError(f"the registrar's document does not hold the key {name!r} as a Multikey of its own")
-
-
-def _imported(key: str) -> PublicKey:
+    did, _, thumbprint = name.partition("#")
     try:
-        return from_multibase(key)
-    except PublicKeyError as refused:
-        raise CredentialError(f"the registrar's key is refused: {refused.problem}") from refused
+        keys = document_keys(registrar, did=str(registrar.get("id")), relationship=ASSERTION)
+    except DocumentKeysError as error:
+        raise CredentialError(f"the registrar's document cannot be used: {error}") from error
+    key = keys.get(Thumbprint(thumbprint))
+    if key is None or did != registrar.get("id"):
+        raise CredentialError(f"the registrar asserts nothing with the key {name!r}")
+    return key
 
 
 def _require_kind(content: JsonObject, type_: str) -> None:

@@ -28,11 +28,16 @@ def document_keys(document: JsonObject, *, did: str, relationship: str) -> Mappi
     keys = [
         _key(method)
         for method in _list(document, "verificationMethod")
-        if isinstance(method, dict) and method.get("id") in named
+        if isinstance(method, dict) and method.get("id") in named and _is_multikey_of(method, did)
     ]
     if not keys:
         raise DocumentKeysError(f"the document names no key in {relationship}")
     return {key.thumbprint: key for key in keys}
+
+
+def _is_multikey_of(method: JsonObject, did: str) -> bool:
+    # A document may list keys that others control; those do not speak for its subject.
+    return method.get("type") == "Multikey" and method.get("controller") == did
 
 
 def _list(document: JsonObject, member: str) -> list[Json]:

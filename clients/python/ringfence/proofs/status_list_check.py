@@ -7,11 +7,11 @@
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ringfence.instants import Instant
-from ringfence.proofs.canonical_json import Json
+from ringfence.proofs.canonical_json import Json, JsonObject
 from ringfence.proofs.compact_jws import from_base64url
 from ringfence.proofs.credential_check import CheckedCredential, CredentialError, check_credential
 from ringfence.proofs.did_document import base_url
@@ -65,7 +65,7 @@ class StatusList:
         return bool(self.bits[index // 8] >> 7 - index % 8 & 1)
 
 
-def check_status_list(text: str | bytes, *, registrar: Mapping[str, Json], now: Instant) -> StatusList:
+def check_status_list(text: str | bytes, *, registrar: JsonObject, now: Instant) -> StatusList:
     """Return the status list in `text`, or raise `CredentialError` unless `registrar` signed it and it is in time."""
     checked = check_credential(text, type_=LIST_CREDENTIAL, registrar=registrar, now=now)
     if checked.valid_until is None:
