@@ -45,7 +45,6 @@ from ringfence_identity.issuer_key_upkeep import IssuerKeyUpkeep
 from ringfence_identity.issuer_signers import IssuerSigners
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.peer_challenges import NONCE_BYTES as PEER_NONCE_BYTES
-from ringfence_identity.peer_standing import Neighbours
 from ringfence_identity.peer_verification import PeerVerification
 from ringfence_identity.registrars import PRINCIPAL, Registrars
 from ringfence_identity.registration import NONCE_BYTES
@@ -163,18 +162,17 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         clock=signing_clock,
     )
     accounts = _accounts(server)
-    neighbours = Neighbours(environments, snapshot)
     trust_api = TrustApi(
         signals=Signals(weights=config.signals.points(), accounts=accounts, writer=writer),
         directory=directory,
         peers=PeerVerification(
             environments=environments,
             registrars=registrars,
-            neighbours=neighbours,
+            snapshot=snapshot,
             writer=writer,
             new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
         ),
-        statements=TrustStatements(registrars=registrars, neighbours=neighbours),
+        statements=TrustStatements(environments=environments, registrars=registrars, snapshot=snapshot),
         insight=TrustInsight(
             environments=environments, snapshot=snapshot, store=store, weights=config.signals.points()
         ),

@@ -15,9 +15,10 @@ from ringfence.proofs.peer_transcript import LIFETIME, PeerRole, Requirements, T
 from ringfence.proofs.peer_verdict import PeerRefusal, Standing, proves, refusals
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import MINUTE, Instant, Millis
-from ringfence_kit.errors import NotPermitted
+from ringfence_kit.errors import InvalidRequest, NotPermitted, Violation
 from ringfence_kit.store import Mutation, Writer
 
+from ringfence_identity.access import reachable
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import EnvironmentUnknown
 from ringfence_identity.model import AgentIdentity
@@ -27,8 +28,9 @@ from ringfence_identity.peer_challenges import (
     open_peer_challenge,
     seal_peer_challenge,
 )
-from ringfence_identity.peer_standing import Neighbours, standing_of
+from ringfence_identity.peer_standing import standing_of
 from ringfence_identity.registrars import Registrars
+from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.token_issue import FORGET_EVERY, FORGOTTEN_AT_ONCE
 from ringfence_identity.tokens import expiry
@@ -94,13 +96,13 @@ class PeerVerification:
         *,
         environments: Environments,
         registrars: Registrars,
-        neighbours: Neighbours,
+        snapshot: IdentitySnapshot,
         writer: Writer[IdentityTx],
         new_nonce: Callable[[], bytes],
     ) -> None:
         self._environments = environments
         self._registrars = registrars
-        self._neighbours = neighbours
+        self._snapshot = snapshot
         self._writer = writer
         self._new_nonce = new_nonce
         self._verifications = itertools.count(1)
@@ -108,10 +110,10 @@ class PeerVerification:
     def challenge(self, wanted: CreateChallenge, *, caller: Caller, now: Instant) -> Challenged:
         """Return a challenge for the peer. Nothing is stored."""
         action = f"verify {wanted.peer}"
-        _require_speaker(caller, wanted.verifier, self._neighbours.known(wanted.verifier), action=action)
-        environment = self._neighbours.environment_of(wanted.verifier, caller=caller, action=action)
-        self._neighbours.neighbour(wanted.verifier, environment, field="verifier")
-        self._neighbours.neighbour(wanted.peer, environment, field="peer")
+        _require_speaker(caller, wanted.verifier, self._snapshot.identity(wanted.verifier), action=action)
+        environment = self._environments.get(self._reachable(wanted.verifier, caller, action).environment)
+        if self._reachable(wanted.peer, caller, action).environment != environment.name:
+            raise InvalidRequest(Violation("peer", "is of another environment than the verifier"))
         challenge = PeerChallenge(nonce=self._new_nonce(), expires_at=Instant(now + LIFETIME))
         subject = PeerSubject(
             environment=environment.name,
@@ -126,15 +128,18 @@ class PeerVerification:
     async def verify(self, answer: VerifyPeer, *, caller: Caller, now: Instant) -> PeerVerdict:
         """Return the verdict on one answer."""
         transcript = answer.transcript
-        verifier = self._neighbours.known(transcript.verifier.did)
+        verifier = self._snapshot.identity(transcript.verifier.did)
         _require_speaker(caller, transcript.verifier.did, verifier, action=f"verify {transcript.peer.did}")
         challenge = self._challenge_of(answer, now)
         found = set() if challenge is not None else {PeerRefusal.CHALLENGE_INVALID}
         if not self._is_signed(answer, now):
             found.add(PeerRefusal.PROOF_INVALID)
         if challenge is None or found:
-            return _verdict(answer, found, self._neighbours.known, now)
+            return _verdict(answer, found, self._snapshot.identity, now)
         return await self._spend(answer, challenge, now)
+
+    def _reachable(self, did: str, caller: Caller, action: str) -> AgentIdentity:
+        return reachable(self._environments, did, self._snapshot.identity(did), caller=caller, action=action)
 
     def _challenge_of(self, answer: VerifyPeer, now: Instant) -> PeerChallenge | None:
         """Return the challenge when it is ours, fresh, and what the transcript answers; else None."""
@@ -168,7 +173,7 @@ class PeerVerification:
         if answer.verifier_signature is not None:
             signatures.append((PeerRole.VERIFIER, transcript.verifier, answer.verifier_signature))
         return all(
-            proves(role, transcript, _standing(self._neighbours.known(party.did), now), signature, answer.signed)
+            proves(role, transcript, _standing(self._snapshot.identity(party.did), now), signature, answer.signed)
             for role, party, signature in signatures
         )
 

@@ -15,10 +15,13 @@ from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import NotPermitted
 
+from ringfence_identity.access import reachable
+from ringfence_identity.environments import Environments
 from ringfence_identity.issuance import Registrar
 from ringfence_identity.model import AgentIdentity
-from ringfence_identity.peer_standing import Neighbours, standing_of
+from ringfence_identity.peer_standing import standing_of
 from ringfence_identity.registrars import Registrars
+from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import require_usable
 
 
@@ -33,19 +36,19 @@ class IssuedStatement:
 class TrustStatements:
     """States what is known of agents."""
 
-    def __init__(self, *, registrars: Registrars, neighbours: Neighbours) -> None:
+    def __init__(self, *, environments: Environments, registrars: Registrars, snapshot: IdentitySnapshot) -> None:
+        self._environments = environments
         self._registrars = registrars
-        self._neighbours = neighbours
+        self._snapshot = snapshot
 
     def issue(self, did: str, *, caller: Caller, now: Instant) -> IssuedStatement:
         """Return a statement about the agent with this DID. Nothing is stored."""
         action = f"have a statement about {did} signed"
         if not caller.has(Role.GATEWAY, Role.SERVICE) and not caller.speaks_for(did):
             raise NotPermitted(principal=caller.principal, action=action, needed=f"to be {did}")
-        environment = self._neighbours.environment_of(did, caller=caller, action=action)
-        identity = self._neighbours.neighbour(did, environment, field="did")
+        identity = reachable(self._environments, did, self._snapshot.identity(did), caller=caller, action=action)
         require_usable(identity, now)
-        return sign_statement(identity, self._registrars.of(environment), now=now)
+        return sign_statement(identity, self._registrars.of(self._environments.get(identity.environment)), now=now)
 
 
 def sign_statement(identity: AgentIdentity, registrar: Registrar, *, now: Instant) -> IssuedStatement:

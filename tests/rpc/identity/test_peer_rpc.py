@@ -180,10 +180,12 @@ class TestRequests:
         refused = await refusal(meeting.mesh.trust(meeting.caller).CreateChallenge(request))
         assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "DID_INVALID")
 
-    async def test_a_peer_of_another_environment_is_refused_by_its_name(self, meeting: Meeting) -> None:
+    async def test_a_peer_of_another_environment_is_refused(self, meeting: Meeting) -> None:
         dev = (await meeting.mesh.enrol("dev-agent", key=seeded_key(3), environment="dev")).identity
         request = peer_pb2.CreateChallengeRequest(verifier=meeting.verifier.did, peer=dev.did, audience="https://a")
         refused = await refusal(meeting.mesh.trust(meeting.caller).CreateChallenge(request))
+        assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+        refused = await refusal(meeting.mesh.trust(SERVICE).CreateChallenge(request))
         assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
         assert set(refused.violations) == {"peer"}
 
