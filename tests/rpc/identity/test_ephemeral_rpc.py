@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -29,10 +30,11 @@ async def mesh(tmp_path: Path) -> AsyncIterator[IdentityMesh]:
         yield running
 
 
-async def enrol(mesh: IdentityMesh, agent: str = "worker", *, seconds: int = 600, **fields: str) -> pb.AgentIdentity:
+async def enrol(mesh: IdentityMesh, agent: str = "worker", *, seconds: int = 600, **fields: Any) -> pb.AgentIdentity:
     """Enrol an ephemeral agent for so many seconds."""
-    lasting = {"did_method": pb.DID_METHOD_KEY, "lifetime": Duration(seconds=seconds)}
-    return (await mesh.enrol(agent, key=KEY, **lasting, **fields)).identity
+    lifetime = Duration(seconds=seconds)
+    answer = await mesh.enrol(agent, key=KEY, did_method=pb.DID_METHOD_KEY, lifetime=lifetime, **fields)
+    return answer.identity
 
 
 async def test_it_is_named_by_its_key_and_says_when_it_ends(mesh: IdentityMesh) -> None:
@@ -138,8 +140,8 @@ async def test_its_did_resolves_by_itself(mesh: IdentityMesh) -> None:
 
 async def test_its_key_is_used_like_any_other(mesh: IdentityMesh) -> None:
     await enrol(mesh)
-    for fields in ({}, {"did_method": pb.DID_METHOD_KEY}):
-        refused = await refusal(mesh.enrol("another", key=KEY, environment="dev", **fields))
+    for method in (pb.DID_METHOD_WEBVH, pb.DID_METHOD_KEY):
+        refused = await refusal(mesh.enrol("another", key=KEY, environment="dev", did_method=method))
         assert refused.reason == "KEY_ALREADY_USED"
 
 
@@ -168,7 +170,7 @@ async def test_the_challenge_binds_what_was_asked_for(mesh: IdentityMesh) -> Non
         ({"did_method": 9}, "did_method"),
     ],
 )
-async def test_a_lifetime_out_of_bounds_is_named(mesh: IdentityMesh, fields: dict[str, object], violation: str) -> None:
+async def test_a_lifetime_out_of_bounds_is_named(mesh: IdentityMesh, fields: dict[str, Any], violation: str) -> None:
     refused = await refusal(mesh.begin(**fields))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert set(refused.violations) == {violation}

@@ -3,11 +3,11 @@
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2 as pb
-from ringfence.identity.v1 import revocation_pb2 as rpb
 from ringfence.identity.v1 import trust_pb2 as tpb
 from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.clock import HOUR, SECOND, Instant, Millis
@@ -41,15 +41,15 @@ def timestamp(at: Instant) -> Timestamp:
     return Timestamp(seconds=at // 1_000, nanos=at % 1_000 * 1_000_000)
 
 
-def suspend(identity: pb.AgentIdentity, **fields: str) -> pb.SuspendRequest:
+def suspend(identity: pb.AgentIdentity, **fields: Any) -> pb.SuspendRequest:
     return pb.SuspendRequest(**{"did": identity.did, "reason": "looking into it", **fields})
 
 
-def reinstate(identity: pb.AgentIdentity, **fields: str) -> pb.ReinstateRequest:
+def reinstate(identity: pb.AgentIdentity, **fields: Any) -> pb.ReinstateRequest:
     return pb.ReinstateRequest(**{"did": identity.did, "reason": "all is well", **fields})
 
 
-def compromise(identity: pb.AgentIdentity, **fields: str) -> pb.ReportCompromiseRequest:
+def compromise(identity: pb.AgentIdentity, **fields: Any) -> pb.ReportCompromiseRequest:
     return pb.ReportCompromiseRequest(**{"did": identity.did, "reason": "the key was in a backup", **fields})
 
 
@@ -57,8 +57,6 @@ async def test_a_suspended_agent_gets_no_tokens_and_everyone_is_told(
     mesh: IdentityMesh, agent: pb.AgentIdentity
 ) -> None:
     mesh.clock.advance(HOUR)
-    revocations = mesh.identity().WatchRevocations(rpb.WatchRevocationsRequest(send_initial_state=True))
-    assert (await revocations.read()).initial_state_end
     suspended = (await mesh.identity(OWNER).Suspend(suspend(agent))).identity
     assert suspended.status == pb.IDENTITY_STATUS_SUSPENDED
     assert suspended.suspension_cause == pb.SUSPENSION_CAUSE_OPERATOR
@@ -67,9 +65,8 @@ async def test_a_suspended_agent_gets_no_tokens_and_everyone_is_told(
     assert suspended.revocation_epoch == agent.revocation_epoch + 1
     refused = await refusal(mesh.token(agent, OLD))
     assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AGENT_SUSPENDED")
-    told = (await revocations.read()).revocation
+    (told,) = await mesh.standing_revocations("prod")
     assert (told.subject, told.minimum_epoch, told.usable) == (agent.did, suspended.revocation_epoch, False)
-    revocations.cancel()
 
 
 async def test_reinstated_it_is_good_again_with_a_new_epoch(mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
@@ -190,7 +187,7 @@ async def test_since_when_is_never_before_the_key_nor_rounded_up(
 ) -> None:
     born = mesh.clock.now()
     mesh.clock.advance(HOUR)
-    fields = {} if said is None else {"compromised_since": timestamp(Instant(born + said))}
+    fields: dict[str, Any] = {} if said is None else {"compromised_since": timestamp(Instant(born + said))}
     await mesh.identity().ReportCompromise(compromise(agent, **fields))
     found = methods(document(await resolved(mesh, agent.did)))
     assert found[multibase(1)]["compromisedSince"] == timestamp(Instant(born + counts)).ToJsonString()
@@ -234,15 +231,12 @@ async def test_back_from_a_compromise_takes_the_platform_and_another_key(
 async def test_a_confirmed_incident_suspends_and_only_the_platform_lifts_it(
     mesh: IdentityMesh, agent: pb.AgentIdentity
 ) -> None:
-    revocations = mesh.identity().WatchRevocations(rpb.WatchRevocationsRequest(send_initial_state=True))
-    assert (await revocations.read()).initial_state_end
     await record(mesh, signal(mesh, agent, "incident-7", tpb.SIGNAL_KIND_INCIDENT_CONFIRMED))
     found = (await mesh.identity().GetAgentIdentity(pb.GetAgentIdentityRequest(did=agent.did))).identity
     assert (found.status, found.suspension_cause) == (pb.IDENTITY_STATUS_SUSPENDED, pb.SUSPENSION_CAUSE_INCIDENT)
     assert "incident-7" in found.suspension_reason
-    told = (await revocations.read()).revocation
+    (told,) = await mesh.standing_revocations("prod")
     assert (told.subject, told.minimum_epoch, told.usable) == (agent.did, found.revocation_epoch, False)
-    revocations.cancel()
     owner = await refusal(mesh.identity(OWNER).Reinstate(reinstate(agent)))
     assert owner.reason == "NOT_PERMITTED"
     assert (await mesh.identity().Reinstate(reinstate(agent))).identity.status == pb.IDENTITY_STATUS_ACTIVE
@@ -290,7 +284,7 @@ async def test_nobody_is_reinstated_without_somebody_to_answer(mesh: IdentityMes
     ],
 )
 async def test_a_malformed_replacement_is_named_by_its_path(
-    mesh: IdentityMesh, agent: pb.AgentIdentity, fields: dict[str, object], field: str
+    mesh: IdentityMesh, agent: pb.AgentIdentity, fields: dict[str, Any], field: str
 ) -> None:
     spoiled = replacement(agent, OLD, NEW, **fields)
     stub = mesh.identity()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from ringfence.identity.v1 import identity_pb2 as pb
-from ringfence.identity.v1 import revocation_pb2 as rpb
 from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import SECOND, Millis
@@ -56,13 +55,10 @@ async def test_watchers_of_agents_and_of_revocations_are_told(mesh: IdentityMesh
     agents = mesh.watch(send_initial_state=True)
     assert (await anext(agents)).identity == agent
     assert (await anext(agents)).initial_state_end
-    revocations = mesh.identity().WatchRevocations(rpb.WatchRevocationsRequest(send_initial_state=True))
-    assert (await revocations.read()).initial_state_end
     rotated = (await mesh.identity().RotateKey(rotation(agent, OLD, NEW))).identity
     assert (await anext(agents)).identity == rotated
-    told = (await revocations.read()).revocation
+    (told,) = await mesh.standing_revocations("prod")
     assert (told.subject, told.minimum_epoch, told.usable) == (agent.did, rotated.revocation_epoch, True)
-    revocations.cancel()
     await agents.aclose()
 
 

@@ -10,6 +10,8 @@ from did_webvh.core.resolver import DidResolver, LocalHistoryResolver, Resolutio
 from did_webvh.verify import WebvhVerifier
 from support.identity.mesh import IdentityMesh
 
+__all__ = ["ResolutionResult", "by_did_webvh", "document", "methods", "resolved"]
+
 
 async def resolved(mesh: IdentityMesh, did: str, *, accept: str = "", **options: str) -> httpx.Response:
     """Return the answer of `/1.0/identifiers/{did}`."""
