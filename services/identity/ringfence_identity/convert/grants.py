@@ -1,10 +1,11 @@
 """Grants of ring 0 and of elevation, between the wire and the model."""
 
+import re
+
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import trust_pb2 as pb
 from ringfence.proofs.elevation import APPROVALS, MAX_ACTION_BYTES, MAX_RESOURCE_BYTES, RINGS, names_one_thing
 from ringfence_kit.clock import EPOCH, Instant
-from ringfence_kit.names import is_resource_id
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
@@ -16,8 +17,7 @@ MAX_DID_BYTES = 1_024
 MAX_REASON_BYTES = 500
 ELEVATION_SHAPE = "elevations/{elevation}"
 
-_PREFIX = "elevations/"
-_LONGEST_ID = 64
+_ELEVATION = re.compile(r"elevations/[0-9a-z](?:[0-9a-z-]{0,62}[0-9a-z])?")
 
 
 def grant_ring(request: pb.GrantRingRequest) -> tuple[GrantRing, str]:
@@ -103,7 +103,4 @@ def _one_thing(text: str, field: str, most_bytes: int, found: Violations) -> str
 
 
 def _elevation_name(text: str) -> str | None:
-    identifier = text.removeprefix(_PREFIX)
-    if not text.startswith(_PREFIX) or len(identifier) > _LONGEST_ID or not is_resource_id(f"e{identifier}"):
-        return None
-    return text
+    return text if _ELEVATION.fullmatch(text) else None
