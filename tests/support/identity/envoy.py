@@ -77,7 +77,7 @@ def on_addresses(shipped: str, addresses: Mapping[str, str]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running_envoy(shipped: str, folder: Path, **clusters: str) -> AsyncIterator[Gateway]:
-    """Run Envoy with configuration `shipped` on the addresses of its `clusters`; end it, and nothing else, afterwards."""
+    """Run Envoy as `shipped` says, its clusters on the addresses of `clusters`; end it, and only it, afterwards."""
     addresses = {"admin": f"{LOOPBACK}:{free_port()}", "ingress": f"{LOOPBACK}:{free_port()}", **clusters}
     file = folder / "envoy.json"  # Envoy reads JSON as the YAML it is
     file.write_text(json.dumps(on_addresses(shipped, addresses)))
