@@ -4,7 +4,7 @@ The answer is yes with what the token is good for now, or no and nothing else: w
 to find out from the issuer, not for whoever found the token. It is good as long as all of this holds:
 
 - it passes every rule a verifier checks offline (`ringfence.proofs.access_token`), under a key published now;
-- it is of the asker's environment, if the asker's credential is of one;
+- it is of the asker's environment, if the asker's credential is of one, and its own, if it is an agent;
 - its holder is in good standing, with the key, the birth certificate and the revocation epoch it says;
 - of a delegated one: no grant of its chain is revoked, and every agent of its path is in good standing;
 - something is left of what it was good for.
@@ -21,7 +21,7 @@ from ringfence.proofs.access_token import (
 from ringfence.proofs.compact_jws import JwsError, open_compact_jws
 from ringfence.proofs.public_keys import from_multibase
 from ringfence.proofs.scopes import not_covered
-from ringfence_kit.callers import Caller
+from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import Failure
 from ringfence_kit.trust_decay import ring_at
@@ -75,6 +75,8 @@ class Introspection:
                 now=now,
             ).token
         except TokenRefused:
+            return None
+        if caller.has(Role.AGENT) and not caller.speaks_for(token.did):
             return None
         path = self._path(token, now)
         return None if path is None or self._delegation_ended(token, now) else _what_is_left(token, path, now)

@@ -22,7 +22,7 @@ from support.identity.births import COMPLETE
 from support.identity.evidence import record, signal
 from support.identity.issuer_tokens import signed
 from support.identity.keys import seeded_key
-from support.identity.mesh import AUDIENCE, AUDITOR, GATEWAY, IdentityMesh, identity_mesh
+from support.identity.mesh import AUDIENCE, AUDITOR, GATEWAY, OWNER, IdentityMesh, identity_mesh
 from support.wire import refusal
 
 INACTIVE = cpb.IntrospectTokenResponse(active=False)
@@ -90,9 +90,15 @@ async def test_a_good_token_says_what_it_is_good_for(mesh: IdentityMesh, agent: 
     )
 
 
-@pytest.mark.parametrize("caller", [GATEWAY, AUDITOR, IN_PROD])
-async def test_everyone_of_the_environment_may_ask(mesh: IdentityMesh, token: str, caller: Caller) -> None:
+@pytest.mark.parametrize("caller", [GATEWAY, AUDITOR, OWNER])
+async def test_everyone_but_agents_may_ask(mesh: IdentityMesh, token: str, caller: Caller) -> None:
     assert (await introspected(mesh, token, caller=caller)).active
+
+
+async def test_an_agent_may_ask_about_its_own(mesh: IdentityMesh, agent: pb.AgentIdentity, token: str) -> None:
+    itself = Caller(principal=agent.did, roles=frozenset({Role.AGENT}), environment="prod")
+    assert (await introspected(mesh, token, caller=itself)).active
+    assert await introspected(mesh, token, caller=IN_PROD) == INACTIVE
 
 
 async def test_nobody_else_may(mesh: IdentityMesh, token: str) -> None:

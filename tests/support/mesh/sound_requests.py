@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from ringfence.agent_key import AgentKey
-from ringfence.identity.v1 import identity_pb2, trust_pb2
+from ringfence.identity.v1 import credential_pb2, identity_pb2, trust_pb2
+from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import KillSwitchServiceStub
 from ringfence.registry.v1 import registry_pb2
@@ -102,6 +103,10 @@ class SoundRequests:
             "IdentityService/WatchAgents": always(identity_pb2.WatchAgentsRequest(send_initial_state=True)),
             "CredentialService/IssueToken": self._issue_token,
             "CredentialService/GetJwks": always(identity_pb2.GetJwksRequest(environment="dev")),
+            "CredentialService/IntrospectToken": self._introspect_token,
+            "CredentialService/ListIssuerKeys": always(credential_pb2.ListIssuerKeysRequest(environment="dev")),
+            "CredentialService/RotateIssuerKey": self._rotate_issuer_key,
+            "CredentialService/RevokeIssuerKey": self._revoke_issuer_key,
             "TrustService/RecordSignals": self._record_signals,
             "TrustService/GetTrust": always(trust_pb2.GetTrustRequest(did=self.did)),
             "UsageService/GetUsage": always(
@@ -178,7 +183,23 @@ class SoundRequests:
         )
         return identity_pb2.RevokeRequest(did=identity.did, reason="It is over.")
 
-    async def _issue_token(self) -> Message:
+    async def _introspect_token(self) -> Message:
+        asked = await self._issue_token()
+        issued = await CredentialServiceStub(self.doors.channel("identity")).IssueToken(asked)
+        return credential_pb2.IntrospectTokenRequest(token=issued.access_token, audience=asked.audience)
+
+    async def _rotate_issuer_key(self) -> Message:
+        algorithm = ("EdDSA", "ES256")[next(self._numbers) % 2]
+        return credential_pb2.RotateIssuerKeyRequest(environment="dev", algorithm=algorithm)
+
+    async def _revoke_issuer_key(self) -> Message:
+        rotate = credential_pb2.RotateIssuerKeyRequest(environment="dev", algorithm="EdDSA")
+        next_key = await CredentialServiceStub(self.doors.channel("identity")).RotateIssuerKey(rotate)
+        return credential_pb2.RevokeIssuerKeyRequest(
+            environment="dev", key_id=next_key.key.key_id, reason=self._fresh()
+        )
+
+    async def _issue_token(self) -> identity_pb2.IssueTokenRequest:
         assertion = self.key.assertion(did=self.did, issuer=ISSUER, now=int(time.time()), jti=str(uuid.uuid4()))
         return identity_pb2.IssueTokenRequest(assertion=assertion, audience="https://pdp.example.com")
 
