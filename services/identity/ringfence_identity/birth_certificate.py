@@ -227,8 +227,8 @@ def issue_certificate(content: BirthContent, birth: Birth, *, registrar: Registr
         "validFrom": timestamp(birth.at),
         "credentialSubject": subject,
         "credentialStatus": [
-            _status_entry(REVOCATION, status_list_url(registrar, birth.status.revocation_list), birth.status),
-            _status_entry(SUSPENSION, status_list_url(registrar, birth.status.suspension_list), birth.status),
+            _status_entry(purpose, url, birth.status)
+            for purpose, url in zip((REVOCATION, SUSPENSION), status_list_urls(registrar, birth.status), strict=True)
         ],
     }
     if birth.expires_at is not None:
@@ -258,6 +258,11 @@ def certificate_as_jwt(credential: JsonObject, *, registrar: RegistrarDid, key: 
 def status_list_url(registrar: RegistrarDid, number: int) -> str:
     """Return where status list `number` of the registrar's environment is published."""
     return f"{base_url(registrar)}status/{number}"
+
+
+def status_list_urls(registrar: RegistrarDid, place: StatusPlace) -> tuple[str, str]:
+    """Return where the revocation and the suspension of the certificate at `place` are told."""
+    return status_list_url(registrar, place.revocation_list), status_list_url(registrar, place.suspension_list)
 
 
 def _status_entry(purpose: str, url: str, place: StatusPlace) -> JsonObject:

@@ -13,7 +13,13 @@ from ringfence.proofs.public_keys import PublicKey, public_key_of
 from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
-from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
+from ringfence_identity.birth_certificate import (
+    Birth,
+    BirthContent,
+    certificate_hash,
+    issue_certificate,
+    status_list_urls,
+)
 from ringfence_identity.did_log import begin_log
 from ringfence_identity.environment_keys import EnvironmentKeys
 from ringfence_identity.environments import Environment
@@ -102,6 +108,7 @@ def _first_entry(registrar: Registrar, newcomer: Newcomer, now: Instant) -> LogE
         key=newcomer.key,
         registrar=registrar.did,
         card_url=registrar.environment.card_of(newcomer.agent.namespace, newcomer.agent.agent),
+        status_urls=status_list_urls(registrar.did, newcomer.status_place),
     )
     return begin_log(
         template,

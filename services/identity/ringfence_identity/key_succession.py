@@ -19,10 +19,10 @@ from ringfence.proofs.rotation import rotation_input
 from ringfence.proofs.timestamps import whole_second
 from ringfence_kit.clock import MINUTE, Instant, Millis
 from ringfence_kit.errors import QuotaExceeded
-from ringfence_kit.names import AgentName
 
 from ringfence_identity.did_log import next_version_time, update_log
 from ringfence_identity.dids import parse_did
+from ringfence_identity.document_services import card_of, status_urls_of
 from ringfence_identity.errors import (
     DidLogFull,
     DidMethodFixed,
@@ -130,12 +130,12 @@ def _write_history(
     if not isinstance(did, AgentDid):
         return identity.did_version_id
     newest = stored_entry(tx.last_log_line(identity.did) or "")
-    name = AgentName.parse(identity.agent)
     state = agent_document(
         did=did,
         key=key,
         registrar=registrar.did,
-        card_url="" if name is None else registrar.environment.card_of(name.namespace, name.agent),
+        card_url=card_of(registrar, identity),
+        status_urls=status_urls_of(registrar, identity),
         lost=_lost(tx.keys_of(identity.did)),
     )
     updates = registrar.keys.updates

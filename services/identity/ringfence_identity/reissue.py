@@ -12,6 +12,7 @@ from ringfence_kit.clock import Instant
 
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
 from ringfence_identity.delegation_cascade import end_chains_of
+from ringfence_identity.document_services import publish_services
 from ringfence_identity.issuance import Registrar
 from ringfence_identity.model import AgentIdentity, Revocation, RevocationKind
 from ringfence_identity.revocation_record import end_permission, record_revocation
@@ -61,6 +62,7 @@ def reissue(
         updated_at=at,
         revision=tx.next_revision,
     )
+    after = replace(after, did_version_id=publish_services(tx, registrar, after, at=at))
     text = canonical(credential).decode()
     if content.sponsor != identity.content.sponsor:
         # What it owes stays with whom it leaves as well, or a debt could be handed to somebody else and forgotten.

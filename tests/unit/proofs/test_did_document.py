@@ -1,10 +1,10 @@
 """The documents of agents: the shape outsiders expect, under both names of their subject."""
 
 from ringfence.proofs.did import AgentDid
-from ringfence.proofs.did_document import web_document
+from ringfence.proofs.did_document import agent_document, web_document
 from ringfence.proofs.did_log import scid_of
 from ringfence.proofs.public_keys import public_key_of
-from support.identity.did_logs import CARD, HOST, REGISTRAR, first_entry
+from support.identity.did_logs import CARD, HOST, REGISTRAR, did_of, first_entry
 from support.identity.keys import seeded_key
 
 
@@ -55,3 +55,17 @@ def test_the_did_web_alias_document_names_itself_and_its_origin() -> None:
         "files": "relativeRef",
         "whois": "LinkedVerifiablePresentation",
     }
+
+
+def test_an_agents_document_points_to_the_lists_that_tell_its_status() -> None:
+    did = did_of([first_entry()])
+    urls = ("https://prod.example/status/1", "https://prod.example/status/2")
+    with_lists = agent_document(
+        did=did, key=public_key_of(seeded_key(1)), registrar=REGISTRAR, card_url="", status_urls=urls
+    )
+    services = with_lists["service"]
+    assert isinstance(services, list)
+    assert services[1:] == [
+        {"id": f"{did}#status-1", "type": "BitstringStatusList", "serviceEndpoint": urls[0]},
+        {"id": f"{did}#status-2", "type": "BitstringStatusList", "serviceEndpoint": urls[1]},
+    ]

@@ -45,9 +45,10 @@ def agent_document(
     key: PublicKey | None,
     registrar: RegistrarDid,
     card_url: str,
+    status_urls: Sequence[str] = (),
     lost: Sequence[LostKey] = (),
 ) -> JsonObject:
-    """Return an agent's document. `card_url` is where its A2A card is served; empty when the mesh publishes none.
+    """Return an agent's document; its services are those of `agent_services`.
 
     `key` is the one in force, None while there is none. Keys in `lost` are shown so that everyone can tell from when on
     their signatures are void, and are good for nothing: no relationship names them, and `revoked` says so to verifiers
@@ -58,25 +59,29 @@ def agent_document(
     contexts: list[Json] = [*CONTEXTS]
     if lost:
         contexts.append(COMPROMISE_CONTEXT)
-    services: list[Json] = [
-        {
-            "id": f"{name}#birth",
-            "type": "LinkedVerifiablePresentation",
-            "serviceEndpoint": f"{base_url(did)}whois.vp",
-        }
-    ]
-    if card_url:
-        services.insert(0, {"id": f"{name}#a2a-card", "type": "A2AAgentCard", "serviceEndpoint": card_url})
     document: JsonObject = {
         "@context": contexts,
         "id": name,
         "controller": str(registrar),
         "alsoKnownAs": [did.alias, spiffe_id(did)],
         "verificationMethod": [*live, *(_lost_multikey(name, one) for one in lost)],
-        "service": services,
+        "service": agent_services(did=did, card_url=card_url, status_urls=status_urls),
     }
     # DID 1.0 section 5.3: a relationship that is there names at least one method.
     return document if key is None else {**document, **_relationships(_method(name, key))}
+
+
+def agent_services(*, did: AgentDid, card_url: str, status_urls: Sequence[str]) -> list[Json]:
+    """Return where more about an agent is published: its A2A card, birth certificate, and the lists telling its status.
+
+    `card_url` is empty when the mesh publishes no card; `status_urls` are those its certificate names, in that order.
+    """
+    endpoints = [("birth", "LinkedVerifiablePresentation", f"{base_url(did)}whois.vp")]
+    if card_url:
+        endpoints.insert(0, ("a2a-card", "A2AAgentCard", card_url))
+    for number, url in enumerate(status_urls, start=1):
+        endpoints.append((f"status-{number}", "BitstringStatusList", url))
+    return [{"id": f"{did}#{name}", "type": kind, "serviceEndpoint": url} for name, kind, url in endpoints]
 
 
 def registrar_document(*, did: RegistrarDid, key: PublicKey) -> JsonObject:
