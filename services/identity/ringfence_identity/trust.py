@@ -65,7 +65,7 @@ def with_ring_ceiling(ledger: TrustLedger, *, ring_ceiling: int, now: Instant) -
     """Return the ledger under another ring ceiling: a worse one demotes at once, a better one promotes nobody."""
     at = Instant(max(now, ledger.state.last_event_at))
     capped = replace(ledger.state, ceiling=CEILINGS[ring_ceiling], last_event_at=at)
-    return replace(ledger, state=_in_ring(capped, ring_at(capped, at)))
+    return replace(ledger, state=_in_ring(capped, max(ring_at(ledger.state, at), ring_at(capped, at))))
 
 
 def with_ring_zero(ledger: TrustLedger, *, until: Instant, now: Instant) -> TrustLedger:

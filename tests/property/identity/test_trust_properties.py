@@ -6,10 +6,18 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_identity.evidence import Evidence, Outcome
-from ringfence_identity.trust import apply_evidence, newborn
+from ringfence_identity.promotion import grant_conditions
+from ringfence_identity.trust import (
+    CEILINGS,
+    apply_evidence,
+    newborn,
+    with_ring_ceiling,
+    with_ring_zero,
+    without_ring_zero,
+)
 from ringfence_identity.trust_caps import TrustLedger
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
-from ringfence_kit.trust_decay import DEBT_MAX, EARNED_MAX, TrustState, ring_at, score_at
+from ringfence_kit.trust_decay import DEBT_MAX, EARNED_MAX, MICRO, TrustState, ring_at, score_at
 
 T0 = Instant(1_767_225_600_000)
 
@@ -165,3 +173,107 @@ def test_a_newborn_never_starts_better_than_the_baseline(debt: int, ceiling: int
     assert ring_at(ledger.state, T0) == 3
     for now, after in play(ledger, history):
         assert ring_at(after.state, now) >= ceiling
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What else may happen to an agent's trust than a signal."""
+
+    gap: int
+    lasts: int
+    """For a grant of ring 0, how long; 0 suspends."""
+    ring_ceiling: int
+    """A new certificate with this ring ceiling; 0 leaves the old one."""
+
+
+deeds = st.builds(Deed, gap=gaps, lasts=st.sampled_from([0, HOUR, 30 * DAY]), ring_ceiling=st.integers(0, 3))
+
+
+def done(ledger: TrustLedger, deed: Deed, now: Instant) -> TrustLedger:
+    """Return the ledger after a deed, with ring 0 granted only where it may be."""
+    if deed.ring_ceiling:
+        return with_ring_ceiling(ledger, ring_ceiling=deed.ring_ceiling, now=now)
+    if not deed.lasts:
+        return without_ring_zero(ledger)
+    if all(condition.met for condition in grant_conditions(ledger.state, now)):
+        return with_ring_zero(ledger, until=Instant(now + deed.lasts), now=now)
+    return ledger
+
+
+@given(ledgers, st.lists(st.builds(Step, gap=gaps, evidence=evidence) | deeds, max_size=25))
+def test_whatever_happens_every_promise_holds(ledger: TrustLedger, history: list[Step | Deed]) -> None:
+    now = T0
+    for one in history:
+        now = Instant(now + one.gap)
+        before = ledger
+        if isinstance(one, Step):
+            ledger = apply_evidence(ledger, one.evidence, now=now).ledger
+            best = 0 if ring_at(before.state, now) == 0 else max(1, ring_at(before.state, now) - 1)
+            assert ring_at(ledger.state, now) >= best, "one ring at a time, and never into ring 0"
+        else:
+            ledger = done(ledger, one, now)
+        assert 0 <= score_at(ledger.state, now) <= ledger.state.ceiling
+        if ring_at(ledger.state, now) == 0:
+            assert now < ledger.state.ring_zero_until
+
+
+@given(ledgers, gaps, st.integers(1, 30 * DAY), histories)
+def test_ring_0_ends_with_its_grant_whatever_is_sent(
+    ledger: TrustLedger, gap: int, lasts: int, history: list[Step]
+) -> None:
+    now = Instant(T0 + gap)
+    until = Instant(now + lasts)
+    granted = with_ring_zero(ledger, until=until, now=now)
+    for step in history:
+        now = Instant(now + step.gap)
+        granted = apply_evidence(granted, step.evidence, now=now).ledger
+        if now >= until:
+            assert ring_at(granted.state, now) >= 1
+    assert ring_at(granted.state, until) >= 1
+
+
+@given(ledgers, gaps, evidence)
+def test_ring_0_once_lost_stays_lost(ledger: TrustLedger, gap: int, signal: Evidence) -> None:
+    now = Instant(T0 + gap)
+    if ring_at(ledger.state, now) == 0:
+        return
+    after = apply_evidence(ledger, signal, now=now).ledger
+    for later in (0, 1, HOUR, DAY):
+        assert ring_at(after.state, Instant(now + later)) >= 1
+
+
+@given(ledgers, st.integers(1, 3), gaps, st.integers(0, 90 * DAY))
+def test_a_new_certificate_gives_no_ring_and_takes_no_debt(
+    ledger: TrustLedger, ceiling: int, gap: int, later: int
+) -> None:
+    now = Instant(T0 + gap)
+    after = with_ring_ceiling(ledger, ring_ceiling=ceiling, now=now)
+    at = Instant(now + later)
+    assert ring_at(after.state, at) >= ring_at(ledger.state, at)
+    assert (after.state.debt, after.state.earned) == (ledger.state.debt, ledger.state.earned)
+    assert score_at(after.state, now) <= CEILINGS[ceiling]
+
+
+@given(ledgers, histories, gaps)
+def test_taking_ring_0_away_changes_nothing_else(ledger: TrustLedger, history: list[Step], gap: int) -> None:
+    _, after = play(ledger, history)[-1]
+    taken = without_ring_zero(after)
+    now = Instant(T0 + gap)
+    assert score_at(taken.state, now) == score_at(after.state, now)
+    assert ring_at(taken.state, now) == max(1, ring_at(after.state, now))
+
+
+@given(ledgers, histories, st.lists(st.integers(-400 * DAY, 400 * DAY), max_size=20))
+def test_wild_clocks_gain_nothing_over_a_straight_one(
+    ledger: TrustLedger, history: list[Step], jumps: list[int]
+) -> None:
+    """Evidence recorded while the clock jumps back counts as of the latest instant seen: nothing is gained by it."""
+    latest, now = T0, T0
+    for step, jump in zip(history, jumps, strict=False):
+        now = Instant(now + jump)
+        before = score_at(ledger.state, latest)
+        latest = Instant(max(latest, now, ledger.state.last_event_at))
+        ledger = apply_evidence(ledger, step.evidence, now=now).ledger
+        assert ledger.state.last_event_at <= latest
+        assert score_at(ledger.state, now) <= max(before + 60, score_at(ledger.state, ledger.state.last_event_at))
+        assert sum(credit.charge for credit in ledger.gains) <= 60 * MICRO

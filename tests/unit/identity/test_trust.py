@@ -11,10 +11,13 @@ from ringfence_identity.trust import (
     apply_evidence,
     inherited_debt,
     newborn,
+    with_ring_ceiling,
+    with_ring_zero,
+    without_ring_zero,
 )
 from ringfence_identity.trust_caps import TrustLedger
 from ringfence_kit.clock import DAY, EPOCH, HOUR, Instant, Millis
-from ringfence_kit.trust_decay import DEBT_MAX, MICRO, TrustState, ring_at, score_at
+from ringfence_kit.trust_decay import DEBT_MAX, MICRO, TrustState, demotion_at, ring_at, score_at
 
 T0 = Instant(1_767_225_600_000)
 FLOOD = Evidence(points=1_000)
@@ -39,36 +42,49 @@ def idle_from(score: int, *, ring: int = 0, debt: int = 0) -> TrustLedger:
     )
 
 
-def first_day(ledger: TrustLedger, ring: int) -> float:
-    """Return the day on which an idle agent is first in a worse ring than `ring`, in tenths."""
-    tenth = DAY // 10
-    return next(n / 10 for n in range(1000) if ring_at(ledger.state, Instant(T0 + n * tenth)) > ring)
+# Idle since day 0, without debt: the score on each day, and when each ring is left.
+IDLE_DAYS = (1, 2, 3, 7, 14, 28, 60, 90)
+IDLE = {
+    950: (950, 918, 888, 782, 641, 470, 335, 307),
+    900: (900, 871, 843, 745, 615, 457, 332, 307),
+    800: (800, 775, 752, 671, 562, 431, 326, 306),
+    700: (700, 680, 662, 597, 510, 405, 321, 304),
+    500: (500, 490, 481, 448, 405, 352, 310, 302),
+}
 
 
 @pytest.mark.parametrize(
     ("start", "day", "score"),
-    [
-        (900, 1, 900),
-        (900, 2, 871),
-        (900, 3, 843),
-        (900, 7, 745),
-        (900, 14, 615),
-        (900, 28, 457),
-        (900, 60, 332),
-        (900, 90, 307),
-        (950, 7, 782),
-        (800, 14, 562),
-        (700, 28, 405),
-        (500, 90, 302),
-    ],
+    [(start, day, score) for start, row in IDLE.items() for day, score in zip(IDLE_DAYS, row, strict=True)],
 )
 def test_an_idle_agent_fades_to_the_point(start: int, day: int, score: int) -> None:
     assert score_at(idle_from(start).state, after(day)) == score
 
 
-@pytest.mark.parametrize(("ring", "day"), [(0, 1.1), (1, 9.2), (2, 37.2)])
-def test_an_idle_agent_leaves_its_ring_on_the_day(ring: int, day: float) -> None:
-    assert first_day(idle_from(900), ring) == pytest.approx(day, abs=0.11)
+@pytest.mark.parametrize(
+    ("start", "ring", "day"),
+    [
+        (950, 0, 2.6),
+        (950, 1, 10.8),
+        (950, 2, 38.8),
+        (900, 0, 1.0),
+        (900, 1, 9.2),
+        (900, 2, 37.2),
+        (800, 1, 5.5),
+        (800, 2, 33.5),
+        (700, 1, 1.0),
+        (700, 2, 29.0),
+        (500, 2, 15.0),
+    ],
+)
+def test_an_idle_agent_leaves_its_ring_on_the_day(start: int, ring: int, day: float) -> None:
+    state = replace(idle_from(start).state, ring_zero_until=after(365))
+    at = T0
+    while ring_at(state, at) < ring:
+        at = demotion_at(state, at) or pytest.fail("it never leaves the ring before")
+    left = demotion_at(state, at)
+    assert left is not None
+    assert round((left - T0) / DAY, 1) == day
 
 
 def test_one_millisecond_after_the_grace_ring_0_is_left() -> None:
@@ -289,6 +305,90 @@ def test_the_ring_ceiling_is_a_ceiling_of_the_score() -> None:
     now = Instant(T0 + 60 * DAY)
     assert score_at(ledger.state, now) == 699
     assert ring_at(ledger.state, now) == 2
+
+
+def granted(score: int = 950, *, days: int = 30) -> TrustLedger:
+    """Return an agent that a person put into ring 0 at T0."""
+    return with_ring_zero(idle_from(score, ring=1), until=after(days), now=T0)
+
+
+def test_a_granted_ring_0_holds_until_its_end_and_is_a_promotion() -> None:
+    ledger = granted(days=1)
+    assert ring_at(ledger.state, T0) == 0
+    assert ledger.state.promoted_at == T0
+    assert ring_at(ledger.state, Instant(after(1) - 1)) == 0
+    assert ring_at(ledger.state, after(1)) == 1
+
+
+def test_a_grant_changes_no_score() -> None:
+    before = idle_from(950, ring=1)
+    for day in (0, 1, 5, 50):
+        assert score_at(granted().state, after(day)) == score_at(before.state, after(day))
+
+
+def test_what_our_services_observed_ends_a_grant_and_a_complaint_alone_does_not() -> None:
+    fined = apply_evidence(granted(), Evidence(points=-1), now=T0).ledger
+    assert (fined.state.stored_ring, fined.state.ring_zero_until) == (1, EPOCH)
+    blamed = apply_evidence(granted(), Evidence(points=-2, rater="person:eve", complaint=True), now=T0).ledger
+    assert ring_at(blamed.state, T0) == 0
+    on_the_edge = apply_evidence(granted(901), Evidence(points=-2, rater="person:eve", complaint=True), now=T0).ledger
+    assert (on_the_edge.state.stored_ring, on_the_edge.state.ring_zero_until) == (1, EPOCH)
+
+
+def test_ring_0_lost_to_time_is_not_regained_by_good_evidence() -> None:
+    for ledger, later in ((granted(days=2), after(2)), (granted(901), after(3))):
+        assert ring_at(ledger.state, later) == 1
+        back = apply_evidence(ledger, FLOOD, now=later).ledger
+        assert (back.state.stored_ring, back.state.ring_zero_until) == (1, EPOCH)
+
+
+def test_good_evidence_keeps_ring_0_and_its_end() -> None:
+    kept = apply_evidence(granted(), FLOOD, now=after(0.5)).ledger
+    assert (kept.state.stored_ring, kept.state.ring_zero_until) == (0, after(30))
+
+
+def test_a_suspension_takes_ring_0_and_nothing_else() -> None:
+    ledger = granted()
+    taken = without_ring_zero(ledger)
+    assert (taken.state.stored_ring, taken.state.ring_zero_until) == (1, EPOCH)
+    assert score_at(taken.state, T0) == score_at(ledger.state, T0)
+    for ring in (1, 2, 3):
+        other = idle_from(500, ring=ring)
+        assert without_ring_zero(other) == other
+
+
+def test_a_worse_ring_ceiling_takes_ring_0_and_a_better_one_gives_nothing_back() -> None:
+    """A ceiling is not lost when the score is computed anew, nor is what it took regained when it is lifted."""
+    capped = with_ring_ceiling(granted(), ring_ceiling=2, now=T0)
+    assert (score_at(capped.state, T0), capped.state.stored_ring) == (699, 2)
+    flooded = apply_evidence(capped, FLOOD, now=after(0.5)).ledger
+    assert score_at(flooded.state, after(0.5)) == 699
+    lifted = with_ring_ceiling(flooded, ring_ceiling=1, now=after(0.5))
+    assert score_at(lifted.state, after(0.5)) > 900
+    assert (ring_at(lifted.state, after(0.5)), lifted.state.ring_zero_until) == (2, EPOCH)
+
+
+@pytest.mark.parametrize(("ceiling", "score", "ring"), [(1, 1_000, 1), (2, 699, 2), (3, 399, 3)])
+def test_a_ceiling_bounds_the_score_and_the_ring_for_ever(ceiling: int, score: int, ring: int) -> None:
+    ledger = newborn(ring_ceiling=ceiling, debt=0, now=T0)
+    for hour in range(90 * 24):
+        ledger = apply_evidence(ledger, FLOOD, now=Instant(T0 + hour * HOUR)).ledger
+    assert score_at(ledger.state, after(90)) <= score
+    assert score_at(ledger.state, after(90)) >= score - 10
+    assert ring_at(ledger.state, after(90)) == ring
+
+
+def test_good_behaviour_after_a_scope_escalation_pays_the_debt_in_a_week() -> None:
+    ledger = apply_evidence(idle_from(900, ring=1), Evidence(points=-150), now=T0).ledger
+    scores = {}
+    for hour in range(14 * 24 + 1):
+        scores[hour / 24] = score_at(ledger.state, Instant(T0 + hour * HOUR))
+        ledger = apply_evidence(ledger, FLOOD, now=Instant(T0 + hour * HOUR)).ledger
+    assert scores[1] in range(780, 791)
+    assert scores[3] in range(850, 861)
+    assert scores[7] in range(927, 938)
+    assert scores[14] in range(958, 969)
+    assert not eligible(ledger, after(6.99))
 
 
 def test_a_new_agent_inherits_half_of_the_worst_debt() -> None:
