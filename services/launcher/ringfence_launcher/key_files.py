@@ -4,9 +4,15 @@ The keys themselves are the public client's (`ringfence.agent_key`). A key is wr
 because a key that is lost with its process is an agent that is lost; the DID comes later, into the same file.
 """
 
+import secrets
 from pathlib import Path
 
 from ringfence.agent_key import AgentKey, KeyFileError
+from ringfence.enrolment import enrolled
+from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.key_rotation import NONCE_BYTES
+from ringfence.proofs.public_keys import from_multibase
+from ringfence.proofs.rotation import rotation_input
 
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.problems import Problem
@@ -43,6 +49,32 @@ def remember_owner(file: Path, key: AgentKey) -> None:
     except KeyFileError as error:
         raise _unusable(error) from error
     beside.replace(file)
+
+
+def replacement_key(identity: pb.AgentIdentity, file: Path) -> pb.ReplacementKey:
+    """Return the key to go on with after the one in force was lost, proven by itself: the lost one proves nothing."""
+    key, nonce = load_or_make_key(file), secrets.token_bytes(NONCE_BYTES)
+    signed = rotation_input(
+        did=identity.did,
+        environment=identity.environment,
+        version_id=identity.did_version_id,
+        old_key=from_multibase(identity.public_key_multibase).raw,
+        new_key=key.public_key,
+        nonce=nonce,
+    )
+    return pb.ReplacementKey(
+        public_key=key.public_key,
+        nonce=nonce,
+        did_version_id=identity.did_version_id,
+        proof=key.private_key.sign(signed),
+    )
+
+
+def keep_replacement(identity: pb.AgentIdentity, file: Path | None) -> None:
+    """Write down whose key the replacement is now."""
+    if file is not None:
+        owner = pb.CompleteRegistrationResponse(identity=identity)
+        remember_owner(file, enrolled(load_key(file), owner))
 
 
 def _unusable(error: KeyFileError) -> Problem:

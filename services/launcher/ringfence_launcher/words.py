@@ -5,6 +5,7 @@
 
 import datetime as dt
 import enum
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -12,6 +13,9 @@ import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence_kit.clock import Instant
 from ringfence_kit.names import AgentName, is_resource_id
+
+_PERIOD = re.compile(r"(?P<count>[1-9][0-9]{0,5})(?P<unit>[smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class ProtoEnum(Protocol):
@@ -59,6 +63,35 @@ def instant(moment: Timestamp) -> Instant:
     return Instant(moment.seconds * 1_000 + moment.nanos // 1_000_000)
 
 
+def moment(text: str, *, option: str) -> Timestamp | None:
+    """Return a time typed in RFC 3339 with its offset, None when none is typed; or end with a usage error."""
+    if not text:
+        return None
+    try:
+        typed = dt.datetime.fromisoformat(text)
+        if typed.tzinfo is not None:
+            return _timestamp(typed)
+    except (ValueError, OverflowError):
+        pass  # the sentence below says what is wanted, whatever was typed
+    raise typer.BadParameter(f"{option} {text!r}: write a time with its offset, such as 2026-01-31T08:00:00Z")
+
+
+def period(text: str, *, option: str) -> dt.timedelta:
+    """Return a period typed as `90s`, `45m`, `12h` or `7d`; or end with a usage error."""
+    typed = _PERIOD.fullmatch(text)
+    if typed is None:
+        raise typer.BadParameter(f"{option} {text!r}: write a number and s, m, h or d, such as 12h")
+    return dt.timedelta(**{_UNITS[typed["unit"]]: int(typed["count"])})
+
+
+def from_now(text: str, *, option: str) -> Timestamp:
+    """Return the end of a period that begins now; or end with a usage error."""
+    try:
+        return _timestamp(dt.datetime.now(dt.UTC) + period(text, option=option))
+    except OverflowError:
+        raise typer.BadParameter(f"{option} {text!r}: no calendar reaches that far") from None
+
+
 def agent_name(text: str) -> str:
     """Return the resource name of an agent typed as `namespace/agent` or in full, or end with a usage error."""
     match text.split("/"):
@@ -100,6 +133,12 @@ def pairs(given: Sequence[str] | None, *, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{option} {text!r}: write KEY=VALUE, each key once")
         found[key] = value
     return found
+
+
+def _timestamp(time: dt.datetime) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(time)
+    return made
 
 
 def _bare(kind: ProtoEnum, name: str) -> str:

@@ -1,5 +1,7 @@
 """How identities, sponsors and trust look in a terminal."""
 
+from collections.abc import Sequence
+
 from rich.console import RenderableType
 from rich.text import Text
 from ringfence.identity.v1 import identity_pb2 as pb
@@ -7,7 +9,7 @@ from ringfence.identity.v1 import trust_pb2
 from ringfence_kit.clock import Instant
 from ringfence_kit.trust_decay import RING_THRESHOLDS, SCORE_MAX, ring_at, score_at
 
-from ringfence_launcher.output import fields, stacked
+from ringfence_launcher.output import fields, stacked, table
 from ringfence_launcher.plain_text import plain
 from ringfence_launcher.trust_state import trust_state
 from ringfence_launcher.words import time_text, word
@@ -25,7 +27,31 @@ def sponsor(person: pb.Sponsor) -> RenderableType:
             ("account", f"{person.oidc_issuer} {person.oidc_subject}".strip()),
             ("verified by", person.verified_by),
             ("registered", time_text(person.create_time)),
+            ("left", time_text(person.offboard_time)),
         ]
+    )
+
+
+def sponsors(people: Sequence[pb.Sponsor]) -> RenderableType:
+    """Show many sponsors, a line each."""
+    return table(
+        ["SPONSOR", "PERSON", "CONTACT", "VERIFIED BY", "LEFT"],
+        ((one.name, one.display_name, one.contact, one.verified_by, time_text(one.offboard_time)) for one in people),
+        empty="no sponsors",
+    )
+
+
+def offboarded(done: pb.OffboardSponsorResponse) -> RenderableType:
+    """Show a person who left, and what became of their agents."""
+    return stacked(
+        sponsor(done.sponsor),
+        fields(
+            [
+                ("handed over", "\n".join(done.handed_over)),
+                ("suspended", "\n".join(done.suspended)),
+                ("new backup for", "\n".join(done.backup_replaced)),
+            ]
+        ),
     )
 
 
@@ -38,6 +64,7 @@ def identity(shown: pb.AgentIdentity) -> RenderableType:
             ("did", shown.did),
             ("environment", shown.environment),
             ("status", _status(shown)),
+            ("suspended because", shown.suspension_reason),
             ("revoked because", shown.revocation_reason),
             ("purpose", birth.purpose),
             ("sponsors", ", ".join(name for name in (birth.sponsor, birth.backup_sponsor) if name)),
@@ -50,8 +77,28 @@ def identity(shown: pb.AgentIdentity) -> RenderableType:
             ("etag", shown.etag),
             ("enrolled", time_text(shown.create_time)),
             ("changed", time_text(shown.update_time)),
+            ("suspended", time_text(shown.suspend_time)),
             ("revoked", time_text(shown.revoke_time)),
+            ("ends", time_text(shown.expire_time)),
         ]
+    )
+
+
+def listed(identities: Sequence[pb.AgentIdentity]) -> RenderableType:
+    """Show many identities, a line each."""
+    return table(
+        ["AGENT", "ENVIRONMENT", "STATUS", "SPONSOR", "DID"],
+        (
+            (
+                one.agent.removeprefix("namespaces/").replace("/agents/", "/"),
+                one.environment,
+                _status(one),
+                one.birth_certificate.sponsor.removeprefix("sponsors/"),
+                one.did,
+            )
+            for one in identities
+        ),
+        empty="no identities",
     )
 
 
@@ -59,9 +106,7 @@ def trust(now: trust_pb2.Trust) -> RenderableType:
     """Show a score as a bar with the thresholds of the rings."""
     state = now.state
     return stacked(
-        fields([("did", now.did), ("environment", now.environment)]),
-        Text.assemble("\n", (f"{now.score:>4}", "bold"), f" of {SCORE_MAX}  ring ", (str(now.ring), "bold")),
-        _score_bar(now.score),
+        score(now),
         fields(
             [
                 ("\nearned", f"\n{state.earned_micro_points / 1_000_000:g}"),
@@ -74,6 +119,15 @@ def trust(now: trust_pb2.Trust) -> RenderableType:
                 ("as of", time_text(now.compute_time)),
             ]
         ),
+    )
+
+
+def score(now: trust_pb2.Trust) -> RenderableType:
+    """Show whose score it is, and where it stands among the rings."""
+    return stacked(
+        fields([("did", now.did), ("environment", now.environment)]),
+        Text.assemble("\n", (f"{now.score:>4}", "bold"), f" of {SCORE_MAX}  ring ", (str(now.ring), "bold")),
+        _score_bar(now.score),
     )
 
 
