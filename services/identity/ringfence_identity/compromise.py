@@ -6,6 +6,7 @@ given, or is suspended until it is reinstated with one. A report never makes thi
 of two reports the earlier moment stands.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ringfence.proofs.timestamps import whole_second
@@ -17,7 +18,7 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_identity.access import owned_environment
 from ringfence_identity.delegation_cascade import end_grants_of
 from ringfence_identity.environments import Environments
-from ringfence_identity.key_succession import NewKey, key_in_force, require_succession, succeed
+from ringfence_identity.key_succession import NewKey, require_succession, succeed
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Suspension, SuspensionCause
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.revocation_record import end_permission
@@ -71,9 +72,10 @@ class Compromise:
 
         def work(tx: IdentityTx) -> Compromised:
             before = changeable(tx.identity(wanted.did), wanted.did)
-            lost = _lost(key_in_force(tx, before), wanted.compromised_since, now=mutation.at)
+            lost = _lost(tx.keys_of(before.did), before.key, wanted.compromised_since, now=mutation.at)
             new = None if wanted.replacement is None else require_succession(tx, before, wanted.replacement)
-            tx.put_key(lost)
+            for key in lost:
+                tx.put_key(key)
             after = replace(
                 succeed(tx, registrar, before, key=new, at=mutation.at),
                 trust=without_ring_zero(before.trust),
@@ -85,16 +87,27 @@ class Compromise:
                 suspension = Suspension(cause=SuspensionCause.COMPROMISE, reason=wanted.reason, at=mutation.at)
                 after = replace(after, status=IdentityStatus.SUSPENDED, suspension=suspension)
             end_permission(tx, after, reason=wanted.reason, at=mutation.at)
-            ended = end_grants_of(tx, after.did, since=lost.compromised_since, reason=wanted.reason, at=mutation.at)
+            since = min(key.compromised_since or mutation.at for key in lost)
+            ended = end_grants_of(tx, after.did, since=since, reason=wanted.reason, at=mutation.at)
             return Compromised(identity=after, delegations_revoked=ended)
 
         return await self._writer.write(work, mutation=mutation, result=Compromised)
 
 
-def _lost(key: UsedKey, said: Instant | None, *, now: Instant) -> UsedKey:
-    """Return `key` as lost since the earliest moment that is known, and no earlier than it came into force."""
+def _lost(keys: Sequence[UsedKey], current: str, said: Instant | None, *, now: Instant) -> list[UsedKey]:
+    """Return the keys that are lost: the current one, and those before it that were in force when it began.
+
+    Whoever has stolen a key may rotate it before that is noticed; what the stolen one signed must not count either.
+    """
     if said is not None and said > now:
         raise InvalidRequest(Violation("compromised_since", "must not lie in the future"))
-    since = key.since if said is None else max(key.since, whole_second(said))
+    in_force = next(key for key in keys if key.key == current)
+    since = in_force.since if said is None else whole_second(said)
+    return [_lost_since(key, since) for key in keys if key.until is None or key.until > since]
+
+
+def _lost_since(key: UsedKey, since: Instant) -> UsedKey:
+    """Return `key` as lost since the earliest moment that is known, and no earlier than it came into force."""
+    at = max(key.since, since)
     known = key.compromised_since
-    return replace(key, compromised_since=since if known is None else min(known, since))
+    return replace(key, compromised_since=at if known is None else min(known, at))

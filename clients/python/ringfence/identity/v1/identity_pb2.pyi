@@ -1349,8 +1349,9 @@ class ReportCompromiseRequest(_message.Message):
     """A UUID that makes the call idempotent for 24 h."""
     @_builtins.property
     def compromised_since(self) -> _timestamp_pb2.Timestamp:
-        """Since when nothing signed by the key of now counts, cut to whole seconds; not after now. Unset, or before the key
-        came into force, means since then. Told again, the earlier moment stands.
+        """Since when nothing signed with the agent's keys counts, cut to whole seconds; not after now. Before the key of now
+        came into force, the keys it followed are lost as well. Unset means since the key of now came into force. Told
+        again, the earlier moment stands.
         """
 
     @_builtins.property
