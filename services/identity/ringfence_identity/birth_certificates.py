@@ -115,7 +115,7 @@ class BirthCertificates:
             # A suspended agent may get one: without a sponsor it needs a new certificate before it can be reinstated.
             require_not_over(before, mutation.at)
             require_statable(wanted.content, environment)
-            require_new_evaluation(wanted.content, before.content, environment)
+            require_new_evaluation(tx, wanted.content, before, environment)
             require_answerable(tx, wanted.content)
             self._require_room(tx, before, wanted.content, now=mutation.at)
             return reissue(
