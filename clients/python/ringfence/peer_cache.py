@@ -112,6 +112,11 @@ class PeerCache:
         self._complete = False
         self._lock = threading.Lock()
 
+    @property
+    def epochs_remembered(self) -> int:
+        """Of how many agents the stream's last word is remembered."""
+        return len(self._seen)
+
     def keep(self, peer: VerifiedPeer, *, asked_at: Moment, until: Moment) -> None:
         """Keep a verdict, in place of the one on the same agent. Raises PeerRefusedError when it is out of date."""
         with self._lock:
