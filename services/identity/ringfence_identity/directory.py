@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ringfence.proofs.did import KeyDid
 from ringfence_kit.callers import Caller
@@ -16,8 +17,7 @@ from ringfence_identity.model import AgentIdentity
 from ringfence_identity.snapshot import IdentitySnapshot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trust:
+class Trust(NamedTuple):
     """How far an agent is trusted at one instant, and what that was computed from."""
 
     did: str
@@ -83,8 +83,9 @@ class Directory:
     def trust(self, did: str, *, caller: Caller, now: Instant) -> Trust:
         """Return the trust of the agent with this DID at `now`: for everyone who may meet it in its environment."""
         known = self._snapshot.identity(did)
-        identity = reachable(self._environments, did, known, caller=caller, action=f"read the trust of {did}")
-        return trust_at(identity, now)
+        if known is None or caller.environment not in ("", known.environment):
+            known = reachable(self._environments, did, known, caller=caller, action=f"read the trust of {did}")
+        return trust_at(known, now)
 
     def trusts(self, dids: Sequence[str], *, caller: Caller, now: Instant) -> Trusts:
         """Return the trust of many agents, all at `now`, and the DIDs that name none the caller may meet."""
@@ -103,11 +104,4 @@ def trust_at(identity: AgentIdentity, now: Instant) -> Trust:
     """Return the trust of `identity` at `now`."""
     state = identity.trust.state
     score = score_at(state, now)
-    return Trust(
-        did=identity.did,
-        environment=identity.environment,
-        score=score,
-        ring=ring_with(state, score, now),
-        computed_at=now,
-        state=state,
-    )
+    return Trust(identity.did, identity.environment, score, ring_with(state, score, now), now, state)

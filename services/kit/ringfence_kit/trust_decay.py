@@ -27,6 +27,9 @@ EARNED_MAX = 700 * MICRO
 DEBT_MAX = 1_000 * MICRO
 SCORE_MAX = 1_000
 
+_BASELINE = BASELINE * MICRO
+_MOST = SCORE_MAX * MICRO
+
 GRACE_MS = 24 * HOUR
 EARNED_HALF_LIFE_MS = 14 * DAY
 
@@ -61,16 +64,16 @@ class TrustState:
 
 def earned_at(state: TrustState, now: Instant) -> int:
     """Return what is left of the earned micro-points at `now`."""
-    idle = max(0, max(now, state.last_event_at) - state.last_positive_at - GRACE_MS)
-    if idle == 0:
+    idle = max(now, state.last_event_at) - state.last_positive_at - GRACE_MS
+    if idle <= 0:
         return state.earned
     return math.floor(state.earned * math.exp2(-idle / EARNED_HALF_LIFE_MS))
 
 
 def score_at(state: TrustState, now: Instant) -> int:
     """Return the score in points, 0 to 1000."""
-    raw = BASELINE * MICRO + earned_at(state, now) - state.debt
-    return min(state.ceiling, max(0, min(SCORE_MAX * MICRO, raw)) // MICRO)
+    raw = _BASELINE + earned_at(state, now) - state.debt
+    return min(state.ceiling, max(0, min(_MOST, raw)) // MICRO)
 
 
 def ring_of(score: int) -> int:
