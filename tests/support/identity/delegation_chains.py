@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ringfence.proofs.canonical_json import JsonObject
-from ringfence.proofs.compact_jws import sign_compact_jws
 from ringfence.proofs.delegation_chain import CertificateRights, Party, Rights, check_chain, read_chain
 from ringfence.proofs.delegation_grant import Grant, claims_of, grant_hash, read_grant, sign_grant
 from ringfence.proofs.did import AgentDid, Host, Scid, multihash_of
 from ringfence.proofs.did_keys import KeyPeriod
 from ringfence.proofs.public_keys import SigningKey, public_key_of
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Instant
+from support.identity.assertions import compact
 from support.identity.keys import seeded_key
 
 NOW = Instant(1_767_225_600_000)
@@ -98,7 +98,7 @@ def spoiled(grant: Grant, key: SigningKey, *, header: JsonObject | None = None, 
     """Return `grant` signed with some claims, or members of the header, replaced; None takes one away."""
     sound: JsonObject = {"alg": "EdDSA", "kid": public_key_of(key).thumbprint, "typ": "dlg+jwt"}
     said = {**claims_of(grant), **claims}
-    return sign_compact_jws(_without_none({**sound, **(header or {})}), _without_none(said), key)
+    return compact(_without_none({**sound, **(header or {})}), _without_none(said), key)
 
 
 def _without_none(members: JsonObject) -> JsonObject:

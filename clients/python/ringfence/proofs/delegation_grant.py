@@ -48,6 +48,7 @@ _ENVIRONMENT = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TOOL = re.compile(r"[a-z0-9._-]{1,128}")
 _SCHEMA_HASH = re.compile(r"sha256-[0-9a-f]{64}")
 _LATEST_SECOND = 2**40
+_SIGNATURE_BYTES = 64
 
 T = TypeVar("T")
 
@@ -164,6 +165,8 @@ def read_grant(compact: str) -> SignedGrant:
         jws = open_compact_jws(compact, longest=MAX_GRANT_BYTES)
     except JwsError as error:
         raise GrantFormError(error.problem) from error
+    if len(jws.signature) != _SIGNATURE_BYTES:
+        raise GrantFormError(f"its signature is not {_SIGNATURE_BYTES} bytes long")
     return SignedGrant(_grant(jws.payload), grant_hash(compact), _key_id(jws.header), jws)
 
 

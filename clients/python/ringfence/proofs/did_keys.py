@@ -6,6 +6,7 @@ moment it was in other hands (`compromisedSince`). Times are those of the histor
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from ringfence.instants import EPOCH, Instant
 from ringfence.proofs.canonical_json import JsonObject
@@ -40,10 +41,10 @@ class KeyPeriod:
 
 def key_periods(entries: Sequence[LogEntry], relationship: str = DELEGATION) -> tuple[KeyPeriod, ...]:
     """Return the keys of a DID by its checked log (`did_log_check.check_log`), the oldest first."""
-    ends = [*(entry.version_time for entry in entries[1:]), None]
     lost = _lost(entries[-1].state) if entries else {}
     periods: list[KeyPeriod] = []
-    for entry, end in zip(entries, ends, strict=True):
+    for entry, following in zip_longest(entries, entries[1:]):
+        end = None if following is None else following.version_time
         for key in _keys(entry, relationship):
             known = next((one for one in periods if one.key == key and one.until == entry.version_time), None)
             if known is not None:
