@@ -258,7 +258,7 @@ class IssuerKey(_message.Message):
 
     @_builtins.property
     def remove_time(self) -> _timestamp_pb2.Timestamp:
-        """When it leaves the JWK Set; unset while nothing follows it."""
+        """When it leaves the JWK Set, or left it by being revoked; unset while nothing follows it."""
 
     def __init__(
         self,
@@ -309,7 +309,7 @@ class ListIssuerKeysResponse(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___IssuerKey]:
-        """Oldest first; those gone for longer than a token lives are left out."""
+        """Oldest first: those in the JWK Set, and for a day those that were revoked."""
 
     def __init__(
         self,
@@ -363,7 +363,9 @@ class RotateIssuerKeyResponse(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def key(self) -> Global___IssuerKey:
-        """The new key: published now, signing once caches have had time to learn it."""
+        """The key that will sign next: published now, signing once caches have had time to learn it. One waits at a time: if
+        there is such a key already, it is that one.
+        """
 
     def __init__(
         self,
@@ -426,7 +428,7 @@ class RevokeIssuerKeyResponse(_message.Message):
 
     @_builtins.property
     def successor(self) -> Global___IssuerKey:
-        """The key that signs from now on."""
+        """The key that signs from now on: the one published next, else a new one; the same as before when another was revoked."""
 
     def __init__(
         self,
