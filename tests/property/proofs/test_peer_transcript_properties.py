@@ -234,3 +234,12 @@ def test_who_is_not_active_or_not_known_is_refused(active: bool, known: bool) ->
 def test_a_document_that_has_changed_since_refuses(version: str) -> None:
     found = refusals(TRANSCRIPT, verifier=VERIFIER_STANDING, peer=standing(did_version_id=version))
     assert found == {PeerRefusal.PROOF_INVALID}
+
+
+@given(transcripts())
+def test_the_readmes_way_without_a_library_gives_the_same_bytes(transcript: Transcript) -> None:
+    """services/identity/README.md, "Verifying a peer"."""
+    signed = transcript.encode()
+    assert json.dumps(json.loads(signed), sort_keys=True, separators=(",", ":")).encode() == signed
+    prefix = b"ringfence.dev/identity/v1/peer-transcript/peer\0"
+    assert signing_input(PeerRole.PEER, signed) == prefix + signed

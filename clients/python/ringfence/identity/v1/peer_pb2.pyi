@@ -29,13 +29,13 @@ class _PeerRefusalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PeerRefus
     PEER_REFUSAL_UNSPECIFIED: _PeerRefusal.ValueType  # 0
     """Never sent."""
     PEER_REFUSAL_PROOF_INVALID: _PeerRefusal.ValueType  # 1
-    """The signature does not verify under the peer's key of now, or the transcript was changed."""
+    """A signature does not verify under its signer's key of now, or the transcript names another key or DID version."""
     PEER_REFUSAL_CHALLENGE_INVALID: _PeerRefusal.ValueType  # 2
-    """The challenge is not ours, has expired, or is of another environment or verifier."""
+    """The challenge is not ours, has expired, or was made for another verifier, peer, place or requirement."""
     PEER_REFUSAL_REPLAYED: _PeerRefusal.ValueType  # 3
-    """The challenge was answered before."""
+    """The peer answered the challenge before, whatever became of that."""
     PEER_REFUSAL_NOT_ACTIVE: _PeerRefusal.ValueType  # 4
-    """The peer is unknown, revoked, suspended or expired."""
+    """The peer, or the verifier, is unknown in this environment, revoked, suspended or expired."""
     PEER_REFUSAL_SCORE_TOO_LOW: _PeerRefusal.ValueType  # 5
     """The score of this moment is lower than required."""
     PEER_REFUSAL_RING_INSUFFICIENT: _PeerRefusal.ValueType  # 6
@@ -49,13 +49,13 @@ class PeerRefusal(_PeerRefusal, metaclass=_PeerRefusalEnumTypeWrapper):
 PEER_REFUSAL_UNSPECIFIED: PeerRefusal.ValueType  # 0
 """Never sent."""
 PEER_REFUSAL_PROOF_INVALID: PeerRefusal.ValueType  # 1
-"""The signature does not verify under the peer's key of now, or the transcript was changed."""
+"""A signature does not verify under its signer's key of now, or the transcript names another key or DID version."""
 PEER_REFUSAL_CHALLENGE_INVALID: PeerRefusal.ValueType  # 2
-"""The challenge is not ours, has expired, or is of another environment or verifier."""
+"""The challenge is not ours, has expired, or was made for another verifier, peer, place or requirement."""
 PEER_REFUSAL_REPLAYED: PeerRefusal.ValueType  # 3
-"""The challenge was answered before."""
+"""The peer answered the challenge before, whatever became of that."""
 PEER_REFUSAL_NOT_ACTIVE: PeerRefusal.ValueType  # 4
-"""The peer is unknown, revoked, suspended or expired."""
+"""The peer, or the verifier, is unknown in this environment, revoked, suspended or expired."""
 PEER_REFUSAL_SCORE_TOO_LOW: PeerRefusal.ValueType  # 5
 """The score of this moment is lower than required."""
 PEER_REFUSAL_RING_INSUFFICIENT: PeerRefusal.ValueType  # 6
@@ -109,11 +109,13 @@ class CreateChallengeRequest(_message.Message):
     AUDIENCE_FIELD_NUMBER: _builtins.int
     REQUIREMENTS_FIELD_NUMBER: _builtins.int
     verifier: _builtins.str
-    """DID of who asks. An agent asks for itself; gateway and service for any agent they speak for."""
+    """DID of who asks. An agent asks for itself, a gateway for the agents it speaks for, a service for any."""
     peer: _builtins.str
     """DID of who is to be verified, of the same environment."""
     audience: _builtins.str
-    """Where the two meet, e.g. the URL called. 1 to 256 bytes; part of what both sign."""
+    """Where the two meet, e.g. the URL called: 1 to 256 printable ASCII characters without spaces, quotes and backslashes.
+    Part of what both sign.
+    """
     @_builtins.property
     def requirements(self) -> Global___PeerRequirements:
         """What is required of the peer."""
@@ -143,7 +145,7 @@ class CreateChallengeResponse(_message.Message):
     CHALLENGE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     challenge: _builtins.bytes
-    """To be handed to the peer, which signs over it. Authenticated by the server; nothing is stored."""
+    """57 bytes, authenticated by the server; nothing is stored. Its hash is in the transcript both sign."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """The challenge is void after this, 30 s from now."""
@@ -234,7 +236,7 @@ class VerifyPeerResponse(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Do not use this result after this, 300 s from now at most."""
+        """Do not use this result after this: 300 s from now at most, 60 s when the peer is in ring 0 or 1."""
 
     def __init__(
         self,
@@ -294,7 +296,7 @@ class IssueTrustStatementResponse(_message.Message):
     """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Void after this, 60 s from now."""
+        """Void after this, 60 s from now at most."""
 
     def __init__(
         self,
