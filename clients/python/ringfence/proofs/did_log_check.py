@@ -47,7 +47,8 @@ def check_log(text: str, *, did: AgentDid | RegistrarDid, now: Instant) -> tuple
         raise DidLogError(f"the log is larger than {MAX_LOG_BYTES} bytes")
     entries: list[LogEntry] = []
     chain: _Chain | None = None
-    for line in text.splitlines():
+    # A line ends with a line feed (JSON Lines) and with nothing else that str.splitlines would take for an end.
+    for line in text.removesuffix("\n").split("\n") if text else ():
         entry, chain = _check_entry(_read_line(line), chain, did=did, now=now)
         entries.append(entry)
     if not entries:
