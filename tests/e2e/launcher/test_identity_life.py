@@ -113,12 +113,13 @@ class TestLife:
         assert self.does(ringfence, *asked, AUDIENCE).out.startswith("ACTIVE")
         assert ringfence(*asked, "https://other.example.com").code == ExitCode.NEGATIVE
         keys = self.does(ringfence, "token", "keys", *WHO, "-o", "json").json
-        active = [key["keyId"] for key in keys if key["state"] == "ISSUER_KEY_STATE_ACTIVE"]
-        assert active
-        assert active[0] in self.does(ringfence, "token", "keys", *WHO).out
+        states = {key["keyId"]: (key["state"], key["algorithm"]) for key in keys}
+        signed_by = self.does(ringfence, "token", "show", token.out.strip(), "-o", "json").json["header"]["kid"]
+        assert states[signed_by] == ("ISSUER_KEY_STATE_ACTIVE", "EdDSA")
+        assert signed_by in self.does(ringfence, "token", "keys", *WHO).out
         rotated = self.does(ringfence, "token", "rotate-key", *WHO, "-o", "json").json
         assert rotated["key"]["state"] == "ISSUER_KEY_STATE_PUBLISHED"
-        self.does(ringfence, "token", "revoke-key", active[0], *WHO, "--reason", "its backup was lost")
+        self.does(ringfence, "token", "revoke-key", signed_by, *WHO, "--reason", "its backup was lost")
         assert ringfence(*asked, AUDIENCE).code == ExitCode.NEGATIVE
 
     def test_trust_is_explained_to_the_point(self, ringfence: CommandLine) -> None:
@@ -183,3 +184,25 @@ class TestLife:
         assert gone[0]["offboardTime"]
         asked = ("sponsor", "offboard", "second", "--reason", "left", "--agents", "suspend")
         assert "suspended" in self.does(ringfence, *asked).out
+
+    def test_all_of_it_is_in_the_log(self, ringfence: CommandLine, home: Path) -> None:
+        first = self.does(ringfence, "audit", "checkpoint", "--log", "identity")
+        (home / "checkpoint.txt").write_bytes(first.raw)
+        key = first.err.rpartition("its key: ")[2].strip()
+        (home / "log.key").write_text(key)
+        self.does(ringfence, "audit", "export", "log.jsonl", "--log", "identity")
+        assert self.does(ringfence, "audit", "verify", "log.jsonl", "--checkpoint", "checkpoint.txt").out.startswith(
+            "HOLDS"
+        )
+        proven = self.does(ringfence, "audit", "prove", "3", "--log", "identity", "-o", "json")
+        (home / "proof.json").write_bytes(proven.raw)
+        said = self.does(ringfence, "verify", "entry", "proof.json", "--verifier-key", "log.key", "-o", "json").json
+        assert said["says"]["entry"]["revision"] == 4
+        self.does(ringfence, "verify", "checkpoint", "checkpoint.txt", "--verifier-key", "log.key")
+        # The two logs of a mesh are remembered apart: neither is taken for the other's past.
+        self.does(ringfence, "audit", "checkpoint")
+        self.does(ringfence, "audit", "checkpoint", "--log", "identity")
+        edited = (home / "log.jsonl").read_text().replace('{"index":4,', '{"index":5,', 1)
+        (home / "log.jsonl").write_text(edited)
+        assert ringfence("audit", "verify", "log.jsonl").code == ExitCode.NEGATIVE
+        assert ringfence("audit", "prove", "first", "--log", "identity").code == ExitCode.USAGE

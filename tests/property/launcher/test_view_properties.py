@@ -9,12 +9,12 @@ from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
-from ringfence.identity.v1 import identity_pb2, trust_pb2
+from ringfence.identity.v1 import credential_pb2, delegation_pb2, identity_pb2, trust_pb2
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.registry.v1 import registry_pb2
 from ringfence.telemetry.v1 import telemetry_pb2
 from ringfence_kit.clock import Instant
-from ringfence_launcher.views import agents, decisions, identities, usage
+from ringfence_launcher.views import agents, credentials, decisions, delegations, explained, identities, usage
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07 \r\x08\u202e\u2066 [bold red]x[/] \x9b31m \U000e0001"
 GROUPS = [telemetry_pb2.USAGE_GROUP_AGENT, telemetry_pb2.USAGE_GROUP_MODEL]
@@ -24,9 +24,18 @@ VIEWS: Sequence[tuple[type[Message], Callable[[Any], RenderableType]]] = (
     (registry_pb2.Agent, lambda agent: agents.listed([agent, agent])),
     (registry_pb2.WatchAgentsResponse, agents.event),
     (identity_pb2.Sponsor, identities.sponsor),
+    (identity_pb2.Sponsor, lambda sponsor: identities.sponsors([sponsor])),
+    (identity_pb2.OffboardSponsorResponse, identities.offboarded),
     (identity_pb2.AgentIdentity, identities.identity),
+    (identity_pb2.AgentIdentity, lambda identity: identities.listed([identity, identity])),
     (identity_pb2.WatchAgentsResponse, lambda event: identities.trust_line(event, now=Instant(0))),
     (trust_pb2.Trust, identities.trust),
+    (trust_pb2.ExplainTrustResponse, explained.explanation),
+    (trust_pb2.Elevation, explained.elevation),
+    (credential_pb2.IntrospectTokenResponse, credentials.introspection),
+    (credential_pb2.IssuerKey, lambda key: credentials.issuer_keys([key])),
+    (delegation_pb2.Delegation, delegations.delegation),
+    (delegation_pb2.Delegation, lambda delegation: delegations.delegations([delegation])),
     (decision_pb2.CheckResponse, decisions.decision),
     (decision_pb2.ExplainResponse, decisions.explanation),
     (bundle_pb2.Bundle, decisions.bundle),

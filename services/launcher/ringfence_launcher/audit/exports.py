@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from ringfence.proofs.log_export import LINE_MAX, write_checkpoint, write_entry, write_header
+from ringfence.proofs.log_export import LINE_MAX, Header, read_export, write_checkpoint, write_entry, write_header
 from ringfence.proofs.log_export_check import Report, TrustedKey, verify_export
 
 from ringfence_launcher.audit.log_reader import LogReader, Verified
@@ -23,6 +23,16 @@ def export_log(reader: LogReader, file: Path) -> Verified:
     except OSError as error:
         raise unusable(file, error.strerror or str(error)) from error
     return newest
+
+
+def origin_of(file: Path) -> str:
+    """Return which log a file says it is an export of; empty when it says nothing."""
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            first = next(read_export(_bounded(lines)), None)
+    except OSError as error:
+        raise unusable(file, error.strerror or str(error)) from error
+    return first.origin if isinstance(first, Header) else ""
 
 
 def judge_export(file: Path, keys: Sequence[TrustedKey], seen: Sequence[str] = ()) -> Report:

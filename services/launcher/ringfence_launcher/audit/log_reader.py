@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 from ringfence.proofs.merkle import Digest, ProofInvalid, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import (
     Checkpoint,
@@ -18,10 +17,9 @@ from ringfence.proofs.signed_note import (
     parse_note,
     verify_note,
 )
-from ringfence.telemetry.v1 import audit_pb2 as pb
-from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 
 from ringfence_launcher.audit.known_logs import KnownLog, parse_key, recall, remember
+from ringfence_launcher.audit.served_logs import ServedCheckpoint, ServedEntry, ServedLog
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.paging import pages
 from ringfence_launcher.problems import Problem
@@ -44,16 +42,16 @@ class Verified:
 class Proven:
     """An entry, and the verified checkpoint it is under."""
 
-    entry: pb.AuditEntry
+    entry: ServedEntry
     path: tuple[Digest, ...]
     under: Verified
 
 
 class LogReader:
-    """The log behind one channel, as somebody who trusts only a key reads it."""
+    """One log, as somebody who trusts only a key reads it."""
 
-    def __init__(self, channel: grpc.Channel, *, data: Path, where: str, pinned: str) -> None:
-        self._audit = AuditServiceStub(channel)
+    def __init__(self, log: ServedLog, *, data: Path, where: str, pinned: str) -> None:
+        self._log = log
         self._data = data
         self._where = where
         """What the log is remembered under."""
@@ -62,16 +60,15 @@ class LogReader:
 
     def checkpoint(self) -> Verified:
         """Return the newest checkpoint, verified, and remember it."""
-        return self._verified(self._audit.GetCheckpoint(pb.GetCheckpointRequest()).checkpoint)
+        return self._verified(self._log.checkpoint())
 
-    def prove(self, request: pb.GetInclusionProofRequest) -> Proven:
+    def prove(self, key: str) -> Proven:
         """Return the entry a proof was asked for, once the proof leads to a verified checkpoint."""
-        proof = self._audit.GetInclusionProof(request)
-        if request.WhichOneof("key") == "index" and proof.index != request.index:
-            raise _forged(f"entry {request.index} was asked for and entry {proof.index} proven")
+        proof = self._log.prove(key)
+        if proof.asked_index not in (None, proof.index):
+            raise _forged(f"entry {proof.asked_index} was asked for and entry {proof.index} proven")
         under = self._verified(proof.checkpoint)
-        entry = self._audit.GetEntry(pb.GetEntryRequest(index=proof.index)).entry
-        path = tuple(Digest(hash_) for hash_ in proof.hashes)
+        entry, path = self._log.entry(proof.index), proof.hashes
         if proof.tree_size != under.checkpoint.size:
             raise _forged(f"the proof is for {proof.tree_size} entries, the checkpoint for {under.checkpoint.size}")
         try:
@@ -80,31 +77,27 @@ class LogReader:
             raise _forged(str(error)) from error
         return Proven(entry=entry, path=path, under=under)
 
-    def entries(self, size: int) -> Iterator[pb.AuditEntry]:
+    def entries(self, size: int) -> Iterator[ServedEntry]:
         """Give the first `size` entries, in log order."""
+        return pages(self._log.page, lambda response: response.entries, limit=size)
 
-        def page(token: str) -> pb.ListEntriesResponse:
-            return self._audit.ListEntries(pb.ListEntriesRequest(page_size=1_000, page_token=token))
-
-        return pages(page, lambda response: response.entries, limit=size)
-
-    def _verified(self, served: pb.Checkpoint) -> Verified:
+    def _verified(self, served: ServedCheckpoint) -> Verified:
         key, source = self._key(served)
         try:
-            checkpoint = _signed(served.signed_note, key)
+            checkpoint = _signed(served.note, key)
         except NoteInvalid as error:
             raise _forged(str(error)) from error
         extends = self._check_continuity(checkpoint, key)
-        self._known = KnownLog(verifier_key=str(key), checkpoint=served.signed_note)
+        self._known = KnownLog(verifier_key=str(key), checkpoint=served.note)
         remember(self._data, self._where, self._known)
-        return Verified(checkpoint=checkpoint, note=served.signed_note, key=key, key_source=source, extends=extends)
+        return Verified(checkpoint=checkpoint, note=served.note, key=key, key_source=source, extends=extends)
 
-    def _key(self, served: pb.Checkpoint) -> tuple[VerifierKey, str]:
+    def _key(self, served: ServedCheckpoint) -> tuple[VerifierKey, str]:
         if self._pinned:
             return parse_key(self._pinned, source="--verifier-key"), "pinned"
         if self._known is not None:
             return parse_key(self._known.verifier_key, source=f"{self._data}"), "remembered"
-        return parse_key(served.verifier_key, source="telemetry"), "first use"
+        return parse_key(served.verifier_key, source=self._log.service), "first use"
 
     def _check_continuity(self, newest: Checkpoint, key: VerifierKey) -> int | None:
         """Raise a Problem when the newest checkpoint does not extend the last one seen."""
@@ -129,8 +122,7 @@ class LogReader:
     def _consistency(self, last: Checkpoint, newest: Checkpoint) -> list[Digest]:
         if last.size in (0, newest.size):
             return []
-        request = pb.GetConsistencyProofRequest(first_tree_size=last.size, second_tree_size=newest.size)
-        return [Digest(hash_) for hash_ in self._audit.GetConsistencyProof(request).hashes]
+        return self._log.consistency(last.size, newest.size)
 
 
 def _signed(note: str, key: VerifierKey) -> Checkpoint:

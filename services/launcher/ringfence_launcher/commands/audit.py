@@ -1,18 +1,21 @@
 """`ringfence audit`: prove decisions, export the log, verify it without a server."""
 
+import enum
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from google.protobuf.message import Message
 from rich.console import RenderableType
 from rich.text import Text
 from ringfence.proofs.log_export_check import Report, TrustedKey
-from ringfence.telemetry.v1 import audit_pb2 as pb
 
-from ringfence_launcher.audit.exports import export_log, judge_export
+from ringfence_launcher.audit.exports import export_log, judge_export, origin_of
 from ringfence_launcher.audit.known_logs import KnownLog, key_text, parse_key, recall
 from ringfence_launcher.audit.log_reader import LogReader, Proven, Verified
+from ringfence_launcher.audit.served_logs import DecisionLog, MutationLog, ServedEntry
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.endpoints import data_directory
 from ringfence_launcher.exit_codes import ExitCode
@@ -23,11 +26,22 @@ from ringfence_launcher.plain_text import plain
 from ringfence_launcher.problems import Detail, Problem
 from ringfence_launcher.words import time_text
 
-OWN_LOG = "this data directory"
-"""What the log of a mesh that runs on the data directory is remembered under."""
+
+class Log(enum.StrEnum):
+    """Which log, as typed."""
+
+    DECISIONS = "decisions"
+    IDENTITY = "identity"
+
+
+_LOGS: Mapping[Log, type[DecisionLog | MutationLog]] = {Log.DECISIONS: DecisionLog, Log.IDENTITY: MutationLog}
+
+_OWN = {Log.DECISIONS: "this data directory", Log.IDENTITY: "this data directory, identity"}
+"""What the logs of a mesh that runs on the data directory are remembered under."""
 
 app = typer.Typer(no_args_is_help=True, help="Prove a decision, export the log, verify it offline.")
 
+LogOption = Annotated[Log, typer.Option("--log", help="decisions: what pdp decided. identity: what identity did.")]
 KeyOption = Annotated[
     str,
     typer.Option(
@@ -38,11 +52,13 @@ KeyOption = Annotated[
 ]
 
 
-@app.command(epilog="Example: ringfence audit checkpoint > checkpoint.txt")
+@app.command(
+    epilog="Examples: ringfence audit checkpoint > checkpoint.txt\n\nringfence audit checkpoint --log identity"
+)
 @speaks_to("telemetry")
-def checkpoint(mesh: Mesh, out: Output, *, verifier_key: KeyOption = "") -> None:
+def checkpoint(mesh: Mesh, out: Output, *, log: LogOption = Log.DECISIONS, verifier_key: KeyOption = "") -> None:
     """Get the newest signed checkpoint and verify that it extends the last one seen. Keep it: it is evidence."""
-    found = _reader(mesh, verifier_key).checkpoint()
+    found = _reader(mesh, log, verifier_key).checkpoint()
     out.value(_checkpoint_json(found), lambda: found.note.rstrip("\n"))
     out.hint(_how_verified(found))
     out.hint(f"its key: {found.key}")
@@ -53,18 +69,14 @@ def checkpoint(mesh: Mesh, out: Output, *, verifier_key: KeyOption = "") -> None
 def prove(
     mesh: Mesh,
     out: Output,
-    decision_id: Annotated[str, typer.Argument(metavar="DECISION-ID|INDEX", help="A decision's id, or its place.")],
+    entry: Annotated[str, typer.Argument(metavar="DECISION-ID|INDEX", help="A decision's id, or an entry's place.")],
     *,
+    log: LogOption = Log.DECISIONS,
     verifier_key: KeyOption = "",
 ) -> None:
-    """Fetch a decision with its proof and verify here that it is in the log. The server is not believed."""
-    request = pb.GetInclusionProofRequest()
-    if decision_id.isascii() and decision_id.isdecimal():
-        request.index = int(decision_id)
-    else:
-        request.decision_id = decision_id
-    proven = _reader(mesh, verifier_key).prove(request)
-    _require_decision(proven, request.decision_id)
+    """Fetch an entry with its proof and verify here that it is in the log. The server is not believed."""
+    proven = _reader(mesh, log, verifier_key).prove(entry)
+    _require_decision(proven, "" if entry.isdecimal() else entry)
     out.value(_proven_json(proven), lambda: _proven_view(proven))
     out.hint(_how_verified(proven.under))
 
@@ -76,10 +88,11 @@ def export(
     out: Output,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; replaced whole or not at all.")],
     *,
+    log: LogOption = Log.DECISIONS,
     verifier_key: KeyOption = "",
 ) -> None:
     """Write the whole log into a file that can prove itself: entries, hashes, signed checkpoint."""
-    newest = export_log(_reader(mesh, verifier_key), file)
+    newest = export_log(_reader(mesh, log, verifier_key), file)
     _require_whole(file, newest)
     count = newest.checkpoint.size
     out.value({"file": str(file), "entries": count}, lambda: f"{count:,} entries in {file}")
@@ -108,7 +121,7 @@ def verify(
     if verifier_key:
         key = parse_key(key_text(verifier_key), source="--verifier-key")
     else:
-        known = _only_known_log(data_directory(data))
+        known = _known_log(data_directory(data), origin=origin_of(file))
         key = parse_key(known.verifier_key, source="the key remembered")
         seen.append(known.checkpoint)
     keys = [TrustedKey(key), *(_retired_key(text) for text in retired_keys or ())]
@@ -118,13 +131,14 @@ def verify(
         raise typer.Exit(int(ExitCode.NEGATIVE))
 
 
-def _reader(mesh: Mesh, verifier_key: str) -> LogReader:
-    address = mesh.endpoints.address("telemetry")
-    own = mesh.endpoints.running is not None and address.value == mesh.endpoints.running.grpc["telemetry"]
+def _reader(mesh: Mesh, log: Log, verifier_key: str) -> LogReader:
+    served = _LOGS[log]
+    address = mesh.endpoints.address(served.service)
+    own = mesh.endpoints.running is not None and address.value == mesh.endpoints.running.grpc[served.service]
     return LogReader(
-        mesh.channel("telemetry"),
+        served(mesh.channel(served.service)),
         data=mesh.endpoints.data,
-        where=OWN_LOG if own else address.value,
+        where=_OWN[log] if own else address.value,
         pinned=key_text(verifier_key),
     )
 
@@ -141,11 +155,13 @@ def _require_whole(file: Path, newest: Verified) -> None:
         )
 
 
-def _only_known_log(data: Path) -> KnownLog:
-    """Return the one log that is remembered. The file's own word is no reason to trust a key."""
-    known = recall(data)
+def _known_log(data: Path, *, origin: str) -> KnownLog:
+    """Return the one log of this name that is remembered. The file's own word is no reason to trust a key: it only says
+    which of the keys trusted before it is held against."""
+    every = list(recall(data).values())
+    known = [log for log in every if log.verifier_key.startswith(f"{origin}+")] or every
     if len(known) == 1:
-        return next(iter(known.values()))
+        return known[0]
     raise Problem(
         "by which key shall the log be judged?" + (f" {len(known)} are remembered" if known else ""),
         code=ExitCode.USAGE,
@@ -204,10 +220,17 @@ def _checkpoint_json(found: Verified) -> dict[str, Any]:
 
 def _proven_json(proven: Proven) -> dict[str, Any]:
     return {
-        "entry": as_json(proven.entry),
+        "entry": _entry_json(proven.entry),
         "path": [digest.hex() for digest in proven.path],
         "checkpoint": _checkpoint_json(proven.under),
     }
+
+
+def _entry_json(entry: ServedEntry) -> dict[str, Any]:
+    """Return an entry in the proto's own JSON, whichever log it is of."""
+    if not isinstance(entry, Message):
+        raise TypeError("an entry is a protobuf message")
+    return as_json(entry)
 
 
 def _proven_view(proven: Proven) -> RenderableType:

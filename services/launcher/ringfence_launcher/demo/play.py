@@ -18,12 +18,12 @@ from ringfence.channel import ChannelOptions, open_channel
 from ringfence.pdp.v1 import decision_pb2
 from ringfence.proofs.log_export_check import TrustedKey
 from ringfence.registry.v1 import registry_pb2
-from ringfence.telemetry.v1.audit_pb2 import GetInclusionProofRequest
 from ringfence_kit.clock import DAY, HOUR, Millis
 from ringfence_kit.trust_decay import BASELINE, score_at
 
 from ringfence_launcher.audit.exports import export_log, judge_export
 from ringfence_launcher.audit.log_reader import LogReader
+from ringfence_launcher.audit.served_logs import DecisionLog
 from ringfence_launcher.demo import actors
 from ringfence_launcher.demo.actors import Agent
 from ringfence_launcher.demo.mesh import DemoMesh
@@ -227,7 +227,7 @@ async def _accepted(
 
 def _prove(mesh: DemoMesh, decision_id: str) -> str:
     with _log_reader(mesh) as reader:
-        proven = reader.prove(GetInclusionProofRequest(decision_id=decision_id))
+        proven = reader.prove(decision_id)
     return f"entry {proven.entry.index} of {proven.under.checkpoint.size}, by {len(proven.path)} hashes"
 
 
@@ -263,7 +263,7 @@ def _log_reader(mesh: DemoMesh) -> Iterator[LogReader]:
     """Open a reader for a thread of its own."""
     address, options = mesh.addresses["telemetry.listen"], ChannelOptions(token=mesh.token("operator"))
     with open_channel(address, options) as channel:
-        yield LogReader(channel, data=mesh.folder, where=address, pinned="")
+        yield LogReader(DecisionLog(channel), data=mesh.folder, where=address, pinned="")
 
 
 def _require(step: Step, answer: decision_pb2.CheckResponse, reason: decision_pb2.DecisionReason.ValueType) -> None:
