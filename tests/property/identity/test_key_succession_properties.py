@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence.proofs.did import AgentDid, parse_did
 from ringfence.proofs.did_log_check import check_log
-from ringfence.proofs.public_keys import public_key_of
+from ringfence.proofs.public_keys import from_multibase, public_key_of
 from ringfence_identity.errors import DidVersionMismatch, ProofInvalid
 from ringfence_identity.model import IdentityStatus
 from ringfence_kit.clock import Instant, Millis
@@ -89,22 +89,15 @@ async def look(life: AgentLife, past: list[str]) -> None:
     shown = json.loads(json.dumps(state))
     lost = {key.key for key in keys if key.compromised_since is not None}
     assert {one["publicKeyMultibase"] for one in shown["verificationMethod"]} == lost | {identity.key}
-    in_force = (
-        []
-        if identity.key in lost
-        else [f"{identity.did}#{public_key_of(seeded_key(number_of(identity.key))).thumbprint}"]
-    )
+    method = f"{identity.did}#{from_multibase(identity.key).thumbprint}"
+    in_force = [] if identity.key in lost else [method]
     for relationship in ("authentication", "assertionMethod", "capabilityDelegation"):
         assert shown.get(relationship, []) == in_force
     if identity.status is IdentityStatus.ACTIVE:
         assert identity.key not in lost
 
 
-def number_of(key: str) -> int:
-    return next(number for number in range(1, 5) if key_of(number) == key)
-
-
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(steps)
 def test_no_sequence_of_deeds_lets_an_old_key_act(tried: list[Step]) -> None:
     async def run() -> None:
@@ -115,7 +108,7 @@ def test_no_sequence_of_deeds_lets_an_old_key_act(tried: list[Step]) -> None:
     asyncio.run(run())
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(st.permutations([2, 3, 4]), st.integers(1, 4), st.integers(1, 4))
 def test_no_key_of_the_past_rotates_whatever_version_it_signs_over(order: list[int], old: int, version: int) -> None:
     async def run() -> None:
@@ -136,7 +129,7 @@ def test_no_key_of_the_past_rotates_whatever_version_it_signs_over(order: list[i
     asyncio.run(run())
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 3_000), min_size=1, max_size=3), st.integers(-2_000, 12_000))
 def test_a_report_voids_everything_signed_since_and_nothing_before(waits: list[int], offset: int) -> None:
     """At every moment: a key's signature counts exactly while it was in force and nobody says it was lost."""
