@@ -95,6 +95,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     signers = IssuerSigners()
     signing = TokenSigning(environments=environments, snapshot=snapshot, signers=signers)
     key_sets = KeySets(environments, snapshot, signing_clock)
+    introspection = Introspection(environments=environments, snapshot=snapshot, key_sets=key_sets)
     directory = Directory(environments, snapshot)
     page_tokens = PageTokens(database.page_key)
     identity_api = IdentityApi(
@@ -146,7 +147,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     credential_api = CredentialApi(
         tokens=tokens,
         key_sets=key_sets,
-        introspection=Introspection(environments=environments, snapshot=snapshot, key_sets=key_sets),
+        introspection=introspection,
         issuer_keys=issuer_keys,
         birth_certificates=certificates,
         status_lists=status_lists,
@@ -237,7 +238,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         run=run,
         readiness=readiness,
         tls=config.tls,
-        issuers=_own_issuers(environments, key_sets),
+        issuers=_own_issuers(environments, key_sets, introspection, signing_clock),
     )
 
 
@@ -246,7 +247,9 @@ def _accounts(server: ServerConfig) -> Accounts:
     return Accounts({issuer.name: issuer.issuer for issuer in server.auth.issuers if not issuer.agents_of})
 
 
-def _own_issuers(environments: Environments, key_sets: KeySets) -> list[TrustedIssuer]:
+def _own_issuers(
+    environments: Environments, key_sets: KeySets, introspection: Introspection, clock: SigningClock
+) -> list[TrustedIssuer]:
     """Return our own environments as issuers: an agent shows identity a token made for identity itself."""
 
     def issuer(environment: Environment) -> TrustedIssuer:
@@ -257,6 +260,7 @@ def _own_issuers(environments: Environments, key_sets: KeySets) -> list[TrustedI
             keys=LocalKeys(lambda: key_sets.of(environment.name).jwks),
             agents_of=environment.name,
             max_lifetime=environment.token_lifetime,
+            still_good=lambda token: introspection.is_good(token, environment, now=clock.reading()),
         )
 
     return [issuer(environment) for environment in environments]

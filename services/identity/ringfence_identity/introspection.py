@@ -65,6 +65,17 @@ class Introspection:
         environment = self._environment(asked.token)
         if environment is None or caller.environment not in ("", environment.name):
             return None
+        active = self._active(asked, environment, now)
+        if active is None or (caller.has(Role.AGENT) and not caller.speaks_for(active.token.did)):
+            return None
+        return active
+
+    def is_good(self, token: str, environment: Environment, *, now: Instant) -> bool:
+        """Say whether a token made for identity itself, as an agent's credential here, is good at `now`."""
+        asked = IntrospectToken(token=token, audience=environment.issuer)
+        return self._active(asked, environment, now) is not None
+
+    def _active(self, asked: IntrospectToken, environment: Environment, now: Instant) -> ActiveToken | None:
         try:
             token = check_access_token(
                 asked.token,
@@ -75,8 +86,6 @@ class Introspection:
                 now=now,
             ).token
         except TokenRefused:
-            return None
-        if caller.has(Role.AGENT) and not caller.speaks_for(token.did):
             return None
         path = self._path(token, now)
         return None if path is None or self._delegation_ended(token, now) else _what_is_left(token, path, now)

@@ -8,7 +8,7 @@ The rules:
 - an operator's issuer grants the roles its tokens claim, by the table `roles` where the claim uses other words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -52,6 +52,9 @@ class TrustedIssuer:
     """Word in the roles claim → role."""
     namespaces_claim: str = "namespaces"
     agents_claim: str = "agents"
+    still_good: Callable[[str], bool] | None = None
+    """Whether a token that breaks no rule is still good, asked at every call: what only an issuer in this very process
+    can know. None where the token's time decides alone."""
 
 
 def configured_issuer(config: IssuerConfig, clock: Clock) -> TrustedIssuer:

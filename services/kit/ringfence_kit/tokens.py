@@ -4,7 +4,8 @@
 2. the issuer, by its exact `iss`, is trusted; `typ` and `alg` are among those accepted from it;
 3. the signature verifies under the issuer's key of that `kid`, of a kind that fits the algorithm;
 4. the claims: one audience, ours; `sub`, `iat`, `exp` present; now within them, give or take five seconds; not good
-   for longer than the issuer may make it.
+   for longer than the issuer may make it;
+5. the issuer, where it is this very process, has not taken it back.
 
 Every refusal says which rule, so that its reader can mend the token; none says more about a key than its absence.
 """
@@ -73,6 +74,13 @@ class TokenVerifier:
 
     async def verify(self, text: str, now: Instant) -> VerifiedToken:
         """Return the token, or raise Unauthenticated with the rule it breaks; Unavailable when keys cannot be had."""
+        verified = await self._remembered_or_verified(text, now)
+        still_good = verified.issuer.still_good
+        if still_good is not None and not still_good(text):
+            raise Unauthenticated(problem="the token is not good any more; get a new one")
+        return verified
+
+    async def _remembered_or_verified(self, text: str, now: Instant) -> VerifiedToken:
         digest = hashlib.sha256(text.encode()).digest()
         remembered = self._remembered.get(digest)
         if remembered is not None and await self._still_held(remembered):

@@ -224,3 +224,28 @@ async def test_a_clock_that_was_set_back_signs_nothing(mesh: IdentityMesh, agent
     assert (await refusal(mesh.token(agent))).code == "UNAVAILABLE"
     rotate = cpb.RotateIssuerKeyRequest(environment="prod", algorithm="EdDSA")
     assert (await refusal(mesh.credentials().RotateIssuerKey(rotate))).code == "UNAVAILABLE"
+
+
+class TestRevokedCaller:
+    """An agent that is out is out here at once, with whatever token it still has."""
+
+    async def test_a_revoked_agents_credential(self, mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
+        token = await own_token(mesh, agent)
+        assert (await reading_trust(mesh, agent, token)).trust.did == agent.did
+        await mesh.identity().Revoke(pb.RevokeRequest(did=agent.did, reason="it leaked"))
+        refused = await turned_away(mesh, agent, token)
+        assert refused.code == "UNAUTHENTICATED"
+        assert "not good any more" in refused.metadata["problem"]
+
+    async def test_a_token_of_an_older_revocation_epoch(self, mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
+        said, claims, _ = parts(await own_token(mesh, agent))
+        stale = compact(said, {**claims, "rev": claims["rev"] - 1}, issuer_key(mesh))
+        assert (await turned_away(mesh, agent, stale)).code == "UNAUTHENTICATED"
+
+    async def test_a_claim_named_twice(self, mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
+        """One parser reads the first, another the last: whoever signs such a token wants them to disagree."""
+        said, claims, _ = parts(await own_token(mesh, agent))
+        text = json.dumps(claims)[:-1] + ', "sub": ' + json.dumps(claims["sub"]) + "}"
+        signing_input = f"{base64url(json.dumps(said).encode())}.{base64url(text.encode())}"
+        doubled = f"{signing_input}.{base64url(issuer_key(mesh).sign(signing_input.encode()))}"
+        assert (await turned_away(mesh, agent, doubled)).code == "UNAUTHENTICATED"

@@ -316,3 +316,32 @@ class TestRemembering:
 
 def test_no_algorithm_with_a_shared_secret_can_be_allowed() -> None:
     assert not [name for name in ALGORITHMS if name == "none" or name.startswith("HS")]
+
+
+class TestStillGood:
+    """What an issuer in this very process knows better than the token."""
+
+    async def test_it_is_asked_at_every_call_about_tokens_that_break_no_rule(self) -> None:
+        asked: list[str] = []
+        good = [True]
+
+        def still_good(text: str) -> bool:
+            asked.append(text)
+            return good[0]
+
+        verifier = TokenVerifier([issuer_of(Keys(KEY), still_good=still_good)])
+        token = signed(KEY, claims(NOW))
+        assert (await verifier.verify(token, NOW)).subject == "ana"
+        assert (await verifier.verify(token, NOW)).subject == "ana"
+        good[0] = False
+        with pytest.raises(Unauthenticated, match="not good any more"):
+            await verifier.verify(token, NOW)
+        assert asked == [token] * 3
+
+    async def test_it_is_not_asked_about_others(self) -> None:
+        def still_good(text: str) -> bool:
+            raise AssertionError(text)
+
+        verifier = TokenVerifier([issuer_of(Keys(KEY), still_good=still_good)])
+        with pytest.raises(Unauthenticated, match="signature"):
+            await verifier.verify(signed(OTHER, claims(NOW)), NOW)
