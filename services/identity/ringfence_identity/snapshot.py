@@ -9,6 +9,7 @@ from ringfence_kit.events import Event
 from ringfence_identity.identity_order import IdentityOrder, Place
 from ringfence_identity.issuer_keys import ISSUER_KEY, IssuerKey
 from ringfence_identity.model import IDENTITY, REVOCATION, SPONSOR, AgentIdentity, Revocation, Sponsor
+from ringfence_identity.shared_parts import SharedParts
 from ringfence_identity.standing_revocations import StandingRevocations
 from ringfence_identity.status_bits import StatusBits
 from ringfence_identity.store import Loaded
@@ -23,6 +24,7 @@ class IdentitySnapshot:
         self.order = IdentityOrder()
         """Where each identity stands in listings."""
         self._sponsors: dict[str, Sponsor] = {}
+        self._parts = SharedParts()
         self.revocations = StandingRevocations()
         """What may not be relied on any more."""
         self.statuses = StatusBits()
@@ -89,8 +91,9 @@ class IdentitySnapshot:
         elif event.kind == ISSUER_KEY:
             self._put_issuer_key(records.decode(event.record, IssuerKey))
         elif event.kind == IDENTITY:
-            identity = records.decode(event.record, AgentIdentity)
-            self.statuses.put(self._by_did.get(identity.did), identity)
+            before = self._by_did.get(event.name)
+            identity = self._parts.share(records.decode(event.record, AgentIdentity), before=before)
+            self.statuses.put(before, identity)
             self._by_did[identity.did] = identity
             place = Place(identity.agent, identity.environment)
             self._did_of[place] = identity.did

@@ -8,6 +8,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 
 from ringfence_identity.model import AgentIdentity, Revocation, Sponsor
+from ringfence_identity.shared_parts import SharedParts
 from ringfence_identity.store import Loaded, Purpose
 from ringfence_identity.store_sql_agent_keys import SqlAgentKeys
 from ringfence_identity.store_sql_delegations import SqlDelegations, SqlDelegationStore
@@ -135,12 +136,13 @@ class SqlIdentityStore(SqlTrustStore, SqlLogStore, SqlDelegationStore, SqlStatus
 
 
 def _load(connection: sa.Connection) -> Loaded:
+    parts = SharedParts()
     every_identity = connection.scalars(sa.select(identities.c.record).order_by(identities.c.did))
     every_sponsor = connection.scalars(sa.select(sponsors.c.record).order_by(sponsors.c.name))
     in_order = (revocations.c.environment, revocations.c.kind, revocations.c.subject)
     every_revocation = connection.scalars(sa.select(revocations.c.record).order_by(*in_order))
     return Loaded(
-        identities=tuple(records.decode(record, AgentIdentity) for record in every_identity),
+        identities=tuple(parts.share(records.decode(record, AgentIdentity)) for record in every_identity),
         sponsors=tuple(records.decode(record, Sponsor) for record in every_sponsor),
         revocations=tuple(records.decode(record, Revocation) for record in every_revocation),
         superseded=superseded(connection),

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from ringfence_kit.data_lock import DataLock
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.events import Change, Revision
+from ringfence_kit.heap import loading
 from ringfence_kit.migrate import migrate
 from ringfence_kit.sql_engines import READERS, Engines, create_file, make_engines, parse_url, sqlite_path
 from ringfence_kit.sql_events import SqlEvents, newest_revision
@@ -89,7 +90,12 @@ class Database:
 
     async def load(self, look: Callable[[sa.Connection], T]) -> tuple[Revision, T]:
         """Like `read`, with the revision of the state that `look` saw: where a snapshot starts."""
-        return await self.read(lambda connection: (newest_revision(connection), look(connection)))
+
+        def whole(connection: sa.Connection) -> tuple[Revision, T]:
+            with loading():
+                return newest_revision(connection), look(connection)
+
+        return await self.read(whole)
 
     def _open(self) -> "_Opened":
         if self._opened is None:
