@@ -127,7 +127,7 @@ class Signal(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     signal_id: _builtins.str
-    """Names the evidence; the same id a second time changes nothing. 1 to 128 bytes."""
+    """Names the evidence; the same id a second time changes nothing. A gateway's ids are its own. 1 to 128 bytes."""
     did: _builtins.str
     """The DID it is about."""
     environment: _builtins.str
@@ -144,7 +144,7 @@ class Signal(_message.Message):
     """Where the evidence is, e.g. `audit/42`. At most 512 bytes."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was observed."""
+        """When it was observed. Kept and shown; what counts is when it is recorded."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class TrustState(_message.Message):
 
     @_builtins.property
     def ring_zero_until_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when ring 0 holds, as a person granted it; unset when it never was. Afterwards ring 1 is the best there is."""
+        """Until when ring 0 holds, as a person granted it; unset when no grant stands. Afterwards ring 1 is the best there is."""
 
     def __init__(
         self,

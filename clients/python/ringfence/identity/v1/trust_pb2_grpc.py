@@ -134,9 +134,11 @@ class TrustServiceServicer:
     def GrantRing(self, request, context):
         """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
         (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+        It ends with its time, when the score falls below 900, with a penalty that our services observed, and when the agent
+        is suspended. Nobody grants it to an agent they are known to answer for.
 
         Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-        AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,7 +150,7 @@ class TrustServiceServicer:
         it demands are still to be given.
 
         Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-        AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,9 +60,11 @@ class TrustServiceStub:
     GrantRing: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GrantRingRequest, _trust_pb2.GrantRingResponse]
     """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
     (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+    It ends with its time, when the score falls below 900, with a penalty that our services observed, and when the agent
+    is suspended. Nobody grants it to an agent they are known to answer for.
 
     Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-    AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     GrantElevation: _grpc.UnaryUnaryMultiCallable[_trust_pb2.GrantElevationRequest, _trust_pb2.GrantElevationResponse]
     """Signs an elevation grant: a chain that begins with one agent may, for one action on one resource, be judged at a
@@ -70,7 +72,7 @@ class TrustServiceStub:
     it demands are still to be given.
 
     Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-    AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
     """
     RevokeElevation: _grpc.UnaryUnaryMultiCallable[_trust_pb2.RevokeElevationRequest, _trust_pb2.RevokeElevationResponse]
     """Revokes an elevation grant. Revoking what is revoked changes nothing.
@@ -127,9 +129,11 @@ class TrustServiceAsyncStub(TrustServiceStub):
     GrantRing: _aio.UnaryUnaryMultiCallable[_trust_pb2.GrantRingRequest, _trust_pb2.GrantRingResponse]  # type: ignore[assignment]
     """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
     (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+    It ends with its time, when the score falls below 900, with a penalty that our services observed, and when the agent
+    is suspended. Nobody grants it to an agent they are known to answer for.
 
     Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-    AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     GrantElevation: _aio.UnaryUnaryMultiCallable[_trust_pb2.GrantElevationRequest, _trust_pb2.GrantElevationResponse]  # type: ignore[assignment]
     """Signs an elevation grant: a chain that begins with one agent may, for one action on one resource, be judged at a
@@ -137,7 +141,7 @@ class TrustServiceAsyncStub(TrustServiceStub):
     it demands are still to be given.
 
     Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-    AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+    AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
     """
     RevokeElevation: _aio.UnaryUnaryMultiCallable[_trust_pb2.RevokeElevationRequest, _trust_pb2.RevokeElevationResponse]  # type: ignore[assignment]
     """Revokes an elevation grant. Revoking what is revoked changes nothing.
@@ -221,9 +225,11 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trust_pb2.GrantRingResponse, _abc.Awaitable[_trust_pb2.GrantRingResponse]]:
         """Puts an agent into ring 0, for a time. A person does this, never a score: but the score must have earned it
         (925 points, a day since the last promotion, seven since the last penalty) and the birth certificate allow ring 1.
+        It ends with its time, when the score falls below 900, with a penalty that our services observed, and when the agent
+        is suspended. Nobody grants it to an agent they are known to answer for.
 
         Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-        AGENT_REVOKED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, RING_NOT_EARNED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -237,7 +243,7 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         it demands are still to be given.
 
         Needs platform-admin or approver. Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND,
-        AGENT_REVOKED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
+        AGENT_REVOKED, AGENT_EXPIRED, AGENT_SUSPENDED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
