@@ -20,6 +20,7 @@ import grpc
 
 from ringfence.channel import ChannelOptions, open_aio_channel, open_channel
 from ringfence.credentials import ChannelError
+from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceStub
 from ringfence.identity.v1.identity_pb2 import WatchAgentsRequest as WatchIdentitiesRequest
 from ringfence.identity.v1.identity_pb2 import WatchAgentsResponse as WatchIdentitiesResponse
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
@@ -33,6 +34,7 @@ from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, Workflow
 from ringfence.watch import AioWatch, Watch
 
 if TYPE_CHECKING:  # these names exist for type checkers only
+    from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceAsyncStub
     from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceAsyncStub, IdentityServiceAsyncStub
     from ringfence.identity.v1.trust_pb2_grpc import TrustServiceAsyncStub
     from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceAsyncStub, KillSwitchServiceAsyncStub
@@ -99,6 +101,11 @@ class AioRingfence:
     def credentials(self) -> "CredentialServiceAsyncStub":
         """Tokens and the keys that verify them."""
         return CredentialServiceStub(self.channel("identity"))
+
+    @cached_property
+    def delegations(self) -> "DelegationServiceAsyncStub":
+        """Authority handed from agent to agent."""
+        return DelegationServiceStub(self.channel("identity"))
 
     @cached_property
     def trust(self) -> "TrustServiceAsyncStub":
@@ -200,6 +207,11 @@ class Ringfence:
     def credentials(self) -> CredentialServiceStub:
         """Tokens and the keys that verify them."""
         return CredentialServiceStub(self.channel("identity"))
+
+    @cached_property
+    def delegations(self) -> DelegationServiceStub:
+        """Authority handed from agent to agent."""
+        return DelegationServiceStub(self.channel("identity"))
 
     @cached_property
     def trust(self) -> TrustServiceStub:

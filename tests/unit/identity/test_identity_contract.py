@@ -1,6 +1,6 @@
 """What identity promises in its protos and keeps in its tables: one failure a reason, one grant a method."""
 
-from ringfence.identity.v1 import errors_pb2, identity_pb2, trust_pb2
+from ringfence.identity.v1 import delegation_pb2, errors_pb2, identity_pb2, transparency_pb2, trust_pb2
 from ringfence_identity.convert.identities import STATUSES
 from ringfence_identity.convert.trust import KINDS, OUTCOMES
 from ringfence_identity.errors import FAILURES
@@ -22,12 +22,12 @@ def test_every_failure_has_one_documented_reason_and_every_reason_one_failure() 
 def test_every_method_has_one_grant_and_every_grant_a_method() -> None:
     methods = {
         f"/{service.full_name}/{method.name}"
-        for module in (identity_pb2, trust_pb2)
+        for module in (identity_pb2, trust_pb2, delegation_pb2, transparency_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
     assert GRANTS.mismatch(methods) == ""
-    assert len(methods) == 11
+    assert len(methods) == 43
 
 
 def test_every_value_on_the_wire_is_a_value_of_the_model() -> None:

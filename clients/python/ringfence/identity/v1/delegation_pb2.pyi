@@ -236,7 +236,7 @@ class ExchangeDelegationResponse(_message.Message):
 
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The scopes it carries."""
+        """The scopes it carries: no more than every link covers and the birth certificate of everyone in the chain permits."""
 
     @_builtins.property
     def delegation(self) -> Global___Delegation:

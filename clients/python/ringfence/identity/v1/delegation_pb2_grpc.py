@@ -72,8 +72,11 @@ class DelegationServiceServicer:
 
         Open: the assertion by the delegatee's key is the authentication, as in IssueToken. What is spent of a budget is
         counted at every link up to the root, in one transaction.
-        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID, DELEGATION_REVOKED,
-        DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
+        A repetition of a request is refused as replayed: a token whose answer was lost is asked for anew, and what the lost
+        one could spend stays spent.
+        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID (which rule and which link stand in
+        the metadata), DELEGATION_REVOKED, DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, AGENT_EXPIRED,
+        SPONSOR_OFFBOARDED, SCOPE_NOT_GRANTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,8 +45,11 @@ class DelegationServiceStub:
 
     Open: the assertion by the delegatee's key is the authentication, as in IssueToken. What is spent of a budget is
     counted at every link up to the root, in one transaction.
-    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID, DELEGATION_REVOKED,
-    DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
+    A repetition of a request is refused as replayed: a token whose answer was lost is asked for anew, and what the lost
+    one could spend stays spent.
+    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID (which rule and which link stand in
+    the metadata), DELEGATION_REVOKED, DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, AGENT_EXPIRED,
+    SPONSOR_OFFBOARDED, SCOPE_NOT_GRANTED.
     """
     RevokeDelegation: _grpc.UnaryUnaryMultiCallable[_delegation_pb2.RevokeDelegationRequest, _delegation_pb2.RevokeDelegationResponse]
     """Revokes a grant and with it everything delegated further from it. A grant that was never exchanged is revoked by
@@ -80,8 +83,11 @@ class DelegationServiceAsyncStub(DelegationServiceStub):
 
     Open: the assertion by the delegatee's key is the authentication, as in IssueToken. What is spent of a budget is
     counted at every link up to the root, in one transaction.
-    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID, DELEGATION_REVOKED,
-    DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
+    A repetition of a request is refused as replayed: a token whose answer was lost is asked for anew, and what the lost
+    one could spend stays spent.
+    Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID (which rule and which link stand in
+    the metadata), DELEGATION_REVOKED, DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, AGENT_EXPIRED,
+    SPONSOR_OFFBOARDED, SCOPE_NOT_GRANTED.
     """
     RevokeDelegation: _aio.UnaryUnaryMultiCallable[_delegation_pb2.RevokeDelegationRequest, _delegation_pb2.RevokeDelegationResponse]  # type: ignore[assignment]
     """Revokes a grant and with it everything delegated further from it. A grant that was never exchanged is revoked by
@@ -118,8 +124,11 @@ class DelegationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Open: the assertion by the delegatee's key is the authentication, as in IssueToken. What is spent of a budget is
         counted at every link up to the root, in one transaction.
-        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID, DELEGATION_REVOKED,
-        DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, SCOPE_NOT_GRANTED.
+        A repetition of a request is refused as replayed: a token whose answer was lost is asked for anew, and what the lost
+        one could spend stays spent.
+        Errors: INVALID_REQUEST, ASSERTION_INVALID, ASSERTION_REPLAYED, DELEGATION_INVALID (which rule and which link stand in
+        the metadata), DELEGATION_REVOKED, DELEGATION_BUDGET_EXHAUSTED, AGENT_REVOKED, AGENT_SUSPENDED, AGENT_EXPIRED,
+        SPONSOR_OFFBOARDED, SCOPE_NOT_GRANTED.
         """
 
     @_abc_1.abstractmethod
