@@ -292,6 +292,27 @@ def test_what_is_no_credential_at_all_is_refused(text: str | bytes) -> None:
         read(text)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.update(x="\ud800"),
+        lambda c: c.update({"\ud800": 1}),
+        lambda c: c["proof"].update({"\ud800": 1}),
+        lambda c: c["proof"].update(verificationMethod="\ud800"),
+        lambda c: c["proof"].update(proofValue="z\ud800"),
+        lambda c: c["proof"].update(created="\u0662026-01-01T00:00:00Z"),
+        lambda c: c.update(x=2**60),
+        lambda c: c.update(x=0.1),
+    ],
+)
+def test_what_has_no_canonical_form_is_refused_and_never_more(change: Callable[[Any], Any]) -> None:
+    """Attack: JSON that some readers take and that cannot be signed over: lone surrogates, numbers that are rounded."""
+    whole = json.loads(as_json(credential()))
+    change(whole)
+    with pytest.raises(CredentialError):
+        read(json.dumps(whole))
+
+
 def test_a_credential_that_is_too_long_is_refused_unread() -> None:
     with pytest.raises(CredentialError, match="longer than"):
         read(b"{" + b" " * credential_check.MAX_BYTES)

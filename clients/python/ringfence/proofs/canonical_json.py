@@ -23,7 +23,7 @@ def canonical(value: Json) -> bytes:
     """Return the canonical bytes of `value`."""
     try:
         return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise CanonicalFormError(str(error)) from error
 
 

@@ -56,9 +56,8 @@ def check_credential(text: str | bytes, *, type_: str, registrar: JsonObject, no
     if len(text) > MAX_BYTES:
         raise CredentialError(f"it is longer than {MAX_BYTES} bytes")
     issuer = _registrar_did(registrar)
-    start = text[:1] if isinstance(text, str) else text[:1].decode("latin-1")
-    check = _check_embedded if start == "{" else _check_jwt
-    content, secured = check(text, registrar, now)
+    secured = _embedded(text, registrar, now) if text[:1] in ("{", b"{") else None
+    content = _jws_payload(text, registrar) if secured is None else _without_proof(secured)
     _require_kind(content, type_)
     if content.get("issuer") != str(issuer):
         raise CredentialError(f"its issuer is not {issuer}")
@@ -68,28 +67,32 @@ def check_credential(text: str | bytes, *, type_: str, registrar: JsonObject, no
     )
 
 
-def _check_embedded(text: str | bytes, registrar: JsonObject, now: Instant) -> tuple[JsonObject, JsonObject | None]:
+def _embedded(text: str | bytes, registrar: JsonObject, now: Instant) -> JsonObject:
+    """Return the credential with its proof, which holds."""
     try:
         secured = parse_object(text)
     except (ValueError, RecursionError) as error:
         raise CredentialError(f"it is not a JSON object that names each member once: {error}") from error
-    content: JsonObject = {name: value for name, value in secured.items() if name != "proof"}
     match secured.get("proof"):
         case {"verificationMethod": str() as method, "created": str() as created} as proof:
             pass
         case _:
             raise CredentialError("it does not carry one proof with a verification method and a time")
     try:
-        data_integrity.check_proof(content, proof, key=_assertion_key(registrar, method))
+        data_integrity.check_proof(_without_proof(secured), proof, key=_assertion_key(registrar, method))
     except data_integrity.DataIntegrityError as refused:
         raise CredentialError(f"its proof is refused: {refused}") from refused
     if parse_timestamp(created) > now + SKEW:
         raise CredentialError("its proof was made in the future")
-    return content, secured
+    return secured
 
 
-def _check_jwt(text: str | bytes, registrar: JsonObject, now: Instant) -> tuple[JsonObject, JsonObject | None]:
-    del now  # the signature itself carries no time: what is in time is the credential
+def _without_proof(secured: JsonObject) -> JsonObject:
+    return {name: value for name, value in secured.items() if name != "proof"}
+
+
+def _jws_payload(text: str | bytes, registrar: JsonObject) -> JsonObject:
+    """Return the credential a JWS is about, whose signature holds. It carries no time of its own."""
     try:
         jws = open_compact_jws(text if isinstance(text, str) else text.decode("ascii"), longest=MAX_BYTES)
     except (JwsError, UnicodeDecodeError) as error:
@@ -102,7 +105,7 @@ def _check_jwt(text: str | bytes, registrar: JsonObject, now: Instant) -> tuple[
         raise CredentialError("its signature does not verify")
     if jws.payload.keys() & {"vc", "vp", "proof"}:
         raise CredentialError("its payload is not the credential itself (VC-JOSE-COSE 3.1.1)")
-    return jws.payload, None
+    return jws.payload
 
 
 def _require_header(jws: CompactJws) -> None:
