@@ -25,7 +25,7 @@ from support.mesh.contract import REASONS, Rpc, every_rpc, is_open_ended, names_
 from support.mesh.damage import UNKNOWN_ENUM_VALUES, F, Way, bad_values, not_utf8, spoiled, ways_to, written
 from support.mesh.in_process import InProcessMesh, in_process_mesh
 from support.mesh.process import QUICK_TO_RECONNECT
-from support.mesh.sound_requests import SoundRequests
+from support.mesh.sound_requests import FOR_SERVICES, SoundRequests
 from support.wire import Refusal, messages, raw_stream, read_refusal, read_status
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
@@ -85,12 +85,17 @@ class Stranger:
         """Return the headers of somebody who may do everything."""
         return [("authorization", f"Bearer {token_path(self.mesh.layout.data, 'operator').read_text().strip()}")]
 
+    def bearer(self, rpc: Rpc) -> list[tuple[str, str]]:
+        """Return the headers of somebody who may call `rpc`."""
+        who = "service" if rpc.name in FOR_SERVICES else "operator"
+        return [("authorization", f"Bearer {token_path(self.mesh.layout.data, who).read_text().strip()}")]
+
     async def send(
         self, rpc: Rpc, *bodies: bytes, headers: Sequence[tuple[str, str]] | None = None, path: str = ""
     ) -> Refusal:
         """Return how a call went; a stream's first answer is its answer."""
         call: Any = raw_stream(self._channel(rpc.setting), path or rpc.path)(
-            messages(bodies), metadata=self.operator() if headers is None else headers, timeout=30
+            messages(bodies), metadata=self.bearer(rpc) if headers is None else headers, timeout=30
         )
         try:
             answer = await asyncio.wait_for(call.read(), QUIET_S if rpc.streams else None)

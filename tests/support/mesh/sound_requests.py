@@ -5,6 +5,7 @@ the second time, and for no other.
 """
 
 import itertools
+import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -13,10 +14,15 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from ringfence.agent_key import AgentKey
-from ringfence.identity.v1 import credential_pb2, identity_pb2, trust_pb2
+from ringfence.enrolment import enrolled
+from ringfence.identity.v1 import credential_pb2, identity_pb2, peer_pb2, trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub
+from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import KillSwitchServiceStub
+from ringfence.peer_cache import Moment
+from ringfence.peer_meetings import Meetings
+from ringfence.proofs.peer_transcript import Requirements
 from ringfence.registry.v1 import registry_pb2
 from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
@@ -30,6 +36,26 @@ from support.mesh.spans import one_trace
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
 
 ISSUER = "https://dev.id.ringfence.internal"
+PLACE = "https://orders.example.com"
+
+FOR_SERVICES = frozenset(
+    {"TrustService/CreateChallenge", "TrustService/VerifyPeer", "TrustService/IssueTrustStatement"}
+)
+"""Methods that are not the operator's: agents meet, and services speak for them."""
+
+
+def owned(key: AgentKey, identity: identity_pb2.AgentIdentity) -> AgentKey:
+    """Return `key`, knowing whose it is."""
+    return enrolled(key, identity_pb2.CompleteRegistrationResponse(identity=identity))
+
+
+def meetings_of(key: AgentKey) -> Meetings:
+    """Return the meetings of the agent that holds `key`, on the clocks of this machine."""
+    return Meetings(key, registrar=None, clock=_now, new_nonce=lambda: secrets.token_bytes(32))
+
+
+def _now() -> Moment:
+    return Moment(steady=time.monotonic(), wall=time.time())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,17 +80,17 @@ class SoundRequests:
         identity = doors.channel("identity")
         first, second = await register_sponsors(identity, "ada", "grace")
         content = birth_certificate(sponsor=first, backup=second)
-        enrolled = await enrol(identity, parent=NAMESPACE, agent_id="analyst", content=content, key=key)
+        identified = await enrol(identity, parent=NAMESPACE, agent_id="analyst", content=content, key=key)
         await story.push_policy()
         allowed, _ = await story.told(agent, effect_is(decision_pb2.EFFECT_ALLOW))
-        await story.trace(enrolled.did)
+        await story.trace(identified.did)
         await logged(AuditServiceStub(doors.channel("telemetry")), allowed.decision_id)
         return cls(
             doors=doors,
             story=story,
             agent=agent,
-            did=enrolled.did,
-            key=key,
+            did=identified.did,
+            key=owned(key, identified),
             content=content,
             _numbers=itertools.count(),
         )
@@ -109,6 +135,9 @@ class SoundRequests:
             "CredentialService/RevokeIssuerKey": self._revoke_issuer_key,
             "TrustService/RecordSignals": self._record_signals,
             "TrustService/GetTrust": always(trust_pb2.GetTrustRequest(did=self.did)),
+            "TrustService/CreateChallenge": self._create_challenge,
+            "TrustService/VerifyPeer": self._verify_peer,
+            "TrustService/IssueTrustStatement": always(peer_pb2.IssueTrustStatementRequest(did=self.did)),
             "UsageService/GetUsage": always(
                 telemetry_pb2.GetUsageRequest(agent=self.did, group_by=[telemetry_pb2.USAGE_GROUP_AGENT])
             ),
@@ -213,6 +242,27 @@ class SoundRequests:
             occur_time=to_timestamp(SystemClock().now()),
         )
         return trust_pb2.RecordSignalsRequest(signals=[signal])
+
+    async def _create_challenge(self) -> Message:
+        meetings, peer = meetings_of(self.key), await self._peer()
+        return meetings.challenge_request(peer.did, PLACE, Requirements())
+
+    async def _verify_peer(self) -> Message:
+        meetings, peer = meetings_of(self.key), await self._peer()
+        trust = TrustServiceStub(self.doors.channel("identity", who="service"))
+        asked_at = meetings.now()
+        challenged = await trust.CreateChallenge(meetings.challenge_request(peer.did, PLACE, Requirements()))
+        invited = meetings.invited(
+            peer.did, PLACE, Requirements(), asked_at=asked_at, challenged=challenged, statement=""
+        )
+        answered = meetings_of(peer).answered(invited.message, audiences={PLACE}, statement="")
+        return meetings.verify_request(invited, answered.answer)
+
+    async def _peer(self) -> AgentKey:
+        key = AgentKey.generate()
+        channel = self.doors.channel("identity")
+        identity = await enrol(channel, parent=NAMESPACE, agent_id=self._fresh(), content=self.content, key=key)
+        return owned(key, identity)
 
     async def _report_outcome(self) -> Message:
         return telemetry_pb2.ReportOutcomeRequest(
