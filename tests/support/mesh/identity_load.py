@@ -1,6 +1,7 @@
 """Registers sponsors, enrols agents, records evidence about them and revokes some; then compares."""
 
 import hashlib
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from ringfence.errors import AlreadyExistsError
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from ringfence.identity.v1.transparency_pb2 import GetCheckpointRequest, ListLogEntriesRequest, LogEntry
+from ringfence.identity.v1.transparency_pb2_grpc import TransparencyServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
+from ringfence.proofs.merkle import Frontier, leaf_hash
 
 from support.mesh.birth import birth_certificate, enrol
 from support.mesh.event_rows import stored_events
@@ -80,13 +84,27 @@ class IdentityLoad:
             raise AssertionError(f"sponsor {sponsor_id} was acknowledged, and is gone")
         events = stored_events(self._database)
         assert [event.revision for event in events] == list(range(1, len(events) + 1))
-        of_agents = [event for event in events if event.name in self._changes]
+        of_agents = [event for event in events if event.kind == "identity" and event.name in self._changes]
         assert Counter(event.name for event in of_agents) == self._changes
+        await self._check_log([event.revision for event in events])
         for witness in self.witnesses:
             await witness.reached(of_agents[-1].revision)
             assert list(zip(witness.revisions, witness.saw, strict=True)) == [
                 (event.revision, event.name) for event in of_agents
             ]
+
+    async def _check_log(self, revisions: list[int]) -> None:
+        """Hold the log of mutations against the stored events and against what was signed: one entry each, in order."""
+        log = TransparencyServiceStub(self._channel)
+        signed = (await log.GetCheckpoint(GetCheckpointRequest())).checkpoint
+        entries, token = list[LogEntry](), ""
+        while token or not entries:
+            page = await log.ListLogEntries(ListLogEntriesRequest(page_size=1_000, page_token=token))
+            entries += page.entries
+            token = page.next_page_token
+        assert [json.loads(entry.body)["revision"] for entry in entries] == revisions
+        tree, _ = Frontier().grow(leaf_hash(entry.body) for entry in entries)
+        assert (tree.size, tree.root()) == (signed.tree_size, signed.root_hash)
 
     async def _register_sponsor(self, sponsor_id: str) -> str:
         request = pb.RegisterSponsorRequest(
