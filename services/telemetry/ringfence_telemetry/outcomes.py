@@ -66,7 +66,8 @@ class Outcomes:
 
 def _check_speaker(report: OutcomeReport, caller: Caller) -> None:
     judge = report.on_behalf_of or caller.principal
-    if report.did in (judge, caller.principal):
+    itself = report.did in (judge, caller.principal)
+    if itself or (judge == caller.principal and caller.speaks_for(report.did)):
         raise NotPermitted(
             principal=caller.principal, action=f"judge the work of {report.did}", needed="another party's verdict"
         )

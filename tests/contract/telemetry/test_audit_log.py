@@ -335,6 +335,7 @@ class TestOutcomes:
             (by(Role.AGENT, principal=DID), PEER),
             (by(Role.AGENT, Role.GATEWAY, principal=DID, agents=frozenset({PEER})), PEER),
             (by(Role.GATEWAY, principal="gw", agents=frozenset({DID})), DID),
+            (by(Role.GATEWAY, principal="gw", agents=frozenset({DID})), ""),
             (by(Role.SERVICE, principal="dev:service"), DID),
             (by(Role.AGENT), "https://login.example#ana"),
             (by(Role.GATEWAY, principal="gw"), PEER),
