@@ -24,10 +24,15 @@ class Condition:
     """When time alone will have met it; None when it is met, or time does not bring it."""
 
 
+def score_for(ring: int) -> int:
+    """Return the score a promotion to `ring` needs."""
+    return RING_THRESHOLDS[ring] + PROMOTION_MARGIN
+
+
 def conditions_of(state: TrustState, ring: int, at: Instant) -> tuple[Condition, ...]:
     """Return what an agent needs to get into `ring`, 0 to 2, from the one below."""
     reachable = max(ring, MOST_TRUSTED_BY_SCORE)
-    needed = RING_THRESHOLDS[ring] + PROMOTION_MARGIN
+    needed = score_for(ring)
     return (
         Condition(f"a score of {needed} or more", score_at(state, at) >= needed),
         _waited("24 hours since the last promotion", Instant(state.promoted_at + PROMOTION_INTERVAL), at),
@@ -49,7 +54,8 @@ def grant_conditions(state: TrustState, at: Instant) -> tuple[Condition, ...]:
 
 def may_be_promoted(state: TrustState, ring: int, at: Instant) -> bool:
     """Say whether everything holds that promotion to `ring` needs."""
-    return all(condition.met for condition in conditions_of(state, ring, at))
+    # Most signals are far from a promotion: the score says so before a sentence is made.
+    return score_at(state, at) >= score_for(ring) and all(condition.met for condition in conditions_of(state, ring, at))
 
 
 def _waited(text: str, until: Instant, at: Instant) -> Condition:

@@ -1,11 +1,13 @@
 """Ring 0 over the wire: who gets it, from whom, for how long, and how it is lost."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2 as pb
@@ -18,7 +20,7 @@ from support.identity.evidence import STRONG, climb, record, signal, trust_of
 from support.identity.keys import seeded_key
 from support.identity.mesh import AUDITOR, GATEWAY, OWNER, IdentityMesh, identity_mesh
 from support.serving import SERVICE
-from support.wire import refusal
+from support.wire import read_refusal, refusal
 
 APPROVER = Caller(principal="test:paul", roles=frozenset({Role.APPROVER}))
 ADA = Caller(principal="test:00u1", roles=frozenset({Role.APPROVER}))
@@ -252,3 +254,18 @@ async def test_who_granted_it_is_kept_over_a_restart(tmp_path: Path) -> None:
         assert explained.trust.ring == 0
         assert "Ring 0 was granted by test:paul until" in explained.summary
         assert (await trust_of(mesh, other)).ring == 3
+
+
+async def test_of_two_decisions_on_the_same_version_one_counts(mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
+    found = await mesh.identity().GetAgentIdentity(pb.GetAgentIdentityRequest(did=agent.did))
+    request = wanted(mesh, agent, etag=found.identity.etag)
+
+    async def attempt() -> str:
+        try:
+            await mesh.trust().GrantRing(request)
+        except grpc.aio.AioRpcError as error:
+            return read_refusal(error).reason
+        return "granted"
+
+    outcomes = await asyncio.gather(*(attempt() for _ in range(5)))
+    assert sorted(outcomes) == ["ETAG_MISMATCH"] * 4 + ["granted"]

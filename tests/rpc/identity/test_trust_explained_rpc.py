@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import trust_pb2 as tpb
+from ringfence.proofs.public_keys import public_key_of
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import DAY, HOUR, Millis
 from support.identity.evidence import record, signal, trust_of
@@ -251,3 +253,22 @@ async def test_when_evidence_was_observed_decides_nothing(
     assert state.last_positive_time.ToMilliseconds() == mesh.clock.now()
     assert await record(mesh, signal(mesh, agent, "more", PASSED)) == [tpb.SIGNAL_OUTCOME_APPLIED]
     assert await record(mesh, signal(mesh, agent, "even-more", PASSED)) == [tpb.SIGNAL_OUTCOME_CAPPED]
+
+
+async def test_a_did_key_beyond_the_wall_is_as_unknown_as_one_nobody_has(
+    mesh: IdentityMesh, agent: pb.AgentIdentity
+) -> None:
+    """It does not say which environment it is of, so the answer must not either."""
+    worker = await mesh.enrol(
+        "worker",
+        key=seeded_key(2),
+        environment="dev",
+        did_method=pb.DID_METHOD_KEY,
+        lifetime=Duration(seconds=600),
+    )
+    assert (await trust_of(mesh, worker.identity)).score == 300
+    nobody = f"did:key:{public_key_of(seeded_key(3)).multibase}"
+    for did in (worker.identity.did, nobody):
+        refused = await refusal(mesh.trust(itself(agent)).GetTrust(tpb.GetTrustRequest(did=did)))
+        assert (refused.code, refused.reason) == ("NOT_FOUND", "AGENT_NOT_FOUND")
+        assert refused.metadata["environment"] == ""
