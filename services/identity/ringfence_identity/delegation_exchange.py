@@ -33,7 +33,13 @@ from ringfence_identity.delegation_parties import judge_chain, open_chain, refus
 from ringfence_identity.delegation_spending import spend
 from ringfence_identity.delegations import NOTHING, Delegation
 from ringfence_identity.environments import Environment, Environments
-from ringfence_identity.errors import AssertionInvalid, DelegationRevoked, ScopeNotGranted, SponsorOffboarded
+from ringfence_identity.errors import (
+    AgentExpired,
+    AssertionInvalid,
+    DelegationRevoked,
+    ScopeNotGranted,
+    SponsorOffboarded,
+)
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import require_usable
@@ -43,6 +49,9 @@ from ringfence_identity.tokens import expiry, token_size
 
 ENDED_KEPT = Millis(30 * DAY)
 """How long a grant is still listed after it has expired."""
+
+FAR = Instant(2**53)
+"""Later than anything here ends."""
 
 _FORGET_EVERY = 64
 _FORGOTTEN_AT_ONCE = 256
@@ -116,7 +125,7 @@ class DelegationExchange:
             rights, agents = judge_chain(tx, chain, now=now)
             _require_usable_by(holder, rights, wanted.audience, now=now)
             _require_standing(tx, chain, agents, now=now)
-            token = _token(rights, agents[-1], wanted, environment, token_id=token_id, now=now)
+            token = _token(rights, agents, wanted, environment, token_id=token_id, now=now)
             _require_room(token)
             delegation = spend(tx, chain, agents, wanted.budget, now=now)
             if housekeeping:
@@ -164,13 +173,14 @@ def _require_standing(
 
 def _token(
     rights: Rights,
-    holder: AgentIdentity,
+    agents: Sequence[AgentIdentity],
     wanted: ExchangeDelegation,
     environment: Environment,
     *,
     token_id: str,
     now: Instant,
 ) -> AccessToken:
+    holder = agents[-1]
     longest = expiry(ring=rights.ring, longest=environment.token_lifetime, now=now)
     return AccessToken(
         token_id=token_id,
@@ -184,7 +194,7 @@ def _token(
         birth_certificate_hash=holder.certificate_hash,
         revocation_epoch=holder.revocation_epoch,
         issued_at=whole_second(now),
-        expires_at=min(longest, rights.expires_at),
+        expires_at=min(longest, rights.expires_at, _first_end(agents, now=now)),
         delegation=TokenDelegation(
             chain=rights.chain,
             path=rights.path,
@@ -194,6 +204,17 @@ def _token(
             budget=wanted.budget.amounts,
         ),
     )
+
+
+def _first_end(agents: Sequence[AgentIdentity], *, now: Instant) -> Instant:
+    """Return when the first of the agents ends by itself: nothing is revoked then, so no token may outlast it."""
+    ends_at = FAR
+    for agent in agents:
+        if agent.expires_at is not None:
+            ends_at = min(ends_at, whole_second(agent.expires_at))
+            if ends_at <= now:
+                raise AgentExpired(did=agent.did, expired_at=agent.expires_at)
+    return ends_at
 
 
 def _scopes(rights: Rights, wanted: tuple[str, ...]) -> tuple[str, ...]:

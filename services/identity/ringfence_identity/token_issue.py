@@ -4,7 +4,6 @@ Permission is what the birth certificate says now, the ring is computed now, and
 use is committed before the token is handed out.
 """
 
-import hashlib
 import itertools
 from dataclasses import dataclass
 
@@ -18,11 +17,11 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_kit.trust_decay import ring_at
 
 from ringfence_identity.access import environment_of_did
-from ringfence_identity.client_assertion import SKEW, Assertion, ReadAssertion, check_assertion, read_assertion
+from ringfence_identity.assertion_use import spend_assertion
+from ringfence_identity.client_assertion import Assertion, ReadAssertion, check_assertion, read_assertion
 from ringfence_identity.environments import Environments
 from ringfence_identity.errors import (
     AssertionInvalid,
-    AssertionReplayed,
     DidInvalid,
     ScopeNotGranted,
 )
@@ -31,7 +30,7 @@ from ringfence_identity.model import AgentIdentity
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import require_usable
-from ringfence_identity.store import IdentityTx, Purpose
+from ringfence_identity.store import IdentityTx
 from ringfence_identity.token_signing import TokenSigning
 from ringfence_identity.tokens import expiry
 
@@ -123,7 +122,6 @@ class TokenIssue:
     async def _spend(self, read: AgentIdentity, assertion: Assertion, scopes: tuple[str, ...], now: Instant) -> None:
         """Use up the assertion for good, with the agent as it stands in the same transaction."""
         housekeeping = next(self._issues) % FORGET_EVERY == 0
-        key = hashlib.sha256(f"{read.did}\n{assertion.jti}".encode()).hexdigest()
 
         def work(tx: IdentityTx) -> None:
             identity = tx.identity(read.did) or read
@@ -132,8 +130,7 @@ class TokenIssue:
                 # It was rotated since the assertion was checked.
                 raise AssertionInvalid(problem="it is signed with a key that is not in force any more")
             _require_scopes(identity, scopes)
-            if not tx.spend(Purpose.ASSERTION, key, until=Instant(assertion.expires_at + SKEW)):
-                raise AssertionReplayed(jti=assertion.jti)
+            spend_assertion(tx, read.did, assertion)
             if housekeeping:
                 tx.forget_spent(before=now, limit=FORGOTTEN_AT_ONCE)
 

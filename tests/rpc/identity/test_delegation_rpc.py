@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from ringfence.identity.v1 import delegation_pb2 as pb
 from ringfence.identity.v1 import identity_pb2 as ipb
 from ringfence.identity.v1 import revocation_pb2 as rpb
@@ -39,14 +41,14 @@ def name_of(grant: str) -> str:
     return NAME_PREFIX + grant_hash(grant)
 
 
-async def chain_of_two(at_work: Delegating, deputies: list[Deputy], **handover: object) -> tuple[str, ...]:
+async def chain_of_two(at_work: Delegating, deputies: list[Deputy], **handover: Any) -> tuple[str, ...]:
     """Return a chain from the first deputy over the second to the third."""
     ada, bob, carol = deputies
     chain = at_work.begin(ada, bob, **{"further": 1, **handover})
     return at_work.extend(bob, chain, carol)
 
 
-async def refused_to(at_work: Delegating, by: Deputy, chain: tuple[str, ...], **wanted: object) -> Refusal:
+async def refused_to(at_work: Delegating, by: Deputy, chain: tuple[str, ...], **wanted: Any) -> Refusal:
     """Exchange a chain in vain."""
     return await refusal(at_work.exchange(by, chain, **wanted))
 
@@ -279,6 +281,97 @@ async def test_a_holder_whose_key_was_rotated_uses_the_new_one(at_work: Delegati
     assert claims["cnf"] == {"jkt": public_key_of(seeded_key(42)).thumbprint}
     refused = await refused_to(at_work, renewed, bound)
     assert (refused.reason, refused.metadata["rule"]) == ("DELEGATION_INVALID", "holder-key")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+async def test_no_token_outlasts_an_ephemeral_agent_of_its_chain(
+    at_work: Delegating, deputies: list[Deputy], number: int
+) -> None:
+    """Nothing is revoked when one ends by itself."""
+    brief = await at_work.enrol(8, did_method=ipb.DID_METHOD_KEY, lifetime=Duration(seconds=120))
+    chain_of = [*deputies]
+    chain_of[number] = brief
+    chain = await chain_of_two(at_work, chain_of)
+    claims = claims_of((await at_work.exchange(chain_of[2], chain)).access_token)
+    assert claims["exp"] == claims["iat"] + 120
+    assert brief.did in claims["delegation"]["path"]
+    at_work.mesh.clock.advance(Millis(2 * MINUTE))
+    refused = await refused_to(at_work, chain_of[2], chain)
+    assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AGENT_EXPIRED")
+
+
+BAD_EXCHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("grants", {"grants": []}),
+    ("grants", {"grants": ["a"] * 6}),
+    ("grants[0]", {"grants": [""]}),
+    ("grants[1]", {"grants": ["a.b.c", "a" * 8_193]}),
+    ("grants[0]", {"grants": ["a\n"]}),
+    ("assertion", {"assertion": ""}),
+    ("assertion", {"assertion": "a" * 5_000}),
+    ("audience", {"audience": ""}),
+    ("audience", {"audience": "two words"}),
+    ("audience", {"audience": "a" * 257}),
+    ("scopes[0]", {"scopes": ["*"]}),
+    ("scopes[1]", {"scopes": ["a", "A"]}),
+    ("scopes[1]", {"scopes": ["a", "a"]}),
+    ("scopes", {"scopes": [f"a:{number}" for number in range(65)]}),
+    ("budget.calls", {"budget": pb.DelegationBudget(calls=-1)}),
+    ("budget.calls", {"budget": pb.DelegationBudget(calls=1_000_000_001)}),
+    ("budget.cost_micros", {"budget": pb.DelegationBudget(cost_micros=10**15 + 1)}),
+]
+
+
+@pytest.mark.parametrize(("field", "bad"), BAD_EXCHANGES)
+async def test_what_no_exchange_looks_like(at_work: Delegating, field: str, bad: dict[str, Any]) -> None:
+    sound: dict[str, Any] = {"grants": ["a.b.c"], "assertion": "a.b.c", "audience": ORDERS}
+    refused = await refusal(at_work.stub().ExchangeDelegation(pb.ExchangeDelegationRequest(**{**sound, **bad})))
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert field in refused.violations
+
+
+BAD_REVOCATIONS: list[tuple[str, dict[str, Any]]] = [
+    ("name", {"name": ""}),
+    ("name", {"name": "delegations/short"}),
+    ("name", {"name": "delegations/" + "A" * 44}),
+    ("name", {"name": "A" * 43}),
+    ("grants", {"grants": ["a"] * 6}),
+    ("reason", {"reason": ""}),
+    ("reason", {"reason": "a" * 501}),
+    ("request_id", {"request_id": "one"}),
+]
+
+
+@pytest.mark.parametrize(("field", "bad"), BAD_REVOCATIONS)
+async def test_what_no_revocation_looks_like(at_work: Delegating, field: str, bad: dict[str, Any]) -> None:
+    sound: dict[str, Any] = {"name": "delegations/" + "A" * 43, "reason": "no"}
+    request = pb.RevokeDelegationRequest(**{**sound, **bad})
+    refused = await refusal(at_work.stub(OPERATOR).RevokeDelegation(request))
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert field in refused.violations
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("environment", {"environment": ""}),
+        ("delegator", {"delegator": "d" * 1_025}),
+        ("delegatee", {"delegatee": "a\x00b"}),
+        ("page_size", {"page_size": -1}),
+    ],
+)
+async def test_what_no_list_looks_like(at_work: Delegating, field: str, bad: dict[str, Any]) -> None:
+    refused = await refusal(at_work.listed(**bad))
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert field in refused.violations
+
+
+async def test_an_unknown_holder_is_refused_as_any_bad_assertion(at_work: Delegating, deputies: list[Deputy]) -> None:
+    ada, bob, _ = deputies
+    request = at_work.request(bob, at_work.begin(ada, bob))
+    for assertion in ("a.b.c", request.assertion[:-4], at_work.mesh.assertion(bob.identity, ada.signing)):
+        request.assertion = assertion
+        refused = await refusal(at_work.stub().ExchangeDelegation(request))
+        assert (refused.code, refused.reason) == ("UNAUTHENTICATED", "ASSERTION_INVALID")
 
 
 async def test_revoking_a_grant_takes_exactly_what_is_below_it(at_work: Delegating, deputies: list[Deputy]) -> None:

@@ -74,11 +74,11 @@ class Delegating:
         return self.mesh.clock.now() / SECOND
 
     async def enrol(
-        self, number: int, *, environment: str = "prod", content: BirthContent = DELEGATING, name: str = ""
+        self, number: int, *, environment: str = "prod", content: BirthContent = DELEGATING, **begun: Any
     ) -> Deputy:
-        """Enrol the agent whose key is `number`."""
+        """Enrol the agent whose key is `number`; `begun` is what else its registration begins with."""
         done = await self.mesh.enrol(
-            name or f"deputy-{number}", key=seeded_key(number), environment=environment, content=content
+            f"deputy-{number}", key=seeded_key(number), environment=environment, content=content, **begun
         )
         private = Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big"))
         key = AgentKey(private_key=private, agent=done.identity.agent, environment=environment, did=done.identity.did)

@@ -11,7 +11,6 @@ from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
-from ringfence_identity.api.pending import PendingIdentity
 from ringfence_identity.api.sponsor_methods import SponsorMethods
 from ringfence_identity.compromise import Compromise
 from ringfence_identity.convert import identities as convert
@@ -34,7 +33,7 @@ from ringfence_identity.watching import AgentWatching
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class IdentityApi(SponsorMethods, PendingIdentity, identity_pb2_grpc.IdentityServiceServicer):
+class IdentityApi(SponsorMethods, identity_pb2_grpc.IdentityServiceServicer):
     """Who an agent is: sponsors, enrolment, DIDs, revocation."""
 
     def __init__(
