@@ -1,7 +1,7 @@
 """What holds for the log of mutations whatever happens: every prefix, every entry, every byte that somebody changes."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ from ringfence.proofs.merkle import (
     Frontier,
     ProofInvalid,
     consistency_proof,
+    frontier_at,
     inclusion_proof,
     leaf_hash,
     node_hash,
@@ -30,7 +31,7 @@ from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import Change, Event, Revision
 from ringfence_kit.log_keys import LogKeys
-from ringfence_kit.log_tiles import TileId, subtrees_of
+from ringfence_kit.log_tiles import TileId, add_to_tiles, subtrees_of
 from ringfence_kit.memory import MemoryRows
 from support.identity.logged import ORIGIN, open_log_keys
 
@@ -126,6 +127,34 @@ def verify(rows: MemoryRows, indexes: set[int]) -> None:
         except (ValueError, IndexError) as error:
             raise ProofInvalid(str(error)) from error
         verify_inclusion(leaf_hash(rows.table(ENTRIES)[index].body), index, SIZE, proof, root)
+
+
+LARGE = 70_000
+"""Leaves of a tree whose tiles stand on three levels."""
+
+
+@cache
+def large() -> Mapping[TileId, bytes]:
+    _, completed = Frontier().grow(leaf_hash(f"{number}".encode()) for number in range(LARGE))
+    return add_to_tiles(completed, lambda _: b"")
+
+
+@given(st.integers(1, LARGE), st.data())
+def test_a_proof_reads_a_few_tiles_however_large_the_log(size: int, data: st.DataObject) -> None:
+    index, first = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
+    for prove in (
+        lambda subtree: inclusion_proof(index, size, subtree),
+        lambda subtree: consistency_proof(first, size, subtree),
+        lambda subtree: frontier_at(size, subtree),
+    ):
+        read = list[TileId]()
+
+        def tile(wanted: TileId, read: list[TileId] = read) -> bytes:
+            read.append(wanted)
+            return large()[wanted]
+
+        prove(subtrees_of(tile))
+        assert len(read) <= 6  # two on each of three levels: the one on the way and the one at the edge
 
 
 @given(st.integers(0, SIZE - 1), st.integers(0, 10**6), st.integers(1, 255))
