@@ -1,6 +1,7 @@
 """Identity in SQL: SQLite or PostgreSQL."""
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from ringfence_kit import records
@@ -28,17 +29,36 @@ from ringfence_identity.tables import (
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
+# Statements of what happens at every enrolment and token are made once: making one costs more than running it.
+_OF_DID: sa.BindParameter[str] = sa.bindparam("of_did")
+_IDENTITY = sa.select(identities.c.record).where(identities.c.did == _OF_DID)
+_IDENTITY_OF_AGENT = sa.select(identities.c.record).where(
+    identities.c.agent == sa.bindparam("agent"), identities.c.environment == sa.bindparam("environment")
+)
+_CHANGE_IDENTITY = sa.update(identities).where(identities.c.did == _OF_DID)
+_ADD_IDENTITY = sa.insert(identities)
+_ADD_LOG_LINE = sa.insert(did_log)
+_SPENT = sa.select(spent.c.until).where(spent.c.purpose == sa.bindparam("purpose"), spent.c.key == sa.bindparam("key"))
+_SPEND = sa.insert(spent)
+_SAME_REVOCATION = sa.and_(
+    revocations.c.environment == sa.bindparam("of_environment"),
+    revocations.c.kind == sa.bindparam("of_kind"),
+    revocations.c.subject == sa.bindparam("of_subject"),
+)
+_CHANGE_REVOCATION = sa.update(revocations).where(_SAME_REVOCATION)
+_ADD_REVOCATION = sa.insert(revocations)
+
 
 class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
     """An `IdentityTx` on a connection; each method's contract stands there."""
 
     def identity(self, did: str) -> AgentIdentity | None:
         """See `IdentityTx`."""
-        return self._identity(identities.c.did == did)
+        return self._identity(_IDENTITY, of_did=did)
 
     def identity_of_agent(self, agent: str, environment: str) -> AgentIdentity | None:
         """See `IdentityTx`."""
-        return self._identity(identities.c.agent == agent, identities.c.environment == environment)
+        return self._identity(_IDENTITY_OF_AGENT, agent=agent, environment=environment)
 
     def put_identity(self, identity: AgentIdentity) -> None:
         """See `IdentityTx`."""
@@ -50,7 +70,7 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
             "revoked_at": identity.revoked_at,
             "record": records.encode(identity),
         }
-        updated = self.connection.execute(sa.update(identities).where(identities.c.did == identity.did).values(row))
+        updated = self.connection.execute(_CHANGE_IDENTITY, {"of_did": identity.did, **row})
         if updated.rowcount == 0:
             fixed = {
                 "did": identity.did,
@@ -59,7 +79,7 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
                 "enrolled_at": identity.created_at,
                 "expires_at": identity.expires_at,
             }
-            self.connection.execute(sa.insert(identities).values(**fixed, **row))
+            self.connection.execute(_ADD_IDENTITY, {**fixed, **row})
 
     def registrar(self, host: str) -> str | None:
         """See `IdentityTx`."""
@@ -81,14 +101,14 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
 
     def add_log_line(self, did: str, number: int, line: str) -> None:
         """See `IdentityTx`."""
-        self.connection.execute(sa.insert(did_log).values(did=did, number=number, line=line))
+        self.connection.execute(_ADD_LOG_LINE, {"did": did, "number": number, "line": line})
 
     def spend(self, purpose: Purpose, key: str, *, until: Instant) -> bool:
         """See `IdentityTx`."""
-        known = sa.select(spent.c.until).where(spent.c.purpose == purpose.value, spent.c.key == key)
-        if self.connection.scalar(known) is not None:
+        once = {"purpose": purpose.value, "key": key}
+        if self.connection.scalar(_SPENT, once) is not None:
             return False
-        self.connection.execute(sa.insert(spent).values(purpose=purpose.value, key=key, until=until))
+        self.connection.execute(_SPEND, {**once, "until": until})
         return True
 
     def forget_spent(self, *, before: Instant, limit: int) -> int:
@@ -105,10 +125,10 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
             "subject": revocation.subject,
         }
         row = {"forget_at": revocation.forget_at, "record": records.encode(revocation)}
-        same = sa.and_(*(revocations.c[column] == value for column, value in key.items()))
-        updated = self.connection.execute(sa.update(revocations).where(same).values(row))
+        same = {f"of_{column}": value for column, value in key.items()}
+        updated = self.connection.execute(_CHANGE_REVOCATION, {**same, **row})
         if updated.rowcount == 0:
-            self.connection.execute(sa.insert(revocations).values(**key, **row))
+            self.connection.execute(_ADD_REVOCATION, {**key, **row})
 
     def forget_revocations(self, *, before: Instant, limit: int) -> int:
         """See `IdentityTx`."""
@@ -117,8 +137,8 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
         old = expired.order_by(revocations.c.forget_at).limit(limit)
         return self.connection.execute(sa.delete(revocations).where(sa.tuple_(*key).in_(old))).rowcount
 
-    def _identity(self, *conditions: sa.ColumnElement[bool]) -> AgentIdentity | None:
-        record = self.connection.scalar(sa.select(identities.c.record).where(*conditions))
+    def _identity(self, query: sa.Select[Any], **bound: str) -> AgentIdentity | None:
+        record = self.connection.scalar(query, bound)
         return None if record is None else records.decode(record, AgentIdentity)
 
 

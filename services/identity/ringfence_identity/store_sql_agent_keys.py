@@ -9,13 +9,18 @@ from ringfence_kit.sql import SqlTx
 from ringfence_identity.store_agent_keys import UsedKey
 from ringfence_identity.tables import agent_keys
 
+# Made once: making a statement costs more than running it.
+_KEY_USED = sa.select(agent_keys.c.did).where(agent_keys.c.public_key == sa.bindparam("public_key"))
+_HOW_MANY = sa.select(sa.func.count()).where(agent_keys.c.did == sa.bindparam("did"))
+_ADD_KEY = sa.insert(agent_keys)
+
 
 class SqlAgentKeys(SqlTx):
     """An `AgentKeyTx` on a connection; each method's contract stands there."""
 
     def key_is_used(self, key: str) -> bool:
         """See `AgentKeyTx`."""
-        return self.connection.scalar(sa.select(agent_keys.c.did).where(agent_keys.c.public_key == key)) is not None
+        return self.connection.scalar(_KEY_USED, {"public_key": key}) is not None
 
     def keys_of(self, did: str) -> Sequence[UsedKey]:
         """See `AgentKeyTx`."""
@@ -33,10 +38,9 @@ class SqlAgentKeys(SqlTx):
 
     def add_key(self, key: UsedKey) -> None:
         """See `AgentKeyTx`."""
-        before = sa.select(sa.func.count()).where(agent_keys.c.did == key.did)
-        number = (self.connection.scalar(before) or 0) + 1
+        number = (self.connection.scalar(_HOW_MANY, {"did": key.did}) or 0) + 1
         row = {"public_key": key.key, "did": key.did, "number": number, "since": key.since}
-        self.connection.execute(sa.insert(agent_keys).values(**row, **_end_of(key)))
+        self.connection.execute(_ADD_KEY, {**row, **_end_of(key)})
 
     def put_key(self, key: UsedKey) -> None:
         """See `AgentKeyTx`."""

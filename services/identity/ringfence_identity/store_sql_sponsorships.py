@@ -1,15 +1,44 @@
 """Sponsors, and whom they answer for, in SQL."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.sql import SqlTx
+from ringfence_kit.sql_columns import INTEGER
 
 from ringfence_identity.model import AgentIdentity, Sponsor
 from ringfence_identity.store_sponsorships import Sponsored
 from ringfence_identity.tables import former_sponsors, identities, sponsors
+
+# Made once: making a statement costs more than running it.
+_SPONSOR = sa.select(sponsors.c.record).where(sponsors.c.name == sa.bindparam("name"))
+_SPONSOR_OF_ACCOUNT = sa.select(sponsors.c.record).where(sponsors.c.account == sa.bindparam("account"))
+_SINCE, _NOW = sa.bindparam("since", type_=INTEGER), sa.bindparam("now", type_=INTEGER)
+_THEIRS = sa.and_(
+    identities.c.sponsor == sa.bindparam("sponsor"), identities.c.environment == sa.bindparam("environment")
+)
+_LIVES = sa.and_(
+    identities.c.revoked_at.is_(None), sa.or_(identities.c.expires_at.is_(None), identities.c.expires_at > _NOW)
+)
+_ENROLLED_LATELY = sa.case((identities.c.enrolled_at >= _SINCE, identities.c.enrolled_at))
+_SPONSORED = sa.select(
+    sa.func.count(sa.case((_LIVES, 1))), sa.func.count(_ENROLLED_LATELY), sa.func.min(_ENROLLED_LATELY)
+).where(_THEIRS)
+_NOT_LONG_REVOKED = sa.or_(identities.c.revoked_at.is_(None), identities.c.revoked_at >= _SINCE)
+_WORST_DEBT = sa.select(sa.func.max(identities.c.debt)).where(_THEIRS, _NOT_LONG_REVOKED)
+_WORST_DEBT_LEFT = (
+    sa.select(sa.func.max(identities.c.debt))
+    .join(former_sponsors, former_sponsors.c.did == identities.c.did)
+    .where(
+        former_sponsors.c.environment == sa.bindparam("environment"),
+        former_sponsors.c.sponsor == sa.bindparam("sponsor"),
+        former_sponsors.c.until >= _SINCE,
+        _NOT_LONG_REVOKED,
+    )
+)
 
 
 class SqlSponsorships(SqlTx):
@@ -17,11 +46,11 @@ class SqlSponsorships(SqlTx):
 
     def sponsor(self, name: str) -> Sponsor | None:
         """See `SponsorshipTx`."""
-        return self._sponsor(sponsors.c.name == name)
+        return self._sponsor(_SPONSOR, name=name)
 
     def sponsor_of_account(self, account: str) -> Sponsor | None:
         """See `SponsorshipTx`."""
-        return self._sponsor(sponsors.c.account == account)
+        return self._sponsor(_SPONSOR_OF_ACCOUNT, account=account)
 
     def add_sponsor(self, sponsor: Sponsor) -> None:
         """See `SponsorshipTx`."""
@@ -44,32 +73,15 @@ class SqlSponsorships(SqlTx):
 
     def sponsored(self, environment: str, sponsor: str, *, since: Instant, now: Instant) -> Sponsored:
         """See `SponsorshipTx`."""
-        ends = identities.c.expires_at
-        lives = sa.and_(identities.c.revoked_at.is_(None), sa.or_(ends.is_(None), ends > now))
-        lately = sa.case((identities.c.enrolled_at >= since, identities.c.enrolled_at))
-        query = sa.select(sa.func.count(sa.case((lives, 1))), sa.func.count(lately), sa.func.min(lately)).where(
-            identities.c.environment == environment, identities.c.sponsor == sponsor
-        )
-        standing, enrolled, first = self.connection.execute(query).one()
+        bound = {"environment": environment, "sponsor": sponsor, "since": since, "now": now}
+        standing, enrolled, first = self.connection.execute(_SPONSORED, bound).one()
         return Sponsored(standing=standing, enrolled=enrolled, first_enrolled_at=first)
 
     def worst_debt(self, environment: str, sponsor: str, *, since: Instant) -> int:
         """See `SponsorshipTx`."""
-        lately = sa.or_(identities.c.revoked_at.is_(None), identities.c.revoked_at >= since)
-        current = sa.select(sa.func.max(identities.c.debt)).where(
-            identities.c.environment == environment, identities.c.sponsor == sponsor, lately
-        )
-        former = (
-            sa.select(sa.func.max(identities.c.debt))
-            .join(former_sponsors, former_sponsors.c.did == identities.c.did)
-            .where(
-                former_sponsors.c.environment == environment,
-                former_sponsors.c.sponsor == sponsor,
-                former_sponsors.c.until >= since,
-                lately,
-            )
-        )
-        return max(self.connection.scalar(current) or 0, self.connection.scalar(former) or 0)
+        bound = {"environment": environment, "sponsor": sponsor, "since": since}
+        worst = (self.connection.scalar(query, bound) or 0 for query in (_WORST_DEBT, _WORST_DEBT_LEFT))
+        return max(worst)
 
     def end_sponsorship(self, identity: AgentIdentity, *, at: Instant) -> None:
         """See `SponsorshipTx`."""
@@ -79,6 +91,6 @@ class SqlSponsorships(SqlTx):
         if again.rowcount == 0:
             self.connection.execute(sa.insert(former_sponsors).values(**key, until=at))
 
-    def _sponsor(self, *conditions: sa.ColumnElement[bool]) -> Sponsor | None:
-        record = self.connection.scalar(sa.select(sponsors.c.record).where(*conditions))
+    def _sponsor(self, query: sa.Select[Any], **bound: str) -> Sponsor | None:
+        record = self.connection.scalar(query, bound)
         return None if record is None else records.decode(record, Sponsor)

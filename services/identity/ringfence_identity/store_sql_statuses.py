@@ -7,6 +7,13 @@ from ringfence_identity.model import AgentIdentity
 from ringfence_identity.status_bits import SupersededPlace
 from ringfence_identity.tables import certificates, status_places
 
+# Made once: making a statement costs more than running it.
+_ADD_CERTIFICATE = sa.insert(certificates)
+_TAKE_PLACE = sa.insert(status_places)
+_NEWEST_PLACE = sa.select(sa.func.max(status_places.c.number)).where(
+    status_places.c.environment == sa.bindparam("environment")
+)
+
 
 class SqlStatusTx(SqlTx):
     """A `StatusTx` on a connection; each method's contract stands there."""
@@ -14,11 +21,11 @@ class SqlStatusTx(SqlTx):
     def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
         """See `StatusTx`."""
         name = {"did": identity.did, "serial": identity.certificate_serial}
-        self.connection.execute(sa.insert(certificates).values(**name, credential=credential))
+        self.connection.execute(_ADD_CERTIFICATE, {**name, "credential": credential})
         place = identity.status_place
         if place is not None:
             where = {"number": place.number, "pair": place.pair, "place": place.index}
-            self.connection.execute(sa.insert(status_places).values(**name, environment=identity.environment, **where))
+            self.connection.execute(_TAKE_PLACE, {**name, "environment": identity.environment, **where})
 
     def certificate(self, did: str, serial: int) -> str | None:
         """See `StatusTx`."""
@@ -27,8 +34,7 @@ class SqlStatusTx(SqlTx):
 
     def next_status_number(self, environment: str) -> int:
         """See `StatusTx`."""
-        query = sa.select(sa.func.max(status_places.c.number)).where(status_places.c.environment == environment)
-        newest = self.connection.scalar(query)
+        newest = self.connection.scalar(_NEWEST_PLACE, {"environment": environment})
         return 0 if newest is None else newest + 1
 
 
