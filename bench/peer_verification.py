@@ -86,17 +86,6 @@ def party(name: str) -> Party:
     return Party(did=identity.did, key=key.thumbprint, version=identity.did_version_id, nonce=name.encode() * 32)
 
 
-def subject_of(transcript: Transcript) -> PeerSubject:
-    """Return what the meeting is about."""
-    return PeerSubject(
-        environment=transcript.environment,
-        verifier=transcript.verifier.did,
-        peer=transcript.peer.did,
-        audience=transcript.audience,
-        require=transcript.require,
-    )
-
-
 def lines() -> dict[str, Line]:
     """Return the lines; each was seen to accept."""
     draft = Transcript(
@@ -109,7 +98,7 @@ def lines() -> dict[str, Line]:
         expires_at=Instant(NOW + LIFETIME),
     )
     made = PeerChallenge(nonce=b"n" * 16, expires_at=Instant(NOW + LIFETIME))
-    sealed = seal_peer_challenge(made, subject_of(draft), MAC)
+    sealed = seal_peer_challenge(made, PeerSubject.of(draft), MAC)
     signed = replace(draft, challenge_hash=hash_of_challenge(sealed)).encode()
     signatures = {
         role: SIGNERS[name].sign(signing_input(role, signed))
@@ -124,7 +113,7 @@ def lines() -> dict[str, Line]:
 
     def verdict(*roles: PeerRole) -> None:
         transcript = parse_transcript(signed)
-        challenge = open_peer_challenge(sealed, subject_of(transcript), [MAC])
+        challenge = open_peer_challenge(sealed, PeerSubject.of(transcript), [MAC])
         ours = challenge is not None and challenge.is_fresh(now)
         ours = ours and transcript.challenge_hash == hash_of_challenge(sealed)
         standings = {

@@ -45,6 +45,7 @@ class AioResolving(Protocol):
 def fetch_registrar(identity: Resolving, agent: str) -> TrustedRegistrar:
     """Return the registrar of the agent with this DID. Raises RingfenceError, RegistrarError.
 
+    A did:key names no registrar; for such an agent give the DID of any other of its environment.
     The channel is what this rests on: use TLS, or check the log that GetDidLog returns (`proofs.did_log_check`).
     """
     with typed_errors():

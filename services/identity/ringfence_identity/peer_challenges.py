@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ringfence.proofs.peer_transcript import LIFETIME, Requirements
+from ringfence.proofs.peer_transcript import LIFETIME, Requirements, Transcript
 from ringfence_kit.clock import Instant
 from ringfence_kit.sealed_keys import MacKey
 
@@ -35,6 +35,17 @@ class PeerSubject:
     peer: str
     audience: str
     require: Requirements
+
+    @staticmethod
+    def of(transcript: Transcript) -> "PeerSubject":
+        """Return what the meeting of `transcript` is about."""
+        return PeerSubject(
+            environment=transcript.environment,
+            verifier=transcript.verifier.did,
+            peer=transcript.peer.did,
+            audience=transcript.audience,
+            require=transcript.require,
+        )
 
     def encode(self) -> bytes:
         """Return bytes that no other subject has: none of its texts can hold a zero byte."""

@@ -147,15 +147,8 @@ class PeerVerification:
         environment = self._hosted(transcript.environment)
         if environment is None or transcript.challenge_hash != hash_of_challenge(answer.challenge):
             return None
-        subject = PeerSubject(
-            environment=environment.name,
-            verifier=transcript.verifier.did,
-            peer=transcript.peer.did,
-            audience=transcript.audience,
-            require=transcript.require,
-        )
         keys = self._registrars.of(environment).keys.challenge
-        challenge = open_peer_challenge(answer.challenge, subject, keys)
+        challenge = open_peer_challenge(answer.challenge, PeerSubject.of(transcript), keys)
         if challenge is None or not challenge.is_fresh(now):
             return None
         # A transcript may end before its challenge, never after.
@@ -196,13 +189,18 @@ def _verdict(
     answer: VerifyPeer, found: set[PeerRefusal], identity: Callable[[str], AgentIdentity | None], now: Instant
 ) -> PeerVerdict:
     transcript = answer.transcript
-    peer = _standing(identity(transcript.peer.did), now)
+    known = identity(transcript.peer.did)
+    peer = _standing(known, now)
     found = found | refusals(transcript, verifier=_standing(identity(transcript.verifier.did), now), peer=peer)
+    if known is None or peer is None or found:
+        reasons = tuple(reason for reason in PeerRefusal if reason in found)
+        return PeerVerdict(refusals=reasons, peer=None, expires_at=now, mutual=False)
+    expires_at = expiry(ring=peer.ring, longest=VERDICT_LIFETIME, now=now)
     return PeerVerdict(
-        refusals=tuple(reason for reason in PeerRefusal if reason in found),
-        peer=None if found else peer,
-        expires_at=now if peer is None else expiry(ring=peer.ring, longest=VERDICT_LIFETIME, now=now),
-        mutual=answer.verifier_signature is not None and not found,
+        refusals=(),
+        peer=peer,
+        expires_at=expires_at if known.expires_at is None else min(expires_at, known.expires_at),
+        mutual=answer.verifier_signature is not None,
     )
 
 

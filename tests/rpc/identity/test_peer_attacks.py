@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from ringfence.identity.v1 import identity_pb2, peer_pb2
 from ringfence.proofs.peer_transcript import PeerRole, Requirements, signing_input
+from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import EPOCH, SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import Ed25519Signer
 from support.identity.keys import seeded_key
 from support.identity.meetings import Meeting, agent_caller, party_of, two_agents
 from support.identity.mesh import IdentityMesh, identity_mesh
+from support.identity.rotations import replacement, rotation
 from support.serving import SERVICE
 from support.wire import refusal
 
@@ -221,6 +224,78 @@ class TestRevocation:
         transcript = meeting.transcript(challenged)
         renewed = replace(transcript, peer=replace(transcript.peer, version=await newest(meeting)))
         assert await meeting.refusals(meeting.signed(challenged, renewed)) == {"NOT_ACTIVE"}
+
+
+class TestKeys:
+    async def test_a_key_that_was_rotated_away_proves_nothing(self, meeting: Meeting) -> None:
+        before = await meeting.answer()
+        old = meeting.peer
+        meeting.mesh.clock.advance(Millis(2 * SECOND))
+        request = rotation(old, seeded_key(2), seeded_key(5))
+        meeting.peer = (await meeting.mesh.identity(ANONYMOUS).RotateKey(request)).identity
+        assert await meeting.refusals(before) == {"PROOF_INVALID"}
+        with_old_key = await meeting.answer()
+        assert await meeting.refusals(with_old_key) == {"PROOF_INVALID"}
+        posing = replace(party_of(old, seeded_key(2), nonce=2), version=meeting.peer.did_version_id)
+        challenged = await meeting.challenge()
+        answer = meeting.signed(challenged, replace(meeting.transcript(challenged), peer=posing))
+        assert await meeting.refusals(answer) == {"PROOF_INVALID"}
+        meeting.peer_key = seeded_key(5)
+        verdict = await meeting.verify(await meeting.answer())
+        assert verdict.verified
+        assert verdict.revocation_epoch > old.revocation_epoch
+
+    async def test_a_verifiers_rotated_key_is_no_good_either(self, meeting: Meeting) -> None:
+        before = await meeting.answer(mutual=True)
+        meeting.mesh.clock.advance(Millis(2 * SECOND))
+        request = rotation(meeting.verifier, seeded_key(1), seeded_key(5))
+        await meeting.mesh.identity(ANONYMOUS).RotateKey(request)
+        assert await meeting.refusals(before) == {"PROOF_INVALID"}
+
+    async def test_a_compromised_key_proves_nothing(self, meeting: Meeting) -> None:
+        before = await meeting.answer()
+        meeting.mesh.clock.advance(Millis(2 * SECOND))
+        report = identity_pb2.ReportCompromiseRequest(
+            did=meeting.peer.did,
+            reason="It was found in a log.",
+            replacement=replacement(meeting.peer, seeded_key(2), seeded_key(5)),
+        )
+        await meeting.mesh.identity().ReportCompromise(report)
+        assert "PROOF_INVALID" in await meeting.refusals(before)
+
+
+class TestEphemeralAgents:
+    @pytest.fixture
+    async def brief(self, meeting: Meeting) -> Meeting:
+        """A meeting with an agent whose name is its key, for a minute."""
+        enrolled = await meeting.mesh.enrol(
+            "brief", key=seeded_key(6), did_method=identity_pb2.DID_METHOD_KEY, lifetime=Duration(seconds=60)
+        )
+        return replace_peer(meeting, enrolled.identity)
+
+    async def test_they_meet_like_everybody_and_their_verdict_ends_with_them(self, brief: Meeting) -> None:
+        verdict = await brief.verify(await brief.answer(mutual=True))
+        assert verdict.peer.startswith("did:key:")
+        assert verdict.expire_time == brief.peer.expire_time
+
+    async def test_who_has_ended_is_not_active(self, brief: Meeting) -> None:
+        brief.mesh.clock.advance(Millis(45 * SECOND))
+        answer = await brief.answer()
+        brief.mesh.clock.advance(Millis(15 * SECOND))
+        assert await brief.refusals(answer) == {"NOT_ACTIVE"}
+
+    async def test_no_statement_outlives_them(self, brief: Meeting) -> None:
+        brief.mesh.clock.advance(Millis(20 * SECOND))
+        stub = brief.mesh.trust(agent_caller(brief.peer))
+        request = peer_pb2.IssueTrustStatementRequest(did=brief.peer.did)
+        assert (await stub.IssueTrustStatement(request)).expire_time.seconds == brief.peer.expire_time.seconds
+        brief.mesh.clock.advance(Millis(40 * SECOND))
+        refused = await refusal(brief.mesh.trust(SERVICE).IssueTrustStatement(request))
+        assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "AGENT_EXPIRED")
+
+
+def replace_peer(meeting: Meeting, peer: identity_pb2.AgentIdentity) -> Meeting:
+    return Meeting(mesh=meeting.mesh, verifier=meeting.verifier, peer=peer, peer_key=seeded_key(6))
 
 
 async def newest(meeting: Meeting) -> str:

@@ -76,6 +76,7 @@ class PublicKey:
         return True
 
 
+@lru_cache(maxsize=KEYS_REMEMBERED)
 def thumbprint(raw: bytes) -> Thumbprint:
     """Return the RFC 7638 thumbprint of the Ed25519 public key `raw` (the JWK of RFC 8037, section 2)."""
     jwk = f'{{"crv":"Ed25519","kty":"OKP","x":"{base64url(raw)}"}}'

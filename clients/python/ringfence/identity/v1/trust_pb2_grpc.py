@@ -189,7 +189,8 @@ class TrustServiceServicer:
         is away.
 
         Needs agent (for itself), gateway or service.
-        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+        AGENT_SUSPENDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -95,7 +95,8 @@ class TrustServiceStub:
     is away.
 
     Needs agent (for itself), gateway or service.
-    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+    AGENT_SUSPENDED.
     """
 
 @_typing.type_check_only
@@ -164,7 +165,8 @@ class TrustServiceAsyncStub(TrustServiceStub):
     is away.
 
     Needs agent (for itself), gateway or service.
-    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
+    Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+    AGENT_SUSPENDED.
     """
 
 class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -290,7 +292,8 @@ class TrustServiceServicer(metaclass=_abc_1.ABCMeta):
         is away.
 
         Needs agent (for itself), gateway or service.
-        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_SUSPENDED.
+        Errors: INVALID_REQUEST, DID_INVALID, NOT_PERMITTED, AGENT_NOT_FOUND, AGENT_REVOKED, AGENT_EXPIRED,
+        AGENT_SUSPENDED.
         """
 
 def add_TrustServiceServicer_to_server(servicer: TrustServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
