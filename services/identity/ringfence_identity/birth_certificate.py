@@ -245,13 +245,10 @@ def issue_certificate(content: BirthContent, birth: Birth, *, registrar: Registr
 def certificate_as_jwt(credential: JsonObject, *, registrar: RegistrarDid, key: SigningKey) -> str:
     """Return `credential` without its proof as a `vc+jwt` of its issuer (VC-JOSE-COSE 3.1.1 and 4.1)."""
     content: JsonObject = {name: value for name, value in credential.items() if name != "proof"}
-    header: JsonObject = {
-        "alg": "EdDSA",
-        "typ": JWT_TYPE,
-        "cty": "vc",
-        "kid": f"{registrar}#{public_key_of(key).thumbprint}",
-        "iss": str(registrar),
-    }
+    # No `iss`: the absolute `kid` and the credential's own issuer say whose it is, and libraries that are strict about
+    # header parameters refuse a claim among them.
+    kid = f"{registrar}#{public_key_of(key).thumbprint}"
+    header: JsonObject = {"alg": "EdDSA", "typ": JWT_TYPE, "cty": "vc", "kid": kid}
     return sign_compact_jws(header, content, key)
 
 

@@ -118,6 +118,6 @@ def encoded_list(indices: Iterable[int]) -> str:
     bits = bytearray(PLACES // 8)
     for index in indices:
         bits[index // 8] |= 1 << 7 - index % 8
-    # The same bits always compress to the same bytes: gzip is told no time. The highest level saves a tenth of the bytes
-    # and takes a hundred times as long on scattered bits.
+    # The same bits always compress to the same bytes: gzip is told no time. Its highest level saves a tenth of them and
+    # takes a hundred times as long on scattered bits.
     return "u" + base64url(gzip.compress(bytes(bits), compresslevel=_COMPRESSION, mtime=0))
