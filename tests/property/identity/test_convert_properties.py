@@ -18,8 +18,9 @@ from ringfence_identity.birth_certificate import (
     EvaluationPlan,
     content_json,
 )
-from ringfence_identity.convert import identities, tokens, trust
+from ringfence_identity.convert import identities, lifecycle, tokens, trust
 from ringfence_identity.convert.births import birth_content, birth_content_to_proto
+from ringfence_identity.convert.sponsors import register_sponsor
 from ringfence_identity.model import AgentIdentity, IdentityStatus
 from ringfence_identity.trust import newborn
 from ringfence_kit import records
@@ -142,16 +143,21 @@ def test_whoever_reads_a_trust_state_computes_with_the_same_numbers(state: Trust
 @given(st.binary(max_size=200))
 def test_no_message_makes_a_conversion_fail_otherwise(data: bytes) -> None:
     conversions = [
-        (pb.RegisterSponsorRequest, identities.register_sponsor),
+        (pb.RegisterSponsorRequest, register_sponsor),
         (pb.BeginRegistrationRequest, identities.begin_registration),
         (pb.CompleteRegistrationRequest, identities.complete_registration),
         (pb.GetAgentIdentityRequest, identities.get_agent_identity),
         (pb.ResolveDidRequest, identities.resolve_did),
-        (pb.RevokeRequest, identities.revoke),
+        (pb.GetDidLogRequest, identities.get_did_log),
+        (pb.RotateKeyRequest, lifecycle.rotate_key),
+        (pb.ReportCompromiseRequest, lifecycle.report_compromise),
+        (pb.SuspendRequest, lifecycle.suspend),
+        (pb.ReinstateRequest, lifecycle.reinstate),
+        (pb.RevokeRequest, lifecycle.revoke),
         (pb.WatchAgentsRequest, identities.watch_agents),
         (pb.IssueTokenRequest, tokens.issue_token),
         (pb.GetJwksRequest, tokens.get_jwks),
-        (tpb.RecordSignalsRequest, lambda request: trust.record_signals(request, now=NOW)),
+        (tpb.RecordSignalsRequest, trust.record_signals),
         (tpb.GetTrustRequest, trust.get_trust),
     ]
     for message, convert in conversions:

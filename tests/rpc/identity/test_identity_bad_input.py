@@ -425,12 +425,21 @@ async def test_what_does_not_exist_is_not_found(
     assert (refused.code, refused.reason) == ("NOT_FOUND", reason)
 
 
-async def test_a_did_of_another_kind_is_no_agent(mesh: IdentityMesh) -> None:
-    key = "did:key:z6MkrLhpHF2uGZvHgChE9gnfnJ7mjmEuuPF3tBVPdnQu1vYp"
+@pytest.mark.parametrize(
+    ("did", "code", "reason"),
+    [
+        (ALIAS, "INVALID_ARGUMENT", "DID_INVALID"),
+        (f"did:webvh:{SCID}:prod.id.ringfence.internal", "INVALID_ARGUMENT", "DID_INVALID"),
+        # It could be an ephemeral agent's.
+        ("did:key:z6MkrLhpHF2uGZvHgChE9gnfnJ7mjmEuuPF3tBVPdnQu1vYp", "NOT_FOUND", "AGENT_NOT_FOUND"),
+    ],
+)
+async def test_a_did_of_another_kind_is_no_agent(mesh: IdentityMesh, did: str, code: str, reason: str) -> None:
     for method, request in (
-        ("GetTrust", tpb.GetTrustRequest(did=key)),
-        ("GetAgentIdentity", pb.GetAgentIdentityRequest(did=key)),
-        ("Revoke", revoke(did=key)),
+        ("GetTrust", tpb.GetTrustRequest(did=did)),
+        ("GetAgentIdentity", pb.GetAgentIdentityRequest(did=did)),
+        ("Suspend", pb.SuspendRequest(did=did, reason="a look")),
+        ("Revoke", revoke(did=did)),
     ):
         refused = await call(mesh, method, request.SerializeToString())
-        assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "DID_INVALID")
+        assert (refused.code, refused.reason) == (code, reason)

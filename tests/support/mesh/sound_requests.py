@@ -16,13 +16,14 @@ from google.protobuf.struct_pb2 import Struct
 from ringfence.agent_key import AgentKey
 from ringfence.enrolment import enrolled
 from ringfence.identity.v1 import credential_pb2, identity_pb2, peer_pb2, trust_pb2
-from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub
+from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import KillSwitchServiceStub
 from ringfence.peer_cache import Moment
 from ringfence.peer_meetings import Meetings
 from ringfence.proofs.peer_transcript import Requirements
+from ringfence.proofs.rotation import rotation_input
 from ringfence.registry.v1 import registry_pb2
 from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
@@ -125,6 +126,11 @@ class SoundRequests:
             "IdentityService/CompleteRegistration": self._complete_registration,
             "IdentityService/GetAgentIdentity": always(identity_pb2.GetAgentIdentityRequest(did=self.did)),
             "IdentityService/ResolveDid": always(identity_pb2.ResolveDidRequest(did=self.did)),
+            "IdentityService/GetDidLog": always(identity_pb2.GetDidLogRequest(did=self.did)),
+            "IdentityService/RotateKey": self._rotate_key,
+            "IdentityService/ReportCompromise": self._report_compromise,
+            "IdentityService/Suspend": self._suspend,
+            "IdentityService/Reinstate": self._reinstate,
             "IdentityService/Revoke": self._revoke,
             "IdentityService/WatchAgents": always(identity_pb2.WatchAgentsRequest(send_initial_state=True)),
             "CredentialService/IssueToken": self._issue_token,
@@ -206,11 +212,47 @@ class SoundRequests:
             key=AgentKey.generate(),
         )
 
-    async def _revoke(self) -> Message:
-        identity = await enrol(
-            self.doors.channel("identity"), parent=NAMESPACE, agent_id=self._fresh(), content=self.content
+    async def _enrolled(self, key: AgentKey | None = None) -> identity_pb2.AgentIdentity:
+        return await enrol(
+            self.doors.channel("identity"), parent=NAMESPACE, agent_id=self._fresh(), content=self.content, key=key
         )
-        return identity_pb2.RevokeRequest(did=identity.did, reason="It is over.")
+
+    async def _rotate_key(self) -> Message:
+        old, new, nonce = AgentKey.generate(), AgentKey.generate(), secrets.token_bytes(32)
+        identity = await self._enrolled(old)
+        message = rotation_input(
+            did=identity.did,
+            environment=identity.environment,
+            version_id=identity.did_version_id,
+            old_key=old.public_key,
+            new_key=new.public_key,
+            nonce=nonce,
+        )
+        return identity_pb2.RotateKeyRequest(
+            did=identity.did,
+            did_version_id=identity.did_version_id,
+            new_public_key=new.public_key,
+            nonce=nonce,
+            old_key_proof=old.private_key.sign(message),
+            new_key_proof=new.private_key.sign(message),
+        )
+
+    async def _report_compromise(self) -> Message:
+        identity = await self._enrolled()
+        return identity_pb2.ReportCompromiseRequest(
+            did=identity.did, reason="It was in a backup.", compromised_since=identity.create_time
+        )
+
+    async def _suspend(self) -> identity_pb2.SuspendRequest:
+        return identity_pb2.SuspendRequest(did=(await self._enrolled()).did, reason="It has to be looked at.")
+
+    async def _reinstate(self) -> Message:
+        suspending = await self._suspend()
+        await IdentityServiceStub(self.doors.channel("identity")).Suspend(suspending)
+        return identity_pb2.ReinstateRequest(did=suspending.did, reason="It was looked at.")
+
+    async def _revoke(self) -> Message:
+        return identity_pb2.RevokeRequest(did=(await self._enrolled()).did, reason="It is over.")
 
     async def _introspect_token(self) -> Message:
         asked = await self._issue_token()
