@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse, HealthListResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
-from ringfence.identity.v1 import identity_pb2_grpc, trust_pb2_grpc
+from ringfence.identity.v1 import identity_pb2_grpc, transparency_pb2_grpc, trust_pb2_grpc
 from ringfence.pdp.v1 import bundle_pb2_grpc, decision_pb2_grpc
 from ringfence.registry.v1 import registry_pb2_grpc
 from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2_grpc
@@ -23,6 +23,7 @@ from support.launcher.fake_identity import FakeIdentity
 from support.launcher.fake_pdp import FakePdp
 from support.launcher.fake_registry import FakeRegistry
 from support.launcher.fake_telemetry import FakeTelemetry
+from support.launcher.fake_transparency import FakeTransparency
 from support.launcher.refusals import refuse
 
 
@@ -54,9 +55,10 @@ class FakeMesh:
     def __post_init__(self) -> None:
         self.answers.set()
         self.registry = FakeRegistry(self.saw)
-        self.identity = FakeIdentity(self.saw)
+        self.identity = FakeIdentity(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.pdp = FakePdp(self.saw)
         self.telemetry = FakeTelemetry(self.saw)
+        self.transparency = FakeTransparency(self.saw)
 
     def add_to(self, server: grpc.Server) -> None:
         add_HealthServicer_to_server(FakeHealth(self), server)
@@ -69,6 +71,7 @@ class FakeMesh:
         bundle_pb2_grpc.add_KillSwitchServiceServicer_to_server(self.pdp, server)
         telemetry_pb2_grpc.add_UsageServiceServicer_to_server(self.telemetry, server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self.telemetry, server)
+        transparency_pb2_grpc.add_TransparencyServiceServicer_to_server(self.transparency, server)
 
     @property
     def last(self) -> Seen:

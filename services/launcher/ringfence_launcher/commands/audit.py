@@ -36,7 +36,10 @@ class Log(enum.StrEnum):
 
 _LOGS: Mapping[Log, type[DecisionLog | MutationLog]] = {Log.DECISIONS: DecisionLog, Log.IDENTITY: MutationLog}
 
-_OWN = {Log.DECISIONS: "this data directory", Log.IDENTITY: "this data directory, identity"}
+_APART = {Log.DECISIONS: "", Log.IDENTITY: ", identity"}
+"""What tells the two apart where they are remembered, also when one address leads to both."""
+
+OWN_MESH = "this data directory"
 """What the logs of a mesh that runs on the data directory are remembered under."""
 
 app = typer.Typer(no_args_is_help=True, help="Prove a decision, export the log, verify it offline.")
@@ -138,7 +141,7 @@ def _reader(mesh: Mesh, log: Log, verifier_key: str) -> LogReader:
     return LogReader(
         served(mesh.channel(served.service)),
         data=mesh.endpoints.data,
-        where=_OWN[log] if own else address.value,
+        where=f"{OWN_MESH if own else address.value}{_APART[log]}",
         pinned=key_text(verifier_key),
     )
 

@@ -114,6 +114,7 @@ def trust(now: trust_pb2.Trust) -> RenderableType:
                 ("ceiling", str(state.ceiling)),
                 ("stored ring", str(state.stored_ring)),
                 ("last evidence for it", time_text(state.last_positive_time)),
+                ("ring 0 until", time_text(state.ring_zero_until_time)),
                 ("last promoted", time_text(state.promote_time)),
                 ("last penalised", time_text(state.penalty_time)),
                 ("as of", time_text(now.compute_time)),
