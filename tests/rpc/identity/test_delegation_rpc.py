@@ -135,6 +135,14 @@ async def test_nobody_gets_more_than_every_certificate_permits_now(at_work: Dele
     assert bob.did
 
 
+async def test_exchanging_twice_gives_the_same_rights(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """A second token of the same chain says what the first one says; only its own id differs."""
+    carol, chain = deputies[2], await chain_of_two(at_work, deputies)
+    once, twice = [claims_of((await at_work.exchange(carol, chain)).access_token) for _ in range(2)]
+    assert once.pop("jti") != twice.pop("jti")
+    assert once == twice
+
+
 async def test_a_holder_may_ask_for_less(at_work: Delegating, deputies: list[Deputy]) -> None:
     ada, bob, _ = deputies
     chain = at_work.begin(ada, bob, scopes=("invoices:read", "warehouse:*"))
