@@ -44,7 +44,7 @@ class IdentitySnapshot:
         self._issuer_keys = {}
         for key in loaded.issuer_keys:
             self._put_issuer_key(key)
-        self.newest_at = Instant(max((identity.updated_at for identity in loaded.identities), default=EPOCH))
+        self.newest_at = _newest(loaded)
 
     def identity(self, did: str) -> AgentIdentity | None:
         """Return the identity with this DID, or None."""
@@ -102,3 +102,11 @@ class IdentitySnapshot:
     def _put_issuer_key(self, key: IssuerKey) -> None:
         others = (known for known in self.issuer_keys(key.environment) if known.key_id != key.key_id)
         self._issuer_keys[key.environment] = (*others, key)
+
+
+def _newest(loaded: Loaded) -> Instant:
+    """Return when the newest of what was loaded happened."""
+    times = [identity.updated_at for identity in loaded.identities]
+    times += [revocation.at for revocation in loaded.revocations]
+    times += [key.created_at for key in loaded.issuer_keys]
+    return Instant(max(times, default=EPOCH))

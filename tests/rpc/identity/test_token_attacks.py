@@ -17,7 +17,7 @@ from ringfence.proofs.canonical_json import base64url, parse_object
 from ringfence.proofs.compact_jws import from_base64url
 from ringfence.proofs.jwk_set import read_jwk_set
 from ringfence_kit.callers import ANONYMOUS
-from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
+from ringfence_kit.clock import HOUR, MINUTE, SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import Ed25519Signer, FileKeyStore
 from ringfence_kit.sealing import Seal
 from support.identity.assertions import compact
@@ -249,3 +249,29 @@ class TestRevokedCaller:
         signing_input = f"{base64url(json.dumps(said).encode())}.{base64url(text.encode())}"
         doubled = f"{signing_input}.{base64url(issuer_key(mesh).sign(signing_input.encode()))}"
         assert (await turned_away(mesh, agent, doubled)).code == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("last_deed", ["rotate", "kill"])
+async def test_a_clock_that_was_set_back_before_a_restart_signs_nothing_either(tmp_path: Path, last_deed: str) -> None:
+    """The newest deed was about an issuer key: a killed key must not be believed because its end is not yet come."""
+    async with identity_mesh(tmp_path) as first:
+        clock = first.clock
+        await first.with_sponsors()
+        agent = (await first.enrol()).identity
+        clock.advance(HOUR)
+        if last_deed == "kill":
+            kill = cpb.RevokeIssuerKeyRequest(environment="prod", key_id=issuer_key(first).key_id, reason="stolen")
+            await first.credentials().RevokeIssuerKey(kill)
+        else:
+            rotate = cpb.RotateIssuerKeyRequest(environment="prod", algorithm="EdDSA")
+            await first.credentials().RotateIssuerKey(rotate)
+        held = await published_by(first)
+    clock.set(Instant(clock.now() - 30 * MINUTE))
+    async with identity_mesh(tmp_path, clock=clock) as second:
+        assert (await refusal(second.token(agent))).code == "UNAVAILABLE"
+        assert await published_by(second) == held
+
+
+async def published_by(mesh: IdentityMesh) -> set[str]:
+    answer = await mesh.credentials(ANONYMOUS).GetJwks(pb.GetJwksRequest(environment="prod"))
+    return {str(key["kid"]) for key in json.loads(answer.jwks)["keys"]}
