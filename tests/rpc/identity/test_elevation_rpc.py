@@ -10,6 +10,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import revocation_pb2 as rpb
+from ringfence.identity.v1 import transparency_pb2 as lpb
+from ringfence.identity.v1 import transparency_pb2_grpc
 from ringfence.identity.v1 import trust_pb2 as tpb
 from ringfence.proofs.elevation import ElevationGrant, ElevationRefused, check_elevation
 from ringfence.proofs.public_keys import from_multibase
@@ -218,3 +220,20 @@ async def test_a_grant_and_its_end_survive_a_restart(tmp_path: Path) -> None:
             tpb.RevokeElevationRequest(name=answer.elevation.name, reason="done")
         )
         assert Instant(ended.elevation.revoke_time.ToMilliseconds()) == clock.now()
+
+
+async def test_a_grant_and_its_end_stand_in_the_log_without_what_they_say(
+    mesh: IdentityMesh, agent: pb.AgentIdentity
+) -> None:
+    granted = (await mesh.trust(APPROVER).GrantElevation(wanted(mesh, agent))).elevation
+    await mesh.trust(APPROVER).RevokeElevation(tpb.RevokeElevationRequest(name=granted.name, reason="books closed"))
+    log = transparency_pb2_grpc.TransparencyServiceStub(mesh.channel())
+    answer = await log.ListLogEntries(lpb.ListLogEntriesRequest(subject=granted.name))
+    said = [json.loads(entry.body) for entry in answer.entries]
+    assert [(entry["kind"], entry["change"]) for entry in said] == [
+        ("elevation", "added"),
+        ("elevation", "modified"),
+        ("revocation", "added"),
+    ]
+    assert {(entry["environment"], entry["actor"].split(":")[0]) for entry in said} == {("prod", "person")}
+    assert "ledger.post" not in str(answer)
