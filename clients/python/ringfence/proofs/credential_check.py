@@ -104,7 +104,7 @@ def _jws_payload(text: str | bytes, registrar: JsonObject) -> JsonObject:
     if not _assertion_key(registrar, kid).verifies(jws.signature, jws.signing_input):
         raise CredentialError("its signature does not verify")
     if jws.payload.keys() & {"vc", "vp", "proof"}:
-        raise CredentialError("its payload is not the credential itself (VC-JOSE-COSE 3.1.1)")
+        raise CredentialError("its payload is not the credential itself (VC-JOSE-COSE 3.1.3)")
     return jws.payload
 
 
