@@ -17,7 +17,7 @@ that does not answer in two seconds is away, any other failure is the caller's t
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol, TypeVar
 
 import grpc
@@ -51,6 +51,7 @@ from ringfence.peer_messages import NO_STATEMENT, PeerMessageError
 from ringfence.proofs.peer_transcript import NONCE_BYTES, Requirements
 from ringfence.proofs.peer_verdict import PeerRefusal
 from ringfence.registrar import TrustedRegistrar
+from ringfence.watch import AioStream, SyncStream
 
 __all__ = [
     "AioPeerVerifier",
@@ -226,7 +227,7 @@ class AioPeerVerifier(_Peers):
 
     async def follow(
         self,
-        open_stream: Callable[[], AsyncIterator[WatchRevocationsResponse]],
+        open_stream: Callable[[], AioStream[WatchRevocationsResponse]],
         *,
         pace: Pace | None = None,
         backoff: Backoff | None = None,
@@ -238,14 +239,17 @@ class AioPeerVerifier(_Peers):
         pace, backoff = pace or Pace(), backoff or Backoff()
         while True:
             self.stream_began()
+            stream = open_stream()
             try:
-                async for told in open_stream():
+                async for told in stream:
                     backoff.reset()
                     self.hear(told)
             except grpc.RpcError as raw:
                 _require_mendable(from_rpc_error(raw))
             except RingfenceError as error:
                 _require_mendable(error)
+            finally:
+                stream.cancel()
             await pace.sleep_async(backoff.next_wait())
 
     async def _challenge(self, request: CreateChallengeRequest) -> CreateChallengeResponse | None:
@@ -311,7 +315,7 @@ class PeerVerifier(_Peers):
 
     def follow(
         self,
-        open_stream: Callable[[], Iterator[WatchRevocationsResponse]],
+        open_stream: Callable[[], SyncStream[WatchRevocationsResponse]],
         stopped: threading.Event,
         *,
         backoff: Backoff | None = None,
@@ -320,8 +324,9 @@ class PeerVerifier(_Peers):
         backoff = backoff or Backoff()
         while not stopped.is_set():
             self.stream_began()
+            stream = open_stream()
             try:
-                for told in open_stream():
+                for told in stream:
                     backoff.reset()
                     self.hear(told)
                     if stopped.is_set():
@@ -330,6 +335,8 @@ class PeerVerifier(_Peers):
                 _require_mendable(from_rpc_error(raw))
             except RingfenceError as error:
                 _require_mendable(error)
+            finally:
+                stream.cancel()
             stopped.wait(backoff.next_wait())
 
     def _challenge(self, request: CreateChallengeRequest) -> CreateChallengeResponse | None:

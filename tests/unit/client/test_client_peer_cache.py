@@ -237,33 +237,40 @@ def revoked(
 
 
 @dataclass
-class ScriptedStream:
-    """Streams of revocations, each as a list of answers; one that is an error ends its stream with it."""
+class ScriptedStreams:
+    """Streams of revocations, each as a list of answers; an error among them ends its stream."""
 
-    streams: list[list[WatchRevocationsResponse | Exception]]
+    scripts: list[list[WatchRevocationsResponse | Exception]]
     opened: int = 0
+    cancelled: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def aio(self) -> AsyncIterator[WatchRevocationsResponse]:
+    def open(self) -> "ScriptedStream":
         self.opened += 1
-        for said in self._next():
-            yield self._say(said)
-        if not self.streams:
-            self.ended.set()
+        return ScriptedStream(self, self.scripts.pop(0) if self.scripts else [])
+
+
+@dataclass
+class ScriptedStream:
+    streams: ScriptedStreams
+    script: list[WatchRevocationsResponse | Exception]
+
+    async def __aiter__(self) -> AsyncIterator[WatchRevocationsResponse]:
+        for told in self:
+            yield told
+        if not self.streams.scripts:
+            self.streams.ended.set()
             await asyncio.Event().wait()
 
-    def sync(self) -> Iterator[WatchRevocationsResponse]:
-        self.opened += 1
-        for said in self._next():
-            yield self._say(said)
+    def __iter__(self) -> Iterator[WatchRevocationsResponse]:
+        for told in self.script:
+            if isinstance(told, Exception):
+                raise told
+            yield told
 
-    def _next(self) -> list[WatchRevocationsResponse | Exception]:
-        return self.streams.pop(0) if self.streams else []
-
-    def _say(self, said: WatchRevocationsResponse | Exception) -> WatchRevocationsResponse:
-        if isinstance(said, Exception):
-            raise said
-        return said
+    def cancel(self) -> bool:
+        self.streams.cancelled += 1
+        return True
 
 
 KEY = replace(AgentKey.generate(), did=did_of("V"), environment="prod")
@@ -277,9 +284,9 @@ def verifier(clock: Callable[[], Moment] = lambda: START) -> AioPeerVerifier:
     return AioPeerVerifier(KEY, clock=clock)
 
 
-async def followed(peers: AioPeerVerifier, script: ScriptedStream, pace: SteppedPace) -> None:
+async def followed(peers: AioPeerVerifier, script: ScriptedStreams, pace: SteppedPace) -> None:
     """Follow until the script is told to its end."""
-    following = asyncio.create_task(peers.follow(script.aio, pace=pace.pace(), backoff=Backoff(draw=lambda: 0.0)))
+    following = asyncio.create_task(peers.follow(script.open, pace=pace.pace(), backoff=Backoff(draw=lambda: 0.0)))
     ended = asyncio.create_task(script.ended.wait())
     await asyncio.wait({following, ended}, return_when=asyncio.FIRST_COMPLETED)
     for task in (following, ended):
@@ -292,7 +299,7 @@ async def followed(peers: AioPeerVerifier, script: ScriptedStream, pace: Stepped
 class TestFollowing:
     async def test_the_stream_drops_what_it_speaks_of(self) -> None:
         peers = verifier()
-        await followed(peers, ScriptedStream([[bookmark(end=True)]]), SteppedPace())
+        await followed(peers, ScriptedStreams([[bookmark(end=True)]]), SteppedPace())
         cache = cache_of(peers)
         kept(cache)
         kept(cache, replace(PEER, did=OTHER))
@@ -305,11 +312,11 @@ class TestFollowing:
 
     async def test_after_a_break_it_is_read_anew_and_nothing_from_before_is_served(self) -> None:
         pace = SteppedPace()
-        script = ScriptedStream([[bookmark(end=True), UnavailableError("cut")], [revoked(DID, 4), bookmark(end=True)]])
+        script = ScriptedStreams([[bookmark(end=True), UnavailableError("cut")], [revoked(DID, 4), bookmark(end=True)]])
         peers = verifier()
         kept(cache_of(peers))
         await followed(peers, script, pace)
-        assert script.opened == 2
+        assert script.opened == script.cancelled == 2, "each stream is ended by who opened it"
         assert pace.waits
         with pytest.raises(PeerNotVerifiedError):
             peers.require(DID)
@@ -320,13 +327,13 @@ class TestFollowing:
     async def test_breaks_are_mended_for_ever(self, error: Exception) -> None:
         pace = SteppedPace()
         cuts: list[list[WatchRevocationsResponse | Exception]] = [[error] for _ in range(20)]
-        script = ScriptedStream([*cuts, [bookmark(end=True)]])
+        script = ScriptedStreams([*cuts, [bookmark(end=True)]])
         await followed(verifier(), script, pace)
         assert script.opened == 21
         assert max(pace.waits) <= 10.0
 
     async def test_what_no_new_stream_mends_is_raised(self) -> None:
-        script = ScriptedStream([[PermissionDeniedError("no")], [bookmark()]])
+        script = ScriptedStreams([[PermissionDeniedError("no")], [bookmark()]])
         with pytest.raises(PermissionDeniedError):
             await followed(verifier(), script, SteppedPace())
         assert script.opened == 1
@@ -334,14 +341,14 @@ class TestFollowing:
     def test_the_same_from_a_thread(self) -> None:
         peers = PeerVerifier(KEY, clock=lambda: START)
         stopped = threading.Event()
-        script = ScriptedStream([[bookmark(end=True), UnavailableError("cut")], [bookmark(end=True), revoked(DID, 4)]])
+        script = ScriptedStreams([[bookmark(end=True), UnavailableError("cut")], [bookmark(end=True), revoked(DID, 4)]])
 
-        def streams() -> Iterator[WatchRevocationsResponse]:
-            if not script.streams:
+        def streams() -> ScriptedStream:
+            if not script.scripts:
                 stopped.set()
-            return script.sync()
+            return script.open()
 
         peers.follow(streams, stopped, backoff=Backoff(first=0.0, cap=0.0))
         with pytest.raises(PeerRefusedError):
             kept(cache_of(peers))
-        assert script.opened == 3
+        assert script.opened == script.cancelled == 3
