@@ -19,6 +19,7 @@ from ringfence_kit.clock import MINUTE, SECOND, Millis
 from ringfence_kit.sealed_keys import Ed25519Signer, FileKeyStore
 from ringfence_kit.sealing import Seal
 from support.identity.births import COMPLETE
+from support.identity.delegating import ORDERS, Delegating
 from support.identity.evidence import record, signal
 from support.identity.issuer_tokens import signed
 from support.identity.keys import seeded_key
@@ -221,6 +222,37 @@ class TestDelegated:
     ) -> None:
         dev = (await mesh.enrol("tester", key=seeded_key(3), environment="dev")).identity
         assert await introspected(mesh, await delegated(mesh, token, [dev.did, agent.did])) == INACTIVE
+
+
+class TestExchanged:
+    """Tokens that were got for a chain of grants, and what becomes of them when one of those ends."""
+
+    @pytest.fixture
+    async def at_work(self, mesh: IdentityMesh) -> Delegating:
+        return Delegating(mesh=mesh)
+
+    async def test_a_revoked_grant_ends_what_was_got_by_it_and_by_all_below(self, at_work: Delegating) -> None:
+        ada, bob, eve = [await at_work.enrol(number) for number in (11, 12, 13)]
+        first = at_work.begin(ada, bob, further=1)
+        second = at_work.extend(bob, first, eve)
+        to_bob = await at_work.exchange(bob, first)
+        to_eve = await at_work.exchange(eve, second)
+        said = await introspected(at_work.mesh, to_eve.access_token, audience=ORDERS)
+        assert said.delegation_path == [ada.did, bob.did, eve.did]
+        assert said.scopes == ["invoices:read"]
+        await at_work.revoke(to_eve.delegation.name)
+        assert await introspected(at_work.mesh, to_eve.access_token, audience=ORDERS) == INACTIVE
+        assert (await introspected(at_work.mesh, to_bob.access_token, audience=ORDERS)).active
+        await at_work.revoke(to_bob.delegation.name)
+        assert await introspected(at_work.mesh, to_bob.access_token, audience=ORDERS) == INACTIVE
+
+    async def test_the_root_takes_everything_below_it_down(self, at_work: Delegating) -> None:
+        ada, bob, eve = [await at_work.enrol(number) for number in (11, 12, 13)]
+        first = at_work.begin(ada, bob, further=1)
+        exchanged = await at_work.exchange(bob, first)
+        below = await at_work.exchange(eve, at_work.extend(bob, first, eve))
+        await at_work.revoke(exchanged.delegation.name)
+        assert await introspected(at_work.mesh, below.access_token, audience=ORDERS) == INACTIVE
 
 
 @pytest.mark.parametrize(
