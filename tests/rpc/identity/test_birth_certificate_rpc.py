@@ -357,6 +357,13 @@ async def test_a_list_that_is_not_there_is_404(mesh: IdentityMesh, path: str) ->
     response = await mesh.fetch(path)
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["type"].endswith("/status-list#STATUS_RETRIEVAL_ERROR")
+
+
+async def test_a_list_of_the_past_is_refused_and_never_answered_with_that_of_now(mesh: IdentityMesh) -> None:
+    response = await mesh.fetch("/prod/status/1?timestamp=2025-01-01T00:00:00Z")
+    assert response.status_code == 404
+    assert "past" in response.json()["title"]
 
 
 async def test_environments_have_lists_and_registrars_of_their_own(mesh: IdentityMesh) -> None:
