@@ -16,7 +16,6 @@ from ringfence.proofs.delegation_chain import (
     Rights,
     require_audience,
     require_holder,
-    require_in_force,
 )
 from ringfence.proofs.delegation_grant import Budget, SignedGrant
 from ringfence.proofs.public_keys import from_multibase
@@ -123,7 +122,7 @@ class DelegationExchange:
             _require_unchanged(tx, holder)
             spend_assertion(tx, holder.did, assertion)
             rights, agents = judge_chain(tx, chain, now=now)
-            _require_usable_by(holder, rights, wanted.audience, now=now)
+            _require_usable_by(holder, rights, wanted.audience)
             _require_standing(tx, chain, agents, now=now)
             token = _token(rights, agents, wanted, environment, token_id=token_id, now=now)
             _require_room(token)
@@ -145,10 +144,9 @@ def _require_unchanged(tx: IdentityTx, holder: AgentIdentity) -> None:
         raise AssertionInvalid(problem="it is not signed with the agent's current key")
 
 
-def _require_usable_by(holder: AgentIdentity, rights: Rights, audience: str, *, now: Instant) -> None:
-    """Raise unless the chain is for whoever signed the assertion, now, and good for tokens to `audience`."""
+def _require_usable_by(holder: AgentIdentity, rights: Rights, audience: str) -> None:
+    """Raise unless the chain is for whoever signed the assertion, and good for tokens to `audience`."""
     try:
-        require_in_force(rights, now=now)
         require_holder(rights, holder.did, from_multibase(holder.key).thumbprint)
         require_audience(rights, audience)
     except DelegationError as error:

@@ -27,17 +27,18 @@ def open_chain(grants: Sequence[str]) -> tuple[SignedGrant, ...]:
 
 
 def judge_chain(
-    tx: IdentityTx, chain: Sequence[SignedGrant], *, now: Instant
+    tx: IdentityTx, chain: Sequence[SignedGrant], *, now: Instant, early: bool = False
 ) -> tuple[Rights, tuple[AgentIdentity, ...]]:
     """Return what a chain is worth and its agents, its origin first and its holder last; or raise `DelegationInvalid`.
 
-    Whether its agents are in good standing, and its grants not revoked, is for the caller to ask.
+    Whether its agents are in good standing, and its grants not revoked, is for the caller to ask. `early` takes a chain
+    that is not good yet as well.
     """
     identities = _identities(tx, chain)
     seen = ((signed.hash, tx.delegation(signed.name)) for signed in chain)
     seen_at = {grant: known.grant.seen_at for grant, known in seen if known is not None}
     try:
-        rights = check_chain(chain, _parties(tx, identities.values(), now), now=now, seen_at=seen_at)
+        rights = check_chain(chain, _parties(tx, identities.values(), now), now=now, seen_at=seen_at, early=early)
     except DelegationError as error:
         raise refused(error) from error
     return rights, tuple(identities[did] for did in rights.path)

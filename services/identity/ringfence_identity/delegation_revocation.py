@@ -1,8 +1,8 @@
 """Revoking a delegation grant, and with it all that was handed on from it.
 
 - it is for those above: the delegator, whoever is above it in the chain, the owners of their namespaces, the platform;
-- one that was never exchanged is revoked by presenting its chain, which must hold but need not be in force: what cannot
-  be used needs no revoking;
+- one that was never exchanged is revoked by presenting its chain, which must hold, now or in time to come: what can
+  never be used needs no revoking;
 - revoking what is revoked changes nothing and says so.
 """
 
@@ -78,7 +78,7 @@ def _first_seen(tx: IdentityTx, chain: Sequence[SignedGrant], name: str, mutatio
     """Store a grant that was presented to be revoked."""
     if not chain:
         raise DelegationNotFound(delegation=name)
-    _, agents = judge_chain(tx, chain, now=mutation.at)
+    _, agents = judge_chain(tx, chain, now=mutation.at, early=True)
     delegation = Delegation(grant=seen_grant(chain, agents, now=mutation.at))
     tx.add_delegation(delegation.grant)
     tx.record(Change.ADDED, DELEGATION, name, records.encode(delegation))

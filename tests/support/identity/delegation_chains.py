@@ -86,9 +86,9 @@ def next_grant(above: str, *, to: int, **changes: Any) -> Grant:
     return replace(sound, **changes)
 
 
-def sound_chain(length: int) -> tuple[str, ...]:
-    """Return a chain from agent 0 to agent `length`, each grant handing on everything."""
-    grants = [sign_grant(first_grant(), seeded_key(1))]
+def sound_chain(length: int, **changes: Any) -> tuple[str, ...]:
+    """Return a chain from agent 0 to agent `length`, each grant handing on everything; `changes` are the first's."""
+    grants = [sign_grant(first_grant(**changes), seeded_key(1))]
     for number in range(1, length):
         grants.append(sign_grant(next_grant(grants[-1], to=number + 1), seeded_key(number + 1)))
     return tuple(grants)

@@ -6,8 +6,8 @@ certificates of all its agents permit now; its ring is that of its least trusted
 
 1. `read_chain` bounds every size and reads every grant before a signature is looked at;
 2. `check_chain` checks each link against the one above it, the first against the birth certificate it is anchored in,
-   then every signature under the key its delegator had when it was made;
-3. `require_in_force`, `require_holder` and `require_audience` say whether it may be used now, by whom, and where.
+   then every signature under the key its delegator had when it was made, and that it is in force now;
+3. `require_holder` and `require_audience` say who may use it, and where.
 
 What changes by the minute (who is suspended, what was revoked, what is left of a budget) only the issuer knows.
 """
@@ -168,11 +168,13 @@ def check_chain(
     *,
     now: Instant,
     seen_at: Mapping[str, Instant] | None = None,
+    early: bool = False,
 ) -> Rights:
-    """Return what a chain that was read is worth, or raise `DelegationError`.
+    """Return what a chain that was read is worth at `now`, or raise `DelegationError`.
 
     `parties` are its agents by DID. `seen_at` says when the issuer first saw a grant, by its hash: a thief chooses what
     `iat` says, so of what a lost key signed only that holds which was seen before. None, offline, goes by `iat` alone.
+    `early` takes a chain that is not good yet as well.
     """
     agents = _parties(chain, parties)
     _check_environment(chain, agents)
@@ -184,7 +186,9 @@ def check_chain(
     for link, (signed, delegator) in enumerate(zip(chain, agents, strict=False), start=1):
         _check_signature(signed, delegator, bound_to=bound_to, link=link, seen_at=seen_at)
         bound_to = signed.grant.holder
-    return _rights(chain, agents)
+    rights = _rights(chain, agents)
+    require_in_force(rights, now=max(now, rights.not_before) if early else now)
+    return rights
 
 
 def require_in_force(rights: Rights, *, now: Instant) -> None:
