@@ -18,7 +18,7 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_identity.access import owned_environment
 from ringfence_identity.delegation_cascade import end_grants_of
 from ringfence_identity.environments import Environments
-from ringfence_identity.key_succession import NewKey, require_succession, succeed
+from ringfence_identity.key_succession import NewKey, key_in_force, require_succession, succeed
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Suspension, SuspensionCause
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.revocation_record import end_permission
@@ -72,7 +72,7 @@ class Compromise:
 
         def work(tx: IdentityTx) -> Compromised:
             before = changeable(tx.identity(wanted.did), wanted.did)
-            lost = _lost(tx.keys_of(before.did), before.key, wanted.compromised_since, now=mutation.at)
+            lost = _lost(tx.keys_of(before.did), before, wanted.compromised_since, now=mutation.at)
             new = None if wanted.replacement is None else require_succession(tx, before, wanted.replacement)
             for key in lost:
                 tx.put_key(key)
@@ -94,15 +94,14 @@ class Compromise:
         return await self._writer.write(work, mutation=mutation, result=Compromised)
 
 
-def _lost(keys: Sequence[UsedKey], current: str, said: Instant | None, *, now: Instant) -> list[UsedKey]:
+def _lost(keys: Sequence[UsedKey], identity: AgentIdentity, said: Instant | None, *, now: Instant) -> list[UsedKey]:
     """Return the keys that are lost: the current one, and those before it that were in force when it began.
 
     Whoever has stolen a key may rotate it before that is noticed; what the stolen one signed must not count either.
     """
     if said is not None and said > now:
         raise InvalidRequest(Violation("compromised_since", "must not lie in the future"))
-    in_force = next(key for key in keys if key.key == current)
-    since = in_force.since if said is None else whole_second(said)
+    since = key_in_force(keys, identity).since if said is None else whole_second(said)
     return [_lost_since(key, since) for key in keys if key.until is None or key.until > since]
 
 

@@ -106,9 +106,12 @@ def has_history(identity: AgentIdentity) -> bool:
     return isinstance(parse_did(identity.did), AgentDid)
 
 
-def key_in_force(tx: IdentityTx, identity: AgentIdentity) -> UsedKey:
-    """Return what is stored of the key that `identity` has."""
-    return next(known for known in tx.keys_of(identity.did) if known.key == identity.key)
+def key_in_force(keys: Sequence[UsedKey], identity: AgentIdentity) -> UsedKey:
+    """Return which of its `keys` is the one that `identity` has."""
+    for known in keys:
+        if known.key == identity.key:
+            return known
+    raise TypeError(f"{identity.did} is stored without its key")
 
 
 def succeed(
@@ -116,7 +119,7 @@ def succeed(
 ) -> AgentIdentity:
     """Put `key` in force, or show that the one there is lost when it is None; return the identity, yet to be stored."""
     if key is not None:
-        tx.put_key(replace(key_in_force(tx, identity), until=at))
+        tx.put_key(replace(key_in_force(tx.keys_of(identity.did), identity), until=at))
         # In whole seconds, as are the claims of what it signs.
         tx.add_key(UsedKey(key=key.multibase, did=identity.did, since=whole_second(at)))
     version_id = _write_history(tx, registrar, identity, key=key, at=at)

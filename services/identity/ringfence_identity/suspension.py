@@ -149,7 +149,7 @@ def _require_sponsor(tx: IdentityTx, identity: AgentIdentity) -> None:
 
 def _replacement(tx: IdentityTx, identity: AgentIdentity, wanted: NewKey | None) -> PublicKey | None:
     """Return the key to go on with when the one there is in other hands, and None when it is not."""
-    lost = key_in_force(tx, identity).compromised_since is not None
+    lost = key_in_force(tx.keys_of(identity.did), identity).compromised_since is not None
     if not lost and wanted is not None:
         problem = "the key was not reported as compromised; report that, or let the agent rotate its key"
         raise InvalidRequest(Violation("replacement", problem))

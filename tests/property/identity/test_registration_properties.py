@@ -18,7 +18,7 @@ from ringfence_identity.registration import (
     seal_challenge,
     signing_input,
 )
-from ringfence_kit.clock import EPOCH, Instant
+from ringfence_kit.clock import EPOCH, SECOND, Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_kit.sealed_keys import MacKey
 from support.identity.births import COMPLETE
@@ -35,6 +35,7 @@ challenges = st.builds(
     sponsor=labels,
     nonce=st.binary(min_size=16, max_size=16),
     expires_at=st.integers(1, CHALLENGE_LIFETIME).map(lambda life: Instant(NOW + life)),
+    lifetime=st.none() | st.integers(60, 86_400).map(lambda seconds: Millis(seconds * SECOND)),
 )
 
 
