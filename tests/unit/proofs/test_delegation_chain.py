@@ -1,7 +1,9 @@
 """Each rule of a chain of grants: a sound one holds, and breaking the rule is refused by its name and its link."""
 
+import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from ringfence.proofs.delegation_chain import (
     require_holder,
     require_in_force,
 )
-from ringfence.proofs.delegation_grant import Budget, sign_grant
+from ringfence.proofs.delegation_grant import Budget, claims_of, sign_grant
 from ringfence.proofs.did_keys import KeyPeriod
 from ringfence.proofs.public_keys import Thumbprint, public_key_of
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Instant
@@ -353,6 +355,16 @@ def passes(check: Callable[[], object]) -> bool:
     except DelegationError:
         return False
     return True
+
+
+def test_the_readme_names_every_rule_and_every_claim() -> None:
+    readme = (Path(__file__).parents[3] / "services" / "identity" / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Delegating\n")[2].partition("\n## ")[0]
+    listed = re.search(r"names the rule and the\s+link: (.*?)\.\n", section, re.DOTALL)
+    assert listed is not None
+    assert re.findall(r"`([a-z-]+)`", listed[1]) == [rule.value for rule in Rule]
+    claims = {name for row in re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE) for name in row.split("`")[1::2]}
+    assert claims == {*claims_of(first_grant()), "cnf"}
 
 
 def test_every_rule_has_a_name_of_its_own() -> None:
