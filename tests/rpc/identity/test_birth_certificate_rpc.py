@@ -298,6 +298,26 @@ async def test_what_is_not_there_is_not_shown(
     assert (refused.code, refused.reason) == (code, reason)
 
 
+async def test_everything_that_is_wrong_with_a_request_is_said_at_once(mesh: IdentityMesh) -> None:
+    content = birth_content_to_proto(replace(NEWER, permissions=("*", "ledger:propose"), ring_ceiling=9))
+    content.evaluation_plan.gates[0].minimum_micros = 1_000_001
+    content.approved_tools[0].schema_hash = "md5-1"
+    content.sponsor = "ada"
+    request = pb.IssueBirthCertificateRequest(birth_certificate=content, etag="unquoted", request_id="not a uuid")
+    refused = await refusal(mesh.credentials().IssueBirthCertificate(request))
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+    assert set(refused.violations) == {
+        "did",
+        "etag",
+        "request_id",
+        "birth_certificate.sponsor",
+        "birth_certificate.permissions[0]",
+        "birth_certificate.ring_ceiling",
+        "birth_certificate.approved_tools[0].schema_hash",
+        "birth_certificate.evaluation_plan.gates[0].minimum_micros",
+    }
+
+
 async def test_a_serial_that_was_never_issued_is_not_found(mesh: IdentityMesh, agent: pb.AgentIdentity) -> None:
     refused = await refusal(mesh.credentials().GetBirthCertificate(certificate_request(agent, serial=2)))
     assert (refused.code, refused.reason) == ("NOT_FOUND", "BIRTH_CERTIFICATE_NOT_FOUND")
