@@ -1,12 +1,14 @@
 """Agents that enrol, for benchmarks: what an agent does itself is done before any clock starts."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ringfence.identity.v1 import identity_pb2 as pb
-from ringfence.identity.v1 import identity_pb2_grpc
+
+if TYPE_CHECKING:
+    from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub  # only its types exist
 
 DIGEST = "sha256-" + hashlib.sha256(b"bench").hexdigest()
 CONTENT = pb.BirthCertificateContent(
@@ -21,9 +23,7 @@ CONTENT = pb.BirthCertificateContent(
     evaluation_plan=pb.EvaluationPlan(
         uri="https://evals.example.com/plans/7",
         hash=DIGEST,
-        gates=[
-            pb.EvaluationGate(suite="safety", minimum_micros=980_000, result_micros=991_000, evidence_hash=DIGEST)
-        ],
+        gates=[pb.EvaluationGate(suite="safety", minimum_micros=980_000, result_micros=991_000, evidence_hash=DIGEST)],
     ),
 )
 
@@ -46,15 +46,15 @@ def newcomers(count: int, *, after: int = 0) -> list[Newcomer]:
     return [Newcomer(f"agent{number}", Ed25519PrivateKey.generate()) for number in range(after, after + count)]
 
 
-async def register_sponsors(stub: identity_pb2_grpc.IdentityServiceStub, names: Sequence[str] = ("ada", "grace")) -> None:
-    """Register the sponsors of `CONTENT`, once the server is there."""
-    for name in names:
+async def register_sponsors(stub: "IdentityServiceAsyncStub") -> None:
+    """Register the sponsors of `CONTENT`."""
+    for name in ("ada", "grace"):
         sponsor = pb.Sponsor(display_name=name, contact=f"{name}@example.com")
         request = pb.RegisterSponsorRequest(sponsor_id=name, sponsor=sponsor)
-        await stub.RegisterSponsor(request, wait_for_ready=True)
+        await stub.RegisterSponsor(request)
 
 
-async def begin(stub: identity_pb2_grpc.IdentityServiceStub, agent: Newcomer) -> pb.CompleteRegistrationRequest:
+async def begin(stub: "IdentityServiceAsyncStub", agent: Newcomer) -> pb.CompleteRegistrationRequest:
     """Begin an enrolment and return the answer to its challenge."""
     begun = await stub.BeginRegistration(
         pb.BeginRegistrationRequest(

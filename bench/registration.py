@@ -1,8 +1,8 @@
 """Registrations a second of the server's CPU: both calls of an enrolment, its durable commit included.
 
-One identity process on SQLite and one client with sixty-four enrolments in flight, over a plain loopback connection. CPU
-is the server process's, all its threads; what the agent does itself, making a key and signing, is the client's. Every
-answer is checked.
+One identity process on SQLite and one client with sixty-four enrolments in flight, over a plain loopback connection.
+The CPU is the server process's, all its threads; what the agent does itself, making a key and signing, is the client's.
+Every answer is checked.
 
     python bench/registration.py             prints the median of the rounds
     python bench/registration.py --check     ends with 1 under 300 a CPU-second
@@ -15,10 +15,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from enrolling import Newcomer, begin, newcomers, register_sponsors
 from identity_process import identity_process
 from ringfence.identity.v1 import identity_pb2_grpc
+
+if TYPE_CHECKING:
+    from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceAsyncStub  # only its types exist
 
 FLOOR = 300.0
 IN_FLIGHT = 64
@@ -26,7 +30,7 @@ ENROLMENTS = 512
 ROUNDS = 5
 
 
-async def enrol_all(stub: identity_pb2_grpc.IdentityServiceStub, agents: list[Newcomer]) -> None:
+async def enrol_all(stub: "IdentityServiceAsyncStub", agents: list[Newcomer]) -> None:
     """Enrol them, several at once."""
     rest = iter(agents)
 
@@ -44,15 +48,13 @@ async def measure() -> list[tuple[float, float]]:
     rates: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         async with identity_process(Path(folder)) as identity, identity.channel() as channel:
-            stub = identity_pb2_grpc.IdentityServiceStub(channel)
+            stub: IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(channel)
             await register_sponsors(stub)
             for number in range(ROUNDS + 1):
                 agents = newcomers(ENROLMENTS, after=number * ENROLMENTS)
                 used, began = identity.cpu(), time.perf_counter()
                 await enrol_all(stub, agents)
-                rates.append(
-                    (ENROLMENTS / (identity.cpu() - used), ENROLMENTS / (time.perf_counter() - began))
-                )
+                rates.append((ENROLMENTS / (identity.cpu() - used), ENROLMENTS / (time.perf_counter() - began)))
     return rates[1:]
 
 
