@@ -17,6 +17,7 @@ from ringfence_identity.issuer_signers import UNKNOWN_KEPT, IssuerSigners
 from ringfence_identity.key_sets import KeySets
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.token_signing import TokenSigning
+from ringfence_kit.background import background
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant, ManualClock, Millis
 from ringfence_kit.errors import Unavailable
@@ -27,6 +28,7 @@ from support.backends import Backend
 from support.identity.issuer_tokens import TOKEN
 from support.identity.opened import OpenedIdentity, opened_identity
 from support.serving import OPERATOR
+from support.stepped_clock import SteppedClock
 
 PROD = IdentityConfig(environments=(EnvironmentConfig(name="prod", host="prod.id.ringfence.internal"),)).hosted()
 
@@ -262,6 +264,33 @@ class TestUpkeep:
                 assert len(one.in_file()) <= 2
                 assert len(one.listed()) <= 2
             assert len(signed) == len(set(signed)) == 1 + 12
+
+    async def test_a_key_file_in_trouble_puts_the_next_key_off_and_ends_nothing(
+        self, backend: Backend, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        minutes = SteppedClock()
+        async with replica(backend, tmp_path, clock) as one, background(one.upkeep.run(minutes)):
+            (signer,) = one.in_file()
+            clock.advance(Millis(30 * DAY - HOUR))
+            (tmp_path / "identity.keys").chmod(0o644)
+            assert await minutes.pass_next_sleep() == MINUTE
+            await minutes.next_sleep()
+            assert one.signs_with() == signer
+            assert list(one.listed()) == [signer]
+            (tmp_path / "identity.keys").chmod(0o600)
+            minutes.advance(MINUTE)
+            await minutes.next_sleep()
+            assert len(one.listed()) == 2
+
+    async def test_a_key_that_another_replica_destroyed_is_destroyed(
+        self, backend: Backend, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        async with replica(backend, tmp_path, clock) as one:
+            (signer,) = one.in_file()
+            one.signers.of("prod", ED_DSA)
+            FileKeyStore(tmp_path / "identity.keys", Seal.unsealed()).remove("prod/issuer", signer)
+            one.signers._destroy("prod/issuer", signer)
+            assert not one.signers.holds(_stored(one, signer))
 
     async def test_it_writes_nothing_while_nothing_is_due(
         self, backend: Backend, tmp_path: Path, clock: ManualClock
