@@ -2,8 +2,10 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -466,3 +468,20 @@ class TestMessages:
         assert len(messages) == 1_000
         met = sides.verifier.verify(first, sides.peer.answer(first.message, audiences={PLACE}).message)
         assert met.peer.did == did_of("P")
+
+
+def test_the_messages_have_the_members_the_readme_says() -> None:
+    """services/identity/README.md, "Verifying a peer"."""
+    sides = Sides()
+    invited = sides.verifier.invite(did_of("P"), audience=PLACE)
+    answered = sides.peer.answer(invited.message, audiences={PLACE})
+    met = sides.verifier.verify(invited, answered.message)
+    readme = (Path(__file__).parents[3] / "services" / "identity" / "README.md").read_text(encoding="utf-8")
+    said = {"invitation": invited.message, "answer": answered.message, "confirmation": met.confirmation}
+    for name, message in said.items():
+        (row,) = (line for line in readme.splitlines() if line.startswith(f"| {name}, "))
+        assert set(re.findall(r"`([a-z]+)`", row)) == set(json.loads(message))
+    transcript = json.loads(answered.answer.signed)
+    table = readme.split("The **transcript**")[1].split("Each side signs")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {member for row in rows for member in re.findall(r"`([a-zA-Z]+)`", row)} == set(transcript)
