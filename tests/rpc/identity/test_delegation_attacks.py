@@ -348,6 +348,17 @@ async def test_a_deputy_that_takes_more_than_it_was_given(
     assert await breaks(at_work, carol, *chain, wide) == (rule, "2")
 
 
+async def test_a_grant_until_the_end_of_time(at_work: Delegating, deputies: list[Deputy]) -> None:
+    """What no timestamp can say is refused; what one can is shown, and its token ends as soon as any."""
+    ada, bob, _ = deputies
+    sound = read_grant(at_work.begin(ada, bob)[0]).grant
+    end = 253_402_300_799
+    done = await at_work.exchange(bob, (spoiled(sound, ada.signing, exp=end),))
+    assert done.delegation.expire_time.ToJsonString() == "9999-12-31T23:59:59Z"
+    assert claims_of(done.access_token)["exp"] == at_work.mesh.clock.now() // SECOND + 300
+    assert await breaks(at_work, bob, spoiled(sound, ada.signing, exp=end + 1)) == ("form", "1")
+
+
 async def test_a_new_name_for_the_same_grant(at_work: Delegating, deputies: list[Deputy]) -> None:
     """No text but the one that was signed is the grant: a second spelling would have a second budget."""
     ada, bob, _ = deputies

@@ -47,7 +47,7 @@ _AUDIENCE = re.compile(r"[\x21-\x7e]{1,256}")
 _ENVIRONMENT = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TOOL = re.compile(r"[a-z0-9._-]{1,128}")
 _SCHEMA_HASH = re.compile(r"sha256-[0-9a-f]{64}")
-_LATEST_SECOND = 2**40
+_LATEST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z, the last that a google.protobuf.Timestamp can say
 _SIGNATURE_BYTES = 64
 
 T = TypeVar("T")
