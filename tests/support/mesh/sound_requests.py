@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from ringfence.agent_key import AgentKey
 from ringfence.enrolment import enrolled
-from ringfence.identity.v1 import credential_pb2, identity_pb2, peer_pb2, trust_pb2
+from ringfence.identity.v1 import credential_pb2, identity_pb2, peer_pb2, transparency_pb2, trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
@@ -82,6 +82,7 @@ class SoundRequests:
         first, second = await register_sponsors(identity, "ada", "grace")
         content = birth_certificate(sponsor=first, backup=second)
         identified = await enrol(identity, parent=NAMESPACE, agent_id="analyst", content=content, key=key)
+        await enrol(identity, parent=NAMESPACE, agent_id="second", content=content)
         await story.push_policy()
         allowed, _ = await story.told(agent, effect_is(decision_pb2.EFFECT_ALLOW))
         await story.trace(identified.did)
@@ -122,6 +123,9 @@ class SoundRequests:
                 registry_pb2.WatchAgentsRequest(parent=NAMESPACE, send_initial_state=True)
             ),
             "IdentityService/RegisterSponsor": self._register_sponsor,
+            "IdentityService/GetSponsor": always(identity_pb2.GetSponsorRequest(name=self.content.sponsor)),
+            "IdentityService/ListSponsors": always(identity_pb2.ListSponsorsRequest(page_size=1)),
+            "IdentityService/ListAgentIdentities": always(identity_pb2.ListAgentIdentitiesRequest(page_size=1)),
             "IdentityService/BeginRegistration": self._begin_registration,
             "IdentityService/CompleteRegistration": self._complete_registration,
             "IdentityService/GetAgentIdentity": always(identity_pb2.GetAgentIdentityRequest(did=self.did)),
@@ -141,9 +145,17 @@ class SoundRequests:
             "CredentialService/RevokeIssuerKey": self._revoke_issuer_key,
             "TrustService/RecordSignals": self._record_signals,
             "TrustService/GetTrust": always(trust_pb2.GetTrustRequest(did=self.did)),
+            "TrustService/BatchGetTrust": always(trust_pb2.BatchGetTrustRequest(dids=[self.did])),
+            "TrustService/ExplainTrust": always(trust_pb2.ExplainTrustRequest(did=self.did)),
             "TrustService/CreateChallenge": self._create_challenge,
             "TrustService/VerifyPeer": self._verify_peer,
             "TrustService/IssueTrustStatement": always(peer_pb2.IssueTrustStatementRequest(did=self.did)),
+            "TransparencyService/ListLogEntries": always(transparency_pb2.ListLogEntriesRequest(page_size=1)),
+            "TransparencyService/GetCheckpoint": always(transparency_pb2.GetCheckpointRequest()),
+            "TransparencyService/GetInclusionProof": always(transparency_pb2.GetInclusionProofRequest(index=0)),
+            "TransparencyService/GetConsistencyProof": always(
+                transparency_pb2.GetConsistencyProofRequest(first_tree_size=1)
+            ),
             "UsageService/GetUsage": always(
                 telemetry_pb2.GetUsageRequest(agent=self.did, group_by=[telemetry_pb2.USAGE_GROUP_AGENT])
             ),
