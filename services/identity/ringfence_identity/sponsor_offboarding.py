@@ -8,6 +8,9 @@ One transaction, so that at no moment somebody who has left answers for an agent
 - agents they were the backup of get the new one, unless that is their sponsor already;
 - what an agent owes goes with it, and stays with them: a hand-over washes nobody clean.
 
+The one writer is held meanwhile, so what one off-boarding may sign is bounded. To suspend costs a fifth of handing over
+and is not: it must always be possible.
+
 A waiver they gave before stands in the certificates that hold it; the next certificate needs another's.
 """
 
@@ -30,6 +33,9 @@ from ringfence_identity.revocation_record import end_permission
 from ringfence_identity.sponsors import require_present
 from ringfence_identity.store import IdentityTx
 from ringfence_identity.suspension import suspended
+
+MOST_REISSUED = 5_000
+"""The most birth certificates one off-boarding signs: some ten seconds."""
 
 
 class OffboardPolicy(enum.Enum):
@@ -87,6 +93,7 @@ class Offboarding:
                 certificate_ids=certificate_ids,
             )
             leaving.require_backup_for(agents)
+            require_bearable(sum(map(leaving.is_reissued, agents)))
             after = replace(
                 before,
                 offboarded_at=mutation.at,
@@ -105,6 +112,16 @@ class Offboarding:
             )
 
         return await self._writer.write(work, mutation=mutation, result=Offboarded)
+
+
+def require_bearable(reissued: int) -> None:
+    """Raise when so many birth certificates are more than one transaction should sign."""
+    if reissued > MOST_REISSUED:
+        problem = (
+            f"{reissued} agents would get a new birth certificate and at most {MOST_REISSUED} can at once; hand some "
+            "to other sponsors before (IssueBirthCertificate), or suspend them all"
+        )
+        raise InvalidRequest(Violation("policy", problem))
 
 
 def _leaving(tx: IdentityTx, wanted: OffboardSponsor) -> Sponsor:
@@ -152,6 +169,10 @@ class _Leaving:
                 problem = f"becomes the sponsor of {agent.agent} of {agent.environment}; name another person"
                 raise InvalidRequest(Violation("new_backup_sponsor", problem))
 
+    def is_reissued(self, agent: AgentIdentity) -> bool:
+        """Say whether `agent` will get a new birth certificate."""
+        return self._is_inherited(agent) or self._gets_new_backup(agent)
+
     def part_with(self, agent: AgentIdentity) -> None:
         """Take the leaving sponsor out of `agent`."""
         new_backup = self._wanted.new_backup_sponsor
@@ -160,7 +181,7 @@ class _Leaving:
             self.handed_over.append(agent.did)
         elif agent.content.sponsor == self._wanted.name:
             self._suspend(agent)
-        elif new_backup and agent.content.sponsor != new_backup:
+        elif self._gets_new_backup(agent):
             self._reissue(agent, sponsor=agent.content.sponsor, backup=new_backup)
             self.backup_replaced.append(agent.did)
 
@@ -171,6 +192,11 @@ class _Leaving:
             and agent.content.sponsor == self._wanted.name
             and self._is_present(agent.content.backup_sponsor)
         )
+
+    def _gets_new_backup(self, agent: AgentIdentity) -> bool:
+        """Say whether the leaving sponsor was the backup of `agent`, and the new one can be."""
+        new_backup = self._wanted.new_backup_sponsor
+        return bool(new_backup) and agent.content.sponsor not in (self._wanted.name, new_backup)
 
     def _is_present(self, name: str) -> bool:
         if name not in self._present:
