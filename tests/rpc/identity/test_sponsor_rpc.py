@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ringfence.identity.v1 import identity_pb2 as pb
@@ -27,8 +28,8 @@ async def mesh(tmp_path: Path) -> AsyncIterator[IdentityMesh]:
         yield running
 
 
-def leaving(name: str = ADA, **fields: object) -> pb.OffboardSponsorRequest:
-    asked: dict[str, object] = {"reason": "left the company", "new_backup_sponsor": EDSGER, **fields}
+def leaving(name: str = ADA, **fields: Any) -> pb.OffboardSponsorRequest:
+    asked: dict[str, Any] = {"reason": "left the company", "new_backup_sponsor": EDSGER, **fields}
     return pb.OffboardSponsorRequest(name=name, **asked)
 
 
@@ -192,7 +193,8 @@ async def test_off_boarding_is_for_good_and_for_those_who_exist(mesh: IdentityMe
 
 
 async def test_everything_wrong_with_the_request_is_said_at_once(mesh: IdentityMesh) -> None:
-    wrong = pb.OffboardSponsorRequest(name="ada", policy=9, new_backup_sponsor="grace", etag="7", request_id="x")
+    unknown: Any = 9
+    wrong = pb.OffboardSponsorRequest(name="ada", policy=unknown, new_backup_sponsor="grace", etag="7", request_id="x")
     refused = await refusal(mesh.identity().OffboardSponsor(wrong))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
     assert set(refused.violations) == {"name", "policy", "new_backup_sponsor", "reason", "etag", "request_id"}
