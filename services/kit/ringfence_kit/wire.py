@@ -46,5 +46,5 @@ def mutation_of(request: Message, *, request_id: str, principal: str, now: Insta
 
 
 def page_arguments(request: Message) -> bytes:
-    """Return what a page token is bound to: the List request without the token and the page's size (AIP-158)."""
-    return bytes_without(request, "page_token", "page_size")
+    """Return what a page token is bound to: the kind of List request, and it without token and page size (AIP-158)."""
+    return request.DESCRIPTOR.full_name.encode() + b"\0" + bytes_without(request, "page_token", "page_size")

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.pdp.v1.bundle_pb2 import ListKillSwitchesRequest, ReleaseKillSwitchRequest
+from ringfence.telemetry.v1.audit_pb2 import ListEntriesRequest
 from ringfence_kit.clock import Instant
 from ringfence_kit.wire import mutation_of, page_arguments, to_instant, to_timestamp
 
@@ -51,3 +52,7 @@ def test_a_request_is_not_changed_by_being_looked_at() -> None:
 def test_a_page_token_is_not_bound_to_the_page() -> None:
     first = page_arguments(ListKillSwitchesRequest(page_size=5))
     assert first == page_arguments(ListKillSwitchesRequest(page_size=7, page_token="t"))
+
+
+def test_a_page_token_is_bound_to_the_kind_of_list() -> None:
+    assert page_arguments(ListKillSwitchesRequest()) != page_arguments(ListEntriesRequest())
