@@ -50,6 +50,7 @@ ANSWERED_EMPTY = frozenset(
         "IdentityService/ListSponsors",
         "IdentityService/ListAgentIdentities",
         "IdentityService/WatchAgents",
+        "IdentityService/WatchRevocations",
         "TransparencyService/ListLogEntries",
         "TransparencyService/GetCheckpoint",
         "TransparencyService/GetInclusionProof",  # of entry 0, which is there from the first start on
@@ -64,6 +65,9 @@ ANSWERED_EMPTY = frozenset(
     }
 )
 """Methods whose request has no required field."""
+
+REFUSED_ALL_THE_SAME = {"TrustService/GrantRing": "RING_NOT_EARNED"}
+"""Methods whose sound request is refused in a mesh this young: ring 0 takes weeks of good work."""
 
 BATCH, IN_A_BATCH = "DecisionService/BatchCheck", "requests."
 
@@ -151,6 +155,7 @@ async def stranger(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
         "server.limits": {"max_request_bytes": str(MAX_BYTES)},
         "server.quotas": {"write_per_second": "0", "read_per_second": "0", "stream_per_second": "0"},
         "telemetry.ingest": {"max_request_bytes": str(MAX_BYTES)},
+        "identity.sponsors": {"agents": "0", "enrolments_per_hour": "0"},
     }
     async with in_process_mesh(tmp_path_factory.mktemp("mesh"), extra=extra) as mesh:
         yield Stranger(mesh=mesh, sound=await SoundRequests.prepared(mesh))
@@ -164,7 +169,7 @@ async def test_there_is_a_sound_request_for_every_method_and_for_no_other(strang
 async def test_a_sound_request_is_answered(stranger: Stranger, rpc: Rpc) -> None:
     sound = await stranger.sound.request(rpc.name)
     assert isinstance(sound, rpc.request)
-    assert await stranger.send(rpc, sound.SerializeToString()) == OK
+    assert (await stranger.send(rpc, sound.SerializeToString())).reason == REFUSED_ALL_THE_SAME.get(rpc.name, "")
 
 
 @EVERY_RPC
@@ -261,7 +266,9 @@ async def test_no_credential_and_wrong_ones(stranger: Stranger, rpc: Rpc) -> Non
         assert (told.code, told.reason) == ("UNAUTHENTICATED", "UNAUTHENTICATED"), authorization
 
 
-@having("request_id")
+@pytest.mark.parametrize(
+    "rpc", [rpc for rpc in every_rpc() if rpc.has("request_id") and rpc.name not in REFUSED_ALL_THE_SAME], ids=str
+)
 async def test_a_request_id_that_was_used_for_something_else(stranger: Stranger, rpc: Rpc) -> None:
     ours = {"request_id": str(uuid.uuid4()), **({"validate_only": False} if rpc.has("validate_only") else {})}
     first, second = [changed(await stranger.sound.request(rpc.name), **ours) for _ in range(2)]

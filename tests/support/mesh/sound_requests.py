@@ -13,9 +13,20 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.agent_key import AgentKey
+from ringfence.delegation import Handover, begin_chain, exchange_request, rights_of
 from ringfence.enrolment import enrolled
-from ringfence.identity.v1 import credential_pb2, identity_pb2, peer_pb2, transparency_pb2, trust_pb2
+from ringfence.identity.v1 import (
+    credential_pb2,
+    delegation_pb2,
+    identity_pb2,
+    peer_pb2,
+    revocation_pb2,
+    transparency_pb2,
+    trust_pb2,
+)
+from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceStub
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
@@ -27,7 +38,7 @@ from ringfence.proofs.rotation import rotation_input
 from ringfence.registry.v1 import registry_pb2
 from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
-from ringfence_kit.clock import SystemClock
+from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
 from ringfence_kit.wire import to_timestamp
 
 from support.mesh.audit import decision_body, logged
@@ -53,6 +64,10 @@ def owned(key: AgentKey, identity: identity_pb2.AgentIdentity) -> AgentKey:
 def meetings_of(key: AgentKey) -> Meetings:
     """Return the meetings of the agent that holds `key`, on the clocks of this machine."""
     return Meetings(key, registrar=None, clock=_now, new_nonce=lambda: secrets.token_bytes(32))
+
+
+def _in(duration: Millis) -> Timestamp:
+    return to_timestamp(Instant(SystemClock().now() + duration))
 
 
 def _now() -> Moment:
@@ -125,10 +140,11 @@ class SoundRequests:
             "IdentityService/RegisterSponsor": self._register_sponsor,
             "IdentityService/GetSponsor": always(identity_pb2.GetSponsorRequest(name=self.content.sponsor)),
             "IdentityService/ListSponsors": always(identity_pb2.ListSponsorsRequest(page_size=1)),
-            "IdentityService/ListAgentIdentities": always(identity_pb2.ListAgentIdentitiesRequest(page_size=1)),
+            "IdentityService/OffboardSponsor": self._offboard_sponsor,
             "IdentityService/BeginRegistration": self._begin_registration,
             "IdentityService/CompleteRegistration": self._complete_registration,
             "IdentityService/GetAgentIdentity": always(identity_pb2.GetAgentIdentityRequest(did=self.did)),
+            "IdentityService/ListAgentIdentities": self._list_agent_identities,
             "IdentityService/ResolveDid": always(identity_pb2.ResolveDidRequest(did=self.did)),
             "IdentityService/GetDidLog": always(identity_pb2.GetDidLogRequest(did=self.did)),
             "IdentityService/RotateKey": self._rotate_key,
@@ -137,9 +153,15 @@ class SoundRequests:
             "IdentityService/Reinstate": self._reinstate,
             "IdentityService/Revoke": self._revoke,
             "IdentityService/WatchAgents": always(identity_pb2.WatchAgentsRequest(send_initial_state=True)),
+            "IdentityService/WatchRevocations": always(
+                revocation_pb2.WatchRevocationsRequest(environment="dev", send_initial_state=True)
+            ),
             "CredentialService/IssueToken": self._issue_token,
             "CredentialService/GetJwks": always(identity_pb2.GetJwksRequest(environment="dev")),
             "CredentialService/IntrospectToken": self._introspect_token,
+            "CredentialService/GetBirthCertificate": always(credential_pb2.GetBirthCertificateRequest(did=self.did)),
+            "CredentialService/IssueBirthCertificate": self._issue_birth_certificate,
+            "CredentialService/GetStatusList": always(revocation_pb2.GetStatusListRequest(environment="dev", list=1)),
             "CredentialService/ListIssuerKeys": always(credential_pb2.ListIssuerKeysRequest(environment="dev")),
             "CredentialService/RotateIssuerKey": self._rotate_issuer_key,
             "CredentialService/RevokeIssuerKey": self._revoke_issuer_key,
@@ -147,9 +169,15 @@ class SoundRequests:
             "TrustService/GetTrust": always(trust_pb2.GetTrustRequest(did=self.did)),
             "TrustService/BatchGetTrust": always(trust_pb2.BatchGetTrustRequest(dids=[self.did])),
             "TrustService/ExplainTrust": always(trust_pb2.ExplainTrustRequest(did=self.did)),
+            "TrustService/GrantRing": self._grant_ring,
+            "TrustService/GrantElevation": self._grant_elevation,
+            "TrustService/RevokeElevation": self._revoke_elevation,
             "TrustService/CreateChallenge": self._create_challenge,
             "TrustService/VerifyPeer": self._verify_peer,
             "TrustService/IssueTrustStatement": always(peer_pb2.IssueTrustStatementRequest(did=self.did)),
+            "DelegationService/ExchangeDelegation": self._exchange_delegation,
+            "DelegationService/RevokeDelegation": self._revoke_delegation,
+            "DelegationService/ListDelegations": self._list_delegations,
             "TransparencyService/ListLogEntries": always(transparency_pb2.ListLogEntriesRequest(page_size=1)),
             "TransparencyService/GetCheckpoint": always(transparency_pb2.GetCheckpointRequest()),
             "TransparencyService/GetInclusionProof": always(transparency_pb2.GetInclusionProofRequest(index=0)),
@@ -205,6 +233,14 @@ class SoundRequests:
     async def _register_sponsor(self) -> Message:
         sponsor = identity_pb2.Sponsor(display_name="Ada", contact="ada@example.com")
         return identity_pb2.RegisterSponsorRequest(sponsor_id=self._fresh(), sponsor=sponsor)
+
+    async def _offboard_sponsor(self) -> Message:
+        (name,) = await register_sponsors(self.doors.channel("identity"), self._fresh())
+        return identity_pb2.OffboardSponsorRequest(name=name, reason="They work elsewhere now.")
+
+    async def _list_agent_identities(self) -> Message:
+        await self._enrolled()
+        return identity_pb2.ListAgentIdentitiesRequest(environment="dev", page_size=1)
 
     async def _begin_registration(self) -> Message:
         return identity_pb2.BeginRegistrationRequest(
@@ -266,6 +302,12 @@ class SoundRequests:
     async def _revoke(self) -> Message:
         return identity_pb2.RevokeRequest(did=(await self._enrolled()).did, reason="It is over.")
 
+    async def _issue_birth_certificate(self) -> Message:
+        changed = identity_pb2.BirthCertificateContent()
+        changed.CopyFrom(self.content)
+        changed.purpose = "Answers other questions."
+        return identity_pb2.IssueBirthCertificateRequest(did=(await self._enrolled()).did, birth_certificate=changed)
+
     async def _introspect_token(self) -> Message:
         asked = await self._issue_token()
         issued = await CredentialServiceStub(self.doors.channel("identity")).IssueToken(asked)
@@ -296,6 +338,52 @@ class SoundRequests:
             occur_time=to_timestamp(SystemClock().now()),
         )
         return trust_pb2.RecordSignalsRequest(signals=[signal])
+
+    async def _grant_ring(self) -> Message:
+        return trust_pb2.GrantRingRequest(did=self.did, expire_time=_in(DAY), reason=f"It earned it: {self._fresh()}.")
+
+    async def _grant_elevation(self) -> trust_pb2.GrantElevationRequest:
+        return trust_pb2.GrantElevationRequest(
+            elevation=trust_pb2.Elevation(
+                origin=self.did,
+                action="export",
+                resource=f"warehouse/{self._fresh()}",
+                ring=1,
+                approvals=2,
+                expire_time=_in(HOUR),
+                reason="The quarter ends.",
+            )
+        )
+
+    async def _revoke_elevation(self) -> Message:
+        trust = TrustServiceStub(self.doors.channel("identity"))
+        granted = await trust.GrantElevation(await self._grant_elevation())
+        return trust_pb2.RevokeElevationRequest(name=granted.elevation.name, reason="The quarter has ended.")
+
+    async def _exchange_delegation(self) -> delegation_pb2.ExchangeDelegationRequest:
+        delegator, delegatee = await self._delegator(), await self._peer()
+        handover = Handover(to=delegatee.did, scopes=tuple(self.content.permissions), audiences=(PLACE,))
+        chain = begin_chain(delegator[0], rights_of(delegator[1]), handover)
+        return exchange_request(delegatee, chain, issuer=ISSUER, audience=PLACE)
+
+    async def _revoke_delegation(self) -> Message:
+        exchange = await self._exchange_delegation()
+        exchanged = await DelegationServiceStub(self.doors.channel("identity")).ExchangeDelegation(exchange)
+        return delegation_pb2.RevokeDelegationRequest(name=exchanged.delegation.name, reason="The work is done.")
+
+    async def _list_delegations(self) -> Message:
+        await DelegationServiceStub(self.doors.channel("identity")).ExchangeDelegation(
+            await self._exchange_delegation()
+        )
+        return delegation_pb2.ListDelegationsRequest(environment="dev", page_size=1)
+
+    async def _delegator(self) -> tuple[AgentKey, identity_pb2.AgentIdentity]:
+        key, content = AgentKey.generate(), identity_pb2.BirthCertificateContent()
+        content.CopyFrom(self.content)
+        content.max_delegation_depth = 2
+        channel = self.doors.channel("identity")
+        identity = await enrol(channel, parent=NAMESPACE, agent_id=self._fresh(), content=content, key=key)
+        return owned(key, identity), identity
 
     async def _create_challenge(self) -> Message:
         meetings, peer = meetings_of(self.key), await self._peer()
