@@ -15,7 +15,6 @@ A waiver they gave before stands in the certificates that hold it; the next cert
 """
 
 import enum
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -79,7 +78,6 @@ class Offboarding:
 
     async def offboard(self, wanted: OffboardSponsor, *, mutation: Mutation) -> Offboarded:
         """Off-board a sponsor and return what became of their agents."""
-        certificate_ids = uuid.UUID(self._new_id())
 
         def work(tx: IdentityTx) -> Offboarded:
             before = _leaving(tx, wanted)
@@ -90,7 +88,7 @@ class Offboarding:
                 registrars=self._registrars,
                 wanted=wanted,
                 mutation=mutation,
-                certificate_ids=certificate_ids,
+                new_id=self._new_id,
             )
             leaving.require_backup_for(agents)
             require_bearable(sum(map(leaving.is_reissued, agents)))
@@ -144,14 +142,14 @@ class _Leaving:
         registrars: Registrars,
         wanted: OffboardSponsor,
         mutation: Mutation,
-        certificate_ids: uuid.UUID,
+        new_id: NewId,
     ) -> None:
         self._tx = tx
         self._environments = environments
         self._registrars = registrars
         self._wanted = wanted
         self._mutation = mutation
-        self._certificate_ids = certificate_ids
+        self._new_id = new_id
         self._present: dict[str, bool] = {}
         self.handed_over: list[str] = []
         self.backup_replaced: list[str] = []
@@ -210,7 +208,7 @@ class _Leaving:
             self._registrars.of(self._environments.get(agent.environment)),
             agent,
             replace(agent.content, sponsor=sponsor, backup_sponsor=backup),
-            certificate_id=str(uuid.uuid5(self._certificate_ids, agent.did)),
+            certificate_id=self._new_id(),
             reason=self._reason,
             at=self._mutation.at,
         )
