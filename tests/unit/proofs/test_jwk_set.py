@@ -114,6 +114,7 @@ class TestP256:
             P256.sign(b"another message"),
             P256.sign(b"message")[::-1],
         ],
+        ids=["empty", "zeros", "short", "long", "ones", "r only", "order", "another message", "reversed"],
     )
     def test_nothing_else_does(self, signature: bytes) -> None:
         assert not KEYS[P256.key_id].verifies(signature, b"message")
