@@ -34,14 +34,14 @@ from ringfence_identity.birth_certificate import (
 )
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.environments import Environments
-from ringfence_identity.evidence import Evidence
 from ringfence_identity.identity_listing import IdentityListing, IdentityQuery
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Sponsor
 from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.status_places import StatusPlace
+from ringfence_identity.status.places import StatusPlace
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore
 from ringfence_identity.tables import identities, sponsors
-from ringfence_identity.trust import apply_evidence, newborn
+from ringfence_identity.trust.evidence import Evidence
+from ringfence_identity.trust.ledger import apply_evidence, newborn
 from ringfence_kit import records
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant, SystemClock

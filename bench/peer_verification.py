@@ -36,9 +36,9 @@ from ringfence.proofs.peer_verdict import proves, refusals
 from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.model import AgentIdentity
-from ringfence_identity.peer_challenges import PeerChallenge, PeerSubject, open_peer_challenge, seal_peer_challenge
-from ringfence_identity.peer_standing import standing_of
-from ringfence_identity.trust import newborn
+from ringfence_identity.peers.challenges import PeerChallenge, PeerSubject, open_peer_challenge, seal_peer_challenge
+from ringfence_identity.peers.standing import standing_of
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit.clock import EPOCH, SECOND, Instant
 from ringfence_kit.sealed_keys import Ed25519Signer, MacKey
 

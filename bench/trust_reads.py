@@ -33,8 +33,8 @@ from ringfence_identity.environments import Environments
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.store import Loaded
-from ringfence_identity.trust_caps import TrustLedger
-from ringfence_identity.trust_explanation import explain
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.explanation import explain
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import DAY, Instant
 from ringfence_kit.trust_decay import MICRO, TrustState

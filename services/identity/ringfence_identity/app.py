@@ -25,50 +25,50 @@ from ringfence_identity.api.identity_api import IdentityApi, identity_face
 from ringfence_identity.api.transparency_api import TransparencyApi, transparency_face
 from ringfence_identity.api.trust_api import TrustApi, trust_face
 from ringfence_identity.birth_certificates import BirthCertificates
-from ringfence_identity.checkpoints import Checkpoints
 from ringfence_identity.compromise import Compromise
 from ringfence_identity.config import IdentityConfig
-from ringfence_identity.delegation_exchange import DelegationExchange
-from ringfence_identity.delegation_listing import DelegationListing
-from ringfence_identity.delegation_revocation import DelegationRevocation
+from ringfence_identity.delegation.exchange import DelegationExchange
+from ringfence_identity.delegation.listing import DelegationListing
+from ringfence_identity.delegation.revocation import DelegationRevocation
 from ringfence_identity.directory import Directory
-from ringfence_identity.elevation_grants import ElevationGrants
 from ringfence_identity.enrolment import Enrolment
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.grants import GRANTS
-from ringfence_identity.http_documents import HttpDocuments
-from ringfence_identity.http_status_lists import HttpStatusLists
+from ringfence_identity.http.documents import HttpDocuments
+from ringfence_identity.http.status_lists import HttpStatusLists
 from ringfence_identity.identity_listing import IdentityListing
 from ringfence_identity.introspection import Introspection
-from ringfence_identity.issuer_key_rotation import IssuerKeys
-from ringfence_identity.issuer_key_upkeep import IssuerKeyUpkeep
-from ringfence_identity.issuer_signers import IssuerSigners
-from ringfence_identity.key_sets import KeySets
-from ringfence_identity.peer_challenges import NONCE_BYTES as PEER_NONCE_BYTES
-from ringfence_identity.peer_verification import PeerVerification
+from ringfence_identity.issuer_keys.published import KeySets
+from ringfence_identity.issuer_keys.rotation import IssuerKeys
+from ringfence_identity.issuer_keys.signers import IssuerSigners
+from ringfence_identity.issuer_keys.upkeep import IssuerKeyUpkeep
+from ringfence_identity.peers.challenges import NONCE_BYTES as PEER_NONCE_BYTES
+from ringfence_identity.peers.statements import TrustStatements
+from ringfence_identity.peers.verification import PeerVerification
 from ringfence_identity.registrars import PRINCIPAL, Registrars
 from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
-from ringfence_identity.ring_grants import RingGrants
 from ringfence_identity.rotation import Rotation
-from ringfence_identity.signals import Signals
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.sponsor_offboarding import Offboarding
-from ringfence_identity.sponsor_reading import SponsorReading
-from ringfence_identity.sponsors import Sponsors
-from ringfence_identity.status_lists import StatusLists
+from ringfence_identity.sponsors.offboarding import Offboarding
+from ringfence_identity.sponsors.reading import SponsorReading
+from ringfence_identity.sponsors.registration import Sponsors
+from ringfence_identity.status.lists import StatusLists
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
-from ringfence_identity.store_sql_transparency import SqlEventLog
+from ringfence_identity.store_sql.transparency import SqlEventLog
 from ringfence_identity.suspension import Suspensions
 from ringfence_identity.token_issue import TokenIssue
 from ringfence_identity.token_signing import TokenSigning
-from ringfence_identity.transparency_log import log_keys as transparency_keys
-from ringfence_identity.transparency_reading import TransparencyReader
-from ringfence_identity.trust_insight import TrustInsight
-from ringfence_identity.trust_statements import TrustStatements
+from ringfence_identity.transparency.checkpoints import Checkpoints
+from ringfence_identity.transparency.log import log_keys as transparency_keys
+from ringfence_identity.transparency.reading import TransparencyReader
+from ringfence_identity.trust.elevation_grants import ElevationGrants
+from ringfence_identity.trust.insight import TrustInsight
+from ringfence_identity.trust.ring_grants import RingGrants
+from ringfence_identity.trust.signals import Signals
 from ringfence_identity.watching import AgentWatching
 
 REGISTRARS_OPEN = "registrars"

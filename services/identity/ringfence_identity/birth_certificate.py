@@ -24,7 +24,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.errors import Violation
 
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
-from ringfence_identity.status_places import StatusPlace
+from ringfence_identity.status.places import StatusPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

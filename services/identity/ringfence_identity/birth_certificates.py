@@ -25,7 +25,7 @@ from ringfence_identity.model import AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.reissue import Reissued, reissue
 from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.sponsor_limits import SponsorLimits, require_room
+from ringfence_identity.sponsors.limits import SponsorLimits, require_room
 from ringfence_identity.standing import changeable, require_not_over
 from ringfence_identity.store import IdentityStore, IdentityTx
 

@@ -16,7 +16,7 @@ from ringfence_kit.errors import InvalidRequest, Violation
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import owned_environment
-from ringfence_identity.delegation_cascade import end_grants_of
+from ringfence_identity.delegation.cascade import end_grants_of
 from ringfence_identity.environments import Environments
 from ringfence_identity.key_succession import NewKey, key_in_force, require_succession, succeed
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Suspension, SuspensionCause
@@ -25,8 +25,8 @@ from ringfence_identity.revocation_record import end_permission
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import changeable
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.store_agent_keys import UsedKey
-from ringfence_identity.trust import without_ring_zero
+from ringfence_identity.store.agent_keys import UsedKey
+from ringfence_identity.trust.ledger import without_ring_zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,9 @@ from ringfence_kit.names import is_resource_id
 from ringfence_kit.tls import TlsConfig
 
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
-from ringfence_identity.evidence import SignalKind
-from ringfence_identity.issuer_keys import SHORTEST_LEAD, USUAL_SCHEDULE, KeySchedule
-from ringfence_identity.sponsor_limits import SponsorLimits
+from ringfence_identity.issuer_keys.schedule import SHORTEST_LEAD, USUAL_SCHEDULE, KeySchedule
+from ringfence_identity.sponsors.limits import SponsorLimits
+from ringfence_identity.trust.evidence import SignalKind
 
 _AUDIENCE = re.compile(r"[\x21-\x7e]{1,256}")
 

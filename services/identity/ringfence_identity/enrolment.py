@@ -45,12 +45,12 @@ from ringfence_identity.registration import (
     signing_input,
 )
 from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.sponsor_limits import SponsorLimits, require_room
-from ringfence_identity.sponsors import require_present
-from ringfence_identity.status_places import place_of
+from ringfence_identity.sponsors.limits import SponsorLimits, require_room
+from ringfence_identity.sponsors.registration import require_present
+from ringfence_identity.status.places import place_of
 from ringfence_identity.store import IdentityTx, Purpose
-from ringfence_identity.store_agent_keys import UsedKey
-from ringfence_identity.trust import inherited_debt
+from ringfence_identity.store.agent_keys import UsedKey
+from ringfence_identity.trust.ledger import inherited_debt
 
 DEBT_REMEMBERED = Millis(90 * DAY)
 """A sponsor's new agent inherits from those that were not revoked longer ago than this."""

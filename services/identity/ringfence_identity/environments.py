@@ -12,7 +12,7 @@ from ringfence.proofs.did import Host
 from ringfence_kit.clock import Millis
 
 from ringfence_identity.errors import EnvironmentUnknown
-from ringfence_identity.issuer_keys import USUAL_SCHEDULE, KeySchedule
+from ringfence_identity.issuer_keys.schedule import USUAL_SCHEDULE, KeySchedule
 
 PRODUCTION = "prod"
 """An environment of this name is production whatever the configuration says."""

@@ -16,7 +16,7 @@ from ringfence_identity.birth_certificate import BirthContent, EvaluationGate, r
 from ringfence_identity.environments import Environment
 from ringfence_identity.errors import EvaluationGateUnmet
 from ringfence_identity.model import AgentIdentity
-from ringfence_identity.sponsors import require_present
+from ringfence_identity.sponsors.registration import require_present
 from ringfence_identity.store import IdentityTx
 
 

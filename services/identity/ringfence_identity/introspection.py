@@ -27,7 +27,7 @@ from ringfence_kit.errors import Failure
 from ringfence_kit.trust_decay import ring_at
 
 from ringfence_identity.environments import Environment, Environments
-from ringfence_identity.key_sets import KeySets
+from ringfence_identity.issuer_keys.published import KeySets
 from ringfence_identity.model import AgentIdentity, RevocationKind
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import require_usable

@@ -24,8 +24,8 @@ from ringfence_identity.did_log import begin_log
 from ringfence_identity.environment_keys import EnvironmentKeys
 from ringfence_identity.environments import Environment
 from ringfence_identity.model import AgentIdentity
-from ringfence_identity.status_places import StatusPlace
-from ringfence_identity.trust import newborn
+from ringfence_identity.status.places import StatusPlace
+from ringfence_identity.trust.ledger import newborn
 
 FIRST_SERIAL = 1
 

@@ -34,7 +34,7 @@ from ringfence_identity.errors import (
 from ringfence_identity.issuance import Registrar
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.store_agent_keys import UsedKey
+from ringfence_identity.store.agent_keys import UsedKey
 
 LONGEST_LOG = 3 * 1024 * 1024
 """Where an agent's own rotations end: below the 4 MiB that gRPC clients take of an answer, and did:webvh's 5 MiB."""

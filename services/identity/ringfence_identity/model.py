@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ringfence_kit.clock import Instant
 
 from ringfence_identity.birth_certificate import BirthContent
-from ringfence_identity.evidence import Outcome, SignalKind
-from ringfence_identity.status_places import StatusPlace
-from ringfence_identity.trust_caps import TrustLedger
+from ringfence_identity.status.places import StatusPlace
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import Outcome, SignalKind
 
 IDENTITY = "identity"
 """The kind of an identity's events; they are named by the DID."""

@@ -11,14 +11,14 @@ from ringfence.proofs.canonical_json import canonical, parse_object
 from ringfence_kit.clock import Instant
 
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_hash, issue_certificate
-from ringfence_identity.delegation_cascade import end_chains_of
+from ringfence_identity.delegation.cascade import end_chains_of
 from ringfence_identity.document_services import publish_services
 from ringfence_identity.issuance import Registrar
 from ringfence_identity.model import AgentIdentity, Revocation, RevocationKind
 from ringfence_identity.revocation_record import end_permission, record_revocation
-from ringfence_identity.status_places import place_of
+from ringfence_identity.status.places import place_of
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.trust import with_ring_ceiling
+from ringfence_identity.trust.ledger import with_ring_ceiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

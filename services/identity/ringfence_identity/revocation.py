@@ -11,7 +11,7 @@ from ringfence_kit.callers import Caller
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import owned_environment
-from ringfence_identity.delegation_cascade import end_grants_of
+from ringfence_identity.delegation.cascade import end_grants_of
 from ringfence_identity.did_log import deactivate_log
 from ringfence_identity.environments import Environments
 from ringfence_identity.issuance import Registrar

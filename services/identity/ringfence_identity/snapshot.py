@@ -7,11 +7,11 @@ from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import Event
 
 from ringfence_identity.identity_order import IdentityOrder, Place
-from ringfence_identity.issuer_keys import ISSUER_KEY, IssuerKey
+from ringfence_identity.issuer_keys.schedule import ISSUER_KEY, IssuerKey
 from ringfence_identity.model import IDENTITY, REVOCATION, SPONSOR, AgentIdentity, Revocation, Sponsor
 from ringfence_identity.shared_parts import SharedParts
 from ringfence_identity.standing_revocations import StandingRevocations
-from ringfence_identity.status_bits import StatusBits
+from ringfence_identity.status.bits import StatusBits
 from ringfence_identity.store import Loaded
 
 

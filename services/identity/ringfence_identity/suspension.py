@@ -32,7 +32,7 @@ from ringfence_identity.revocation_record import end_permission
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.standing import changeable
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.trust import without_ring_zero
+from ringfence_identity.trust.ledger import without_ring_zero
 
 FOR_THE_PLATFORM = frozenset({SuspensionCause.INCIDENT, SuspensionCause.COMPROMISE})
 """Suspensions that only a platform-admin ends."""

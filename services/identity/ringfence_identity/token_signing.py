@@ -6,8 +6,8 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.errors import Unavailable
 
 from ringfence_identity.environments import Environments
-from ringfence_identity.issuer_keys import signing_key
-from ringfence_identity.issuer_signers import IssuerSigners
+from ringfence_identity.issuer_keys.schedule import signing_key
+from ringfence_identity.issuer_keys.signers import IssuerSigners
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.tokens import sign_token
 

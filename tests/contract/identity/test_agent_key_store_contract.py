@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 import pytest
 import sqlalchemy as sa
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.store_agent_keys import UsedKey
+from ringfence_identity.store.agent_keys import UsedKey
 from ringfence_identity.store_sql import MIGRATIONS
 from ringfence_identity.tables import agent_keys
 from ringfence_kit.clock import Instant

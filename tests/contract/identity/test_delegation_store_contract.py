@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 from ringfence.proofs.delegation_grant import Budget
-from ringfence_identity.delegations import Delegation, DelegationQuery, Onlooker, Position, SeenGrant
+from ringfence_identity.delegation.model import Delegation, DelegationQuery, Onlooker, Position, SeenGrant
 from ringfence_identity.store import IdentityTx
 from ringfence_kit.clock import DAY, HOUR, Instant
 from ringfence_kit.store import Mutation

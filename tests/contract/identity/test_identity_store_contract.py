@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
-from ringfence_identity.evidence import Evidence, Outcome, SignalKind
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal, Sponsor
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.store_sql import MIGRATIONS
 from ringfence_identity.tables import metadata
-from ringfence_identity.trust import apply_evidence, newborn
+from ringfence_identity.trust.evidence import Evidence, Outcome, SignalKind
+from ringfence_identity.trust.ledger import apply_evidence, newborn
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change

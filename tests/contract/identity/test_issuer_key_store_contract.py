@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ringfence_identity.issuer_keys import ISSUER_KEY, IssuerKey
+from ringfence_identity.issuer_keys.schedule import ISSUER_KEY, IssuerKey
 from ringfence_identity.store import IdentityTx
 from ringfence_kit import records
 from ringfence_kit.clock import Instant

@@ -10,11 +10,11 @@ from ringfence.proofs.access_token import check_access_token
 from ringfence.proofs.jwk_set import ED_DSA, ES256
 from ringfence_identity.config import EnvironmentConfig, IdentityConfig
 from ringfence_identity.environments import Environments
-from ringfence_identity.issuer_key_rotation import IssuerKeys, RevokedIssuerKey, RevokeIssuerKey, RotateIssuerKey
-from ringfence_identity.issuer_key_upkeep import IssuerKeyUpkeep
-from ringfence_identity.issuer_keys import IssuerKey, KeyStanding, KeyState
-from ringfence_identity.issuer_signers import UNKNOWN_KEPT, IssuerSigners
-from ringfence_identity.key_sets import KeySets
+from ringfence_identity.issuer_keys.published import KeySets
+from ringfence_identity.issuer_keys.rotation import IssuerKeys, RevokedIssuerKey, RevokeIssuerKey, RotateIssuerKey
+from ringfence_identity.issuer_keys.schedule import IssuerKey, KeyStanding, KeyState
+from ringfence_identity.issuer_keys.signers import UNKNOWN_KEPT, IssuerSigners
+from ringfence_identity.issuer_keys.upkeep import IssuerKeyUpkeep
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.token_signing import TokenSigning
 from ringfence_kit.background import background

@@ -12,7 +12,7 @@ from ringfence.proofs.timestamps import timestamp
 from ringfence_identity.errors import DidLogFull, DidVersionMismatch, KeyAlreadyUsed, NewKeyRequired
 from ringfence_identity.key_succession import FURTHEST_AHEAD, LONGEST_LOG
 from ringfence_identity.model import IdentityStatus
-from ringfence_identity.store_agent_keys import UsedKey
+from ringfence_identity.store.agent_keys import UsedKey
 from ringfence_kit.clock import HOUR, SECOND, Instant, Millis
 from ringfence_kit.errors import QuotaExceeded
 from support.backends import Backend

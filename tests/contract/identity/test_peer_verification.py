@@ -18,7 +18,7 @@ from ringfence.proofs.peer_verdict import PeerRefusal
 from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus
-from ringfence_identity.peer_verification import CreateChallenge, PeerVerdict, PeerVerification, VerifyPeer
+from ringfence_identity.peers.verification import CreateChallenge, PeerVerdict, PeerVerification, VerifyPeer
 from ringfence_identity.store import IdentityTx
 from ringfence_kit import records
 from ringfence_kit.clock import SECOND, Instant

@@ -6,8 +6,8 @@ from typing import TypeVar, cast
 
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Revocation, RevocationKind, Sponsor
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.store_sponsorships import Sponsored
-from ringfence_identity.trust import newborn
+from ringfence_identity.store.sponsorships import Sponsored
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit.clock import DAY, HOUR, Instant
 from ringfence_kit.store import Mutation
 from support.backends import Backend

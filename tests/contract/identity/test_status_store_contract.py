@@ -7,10 +7,10 @@ from typing import TypeVar, cast
 
 import pytest
 from ringfence_identity.model import AgentIdentity
-from ringfence_identity.status_bits import SupersededPlace
-from ringfence_identity.status_places import StatusPlace
+from ringfence_identity.status.bits import SupersededPlace
+from ringfence_identity.status.places import StatusPlace
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.trust import newborn
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit.store import Mutation
 from support.backends import Backend
 from support.identity.births import COMPLETE

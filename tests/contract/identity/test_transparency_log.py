@@ -15,8 +15,8 @@ from ringfence.proofs.signed_note import Checkpoint
 from ringfence_identity.errors import LogEntryNotFound, TreeSizeOutOfRange
 from ringfence_identity.model import SPONSOR, Sponsor
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.transparency_log import LogDoesNotFit
-from ringfence_identity.transparency_reading import TransparencyReader
+from ringfence_identity.transparency.log import LogDoesNotFit
+from ringfence_identity.transparency.reading import TransparencyReader
 from ringfence_kit import records
 from ringfence_kit.background import background
 from ringfence_kit.clock import SECOND, Instant, ManualClock, Millis

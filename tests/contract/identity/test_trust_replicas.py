@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ringfence_identity.evidence import SignalKind
-from ringfence_identity.signals import Signal
+from ringfence_identity.trust.evidence import SignalKind
+from ringfence_identity.trust.signals import Signal
 from ringfence_kit.clock import DAY, HOUR, MINUTE
 from support.backends import EVERY_KIND, Backend, Kind
 from support.identity.opened import opened_identity

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 import pytest
-from ringfence_identity.evidence import Outcome, SignalKind
 from ringfence_identity.model import Elevation, RecordedSignal
 from ringfence_identity.store import IdentityTx
+from ringfence_identity.trust.evidence import Outcome, SignalKind
 from ringfence_kit.clock import HOUR, Instant
 from ringfence_kit.store import Mutation
 from support.backends import Backend

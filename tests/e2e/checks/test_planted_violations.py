@@ -64,7 +64,7 @@ PLANTS = {
         "imports", append("services/kit/ringfence_kit/ids.py", "\nimport ringfence_pdp.model\n"), "ringfence_pdp"
     ),
     "a domain module that knows the transport": Plant(
-        "imports", append("services/identity/ringfence_identity/trust.py", "\nimport grpc\n"), "grpc"
+        "imports", append("services/identity/ringfence_identity/trust/ledger.py", "\nimport grpc\n"), "grpc"
     ),
     "a domain module that knows storage": Plant(
         "imports", append("services/registry/ringfence_registry/model.py", "\nimport sqlalchemy\n"), "sqlalchemy"

@@ -14,7 +14,7 @@ from ringfence.proofs.did import KeyDid, parse_did
 from ringfence.proofs.did_document import key_document
 from ringfence.proofs.public_keys import PublicKeyError, from_multibase, import_key, public_key_of
 from ringfence.proofs.status_list_check import expand
-from ringfence_identity.status_lists import encoded_list
+from ringfence_identity.status.lists import encoded_list
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.sealed_keys import Ed25519Signer
 from support.vectors import FOLDER, vectors

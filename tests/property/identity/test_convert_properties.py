@@ -22,7 +22,7 @@ from ringfence_identity.convert import identities, lifecycle, tokens, trust
 from ringfence_identity.convert.births import birth_content, birth_content_to_proto
 from ringfence_identity.convert.sponsors import register_sponsor
 from ringfence_identity.model import AgentIdentity, IdentityStatus
-from ringfence_identity.trust import newborn
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.errors import InvalidRequest

@@ -9,7 +9,7 @@ from ringfence.identity.v1 import delegation_pb2 as pb
 from ringfence.proofs.delegation_chain import DelegationError, read_chain
 from ringfence.proofs.delegation_grant import Budget, GrantFormError, read_grant
 from ringfence_identity.convert import delegations as convert
-from ringfence_identity.delegations import Delegation, Position, SeenGrant
+from ringfence_identity.delegation.model import Delegation, Position, SeenGrant
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import InvalidRequest, PageTokenInvalid

@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from ringfence.proofs.delegation_chain import read_chain
 from ringfence.proofs.delegation_grant import Budget, sign_grant
 from ringfence_identity.birth_certificate import BirthContent
-from ringfence_identity.delegation_cascade import end_chains_of, end_grants_of
-from ringfence_identity.delegation_spending import spend
-from ringfence_identity.delegations import DelegationQuery, Onlooker, SeenGrant
+from ringfence_identity.delegation.cascade import end_chains_of, end_grants_of
+from ringfence_identity.delegation.model import DelegationQuery, Onlooker, SeenGrant
+from ringfence_identity.delegation.spending import spend
 from ringfence_identity.errors import DelegationBudgetExhausted
 from ringfence_identity.model import REVOCATION, AgentIdentity
 from ringfence_identity.store import IdentityTx
 from ringfence_identity.store_memory import MemoryIdentityTx
 from ringfence_identity.store_sql import SqlIdentityTx
 from ringfence_identity.tables import metadata
-from ringfence_identity.trust import newborn
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit.clock import DAY, Instant
 from ringfence_kit.errors import InvalidRequest
 from ringfence_kit.events import Change, Revision

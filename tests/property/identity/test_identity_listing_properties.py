@@ -10,7 +10,7 @@ from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.identity_listing import LOOKED_AT, IdentityListing, IdentityQuery
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus
 from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.trust import newborn
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit import records
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import SECOND, Instant, Millis

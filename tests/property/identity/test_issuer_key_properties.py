@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs.access_token import LONGEST_LIFETIME
 from ringfence.proofs.jwk_set import ED_DSA
-from ringfence_identity.issuer_keys import (
+from ringfence_identity.issuer_keys.schedule import (
     LONGEST_JWKS_CACHE,
     SHORTEST_LEAD,
     IssuerKey,

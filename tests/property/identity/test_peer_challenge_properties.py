@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs.peer_transcript import LIFETIME
-from ringfence_identity.peer_challenges import (
+from ringfence_identity.peers.challenges import (
     CHALLENGE_BYTES,
     PeerChallenge,
     PeerSubject,

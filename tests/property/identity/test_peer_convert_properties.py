@@ -7,7 +7,7 @@ from ringfence.identity.v1 import peer_pb2 as pb
 from ringfence.proofs.peer_transcript import Requirements, Transcript
 from ringfence.proofs.peer_verdict import PeerRefusal, Standing
 from ringfence_identity.convert.peers import REFUSALS, create_challenge, verdict_to_proto, verify_peer
-from ringfence_identity.peer_verification import PeerVerdict
+from ringfence_identity.peers.verification import PeerVerdict
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import InvalidRequest
 from support.peer_meetings import STANDING, audiences, did_of, names, requirements, transcripts

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ringfence_identity.evidence import SignalKind
 from ringfence_identity.model import AgentIdentity, IdentityStatus
-from ringfence_identity.signals import Signal
-from ringfence_identity.trust_caps import TrustLedger
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import SignalKind
+from ringfence_identity.trust.signals import Signal
 from ringfence_kit.clock import DAY, HOUR, MINUTE, ManualClock
 from ringfence_kit.trust_decay import ring_at, score_at
 from support.backends import Backend

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_identity.sponsor_limits import SponsorLimits, require_room
-from ringfence_identity.store_sponsorships import Sponsored
+from ringfence_identity.sponsors.limits import SponsorLimits, require_room
+from ringfence_identity.store.sponsorships import Sponsored
 from ringfence_kit.clock import HOUR, MINUTE, Instant
 from ringfence_kit.errors import QuotaExceeded
 

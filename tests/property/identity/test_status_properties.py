@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs.status_list_check import expand
 from ringfence_identity.model import AgentIdentity, IdentityStatus
-from ringfence_identity.status_bits import StatusBits, SupersededPlace
-from ringfence_identity.status_lists import encoded_list
-from ringfence_identity.status_places import PLACES, StatusPlace, place_of
-from ringfence_identity.trust import newborn
+from ringfence_identity.status.bits import StatusBits, SupersededPlace
+from ringfence_identity.status.lists import encoded_list
+from ringfence_identity.status.places import PLACES, StatusPlace, place_of
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.sealed_keys import MacKey
 from support.identity.births import COMPLETE

@@ -24,9 +24,9 @@ from ringfence.proofs.merkle import (
     verify_inclusion,
 )
 from ringfence_identity.registrars import PRINCIPAL
-from ringfence_identity.store_memory_transparency import CHECKPOINT, ENTRIES, TILES, TREE, MemoryEventLog, MemoryLog
-from ringfence_identity.transparency_entries import entry_body, revision_of
-from ringfence_identity.transparency_log import LogDoesNotFit, check_log, log_keys
+from ringfence_identity.store_memory.transparency import CHECKPOINT, ENTRIES, TILES, TREE, MemoryEventLog, MemoryLog
+from ringfence_identity.transparency.entries import entry_body, revision_of
+from ringfence_identity.transparency.log import LogDoesNotFit, check_log, log_keys
 from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import Change, Event, Revision

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_identity.evidence import Evidence, Outcome
 from ringfence_identity.model import AgentIdentity, IdentityStatus
-from ringfence_identity.trust import apply_evidence, newborn
-from ringfence_identity.trust_caps import TrustLedger
-from ringfence_identity.trust_explanation import Explanation, explain, points
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import Evidence, Outcome
+from ringfence_identity.trust.explanation import Explanation, explain, points
+from ringfence_identity.trust.ledger import apply_evidence, newborn
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
 from ringfence_kit.trust_decay import MICRO, ring_at, score_at
 from support.identity.births import COMPLETE

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_identity.evidence import Evidence, Outcome
-from ringfence_identity.promotion import grant_conditions
-from ringfence_identity.trust import (
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import Evidence, Outcome
+from ringfence_identity.trust.ledger import (
     CEILINGS,
     apply_evidence,
     newborn,
@@ -15,7 +15,7 @@ from ringfence_identity.trust import (
     with_ring_zero,
     without_ring_zero,
 )
-from ringfence_identity.trust_caps import TrustLedger
+from ringfence_identity.trust.promotion import grant_conditions
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
 from ringfence_kit.trust_decay import DEBT_MAX, EARNED_MAX, MICRO, TrustState, ring_at, score_at
 

@@ -18,7 +18,7 @@ from ringfence.proofs.status_list_check import (
     require_good_standing,
 )
 from ringfence_identity.birth_certificate import content_json
-from ringfence_identity.status_places import PLACES, StatusPlace
+from ringfence_identity.status.places import PLACES, StatusPlace
 from ringfence_kit.clock import Instant
 from support.identity import ed25519_by_hand, vc_verifier
 from support.identity.births import COMPLETE

@@ -14,7 +14,7 @@ from ringfence.identity.v1 import credential_pb2 as cpb
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import revocation_pb2 as rpb
 from ringfence_identity.config import EnvironmentConfig, IdentityConfig
-from ringfence_identity.issuer_keys import KEPT_AFTER_LAST_SIGNATURE, KILL_REMEMBERED
+from ringfence_identity.issuer_keys.schedule import KEPT_AFTER_LAST_SIGNATURE, KILL_REMEMBERED
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import FileKeyStore

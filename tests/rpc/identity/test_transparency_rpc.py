@@ -15,7 +15,7 @@ from ringfence.identity.v1 import transparency_pb2_grpc
 from ringfence.identity.v1 import trust_pb2 as tpb
 from ringfence.proofs.merkle import Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import VerifierKey, parse_checkpoint, parse_note, verify_note
-from ringfence_identity.transparency_log import LogDoesNotFit
+from ringfence_identity.transparency.log import LogDoesNotFit
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, Millis
 from support.identity.births import COMPLETE

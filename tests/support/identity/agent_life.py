@@ -17,9 +17,9 @@ from ringfence_identity.model import IDENTITY, AgentIdentity, Sponsor
 from ringfence_identity.registrars import Registrars
 from ringfence_identity.revocation import Revocation, Revoke
 from ringfence_identity.rotation import RotateKey, Rotation
-from ringfence_identity.status_places import place_of
+from ringfence_identity.status.places import place_of
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.store_agent_keys import UsedKey
+from ringfence_identity.store.agent_keys import UsedKey
 from ringfence_identity.suspension import Reinstate, Suspend, Suspensions
 from ringfence_kit import records
 from ringfence_kit.clock import Instant, ManualClock

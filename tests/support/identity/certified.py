@@ -8,8 +8,8 @@ from ringfence.proofs.did_document import registrar_document
 from ringfence.proofs.public_keys import public_key_of
 from ringfence.proofs.status_list_check import StatusList, check_status_list
 from ringfence_identity.birth_certificate import Birth, BirthContent, certificate_as_jwt, issue_certificate
-from ringfence_identity.status_lists import sign_status_list
-from ringfence_identity.status_places import StatusPlace
+from ringfence_identity.status.lists import sign_status_list
+from ringfence_identity.status.places import StatusPlace
 from ringfence_kit.clock import Instant
 from support.identity.births import COMPLETE
 from support.identity.did_logs import NOW

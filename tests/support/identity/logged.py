@@ -5,16 +5,16 @@ from pathlib import Path
 import sqlalchemy as sa
 from ringfence.proofs.merkle import Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
-from ringfence_identity.checkpoints import Checkpoints
 from ringfence_identity.registrars import PRINCIPAL
 from ringfence_identity.store import IdentityTx
+from ringfence_identity.store.transparency import LogEntry
 from ringfence_identity.store_memory import MemoryIdentityTx
-from ringfence_identity.store_memory_transparency import CHECKPOINT, ENTRIES, TILES
+from ringfence_identity.store_memory.transparency import CHECKPOINT, ENTRIES, TILES
 from ringfence_identity.store_sql import SqlIdentityTx
-from ringfence_identity.store_transparency import LogEntry
 from ringfence_identity.tables import log_entries, log_heads, log_tiles
-from ringfence_identity.transparency_log import SIGNING_KEYS, log_keys
-from ringfence_identity.transparency_reading import TransparencyReader
+from ringfence_identity.transparency.checkpoints import Checkpoints
+from ringfence_identity.transparency.log import SIGNING_KEYS, log_keys
+from ringfence_identity.transparency.reading import TransparencyReader
 from ringfence_kit.clock import EPOCH, Clock, ManualClock
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import TileId

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.store import IdentityStore, IdentityTx
 from ringfence_identity.store_memory import MemoryIdentityStore, MemoryIdentityTx
-from ringfence_identity.store_memory_transparency import MemoryEventLog
+from ringfence_identity.store_memory.transparency import MemoryEventLog
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
-from ringfence_identity.store_sql_transparency import SqlEventLog
+from ringfence_identity.store_sql.transparency import SqlEventLog
 from ringfence_kit.clock import Clock, ManualClock
 from ringfence_kit.log_keys import LogKeys
 from ringfence_kit.memory import MemoryWriter

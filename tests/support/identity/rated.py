@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from ringfence_identity.accounts import Accounts
 from ringfence_identity.config import SignalWeightsConfig
-from ringfence_identity.evidence import Outcome, SignalKind
 from ringfence_identity.model import IDENTITY, AgentIdentity
-from ringfence_identity.signals import Signal, Signals
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.trust_caps import TrustLedger
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import Outcome, SignalKind
+from ringfence_identity.trust.signals import Signal, Signals
 from ringfence_kit import records
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 from ringfence_identity.config import IdentityConfig
-from ringfence_identity.issuer_keys import LONGEST_JWKS_CACHE, USUAL_SCHEDULE
+from ringfence_identity.issuer_keys.schedule import LONGEST_JWKS_CACHE, USUAL_SCHEDULE
 from ringfence_kit.clock import SECOND
 
 GATEWAYS = Path(__file__).parents[3] / "deploy/gateways"

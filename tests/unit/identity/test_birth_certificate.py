@@ -21,7 +21,7 @@ from ringfence_identity.birth_certificate import (
     require_fit,
 )
 from ringfence_identity.errors import BirthCertificateIncomplete, EvaluationGateUnmet
-from ringfence_identity.status_places import StatusPlace
+from ringfence_identity.status.places import StatusPlace
 from ringfence_kit.clock import Instant
 from support.identity.births import COMPLETE, HASH
 from support.identity.did_logs import REGISTRAR

@@ -9,9 +9,9 @@ from ringfence_identity.app import build
 from ringfence_identity.config import EnvironmentConfig, IdentityConfig, SignalWeightsConfig
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import EnvironmentUnknown
-from ringfence_identity.evidence import SignalKind
 from ringfence_identity.registrars import KeysDoNotFit
 from ringfence_identity.signing_clock import SigningClock
+from ringfence_identity.trust.evidence import SignalKind
 from ringfence_identity.update_keys import UpdateKeys
 from ringfence_kit.clock import EPOCH, SECOND, Instant, ManualClock, Millis
 from ringfence_kit.config import ConfigInvalid, Secret, load

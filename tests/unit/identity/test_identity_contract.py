@@ -4,9 +4,9 @@ from ringfence.identity.v1 import delegation_pb2, errors_pb2, identity_pb2, tran
 from ringfence_identity.convert.identities import STATUSES
 from ringfence_identity.convert.trust import KINDS, OUTCOMES
 from ringfence_identity.errors import FAILURES
-from ringfence_identity.evidence import Outcome, SignalKind
 from ringfence_identity.grants import GRANTS
 from ringfence_identity.model import IdentityStatus
+from ringfence_identity.trust.evidence import Outcome, SignalKind
 
 
 def values(enum: object) -> set[int]:

@@ -5,7 +5,7 @@ from ringfence.identity.v1 import credential_pb2 as pb
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.convert.issuer_keys import STATES, key_to_proto
 from ringfence_identity.environments import Environment
-from ringfence_identity.issuer_keys import USUAL_SCHEDULE, IssuerKey, KeySchedule, KeyStanding, KeyState
+from ringfence_identity.issuer_keys.schedule import USUAL_SCHEDULE, IssuerKey, KeySchedule, KeyStanding, KeyState
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis
 from ringfence_kit.config import ConfigInvalid, load
 

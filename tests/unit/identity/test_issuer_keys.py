@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ringfence.proofs.jwk_set import ED_DSA, ES256
-from ringfence_identity.issuer_keys import (
+from ringfence_identity.issuer_keys.schedule import (
     KEPT_AFTER_LAST_SIGNATURE,
     KILL_REMEMBERED,
     LONGEST_JWKS_CACHE,

@@ -1,7 +1,7 @@
 """How much one off-boarding may do before it keeps everybody else waiting too long."""
 
 import pytest
-from ringfence_identity.sponsor_offboarding import MOST_REISSUED, require_bearable
+from ringfence_identity.sponsors.offboarding import MOST_REISSUED, require_bearable
 from ringfence_kit.errors import InvalidRequest
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from ringfence_identity.accounts import Accounts
 from ringfence_identity.model import Sponsor
-from ringfence_identity.promotion import Condition, conditions_of, grant_conditions, may_be_promoted
+from ringfence_identity.trust.promotion import Condition, conditions_of, grant_conditions, may_be_promoted
 from ringfence_kit.clock import DAY, EPOCH, Instant
 from ringfence_kit.trust_decay import MICRO, TrustState
 

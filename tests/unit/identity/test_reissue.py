@@ -14,9 +14,9 @@ from ringfence_identity.birth_certificate import BirthContent
 from ringfence_identity.issuance import Newcomer, issue_identity
 from ringfence_identity.model import AgentIdentity, RevocationKind
 from ringfence_identity.reissue import Reissued, reissue
-from ringfence_identity.status_places import PLACES, place_of
+from ringfence_identity.status.places import PLACES, place_of
 from ringfence_identity.store import IdentityTx
-from ringfence_identity.store_agent_keys import UsedKey
+from ringfence_identity.store.agent_keys import UsedKey
 from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation

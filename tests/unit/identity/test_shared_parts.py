@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from ringfence_identity.evidence import Evidence
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.shared_parts import SharedParts
-from ringfence_identity.trust import apply_evidence, newborn
+from ringfence_identity.trust.evidence import Evidence
+from ringfence_identity.trust.ledger import apply_evidence, newborn
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from support.identity.births import COMPLETE

@@ -6,7 +6,7 @@ import pytest
 from ringfence_identity.errors import AgentExpired, AgentNotFound, AgentRevoked, AgentSuspended
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Suspension, SuspensionCause
 from ringfence_identity.standing import changeable, require_usable
-from ringfence_identity.trust import newborn
+from ringfence_identity.trust.ledger import newborn
 from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.errors import EtagMismatch
 from support.identity.births import COMPLETE

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from ringfence_identity.model import AgentIdentity, IdentityStatus, Suspension, SuspensionCause
-from ringfence_identity.status_bits import StatusBits, SupersededPlace
-from ringfence_identity.status_places import StatusPlace
-from ringfence_identity.trust import newborn
+from ringfence_identity.status.bits import StatusBits, SupersededPlace
+from ringfence_identity.status.places import StatusPlace
+from ringfence_identity.trust.ledger import newborn
 from support.identity.births import COMPLETE
 from support.identity.did_logs import NOW
 

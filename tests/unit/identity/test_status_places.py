@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from ringfence_identity.status_places import PLACES, StatusPlace, place_of
+from ringfence_identity.status.places import PLACES, StatusPlace, place_of
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.sealed_keys import MacKey
 

@@ -9,8 +9,8 @@ import jwt
 import pytest
 from ringfence.proofs.access_token import TokenDelegation
 from ringfence.proofs.jwk_set import read_jwk_set
-from ringfence_identity.issuer_keys import IssuerKey
-from ringfence_identity.key_sets import jwk_set
+from ringfence_identity.issuer_keys.published import jwk_set
+from ringfence_identity.issuer_keys.schedule import IssuerKey
 from ringfence_identity.tokens import expiry, sign_token
 from ringfence_kit.clock import EPOCH, MINUTE, SECOND, Instant, Millis
 from ringfence_kit.sealed_keys import JwsSigner

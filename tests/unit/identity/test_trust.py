@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from ringfence_identity.evidence import Evidence, Outcome, weight_of_rater
-from ringfence_identity.promotion import grant_conditions
-from ringfence_identity.trust import (
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import Evidence, Outcome, weight_of_rater
+from ringfence_identity.trust.ledger import (
     CEILINGS,
     DEBT_HALF_LIFE,
     apply_evidence,
@@ -15,7 +15,7 @@ from ringfence_identity.trust import (
     with_ring_zero,
     without_ring_zero,
 )
-from ringfence_identity.trust_caps import TrustLedger
+from ringfence_identity.trust.promotion import grant_conditions
 from ringfence_kit.clock import DAY, EPOCH, HOUR, Instant, Millis
 from ringfence_kit.trust_decay import DEBT_MAX, MICRO, TrustState, demotion_at, ring_at, score_at
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 from ringfence_identity.accounts import Accounts
 from ringfence_identity.config import SignalWeightsConfig
-from ringfence_identity.evidence import Evidence, Outcome, SignalKind
 from ringfence_identity.model import AgentIdentity, Sponsor
-from ringfence_identity.signals import Signal, Signals
-from ringfence_identity.trust import apply_evidence, newborn, with_ring_zero
-from ringfence_identity.trust_caps import TrustLedger
+from ringfence_identity.trust.caps import TrustLedger
+from ringfence_identity.trust.evidence import Evidence, Outcome, SignalKind
+from ringfence_identity.trust.ledger import apply_evidence, newborn, with_ring_zero
+from ringfence_identity.trust.signals import Signal, Signals
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant, ManualClock
 from ringfence_kit.store import Mutation

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from ringfence_identity.trust_caps import (
+from ringfence_identity.trust.caps import (
     COMPLAINT_DAY_CAP,
     DAY_CAP,
     HOUR_CAP,

@@ -23,8 +23,8 @@ from ringfence.proofs.status_list_check import (
     require_good_standing,
     status_entries,
 )
-from ringfence_identity.status_lists import LIFETIME, TIME_TO_LIVE, encoded_list, sign_status_list
-from ringfence_identity.status_places import PLACES
+from ringfence_identity.status.lists import LIFETIME, TIME_TO_LIVE, encoded_list, sign_status_list
+from ringfence_identity.status.places import PLACES
 from ringfence_kit.clock import SECOND, Instant
 from support.identity.certified import (
     DEV_DOCUMENT,

@@ -11,10 +11,10 @@ from ringfence_identity.birth_certificates import BirthCertificates
 from ringfence_identity.convert import certificates, issuer_keys
 from ringfence_identity.convert import tokens as convert
 from ringfence_identity.introspection import Introspection
-from ringfence_identity.issuer_key_rotation import IssuerKeys
-from ringfence_identity.key_sets import KeySets
+from ringfence_identity.issuer_keys.published import KeySets
+from ringfence_identity.issuer_keys.rotation import IssuerKeys
 from ringfence_identity.signing_clock import SigningClock
-from ringfence_identity.status_lists import StatusLists
+from ringfence_identity.status.lists import StatusLists
 from ringfence_identity.token_issue import TokenIssue
 
 Context = grpc.aio.ServicerContext[object, object]

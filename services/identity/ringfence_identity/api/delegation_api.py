@@ -9,9 +9,9 @@ from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of, page_arguments
 
 from ringfence_identity.convert import delegations as convert
-from ringfence_identity.delegation_exchange import DelegationExchange
-from ringfence_identity.delegation_listing import DelegationListing
-from ringfence_identity.delegation_revocation import DelegationRevocation
+from ringfence_identity.delegation.exchange import DelegationExchange
+from ringfence_identity.delegation.listing import DelegationListing
+from ringfence_identity.delegation.revocation import DelegationRevocation
 from ringfence_identity.signing_clock import SigningClock
 
 Context = grpc.aio.ServicerContext[object, object]

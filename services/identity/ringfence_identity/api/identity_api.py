@@ -24,9 +24,9 @@ from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
 from ringfence_identity.rotation import Rotation
 from ringfence_identity.signing_clock import SigningClock
-from ringfence_identity.sponsor_offboarding import Offboarding
-from ringfence_identity.sponsor_reading import SponsorReading
-from ringfence_identity.sponsors import Sponsors
+from ringfence_identity.sponsors.offboarding import Offboarding
+from ringfence_identity.sponsors.reading import SponsorReading
+from ringfence_identity.sponsors.registration import Sponsors
 from ringfence_identity.suspension import Suspensions
 from ringfence_identity.watching import AgentWatching
 

@@ -9,9 +9,9 @@ from ringfence_kit.wire import mutation_of
 
 from ringfence_identity.convert import sponsors as convert
 from ringfence_identity.signing_clock import SigningClock
-from ringfence_identity.sponsor_offboarding import Offboarding
-from ringfence_identity.sponsor_reading import SponsorReading
-from ringfence_identity.sponsors import Sponsors
+from ringfence_identity.sponsors.offboarding import Offboarding
+from ringfence_identity.sponsors.reading import SponsorReading
+from ringfence_identity.sponsors.registration import Sponsors
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 

@@ -11,7 +11,7 @@ from ringfence_kit.service import Face
 from ringfence_kit.wire import page_arguments
 
 from ringfence_identity.convert import transparency as convert
-from ringfence_identity.transparency_reading import TransparencyReader
+from ringfence_identity.transparency.reading import TransparencyReader
 
 Context = grpc.aio.ServicerContext[object, object]
 

@@ -12,13 +12,13 @@ from ringfence_identity.convert import grants as convert_grants
 from ringfence_identity.convert import peers as convert_peers
 from ringfence_identity.convert import trust as convert
 from ringfence_identity.directory import Directory, trust_at
-from ringfence_identity.elevation_grants import ElevationGrants
-from ringfence_identity.peer_verification import PeerVerification
-from ringfence_identity.ring_grants import RingGrants
-from ringfence_identity.signals import Signals
+from ringfence_identity.peers.statements import TrustStatements
+from ringfence_identity.peers.verification import PeerVerification
 from ringfence_identity.signing_clock import SigningClock
-from ringfence_identity.trust_insight import TrustInsight
-from ringfence_identity.trust_statements import TrustStatements
+from ringfence_identity.trust.elevation_grants import ElevationGrants
+from ringfence_identity.trust.insight import TrustInsight
+from ringfence_identity.trust.ring_grants import RingGrants
+from ringfence_identity.trust.signals import Signals
 
 Context = grpc.aio.ServicerContext[object, object]
 

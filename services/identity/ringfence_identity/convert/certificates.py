@@ -11,7 +11,7 @@ from ringfence_identity.birth_certificates import Form, IssueCertificate, ShowCe
 from ringfence_identity.convert.births import birth_content
 from ringfence_identity.convert.identities import identity_to_proto
 from ringfence_identity.reissue import Reissued
-from ringfence_identity.status_lists import PublishedList
+from ringfence_identity.status.lists import PublishedList
 
 FORMS = MappingProxyType(
     {

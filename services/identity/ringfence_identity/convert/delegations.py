@@ -20,10 +20,10 @@ from ringfence_kit.wire import to_timestamp
 
 from ringfence_identity.client_assertion import MAX_ASSERTION_BYTES
 from ringfence_identity.convert.births import MAX_PERMISSIONS
-from ringfence_identity.delegation_exchange import ExchangedDelegation, ExchangeDelegation
-from ringfence_identity.delegation_listing import ListDelegations
-from ringfence_identity.delegation_revocation import RevokedDelegation, RevokeDelegation
-from ringfence_identity.delegations import Delegation, Position
+from ringfence_identity.delegation.exchange import ExchangedDelegation, ExchangeDelegation
+from ringfence_identity.delegation.listing import ListDelegations
+from ringfence_identity.delegation.model import Delegation, Position
+from ringfence_identity.delegation.revocation import RevokedDelegation, RevokeDelegation
 
 _AUDIENCE = re.compile(r"[\x21-\x7e]+")
 _NAME = re.compile(rf"{NAME_PREFIX}[A-Za-z0-9_-]{{43}}")

@@ -6,9 +6,9 @@ from ringfence_kit.wire import to_timestamp
 
 from ringfence_identity.convert.trust import KINDS, OUTCOMES, trust_to_proto
 from ringfence_identity.model import RecordedSignal
-from ringfence_identity.promotion import Condition
-from ringfence_identity.trust_caps import Cap
-from ringfence_identity.trust_insight import Explained, ExplainTrust
+from ringfence_identity.trust.caps import Cap
+from ringfence_identity.trust.insight import Explained, ExplainTrust
+from ringfence_identity.trust.promotion import Condition
 
 SIGNALS_SHOWN = 20
 MOST_SIGNALS_SHOWN = 200

@@ -9,9 +9,9 @@ from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_identity.elevation_grants import Granted, GrantElevation, RevokeElevation
 from ringfence_identity.model import Elevation
-from ringfence_identity.ring_grants import GrantRing
+from ringfence_identity.trust.elevation_grants import Granted, GrantElevation, RevokeElevation
+from ringfence_identity.trust.ring_grants import GrantRing
 
 MAX_DID_BYTES = 1_024
 MAX_REASON_BYTES = 500

@@ -8,8 +8,8 @@ from ringfence.proofs.jwk_set import Algorithm
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_identity.issuer_key_rotation import RevokedIssuerKey, RevokeIssuerKey, RotateIssuerKey
-from ringfence_identity.issuer_keys import ALGORITHMS, KeyStanding, KeyState
+from ringfence_identity.issuer_keys.rotation import RevokedIssuerKey, RevokeIssuerKey, RotateIssuerKey
+from ringfence_identity.issuer_keys.schedule import ALGORITHMS, KeyStanding, KeyState
 
 STATES = MappingProxyType(
     {

@@ -18,9 +18,9 @@ from ringfence.proofs.scopes import MAX_SCOPE_BYTES, SCOPE_SHAPE, is_scope
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_identity.peer_challenges import CHALLENGE_BYTES
-from ringfence_identity.peer_verification import Challenged, CreateChallenge, PeerVerdict, VerifyPeer
-from ringfence_identity.trust_statements import IssuedStatement
+from ringfence_identity.peers.challenges import CHALLENGE_BYTES
+from ringfence_identity.peers.statements import IssuedStatement
+from ringfence_identity.peers.verification import Challenged, CreateChallenge, PeerVerdict, VerifyPeer
 
 MAX_DID_BYTES = 1_024
 SIGNATURE_BYTES = 64

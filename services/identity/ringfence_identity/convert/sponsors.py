@@ -10,9 +10,9 @@ from ringfence_kit.wire import page_arguments, to_timestamp
 
 from ringfence_identity.convert.births import ID_SHAPE, SPONSOR_SHAPE, parse_sponsor
 from ringfence_identity.model import Sponsor
-from ringfence_identity.sponsor_offboarding import Offboarded, OffboardPolicy, OffboardSponsor
-from ringfence_identity.sponsor_reading import SponsorPage, SponsorQuery
-from ringfence_identity.sponsors import RegisterSponsor
+from ringfence_identity.sponsors.offboarding import Offboarded, OffboardPolicy, OffboardSponsor
+from ringfence_identity.sponsors.reading import SponsorPage, SponsorQuery
+from ringfence_identity.sponsors.registration import RegisterSponsor
 
 POLICIES: Mapping[int, OffboardPolicy] = MappingProxyType(
     {

@@ -9,8 +9,8 @@ from ringfence_kit.log_keys import StoredCheckpoint
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_identity.store_transparency import LogEntry
-from ringfence_identity.transparency_reading import ConsistencyProof, InclusionProof
+from ringfence_identity.store.transparency import LogEntry
+from ringfence_identity.transparency.reading import ConsistencyProof, InclusionProof
 
 INDEX_MAX = 2**63 - 1
 SUBJECT_MAX = 1_024

@@ -11,8 +11,8 @@ from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_identity.directory import Trust, Trusts
-from ringfence_identity.evidence import Outcome, SignalKind
-from ringfence_identity.signals import Signal, SignalResult
+from ringfence_identity.trust.evidence import Outcome, SignalKind
+from ringfence_identity.trust.signals import Signal, SignalResult
 
 MAX_SIGNALS = 1_000
 MAX_DIDS = 1_000

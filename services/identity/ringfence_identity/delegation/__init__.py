@@ -1,0 +1,1 @@
+"""Authority handed from agent to agent: grants exchanged, spent, listed and revoked."""

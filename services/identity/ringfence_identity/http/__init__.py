@@ -1,0 +1,1 @@
+"""What the outside world fetches: DID documents and resolutions, key sets, status lists."""

@@ -1,0 +1,1 @@
+"""Whether birth certificates still stand, as public status lists say it."""

@@ -1,0 +1,1 @@
+"""The log of everything identity did: its entries, its checkpoints, and its proofs."""
