@@ -311,21 +311,6 @@ async def test_everything_wrong_is_said_at_once(mesh: IdentityMesh) -> None:
     }
 
 
-@pytest.mark.parametrize("method", PATH_OF)
-async def test_malformed_bytes_are_said_to_be_malformed(mesh: IdentityMesh, method: str) -> None:
-    not_utf8 = b"\x2a\x02\xff\xfe" if method == "CompleteRegistration" else b"\x0a\x02\xff\xfe"
-    for garbage in (b"\xff\xff\xff", b"\x0a\xff", not_utf8):
-        refused = await call(mesh, method, garbage)
-        assert refused.code == "INVALID_ARGUMENT"
-        assert refused.reason == "MALFORMED_MESSAGE"
-
-
-@pytest.mark.parametrize("method", PATH_OF)
-async def test_a_message_too_large_is_said_to_be_too_large(mesh: IdentityMesh, method: str) -> None:
-    refused = await call(mesh, method, b"\x0a\x80\x80\x80\x03" + b"a" * (6 << 20))
-    assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")
-
-
 EVERY_ROLE = {
     role: Caller(principal=f"test:{role.value}", roles=frozenset({role}))
     for role in Role
