@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs.canonical_json import CanonicalFormError, Json, canonical, parse_object
@@ -82,3 +83,28 @@ def test_a_second_canonicaliser_writes_the_same_bytes(value: Any) -> None:
 def test_the_order_of_members_does_not_matter(members: dict[str, Json]) -> None:
     backwards = dict(reversed(members.items()))
     assert canonical(members) == canonical(backwards)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**53) + 1, 2**53 - 1)
+        | NAMES
+        | st.floats(allow_nan=False, allow_infinity=False),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(NAMES | st.sampled_from(["a", "b", "\U0001f600", "\ue000"]), inner, max_size=4)
+        ),
+        max_leaves=20,
+    )
+)
+def test_the_quick_way_and_the_library_write_the_same_bytes(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+def test_a_value_that_holds_itself_is_refused() -> None:
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(CanonicalFormError):
+        canonical(value)

@@ -2,6 +2,10 @@
 
 Two parties who agree on a JSON value agree on these bytes, whatever library wrote it. What JCS cannot express exactly
 (integers beyond 2^53, NaN, lone surrogates) is refused rather than rounded.
+
+Most of what is signed here is texts, whole numbers and member names in ASCII. For just those the sorted output of
+Python's own encoder is the canonical form, in a third of the time: names in ASCII sort alike in every encoding, there
+is no float to spell, and both escape the same characters. Everything else goes to `rfc8785`.
 """
 
 import base64
@@ -14,6 +18,9 @@ import rfc8785
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, Json]
 
+_LARGEST = 2**53 - 1
+_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+
 
 class CanonicalFormError(ValueError):
     """A value that has no canonical form, so nothing may be signed over it."""
@@ -22,9 +29,37 @@ class CanonicalFormError(ValueError):
 def canonical(value: Json) -> bytes:
     """Return the canonical bytes of `value`."""
     try:
-        return rfc8785.dumps(value)
+        return _written(value) or rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise CanonicalFormError(str(error)) from error
+
+
+def _written(value: Json) -> bytes | None:
+    """Return the canonical bytes as Python's encoder writes them, or None when that is not certain to be right."""
+    try:
+        text = _write(value)  # first, since it notices a value that holds itself
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return text.encode() if _is_plain(value) else None
+
+
+def _is_plain(value: Json) -> bool:
+    """Say whether `value` holds nothing that the two ways of writing it could differ in."""
+    found: list[Json] = [value]
+    while found:
+        one = found.pop()
+        kind = type(one)
+        if kind is str or kind is bool or one is None:
+            continue
+        if kind is dict and isinstance(one, dict):
+            if not all(type(name) is str and name.isascii() for name in one):
+                return False
+            found.extend(one.values())
+        elif kind is list and isinstance(one, list):
+            found.extend(one)
+        elif not (kind is int and isinstance(one, int) and -_LARGEST <= one <= _LARGEST):
+            return False
+    return True
 
 
 def digest(value: Json) -> bytes:
