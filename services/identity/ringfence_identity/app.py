@@ -19,57 +19,28 @@ from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
 from ringfence_identity.accounts import Accounts
-from ringfence_identity.api.credential_api import CredentialApi, credential_face
-from ringfence_identity.api.delegation_api import DelegationApi, delegation_face
-from ringfence_identity.api.identity_api import IdentityApi, identity_face
 from ringfence_identity.api.transparency_api import TransparencyApi, transparency_face
-from ringfence_identity.api.trust_api import TrustApi, trust_face
-from ringfence_identity.birth_certificates import BirthCertificates
-from ringfence_identity.compromise import Compromise
 from ringfence_identity.config import IdentityConfig
-from ringfence_identity.delegation.exchange import DelegationExchange
-from ringfence_identity.delegation.listing import DelegationListing
-from ringfence_identity.delegation.revocation import DelegationRevocation
 from ringfence_identity.directory import Directory
-from ringfence_identity.enrolment import Enrolment
 from ringfence_identity.environments import Environment, Environments
+from ringfence_identity.faces import Core, faces_of
 from ringfence_identity.grants import GRANTS
 from ringfence_identity.http.documents import HttpDocuments
 from ringfence_identity.http.status_lists import HttpStatusLists
-from ringfence_identity.identity_listing import IdentityListing
 from ringfence_identity.introspection import Introspection
 from ringfence_identity.issuer_keys.published import KeySets
-from ringfence_identity.issuer_keys.rotation import IssuerKeys
 from ringfence_identity.issuer_keys.signers import IssuerSigners
 from ringfence_identity.issuer_keys.upkeep import IssuerKeyUpkeep
-from ringfence_identity.peers.challenges import NONCE_BYTES as PEER_NONCE_BYTES
-from ringfence_identity.peers.statements import TrustStatements
-from ringfence_identity.peers.verification import PeerVerification
 from ringfence_identity.registrars import PRINCIPAL, Registrars
-from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
-from ringfence_identity.revocation import Revocation
-from ringfence_identity.revocation_watching import RevocationWatching
-from ringfence_identity.rotation import Rotation
 from ringfence_identity.signing_clock import SigningClock
 from ringfence_identity.snapshot import IdentitySnapshot
-from ringfence_identity.sponsors.offboarding import Offboarding
-from ringfence_identity.sponsors.reading import SponsorReading
-from ringfence_identity.sponsors.registration import Sponsors
 from ringfence_identity.status.lists import StatusLists
 from ringfence_identity.store_sql import MIGRATIONS, SqlIdentityStore, SqlIdentityTx
 from ringfence_identity.store_sql.transparency import SqlEventLog
-from ringfence_identity.suspension import Suspensions
-from ringfence_identity.token_issue import TokenIssue
-from ringfence_identity.token_signing import TokenSigning
 from ringfence_identity.transparency.checkpoints import Checkpoints
 from ringfence_identity.transparency.log import log_keys as transparency_keys
 from ringfence_identity.transparency.reading import TransparencyReader
-from ringfence_identity.trust.elevation_grants import ElevationGrants
-from ringfence_identity.trust.insight import TrustInsight
-from ringfence_identity.trust.ring_grants import RingGrants
-from ringfence_identity.trust.signals import Signals
-from ringfence_identity.watching import AgentWatching
 
 REGISTRARS_OPEN = "registrars"
 """The condition under which identity can answer: data loaded, keys open, every environment's registrar founded."""
@@ -93,100 +64,34 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     resolver = Resolver(environments=environments, registrars=registrars, store=store)
     signers = IssuerSigners()
-    signing = TokenSigning(environments=environments, snapshot=snapshot, signers=signers)
     key_sets = KeySets(environments, snapshot, signing_clock)
     introspection = Introspection(environments=environments, snapshot=snapshot, key_sets=key_sets)
     directory = Directory(environments, snapshot)
     page_tokens = PageTokens(database.page_key)
-    identity_api = IdentityApi(
-        sponsors=Sponsors(writer),
-        sponsor_reading=SponsorReading(snapshot=snapshot, tokens=page_tokens),
-        offboarding=Offboarding(environments=environments, registrars=registrars, writer=writer, new_id=new_id),
-        enrolment=Enrolment(
-            environments=environments,
-            registrars=registrars,
-            snapshot=snapshot,
-            writer=writer,
-            new_id=new_id,
-            new_nonce=lambda: secrets.token_bytes(NONCE_BYTES),
-            limits=config.sponsors.limits(),
-        ),
-        directory=directory,
-        listing=IdentityListing(environments=environments, snapshot=snapshot, tokens=page_tokens),
-        resolver=resolver,
-        rotation=Rotation(environments=environments, registrars=registrars, writer=writer),
-        compromise=Compromise(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
-        suspensions=Suspensions(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
-        revocation=Revocation(environments=environments, registrars=registrars, snapshot=snapshot, writer=writer),
-        watching=AgentWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
-        revocation_watching=RevocationWatching(environments=environments, snapshot=snapshot, hub=hub, clock=clock),
-        clock=signing_clock,
-    )
-    tokens = TokenIssue(
-        environments=environments,
-        registrars=registrars,
-        snapshot=snapshot,
-        writer=writer,
-        signing=signing,
-        new_id=new_id,
-    )
-    issuer_keys = IssuerKeys(environments=environments, snapshot=snapshot, signers=signers, writer=writer)
     key_upkeep = IssuerKeyUpkeep(
         environments=environments, snapshot=snapshot, signers=signers, writer=writer, clock=signing_clock
     )
-    certificates = BirthCertificates(
+    status_lists = StatusLists(environments=environments, registrars=registrars, snapshot=snapshot)
+    core = Core(
+        config=config,
         environments=environments,
         registrars=registrars,
         snapshot=snapshot,
         store=store,
         writer=writer,
-        new_id=new_id,
-        limits=config.sponsors.limits(),
-    )
-    status_lists = StatusLists(environments=environments, registrars=registrars, snapshot=snapshot)
-    credential_api = CredentialApi(
-        tokens=tokens,
-        key_sets=key_sets,
-        introspection=introspection,
-        issuer_keys=issuer_keys,
-        birth_certificates=certificates,
-        status_lists=status_lists,
-        clock=signing_clock,
-    )
-    delegation_api = DelegationApi(
-        exchange=DelegationExchange(
-            environments=environments, snapshot=snapshot, writer=writer, signing=signing, new_id=new_id
-        ),
-        revocation=DelegationRevocation(writer),
-        listing=DelegationListing(environments, store),
-        tokens=page_tokens,
-        clock=signing_clock,
-    )
-    accounts = _accounts(server)
-    trust_api = TrustApi(
-        signals=Signals(weights=config.signals.points(), accounts=accounts, writer=writer),
+        hub=hub,
+        signers=signers,
         directory=directory,
-        peers=PeerVerification(
-            environments=environments,
-            registrars=registrars,
-            snapshot=snapshot,
-            writer=writer,
-            new_nonce=lambda: secrets.token_bytes(PEER_NONCE_BYTES),
-        ),
-        statements=TrustStatements(environments=environments, registrars=registrars, snapshot=snapshot),
-        insight=TrustInsight(
-            environments=environments, snapshot=snapshot, store=store, weights=config.signals.points()
-        ),
-        rings=RingGrants(environments=environments, snapshot=snapshot, accounts=accounts, writer=writer),
-        elevations=ElevationGrants(
-            environments=environments,
-            registrars=registrars,
-            snapshot=snapshot,
-            accounts=accounts,
-            writer=writer,
-            new_id=new_id,
-        ),
+        resolver=resolver,
+        key_sets=key_sets,
+        status_lists=status_lists,
+        introspection=introspection,
+        accounts=_accounts(server),
+        page_tokens=page_tokens,
         clock=signing_clock,
+        steady=clock,
+        new_id=new_id,
+        random=secrets.token_bytes,
     )
     log_reader = TransparencyReader(store, checkpoints)
     transparency_api = TransparencyApi(log_reader, log_keys, tokens=page_tokens, clock=clock)
@@ -224,13 +129,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
             Listener(
                 address=config.listen,
                 setting="identity.listen",
-                faces=[
-                    identity_face(identity_api),
-                    credential_face(credential_api),
-                    trust_face(trust_api),
-                    delegation_face(delegation_api),
-                    transparency_face(transparency_api),
-                ],
+                faces=[*faces_of(core), transparency_face(transparency_api)],
             )
         ],
         grants=GRANTS,
