@@ -5,7 +5,7 @@ so nothing can be revoked without its watchers hearing of it.
 """
 
 from ringfence_kit import records
-from ringfence_kit.clock import Instant
+from ringfence_kit.clock import HOUR, Instant
 from ringfence_kit.events import Change
 
 from ringfence_identity.model import IDENTITY, REVOCATION, AgentIdentity, IdentityStatus, Revocation, RevocationKind
@@ -14,6 +14,9 @@ from ringfence_identity.store import IdentityTx
 _FORGET_EVERY = 8
 _FORGOTTEN_AT_ONCE = 64
 """More than are made meanwhile, so that what has expired goes faster than what is revoked comes."""
+
+TOKENS_ARE_OVER = HOUR
+"""Longer than any token lives, and any cache of a verdict, whatever skew its verifier allows."""
 
 
 def record_revocation(tx: IdentityTx, revocation: Revocation) -> None:
@@ -33,12 +36,15 @@ def end_permission(tx: IdentityTx, after: AgentIdentity, *, reason: str, at: Ins
 
 def agent_revocation(after: AgentIdentity, *, reason: str, at: Instant) -> Revocation:
     """Return what a raised revocation epoch means for everybody who holds permission of an agent."""
+    usable = after.status is IdentityStatus.ACTIVE
     return Revocation(
         kind=RevocationKind.AGENT,
         subject=after.did,
         environment=after.environment,
         minimum_epoch=after.revocation_epoch,
-        usable=after.status is IdentityStatus.ACTIVE,
+        usable=usable,
         reason=reason,
         at=at,
+        # An agent in good standing is known by its epoch once the tokens of the one before are over.
+        forget_at=Instant(at + TOKENS_ARE_OVER) if usable else None,
     )
