@@ -25,6 +25,7 @@ def arguments(kind: type[Failure], text: st.SearchStrategy[str]) -> st.SearchStr
         str: text,
         int: st.integers(0, 2**63),
         Millis: st.integers(0, 10**9).map(Millis),
+        Millis | None: st.none() | st.integers(0, 10**9).map(Millis),
     }
     return st.builds(kind, **{name: by_type[parameter.annotation] for name, parameter in parameters.items()})
 
