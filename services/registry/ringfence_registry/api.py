@@ -13,9 +13,9 @@ from ringfence_kit.wire import mutation_of
 
 from ringfence_registry.amendment import Amendment
 from ringfence_registry.convert import requests, responses
-from ringfence_registry.reading import AgentReading
+from ringfence_registry.finding.reading import AgentReading
+from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.registration import Registration
-from ringfence_registry.watching import AgentWatching
 
 
 class RegistryApi(registry_pb2_grpc.RegistryServiceServicer):

@@ -15,14 +15,14 @@ from ringfence_kit.watch import EventHub
 
 from ringfence_registry.amendment import Amendment
 from ringfence_registry.api import RegistryApi, registry_face
-from ringfence_registry.catalog import AgentCatalog
 from ringfence_registry.config import RegistryConfig
+from ringfence_registry.finding.catalog import AgentCatalog
+from ringfence_registry.finding.reading import AgentReading
+from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
 from ringfence_registry.http import CardPages
-from ringfence_registry.reading import AgentReading
 from ringfence_registry.registration import Registration
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
-from ringfence_registry.watching import AgentWatching
 
 CATALOG_LOADED = "catalog"
 """The condition under which the registry can answer."""

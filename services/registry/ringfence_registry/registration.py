@@ -11,9 +11,9 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
-from ringfence_registry.catalog import AgentCatalog
 from ringfence_registry.display_name import default_display_name
 from ringfence_registry.errors import AgentAlreadyExists
+from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.lifecycle import INITIAL
 from ringfence_registry.model import AGENT, Agent, AgentSpec, Card
 from ringfence_registry.store import AgentTx

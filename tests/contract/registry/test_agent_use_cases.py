@@ -16,9 +16,9 @@ from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_registry.amendment import AgentPatch
 from ringfence_registry.card import read_card
 from ringfence_registry.errors import AgentAlreadyExists, AgentNotFound, AgentRetired, FilterInvalid
+from ringfence_registry.finding.watching import AgentWatch, WatchedItem
 from ringfence_registry.model import AGENT, Agent, AgentState, ApprovedTool, RiskTier
 from ringfence_registry.store import AgentTx
-from ringfence_registry.watching import AgentWatch, WatchedItem
 from support.backends import Backend
 from support.registry.agents import CARD, SPEC, an_agent
 from support.registry.opened import ADMIN, AUDITOR, FINANCE, Registry, opened_registry, query

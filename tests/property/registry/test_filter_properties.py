@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from ringfence_registry.agent_fields import AGENT_FIELDS
-from ringfence_registry.catalog import AgentCatalog
-from ringfence_registry.filtering.compiler import compile_filter
-from ringfence_registry.filtering.errors import FilterError
-from ringfence_registry.filtering.parser import MAX_LENGTH, MAX_TERMS
-from ringfence_registry.filtering.patterns import Pattern
+from ringfence_registry.finding.agent_fields import AGENT_FIELDS
+from ringfence_registry.finding.catalog import AgentCatalog
+from ringfence_registry.finding.filtering.compiler import compile_filter
+from ringfence_registry.finding.filtering.errors import FilterError
+from ringfence_registry.finding.filtering.parser import MAX_LENGTH, MAX_TERMS
+from ringfence_registry.finding.filtering.patterns import Pattern
 from ringfence_registry.model import Agent
 from support.registry.agents import agents, meshes
 from support.registry.filter_oracle import Said, filters, glob

@@ -5,9 +5,9 @@ from dataclasses import replace
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change, Event, Revision
-from ringfence_registry.agent_fields import AGENT_FIELDS
-from ringfence_registry.catalog import AgentCatalog
-from ringfence_registry.filtering.compiler import Filter, compile_filter
+from ringfence_registry.finding.agent_fields import AGENT_FIELDS
+from ringfence_registry.finding.catalog import AgentCatalog
+from ringfence_registry.finding.filtering.compiler import Filter, compile_filter
 from ringfence_registry.model import AGENT, Agent
 from support.registry.agents import SPEC, an_agent
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from ringfence_kit.clock import Instant
-from ringfence_registry.filtering.compiler import compile_filter
-from ringfence_registry.filtering.errors import FilterError
-from ringfence_registry.filtering.fields import (
+from ringfence_registry.finding.filtering.compiler import compile_filter
+from ringfence_registry.finding.filtering.errors import FilterError
+from ringfence_registry.finding.filtering.fields import (
     ChoiceField,
     FieldTable,
     FlagField,
@@ -18,8 +18,8 @@ from ringfence_registry.filtering.fields import (
     TextsField,
     TimeField,
 )
-from ringfence_registry.filtering.parser import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, parse
-from ringfence_registry.filtering.tree import Bare, Both, Either, Not, Restriction
+from ringfence_registry.finding.filtering.parser import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, parse
+from ringfence_registry.finding.filtering.tree import Bare, Both, Either, Not, Restriction
 
 
 @dataclass

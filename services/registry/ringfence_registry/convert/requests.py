@@ -17,10 +17,10 @@ from ringfence_kit.wire import page_arguments
 
 from ringfence_registry.amendment import AgentPatch
 from ringfence_registry.card import read_card
+from ringfence_registry.finding.reading import AgentQuery
+from ringfence_registry.finding.watching import AgentWatch
 from ringfence_registry.model import AgentSpec, ApprovedTool, Owner, RiskTier
-from ringfence_registry.reading import AgentQuery
 from ringfence_registry.registration import NewAgent
-from ringfence_registry.watching import AgentWatch
 
 EVERY_NAMESPACE = "-"
 """AIP-159: the wildcard in `namespaces/-`."""

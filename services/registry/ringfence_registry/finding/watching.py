@@ -12,9 +12,9 @@ from ringfence_kit.state_watch import StateWatchItem, watch_state
 from ringfence_kit.watch import EventHub
 
 from ringfence_registry.access import require_namespace_reader
-from ringfence_registry.catalog import AgentCatalog
+from ringfence_registry.finding.catalog import AgentCatalog
+from ringfence_registry.finding.reading import prefix_of
 from ringfence_registry.model import AGENT, Agent
-from ringfence_registry.reading import prefix_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from ringfence_registry.filtering.fields import Term
+from ringfence_registry.finding.filtering.fields import Term
 
 
 class TermIndex:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ringfence_kit import records
 from ringfence_kit.events import Event
 
-from ringfence_registry.agent_fields import AGENT_FIELDS
-from ringfence_registry.filtering.compiler import Filter
-from ringfence_registry.index import TermIndex
+from ringfence_registry.finding.agent_fields import AGENT_FIELDS
+from ringfence_registry.finding.filtering.compiler import Filter
+from ringfence_registry.finding.index import TermIndex
 from ringfence_registry.model import AGENT, Agent
 
 PAGE_WORK = 25_000

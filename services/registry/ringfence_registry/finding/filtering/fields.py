@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from ringfence_kit.clock import Instant
 
-from ringfence_registry.filtering.errors import FilterError, quoted
+from ringfence_registry.finding.filtering.errors import FilterError, quoted
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ What was read from the card goes by its short name (`skills.tags`, `interfaces.p
 the message (`card.skills.tags`) too. Annotations are for tools and people and are not filtered.
 """
 
-from ringfence_registry.filtering.fields import (
+from ringfence_registry.finding.filtering.fields import (
     ChoiceField,
     Field,
     FieldTable,

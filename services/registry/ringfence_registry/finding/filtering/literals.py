@@ -4,8 +4,8 @@ import math
 import re
 from datetime import UTC, datetime
 
-from ringfence_registry.filtering.errors import FilterError, quoted
-from ringfence_registry.filtering.tree import Text
+from ringfence_registry.finding.filtering.errors import FilterError, quoted
+from ringfence_registry.finding.filtering.tree import Text
 
 NANOS_PER_MILLI = 1_000_000
 

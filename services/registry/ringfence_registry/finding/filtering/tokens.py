@@ -8,7 +8,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ringfence_registry.filtering.errors import FilterError, quoted
+from ringfence_registry.finding.filtering.errors import FilterError, quoted
 
 
 class Kind(enum.Enum):

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from ringfence_registry.filtering import literals
-from ringfence_registry.filtering.errors import FilterError
-from ringfence_registry.filtering.fields import (
+from ringfence_registry.finding.filtering import literals
+from ringfence_registry.finding.filtering.errors import FilterError
+from ringfence_registry.finding.filtering.fields import (
     ChoiceField,
     Field,
     FieldTable,
@@ -24,9 +24,9 @@ from ringfence_registry.filtering.fields import (
     TextsField,
     TimeField,
 )
-from ringfence_registry.filtering.parser import parse
-from ringfence_registry.filtering.patterns import Pattern
-from ringfence_registry.filtering.tree import Bare, Both, Either, Node, Not, Restriction, Text
+from ringfence_registry.finding.filtering.parser import parse
+from ringfence_registry.finding.filtering.patterns import Pattern
+from ringfence_registry.finding.filtering.tree import Bare, Both, Either, Node, Not, Restriction, Text
 
 T = TypeVar("T")
 

@@ -11,9 +11,9 @@ Functions are part of AIP-160's grammar; there are none here, so a call is refus
 of the contract: a filter longer, deeper or with more terms is refused before any resource is looked at.
 """
 
-from ringfence_registry.filtering.errors import FilterError, quoted
-from ringfence_registry.filtering.tokens import Kind, Token, tokenize
-from ringfence_registry.filtering.tree import Bare, Both, Either, Node, Not, Restriction, Text
+from ringfence_registry.finding.filtering.errors import FilterError, quoted
+from ringfence_registry.finding.filtering.tokens import Kind, Token, tokenize
+from ringfence_registry.finding.filtering.tree import Bare, Both, Either, Node, Not, Restriction, Text
 
 MAX_LENGTH = 2_000
 """Bytes of UTF-8."""
