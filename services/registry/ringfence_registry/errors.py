@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ringfence_kit.errors import COMMON_FAILURES, Failure, Kind, Violation
 
-from ringfence_registry.strict_json import JsonFault
+from ringfence_registry.cards.strict_json import JsonFault
 
 
 class AgentNotFound(Failure):

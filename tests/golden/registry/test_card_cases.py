@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ringfence_kit import records
-from ringfence_registry.card import read_card
+from ringfence_registry.cards.reading import read_card
 from ringfence_registry.errors import CardInvalid
 
 HERE = Path(__file__).parent

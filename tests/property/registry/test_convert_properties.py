@@ -10,8 +10,8 @@ from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.errors import InvalidRequest
 from ringfence_kit.names import AgentName
 from ringfence_registry.amendment import AgentPatch, patched
+from ringfence_registry.cards.display_name import MAX_BYTES, default_display_name
 from ringfence_registry.convert import requests, responses
-from ringfence_registry.display_name import MAX_BYTES, default_display_name
 from ringfence_registry.errors import CardInvalid
 from ringfence_registry.model import AgentSpec, AgentState, ApprovedTool, Owner, RiskTier
 from support.registry.agents import CARD, an_agent

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
-from ringfence_registry.card import read_card
+from ringfence_registry.cards.reading import read_card
 from ringfence_registry.model import (
     Agent,
     AgentSpec,

@@ -15,7 +15,7 @@ from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation, Writer, fingerprint_of
 from ringfence_kit.watch import EventHub
 from ringfence_registry.amendment import Amendment
-from ringfence_registry.card import read_card
+from ringfence_registry.cards.reading import read_card
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentQuery, AgentReading
 from ringfence_registry.finding.watching import AgentWatching

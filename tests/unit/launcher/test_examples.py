@@ -10,7 +10,7 @@ from ringfence.identity.v1.identity_pb2 import BirthCertificateContent
 from ringfence.pdp.v1.bundle_pb2 import PolicyFile
 from ringfence_launcher.examples import NAMES, example
 from ringfence_launcher.policy_lint import lint_files
-from ringfence_registry.card import read_card
+from ringfence_registry.cards.reading import read_card
 
 
 def test_all_are_there() -> None:

@@ -3,6 +3,7 @@
 from google.rpc.code_pb2 import Code
 from ringfence.registry.v1 import errors_pb2
 from ringfence_kit.errors import Failure
+from ringfence_registry.cards.strict_json import JsonFault
 from ringfence_registry.errors import (
     FAILURES,
     AgentAlreadyExists,
@@ -11,7 +12,6 @@ from ringfence_registry.errors import (
     CardInvalid,
     FilterInvalid,
 )
-from ringfence_registry.strict_json import JsonFault
 
 PREFIX = "ERROR_REASON_"
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from ringfence_registry.strict_json import (
+from ringfence_registry.cards.strict_json import (
     MAX_FAULTS,
     JsonFault,
     JsonLimits,

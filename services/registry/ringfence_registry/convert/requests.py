@@ -16,7 +16,7 @@ from ringfence_kit.validation import Violations
 from ringfence_kit.wire import page_arguments
 
 from ringfence_registry.amendment import AgentPatch
-from ringfence_registry.card import read_card
+from ringfence_registry.cards.reading import read_card
 from ringfence_registry.finding.reading import AgentQuery
 from ringfence_registry.finding.watching import AgentWatch
 from ringfence_registry.model import AgentSpec, ApprovedTool, Owner, RiskTier

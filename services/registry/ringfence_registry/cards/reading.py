@@ -1,7 +1,7 @@
 """Taking in an A2A Agent Card: bytes in, the same bytes and what was read from them out, or every reason against it.
 
 - The bytes are never changed, re-encoded or completed; everything else here is derived from them.
-- A2A 1.0, 0.3, 0.2 and the hybrids SDKs serve are read alike (`card_interfaces.py`); unknown members are left alone
+- A2A 1.0, 0.3, 0.2 and the hybrids SDKs serve are read alike (`interfaces.py`); unknown members are left alone
   (A2A 1.0 5.7).
 - Refused is what cannot be read in one way only (`strict_json.py`), and what has no name, version or endpoint. What the
   specification asks for and the registry can do without is a finding.
@@ -11,11 +11,11 @@
 import hashlib
 from collections import Counter
 
-from ringfence_registry.card_interfaces import dialect_of, interfaces_of
-from ringfence_registry.card_reader import CardObject, CardReader, Need
+from ringfence_registry.cards.interfaces import dialect_of, interfaces_of
+from ringfence_registry.cards.members import CardObject, CardReader, Need
+from ringfence_registry.cards.strict_json import JsonFault, JsonLimits, StrictJsonError, read_strict_json
 from ringfence_registry.errors import CardInvalid
 from ringfence_registry.model import Card, CardCapabilities, CardDialect, CardFacts, CardSkill
-from ringfence_registry.strict_json import JsonFault, JsonLimits, StrictJsonError, read_strict_json
 
 CARD_LIMITS = JsonLimits(size=65_536, depth=64)
 

@@ -9,7 +9,7 @@
 
 import re
 
-from ringfence_registry.card_reader import CardObject, CardReader, Need
+from ringfence_registry.cards.members import CardObject, CardReader, Need
 from ringfence_registry.model import CardDialect, CardInterface
 
 _OLD_MEMBERS = ("url", "preferredTransport", "additionalInterfaces", "supportsAuthenticatedExtendedCard")
