@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ringfence_registry.cards.model import Card
 from ringfence_registry.finding.reading import AgentReading
-from ringfence_registry.model import Card
 
 CARD_TYPE = "application/a2a-agent-card+json"
 MAX_AGE_SECONDS = 60

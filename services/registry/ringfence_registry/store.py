@@ -12,7 +12,8 @@ from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
 from ringfence_kit.store import Recorder
 
-from ringfence_registry.model import Agent, Card
+from ringfence_registry.cards.model import Card
+from ringfence_registry.model import Agent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
 from ringfence_kit.names import AgentName
 
-from ringfence_registry.model import Agent, Card
+from ringfence_registry.cards.model import Card
+from ringfence_registry.model import Agent
 from ringfence_registry.store import StoredAgents
 
 AGENTS: MemoryTable[str, Agent] = MemoryTable("agents")

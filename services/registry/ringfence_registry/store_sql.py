@@ -8,7 +8,8 @@ from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
 from ringfence_kit.sql import Database, SqlTx
 
-from ringfence_registry.model import Agent, Card
+from ringfence_registry.cards.model import Card
+from ringfence_registry.model import Agent
 from ringfence_registry.store import StoredAgents
 from ringfence_registry.tables import agents, cards
 

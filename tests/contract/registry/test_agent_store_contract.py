@@ -7,8 +7,9 @@ from ringfence_kit.events import Revision
 from ringfence_kit.migrate import schema_differences
 from ringfence_kit.names import AgentName
 from ringfence_kit.sql import Database
+from ringfence_registry.cards.model import Card
 from ringfence_registry.cards.reading import read_card
-from ringfence_registry.model import Agent, Card
+from ringfence_registry.model import Agent
 from ringfence_registry.store import AgentTx
 from ringfence_registry.store_sql import MIGRATIONS
 from ringfence_registry.tables import metadata

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_kit import records
 from ringfence_registry.cards.members import MAX_FINDINGS
+from ringfence_registry.cards.model import Card, CardFacts
 from ringfence_registry.cards.reading import CARD_LIMITS, read_card
 from ringfence_registry.cards.strict_json import MAX_FAULTS, StrictJsonError, read_strict_json
 from ringfence_registry.errors import CardInvalid
-from ringfence_registry.model import Card, CardFacts
 from support.registry.card_shapes import as_cards, mutated_documents, repeated_members, values
 
 

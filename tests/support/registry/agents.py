@@ -6,19 +6,9 @@ from hypothesis import strategies as st
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
+from ringfence_registry.cards.model import CardCapabilities, CardFacts, CardInterface, CardSkill
 from ringfence_registry.cards.reading import read_card
-from ringfence_registry.model import (
-    Agent,
-    AgentSpec,
-    AgentState,
-    ApprovedTool,
-    CardCapabilities,
-    CardFacts,
-    CardInterface,
-    CardSkill,
-    Owner,
-    RiskTier,
-)
+from ringfence_registry.model import Agent, AgentSpec, AgentState, ApprovedTool, Owner, RiskTier
 
 CARD = b'{"name": "Ledger", "description": "Keeps books.", "version": "1.0.0", "url": "https://ledger.example.com"}'
 SPEC = AgentSpec(

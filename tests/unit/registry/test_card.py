@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from ringfence_registry.cards.members import MAX_FINDINGS
+from ringfence_registry.cards.model import CardDialect, CardFacts, CardInterface
 from ringfence_registry.cards.reading import CARD_LIMITS, read_card
 from ringfence_registry.cards.strict_json import MAX_FAULTS
 from ringfence_registry.errors import CardInvalid
-from ringfence_registry.model import CardDialect, CardFacts, CardInterface
 
 INTERFACE = {"url": "https://ledger.example.com", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
 LEDGER: dict[str, Any] = {

@@ -4,7 +4,7 @@ import unicodedata
 
 from ringfence_kit.names import AgentName
 
-from ringfence_registry.model import CardFacts
+from ringfence_registry.cards.model import CardFacts
 
 MAX_BYTES = 200
 

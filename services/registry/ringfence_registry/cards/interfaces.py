@@ -10,7 +10,7 @@
 import re
 
 from ringfence_registry.cards.members import CardObject, CardReader, Need
-from ringfence_registry.model import CardDialect, CardInterface
+from ringfence_registry.cards.model import CardDialect, CardInterface
 
 _OLD_MEMBERS = ("url", "preferredTransport", "additionalInterfaces", "supportsAuthenticatedExtendedCard")
 _BINDINGS = {

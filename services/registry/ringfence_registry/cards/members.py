@@ -13,8 +13,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ringfence_registry.cards.model import CardFinding
 from ringfence_registry.cards.strict_json import MAX_FAULTS, JsonFault, JsonValue, child_pointer
-from ringfence_registry.model import CardFinding
 
 MAX_FINDINGS = 32
 

@@ -13,9 +13,9 @@ from collections import Counter
 
 from ringfence_registry.cards.interfaces import dialect_of, interfaces_of
 from ringfence_registry.cards.members import CardObject, CardReader, Need
+from ringfence_registry.cards.model import Card, CardCapabilities, CardDialect, CardFacts, CardSkill
 from ringfence_registry.cards.strict_json import JsonFault, JsonLimits, StrictJsonError, read_strict_json
 from ringfence_registry.errors import CardInvalid
-from ringfence_registry.model import Card, CardCapabilities, CardDialect, CardFacts, CardSkill
 
 CARD_LIMITS = JsonLimits(size=65_536, depth=64)
 

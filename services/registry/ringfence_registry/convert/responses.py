@@ -8,9 +8,10 @@ from ringfence_kit.events import Bookmark, Change, Event
 from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.wire import to_timestamp
 
+from ringfence_registry.cards.model import Card, CardFacts
 from ringfence_registry.finding.reading import AgentList
 from ringfence_registry.finding.watching import WatchedItem
-from ringfence_registry.model import Agent, AgentState, Card, CardFacts, RiskTier
+from ringfence_registry.model import Agent, AgentState, RiskTier
 
 RISK_TIERS = {
     RiskTier.LOW: pb.RISK_TIER_LOW,

@@ -10,12 +10,13 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.pages import PageTokens
 
 from ringfence_registry.access import require_agent_reader, require_namespace_reader
+from ringfence_registry.cards.model import Card
 from ringfence_registry.errors import AgentNotFound, FilterInvalid
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.filtering.compiler import Filter, compile_filter
 from ringfence_registry.finding.filtering.errors import FilterError
-from ringfence_registry.model import Agent, AgentState, Card
+from ringfence_registry.model import Agent, AgentState
 from ringfence_registry.store import CardReader
 
 
