@@ -68,6 +68,48 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The card cannot be admitted; BadRequest lists each problem with its JSON pointer (RFC 6901)."""
     ERROR_REASON_FILTER_INVALID: _ErrorReason.ValueType  # 104
     """INVALID_ARGUMENT. The filter does not parse, names an unknown field or compares different types (AIP-160)."""
+    ERROR_REASON_ILLEGAL_STATE_TRANSITION: _ErrorReason.ValueType  # 105
+    """FAILED_PRECONDITION. The agent's state does not allow the step; metadata `state` and `step` say which, `allowed` from
+    which states it is taken.
+    """
+    ERROR_REASON_READINESS_NOT_MET: _ErrorReason.ValueType  # 106
+    """FAILED_PRECONDITION. The agent lacks something it needs to serve there; BadRequest lists every gate that is not met,
+    with what to do. CheckReadiness shows the same.
+    """
+    ERROR_REASON_REVISION_NOT_FOUND: _ErrorReason.ValueType  # 107
+    """NOT_FOUND. The agent has no such revision or alias."""
+    ERROR_REASON_CARD_SIGNATURE_REFUSED: _ErrorReason.ValueType  # 108
+    """INVALID_ARGUMENT. The namespace's policy does not admit the card's signatures; BadRequest says what became of each."""
+    ERROR_REASON_CARD_INCOMPATIBLE: _ErrorReason.ValueType  # 109
+    """FAILED_PRECONDITION. The card would break callers of the present one, and the namespace's policy refuses that;
+    BadRequest lists each breaking difference.
+    """
+    ERROR_REASON_LOOK_ALIKE_NAME: _ErrorReason.ValueType  # 110
+    """ALREADY_EXISTS. Another agent of the namespace has a name that looks the same, and the policy refuses that."""
+    ERROR_REASON_CARD_NOT_ATTESTABLE: _ErrorReason.ValueType  # 111
+    """FAILED_PRECONDITION. The canonical forms in use disagree on this card, so no signature would be read alike by all."""
+    ERROR_REASON_AGENT_NOT_DELETED: _ErrorReason.ValueType  # 112
+    """ALREADY_EXISTS. The agent is not deleted, so there is nothing to bring back (AIP-164)."""
+    ERROR_REASON_ETAG_REQUIRED: _ErrorReason.ValueType  # 113
+    """INVALID_ARGUMENT. The namespace asks for the etag a change is based on."""
+    ERROR_REASON_TOOL_NOT_FOUND: _ErrorReason.ValueType  # 120
+    """NOT_FOUND. No tool has this name."""
+    ERROR_REASON_TOOL_ALREADY_EXISTS: _ErrorReason.ValueType  # 121
+    """ALREADY_EXISTS. A tool of this id is registered, perhaps in another namespace: ids of tools are unique in the mesh."""
+    ERROR_REASON_TOOL_SCHEMA_INVALID: _ErrorReason.ValueType  # 122
+    """INVALID_ARGUMENT. A schema is not JSON Schema 2020-12; BadRequest lists each problem with its JSON pointer."""
+    ERROR_REASON_EXTERNAL_SYSTEM_NOT_FOUND: _ErrorReason.ValueType  # 123
+    """NOT_FOUND. No external system has this name."""
+    ERROR_REASON_EXTERNAL_SYSTEM_ALREADY_EXISTS: _ErrorReason.ValueType  # 124
+    """ALREADY_EXISTS. An external system of this name is entered."""
+    ERROR_REASON_EXTERNAL_SYSTEM_NOT_TRUSTED: _ErrorReason.ValueType  # 125
+    """FAILED_PRECONDITION. A tool may not name an external system that nobody trusts, or that is disabled."""
+    ERROR_REASON_EXTERNAL_SYSTEM_IN_USE: _ErrorReason.ValueType  # 126
+    """FAILED_PRECONDITION. Tools or boundaries name the external system; metadata `used_by` lists some."""
+    ERROR_REASON_BOUNDARY_NOT_FOUND: _ErrorReason.ValueType  # 130
+    """NOT_FOUND. No boundary has this name."""
+    ERROR_REASON_BOUNDARY_ALREADY_EXISTS: _ErrorReason.ValueType  # 131
+    """ALREADY_EXISTS. A boundary of this name exists."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -121,4 +163,46 @@ ERROR_REASON_CARD_INVALID: ErrorReason.ValueType  # 103
 """INVALID_ARGUMENT. The card cannot be admitted; BadRequest lists each problem with its JSON pointer (RFC 6901)."""
 ERROR_REASON_FILTER_INVALID: ErrorReason.ValueType  # 104
 """INVALID_ARGUMENT. The filter does not parse, names an unknown field or compares different types (AIP-160)."""
+ERROR_REASON_ILLEGAL_STATE_TRANSITION: ErrorReason.ValueType  # 105
+"""FAILED_PRECONDITION. The agent's state does not allow the step; metadata `state` and `step` say which, `allowed` from
+which states it is taken.
+"""
+ERROR_REASON_READINESS_NOT_MET: ErrorReason.ValueType  # 106
+"""FAILED_PRECONDITION. The agent lacks something it needs to serve there; BadRequest lists every gate that is not met,
+with what to do. CheckReadiness shows the same.
+"""
+ERROR_REASON_REVISION_NOT_FOUND: ErrorReason.ValueType  # 107
+"""NOT_FOUND. The agent has no such revision or alias."""
+ERROR_REASON_CARD_SIGNATURE_REFUSED: ErrorReason.ValueType  # 108
+"""INVALID_ARGUMENT. The namespace's policy does not admit the card's signatures; BadRequest says what became of each."""
+ERROR_REASON_CARD_INCOMPATIBLE: ErrorReason.ValueType  # 109
+"""FAILED_PRECONDITION. The card would break callers of the present one, and the namespace's policy refuses that;
+BadRequest lists each breaking difference.
+"""
+ERROR_REASON_LOOK_ALIKE_NAME: ErrorReason.ValueType  # 110
+"""ALREADY_EXISTS. Another agent of the namespace has a name that looks the same, and the policy refuses that."""
+ERROR_REASON_CARD_NOT_ATTESTABLE: ErrorReason.ValueType  # 111
+"""FAILED_PRECONDITION. The canonical forms in use disagree on this card, so no signature would be read alike by all."""
+ERROR_REASON_AGENT_NOT_DELETED: ErrorReason.ValueType  # 112
+"""ALREADY_EXISTS. The agent is not deleted, so there is nothing to bring back (AIP-164)."""
+ERROR_REASON_ETAG_REQUIRED: ErrorReason.ValueType  # 113
+"""INVALID_ARGUMENT. The namespace asks for the etag a change is based on."""
+ERROR_REASON_TOOL_NOT_FOUND: ErrorReason.ValueType  # 120
+"""NOT_FOUND. No tool has this name."""
+ERROR_REASON_TOOL_ALREADY_EXISTS: ErrorReason.ValueType  # 121
+"""ALREADY_EXISTS. A tool of this id is registered, perhaps in another namespace: ids of tools are unique in the mesh."""
+ERROR_REASON_TOOL_SCHEMA_INVALID: ErrorReason.ValueType  # 122
+"""INVALID_ARGUMENT. A schema is not JSON Schema 2020-12; BadRequest lists each problem with its JSON pointer."""
+ERROR_REASON_EXTERNAL_SYSTEM_NOT_FOUND: ErrorReason.ValueType  # 123
+"""NOT_FOUND. No external system has this name."""
+ERROR_REASON_EXTERNAL_SYSTEM_ALREADY_EXISTS: ErrorReason.ValueType  # 124
+"""ALREADY_EXISTS. An external system of this name is entered."""
+ERROR_REASON_EXTERNAL_SYSTEM_NOT_TRUSTED: ErrorReason.ValueType  # 125
+"""FAILED_PRECONDITION. A tool may not name an external system that nobody trusts, or that is disabled."""
+ERROR_REASON_EXTERNAL_SYSTEM_IN_USE: ErrorReason.ValueType  # 126
+"""FAILED_PRECONDITION. Tools or boundaries name the external system; metadata `used_by` lists some."""
+ERROR_REASON_BOUNDARY_NOT_FOUND: ErrorReason.ValueType  # 130
+"""NOT_FOUND. No boundary has this name."""
+ERROR_REASON_BOUNDARY_ALREADY_EXISTS: ErrorReason.ValueType  # 131
+"""ALREADY_EXISTS. A boundary of this name exists."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

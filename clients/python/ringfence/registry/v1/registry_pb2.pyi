@@ -5,11 +5,14 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from ringfence.registry.v1 import agent_card_pb2 as _agent_card_pb2
+from ringfence.registry.v1 import card_pb2 as _card_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -65,6 +68,14 @@ class _AgentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentState
     """Serving."""
     AGENT_STATE_RETIRED: _AgentState.ValueType  # 2
     """Retired for good; kept readable."""
+    AGENT_STATE_DRAFT: _AgentState.ValueType  # 3
+    """Being described; not serving."""
+    AGENT_STATE_PENDING_REVIEW: _AgentState.ValueType  # 4
+    """Handed in, waiting for an approver; not serving."""
+    AGENT_STATE_SUSPENDED: _AgentState.ValueType  # 5
+    """Stopped for now; not serving."""
+    AGENT_STATE_DEPRECATED: _AgentState.ValueType  # 6
+    """Serving, and known to end."""
 
 class AgentState(_AgentState, metaclass=_AgentStateEnumTypeWrapper):
     """Where an agent stands in its life."""
@@ -75,7 +86,193 @@ AGENT_STATE_ACTIVE: AgentState.ValueType  # 1
 """Serving."""
 AGENT_STATE_RETIRED: AgentState.ValueType  # 2
 """Retired for good; kept readable."""
+AGENT_STATE_DRAFT: AgentState.ValueType  # 3
+"""Being described; not serving."""
+AGENT_STATE_PENDING_REVIEW: AgentState.ValueType  # 4
+"""Handed in, waiting for an approver; not serving."""
+AGENT_STATE_SUSPENDED: AgentState.ValueType  # 5
+"""Stopped for now; not serving."""
+AGENT_STATE_DEPRECATED: AgentState.ValueType  # 6
+"""Serving, and known to end."""
 Global___AgentState: _TypeAlias = AgentState  # noqa: Y015
+
+class _Liveness:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LivenessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Liveness.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LIVENESS_UNSPECIFIED: _Liveness.ValueType  # 0
+    """Never sent."""
+    LIVENESS_NO_LEASE: _Liveness.ValueType  # 1
+    """It holds no lease: nothing is known, and nothing is held against it."""
+    LIVENESS_LEASED: _Liveness.ValueType  # 2
+    """Its lease runs."""
+    LIVENESS_EXPIRED: _Liveness.ValueType  # 3
+    """Its lease ran out: SelectAgent leaves it out until it renews."""
+
+class Liveness(_Liveness, metaclass=_LivenessEnumTypeWrapper):
+    """Whether an agent said lately that it is alive. An axis of its own, beside state and trust."""
+
+LIVENESS_UNSPECIFIED: Liveness.ValueType  # 0
+"""Never sent."""
+LIVENESS_NO_LEASE: Liveness.ValueType  # 1
+"""It holds no lease: nothing is known, and nothing is held against it."""
+LIVENESS_LEASED: Liveness.ValueType  # 2
+"""Its lease runs."""
+LIVENESS_EXPIRED: Liveness.ValueType  # 3
+"""Its lease ran out: SelectAgent leaves it out until it renews."""
+Global___Liveness: _TypeAlias = Liveness  # noqa: Y015
+
+class _HighRiskEdge:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HighRiskEdgeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HighRiskEdge.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HIGH_RISK_EDGE_UNSPECIFIED: _HighRiskEdge.ValueType  # 0
+    """Never sent."""
+    HIGH_RISK_EDGE_MONEY: _HighRiskEdge.ValueType  # 1
+    """It can move or commit money."""
+    HIGH_RISK_EDGE_CUSTOMER_DATA: _HighRiskEdge.ValueType  # 2
+    """It touches data about customers."""
+    HIGH_RISK_EDGE_PRODUCTION_CHANGE: _HighRiskEdge.ValueType  # 3
+    """It can change production in a way that is not undone by itself."""
+
+class HighRiskEdge(_HighRiskEdge, metaclass=_HighRiskEdgeEnumTypeWrapper):
+    """A way in which an agent can do lasting harm, derived from its data classes, its tools' side effects and the external
+    systems they reach.
+    """
+
+HIGH_RISK_EDGE_UNSPECIFIED: HighRiskEdge.ValueType  # 0
+"""Never sent."""
+HIGH_RISK_EDGE_MONEY: HighRiskEdge.ValueType  # 1
+"""It can move or commit money."""
+HIGH_RISK_EDGE_CUSTOMER_DATA: HighRiskEdge.ValueType  # 2
+"""It touches data about customers."""
+HIGH_RISK_EDGE_PRODUCTION_CHANGE: HighRiskEdge.ValueType  # 3
+"""It can change production in a way that is not undone by itself."""
+Global___HighRiskEdge: _TypeAlias = HighRiskEdge  # noqa: Y015
+
+class _ApprovalState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ApprovalStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    APPROVAL_STATE_UNSPECIFIED: _ApprovalState.ValueType  # 0
+    """Never sent."""
+    APPROVAL_STATE_IN_FORCE: _ApprovalState.ValueType  # 1
+    """The tool is there, enabled, and its schema is the approved one."""
+    APPROVAL_STATE_TOOL_UNKNOWN: _ApprovalState.ValueType  # 2
+    """No tool has this name."""
+    APPROVAL_STATE_TOOL_DISABLED: _ApprovalState.ValueType  # 3
+    """The tool is disabled."""
+    APPROVAL_STATE_SCHEMA_CHANGED: _ApprovalState.ValueType  # 4
+    """The tool's schema changed since it was approved: somebody has to look and approve the new one."""
+    APPROVAL_STATE_EXTERNAL_SYSTEM_NOT_TRUSTED: _ApprovalState.ValueType  # 5
+    """The tool names an external system that nobody trusts at present."""
+
+class ApprovalState(_ApprovalState, metaclass=_ApprovalStateEnumTypeWrapper):
+    """Whether an approved tool can be called as it was approved."""
+
+APPROVAL_STATE_UNSPECIFIED: ApprovalState.ValueType  # 0
+"""Never sent."""
+APPROVAL_STATE_IN_FORCE: ApprovalState.ValueType  # 1
+"""The tool is there, enabled, and its schema is the approved one."""
+APPROVAL_STATE_TOOL_UNKNOWN: ApprovalState.ValueType  # 2
+"""No tool has this name."""
+APPROVAL_STATE_TOOL_DISABLED: ApprovalState.ValueType  # 3
+"""The tool is disabled."""
+APPROVAL_STATE_SCHEMA_CHANGED: ApprovalState.ValueType  # 4
+"""The tool's schema changed since it was approved: somebody has to look and approve the new one."""
+APPROVAL_STATE_EXTERNAL_SYSTEM_NOT_TRUSTED: ApprovalState.ValueType  # 5
+"""The tool names an external system that nobody trusts at present."""
+Global___ApprovalState: _TypeAlias = ApprovalState  # noqa: Y015
+
+class _AgentDetail:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AgentDetailEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentDetail.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AGENT_DETAIL_UNSPECIFIED: _AgentDetail.ValueType  # 0
+    """What is the method's default."""
+    AGENT_DETAIL_BASIC: _AgentDetail.ValueType  # 1
+    """Name, display name, state, owner, risk tier, environments and labels."""
+    AGENT_DETAIL_FULL: _AgentDetail.ValueType  # 2
+    """Everything."""
+
+class AgentDetail(_AgentDetail, metaclass=_AgentDetailEnumTypeWrapper):
+    """How much of an agent an answer holds (AIP-157)."""
+
+AGENT_DETAIL_UNSPECIFIED: AgentDetail.ValueType  # 0
+"""What is the method's default."""
+AGENT_DETAIL_BASIC: AgentDetail.ValueType  # 1
+"""Name, display name, state, owner, risk tier, environments and labels."""
+AGENT_DETAIL_FULL: AgentDetail.ValueType  # 2
+"""Everything."""
+Global___AgentDetail: _TypeAlias = AgentDetail  # noqa: Y015
+
+class _ReadinessGateKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReadinessGateKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReadinessGateKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    READINESS_GATE_KIND_UNSPECIFIED: _ReadinessGateKind.ValueType  # 0
+    """Never sent."""
+    READINESS_GATE_KIND_IDENTITY: _ReadinessGateKind.ValueType  # 1
+    """A DID that identity holds for active in that environment."""
+    READINESS_GATE_KIND_OWNER: _ReadinessGateKind.ValueType  # 2
+    """A person who answers for it."""
+    READINESS_GATE_KIND_ON_CALL: _ReadinessGateKind.ValueType  # 3
+    """An on-call path: `escalation_path` or `on_call`."""
+    READINESS_GATE_KIND_PURPOSE: _ReadinessGateKind.ValueType  # 4
+    """A purpose."""
+    READINESS_GATE_KIND_RISK_TIER: _ReadinessGateKind.ValueType  # 5
+    """A risk tier."""
+    READINESS_GATE_KIND_APPROVED_TOOLS: _ReadinessGateKind.ValueType  # 6
+    """Every approved tool exists, is enabled, is pinned to its present schema, and reaches only trusted systems."""
+    READINESS_GATE_KIND_BOUNDARIES: _ReadinessGateKind.ValueType  # 7
+    """A boundary it belongs to, enabled."""
+    READINESS_GATE_KIND_EVALUATION_PLAN: _ReadinessGateKind.ValueType  # 8
+    """An evaluation plan."""
+    READINESS_GATE_KIND_EVALUATION_RESULT: _ReadinessGateKind.ValueType  # 9
+    """A passed evaluation of the card it has now."""
+    READINESS_GATE_KIND_SLO: _ReadinessGateKind.ValueType  # 10
+    """A service level objective."""
+    READINESS_GATE_KIND_ROLLBACK_TARGET: _ReadinessGateKind.ValueType  # 11
+    """A revision tagged `stable` to go back to."""
+
+class ReadinessGateKind(_ReadinessGateKind, metaclass=_ReadinessGateKindEnumTypeWrapper):
+    """What an agent needs before it serves where gates are kept."""
+
+READINESS_GATE_KIND_UNSPECIFIED: ReadinessGateKind.ValueType  # 0
+"""Never sent."""
+READINESS_GATE_KIND_IDENTITY: ReadinessGateKind.ValueType  # 1
+"""A DID that identity holds for active in that environment."""
+READINESS_GATE_KIND_OWNER: ReadinessGateKind.ValueType  # 2
+"""A person who answers for it."""
+READINESS_GATE_KIND_ON_CALL: ReadinessGateKind.ValueType  # 3
+"""An on-call path: `escalation_path` or `on_call`."""
+READINESS_GATE_KIND_PURPOSE: ReadinessGateKind.ValueType  # 4
+"""A purpose."""
+READINESS_GATE_KIND_RISK_TIER: ReadinessGateKind.ValueType  # 5
+"""A risk tier."""
+READINESS_GATE_KIND_APPROVED_TOOLS: ReadinessGateKind.ValueType  # 6
+"""Every approved tool exists, is enabled, is pinned to its present schema, and reaches only trusted systems."""
+READINESS_GATE_KIND_BOUNDARIES: ReadinessGateKind.ValueType  # 7
+"""A boundary it belongs to, enabled."""
+READINESS_GATE_KIND_EVALUATION_PLAN: ReadinessGateKind.ValueType  # 8
+"""An evaluation plan."""
+READINESS_GATE_KIND_EVALUATION_RESULT: ReadinessGateKind.ValueType  # 9
+"""A passed evaluation of the card it has now."""
+READINESS_GATE_KIND_SLO: ReadinessGateKind.ValueType  # 10
+"""A service level objective."""
+READINESS_GATE_KIND_ROLLBACK_TARGET: ReadinessGateKind.ValueType  # 11
+"""A revision tagged `stable` to go back to."""
+Global___ReadinessGateKind: _TypeAlias = ReadinessGateKind  # noqa: Y015
 
 class _WatchEventType:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -175,6 +372,24 @@ class Agent(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     RETIRE_TIME_FIELD_NUMBER: _builtins.int
+    LIVENESS_FIELD_NUMBER: _builtins.int
+    LEASE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    TRUST_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    EVALUATION_PLAN_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    SLO_FIELD_NUMBER: _builtins.int
+    DEPLOYMENTS_FIELD_NUMBER: _builtins.int
+    ESCALATION_PATH_FIELD_NUMBER: _builtins.int
+    HIGH_RISK_EDGES_FIELD_NUMBER: _builtins.int
+    DEPRECATION_FIELD_NUMBER: _builtins.int
+    STATE_REASON_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    PURGE_TIME_FIELD_NUMBER: _builtins.int
+    BOUNDARIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/agents/{agent}`; ids are RFC 1034 labels of at most 63 characters (AIP-122)."""
     uid: _builtins.str
@@ -197,6 +412,16 @@ class Agent(_message.Message):
     """Where it stands in its life."""
     etag: _builtins.str
     """Strong etag of everything above, quoted (AIP-154)."""
+    liveness: Global___Liveness.ValueType
+    """Whether it said lately that it is alive."""
+    revision: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}/revisions/{revision}`: the content above."""
+    evaluation_plan: _builtins.str
+    """What it is measured against before it serves, by reference. At most 500 bytes."""
+    slo: _builtins.str
+    """The service level objective it is held to, by reference. At most 500 bytes."""
+    state_reason: _builtins.str
+    """Why it is in the state it is in, as whoever put it there said; empty when nobody said."""
     @_builtins.property
     def owner(self) -> Global___Owner:
         """The person who answers for the agent."""
@@ -237,6 +462,58 @@ class Agent(_message.Message):
     def retire_time(self) -> _timestamp_pb2.Timestamp:
         """When it was retired; unset while it serves."""
 
+    @_builtins.property
+    def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When its lease runs out; unset without one (AIP-214)."""
+
+    @_builtins.property
+    def trust(self) -> Global___AgentTrust:
+        """How far it is trusted, as identity says; unset when it has no DID, or identity does not know it."""
+
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevisionAlias]:
+        """Names of revisions, `stable` and others, by alias."""
+
+    @_builtins.property
+    def rollout(self) -> Global___Rollout:
+        """The canary under way; unset when there is none."""
+
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Policies that govern it, by id. At most 32, each at most 200 bytes."""
+
+    @_builtins.property
+    def evaluation(self) -> Global___Evaluation:
+        """What the last run of the evaluation plan showed; unset before the first."""
+
+    @_builtins.property
+    def deployments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deployment]:
+        """Where it runs. At most 16."""
+
+    @_builtins.property
+    def escalation_path(self) -> _containers.RepeatedCompositeFieldContainer[Global___EscalationStep]:
+        """Whom to reach, one after another, when it misbehaves. At most 8. `on_call` says the same in words."""
+
+    @_builtins.property
+    def high_risk_edges(self) -> _containers.RepeatedScalarFieldContainer[Global___HighRiskEdge.ValueType]:
+        """How it can do lasting harm; derived, searchable."""
+
+    @_builtins.property
+    def deprecation(self) -> Global___Deprecation:
+        """Why, until when and in whose favour; set while it is DEPRECATED, and after."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; unset unless it is (AIP-164)."""
+
+    @_builtins.property
+    def purge_time(self) -> _timestamp_pb2.Timestamp:
+        """When a deleted agent is forgotten for good."""
+
+    @_builtins.property
+    def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Boundaries it is in, by name."""
+
     def __init__(
         self,
         *,
@@ -260,14 +537,264 @@ class Agent(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         retire_time: _timestamp_pb2.Timestamp | None = ...,
+        liveness: Global___Liveness.ValueType = ...,
+        lease_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        trust: Global___AgentTrust | None = ...,
+        revision: _builtins.str = ...,
+        aliases: _abc.Iterable[Global___RevisionAlias] | None = ...,
+        rollout: Global___Rollout | None = ...,
+        policies: _abc.Iterable[_builtins.str] | None = ...,
+        evaluation_plan: _builtins.str = ...,
+        evaluation: Global___Evaluation | None = ...,
+        slo: _builtins.str = ...,
+        deployments: _abc.Iterable[Global___Deployment] | None = ...,
+        escalation_path: _abc.Iterable[Global___EscalationStep] | None = ...,
+        high_risk_edges: _abc.Iterable[Global___HighRiskEdge.ValueType] | None = ...,
+        deprecation: Global___Deprecation | None = ...,
+        state_reason: _builtins.str = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        purge_time: _timestamp_pb2.Timestamp | None = ...,
+        boundaries: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "owner", b"owner", "retire_time", b"retire_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "delete_time", b"delete_time", "deprecation", b"deprecation", "evaluation", b"evaluation", "lease_expire_time", b"lease_expire_time", "owner", b"owner", "purge_time", b"purge_time", "retire_time", b"retire_time", "rollout", b"rollout", "trust", b"trust", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "approved_tools", b"approved_tools", "card", b"card", "create_time", b"create_time", "data_classes", b"data_classes", "did", b"did", "display_name", b"display_name", "environments", b"environments", "etag", b"etag", "labels", b"labels", "name", b"name", "on_call", b"on_call", "owner", b"owner", "purpose", b"purpose", "retire_time", b"retire_time", "risk_tier", b"risk_tier", "state", b"state", "team", b"team", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "approved_tools", b"approved_tools", "boundaries", b"boundaries", "card", b"card", "create_time", b"create_time", "data_classes", b"data_classes", "delete_time", b"delete_time", "deployments", b"deployments", "deprecation", b"deprecation", "did", b"did", "display_name", b"display_name", "environments", b"environments", "escalation_path", b"escalation_path", "etag", b"etag", "evaluation", b"evaluation", "evaluation_plan", b"evaluation_plan", "high_risk_edges", b"high_risk_edges", "labels", b"labels", "lease_expire_time", b"lease_expire_time", "liveness", b"liveness", "name", b"name", "on_call", b"on_call", "owner", b"owner", "policies", b"policies", "purge_time", b"purge_time", "purpose", b"purpose", "retire_time", b"retire_time", "revision", b"revision", "risk_tier", b"risk_tier", "rollout", b"rollout", "slo", b"slo", "state", b"state", "state_reason", b"state_reason", "team", b"team", "trust", b"trust", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
+
+@_typing.final
+class AgentTrust(_message.Message):
+    """How far an agent is trusted, as identity's stream last said, faded to the moment of the answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: _builtins.int
+    RING_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    HEARD_TIME_FIELD_NUMBER: _builtins.int
+    score: _builtins.int
+    """0 to 1000."""
+    ring: _builtins.int
+    """0 (most) to 3 (least trusted)."""
+    active: _builtins.bool
+    """Whether identity holds the agent for active; false for suspended, revoked and expired ones."""
+    @_builtins.property
+    def heard_time(self) -> _timestamp_pb2.Timestamp:
+        """When identity was last heard of: score and ring are what they are at the answer if nothing happened since."""
+
+    def __init__(
+        self,
+        *,
+        score: _builtins.int = ...,
+        ring: _builtins.int = ...,
+        active: _builtins.bool = ...,
+        heard_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heard_time", b"heard_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "heard_time", b"heard_time", "ring", b"ring", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentTrust: _TypeAlias = AgentTrust  # noqa: Y015
+
+@_typing.final
+class RevisionAlias(_message.Message):
+    """A revision by another name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALIAS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    alias: _builtins.str
+    """An RFC 1034 label of at most 63 characters, e.g. `stable`."""
+    revision: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}/revisions/{revision}`."""
+    def __init__(
+        self,
+        *,
+        alias: _builtins.str = ...,
+        revision: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevisionAlias: _TypeAlias = RevisionAlias  # noqa: Y015
+
+@_typing.final
+class Rollout(_message.Message):
+    """A share of the calls that goes to a canary."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANARY_REVISION_FIELD_NUMBER: _builtins.int
+    STABLE_REVISION_FIELD_NUMBER: _builtins.int
+    CANARY_PERCENT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    canary_revision: _builtins.str
+    """The revision that gets the share."""
+    stable_revision: _builtins.str
+    """The revision that gets the rest."""
+    canary_percent: _builtins.int
+    """1 to 100 of 100."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        canary_revision: _builtins.str = ...,
+        stable_revision: _builtins.str = ...,
+        canary_percent: _builtins.int = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canary_percent", b"canary_percent", "canary_revision", b"canary_revision", "stable_revision", b"stable_revision", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rollout: _TypeAlias = Rollout  # noqa: Y015
+
+@_typing.final
+class Evaluation(_message.Message):
+    """What a run of an evaluation plan showed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    CARD_SHA256_FIELD_NUMBER: _builtins.int
+    EVALUATE_TIME_FIELD_NUMBER: _builtins.int
+    RECORDER_FIELD_NUMBER: _builtins.int
+    plan: _builtins.str
+    """The plan that was run."""
+    passed: _builtins.bool
+    """Whether the plan's gate was passed."""
+    report: _builtins.str
+    """The report: a URL or a reference. At most 500 bytes."""
+    card_sha256: _builtins.bytes
+    """SHA-256 of the card that was evaluated; empty in a request means the agent's card of the moment."""
+    recorder: _builtins.str
+    """Who recorded it."""
+    @_builtins.property
+    def evaluate_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was run. Not in the future."""
+
+    def __init__(
+        self,
+        *,
+        plan: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        report: _builtins.str = ...,
+        card_sha256: _builtins.bytes = ...,
+        evaluate_time: _timestamp_pb2.Timestamp | None = ...,
+        recorder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluate_time", b"evaluate_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_sha256", b"card_sha256", "evaluate_time", b"evaluate_time", "passed", b"passed", "plan", b"plan", "recorder", b"recorder", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Evaluation: _TypeAlias = Evaluation  # noqa: Y015
+
+@_typing.final
+class Deployment(_message.Message):
+    """A place where an agent runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """An RFC 1034 label, as in the agent's environments."""
+    region: _builtins.str
+    """E.g. `eu-west-1`. At most 63 characters."""
+    location: _builtins.str
+    """The platform and place in its own words, e.g. `kubernetes://prod-eu/data/analyst`. At most 500 bytes."""
+    def __init__(
+        self,
+        *,
+        environment: _builtins.str = ...,
+        region: _builtins.str = ...,
+        location: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "location", b"location", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deployment: _TypeAlias = Deployment  # noqa: Y015
+
+@_typing.final
+class EscalationStep(_message.Message):
+    """One person or rota to reach."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    contact: _builtins.str
+    """An e-mail address or a URL. 1 to 320 bytes."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long to wait for an answer before the next step; at most a day."""
+
+    def __init__(
+        self,
+        *,
+        contact: _builtins.str = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EscalationStep: _TypeAlias = EscalationStep  # noqa: Y015
+
+@_typing.final
+class Deprecation(_message.Message):
+    """Why an agent ends."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    END_OF_LIFE_TIME_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """In a sentence. 1 to 500 bytes."""
+    replaced_by: _builtins.str
+    """The agent that takes its place, by name; it has to exist."""
+    @_builtins.property
+    def end_of_life_time(self) -> _timestamp_pb2.Timestamp:
+        """From when it is not to be used any more; in the future when it is set."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        end_of_life_time: _timestamp_pb2.Timestamp | None = ...,
+        replaced_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_of_life_time", b"end_of_life_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_of_life_time", b"end_of_life_time", "reason", b"reason", "replaced_by", b"replaced_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deprecation: _TypeAlias = Deprecation  # noqa: Y015
 
 @_typing.final
 class Owner(_message.Message):
@@ -303,21 +830,25 @@ class ApprovedTool(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     SCHEMA_HASH_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The tool's name as agents call it, e.g. `warehouse.export`. ASCII `[a-z0-9._-]`, at most 128 bytes."""
     schema_hash: _builtins.str
     """`sha256-` and 64 hex digits over the tool's schema; empty approves any schema, which only dev should do. A tool whose
     schema changed is another tool.
     """
+    state: Global___ApprovalState.ValueType
+    """Whether it can be called as approved."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         schema_hash: _builtins.str = ...,
+        state: Global___ApprovalState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "schema_hash", b"schema_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "schema_hash", b"schema_hash", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -339,6 +870,17 @@ class CardView(_message.Message):
     SKILLS_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     STREAMING_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    DIALECT_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    INPUT_MODES_FIELD_NUMBER: _builtins.int
+    OUTPUT_MODES_FIELD_NUMBER: _builtins.int
+    SECURITY_SCHEME_TYPES_FIELD_NUMBER: _builtins.int
+    PUSH_NOTIFICATIONS_FIELD_NUMBER: _builtins.int
+    EXTENDED_AGENT_CARD_FIELD_NUMBER: _builtins.int
+    EXTENSIONS_FIELD_NUMBER: _builtins.int
     sha256: _builtins.bytes
     """SHA-256 of the card's bytes."""
     size_bytes: _builtins.int
@@ -351,6 +893,16 @@ class CardView(_message.Message):
     """The agent's own version, as the card states it."""
     streaming: _builtins.bool
     """Whether the card declares streaming."""
+    verdict: _card_pb2.CardVerdict.ValueType
+    """How far the card does what A2A asks."""
+    dialect: _card_pb2.CardDialect.ValueType
+    """The A2A generation it is written in."""
+    provider: _builtins.str
+    """The provider's organization."""
+    push_notifications: _builtins.bool
+    """Whether the card declares push notifications."""
+    extended_agent_card: _builtins.bool
+    """Whether the card declares an extended card."""
     @_builtins.property
     def protocol_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """A2A protocol versions the card speaks, Major.Minor, in the card's order."""
@@ -367,6 +919,30 @@ class CardView(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardFinding]:
         """What is unusual about the card without being wrong enough to refuse it."""
 
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_card_pb2.CardReason]:
+        """Why the verdict is not VALID, each with its place."""
+
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[_card_pb2.CardSignatureVerdict]:
+        """What became of each of the card's signatures."""
+
+    @_builtins.property
+    def input_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Media types it takes by default."""
+
+    @_builtins.property
+    def output_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Media types it answers with by default."""
+
+    @_builtins.property
+    def security_scheme_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """How callers authenticate: kinds of its security schemes, e.g. `oauth2`, `mutualTLS`."""
+
+    @_builtins.property
+    def extensions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """URIs of the extensions it declares."""
+
     def __init__(
         self,
         *,
@@ -380,10 +956,21 @@ class CardView(_message.Message):
         skills: _abc.Iterable[Global___CardSkill] | None = ...,
         findings: _abc.Iterable[Global___CardFinding] | None = ...,
         streaming: _builtins.bool = ...,
+        verdict: _card_pb2.CardVerdict.ValueType = ...,
+        reasons: _abc.Iterable[_card_pb2.CardReason] | None = ...,
+        signatures: _abc.Iterable[_card_pb2.CardSignatureVerdict] | None = ...,
+        dialect: _card_pb2.CardDialect.ValueType = ...,
+        provider: _builtins.str = ...,
+        input_modes: _abc.Iterable[_builtins.str] | None = ...,
+        output_modes: _abc.Iterable[_builtins.str] | None = ...,
+        security_scheme_types: _abc.Iterable[_builtins.str] | None = ...,
+        push_notifications: _builtins.bool = ...,
+        extended_agent_card: _builtins.bool = ...,
+        extensions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "display_name", b"display_name", "findings", b"findings", "interfaces", b"interfaces", "protocol_versions", b"protocol_versions", "sha256", b"sha256", "size_bytes", b"size_bytes", "skills", b"skills", "streaming", b"streaming", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "dialect", b"dialect", "display_name", b"display_name", "extended_agent_card", b"extended_agent_card", "extensions", b"extensions", "findings", b"findings", "input_modes", b"input_modes", "interfaces", b"interfaces", "output_modes", b"output_modes", "protocol_versions", b"protocol_versions", "provider", b"provider", "push_notifications", b"push_notifications", "reasons", b"reasons", "security_scheme_types", b"security_scheme_types", "sha256", b"sha256", "signatures", b"signatures", "size_bytes", b"size_bytes", "skills", b"skills", "streaming", b"streaming", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -398,22 +985,26 @@ class CardInterface(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     PROTOCOL_BINDING_FIELD_NUMBER: _builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """As the card states it; never fetched."""
     protocol_binding: _builtins.str
     """Normalised for search: `JSONRPC`, `GRPC`, `HTTP+JSON`, or the card's own text."""
     protocol_version: _builtins.str
     """Major.Minor."""
+    tenant: _builtins.str
+    """Opaque; to be echoed by clients (A2A 1.0)."""
     def __init__(
         self,
         *,
         url: _builtins.str = ...,
         protocol_binding: _builtins.str = ...,
         protocol_version: _builtins.str = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol_binding", b"protocol_binding", "protocol_version", b"protocol_version", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol_binding", b"protocol_binding", "protocol_version", b"protocol_version", "tenant", b"tenant", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -428,13 +1019,21 @@ class CardSkill(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The skill's id, unique within most cards."""
     display_name: _builtins.str
     """For people."""
+    description: _builtins.str
+    """What it does, in the card's words."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words to find it by."""
+
+    @_builtins.property
+    def examples(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Calls it is meant for."""
 
     def __init__(
         self,
@@ -442,10 +1041,12 @@ class CardSkill(_message.Message):
         id: _builtins.str = ...,
         display_name: _builtins.str = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
+        description: _builtins.str = ...,
+        examples: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "id", b"id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "display_name", b"display_name", "examples", b"examples", "id", b"id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,19 +1060,27 @@ class CardFinding(_message.Message):
 
     POINTER_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
     pointer: _builtins.str
     """Where: a JSON pointer (RFC 6901)."""
     problem: _builtins.str
     """What, in a sentence."""
+    kind: _card_pb2.FindingKind.ValueType
+    """Of what kind."""
+    severity: _card_pb2.FindingSeverity.ValueType
+    """How much it matters."""
     def __init__(
         self,
         *,
         pointer: _builtins.str = ...,
         problem: _builtins.str = ...,
+        kind: _card_pb2.FindingKind.ValueType = ...,
+        severity: _card_pb2.FindingSeverity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pointer", b"pointer", "problem", b"problem"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "pointer", b"pointer", "problem", b"problem", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -489,6 +1098,8 @@ class RegisterAgentRequest(_message.Message):
     CARD_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    AS_DRAFT_FIELD_NUMBER: _builtins.int
+    LEASE_TTL_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`namespaces/{namespace}`; the namespace comes into being with its first agent."""
     agent_id: _builtins.str
@@ -499,9 +1110,15 @@ class RegisterAgentRequest(_message.Message):
     """A UUID that makes the call idempotent for 24 h; empty means it is not (AIP-155)."""
     validate_only: _builtins.bool
     """Check everything and answer as if it were done, but register nothing (AIP-163)."""
+    as_draft: _builtins.bool
+    """Begin as DRAFT also where ACTIVE would be possible."""
     @_builtins.property
     def agent(self) -> Global___Agent:
         """Everything but the card; output-only fields are ignored."""
+
+    @_builtins.property
+    def lease_ttl(self) -> _duration_pb2.Duration:
+        """Begin a lease of this length, 60 s to 7 days; unset begins none."""
 
     def __init__(
         self,
@@ -512,10 +1129,12 @@ class RegisterAgentRequest(_message.Message):
         card: _builtins.bytes = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        as_draft: _builtins.bool = ...,
+        lease_ttl: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "lease_ttl", b"lease_ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_id", b"agent_id", "card", b"card", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agent_id", b"agent_id", "as_draft", b"as_draft", "card", b"card", "lease_ttl", b"lease_ttl", "parent", b"parent", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -528,22 +1147,74 @@ class RegisterAgentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     AGENT_FIELD_NUMBER: _builtins.int
+    SIMILAR_AGENTS_FIELD_NUMBER: _builtins.int
+    UNMET_GATES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def agent(self) -> Global___Agent:
         """The agent as registered."""
+
+    @_builtins.property
+    def similar_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimilarAgent]:
+        """Agents that look as if they did the same already, the most similar first, at most 5, of those the caller sees."""
+
+    @_builtins.property
+    def unmet_gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessGate]:
+        """What it lacks to serve in its gated environments; empty when it lacks nothing, or none is gated."""
 
     def __init__(
         self,
         *,
         agent: Global___Agent | None = ...,
+        similar_agents: _abc.Iterable[Global___SimilarAgent] | None = ...,
+        unmet_gates: _abc.Iterable[Global___ReadinessGate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "similar_agents", b"similar_agents", "unmet_gates", b"unmet_gates"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterAgentResponse: _TypeAlias = RegisterAgentResponse  # noqa: Y015
+
+@_typing.final
+class SimilarAgent(_message.Message):
+    """An agent that resembles another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    AGREEING_FIELDS_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    display_name: _builtins.str
+    """For people."""
+    score: _builtins.float
+    """0 (nothing in common) to 1 (the same in every compared field)."""
+    purpose: _builtins.str
+    """Its purpose, for people."""
+    @_builtins.property
+    def agreeing_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields that agree, e.g. `skills.tags`, the weightiest first."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        score: _builtins.float = ...,
+        agreeing_fields: _abc.Iterable[_builtins.str] | None = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreeing_fields", b"agreeing_fields", "display_name", b"display_name", "name", b"name", "purpose", b"purpose", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SimilarAgent: _TypeAlias = SimilarAgent  # noqa: Y015
 
 @_typing.final
 class GetAgentRequest(_message.Message):
@@ -599,7 +1270,7 @@ class GetCardRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`namespaces/{namespace}/agents/{agent}`."""
+    """`namespaces/{namespace}/agents/{agent}`, or `…/revisions/{revision}` of it; a revision may be given by its alias."""
     def __init__(
         self,
         *,
@@ -621,23 +1292,163 @@ class GetCardResponse(_message.Message):
 
     CARD_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    AGENT_CARD_FIELD_NUMBER: _builtins.int
     card: _builtins.bytes
     """The card's bytes as registered."""
     sha256: _builtins.bytes
     """SHA-256 of `card`."""
+    @_builtins.property
+    def agent_card(self) -> _agent_card_pb2.AgentCard:
+        """The card as an A2A 1.0 message, converted up when it is older: wire compatible with lf.a2a.v1.AgentCard. What A2A 1.0
+        has no field for is only in `card`.
+        """
+
     def __init__(
         self,
         *,
         card: _builtins.bytes = ...,
         sha256: _builtins.bytes = ...,
+        agent_card: _agent_card_pb2.AgentCard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent_card", b"agent_card"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_card", b"agent_card", "card", b"card", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCardResponse: _TypeAlias = GetCardResponse  # noqa: Y015
+
+@_typing.final
+class GetCardAttestationRequest(_message.Message):
+    """Request of GetCardAttestation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`, or a revision of it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardAttestationRequest: _TypeAlias = GetCardAttestationRequest  # noqa: Y015
+
+@_typing.final
+class GetCardAttestationResponse(_message.Message):
+    """Response of GetCardAttestation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    CARD_SHA256_FIELD_NUMBER: _builtins.int
+    card_sha256: _builtins.bytes
+    """SHA-256 of the card's bytes as registered."""
+    @_builtins.property
+    def signature(self) -> _agent_card_pb2.AgentCardSignature:
+        """A signature as A2A cards carry them (A2A 1.0 4.4.7), over the card without `signatures`."""
+
+    def __init__(
+        self,
+        *,
+        signature: _agent_card_pb2.AgentCardSignature | None = ...,
+        card_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signature", b"signature"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_sha256", b"card_sha256", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardAttestationResponse: _TypeAlias = GetCardAttestationResponse  # noqa: Y015
+
+@_typing.final
+class ValidateCardRequest(_message.Message):
+    """Request of ValidateCard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    card: _builtins.bytes
+    """The A2A Agent Card, JSON."""
+    parent: _builtins.str
+    """`namespaces/{namespace}`: apply its policy and its pinned keys. Empty applies the registry's defaults."""
+    def __init__(
+        self,
+        *,
+        card: _builtins.bytes = ...,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateCardRequest: _TypeAlias = ValidateCardRequest  # noqa: Y015
+
+@_typing.final
+class ValidateCardResponse(_message.Message):
+    """Response of ValidateCard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    ADMISSIBLE_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
+    verdict: _card_pb2.CardVerdict.ValueType
+    """How far the card does what A2A asks."""
+    admissible: _builtins.bool
+    """Whether the policy would admit it."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[_card_pb2.CardReason]:
+        """Why, each with its place."""
+
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[_card_pb2.CardSignatureVerdict]:
+        """What became of each signature."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardFinding]:
+        """What is remarkable about it."""
+
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why not, in sentences; empty when it would be."""
+
+    @_builtins.property
+    def card(self) -> Global___CardView:
+        """What was read from it; unset when it cannot be read."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _card_pb2.CardVerdict.ValueType = ...,
+        reasons: _abc.Iterable[_card_pb2.CardReason] | None = ...,
+        signatures: _abc.Iterable[_card_pb2.CardSignatureVerdict] | None = ...,
+        findings: _abc.Iterable[Global___CardFinding] | None = ...,
+        admissible: _builtins.bool = ...,
+        refusals: _abc.Iterable[_builtins.str] | None = ...,
+        card: Global___CardView | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissible", b"admissible", "card", b"card", "findings", b"findings", "reasons", b"reasons", "refusals", b"refusals", "signatures", b"signatures", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateCardResponse: _TypeAlias = ValidateCardResponse  # noqa: Y015
 
 @_typing.final
 class ListAgentsRequest(_message.Message):
@@ -650,6 +1461,9 @@ class ListAgentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
     SHOW_RETIRED_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`namespaces/{namespace}`, or `namespaces/-` for all."""
     page_size: _builtins.int
@@ -664,6 +1478,14 @@ class ListAgentsRequest(_message.Message):
     """
     show_retired: _builtins.bool
     """Include retired agents."""
+    show_deleted: _builtins.bool
+    """Include deleted agents (AIP-164)."""
+    order_by: _builtins.str
+    """Fields to order by, e.g. `risk_tier desc, name` (AIP-132): name, display_name, create_time, update_time, risk_tier,
+    trust.score. Empty orders by name.
+    """
+    detail: Global___AgentDetail.ValueType
+    """How much of each agent is wanted; unspecified means all but reasons and findings (AIP-157)."""
     def __init__(
         self,
         *,
@@ -672,10 +1494,13 @@ class ListAgentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         filter: _builtins.str = ...,
         show_retired: _builtins.bool = ...,
+        show_deleted: _builtins.bool = ...,
+        order_by: _builtins.str = ...,
+        detail: Global___AgentDetail.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_retired", b"show_retired"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "show_deleted", b"show_deleted", "show_retired", b"show_retired"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -786,6 +1611,416 @@ class UpdateAgentResponse(_message.Message):
 Global___UpdateAgentResponse: _TypeAlias = UpdateAgentResponse  # noqa: Y015
 
 @_typing.final
+class DeleteAgentRequest(_message.Message):
+    """Request of DeleteAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    allow_missing: _builtins.bool
+    """Succeed when there is no such agent, or it is deleted already (AIP-135)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAgentRequest: _TypeAlias = DeleteAgentRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAgentResponse(_message.Message):
+    """Response of DeleteAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent, deleted; unset when there was none."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAgentResponse: _TypeAlias = DeleteAgentResponse  # noqa: Y015
+
+@_typing.final
+class UndeleteAgentRequest(_message.Message):
+    """Request of UndeleteAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteAgentRequest: _TypeAlias = UndeleteAgentRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteAgentResponse(_message.Message):
+    """Response of UndeleteAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent as it was."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteAgentResponse: _TypeAlias = UndeleteAgentResponse  # noqa: Y015
+
+@_typing.final
+class SubmitAgentRequest(_message.Message):
+    """Request of SubmitAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitAgentRequest: _TypeAlias = SubmitAgentRequest  # noqa: Y015
+
+@_typing.final
+class SubmitAgentResponse(_message.Message):
+    """Response of SubmitAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    UNMET_GATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent, waiting for review."""
+
+    @_builtins.property
+    def unmet_gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessGate]:
+        """What it still lacks; an approver would be refused."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+        unmet_gates: _abc.Iterable[Global___ReadinessGate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "unmet_gates", b"unmet_gates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitAgentResponse: _TypeAlias = SubmitAgentResponse  # noqa: Y015
+
+@_typing.final
+class ApproveAgentRequest(_message.Message):
+    """Request of ApproveAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    REJECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    etag: _builtins.str
+    """The etag of what was reviewed."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    reject: _builtins.bool
+    """Send it back to DRAFT instead."""
+    reason: _builtins.str
+    """Why; needed to reject. At most 500 bytes."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reject: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "reject", b"reject", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveAgentRequest: _TypeAlias = ApproveAgentRequest  # noqa: Y015
+
+@_typing.final
+class ApproveAgentResponse(_message.Message):
+    """Response of ApproveAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent, ACTIVE, or DRAFT when it was rejected."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveAgentResponse: _TypeAlias = ApproveAgentResponse  # noqa: Y015
+
+@_typing.final
+class SuspendAgentRequest(_message.Message):
+    """Request of SuspendAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    reason: _builtins.str
+    """Why, in a sentence. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The etag the decision is based on; whoever has to stop an agent leaves it empty."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendAgentRequest: _TypeAlias = SuspendAgentRequest  # noqa: Y015
+
+@_typing.final
+class SuspendAgentResponse(_message.Message):
+    """Response of SuspendAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent, suspended."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuspendAgentResponse: _TypeAlias = SuspendAgentResponse  # noqa: Y015
+
+@_typing.final
+class ResumeAgentRequest(_message.Message):
+    """Request of ResumeAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    reason: _builtins.str
+    """Why, in a sentence. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeAgentRequest: _TypeAlias = ResumeAgentRequest  # noqa: Y015
+
+@_typing.final
+class ResumeAgentResponse(_message.Message):
+    """Response of ResumeAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent, serving."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeAgentResponse: _TypeAlias = ResumeAgentResponse  # noqa: Y015
+
+@_typing.final
+class DeprecateAgentRequest(_message.Message):
+    """Request of DeprecateAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DEPRECATION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def deprecation(self) -> Global___Deprecation:
+        """Why, until when, and what takes its place."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        deprecation: Global___Deprecation | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deprecation", b"deprecation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deprecation", b"deprecation", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeprecateAgentRequest: _TypeAlias = DeprecateAgentRequest  # noqa: Y015
+
+@_typing.final
+class DeprecateAgentResponse(_message.Message):
+    """Response of DeprecateAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent, deprecated."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeprecateAgentResponse: _TypeAlias = DeprecateAgentResponse  # noqa: Y015
+
+@_typing.final
 class RetireAgentRequest(_message.Message):
     """Request of RetireAgent."""
 
@@ -840,6 +2075,576 @@ class RetireAgentResponse(_message.Message):
 Global___RetireAgentResponse: _TypeAlias = RetireAgentResponse  # noqa: Y015
 
 @_typing.final
+class RenewLeaseRequest(_message.Message):
+    """Request of RenewLease."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long from now, 60 s to 7 days; unset means a day. Shorter than what is left is allowed: the last word counts."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "ttl", b"ttl"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLeaseRequest: _TypeAlias = RenewLeaseRequest  # noqa: Y015
+
+@_typing.final
+class RenewLeaseResponse(_message.Message):
+    """Response of RenewLease."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the lease runs out (AIP-214)."""
+
+    def __init__(
+        self,
+        *,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLeaseResponse: _TypeAlias = RenewLeaseResponse  # noqa: Y015
+
+@_typing.final
+class AgentRevision(_message.Message):
+    """One revision of an agent: what people said of it and its card, as they were. It never changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ROLLBACK_OF_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}/revisions/{revision}`; revisions count from 1."""
+    actor: _builtins.str
+    """Who made it."""
+    rollback_of: _builtins.str
+    """The revision it repeats, when a rollback made it; else empty."""
+    @_builtins.property
+    def snapshot(self) -> Global___Agent:
+        """The content: only fields a caller may set, and `card`."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Aliases that mean it, `latest` among them."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        snapshot: Global___Agent | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+        actor: _builtins.str = ...,
+        rollback_of: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aliases", b"aliases", "create_time", b"create_time", "name", b"name", "rollback_of", b"rollback_of", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentRevision: _TypeAlias = AgentRevision  # noqa: Y015
+
+@_typing.final
+class ListAgentRevisionsRequest(_message.Message):
+    """Request of ListAgentRevisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused (AIP-158)."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentRevisionsRequest: _TypeAlias = ListAgentRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListAgentRevisionsResponse(_message.Message):
+    """Response of ListAgentRevisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty when this was the last page."""
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentRevision]:
+        """The newest first (AIP-162)."""
+
+    def __init__(
+        self,
+        *,
+        revisions: _abc.Iterable[Global___AgentRevision] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentRevisionsResponse: _TypeAlias = ListAgentRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class TagRevisionRequest(_message.Message):
+    """Request of TagRevision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}/revisions/{revision}`."""
+    alias: _builtins.str
+    """An RFC 1034 label of at most 63 characters, not `latest`, not a number. At most 16 aliases an agent."""
+    remove: _builtins.bool
+    """Take the alias away instead; the revision stays."""
+    etag: _builtins.str
+    """The etag of the agent the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        alias: _builtins.str = ...,
+        remove: _builtins.bool = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "etag", b"etag", "name", b"name", "remove", b"remove", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagRevisionRequest: _TypeAlias = TagRevisionRequest  # noqa: Y015
+
+@_typing.final
+class TagRevisionResponse(_message.Message):
+    """Response of TagRevision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent with its aliases."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TagRevisionResponse: _TypeAlias = TagRevisionResponse  # noqa: Y015
+
+@_typing.final
+class RollbackAgentRequest(_message.Message):
+    """Request of RollbackAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    revision: _builtins.str
+    """The revision to go back to: its number or an alias. Empty means `stable`."""
+    reason: _builtins.str
+    """Why, in a sentence. At most 500 bytes."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        revision: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id", "revision", b"revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackAgentRequest: _TypeAlias = RollbackAgentRequest  # noqa: Y015
+
+@_typing.final
+class RollbackAgentResponse(_message.Message):
+    """Response of RollbackAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent as it is now."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackAgentResponse: _TypeAlias = RollbackAgentResponse  # noqa: Y015
+
+@_typing.final
+class SetRolloutRequest(_message.Message):
+    """Request of SetRollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CANARY_REVISION_FIELD_NUMBER: _builtins.int
+    STABLE_REVISION_FIELD_NUMBER: _builtins.int
+    CANARY_PERCENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    canary_revision: _builtins.str
+    """The canary: a revision's number or an alias. Empty means `canary`."""
+    stable_revision: _builtins.str
+    """What gets the rest: a revision's number or an alias. Empty means `stable`."""
+    canary_percent: _builtins.int
+    """0 to 100 of 100; 0 ends the rollout."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        canary_revision: _builtins.str = ...,
+        stable_revision: _builtins.str = ...,
+        canary_percent: _builtins.int = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canary_percent", b"canary_percent", "canary_revision", b"canary_revision", "etag", b"etag", "name", b"name", "request_id", b"request_id", "stable_revision", b"stable_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRolloutRequest: _TypeAlias = SetRolloutRequest  # noqa: Y015
+
+@_typing.final
+class SetRolloutResponse(_message.Message):
+    """Response of SetRollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent with its rollout."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRolloutResponse: _TypeAlias = SetRolloutResponse  # noqa: Y015
+
+@_typing.final
+class CompareRevisionsRequest(_message.Message):
+    """Request of CompareRevisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    before: _builtins.str
+    """What callers are used to: a revision's number or an alias. Empty means `stable`."""
+    after: _builtins.str
+    """What they would get: a revision's number or an alias. Empty means `latest`. Unused with `card`."""
+    card: _builtins.bytes
+    """A card to compare instead, before it is registered."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        card: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "card", b"card", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareRevisionsRequest: _TypeAlias = CompareRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class CompareRevisionsResponse(_message.Message):
+    """Response of CompareRevisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPATIBILITY_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    compatibility: _card_pb2.Compatibility.ValueType
+    """What a caller has to expect."""
+    before: _builtins.str
+    """The revision compared, by name."""
+    after: _builtins.str
+    """The revision compared with, by name; empty for a card."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_card_pb2.CardDifference]:
+        """Every difference, the breaking ones first."""
+
+    def __init__(
+        self,
+        *,
+        compatibility: _card_pb2.Compatibility.ValueType = ...,
+        differences: _abc.Iterable[_card_pb2.CardDifference] | None = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "compatibility", b"compatibility", "differences", b"differences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareRevisionsResponse: _TypeAlias = CompareRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class ReadinessGate(_message.Message):
+    """One thing an agent needs before it serves where gates are kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    MET_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    kind: Global___ReadinessGateKind.ValueType
+    """Which."""
+    met: _builtins.bool
+    """Whether it is there."""
+    problem: _builtins.str
+    """What lacks, in a sentence; empty when nothing does."""
+    remedy: _builtins.str
+    """What to do about it, in a sentence."""
+    def __init__(
+        self,
+        *,
+        kind: Global___ReadinessGateKind.ValueType = ...,
+        met: _builtins.bool = ...,
+        problem: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "met", b"met", "problem", b"problem", "remedy", b"remedy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadinessGate: _TypeAlias = ReadinessGate  # noqa: Y015
+
+@_typing.final
+class CheckReadinessRequest(_message.Message):
+    """Request of CheckReadiness."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    environment: _builtins.str
+    """For which environment; empty means every gated one of the agent's."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        environment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment", b"environment", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckReadinessRequest: _TypeAlias = CheckReadinessRequest  # noqa: Y015
+
+@_typing.final
+class CheckReadinessResponse(_message.Message):
+    """Response of CheckReadiness."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READY_FIELD_NUMBER: _builtins.int
+    GATES_FIELD_NUMBER: _builtins.int
+    ready: _builtins.bool
+    """Whether every gate is met."""
+    @_builtins.property
+    def gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessGate]:
+        """Every gate, met or not, in the order of their numbers."""
+
+    def __init__(
+        self,
+        *,
+        ready: _builtins.bool = ...,
+        gates: _abc.Iterable[Global___ReadinessGate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gates", b"gates", "ready", b"ready"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckReadinessResponse: _TypeAlias = CheckReadinessResponse  # noqa: Y015
+
+@_typing.final
+class RecordEvaluationRequest(_message.Message):
+    """Request of RecordEvaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}`."""
+    etag: _builtins.str
+    """The etag the decision is based on."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def evaluation(self) -> Global___Evaluation:
+        """What the run showed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        evaluation: Global___Evaluation | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "evaluation", b"evaluation", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEvaluationRequest: _TypeAlias = RecordEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class RecordEvaluationResponse(_message.Message):
+    """Response of RecordEvaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agent(self) -> Global___Agent:
+        """The agent with its evaluation."""
+
+    def __init__(
+        self,
+        *,
+        agent: Global___Agent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEvaluationResponse: _TypeAlias = RecordEvaluationResponse  # noqa: Y015
+
+@_typing.final
 class WatchAgentsRequest(_message.Message):
     """Request of WatchAgents."""
 
@@ -848,6 +2653,7 @@ class WatchAgentsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     START_REVISION_FIELD_NUMBER: _builtins.int
     SEND_INITIAL_STATE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`namespaces/{namespace}`, or `namespaces/-` for all."""
     start_revision: _builtins.int
@@ -856,16 +2662,19 @@ class WatchAgentsRequest(_message.Message):
     """First send every current agent as ADDED, then a BOOKMARK with `initial_state_end`, then changes. Needs
     `start_revision` 0. A stream cut before that bookmark is begun anew.
     """
+    filter: _builtins.str
+    """AIP-160, as in ListAgents. An agent that begins to match comes as ADDED, one that ceases to as DELETED."""
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         start_revision: _builtins.int = ...,
         send_initial_state: _builtins.bool = ...,
+        filter: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "send_initial_state", b"send_initial_state", "start_revision", b"start_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "parent", b"parent", "send_initial_state", b"send_initial_state", "start_revision", b"start_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,10 +26,14 @@ if _version_not_supported:
 
 
 class RegistryServiceStub:
-    """The catalog of agents: what exists, who answers for it, what it may use, and its A2A Agent Card, byte for byte.
+    """The registry of agents: what exists, who answers for it, what it may use, where it stands in its life, and its A2A
+    Agent Card, byte for byte.
 
     Every error carries google.rpc.ErrorInfo with a reason of ErrorReason. Every mutation takes a `request_id`: repeating
-    it within 24 h returns the first answer (AIP-155).
+    it within 24 h returns the first answer (AIP-155), and an `etag` that says which state was decided on (AIP-154).
+
+    Who sees the agents of a namespace is said by the namespace's visibility (NamespaceService). To a caller who does not
+    see a namespace every name in it is PERMISSION_DENIED, whether it exists or not.
     """
 
     def __init__(self, channel):
@@ -53,6 +57,16 @@ class RegistryServiceStub:
                 request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardRequest.SerializeToString,
                 response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardResponse.FromString,
                 _registered_method=True)
+        self.GetCardAttestation = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/GetCardAttestation',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardAttestationRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardAttestationResponse.FromString,
+                _registered_method=True)
+        self.ValidateCard = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/ValidateCard',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ValidateCardRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ValidateCardResponse.FromString,
+                _registered_method=True)
         self.ListAgents = channel.unary_unary(
                 '/ringfence.registry.v1.RegistryService/ListAgents',
                 request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentsRequest.SerializeToString,
@@ -63,10 +77,85 @@ class RegistryServiceStub:
                 request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UpdateAgentRequest.SerializeToString,
                 response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UpdateAgentResponse.FromString,
                 _registered_method=True)
+        self.DeleteAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/DeleteAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeleteAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeleteAgentResponse.FromString,
+                _registered_method=True)
+        self.UndeleteAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/UndeleteAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UndeleteAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UndeleteAgentResponse.FromString,
+                _registered_method=True)
+        self.SubmitAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/SubmitAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SubmitAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SubmitAgentResponse.FromString,
+                _registered_method=True)
+        self.ApproveAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/ApproveAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ApproveAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ApproveAgentResponse.FromString,
+                _registered_method=True)
+        self.SuspendAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/SuspendAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SuspendAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SuspendAgentResponse.FromString,
+                _registered_method=True)
+        self.ResumeAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/ResumeAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ResumeAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ResumeAgentResponse.FromString,
+                _registered_method=True)
+        self.DeprecateAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/DeprecateAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeprecateAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeprecateAgentResponse.FromString,
+                _registered_method=True)
         self.RetireAgent = channel.unary_unary(
                 '/ringfence.registry.v1.RegistryService/RetireAgent',
                 request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RetireAgentRequest.SerializeToString,
                 response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RetireAgentResponse.FromString,
+                _registered_method=True)
+        self.RenewLease = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/RenewLease',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RenewLeaseRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RenewLeaseResponse.FromString,
+                _registered_method=True)
+        self.ListAgentRevisions = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/ListAgentRevisions',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentRevisionsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentRevisionsResponse.FromString,
+                _registered_method=True)
+        self.TagRevision = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/TagRevision',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.TagRevisionRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.TagRevisionResponse.FromString,
+                _registered_method=True)
+        self.RollbackAgent = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/RollbackAgent',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RollbackAgentRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RollbackAgentResponse.FromString,
+                _registered_method=True)
+        self.SetRollout = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/SetRollout',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SetRolloutRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SetRolloutResponse.FromString,
+                _registered_method=True)
+        self.CompareRevisions = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/CompareRevisions',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CompareRevisionsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CompareRevisionsResponse.FromString,
+                _registered_method=True)
+        self.CheckReadiness = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/CheckReadiness',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CheckReadinessRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CheckReadinessResponse.FromString,
+                _registered_method=True)
+        self.RecordEvaluation = channel.unary_unary(
+                '/ringfence.registry.v1.RegistryService/RecordEvaluation',
+                request_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RecordEvaluationRequest.SerializeToString,
+                response_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RecordEvaluationResponse.FromString,
                 _registered_method=True)
         self.WatchAgents = channel.unary_stream(
                 '/ringfence.registry.v1.RegistryService/WatchAgents',
@@ -76,26 +165,34 @@ class RegistryServiceStub:
 
 
 class RegistryServiceServicer:
-    """The catalog of agents: what exists, who answers for it, what it may use, and its A2A Agent Card, byte for byte.
+    """The registry of agents: what exists, who answers for it, what it may use, where it stands in its life, and its A2A
+    Agent Card, byte for byte.
 
     Every error carries google.rpc.ErrorInfo with a reason of ErrorReason. Every mutation takes a `request_id`: repeating
-    it within 24 h returns the first answer (AIP-155).
+    it within 24 h returns the first answer (AIP-155), and an `etag` that says which state was decided on (AIP-154).
+
+    Who sees the agents of a namespace is said by the namespace's visibility (NamespaceService). To a caller who does not
+    see a namespace every name in it is PERMISSION_DENIED, whether it exists or not.
     """
 
     def RegisterAgent(self, request, context):
-        """Registers an agent from its A2A Agent Card, in state ACTIVE.
+        """Registers an agent from its A2A Agent Card.
+
+        It starts ACTIVE when none of its environments is gated (in the registry's settings; by default `prod` is), its
+        namespace asks for no review and `as_draft` is not set; else it starts as DRAFT, and CheckReadiness says what lacks.
 
         Needs platform-admin, or namespace-owner of `parent`.
-        Errors: INVALID_REQUEST, CARD_INVALID, AGENT_ALREADY_EXISTS, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, LOOK_ALIKE_NAME, AGENT_ALREADY_EXISTS,
+        REQUEST_ID_REUSED, UNAVAILABLE (the namespace requires signatures and the keys cannot be read now).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAgent(self, request, context):
-        """Returns one agent, retired ones included.
+        """Returns one agent, retired and deleted ones included (AIP-164).
 
-        An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
+        An agent may read itself; every other caller the agents of the namespaces it sees.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -106,16 +203,39 @@ class RegistryServiceServicer:
         """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
         Needs what GetAgent needs.
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCardAttestation(self, request, context):
+        """Returns the registry's own signature over a card: proof that these bytes are what the registry holds.
+
+        It signs only cards on which all canonical forms in use agree (A2A 1.0 8.4.1 and the SDKs'), and never changes the
+        card itself. The key is published at `/.well-known/jwks.json` of the registry's HTTP face.
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, CARD_NOT_ATTESTABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateCard(self, request, context):
+        """Judges a card without registering it: its verdict with every reason, its signatures, and what is remarkable.
+
+        Needs any role. With `parent` the policy of that namespace is applied too, and the caller has to see it.
+        Errors: INVALID_REQUEST. A card that cannot be read is an answer here, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAgents(self, request, context):
-        """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
+        """Lists the agents of a namespace, or of all the caller sees with parent `namespaces/-` (AIP-132, AIP-158, AIP-160).
 
-        Needs any role but agent; a namespace-owner has to name one of its namespaces.
+        Needs any role.
         Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -125,17 +245,180 @@ class RegistryServiceServicer:
     def UpdateAgent(self, request, context):
         """Changes the fields named by `update_mask` (AIP-134). State changes only by methods of its own (AIP-216).
 
+        A change of what people say of the agent, or of its card, makes a new revision. A change that would leave an ACTIVE
+        agent in a gated environment with a gate unmet is refused.
+
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, CARD_INVALID, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, CARD_INCOMPATIBLE, LOOK_ALIKE_NAME, AGENT_NOT_FOUND,
+        AGENT_RETIRED, READINESS_NOT_MET, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAgent(self, request, context):
+        """Deletes a retired agent or a draft, softly: it is left out of lists, searches and watches, can be read by name and
+        brought back until `purge_time` (AIP-164). Its name is not used again, also after that.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND (also when it is deleted already, unless `allow_missing`),
+        ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteAgent(self, request, context):
+        """Brings a deleted agent back as it was (AIP-164).
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_NOT_DELETED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitAgent(self, request, context):
+        """Hands a draft in for review: DRAFT → PENDING_REVIEW.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveAgent(self, request, context):
+        """Lets an agent serve: PENDING_REVIEW → ACTIVE, when every readiness gate of its environments is met. With `reject`
+        it goes back to DRAFT with a reason.
+
+        Needs platform-admin or approver; not the person who submitted it when the namespace's policy asks for another.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, NOT_PERMITTED, ETAG_MISMATCH,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendAgent(self, request, context):
+        """Stops an agent for now: ACTIVE or DEPRECATED → SUSPENDED. Every pdp denies it within a second.
+
+        Needs platform-admin, approver, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeAgent(self, request, context):
+        """Lets a suspended agent serve again, in the state it was suspended from, when the readiness gates are met.
+
+        Needs platform-admin or approver.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, ETAG_MISMATCH,
+        REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeprecateAgent(self, request, context):
+        """Says that an agent will end: ACTIVE → DEPRECATED, with why, until when it serves, and what takes its place.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetireAgent(self, request, context):
-        """Retires an agent for good. It stays readable; every pdp denies it within a second.
+        """Retires an agent for good, from any state. It stays readable; every pdp denies it within a second.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewLease(self, request, context):
+        """Says that an agent is alive and good for another while. The first renewal, or `lease_ttl` at registration, begins
+        the lease; an agent that has none is never taken for dead.
+
+        Needs the agent itself, gateway or service speaking for it, platform-admin, or namespace-owner.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgentRevisions(self, request, context):
+        """Lists the revisions of an agent, the newest first (AIP-162).
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TagRevision(self, request, context):
+        """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackAgent(self, request, context):
+        """Makes a new revision with the content of an older one (AIP-162). Judged as UpdateAgent is.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: those of UpdateAgent, REVISION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRollout(self, request, context):
+        """Sends a share of the calls SelectAgent hands out to a canary revision, or ends that with 0 percent.
+
+        The rollout ends by itself, with its reason, when telemetry reports the canary's SLO as breached.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompareRevisions(self, request, context):
+        """Says whether a caller of one revision can go on with another: breaking or compatible, with every reason.
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckReadiness(self, request, context):
+        """Lists, gate by gate, what an agent still lacks to serve in an environment, and how to supply it.
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordEvaluation(self, request, context):
+        """Records that an agent's evaluation plan was run, as evidence for the readiness gate. Evidence counts for the card it
+        was made with.
+
+        Needs platform-admin, approver or service; never the agent or its owner alone.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -171,6 +454,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardRequest.FromString,
                     response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardResponse.SerializeToString,
             ),
+            'GetCardAttestation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCardAttestation,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardAttestationRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardAttestationResponse.SerializeToString,
+            ),
+            'ValidateCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateCard,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ValidateCardRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ValidateCardResponse.SerializeToString,
+            ),
             'ListAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgents,
                     request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentsRequest.FromString,
@@ -181,10 +474,85 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UpdateAgentRequest.FromString,
                     response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UpdateAgentResponse.SerializeToString,
             ),
+            'DeleteAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeleteAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeleteAgentResponse.SerializeToString,
+            ),
+            'UndeleteAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UndeleteAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.UndeleteAgentResponse.SerializeToString,
+            ),
+            'SubmitAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SubmitAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SubmitAgentResponse.SerializeToString,
+            ),
+            'ApproveAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ApproveAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ApproveAgentResponse.SerializeToString,
+            ),
+            'SuspendAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SuspendAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SuspendAgentResponse.SerializeToString,
+            ),
+            'ResumeAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ResumeAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ResumeAgentResponse.SerializeToString,
+            ),
+            'DeprecateAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeprecateAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeprecateAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.DeprecateAgentResponse.SerializeToString,
+            ),
             'RetireAgent': grpc.unary_unary_rpc_method_handler(
                     servicer.RetireAgent,
                     request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RetireAgentRequest.FromString,
                     response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RetireAgentResponse.SerializeToString,
+            ),
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RenewLeaseRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RenewLeaseResponse.SerializeToString,
+            ),
+            'ListAgentRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgentRevisions,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentRevisionsRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentRevisionsResponse.SerializeToString,
+            ),
+            'TagRevision': grpc.unary_unary_rpc_method_handler(
+                    servicer.TagRevision,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.TagRevisionRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.TagRevisionResponse.SerializeToString,
+            ),
+            'RollbackAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackAgent,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RollbackAgentRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RollbackAgentResponse.SerializeToString,
+            ),
+            'SetRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRollout,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SetRolloutRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.SetRolloutResponse.SerializeToString,
+            ),
+            'CompareRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareRevisions,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CompareRevisionsRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CompareRevisionsResponse.SerializeToString,
+            ),
+            'CheckReadiness': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckReadiness,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CheckReadinessRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.CheckReadinessResponse.SerializeToString,
+            ),
+            'RecordEvaluation': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordEvaluation,
+                    request_deserializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RecordEvaluationRequest.FromString,
+                    response_serializer=ringfence_dot_registry_dot_v1_dot_registry__pb2.RecordEvaluationResponse.SerializeToString,
             ),
             'WatchAgents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchAgents,
@@ -200,10 +568,14 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistryService:
-    """The catalog of agents: what exists, who answers for it, what it may use, and its A2A Agent Card, byte for byte.
+    """The registry of agents: what exists, who answers for it, what it may use, where it stands in its life, and its A2A
+    Agent Card, byte for byte.
 
     Every error carries google.rpc.ErrorInfo with a reason of ErrorReason. Every mutation takes a `request_id`: repeating
-    it within 24 h returns the first answer (AIP-155).
+    it within 24 h returns the first answer (AIP-155), and an `etag` that says which state was decided on (AIP-154).
+
+    Who sees the agents of a namespace is said by the namespace's visibility (NamespaceService). To a caller who does not
+    see a namespace every name in it is PERMISSION_DENIED, whether it exists or not.
     """
 
     @staticmethod
@@ -288,6 +660,60 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
+    def GetCardAttestation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/GetCardAttestation',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardAttestationRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.GetCardAttestationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/ValidateCard',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ValidateCardRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ValidateCardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListAgents(request,
             target,
             options=(),
@@ -342,6 +768,195 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
+    def DeleteAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/DeleteAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.DeleteAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.DeleteAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/UndeleteAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.UndeleteAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.UndeleteAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/SubmitAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.SubmitAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.SubmitAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/ApproveAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ApproveAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ApproveAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/SuspendAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.SuspendAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.SuspendAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/ResumeAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ResumeAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ResumeAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeprecateAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/DeprecateAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.DeprecateAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.DeprecateAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RetireAgent(request,
             target,
             options=(),
@@ -358,6 +973,222 @@ class RegistryService:
             '/ringfence.registry.v1.RegistryService/RetireAgent',
             ringfence_dot_registry_dot_v1_dot_registry__pb2.RetireAgentRequest.SerializeToString,
             ringfence_dot_registry_dot_v1_dot_registry__pb2.RetireAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/RenewLease',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.RenewLeaseRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.RenewLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgentRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/ListAgentRevisions',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentRevisionsRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.ListAgentRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TagRevision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/TagRevision',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.TagRevisionRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.TagRevisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/RollbackAgent',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.RollbackAgentRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.RollbackAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/SetRollout',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.SetRolloutRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.SetRolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/CompareRevisions',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.CompareRevisionsRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.CompareRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckReadiness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/CheckReadiness',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.CheckReadinessRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.CheckReadinessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordEvaluation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.registry.v1.RegistryService/RecordEvaluation',
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.RecordEvaluationRequest.SerializeToString,
+            ringfence_dot_registry_dot_v1_dot_registry__pb2.RecordEvaluationResponse.FromString,
             options,
             channel_credentials,
             insecure,

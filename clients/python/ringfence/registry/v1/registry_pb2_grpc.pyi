@@ -27,10 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RegistryServiceStub:
-    """The catalog of agents: what exists, who answers for it, what it may use, and its A2A Agent Card, byte for byte.
+    """The registry of agents: what exists, who answers for it, what it may use, where it stands in its life, and its A2A
+    Agent Card, byte for byte.
 
     Every error carries google.rpc.ErrorInfo with a reason of ErrorReason. Every mutation takes a `request_id`: repeating
-    it within 24 h returns the first answer (AIP-155).
+    it within 24 h returns the first answer (AIP-155), and an `etag` that says which state was decided on (AIP-154).
+
+    Who sees the agents of a namespace is said by the namespace's visibility (NamespaceService). To a caller who does not
+    see a namespace every name in it is PERMISSION_DENIED, whether it exists or not.
     """
 
     @_typing.overload
@@ -38,39 +42,161 @@ class RegistryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
     RegisterAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RegisterAgentRequest, _registry_pb2.RegisterAgentResponse]
-    """Registers an agent from its A2A Agent Card, in state ACTIVE.
+    """Registers an agent from its A2A Agent Card.
+
+    It starts ACTIVE when none of its environments is gated (in the registry's settings; by default `prod` is), its
+    namespace asks for no review and `as_draft` is not set; else it starts as DRAFT, and CheckReadiness says what lacks.
 
     Needs platform-admin, or namespace-owner of `parent`.
-    Errors: INVALID_REQUEST, CARD_INVALID, AGENT_ALREADY_EXISTS, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, LOOK_ALIKE_NAME, AGENT_ALREADY_EXISTS,
+    REQUEST_ID_REUSED, UNAVAILABLE (the namespace requires signatures and the keys cannot be read now).
     """
     GetAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetAgentRequest, _registry_pb2.GetAgentResponse]
-    """Returns one agent, retired ones included.
+    """Returns one agent, retired and deleted ones included (AIP-164).
 
-    An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
+    An agent may read itself; every other caller the agents of the namespaces it sees.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
     """
     GetCard: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetCardRequest, _registry_pb2.GetCardResponse]
     """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
     Needs what GetAgent needs.
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+    """
+    GetCardAttestation: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetCardAttestationRequest, _registry_pb2.GetCardAttestationResponse]
+    """Returns the registry's own signature over a card: proof that these bytes are what the registry holds.
+
+    It signs only cards on which all canonical forms in use agree (A2A 1.0 8.4.1 and the SDKs'), and never changes the
+    card itself. The key is published at `/.well-known/jwks.json` of the registry's HTTP face.
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, CARD_NOT_ATTESTABLE.
+    """
+    ValidateCard: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ValidateCardRequest, _registry_pb2.ValidateCardResponse]
+    """Judges a card without registering it: its verdict with every reason, its signatures, and what is remarkable.
+
+    Needs any role. With `parent` the policy of that namespace is applied too, and the caller has to see it.
+    Errors: INVALID_REQUEST. A card that cannot be read is an answer here, not an error.
     """
     ListAgents: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListAgentsRequest, _registry_pb2.ListAgentsResponse]
-    """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
+    """Lists the agents of a namespace, or of all the caller sees with parent `namespaces/-` (AIP-132, AIP-158, AIP-160).
 
-    Needs any role but agent; a namespace-owner has to name one of its namespaces.
+    Needs any role.
     Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateAgentRequest, _registry_pb2.UpdateAgentResponse]
     """Changes the fields named by `update_mask` (AIP-134). State changes only by methods of its own (AIP-216).
 
-    Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, CARD_INVALID, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
-    """
-    RetireAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RetireAgentRequest, _registry_pb2.RetireAgentResponse]
-    """Retires an agent for good. It stays readable; every pdp denies it within a second.
+    A change of what people say of the agent, or of its card, makes a new revision. A change that would leave an ACTIVE
+    agent in a gated environment with a gate unmet is refused.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, CARD_INCOMPATIBLE, LOOK_ALIKE_NAME, AGENT_NOT_FOUND,
+    AGENT_RETIRED, READINESS_NOT_MET, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+    """
+    DeleteAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteAgentRequest, _registry_pb2.DeleteAgentResponse]
+    """Deletes a retired agent or a draft, softly: it is left out of lists, searches and watches, can be read by name and
+    brought back until `purge_time` (AIP-164). Its name is not used again, also after that.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND (also when it is deleted already, unless `allow_missing`),
+    ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+    """
+    UndeleteAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UndeleteAgentRequest, _registry_pb2.UndeleteAgentResponse]
+    """Brings a deleted agent back as it was (AIP-164).
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_NOT_DELETED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    SubmitAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SubmitAgentRequest, _registry_pb2.SubmitAgentResponse]
+    """Hands a draft in for review: DRAFT → PENDING_REVIEW.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    ApproveAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ApproveAgentRequest, _registry_pb2.ApproveAgentResponse]
+    """Lets an agent serve: PENDING_REVIEW → ACTIVE, when every readiness gate of its environments is met. With `reject`
+    it goes back to DRAFT with a reason.
+
+    Needs platform-admin or approver; not the person who submitted it when the namespace's policy asks for another.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, NOT_PERMITTED, ETAG_MISMATCH,
+    REQUEST_ID_REUSED.
+    """
+    SuspendAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SuspendAgentRequest, _registry_pb2.SuspendAgentResponse]
+    """Stops an agent for now: ACTIVE or DEPRECATED → SUSPENDED. Every pdp denies it within a second.
+
+    Needs platform-admin, approver, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    ResumeAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ResumeAgentRequest, _registry_pb2.ResumeAgentResponse]
+    """Lets a suspended agent serve again, in the state it was suspended from, when the readiness gates are met.
+
+    Needs platform-admin or approver.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, ETAG_MISMATCH,
+    REQUEST_ID_REUSED.
+    """
+    DeprecateAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeprecateAgentRequest, _registry_pb2.DeprecateAgentResponse]
+    """Says that an agent will end: ACTIVE → DEPRECATED, with why, until when it serves, and what takes its place.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RetireAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RetireAgentRequest, _registry_pb2.RetireAgentResponse]
+    """Retires an agent for good, from any state. It stays readable; every pdp denies it within a second.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RenewLease: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RenewLeaseRequest, _registry_pb2.RenewLeaseResponse]
+    """Says that an agent is alive and good for another while. The first renewal, or `lease_ttl` at registration, begins
+    the lease; an agent that has none is never taken for dead.
+
+    Needs the agent itself, gateway or service speaking for it, platform-admin, or namespace-owner.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REQUEST_ID_REUSED.
+    """
+    ListAgentRevisions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListAgentRevisionsRequest, _registry_pb2.ListAgentRevisionsResponse]
+    """Lists the revisions of an agent, the newest first (AIP-162).
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    TagRevision: _grpc.UnaryUnaryMultiCallable[_registry_pb2.TagRevisionRequest, _registry_pb2.TagRevisionResponse]
+    """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RollbackAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RollbackAgentRequest, _registry_pb2.RollbackAgentResponse]
+    """Makes a new revision with the content of an older one (AIP-162). Judged as UpdateAgent is.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: those of UpdateAgent, REVISION_NOT_FOUND.
+    """
+    SetRollout: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SetRolloutRequest, _registry_pb2.SetRolloutResponse]
+    """Sends a share of the calls SelectAgent hands out to a canary revision, or ends that with 0 percent.
+
+    The rollout ends by itself, with its reason, when telemetry reports the canary's SLO as breached.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    CompareRevisions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CompareRevisionsRequest, _registry_pb2.CompareRevisionsResponse]
+    """Says whether a caller of one revision can go on with another: breaking or compatible, with every reason.
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+    """
+    CheckReadiness: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CheckReadinessRequest, _registry_pb2.CheckReadinessResponse]
+    """Lists, gate by gate, what an agent still lacks to serve in an environment, and how to supply it.
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    """
+    RecordEvaluation: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RecordEvaluationRequest, _registry_pb2.RecordEvaluationResponse]
+    """Records that an agent's evaluation plan was run, as evidence for the readiness gate. Evidence counts for the card it
+    was made with.
+
+    Needs platform-admin, approver or service; never the agent or its owner alone.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     WatchAgents: _grpc.UnaryStreamMultiCallable[_registry_pb2.WatchAgentsRequest, _registry_pb2.WatchAgentsResponse]
@@ -83,47 +209,173 @@ class RegistryServiceStub:
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
-    """The catalog of agents: what exists, who answers for it, what it may use, and its A2A Agent Card, byte for byte.
+    """The registry of agents: what exists, who answers for it, what it may use, where it stands in its life, and its A2A
+    Agent Card, byte for byte.
 
     Every error carries google.rpc.ErrorInfo with a reason of ErrorReason. Every mutation takes a `request_id`: repeating
-    it within 24 h returns the first answer (AIP-155).
+    it within 24 h returns the first answer (AIP-155), and an `etag` that says which state was decided on (AIP-154).
+
+    Who sees the agents of a namespace is said by the namespace's visibility (NamespaceService). To a caller who does not
+    see a namespace every name in it is PERMISSION_DENIED, whether it exists or not.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.RegisterAgentRequest, _registry_pb2.RegisterAgentResponse]  # type: ignore[assignment]
-    """Registers an agent from its A2A Agent Card, in state ACTIVE.
+    """Registers an agent from its A2A Agent Card.
+
+    It starts ACTIVE when none of its environments is gated (in the registry's settings; by default `prod` is), its
+    namespace asks for no review and `as_draft` is not set; else it starts as DRAFT, and CheckReadiness says what lacks.
 
     Needs platform-admin, or namespace-owner of `parent`.
-    Errors: INVALID_REQUEST, CARD_INVALID, AGENT_ALREADY_EXISTS, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, LOOK_ALIKE_NAME, AGENT_ALREADY_EXISTS,
+    REQUEST_ID_REUSED, UNAVAILABLE (the namespace requires signatures and the keys cannot be read now).
     """
     GetAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetAgentRequest, _registry_pb2.GetAgentResponse]  # type: ignore[assignment]
-    """Returns one agent, retired ones included.
+    """Returns one agent, retired and deleted ones included (AIP-164).
 
-    An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
+    An agent may read itself; every other caller the agents of the namespaces it sees.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
     """
     GetCard: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetCardRequest, _registry_pb2.GetCardResponse]  # type: ignore[assignment]
     """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
     Needs what GetAgent needs.
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+    """
+    GetCardAttestation: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetCardAttestationRequest, _registry_pb2.GetCardAttestationResponse]  # type: ignore[assignment]
+    """Returns the registry's own signature over a card: proof that these bytes are what the registry holds.
+
+    It signs only cards on which all canonical forms in use agree (A2A 1.0 8.4.1 and the SDKs'), and never changes the
+    card itself. The key is published at `/.well-known/jwks.json` of the registry's HTTP face.
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, CARD_NOT_ATTESTABLE.
+    """
+    ValidateCard: _aio.UnaryUnaryMultiCallable[_registry_pb2.ValidateCardRequest, _registry_pb2.ValidateCardResponse]  # type: ignore[assignment]
+    """Judges a card without registering it: its verdict with every reason, its signatures, and what is remarkable.
+
+    Needs any role. With `parent` the policy of that namespace is applied too, and the caller has to see it.
+    Errors: INVALID_REQUEST. A card that cannot be read is an answer here, not an error.
     """
     ListAgents: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListAgentsRequest, _registry_pb2.ListAgentsResponse]  # type: ignore[assignment]
-    """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
+    """Lists the agents of a namespace, or of all the caller sees with parent `namespaces/-` (AIP-132, AIP-158, AIP-160).
 
-    Needs any role but agent; a namespace-owner has to name one of its namespaces.
+    Needs any role.
     Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateAgentRequest, _registry_pb2.UpdateAgentResponse]  # type: ignore[assignment]
     """Changes the fields named by `update_mask` (AIP-134). State changes only by methods of its own (AIP-216).
 
-    Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, CARD_INVALID, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
-    """
-    RetireAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.RetireAgentRequest, _registry_pb2.RetireAgentResponse]  # type: ignore[assignment]
-    """Retires an agent for good. It stays readable; every pdp denies it within a second.
+    A change of what people say of the agent, or of its card, makes a new revision. A change that would leave an ACTIVE
+    agent in a gated environment with a gate unmet is refused.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, CARD_INCOMPATIBLE, LOOK_ALIKE_NAME, AGENT_NOT_FOUND,
+    AGENT_RETIRED, READINESS_NOT_MET, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+    """
+    DeleteAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteAgentRequest, _registry_pb2.DeleteAgentResponse]  # type: ignore[assignment]
+    """Deletes a retired agent or a draft, softly: it is left out of lists, searches and watches, can be read by name and
+    brought back until `purge_time` (AIP-164). Its name is not used again, also after that.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND (also when it is deleted already, unless `allow_missing`),
+    ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+    """
+    UndeleteAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.UndeleteAgentRequest, _registry_pb2.UndeleteAgentResponse]  # type: ignore[assignment]
+    """Brings a deleted agent back as it was (AIP-164).
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_NOT_DELETED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    SubmitAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.SubmitAgentRequest, _registry_pb2.SubmitAgentResponse]  # type: ignore[assignment]
+    """Hands a draft in for review: DRAFT → PENDING_REVIEW.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    ApproveAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.ApproveAgentRequest, _registry_pb2.ApproveAgentResponse]  # type: ignore[assignment]
+    """Lets an agent serve: PENDING_REVIEW → ACTIVE, when every readiness gate of its environments is met. With `reject`
+    it goes back to DRAFT with a reason.
+
+    Needs platform-admin or approver; not the person who submitted it when the namespace's policy asks for another.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, NOT_PERMITTED, ETAG_MISMATCH,
+    REQUEST_ID_REUSED.
+    """
+    SuspendAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.SuspendAgentRequest, _registry_pb2.SuspendAgentResponse]  # type: ignore[assignment]
+    """Stops an agent for now: ACTIVE or DEPRECATED → SUSPENDED. Every pdp denies it within a second.
+
+    Needs platform-admin, approver, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    ResumeAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.ResumeAgentRequest, _registry_pb2.ResumeAgentResponse]  # type: ignore[assignment]
+    """Lets a suspended agent serve again, in the state it was suspended from, when the readiness gates are met.
+
+    Needs platform-admin or approver.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, ETAG_MISMATCH,
+    REQUEST_ID_REUSED.
+    """
+    DeprecateAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeprecateAgentRequest, _registry_pb2.DeprecateAgentResponse]  # type: ignore[assignment]
+    """Says that an agent will end: ACTIVE → DEPRECATED, with why, until when it serves, and what takes its place.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RetireAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.RetireAgentRequest, _registry_pb2.RetireAgentResponse]  # type: ignore[assignment]
+    """Retires an agent for good, from any state. It stays readable; every pdp denies it within a second.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RenewLease: _aio.UnaryUnaryMultiCallable[_registry_pb2.RenewLeaseRequest, _registry_pb2.RenewLeaseResponse]  # type: ignore[assignment]
+    """Says that an agent is alive and good for another while. The first renewal, or `lease_ttl` at registration, begins
+    the lease; an agent that has none is never taken for dead.
+
+    Needs the agent itself, gateway or service speaking for it, platform-admin, or namespace-owner.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REQUEST_ID_REUSED.
+    """
+    ListAgentRevisions: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListAgentRevisionsRequest, _registry_pb2.ListAgentRevisionsResponse]  # type: ignore[assignment]
+    """Lists the revisions of an agent, the newest first (AIP-162).
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, PAGE_TOKEN_INVALID.
+    """
+    TagRevision: _aio.UnaryUnaryMultiCallable[_registry_pb2.TagRevisionRequest, _registry_pb2.TagRevisionResponse]  # type: ignore[assignment]
+    """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RollbackAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.RollbackAgentRequest, _registry_pb2.RollbackAgentResponse]  # type: ignore[assignment]
+    """Makes a new revision with the content of an older one (AIP-162). Judged as UpdateAgent is.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: those of UpdateAgent, REVISION_NOT_FOUND.
+    """
+    SetRollout: _aio.UnaryUnaryMultiCallable[_registry_pb2.SetRolloutRequest, _registry_pb2.SetRolloutResponse]  # type: ignore[assignment]
+    """Sends a share of the calls SelectAgent hands out to a canary revision, or ends that with 0 percent.
+
+    The rollout ends by itself, with its reason, when telemetry reports the canary's SLO as breached.
+
+    Needs platform-admin, or namespace-owner of the agent's namespace.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    CompareRevisions: _aio.UnaryUnaryMultiCallable[_registry_pb2.CompareRevisionsRequest, _registry_pb2.CompareRevisionsResponse]  # type: ignore[assignment]
+    """Says whether a caller of one revision can go on with another: breaking or compatible, with every reason.
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+    """
+    CheckReadiness: _aio.UnaryUnaryMultiCallable[_registry_pb2.CheckReadinessRequest, _registry_pb2.CheckReadinessResponse]  # type: ignore[assignment]
+    """Lists, gate by gate, what an agent still lacks to serve in an environment, and how to supply it.
+
+    Needs what GetAgent needs.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+    """
+    RecordEvaluation: _aio.UnaryUnaryMultiCallable[_registry_pb2.RecordEvaluationRequest, _registry_pb2.RecordEvaluationResponse]  # type: ignore[assignment]
+    """Records that an agent's evaluation plan was run, as evidence for the readiness gate. Evidence counts for the card it
+    was made with.
+
+    Needs platform-admin, approver or service; never the agent or its owner alone.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     WatchAgents: _aio.UnaryStreamMultiCallable[_registry_pb2.WatchAgentsRequest, _registry_pb2.WatchAgentsResponse]  # type: ignore[assignment]
@@ -135,10 +387,14 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The catalog of agents: what exists, who answers for it, what it may use, and its A2A Agent Card, byte for byte.
+    """The registry of agents: what exists, who answers for it, what it may use, where it stands in its life, and its A2A
+    Agent Card, byte for byte.
 
     Every error carries google.rpc.ErrorInfo with a reason of ErrorReason. Every mutation takes a `request_id`: repeating
-    it within 24 h returns the first answer (AIP-155).
+    it within 24 h returns the first answer (AIP-155), and an `etag` that says which state was decided on (AIP-154).
+
+    Who sees the agents of a namespace is said by the namespace's visibility (NamespaceService). To a caller who does not
+    see a namespace every name in it is PERMISSION_DENIED, whether it exists or not.
     """
 
     @_abc_1.abstractmethod
@@ -147,10 +403,14 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.RegisterAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.RegisterAgentResponse, _abc.Awaitable[_registry_pb2.RegisterAgentResponse]]:
-        """Registers an agent from its A2A Agent Card, in state ACTIVE.
+        """Registers an agent from its A2A Agent Card.
+
+        It starts ACTIVE when none of its environments is gated (in the registry's settings; by default `prod` is), its
+        namespace asks for no review and `as_draft` is not set; else it starts as DRAFT, and CheckReadiness says what lacks.
 
         Needs platform-admin, or namespace-owner of `parent`.
-        Errors: INVALID_REQUEST, CARD_INVALID, AGENT_ALREADY_EXISTS, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, LOOK_ALIKE_NAME, AGENT_ALREADY_EXISTS,
+        REQUEST_ID_REUSED, UNAVAILABLE (the namespace requires signatures and the keys cannot be read now).
         """
 
     @_abc_1.abstractmethod
@@ -159,9 +419,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.GetAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.GetAgentResponse, _abc.Awaitable[_registry_pb2.GetAgentResponse]]:
-        """Returns one agent, retired ones included.
+        """Returns one agent, retired and deleted ones included (AIP-164).
 
-        An agent may read itself; a namespace-owner the agents of its namespaces; every other role all agents.
+        An agent may read itself; every other caller the agents of the namespaces it sees.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
         """
 
@@ -174,7 +434,34 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the card exactly as it was registered: the same bytes, whatever their formatting.
 
         Needs what GetAgent needs.
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCardAttestation(
+        self,
+        request: _registry_pb2.GetCardAttestationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.GetCardAttestationResponse, _abc.Awaitable[_registry_pb2.GetCardAttestationResponse]]:
+        """Returns the registry's own signature over a card: proof that these bytes are what the registry holds.
+
+        It signs only cards on which all canonical forms in use agree (A2A 1.0 8.4.1 and the SDKs'), and never changes the
+        card itself. The key is published at `/.well-known/jwks.json` of the registry's HTTP face.
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, CARD_NOT_ATTESTABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ValidateCard(
+        self,
+        request: _registry_pb2.ValidateCardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ValidateCardResponse, _abc.Awaitable[_registry_pb2.ValidateCardResponse]]:
+        """Judges a card without registering it: its verdict with every reason, its signatures, and what is remarkable.
+
+        Needs any role. With `parent` the policy of that namespace is applied too, and the caller has to see it.
+        Errors: INVALID_REQUEST. A card that cannot be read is an answer here, not an error.
         """
 
     @_abc_1.abstractmethod
@@ -183,9 +470,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.ListAgentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.ListAgentsResponse, _abc.Awaitable[_registry_pb2.ListAgentsResponse]]:
-        """Lists the agents of a namespace, or of all with parent `namespaces/-`, ordered by name (AIP-132, AIP-158, AIP-160).
+        """Lists the agents of a namespace, or of all the caller sees with parent `namespaces/-` (AIP-132, AIP-158, AIP-160).
 
-        Needs any role but agent; a namespace-owner has to name one of its namespaces.
+        Needs any role.
         Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
         """
 
@@ -197,8 +484,101 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_pb2.UpdateAgentResponse, _abc.Awaitable[_registry_pb2.UpdateAgentResponse]]:
         """Changes the fields named by `update_mask` (AIP-134). State changes only by methods of its own (AIP-216).
 
+        A change of what people say of the agent, or of its card, makes a new revision. A change that would leave an ACTIVE
+        agent in a gated environment with a gate unmet is refused.
+
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, CARD_INVALID, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, CARD_INVALID, CARD_SIGNATURE_REFUSED, CARD_INCOMPATIBLE, LOOK_ALIKE_NAME, AGENT_NOT_FOUND,
+        AGENT_RETIRED, READINESS_NOT_MET, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteAgent(
+        self,
+        request: _registry_pb2.DeleteAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.DeleteAgentResponse, _abc.Awaitable[_registry_pb2.DeleteAgentResponse]]:
+        """Deletes a retired agent or a draft, softly: it is left out of lists, searches and watches, can be read by name and
+        brought back until `purge_time` (AIP-164). Its name is not used again, also after that.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND (also when it is deleted already, unless `allow_missing`),
+        ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteAgent(
+        self,
+        request: _registry_pb2.UndeleteAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.UndeleteAgentResponse, _abc.Awaitable[_registry_pb2.UndeleteAgentResponse]]:
+        """Brings a deleted agent back as it was (AIP-164).
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_NOT_DELETED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitAgent(
+        self,
+        request: _registry_pb2.SubmitAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.SubmitAgentResponse, _abc.Awaitable[_registry_pb2.SubmitAgentResponse]]:
+        """Hands a draft in for review: DRAFT → PENDING_REVIEW.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveAgent(
+        self,
+        request: _registry_pb2.ApproveAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ApproveAgentResponse, _abc.Awaitable[_registry_pb2.ApproveAgentResponse]]:
+        """Lets an agent serve: PENDING_REVIEW → ACTIVE, when every readiness gate of its environments is met. With `reject`
+        it goes back to DRAFT with a reason.
+
+        Needs platform-admin or approver; not the person who submitted it when the namespace's policy asks for another.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, NOT_PERMITTED, ETAG_MISMATCH,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def SuspendAgent(
+        self,
+        request: _registry_pb2.SuspendAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.SuspendAgentResponse, _abc.Awaitable[_registry_pb2.SuspendAgentResponse]]:
+        """Stops an agent for now: ACTIVE or DEPRECATED → SUSPENDED. Every pdp denies it within a second.
+
+        Needs platform-admin, approver, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeAgent(
+        self,
+        request: _registry_pb2.ResumeAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ResumeAgentResponse, _abc.Awaitable[_registry_pb2.ResumeAgentResponse]]:
+        """Lets a suspended agent serve again, in the state it was suspended from, when the readiness gates are met.
+
+        Needs platform-admin or approver.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, READINESS_NOT_MET, ETAG_MISMATCH,
+        REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def DeprecateAgent(
+        self,
+        request: _registry_pb2.DeprecateAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.DeprecateAgentResponse, _abc.Awaitable[_registry_pb2.DeprecateAgentResponse]]:
+        """Says that an agent will end: ACTIVE → DEPRECATED, with why, until when it serves, and what takes its place.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, ILLEGAL_STATE_TRANSITION, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -207,9 +587,109 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.RetireAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.RetireAgentResponse, _abc.Awaitable[_registry_pb2.RetireAgentResponse]]:
-        """Retires an agent for good. It stays readable; every pdp denies it within a second.
+        """Retires an agent for good, from any state. It stays readable; every pdp denies it within a second.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewLease(
+        self,
+        request: _registry_pb2.RenewLeaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.RenewLeaseResponse, _abc.Awaitable[_registry_pb2.RenewLeaseResponse]]:
+        """Says that an agent is alive and good for another while. The first renewal, or `lease_ttl` at registration, begins
+        the lease; an agent that has none is never taken for dead.
+
+        Needs the agent itself, gateway or service speaking for it, platform-admin, or namespace-owner.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAgentRevisions(
+        self,
+        request: _registry_pb2.ListAgentRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.ListAgentRevisionsResponse, _abc.Awaitable[_registry_pb2.ListAgentRevisionsResponse]]:
+        """Lists the revisions of an agent, the newest first (AIP-162).
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def TagRevision(
+        self,
+        request: _registry_pb2.TagRevisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.TagRevisionResponse, _abc.Awaitable[_registry_pb2.TagRevisionResponse]]:
+        """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackAgent(
+        self,
+        request: _registry_pb2.RollbackAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.RollbackAgentResponse, _abc.Awaitable[_registry_pb2.RollbackAgentResponse]]:
+        """Makes a new revision with the content of an older one (AIP-162). Judged as UpdateAgent is.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: those of UpdateAgent, REVISION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def SetRollout(
+        self,
+        request: _registry_pb2.SetRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.SetRolloutResponse, _abc.Awaitable[_registry_pb2.SetRolloutResponse]]:
+        """Sends a share of the calls SelectAgent hands out to a canary revision, or ends that with 0 percent.
+
+        The rollout ends by itself, with its reason, when telemetry reports the canary's SLO as breached.
+
+        Needs platform-admin, or namespace-owner of the agent's namespace.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareRevisions(
+        self,
+        request: _registry_pb2.CompareRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.CompareRevisionsResponse, _abc.Awaitable[_registry_pb2.CompareRevisionsResponse]]:
+        """Says whether a caller of one revision can go on with another: breaking or compatible, with every reason.
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, REVISION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckReadiness(
+        self,
+        request: _registry_pb2.CheckReadinessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.CheckReadinessResponse, _abc.Awaitable[_registry_pb2.CheckReadinessResponse]]:
+        """Lists, gate by gate, what an agent still lacks to serve in an environment, and how to supply it.
+
+        Needs what GetAgent needs.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordEvaluation(
+        self,
+        request: _registry_pb2.RecordEvaluationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_pb2.RecordEvaluationResponse, _abc.Awaitable[_registry_pb2.RecordEvaluationResponse]]:
+        """Records that an agent's evaluation plan was run, as evidence for the readiness gate. Evidence counts for the card it
+        was made with.
+
+        Needs platform-admin, approver or service; never the agent or its owner alone.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
