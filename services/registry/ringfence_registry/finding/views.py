@@ -1,0 +1,113 @@
+"""What finding asks of others: who sees which namespaces, how far an agent is trusted, and how it did lately.
+
+Each is a role that another package fills. The rules they keep, so that an index over what they say is never stale:
+
+- an answer is about the instant `now` that is handed in, never about the time of the call;
+- an answer says until when it holds if nothing more is heard (`until`): trust fades and health is forgotten;
+- whoever `follow`s is told at once, on the event loop, each time more was heard of somebody.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ringfence_kit.callers import Caller
+from ringfence_kit.clock import Instant
+
+Followed = Callable[[str], None]
+"""Is told of whom more was heard."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How far an agent is trusted at an instant, as identity's stream last said, faded to that instant."""
+
+    score: int
+    """0 to 1000."""
+    ring: int
+    """0 (most) to 3 (least trusted)."""
+    active: bool
+    """Whether identity holds the agent for active: neither suspended, revoked nor expired."""
+    heard_at: Instant
+    until: Instant | None = None
+    """The first instant at which the answer is another though nothing more is heard; None for never."""
+
+
+class TrustView(Protocol):
+    """What identity's stream last said of agents, by DID."""
+
+    def trust(self, did: str, now: Instant) -> Trust | None:
+        """Return the trust of the agent with this DID at `now`; None when identity does not know it. Some µs."""
+        ...
+
+    def follow(self, changed: Followed) -> None:
+        """Call `changed` with the DID each time something is heard of it. Registered once, when the service is built."""
+        ...
+
+
+class Circuit(enum.Enum):
+    """The circuit between callers and an agent."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+class Slo(enum.Enum):
+    """Whether an agent keeps its service level objective."""
+
+    MET = "MET"
+    AT_RISK = "AT_RISK"
+    BREACHED = "BREACHED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How an agent did lately, as telemetry's stream last said."""
+
+    circuit: Circuit | None = None
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    error_rate: float | None = None
+    """0 to 1."""
+    calls: int = 0
+    """How many calls the figures are about."""
+    slo: Slo | None = None
+    until: Instant | None = None
+    """The first instant at which this has aged out and nothing is known any more."""
+
+
+class HealthView(Protocol):
+    """What telemetry's stream last said of agents, by `namespaces/{namespace}/agents/{agent}` or DID."""
+
+    def health(self, agent: str, now: Instant) -> Health | None:
+        """Return how `agent` did lately; None when telemetry says nothing of it, or what it said has aged out."""
+        ...
+
+    def follow(self, changed: Followed) -> None:
+        """Call `changed` with the agent's name or DID each time something is heard of it. Registered once."""
+        ...
+
+
+class Visibility(Protocol):
+    """Who sees which namespaces."""
+
+    def visible(self, caller: Caller) -> frozenset[str] | None:
+        """Return the ids of the namespaces the caller sees; None when it sees every one."""
+        ...
+
+
+class NothingHeard:
+    """Trust and health of a registry without neighbours: nothing is known of anybody."""
+
+    def trust(self, did: str, now: Instant) -> Trust | None:  # noqa: ARG002 - the same for everybody
+        """See `TrustView`."""
+        return None
+
+    def health(self, agent: str, now: Instant) -> Health | None:  # noqa: ARG002 - the same for everybody
+        """See `HealthView`."""
+        return None
+
+    def follow(self, changed: Followed) -> None:
+        """See `TrustView`: there is never anything to tell."""
