@@ -9,7 +9,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 import structlog
@@ -20,18 +20,11 @@ from ringfence_kit.events import Event, Revision
 from ringfence_kit.sql_events import append_events, events_after, lock_revision
 from ringfence_kit.sql_faults import is_momentary
 from ringfence_kit.sql_requests import AnsweredRequests
+from ringfence_kit.sql_statements import raw
 from ringfence_kit.store import Mutation, Recorder, StorageFault
 from ringfence_kit.work_log import WorkLog
 
 _log = structlog.get_logger(__name__)
-
-
-class RawConnection(Protocol):
-    """What the drivers of SQLite and PostgreSQL have in common: a statement without SQLAlchemy's 15 µs around it."""
-
-    def execute(self, statement: str, /) -> object:
-        """Run `statement`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,7 @@ class Group:
         self.before = lock_revision(connection)
         self.events: list[Event] = []
         self.answered = AnsweredRequests(connection, [job.mutation for job in jobs if isinstance(job, Write)])
-        self._raw = cast("RawConnection", connection.connection.driver_connection)
+        self._raw = raw(connection)
 
     def apply(self, job: Job) -> Outcome:
         """Run `job` in a savepoint and return how it ended; raises only when the transaction itself is lost."""
