@@ -220,7 +220,7 @@ def _debt_of(tx: IdentityTx, environment: str, sponsor: str, *, now: Instant) ->
 
 def _store(tx: IdentityTx, issued: Issued) -> None:
     identity, first = issued.identity, issued.first_entry
-    tx.put_identity(identity)
+    tx.add_identity(identity)
     tx.add_certificate(identity, issued.credential)
     # In whole seconds, as are the claims of what it signs.
     tx.add_key(UsedKey(key=identity.key, did=identity.did, since=whole_second(identity.created_at)))

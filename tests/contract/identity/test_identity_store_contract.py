@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
+import sqlalchemy as sa
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus, RecordedSignal, Sponsor
 from ringfence_identity.store import IdentityTx, Purpose
 from ringfence_identity.store_sql import MIGRATIONS
@@ -66,7 +67,10 @@ async def do(service: OpenedIdentity, work: Callable[[IdentityTx], T | None], re
 async def put(service: OpenedIdentity, *identities: AgentIdentity) -> None:
     def work(tx: IdentityTx) -> None:
         for identity in identities:
-            tx.put_identity(identity)
+            if tx.identity(identity.did) is None:
+                tx.add_identity(identity)
+            else:
+                tx.put_identity(identity)
             tx.record(Change.ADDED, IDENTITY, identity.did, records.encode(identity))
 
     await do(service, work, type(None))
@@ -105,6 +109,19 @@ async def test_the_newest_version_replaces_the_one_before(backend: Backend) -> N
         _, loaded = await service.store.load()
         assert loaded.identities == (changed,)
         assert service.snapshot.identity(identity.did) == changed
+
+
+@pytest.mark.parametrize("clash", ["did", "key", "agent"])
+async def test_an_identity_is_never_added_over_another(backend: Backend, clash: str) -> None:
+    one, two = agent(1), agent(2)
+    async with opened_identity(backend) as service:
+        await put(service, one)
+        values = {clash: getattr(one, clash)}
+        with pytest.raises((KeyError, sa.exc.IntegrityError)):
+            await do(service, lambda tx: tx.add_identity(replace(two, **values)), type(None))
+        await put(service, two)
+        _, loaded = await service.store.load()
+        assert loaded.identities == (one, two)
 
 
 async def test_a_sponsor_is_found_by_name_and_by_account(backend: Backend) -> None:
@@ -210,7 +227,7 @@ async def test_a_work_that_fails_leaves_nothing(backend: Backend) -> None:
         pass
 
     def work(tx: IdentityTx) -> None:
-        tx.put_identity(agent(1))
+        tx.add_identity(agent(1))
         tx.add_log_line("did:a", 1, "line")
         tx.spend(Purpose.CHALLENGE, "nonce", until=NOW)
         raise Stop

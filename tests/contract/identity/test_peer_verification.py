@@ -52,7 +52,7 @@ class Verifying:
 
     async def put(self, identity: AgentIdentity) -> None:
         def work(tx: IdentityTx) -> None:
-            tx.put_identity(identity)
+            tx.add_identity(identity)
             tx.record(Change.MODIFIED, IDENTITY, identity.did, records.encode(identity))
 
         await self.life.opened.writer.write(work, mutation=self.life.mutation(), result=type(None))

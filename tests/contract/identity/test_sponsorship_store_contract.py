@@ -60,7 +60,10 @@ async def do(service: OpenedIdentity, work: Callable[[IdentityTx], T | None], re
 async def put(service: OpenedIdentity, *identities: AgentIdentity) -> None:
     def work(tx: IdentityTx) -> None:
         for identity in identities:
-            tx.put_identity(identity)
+            if tx.identity(identity.did) is None:
+                tx.add_identity(identity)
+            else:
+                tx.put_identity(identity)
 
     await do(service, work, type(None))
 

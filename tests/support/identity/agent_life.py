@@ -161,7 +161,7 @@ class AgentLife:
             issued = issue_identity(registrar, newcomer, revision=tx.next_revision, now=now)
             identity, first = issued.identity, issued.first_entry
             assert first is not None
-            tx.put_identity(identity)
+            tx.add_identity(identity)
             tx.add_key(UsedKey(key=identity.key, did=identity.did, since=whole_second(now)))
             tx.add_log_line(identity.did, first.number, first.line)
             tx.record(Change.ADDED, IDENTITY, identity.did, records.encode(identity))

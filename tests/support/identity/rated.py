@@ -72,7 +72,7 @@ async def put_agents(writer: Writer[IdentityTx], agents: Iterable[AgentIdentity]
 
     def work(tx: IdentityTx) -> None:
         for agent in agents:
-            tx.put_identity(agent)
+            tx.add_identity(agent)
             tx.record(Change.ADDED, IDENTITY, agent.did, records.encode(agent))
 
     await writer.write(work, mutation=Mutation(principal="test", at=T0), result=type(None))

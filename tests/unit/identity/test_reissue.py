@@ -57,7 +57,7 @@ async def born(store: OpenedIdentity, *, number: int = 0) -> AgentIdentity:
     issued = issue_identity(REGISTRAR, newcomer, revision=1, now=NOW)
 
     def work(tx: IdentityTx) -> AgentIdentity:
-        tx.put_identity(issued.identity)
+        tx.add_identity(issued.identity)
         tx.add_certificate(issued.identity, issued.credential)
         tx.add_key(UsedKey(key=issued.identity.key, did=issued.identity.did, since=NOW))
         if issued.first_entry is not None:

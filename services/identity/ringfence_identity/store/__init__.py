@@ -50,6 +50,10 @@ class IdentityTx(TrustTx, LogTx, DelegationTx, SponsorshipTx, StatusTx, AgentKey
         """Return the identity of the agent called `agent` in `environment`, or None."""
         ...
 
+    def add_identity(self, identity: AgentIdentity) -> None:
+        """Store an identity with a new DID and key, of an agent that has none in its environment; raise for another."""
+        ...
+
     def put_identity(self, identity: AgentIdentity) -> None:
         """Store `identity`, in place of the one with its DID. Agent and environment never change for a DID."""
         ...

@@ -34,6 +34,18 @@ class MemoryIdentityTx(
         known = self.rows.table(IDENTITIES).values()
         return next((one for one in known if (one.agent, one.environment) == (agent, environment)), None)
 
+    def add_identity(self, identity: AgentIdentity) -> None:
+        """See `IdentityTx`."""
+        known = self.rows.table(IDENTITIES)
+        taken = {one.key for one in known.values()}
+        if (
+            identity.did in known
+            or identity.key in taken
+            or self.identity_of_agent(identity.agent, identity.environment)
+        ):
+            raise KeyError(identity.did)
+        known[identity.did] = identity
+
     def put_identity(self, identity: AgentIdentity) -> None:
         """See `IdentityTx`."""
         self.rows.table(IDENTITIES)[identity.did] = identity

@@ -1,12 +1,13 @@
 """Identity in SQL: SQLite or PostgreSQL."""
 
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
+from ringfence_kit.sql_columns import INTEGER, TEXT
+from ringfence_kit.sql_statements import Bound, Statement
 
 from ringfence_identity.model import AgentIdentity, Revocation, Sponsor
 from ringfence_identity.shared_parts import SharedParts
@@ -29,24 +30,36 @@ from ringfence_identity.tables import (
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
-# Statements of what happens at every enrolment and token are made once: making one costs more than running it.
 _OF_DID: sa.BindParameter[str] = sa.bindparam("of_did")
-_IDENTITY = sa.select(identities.c.record).where(identities.c.did == _OF_DID)
-_IDENTITY_OF_AGENT = sa.select(identities.c.record).where(
-    identities.c.agent == sa.bindparam("agent"), identities.c.environment == sa.bindparam("environment")
+_IDENTITY = Statement(sa.select(identities.c.record).where(identities.c.did == _OF_DID))
+_IDENTITY_OF_AGENT = Statement(
+    sa.select(identities.c.record).where(
+        identities.c.agent == sa.bindparam("agent"), identities.c.environment == sa.bindparam("environment")
+    )
 )
-_CHANGE_IDENTITY = sa.update(identities).where(identities.c.did == _OF_DID)
-_ADD_IDENTITY = sa.insert(identities)
-_ADD_LOG_LINE = sa.insert(did_log)
-_SPENT = sa.select(spent.c.until).where(spent.c.purpose == sa.bindparam("purpose"), spent.c.key == sa.bindparam("key"))
-_SPEND = sa.insert(spent)
+_ADD_IDENTITY = Statement(sa.insert(identities))
+_PUT_IDENTITY = Statement(
+    sa.update(identities).where(identities.c.did == _OF_DID),
+    sets=("public_key", "sponsor", "backup_sponsor", "debt", "revoked_at", "record"),
+)
+_ADD_LOG_LINE = Statement(sa.insert(did_log))
+_SAME_SPENT = sa.and_(spent.c.purpose == sa.bindparam("purpose"), spent.c.key == sa.bindparam("key"))
+_SPEND = Statement(
+    # One statement says whether it was spent and spends it.
+    sa.insert(spent).from_select(
+        ["purpose", "key", "until"],
+        sa.select(
+            sa.bindparam("purpose", type_=TEXT), sa.bindparam("key", type_=TEXT), sa.bindparam("until", type_=INTEGER)
+        ).where(~sa.exists(sa.select(spent.c.until).where(_SAME_SPENT))),
+    )
+)
 _SAME_REVOCATION = sa.and_(
     revocations.c.environment == sa.bindparam("of_environment"),
     revocations.c.kind == sa.bindparam("of_kind"),
     revocations.c.subject == sa.bindparam("of_subject"),
 )
-_CHANGE_REVOCATION = sa.update(revocations).where(_SAME_REVOCATION)
-_ADD_REVOCATION = sa.insert(revocations)
+_CHANGE_REVOCATION = Statement(sa.update(revocations).where(_SAME_REVOCATION), sets=("forget_at", "record"))
+_ADD_REVOCATION = Statement(sa.insert(revocations))
 
 
 class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlStatusTx, SqlAgentKeys, SqlIssuerKeys):
@@ -60,26 +73,21 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
         """See `IdentityTx`."""
         return self._identity(_IDENTITY_OF_AGENT, agent=agent, environment=environment)
 
+    def add_identity(self, identity: AgentIdentity) -> None:
+        """See `IdentityTx`."""
+        _ADD_IDENTITY.change(
+            self.connection,
+            did=identity.did,
+            agent=identity.agent,
+            environment=identity.environment,
+            enrolled_at=identity.created_at,
+            expires_at=identity.expires_at,
+            **_changing(identity),
+        )
+
     def put_identity(self, identity: AgentIdentity) -> None:
         """See `IdentityTx`."""
-        row = {
-            "public_key": identity.key,
-            "sponsor": identity.content.sponsor,
-            "backup_sponsor": identity.content.backup_sponsor,
-            "debt": identity.trust.state.debt,
-            "revoked_at": identity.revoked_at,
-            "record": records.encode(identity),
-        }
-        updated = self.connection.execute(_CHANGE_IDENTITY, {"of_did": identity.did, **row})
-        if updated.rowcount == 0:
-            fixed = {
-                "did": identity.did,
-                "agent": identity.agent,
-                "environment": identity.environment,
-                "enrolled_at": identity.created_at,
-                "expires_at": identity.expires_at,
-            }
-            self.connection.execute(_ADD_IDENTITY, {**fixed, **row})
+        _PUT_IDENTITY.change(self.connection, of_did=identity.did, **_changing(identity))
 
     def registrar(self, host: str) -> str | None:
         """See `IdentityTx`."""
@@ -101,15 +109,11 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
 
     def add_log_line(self, did: str, number: int, line: str) -> None:
         """See `IdentityTx`."""
-        self.connection.execute(_ADD_LOG_LINE, {"did": did, "number": number, "line": line})
+        _ADD_LOG_LINE.change(self.connection, did=did, number=number, line=line)
 
     def spend(self, purpose: Purpose, key: str, *, until: Instant) -> bool:
         """See `IdentityTx`."""
-        once = {"purpose": purpose.value, "key": key}
-        if self.connection.scalar(_SPENT, once) is not None:
-            return False
-        self.connection.execute(_SPEND, {**once, "until": until})
-        return True
+        return _SPEND.change(self.connection, purpose=purpose.value, key=key, until=until) == 1
 
     def forget_spent(self, *, before: Instant, limit: int) -> int:
         """See `IdentityTx`."""
@@ -126,9 +130,8 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
         }
         row = {"forget_at": revocation.forget_at, "record": records.encode(revocation)}
         same = {f"of_{column}": value for column, value in key.items()}
-        updated = self.connection.execute(_CHANGE_REVOCATION, {**same, **row})
-        if updated.rowcount == 0:
-            self.connection.execute(_ADD_REVOCATION, {**key, **row})
+        if _CHANGE_REVOCATION.change(self.connection, **same, **row) == 0:
+            _ADD_REVOCATION.change(self.connection, **key, **row)
 
     def forget_revocations(self, *, before: Instant, limit: int) -> int:
         """See `IdentityTx`."""
@@ -137,9 +140,21 @@ class SqlIdentityTx(SqlTrustTx, SqlLogTx, SqlDelegations, SqlSponsorships, SqlSt
         old = expired.order_by(revocations.c.forget_at).limit(limit)
         return self.connection.execute(sa.delete(revocations).where(sa.tuple_(*key).in_(old))).rowcount
 
-    def _identity(self, query: sa.Select[Any], **bound: str) -> AgentIdentity | None:
-        record = self.connection.scalar(query, bound)
+    def _identity(self, query: Statement, **bound: str) -> AgentIdentity | None:
+        record = query.scalar(self.connection, **bound)
         return None if record is None else records.decode(record, AgentIdentity)
+
+
+def _changing(identity: AgentIdentity) -> dict[str, Bound]:
+    """Return the columns that may differ from one version of an identity to the next."""
+    return {
+        "public_key": identity.key,
+        "sponsor": identity.content.sponsor,
+        "backup_sponsor": identity.content.backup_sponsor,
+        "debt": identity.trust.state.debt,
+        "revoked_at": identity.revoked_at,
+        "record": records.encode(identity),
+    }
 
 
 class SqlIdentityStore(SqlTrustStore, SqlLogStore, SqlDelegationStore, SqlStatusStore):

@@ -5,14 +5,29 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from ringfence_kit.clock import Instant
 from ringfence_kit.sql import SqlTx
+from ringfence_kit.sql_columns import INTEGER, TEXT
+from ringfence_kit.sql_statements import Statement
 
 from ringfence_identity.store.agent_keys import UsedKey
 from ringfence_identity.tables import agent_keys
 
-# Made once: making a statement costs more than running it.
-_KEY_USED = sa.select(agent_keys.c.did).where(agent_keys.c.public_key == sa.bindparam("public_key"))
-_HOW_MANY = sa.select(sa.func.count()).where(agent_keys.c.did == sa.bindparam("did"))
-_ADD_KEY = sa.insert(agent_keys)
+_KEY_USED = Statement(sa.select(agent_keys.c.did).where(agent_keys.c.public_key == sa.bindparam("public_key")))
+_ADD_KEY = Statement(
+    # The number is counted where it is stored.
+    sa.insert(agent_keys).from_select(
+        ["public_key", "did", "number", "since", "until", "compromised_since"],
+        sa.select(
+            sa.bindparam("public_key", type_=TEXT),
+            sa.bindparam("did", type_=TEXT),
+            sa.func.count() + sa.literal_column("1"),
+            sa.bindparam("since", type_=INTEGER),
+            sa.bindparam("until", type_=INTEGER),
+            sa.bindparam("compromised_since", type_=INTEGER),
+        )
+        .select_from(agent_keys)
+        .where(agent_keys.c.did == sa.bindparam("did", type_=TEXT)),
+    )
+)
 
 
 class SqlAgentKeys(SqlTx):
@@ -20,7 +35,7 @@ class SqlAgentKeys(SqlTx):
 
     def key_is_used(self, key: str) -> bool:
         """See `AgentKeyTx`."""
-        return self.connection.scalar(_KEY_USED, {"public_key": key}) is not None
+        return _KEY_USED.scalar(self.connection, public_key=key) is not None
 
     def keys_of(self, did: str) -> Sequence[UsedKey]:
         """See `AgentKeyTx`."""
@@ -38,9 +53,7 @@ class SqlAgentKeys(SqlTx):
 
     def add_key(self, key: UsedKey) -> None:
         """See `AgentKeyTx`."""
-        number = (self.connection.scalar(_HOW_MANY, {"did": key.did}) or 0) + 1
-        row = {"public_key": key.key, "did": key.did, "number": number, "since": key.since}
-        self.connection.execute(_ADD_KEY, {**row, **_end_of(key)})
+        _ADD_KEY.change(self.connection, public_key=key.key, did=key.did, since=key.since, **_end_of(key))
 
     def put_key(self, key: UsedKey) -> None:
         """See `AgentKeyTx`."""

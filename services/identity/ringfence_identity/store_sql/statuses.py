@@ -2,16 +2,16 @@
 
 import sqlalchemy as sa
 from ringfence_kit.sql import Database, SqlTx
+from ringfence_kit.sql_statements import Statement
 
 from ringfence_identity.model import AgentIdentity
 from ringfence_identity.status.bits import SupersededPlace
 from ringfence_identity.tables import certificates, status_places
 
-# Made once: making a statement costs more than running it.
-_ADD_CERTIFICATE = sa.insert(certificates)
-_TAKE_PLACE = sa.insert(status_places)
-_NEWEST_PLACE = sa.select(sa.func.max(status_places.c.number)).where(
-    status_places.c.environment == sa.bindparam("environment")
+_ADD_CERTIFICATE = Statement(sa.insert(certificates))
+_TAKE_PLACE = Statement(sa.insert(status_places))
+_NEWEST_PLACE = Statement(
+    sa.select(sa.func.max(status_places.c.number)).where(status_places.c.environment == sa.bindparam("environment"))
 )
 
 
@@ -20,12 +20,19 @@ class SqlStatusTx(SqlTx):
 
     def add_certificate(self, identity: AgentIdentity, credential: str) -> None:
         """See `StatusTx`."""
-        name = {"did": identity.did, "serial": identity.certificate_serial}
-        self.connection.execute(_ADD_CERTIFICATE, {**name, "credential": credential})
+        did, serial = identity.did, identity.certificate_serial
+        _ADD_CERTIFICATE.change(self.connection, did=did, serial=serial, credential=credential)
         place = identity.status_place
         if place is not None:
-            where = {"number": place.number, "pair": place.pair, "place": place.index}
-            self.connection.execute(_TAKE_PLACE, {**name, "environment": identity.environment, **where})
+            _TAKE_PLACE.change(
+                self.connection,
+                did=did,
+                serial=serial,
+                environment=identity.environment,
+                number=place.number,
+                pair=place.pair,
+                place=place.index,
+            )
 
     def certificate(self, did: str, serial: int) -> str | None:
         """See `StatusTx`."""
@@ -34,7 +41,7 @@ class SqlStatusTx(SqlTx):
 
     def next_status_number(self, environment: str) -> int:
         """See `StatusTx`."""
-        newest = self.connection.scalar(_NEWEST_PLACE, {"environment": environment})
+        newest = _NEWEST_PLACE.scalar(self.connection, environment=environment)
         return 0 if newest is None else newest + 1
 
 
