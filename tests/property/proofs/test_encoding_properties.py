@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from ringfence.proofs import base58
 from ringfence.proofs.edwards25519 import P, PointError, decode_point, has_small_order
 from ringfence.proofs.public_keys import PublicKey, PublicKeyError, from_multibase, import_key, public_key_of
+from support.identity import ed25519_by_hand as by_hand
 from support.identity.keys import encoding, seeded_key, torsion_encodings
 
 seeds = st.integers(min_value=1, max_value=2**64).map(seeded_key)
@@ -33,6 +34,16 @@ def test_base58_accepts_exactly_what_it_would_write(text: str) -> None:
 def test_a_generated_key_is_accepted_and_its_text_leads_back(public: PublicKey) -> None:
     assert import_key(public.raw) == public
     assert from_multibase(public.multibase) == public
+
+
+@given(st.binary(min_size=32, max_size=32) | st.sampled_from(torsion_encodings()))
+def test_a_point_is_decoded_as_the_specification_reads(raw: bytes) -> None:
+    """One power instead of two: held to the plain reading, an inverse and then a root."""
+    try:
+        decoded: tuple[int, int] | None = decode_point(raw)
+    except PointError:
+        decoded = None
+    assert decoded == by_hand.decoded(raw)
 
 
 @given(st.binary(min_size=32, max_size=32))
