@@ -14,7 +14,7 @@ from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
 from ringfence_registry.amendment import Amendment
-from ringfence_registry.api import RegistryApi, registry_face
+from ringfence_registry.api.registry_api import RegistryApi, registry_face
 from ringfence_registry.config import RegistryConfig
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading

@@ -12,13 +12,14 @@ from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
 from ringfence_registry.amendment import Amendment
+from ringfence_registry.api.pending import PendingRegistry
 from ringfence_registry.convert import requests, responses
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.registration import Registration
 
 
-class RegistryApi(registry_pb2_grpc.RegistryServiceServicer):
+class RegistryApi(PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):
     """The agents, over gRPC. The caller is read here, once, and passed on."""
 
     def __init__(
