@@ -13,7 +13,8 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
-from ringfence_registry.amendment import Amendment
+from ringfence_registry.agents.amendment import Amendment
+from ringfence_registry.agents.registration import Registration
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
 from ringfence_registry.config import RegistryConfig
 from ringfence_registry.finding.catalog import AgentCatalog
@@ -21,7 +22,6 @@ from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
 from ringfence_registry.http import CardPages
-from ringfence_registry.registration import Registration
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 
 CATALOG_LOADED = "catalog"

@@ -13,7 +13,7 @@ from ringfence_kit.errors import EtagMismatch, NotPermitted, PageTokenInvalid, R
 from ringfence_kit.events import Bookmark, Change, Event, Revision
 from ringfence_kit.names import AgentName
 from ringfence_kit.state_watch import Standing, StateComplete
-from ringfence_registry.amendment import AgentPatch
+from ringfence_registry.agents.amendment import AgentPatch
 from ringfence_registry.cards.reading import read_card
 from ringfence_registry.errors import AgentAlreadyExists, AgentNotFound, AgentRetired, FilterInvalid
 from ringfence_registry.finding.watching import AgentWatch, WatchedItem

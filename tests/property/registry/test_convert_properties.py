@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.errors import InvalidRequest
 from ringfence_kit.names import AgentName
-from ringfence_registry.amendment import AgentPatch, patched
+from ringfence_registry.agents.amendment import AgentPatch, patched
 from ringfence_registry.cards.display_name import MAX_BYTES, default_display_name
 from ringfence_registry.convert import requests, responses
 from ringfence_registry.errors import CardInvalid

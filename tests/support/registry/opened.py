@@ -14,13 +14,13 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation, Writer, fingerprint_of
 from ringfence_kit.watch import EventHub
-from ringfence_registry.amendment import Amendment
+from ringfence_registry.agents.amendment import Amendment
+from ringfence_registry.agents.registration import NewAgent, Registration
 from ringfence_registry.cards.reading import read_card
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentQuery, AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.model import Agent, AgentSpec
-from ringfence_registry.registration import NewAgent, Registration
 from ringfence_registry.store import AgentStore, AgentTx
 from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx

@@ -3,8 +3,8 @@
 import pytest
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
+from ringfence_registry.agents.lifecycle import INITIAL, STEPS, Step, require_changeable, take_step
 from ringfence_registry.errors import AgentRetired
-from ringfence_registry.lifecycle import INITIAL, STEPS, Step, require_changeable, take_step
 from ringfence_registry.model import AgentState
 from support.registry.agents import an_agent
 

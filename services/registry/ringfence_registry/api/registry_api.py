@@ -11,12 +11,12 @@ from ringfence_kit.clock import Clock
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
-from ringfence_registry.amendment import Amendment
+from ringfence_registry.agents.amendment import Amendment
+from ringfence_registry.agents.registration import Registration
 from ringfence_registry.api.pending import PendingRegistry
 from ringfence_registry.convert import requests, responses
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
-from ringfence_registry.registration import Registration
 
 
 class RegistryApi(PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):

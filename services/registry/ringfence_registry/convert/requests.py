@@ -15,12 +15,12 @@ from ringfence_kit.names import ID_PATTERN, AgentName, is_resource_id, parse_nam
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import page_arguments
 
-from ringfence_registry.amendment import AgentPatch
+from ringfence_registry.agents.amendment import AgentPatch
+from ringfence_registry.agents.registration import NewAgent
 from ringfence_registry.cards.reading import read_card
 from ringfence_registry.finding.reading import AgentQuery
 from ringfence_registry.finding.watching import AgentWatch
 from ringfence_registry.model import AgentSpec, ApprovedTool, Owner, RiskTier
-from ringfence_registry.registration import NewAgent
 
 EVERY_NAMESPACE = "-"
 """AIP-159: the wildcard in `namespaces/-`."""

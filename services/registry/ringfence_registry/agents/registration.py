@@ -11,11 +11,11 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
+from ringfence_registry.agents.lifecycle import INITIAL
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
 from ringfence_registry.errors import AgentAlreadyExists
 from ringfence_registry.finding.catalog import AgentCatalog
-from ringfence_registry.lifecycle import INITIAL
 from ringfence_registry.model import AGENT, Agent, AgentSpec
 from ringfence_registry.store import AgentTx
 

@@ -17,11 +17,11 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
+from ringfence_registry.agents.lifecycle import Step, require_changeable, take_step
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
 from ringfence_registry.errors import AgentNotFound
 from ringfence_registry.finding.catalog import AgentCatalog
-from ringfence_registry.lifecycle import Step, require_changeable, take_step
 from ringfence_registry.model import AGENT, Agent, ApprovedTool, RiskTier
 from ringfence_registry.store import AgentTx
 

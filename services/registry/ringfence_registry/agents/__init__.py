@@ -1,0 +1,1 @@
+"""Agents through their lives: how they come, change, serve and end."""
