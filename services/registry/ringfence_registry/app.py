@@ -21,7 +21,7 @@ from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
-from ringfence_registry.http import CardPages
+from ringfence_registry.http.card_pages import CardPages
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 
 CATALOG_LOADED = "catalog"
