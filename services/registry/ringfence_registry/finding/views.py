@@ -15,6 +15,8 @@ from typing import Protocol
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
 
+from ringfence_registry.namespaces.visible import Visible
+
 Followed = Callable[[str], None]
 """Is told of whom more was heard."""
 
@@ -42,7 +44,7 @@ class TrustView(Protocol):
         ...
 
     def follow(self, changed: Followed) -> None:
-        """Call `changed` with the DID each time something is heard of it. Registered once, when the service is built."""
+        """Call `changed` with the DID each time something is heard of it. Registered once, before anything is heard."""
         ...
 
 
@@ -93,8 +95,8 @@ class HealthView(Protocol):
 class Visibility(Protocol):
     """Who sees which namespaces."""
 
-    def visible(self, caller: Caller) -> frozenset[str] | None:
-        """Return the ids of the namespaces the caller sees; None when it sees every one."""
+    def visible(self, caller: Caller) -> Visible:
+        """Return the namespaces the caller sees, as of this moment."""
         ...
 
 

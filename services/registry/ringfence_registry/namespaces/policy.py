@@ -1,0 +1,81 @@
+"""What a namespace asks: who sees what is in it, and what is let into it.
+
+- A namespace that nobody set up has the registry's defaults, so there is a policy for every name, used or not.
+- Whoever lets a card in, or changes something, asks `PolicyReader.policy_of`, once, and hands the answer on as a value.
+- These classes are also the stored form (`ringfence_kit.records`): fields may be added with a default, not renamed.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ringfence_registry.cards.model import CardVerdict, FindingKind
+from ringfence_registry.errors import EtagRequired
+
+
+class Visibility(enum.Enum):
+    """Who sees what is in a namespace, the fewest first."""
+
+    PRIVATE = "PRIVATE"
+    """Its own owners and agents, and who oversees everything."""
+    ENTITLED = "ENTITLED"
+    """Those, and callers of the entitled namespaces."""
+    PUBLIC = "PUBLIC"
+    """Every caller, and the HTTP face."""
+
+
+class SignatureRequirement(enum.Enum):
+    """What a card's signatures have to show, the least first."""
+
+    NONE = "NONE"
+    """Nothing; but a signature by a known key that is not over this card refuses it."""
+    VERIFIED = "VERIFIED"
+    """At least one verifies."""
+    FULL_COVERAGE = "FULL_COVERAGE"
+    """At least one verifies and covers the whole card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What is let in. The defaults are those of the registry."""
+
+    least_verdict: CardVerdict = CardVerdict.UPCONVERTED
+    """The worst verdict that is admitted; never UNREADABLE."""
+    signatures: SignatureRequirement = SignatureRequirement.NONE
+    refuse_breaking_changes: bool = False
+    """Refuse a card that breaks callers of the present one."""
+    refuse_look_alikes: bool = False
+    """Refuse an agent whose name looks like that of another agent of the namespace."""
+    refused_findings: frozenset[FindingKind] = frozenset()
+    """Refuse a card with a finding of one of these kinds."""
+    trusted_jwks: str = ""
+    """Keys trusted for signatures beside those identity knows: a JSON Web Key Set, checked when it was set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespacePolicy:
+    """All that a namespace asks."""
+
+    visibility: Visibility = Visibility.PRIVATE
+    entitled: frozenset[str] = frozenset()
+    """Ids of the namespaces whose callers see it too, while it is ENTITLED."""
+    admission: Admission = field(default_factory=Admission)
+    review_required: bool = False
+    """Every agent starts as a draft and needs an approver."""
+    distinct_approver_required: bool = False
+    """The approver of an agent may not be who submitted it."""
+    etag_required: bool = False
+    """A change of something that exists has to name the etag it is based on."""
+
+    def require_etag(self, name: str, etag: str) -> None:
+        """Raise `EtagRequired` when the change of `name` names no etag and has to."""
+        if self.etag_required and not etag:
+            raise EtagRequired(name=name)
+
+
+class PolicyReader(Protocol):
+    """Knows the policy of every namespace."""
+
+    def policy_of(self, namespace: str) -> NamespacePolicy:
+        """Return what the namespace with this id asks now, every default filled in. A dictionary look-up."""
+        ...
