@@ -13,7 +13,7 @@ from ringfence_registry.model import Agent
 from ringfence_registry.store import StoredAgents
 from ringfence_registry.tables import agents, cards
 
-MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
 
 class SqlAgentTx(SqlTx):
