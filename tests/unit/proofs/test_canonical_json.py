@@ -103,6 +103,21 @@ def test_the_quick_way_and_the_library_write_the_same_bytes(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
 
+class Label(str):
+    """A text of another class, which prints as something else."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "printed"
+
+
+@pytest.mark.parametrize("value", [{Label("name"): 1, "a": 2}, {"name": Label("text")}, [Label("é")]])
+def test_a_text_of_another_class_is_the_text_it_holds(value: Any) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+    assert b"printed" not in canonical(value)
+
+
 def test_a_value_that_holds_itself_is_refused() -> None:
     value: list[Any] = []
     value.append(value)

@@ -4,8 +4,8 @@ Two parties who agree on a JSON value agree on these bytes, whatever library wro
 (integers beyond 2^53, NaN, lone surrogates) is refused rather than rounded.
 
 Most of what is signed here is texts, whole numbers and member names in ASCII. For just those the sorted output of
-Python's own encoder is the canonical form, in a third of the time: names in ASCII sort alike in every encoding, there
-is no float to spell, and both escape the same characters. Everything else goes to `rfc8785`.
+msgspec is the canonical form, in a tenth of the time: names in ASCII sort alike in every encoding, there is no float
+to spell, and both escape the same characters. Everything else goes to `rfc8785`.
 """
 
 import base64
@@ -13,13 +13,14 @@ import hashlib
 import json
 from typing import TypeAlias
 
+import msgspec
 import rfc8785
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, Json]
 
 _LARGEST = 2**53 - 1
-_write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
+_write = msgspec.json.Encoder(order="sorted").encode
 
 
 class CanonicalFormError(ValueError):
@@ -35,12 +36,12 @@ def canonical(value: Json) -> bytes:
 
 
 def _written(value: Json) -> bytes | None:
-    """Return the canonical bytes as Python's encoder writes them, or None when that is not certain to be right."""
+    """Return the canonical bytes as msgspec writes them, or None when that is not certain to be right."""
     try:
-        text = _write(value)  # first, since it notices a value that holds itself
+        written = _write(value)  # first: it refuses a value that holds itself, and names that are no texts
     except (ValueError, TypeError, RecursionError):
         return None
-    return text.encode() if _is_plain(value) else None
+    return written if _is_plain(value) else None
 
 
 def _is_plain(value: Json) -> bool:
@@ -52,7 +53,7 @@ def _is_plain(value: Json) -> bool:
         if kind is str or kind is bool or one is None:
             continue
         if kind is dict and isinstance(one, dict):
-            if not all(type(name) is str and name.isascii() for name in one):
+            if not "".join(one).isascii():
                 return False
             found.extend(one.values())
         elif kind is list and isinstance(one, list):
