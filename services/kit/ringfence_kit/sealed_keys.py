@@ -184,15 +184,19 @@ class KeyFileContent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Ed25519Signer:
     """A signer whose private key is in this process's memory."""
 
-    __slots__ = ("_private", "created_at", "key_id", "public_key")
+    __slots__ = ("_private", "created_at", "public_key")
 
     algorithm = ED_DSA
 
     def __init__(self, secret: bytes, created_at: Instant) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(secret)
         self.public_key = self._private.public_key().public_bytes_raw()
-        self.key_id = thumbprint(self.public_key)
         self.created_at = created_at
+
+    @property
+    def key_id(self) -> str:
+        """Its thumbprint (RFC 7638), made when it is asked for: most derived keys sign once and are never named."""
+        return thumbprint(self.public_key)
 
     @property
     def jwk(self) -> dict[str, str]:

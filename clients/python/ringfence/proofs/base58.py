@@ -5,6 +5,8 @@ One text for one byte string: every leading zero byte is one leading `1`, and no
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(ALPHABET)}
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+"""Two digits at a time take half as many divisions of the whole number."""
 
 MAX_LENGTH = 256
 """Decoding costs the square of the length; nothing that is decoded here is longer than 88 characters."""
@@ -17,12 +19,12 @@ class Base58Error(ValueError):
 def encode(data: bytes) -> str:
     """Return `data` as base58 text."""
     number = int.from_bytes(data, "big")
-    digits: list[str] = []
+    pairs: list[str] = []
     while number:
-        number, digit = divmod(number, 58)
-        digits.append(ALPHABET[digit])
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
     zeros = len(data) - len(data.lstrip(b"\0"))
-    return "1" * zeros + "".join(reversed(digits))
+    return "1" * zeros + "".join(reversed(pairs)).lstrip("1")
 
 
 def decode(text: str) -> bytes:

@@ -55,7 +55,7 @@ class PublicKey:
     @property
     def multibase(self) -> str:
         """The `z6Mk…` form that DID documents carry (Multikey, Controlled Identifiers 1.0 section 2.2.2)."""
-        return _MULTIBASE_BASE58 + base58.encode(_ED25519_MULTICODEC + self.raw)
+        return _multibase(self.raw)
 
     @property
     def jwk(self) -> dict[str, str]:
@@ -74,6 +74,11 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
+
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def _multibase(raw: bytes) -> str:
+    return _MULTIBASE_BASE58 + base58.encode(_ED25519_MULTICODEC + raw)
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from ringfence.instants import SECOND, Instant
 from ringfence.proofs.canonical_json import Json
@@ -16,7 +17,13 @@ def whole_second(instant: Instant) -> Instant:
 
 def timestamp(instant: Instant) -> str:
     """Return `instant`, cut to whole seconds, in RFC 3339 form."""
-    return datetime.fromtimestamp(instant // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(instant // SECOND)
+
+
+@lru_cache(maxsize=64)
+def _written(seconds: int) -> str:
+    """Documents that are signed together say the same second many times."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_timestamp(text: str) -> Instant:
