@@ -9,10 +9,11 @@
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from ringfence.proofs import data_integrity
 from ringfence.proofs.birth_certificate_check import BIRTH_CERTIFICATE, BIRTH_CONTEXT
-from ringfence.proofs.canonical_json import Json, JsonObject, base64url, digest
+from ringfence.proofs.canonical_json import Json, JsonObject, base64url
 from ringfence.proofs.compact_jws import sign_compact_jws
 from ringfence.proofs.credential_check import CONTEXT, JWT_TYPE, VERIFIABLE_CREDENTIAL
 from ringfence.proofs.did import RegistrarDid
@@ -272,6 +273,6 @@ def _status_entry(purpose: str, url: str, place: StatusPlace) -> JsonObject:
     }
 
 
-def certificate_hash(credential: JsonObject) -> str:
-    """Return the claim `bc`: SHA-256 over the canonical credential, base64url."""
-    return base64url(digest(credential))
+def certificate_hash(written: bytes) -> str:
+    """Return the claim `bc`: SHA-256 over the credential as it is `written`, in canonical JSON; base64url."""
+    return base64url(sha256(written).digest())

@@ -81,6 +81,7 @@ def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, n
         expires_at=None if newcomer.lifetime is None else Instant(now + newcomer.lifetime),
     )
     credential = issue_certificate(newcomer.content, birth, registrar=registrar.did, key=registrar.keys.registrar)
+    written = canonical(credential)
     identity = AgentIdentity(
         uid=newcomer.uid,
         agent=birth.agent,
@@ -90,7 +91,7 @@ def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, n
         did_version_id="" if first is None else first.version_id,
         content=newcomer.content,
         certificate_serial=birth.serial,
-        certificate_hash=certificate_hash(credential),
+        certificate_hash=certificate_hash(written),
         status_place=birth.status,
         trust=newborn(ring_ceiling=newcomer.content.ring_ceiling, debt=newcomer.debt, now=now),
         expires_at=birth.expires_at,
@@ -98,7 +99,7 @@ def issue_identity(registrar: Registrar, newcomer: Newcomer, *, revision: int, n
         updated_at=now,
         revision=revision,
     )
-    return Issued(identity=identity, credential=canonical(credential).decode(), first_entry=first)
+    return Issued(identity=identity, credential=written.decode(), first_entry=first)
 
 
 def _first_entry(registrar: Registrar, newcomer: Newcomer, now: Instant) -> LogEntry:

@@ -51,11 +51,12 @@ def reissue(
         expires_at=identity.expires_at,
     )
     credential = issue_certificate(content, birth, registrar=registrar.did, key=registrar.keys.registrar)
+    written = canonical(credential)
     after = replace(
         identity,
         content=content,
         certificate_serial=birth.serial,
-        certificate_hash=certificate_hash(credential),
+        certificate_hash=certificate_hash(written),
         status_place=birth.status,
         trust=with_ring_ceiling(identity.trust, ring_ceiling=content.ring_ceiling, now=at),
         revocation_epoch=identity.revocation_epoch + 1,
@@ -63,7 +64,7 @@ def reissue(
         revision=tx.next_revision,
     )
     after = replace(after, did_version_id=publish_services(tx, registrar, after, at=at))
-    text = canonical(credential).decode()
+    text = written.decode()
     if content.sponsor != identity.content.sponsor:
         # What it owes stays with whom it leaves as well, or a debt could be handed to somebody else and forgotten.
         tx.end_sponsorship(identity, at=at)
