@@ -106,7 +106,8 @@ class Amendment:
             require_changeable(agent)
             _require_etag(agent, etag)
             now = _later(agent, mutation.at)
-            return _modified(tx, take_step(agent, Step.RETIRE, revision=tx.next_revision, now=now))
+            after = take_step(agent, Step.RETIRE, now=now)
+            return _modified(tx, replace(after, revision=tx.next_revision, updated_at=now))
 
         return await self._writer.write(work, mutation=mutation, result=Agent)
 

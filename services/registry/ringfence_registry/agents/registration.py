@@ -11,12 +11,11 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
-from ringfence_registry.agents.lifecycle import INITIAL
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
 from ringfence_registry.errors import AgentAlreadyExists
 from ringfence_registry.finding.catalog import AgentCatalog
-from ringfence_registry.model import AGENT, Agent, AgentSpec
+from ringfence_registry.model import AGENT, Agent, AgentSpec, AgentState
 from ringfence_registry.store import AgentTx
 
 
@@ -63,7 +62,7 @@ def _registering(wanted: NewAgent, *, uid: str, mutation: Mutation) -> Callable[
             revision=tx.next_revision,
             spec=replace(wanted.spec, display_name=shown),
             card=wanted.card.facts,
-            state=INITIAL,
+            state=AgentState.ACTIVE,
             created_at=mutation.at,
             updated_at=mutation.at,
         )
