@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ringfence/registry/v1/card.proto\x12\x15ringfence.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x89\x01\n\nCardReason\x12\x15\n\x07pointer\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04rule\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x07verdict\x18\x04 \x01(\x0e\x32\".ringfence.registry.v1.CardVerdictB\x04\xe2\x41\x01\x03\"\xcb\x02\n\x14\x43\x61rdSignatureVerdict\x12\x13\n\x05index\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12<\n\x06status\x18\x02 \x01(\x0e\x32&.ringfence.registry.v1.SignatureStatusB\x04\xe2\x41\x01\x03\x12\x42\n\x0e\x63\x61nonical_form\x18\x03 \x01(\x0e\x32$.ringfence.registry.v1.CanonicalFormB\x04\xe2\x41\x01\x03\x12@\n\x08\x63overage\x18\x04 \x01(\x0e\x32(.ringfence.registry.v1.SignatureCoverageB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06signer\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\talgorithm\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\"\x95\x01\n\x0e\x43\x61rdDifference\x12\x41\n\rcompatibility\x18\x01 \x01(\x0e\x32$.ringfence.registry.v1.CompatibilityB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07pointer\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03*\xc4\x01\n\x0b\x43\x61rdVerdict\x12\x1c\n\x18\x43\x41RD_VERDICT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41RD_VERDICT_VALID\x10\x01\x12$\n CARD_VERDICT_VALID_WITH_WARNINGS\x10\x02\x12\x1c\n\x18\x43\x41RD_VERDICT_UPCONVERTED\x10\x03\x12\x1e\n\x1a\x43\x41RD_VERDICT_NONCONFORMANT\x10\x04\x12\x1b\n\x17\x43\x41RD_VERDICT_UNREADABLE\x10\x05*\x89\x01\n\x0b\x43\x61rdDialect\x12\x1c\n\x18\x43\x41RD_DIALECT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RD_DIALECT_V0_2\x10\x01\x12\x15\n\x11\x43\x41RD_DIALECT_V0_3\x10\x02\x12\x15\n\x11\x43\x41RD_DIALECT_V1_0\x10\x03\x12\x17\n\x13\x43\x41RD_DIALECT_HYBRID\x10\x04*\xdf\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46INDING_KIND_SECRET\x10\x01\x12!\n\x1d\x46INDING_KIND_PROMPT_INJECTION\x10\x02\x12\x1c\n\x18\x46INDING_KIND_HIDDEN_TEXT\x10\x03\x12\x1f\n\x1b\x46INDING_KIND_NOT_NORMALIZED\x10\x04\x12\x1b\n\x17\x46INDING_KIND_LOOK_ALIKE\x10\x05\x12 \n\x1c\x46INDING_KIND_PRIVATE_ADDRESS\x10\x06\x12!\n\x1d\x46INDING_KIND_UNSIGNED_CONTENT\x10\x07\x12\x1e\n\x1a\x46INDING_KIND_REPLAYED_CARD\x10\x08\x12\x1b\n\x17\x46INDING_KIND_OLDER_CARD\x10\t\x12\x18\n\x14\x46INDING_KIND_UNUSUAL\x10\n*\x8b\x01\n\x0f\x46indingSeverity\x12 \n\x1c\x46INDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46INDING_SEVERITY_INFO\x10\x01\x12\x1c\n\x18\x46INDING_SEVERITY_WARNING\x10\x02\x12\x1d\n\x19\x46INDING_SEVERITY_CRITICAL\x10\x03*\xc7\x02\n\x0fSignatureStatus\x12 \n\x1cSIGNATURE_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19SIGNATURE_STATUS_VERIFIED\x10\x01\x12\"\n\x1eSIGNATURE_STATUS_UNTRUSTED_KEY\x10\x02\x12\x1c\n\x18SIGNATURE_STATUS_INVALID\x10\x03\x12 \n\x1cSIGNATURE_STATUS_KEY_REVOKED\x10\x04\x12 \n\x1cSIGNATURE_STATUS_KEY_EXPIRED\x10\x05\x12&\n\"SIGNATURE_STATUS_ALGORITHM_REFUSED\x10\x06\x12\x1e\n\x1aSIGNATURE_STATUS_MALFORMED\x10\x07\x12%\n!SIGNATURE_STATUS_KEYS_UNAVAILABLE\x10\x08*\x9e\x01\n\rCanonicalForm\x12\x1e\n\x1a\x43\x41NONICAL_FORM_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41NONICAL_FORM_SPECIFICATION\x10\x01\x12\x16\n\x12\x43\x41NONICAL_FORM_SDK\x10\x02\x12\x16\n\x12\x43\x41NONICAL_FORM_RAW\x10\x03\x12\x1b\n\x17\x43\x41NONICAL_FORM_STRIPPED\x10\x04*y\n\x11SignatureCoverage\x12\"\n\x1eSIGNATURE_COVERAGE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SIGNATURE_COVERAGE_FULL\x10\x01\x12#\n\x1fSIGNATURE_COVERAGE_KNOWN_FIELDS\x10\x02*\x85\x01\n\rCompatibility\x12\x1d\n\x19\x43OMPATIBILITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OMPATIBILITY_IDENTICAL\x10\x01\x12\x1c\n\x18\x43OMPATIBILITY_COMPATIBLE\x10\x02\x12\x1a\n\x16\x43OMPATIBILITY_BREAKING\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n ringfence/registry/v1/card.proto\x12\x15ringfence.registry.v1\x1a\x1fgoogle/api/field_behavior.proto\"\x89\x01\n\nCardReason\x12\x15\n\x07pointer\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x12\n\x04rule\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x39\n\x07verdict\x18\x04 \x01(\x0e\x32\".ringfence.registry.v1.CardVerdictB\x04\xe2\x41\x01\x03\"\xa1\x03\n\x14\x43\x61rdSignatureVerdict\x12\x13\n\x05index\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12<\n\x06status\x18\x02 \x01(\x0e\x32&.ringfence.registry.v1.SignatureStatusB\x04\xe2\x41\x01\x03\x12\x42\n\x0e\x63\x61nonical_form\x18\x03 \x01(\x0e\x32$.ringfence.registry.v1.CanonicalFormB\x04\xe2\x41\x01\x03\x12@\n\x08\x63overage\x18\x04 \x01(\x0e\x32(.ringfence.registry.v1.SignatureCoverageB\x04\xe2\x41\x01\x03\x12\x14\n\x06key_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06signer\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\talgorithm\x18\x07 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03\x12\x1a\n\x0csigner_agent\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\tuncovered\x18\n \x03(\tB\x04\xe2\x41\x01\x03\x12\x1f\n\x11ignored_key_hints\x18\x0b \x03(\tB\x04\xe2\x41\x01\x03\"\x95\x01\n\x0e\x43\x61rdDifference\x12\x41\n\rcompatibility\x18\x01 \x01(\x0e\x32$.ringfence.registry.v1.CompatibilityB\x04\xe2\x41\x01\x03\x12\x12\n\x04kind\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07pointer\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07problem\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03*\xc4\x01\n\x0b\x43\x61rdVerdict\x12\x1c\n\x18\x43\x41RD_VERDICT_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41RD_VERDICT_VALID\x10\x01\x12$\n CARD_VERDICT_VALID_WITH_WARNINGS\x10\x02\x12\x1c\n\x18\x43\x41RD_VERDICT_UPCONVERTED\x10\x03\x12\x1e\n\x1a\x43\x41RD_VERDICT_NONCONFORMANT\x10\x04\x12\x1b\n\x17\x43\x41RD_VERDICT_UNREADABLE\x10\x05*\x89\x01\n\x0b\x43\x61rdDialect\x12\x1c\n\x18\x43\x41RD_DIALECT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41RD_DIALECT_V0_2\x10\x01\x12\x15\n\x11\x43\x41RD_DIALECT_V0_3\x10\x02\x12\x15\n\x11\x43\x41RD_DIALECT_V1_0\x10\x03\x12\x17\n\x13\x43\x41RD_DIALECT_HYBRID\x10\x04*\xdf\x02\n\x0b\x46indingKind\x12\x1c\n\x18\x46INDING_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46INDING_KIND_SECRET\x10\x01\x12!\n\x1d\x46INDING_KIND_PROMPT_INJECTION\x10\x02\x12\x1c\n\x18\x46INDING_KIND_HIDDEN_TEXT\x10\x03\x12\x1f\n\x1b\x46INDING_KIND_NOT_NORMALIZED\x10\x04\x12\x1b\n\x17\x46INDING_KIND_LOOK_ALIKE\x10\x05\x12 \n\x1c\x46INDING_KIND_PRIVATE_ADDRESS\x10\x06\x12!\n\x1d\x46INDING_KIND_UNSIGNED_CONTENT\x10\x07\x12\x1e\n\x1a\x46INDING_KIND_REPLAYED_CARD\x10\x08\x12\x1b\n\x17\x46INDING_KIND_OLDER_CARD\x10\t\x12\x18\n\x14\x46INDING_KIND_UNUSUAL\x10\n*\x8b\x01\n\x0f\x46indingSeverity\x12 \n\x1c\x46INDING_SEVERITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x46INDING_SEVERITY_INFO\x10\x01\x12\x1c\n\x18\x46INDING_SEVERITY_WARNING\x10\x02\x12\x1d\n\x19\x46INDING_SEVERITY_CRITICAL\x10\x03*\xc7\x02\n\x0fSignatureStatus\x12 \n\x1cSIGNATURE_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19SIGNATURE_STATUS_VERIFIED\x10\x01\x12\"\n\x1eSIGNATURE_STATUS_UNTRUSTED_KEY\x10\x02\x12\x1c\n\x18SIGNATURE_STATUS_INVALID\x10\x03\x12 \n\x1cSIGNATURE_STATUS_KEY_REVOKED\x10\x04\x12 \n\x1cSIGNATURE_STATUS_KEY_EXPIRED\x10\x05\x12&\n\"SIGNATURE_STATUS_ALGORITHM_REFUSED\x10\x06\x12\x1e\n\x1aSIGNATURE_STATUS_MALFORMED\x10\x07\x12%\n!SIGNATURE_STATUS_KEYS_UNAVAILABLE\x10\x08*\x9e\x01\n\rCanonicalForm\x12\x1e\n\x1a\x43\x41NONICAL_FORM_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41NONICAL_FORM_SPECIFICATION\x10\x01\x12\x16\n\x12\x43\x41NONICAL_FORM_SDK\x10\x02\x12\x16\n\x12\x43\x41NONICAL_FORM_RAW\x10\x03\x12\x1b\n\x17\x43\x41NONICAL_FORM_STRIPPED\x10\x04*y\n\x11SignatureCoverage\x12\"\n\x1eSIGNATURE_COVERAGE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SIGNATURE_COVERAGE_FULL\x10\x01\x12#\n\x1fSIGNATURE_COVERAGE_KNOWN_FIELDS\x10\x02*\x85\x01\n\rCompatibility\x12\x1d\n\x19\x43OMPATIBILITY_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OMPATIBILITY_IDENTICAL\x10\x01\x12\x1c\n\x18\x43OMPATIBILITY_COMPATIBLE\x10\x02\x12\x1a\n\x16\x43OMPATIBILITY_BREAKING\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,6 +56,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARDSIGNATUREVERDICT'].fields_by_name['algorithm']._serialized_options = b'\342A\001\003'
   _globals['_CARDSIGNATUREVERDICT'].fields_by_name['problem']._loaded_options = None
   _globals['_CARDSIGNATUREVERDICT'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
+  _globals['_CARDSIGNATUREVERDICT'].fields_by_name['signer_agent']._loaded_options = None
+  _globals['_CARDSIGNATUREVERDICT'].fields_by_name['signer_agent']._serialized_options = b'\342A\001\003'
+  _globals['_CARDSIGNATUREVERDICT'].fields_by_name['uncovered']._loaded_options = None
+  _globals['_CARDSIGNATUREVERDICT'].fields_by_name['uncovered']._serialized_options = b'\342A\001\003'
+  _globals['_CARDSIGNATUREVERDICT'].fields_by_name['ignored_key_hints']._loaded_options = None
+  _globals['_CARDSIGNATUREVERDICT'].fields_by_name['ignored_key_hints']._serialized_options = b'\342A\001\003'
   _globals['_CARDDIFFERENCE'].fields_by_name['compatibility']._loaded_options = None
   _globals['_CARDDIFFERENCE'].fields_by_name['compatibility']._serialized_options = b'\342A\001\003'
   _globals['_CARDDIFFERENCE'].fields_by_name['kind']._loaded_options = None
@@ -64,26 +70,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARDDIFFERENCE'].fields_by_name['pointer']._serialized_options = b'\342A\001\003'
   _globals['_CARDDIFFERENCE'].fields_by_name['problem']._loaded_options = None
   _globals['_CARDDIFFERENCE'].fields_by_name['problem']._serialized_options = b'\342A\001\003'
-  _globals['_CARDVERDICT']._serialized_start=719
-  _globals['_CARDVERDICT']._serialized_end=915
-  _globals['_CARDDIALECT']._serialized_start=918
-  _globals['_CARDDIALECT']._serialized_end=1055
-  _globals['_FINDINGKIND']._serialized_start=1058
-  _globals['_FINDINGKIND']._serialized_end=1409
-  _globals['_FINDINGSEVERITY']._serialized_start=1412
-  _globals['_FINDINGSEVERITY']._serialized_end=1551
-  _globals['_SIGNATURESTATUS']._serialized_start=1554
-  _globals['_SIGNATURESTATUS']._serialized_end=1881
-  _globals['_CANONICALFORM']._serialized_start=1884
-  _globals['_CANONICALFORM']._serialized_end=2042
-  _globals['_SIGNATURECOVERAGE']._serialized_start=2044
-  _globals['_SIGNATURECOVERAGE']._serialized_end=2165
-  _globals['_COMPATIBILITY']._serialized_start=2168
-  _globals['_COMPATIBILITY']._serialized_end=2301
+  _globals['_CARDVERDICT']._serialized_start=805
+  _globals['_CARDVERDICT']._serialized_end=1001
+  _globals['_CARDDIALECT']._serialized_start=1004
+  _globals['_CARDDIALECT']._serialized_end=1141
+  _globals['_FINDINGKIND']._serialized_start=1144
+  _globals['_FINDINGKIND']._serialized_end=1495
+  _globals['_FINDINGSEVERITY']._serialized_start=1498
+  _globals['_FINDINGSEVERITY']._serialized_end=1637
+  _globals['_SIGNATURESTATUS']._serialized_start=1640
+  _globals['_SIGNATURESTATUS']._serialized_end=1967
+  _globals['_CANONICALFORM']._serialized_start=1970
+  _globals['_CANONICALFORM']._serialized_end=2128
+  _globals['_SIGNATURECOVERAGE']._serialized_start=2130
+  _globals['_SIGNATURECOVERAGE']._serialized_end=2251
+  _globals['_COMPATIBILITY']._serialized_start=2254
+  _globals['_COMPATIBILITY']._serialized_end=2387
   _globals['_CARDREASON']._serialized_start=93
   _globals['_CARDREASON']._serialized_end=230
   _globals['_CARDSIGNATUREVERDICT']._serialized_start=233
-  _globals['_CARDSIGNATUREVERDICT']._serialized_end=564
-  _globals['_CARDDIFFERENCE']._serialized_start=567
-  _globals['_CARDDIFFERENCE']._serialized_end=716
+  _globals['_CARDSIGNATUREVERDICT']._serialized_end=650
+  _globals['_CARDDIFFERENCE']._serialized_start=653
+  _globals['_CARDDIFFERENCE']._serialized_end=802
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -349,6 +351,9 @@ class CardSignatureVerdict(_message.Message):
     SIGNER_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    SIGNER_AGENT_FIELD_NUMBER: _builtins.int
+    UNCOVERED_FIELD_NUMBER: _builtins.int
+    IGNORED_KEY_HINTS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Its place in `signatures`, from 0."""
     status: Global___SignatureStatus.ValueType
@@ -365,6 +370,18 @@ class CardSignatureVerdict(_message.Message):
     """The algorithm it names."""
     problem: _builtins.str
     """In a sentence, when it did not verify, or vouches for less than all."""
+    signer_agent: _builtins.str
+    """`namespaces/{namespace}/agents/{agent}` of the agent whose DID `signer` is. When that is another agent than the card
+    is registered for, the card may be a copy: its signature does not count for the policy.
+    """
+    @_builtins.property
+    def uncovered(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """JSON pointers to what a signature of coverage KNOWN_FIELDS does not vouch for. At most 16."""
+
+    @_builtins.property
+    def ignored_key_hints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys and certificates its headers offer, e.g. `jku`. They were neither used nor fetched."""
+
     def __init__(
         self,
         *,
@@ -376,10 +393,13 @@ class CardSignatureVerdict(_message.Message):
         signer: _builtins.str = ...,
         algorithm: _builtins.str = ...,
         problem: _builtins.str = ...,
+        signer_agent: _builtins.str = ...,
+        uncovered: _abc.Iterable[_builtins.str] | None = ...,
+        ignored_key_hints: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "canonical_form", b"canonical_form", "coverage", b"coverage", "index", b"index", "key_id", b"key_id", "problem", b"problem", "signer", b"signer", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "canonical_form", b"canonical_form", "coverage", b"coverage", "ignored_key_hints", b"ignored_key_hints", "index", b"index", "key_id", b"key_id", "problem", b"problem", "signer", b"signer", "signer_agent", b"signer_agent", "status", b"status", "uncovered", b"uncovered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
