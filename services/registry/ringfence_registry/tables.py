@@ -19,3 +19,10 @@ cards = sa.Table(
     sa.Column("sha256", TEXT, primary_key=True),
     sa.Column("body", BYTES, nullable=False),
 )
+
+namespaces = sa.Table(
+    "namespaces",
+    metadata,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("record", BYTES, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""What a namespace asks: who sees what is in it, and what is let into it.
+"""What a namespace asks of what is let into it, and of who changes what is in it.
 
 - A namespace that nobody set up has the registry's defaults, so there is a policy for every name, used or not.
 - Whoever lets a card in, or changes something, asks `PolicyReader.policy_of`, once, and hands the answer on as a value.
@@ -13,17 +13,6 @@ from ringfence_registry.cards.model import CardVerdict, FindingKind
 from ringfence_registry.errors import EtagRequired
 
 
-class Visibility(enum.Enum):
-    """Who sees what is in a namespace, the fewest first."""
-
-    PRIVATE = "PRIVATE"
-    """Its own owners and agents, and who oversees everything."""
-    ENTITLED = "ENTITLED"
-    """Those, and callers of the entitled namespaces."""
-    PUBLIC = "PUBLIC"
-    """Every caller, and the HTTP face."""
-
-
 class SignatureRequirement(enum.Enum):
     """What a card's signatures have to show, the least first."""
 
@@ -33,6 +22,13 @@ class SignatureRequirement(enum.Enum):
     """At least one verifies."""
     FULL_COVERAGE = "FULL_COVERAGE"
     """At least one verifies and covers the whole card."""
+
+    def asks_less_than(self, other: "SignatureRequirement") -> bool:
+        """Say whether `other` is the stricter of the two."""
+        return _FROM_LEAST[self] < _FROM_LEAST[other]
+
+
+_FROM_LEAST = {requirement: place for place, requirement in enumerate(SignatureRequirement)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +52,6 @@ class Admission:
 class NamespacePolicy:
     """All that a namespace asks."""
 
-    visibility: Visibility = Visibility.PRIVATE
-    entitled: frozenset[str] = frozenset()
-    """Ids of the namespaces whose callers see it too, while it is ENTITLED."""
     admission: Admission = field(default_factory=Admission)
     review_required: bool = False
     """Every agent starts as a draft and needs an approver."""
@@ -73,9 +66,12 @@ class NamespacePolicy:
             raise EtagRequired(name=name)
 
 
+DEFAULT_POLICY = NamespacePolicy()
+
+
 class PolicyReader(Protocol):
     """Knows the policy of every namespace."""
 
     def policy_of(self, namespace: str) -> NamespacePolicy:
-        """Return what the namespace with this id asks now, every default filled in. A dictionary look-up."""
+        """Return what the namespace with this id asks now. A dictionary look-up."""
         ...

@@ -14,6 +14,8 @@ from ringfence_kit.store import Recorder
 
 from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
+from ringfence_registry.namespaces.model import Namespace
+from ringfence_registry.store.namespaces import NamespaceTx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +25,11 @@ class StoredAgents:
     agents: tuple[Agent, ...]
     cards: Mapping[str, bytes]
     """Digest → body, for the card each agent has now."""
+    namespaces: tuple[Namespace, ...] = ()
+    """Those that were set up."""
 
 
-class AgentTx(Recorder, Protocol):
+class AgentTx(NamespaceTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes."""
 
     def agent(self, name: AgentName) -> Agent | None:

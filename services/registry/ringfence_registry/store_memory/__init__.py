@@ -1,18 +1,19 @@
 """Agents and cards in memory, for tests."""
 
 from ringfence_kit.events import Revision
-from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
+from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
 from ringfence_kit.names import AgentName
 
 from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
 from ringfence_registry.store import StoredAgents
+from ringfence_registry.store_memory.namespaces import MemoryNamespaceTx, load_namespaces
 
 AGENTS: MemoryTable[str, Agent] = MemoryTable("agents")
 CARDS: MemoryTable[str, bytes] = MemoryTable("cards")
 
 
-class MemoryAgentTx(MemoryTx):
+class MemoryAgentTx(MemoryNamespaceTx):
     """An `AgentTx` on rows in memory."""
 
     def agent(self, name: AgentName) -> Agent | None:
@@ -47,5 +48,7 @@ def _everything(rows: MemoryRows) -> StoredAgents:
     agents = tuple(agent for _, agent in sorted(rows.table(AGENTS).items()))
     in_use = {agent.card.sha256 for agent in agents}
     return StoredAgents(
-        agents=agents, cards={digest: body for digest, body in rows.table(CARDS).items() if digest in in_use}
+        agents=agents,
+        cards={digest: body for digest, body in rows.table(CARDS).items() if digest in in_use},
+        namespaces=load_namespaces(rows),
     )

@@ -6,17 +6,18 @@ import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
-from ringfence_kit.sql import Database, SqlTx
+from ringfence_kit.sql import Database
 
 from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
 from ringfence_registry.store import StoredAgents
+from ringfence_registry.store_sql.namespaces import SqlNamespaceTx, load_namespaces
 from ringfence_registry.tables import agents, cards
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
 
-class SqlAgentTx(SqlTx):
+class SqlAgentTx(SqlNamespaceTx):
     """An `AgentTx` on a connection."""
 
     def agent(self, name: AgentName) -> Agent | None:
@@ -62,4 +63,5 @@ def _everything(connection: sa.Connection) -> StoredAgents:
     return StoredAgents(
         agents=tuple(records.decode(record, Agent) for record in found),
         cards={row.sha256: row.body for row in bodies},
+        namespaces=load_namespaces(connection),
     )
