@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from ringfence_kit.callers import ANONYMOUS, Caller, Role
+from ringfence_kit.callers import ANONYMOUS, BOUND_BY_NAMESPACES, Caller, Role
 from ringfence_kit.clock import Clock
 from ringfence_kit.dev_tokens import DevTokens
 from ringfence_kit.errors import Unauthenticated
@@ -87,11 +87,13 @@ def caller_of(token: VerifiedToken) -> Caller:
     if issuer.agents_of:
         return _agent_of(token)
     claimed = {issuer.roles[word] for word in _words(token.claims.get(issuer.roles_claim)) if word in issuer.roles}
-    namespaces = frozenset(filter(is_resource_id, _words(token.claims.get(issuer.namespaces_claim))))
+    named = frozenset(_words(token.claims.get(issuer.namespaces_claim)))
+    # Names of nothing bind to nothing; without them an approver would be bound to no namespace, and so to none less.
+    namespaces = frozenset(filter(is_resource_id, named)) or named
     return Caller(
         principal=f"{issuer.name}:{token.subject}",
         roles=frozenset(claimed),
-        namespaces=namespaces if Role.NAMESPACE_OWNER in claimed else frozenset(),
+        namespaces=namespaces if claimed & BOUND_BY_NAMESPACES else frozenset(),
         agents=frozenset(_words(token.claims.get(issuer.agents_claim))) if Role.GATEWAY in claimed else frozenset(),
         expires_at=token.expires_at,
     )

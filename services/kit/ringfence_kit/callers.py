@@ -36,6 +36,10 @@ class Role(enum.Enum):
     """One of the mesh's own services."""
 
 
+BOUND_BY_NAMESPACES = frozenset({Role.NAMESPACE_OWNER, Role.APPROVER, Role.GATEWAY})
+"""Roles that namespaces narrow. An owner without any owns nothing; the others are bound by none then."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """An authenticated caller, or `ANONYMOUS`."""
@@ -44,7 +48,7 @@ class Caller:
     """Who it is, unique over all ways to authenticate: `spiffe://…`, `dns:…`, a DID, `<issuer>:<sub>`, `dev:…`."""
     roles: frozenset[Role] = frozenset()
     namespaces: frozenset[str] = frozenset()
-    """Ids of the namespaces a namespace-owner owns."""
+    """Ids of the namespaces a namespace-owner owns, and those an approver or gateway is bound to."""
     agents: frozenset[str] = frozenset()
     """DIDs and resource names of the agents a gateway speaks for."""
     environment: str = ""

@@ -143,7 +143,9 @@ class CertificateBinding:
 
     identity: str = setting(doc="spiffe://trust-domain/path from the URI SAN, or dns:name from the DNS SAN.")
     roles: tuple[Role, ...] = setting(doc="Roles it holds.")
-    namespaces: tuple[str, ...] = setting((), doc="Ids of the namespaces it owns, with role namespace-owner.")
+    namespaces: tuple[str, ...] = setting(
+        (), doc="Ids of the namespaces it owns, or is bound to as approver or gateway."
+    )
     agents: tuple[str, ...] = setting((), doc="DIDs or names of the agents it speaks for, with role gateway.")
 
     def problems(self) -> Iterable[tuple[str, str]]:
@@ -171,7 +173,7 @@ class IssuerConfig:
     max_lifetime: Millis = setting(Millis(HOUR), doc="Tokens good for longer are refused.", at_least=1, at_most=DAY)
     roles_claim: str = setting("roles", doc="The claim that holds roles, as a list or separated by spaces.")
     roles: dict[str, Role] = setting(doc="Word in that claim to role; empty takes our own words.", factory=dict)
-    namespaces_claim: str = setting("namespaces", doc="The claim that lists owned namespaces.")
+    namespaces_claim: str = setting("namespaces", doc="The claim that lists the namespaces owned, or bound to.")
     agents_claim: str = setting("agents", doc="The claim that lists the agents a gateway speaks for.")
 
     def problems(self) -> Iterable[tuple[str, str]]:

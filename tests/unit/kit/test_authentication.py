@@ -72,6 +72,14 @@ class TestTokens:
         caller = caller_of(token_with(roles=["namespace-owner"], namespaces=names))
         assert caller.namespaces == {"red", "blue"}
 
+    @pytest.mark.parametrize("role", ["approver", "gateway"])
+    def test_namespaces_bind_approvers_and_gateways(self, role: str) -> None:
+        assert caller_of(token_with(roles=role, namespaces=["red"])).namespaces == {"red"}
+        assert caller_of(token_with(roles=role)).namespaces == frozenset()
+
+    def test_an_approver_bound_to_what_is_no_namespace_is_not_unbound(self) -> None:
+        assert caller_of(token_with(roles="approver", namespaces=["Not A Name"])).namespaces == {"Not A Name"}
+
     def test_agents_come_with_their_role_only(self) -> None:
         assert caller_of(token_with(agents=["did:web:a"])).agents == frozenset()
         assert caller_of(token_with(roles="gateway", agents=["did:web:a"])).agents == {"did:web:a"}
