@@ -157,14 +157,15 @@ class QuotaExceeded(Failure):
 
 
 class RevisionCompacted(Failure):
-    """A watch asked for events that are no longer kept."""
+    """A watch asked for events that are no longer kept, or that lead nowhere for this caller."""
 
     kind = Kind.OUT_OF_RANGE
     reason = "REVISION_COMPACTED"
 
-    def __init__(self, *, requested: int, oldest: int) -> None:
+    def __init__(self, *, requested: int, oldest: int, why: str = "are no longer kept") -> None:
+        """`why` says what is wrong with the events before `oldest`."""
         super().__init__(
-            f"events before revision {oldest} are no longer kept and revision {requested} was asked for; "
+            f"events before revision {oldest} {why} and revision {requested} was asked for; "
             "list the resources again and watch from the revision after the one that list was read at",
             metadata={"requested_revision": str(requested), "oldest_revision": str(oldest)},
         )
