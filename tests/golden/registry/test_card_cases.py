@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from ringfence_kit import records
-from ringfence_registry.cards.reading import read_card
+from ringfence_registry.cards.model import CardDialect, CardVerdict
+from ringfence_registry.cards.reading import read_card, read_whole_card
 from ringfence_registry.errors import CardInvalid
 
 HERE = Path(__file__).parent
@@ -28,10 +29,13 @@ def expected(case: Path, actual: object) -> object:
 
 @pytest.mark.parametrize("case", CARDS, ids=lambda case: case.stem)
 def test_a_card_is_kept_as_it_is_and_read_as_expected(case: Path) -> None:
-    card = read_card(case.read_bytes())
-    facts = json.loads(records.encode(card.facts))
-    assert card.body == case.read_bytes()
-    assert facts == expected(case, facts)
+    whole = read_whole_card(case.read_bytes())
+    facts, content = (json.loads(records.encode(each)) for each in (whole.card.facts, whole.content))
+    judged = {name: facts.pop(name) for name in ("dialect", "verdict", "reasons", "findings")}
+    assert whole.card.body == case.read_bytes()
+    assert {**judged, "facts": facts, "content": content} == expected(
+        case, {**judged, "facts": facts, "content": content}
+    )
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.stem)
@@ -42,11 +46,14 @@ def test_a_refused_card_is_told_every_reason(case: Path) -> None:
     assert faults == expected(case, faults)
 
 
-def test_every_generation_has_a_case() -> None:
-    dialects = {read_card(case.read_bytes()).facts.dialect.value for case in CARDS}
-    assert dialects == {"0.2", "0.3", "1.0", "HYBRID"}
+def test_every_generation_and_every_verdict_has_a_case() -> None:
+    facts = [read_card(case.read_bytes()).facts for case in CARDS]
+    assert {each.dialect for each in facts} == set(CardDialect)
+    assert {each.verdict for each in facts} == set(CardVerdict) - {CardVerdict.UNREADABLE}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_the_examples_are_cards_nobody_has_to_remark_on(example: Path) -> None:
-    assert read_card(example.read_bytes()).facts.findings == ()
+    facts = read_card(example.read_bytes()).facts
+    assert facts.findings == ()
+    assert {reason.verdict for reason in facts.reasons} <= {CardVerdict.UPCONVERTED}

@@ -6,12 +6,15 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_kit import records
-from ringfence_registry.cards.members import MAX_FINDINGS
-from ringfence_registry.cards.model import Card, CardFacts
+from ringfence_registry.cards.findings.scanning import MAX_FINDINGS
+from ringfence_registry.cards.model import Card, CardFacts, CardVerdict
 from ringfence_registry.cards.reading import CARD_LIMITS, read_card
+from ringfence_registry.cards.reasons import MAX_REASONS
 from ringfence_registry.cards.strict_json import MAX_FAULTS, StrictJsonError, read_strict_json
 from ringfence_registry.errors import CardInvalid
 from support.registry.card_shapes import as_cards, mutated_documents, repeated_members, values
+
+ORDER = list(CardVerdict)
 
 
 def outcome_of(body: bytes) -> Card | CardInvalid:
@@ -27,10 +30,10 @@ def test_any_bytes_are_taken_as_they_are_or_refused_with_places(body: bytes) -> 
         case Card(body=kept, facts=facts):
             assert kept == body
             assert facts.sha256 == hashlib.sha256(body).hexdigest()
-            assert facts.name.strip()
-            assert facts.version.strip()
-            assert facts.interfaces
+            assert facts.verdict is max((each.verdict for each in facts.reasons), key=ORDER.index, default=ORDER[0])
+            assert facts.verdict is CardVerdict.NONCONFORMANT or (facts.name and facts.version and facts.interfaces)
             assert all(interface.url for interface in facts.interfaces)
+            assert len(facts.reasons) <= MAX_REASONS + len(ORDER)
             assert len(facts.findings) <= MAX_FINDINGS + 1
         case refusal:
             assert 1 <= len(refusal.violations) <= MAX_FAULTS
@@ -58,6 +61,8 @@ def test_formatting_changes_the_digest_and_nothing_else(
     assert formatted.facts.name == plain.facts.name
     assert formatted.facts.interfaces == plain.facts.interfaces
     assert formatted.facts.skills == plain.facts.skills
+    assert formatted.facts.verdict is plain.facts.verdict
+    assert set(formatted.facts.findings) == set(plain.facts.findings) or len(plain.facts.findings) > MAX_FINDINGS
 
 
 @given(repeated_members())

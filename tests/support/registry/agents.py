@@ -10,7 +10,11 @@ from ringfence_registry.cards.model import CardCapabilities, CardFacts, CardInte
 from ringfence_registry.cards.reading import read_card
 from ringfence_registry.model import Agent, AgentSpec, AgentState, ApprovedTool, Owner, RiskTier
 
-CARD = b'{"name": "Ledger", "description": "Keeps books.", "version": "1.0.0", "url": "https://ledger.example.com"}'
+CARD = (
+    b'{"name": "Ledger", "description": "Keeps books.", "version": "1.0.0", "url": "https://ledger.example.com",'
+    b' "capabilities": {}, "defaultInputModes": ["text/plain"], "defaultOutputModes": ["text/plain"],'
+    b' "skills": [{"id": "read", "name": "Read", "description": "Reads.", "tags": ["sql"]}]}'
+)
 SPEC = AgentSpec(
     purpose="Reconciles the ledger every night.",
     owner=Owner(display_name="Ada Example", contact="ada@example.com"),

@@ -1,14 +1,13 @@
-"""Taking in cards: what is derived, what is remarked on, what is refused."""
+"""Taking in cards: the verdict and its reasons, what is derived, what is refused."""
 
 import hashlib
 import json
 from typing import Any
 
 import pytest
-from ringfence_registry.cards.members import MAX_FINDINGS
-from ringfence_registry.cards.model import CardDialect, CardFacts, CardInterface
+from ringfence_registry.cards.model import CardDialect, CardFacts, CardInterface, CardVerdict
 from ringfence_registry.cards.reading import CARD_LIMITS, read_card
-from ringfence_registry.cards.strict_json import MAX_FAULTS
+from ringfence_registry.cards.reasons import MAX_REASONS
 from ringfence_registry.errors import CardInvalid
 
 INTERFACE = {"url": "https://ledger.example.com", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
@@ -23,10 +22,12 @@ LEDGER: dict[str, Any] = {
     "skills": [{"id": "read", "name": "Read", "description": "Reads.", "tags": ["sql"]}],
 }
 LEDGER_0_2: dict[str, Any] = {
-    "name": "Ledger",
-    "version": "1",
+    **{member: value for member, value in LEDGER.items() if member != "supportedInterfaces"},
     "url": "https://ledger.example.com",
 }
+LEDGER_0_3: dict[str, Any] = {**LEDGER_0_2, "protocolVersion": "0.3.0"}
+
+ERAS = pytest.mark.parametrize("era", [LEDGER, LEDGER_0_2, LEDGER_0_3], ids=["1.0", "0.2", "0.3"])
 
 
 def facts_of(card: dict[str, Any], **changed: Any) -> CardFacts:
@@ -39,8 +40,22 @@ def refusals_of(body: bytes | dict[str, Any]) -> dict[str, str]:
     return {violation.field: violation.problem for violation in caught.value.violations}
 
 
-def findings_of(card: dict[str, Any], **changed: Any) -> dict[str, str]:
-    return {finding.pointer: finding.problem for finding in facts_of(card, **changed).findings}
+def reasons_of(card: dict[str, Any], verdict: CardVerdict, **changed: Any) -> dict[str, str]:
+    """The reasons for one verdict; those that the card as a whole is of another generation are left out."""
+    reasons = facts_of(card, **changed).reasons
+    return {each.pointer: each.problem for each in reasons if each.verdict is verdict and each.pointer}
+
+
+def violations_of(card: dict[str, Any], **changed: Any) -> dict[str, str]:
+    return reasons_of(card, CardVerdict.NONCONFORMANT, **changed)
+
+
+def warnings_of(card: dict[str, Any], **changed: Any) -> dict[str, str]:
+    return reasons_of(card, CardVerdict.VALID_WITH_WARNINGS, **changed)
+
+
+def without(card: dict[str, Any], member: str) -> dict[str, Any]:
+    return {name: value for name, value in card.items() if name != member}
 
 
 def test_the_bytes_stay_as_they_came() -> None:
@@ -52,37 +67,76 @@ def test_the_bytes_stay_as_they_came() -> None:
     assert card.facts.name == "Lädger"
 
 
-def test_a_complete_card_draws_no_remark() -> None:
-    assert findings_of(LEDGER) == {}
+def test_a_complete_card_is_valid_and_draws_no_remark() -> None:
+    facts = facts_of(LEDGER)
+    assert (facts.verdict, facts.reasons, facts.findings) == (CardVerdict.VALID, (), ())
 
 
-@pytest.mark.parametrize(
-    "missing", ["description", "capabilities", "skills", "defaultInputModes", "defaultOutputModes"]
-)
-def test_what_the_specification_asks_for_and_we_can_do_without_is_remarked_on(missing: str) -> None:
-    card = {member: value for member, value in LEDGER.items() if member != missing}
-    assert findings_of(card) == {f"/{missing}": "is missing; A2A requires it"}
-    assert findings_of(LEDGER, **{missing: None}) == {f"/{missing}": "is missing; A2A requires it"}
+@ERAS
+def test_a_complete_card_of_any_generation_is_admitted_by_default(era: dict[str, Any]) -> None:
+    facts = facts_of(era)
+    assert not facts.verdict.is_worse_than(CardVerdict.UPCONVERTED)
+    assert violations_of(era) == warnings_of(era) == {}
 
 
-@pytest.mark.parametrize("missing", ["name", "version", "supportedInterfaces"])
-@pytest.mark.parametrize("nothing", [None, "", []])
-def test_without_name_version_or_endpoint_there_is_nothing_to_register(missing: str, nothing: object) -> None:
-    if missing == "supportedInterfaces" and nothing == "":
-        nothing = {}
-    if missing != "supportedInterfaces" and nothing == []:
-        nothing = "  \t"
-    assert list(refusals_of({**LEDGER, missing: nothing})) == [f"card#/{missing}"]
+def test_verdicts_are_ordered_from_the_best() -> None:
+    verdicts = list(CardVerdict)
+    for place, verdict in enumerate(verdicts):
+        assert [verdict.is_worse_than(other) for other in verdicts] == [place > at for at in range(len(verdicts))]
 
 
-def test_every_reason_is_given_at_once() -> None:
-    assert refusals_of({"name": 7, "skills": {}, "provider": "me"}) == {
-        "card#/name": "must be a string, not a number",
-        "card#/version": "is missing",
-        "card#/supportedInterfaces": "is missing",
-        "card#/skills": "must be a list, not an object",
-        "card#/provider": "must be an object, not a string",
-    }
+@pytest.mark.parametrize("missing", ["description", "capabilities", "defaultInputModes", "defaultOutputModes"])
+@pytest.mark.parametrize("era", [LEDGER, LEDGER_0_3], ids=["1.0", "0.3"])
+def test_what_the_specification_requires_is_required(missing: str, era: dict[str, Any]) -> None:
+    assert violations_of(without(era, missing)) == {f"/{missing}": "is missing"}
+    assert violations_of(era, **{missing: None}) == {f"/{missing}": "is missing"}
+
+
+@pytest.mark.parametrize("missing", ["description", "defaultInputModes", "defaultOutputModes"])
+def test_what_the_first_drafts_did_without_is_a_warning_in_a_card_of_their_time(missing: str) -> None:
+    assert violations_of(without(LEDGER_0_2, missing)) == {}
+    assert warnings_of(without(LEDGER_0_2, missing)) == {f"/{missing}": "is missing"}
+
+
+@pytest.mark.parametrize(("member", "empty"), [("defaultInputModes", []), ("description", "")])
+def test_an_empty_value_is_none_since_1_0_and_was_one_before(member: str, empty: object) -> None:
+    assert violations_of(LEDGER, **{member: empty}) == {f"/{member}": "is empty"}
+    assert warnings_of(LEDGER_0_3, **{member: empty}) == {f"/{member}": "is empty"}
+
+
+@ERAS
+def test_a_card_without_skills_is_sound_with_a_warning(era: dict[str, Any]) -> None:
+    assert warnings_of(era, skills=[]) == {"/skills": "is empty"}
+    assert warnings_of(without(era, "skills")) == {"/skills": "is missing"}
+    assert violations_of(era, skills=[]) == {}
+
+
+@ERAS
+@pytest.mark.parametrize("missing", ["name", "version", "supportedInterfaces", "url"])
+@pytest.mark.parametrize("nothing", [None, "", "  \t"])
+def test_name_version_and_endpoint_are_vital_in_every_generation(
+    era: dict[str, Any], missing: str, nothing: str | None
+) -> None:
+    if missing not in era:
+        return
+    empty = [] if nothing == "" and missing == "supportedInterfaces" else nothing
+    found = violations_of(era, protocolVersion="0.3.0" if "url" in era else None, **{missing: empty})
+    assert list(found) == [f"/{missing}"]
+
+
+def test_every_reason_is_given_at_once_with_its_rule() -> None:
+    facts = facts_of({"name": 7, "skills": {"a": {}}, "provider": "me"})
+    given = {reason.pointer: (reason.rule, reason.problem) for reason in facts.reasons}
+    assert given["/name"] == ("A2A 1.0 4.4.1", "must be a string, not a number")
+    assert given["/version"] == ("A2A 1.0 4.4.1", "is missing")
+    assert given["/skills"] == ("A2A 1.0 4.4.1", "must be a list, not an object")
+    assert given["/skills/a/name"] == ("A2A 1.0 4.4.5", "is missing")
+    assert given["/provider"] == ("A2A 1.0 4.4.2", "must be an object, not a string")
+    assert facts.verdict is CardVerdict.NONCONFORMANT
+
+
+def test_an_older_card_is_judged_by_the_sections_of_its_own_specification() -> None:
+    assert {reason.rule for reason in facts_of(without(LEDGER_0_3, "description")).reasons} == {"A2A 0.3 5.5"}
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"card"', b"3", b"true"])
@@ -116,6 +170,8 @@ def test_size_and_depth_are_those_of_the_contract() -> None:
         ({"supportsAuthenticatedExtendedCard": False, "supportedInterfaces": [INTERFACE]}, CardDialect.HYBRID),
         ({"url": "https://a.example.com", "supportedInterfaces": []}, CardDialect.V0_2),
         ({"url": None, "supportedInterfaces": [INTERFACE]}, CardDialect.V1_0),
+        ({"protocolVersion": "0.3.0"}, CardDialect.V0_3),
+        ({}, CardDialect.V1_0),
     ],
 )
 def test_the_generation_is_told_from_how_the_agent_is_reached(members: dict[str, Any], dialect: CardDialect) -> None:
@@ -129,12 +185,12 @@ def test_the_interfaces_of_an_old_card_come_in_order_of_preference_and_once() ->
         preferredTransport="grpc",
         additionalInterfaces=[
             {"url": "https://ledger.example.com", "transport": "GRPC"},
-            {"url": "https://ledger.example.com", "transport": "JSONRPC"},
+            {"url": "https://ledger.example.com/rest", "transport": "rest"},
         ],
     )
     assert facts.interfaces == (
         CardInterface(url="https://ledger.example.com", protocol_binding="GRPC", protocol_version="0.3"),
-        CardInterface(url="https://ledger.example.com", protocol_binding="JSONRPC", protocol_version="0.3"),
+        CardInterface(url="https://ledger.example.com/rest", protocol_binding="HTTP+JSON", protocol_version="0.3"),
     )
 
 
@@ -145,6 +201,12 @@ def test_a_hybrid_is_reached_by_its_newest_interfaces_first() -> None:
         ("https://old.example.com", "0.3"),
     ]
     assert facts.protocol_versions == ("1.0", "0.3")
+    assert facts.verdict is CardVerdict.UPCONVERTED
+
+
+def test_one_address_may_speak_several_versions() -> None:
+    both = [INTERFACE, {**INTERFACE, "protocolVersion": "0.3"}, INTERFACE]
+    assert [each.protocol_version for each in facts_of(LEDGER, supportedInterfaces=both).interfaces] == ["1.0", "0.3"]
 
 
 @pytest.mark.parametrize(
@@ -166,13 +228,45 @@ def test_bindings_are_normalised_for_search(given: str, normalised: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "kept", "remarked"),
-    [("1.0", "1.0", False), ("1.0.1", "1.0", True), ("0.3", "0.3", False), ("draft", "draft", False)],
+    ("given", "kept", "verdict"),
+    [
+        ("1.0", "1.0", CardVerdict.VALID),
+        ("0.3", "0.3", CardVerdict.VALID),
+        ("1.0.1", "1.0", CardVerdict.VALID_WITH_WARNINGS),
+        ("v1.0", "1.0", CardVerdict.VALID_WITH_WARNINGS),
+        ("draft", "draft", CardVerdict.NONCONFORMANT),
+        ("1", "1", CardVerdict.NONCONFORMANT),
+    ],
 )
-def test_protocol_versions_are_major_and_minor(given: str, kept: str, remarked: bool) -> None:
-    changed = {"supportedInterfaces": [{**INTERFACE, "protocolVersion": given}]}
-    assert facts_of(LEDGER, **changed).protocol_versions == (kept,)
-    assert (findings_of(LEDGER, **changed) != {}) is remarked
+def test_protocol_versions_are_major_and_minor(given: str, kept: str, verdict: CardVerdict) -> None:
+    facts = facts_of(LEDGER, supportedInterfaces=[{**INTERFACE, "protocolVersion": given}])
+    assert (facts.protocol_versions, facts.verdict) == ((kept,), verdict)
+    assert {reason.rule for reason in facts.reasons} <= {"A2A 1.0 3.6"}
+
+
+@pytest.mark.parametrize(
+    ("binding", "url", "verdict"),
+    [
+        ("JSONRPC", "https://a.example.com/a2a", CardVerdict.VALID),
+        ("GRPC", "a.example.com:443", CardVerdict.VALID),
+        ("GRPC", "https://a.example.com/grpc", CardVerdict.VALID),
+        ("GRPC", "dns:///a.example.com:443", CardVerdict.VALID),
+        ("JSONRPC", "http://a.example.com", CardVerdict.VALID_WITH_WARNINGS),
+        ("JSONRPC", "a.example.com:443", CardVerdict.VALID_WITH_WARNINGS),
+        ("JSONRPC", "/a2a", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "agent", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "https://", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "https://a.example.com/a b", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "https://[::1", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "https://a.example.com:99999/", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "javascript:alert(1)", CardVerdict.NONCONFORMANT),
+        ("JSONRPC", "file:///etc/passwd", CardVerdict.NONCONFORMANT),
+    ],
+)
+def test_an_interface_says_where_it_is(binding: str, url: str, verdict: CardVerdict) -> None:
+    facts = facts_of(LEDGER, supportedInterfaces=[{**INTERFACE, "protocolBinding": binding, "url": url}])
+    assert facts.verdict is verdict
+    assert facts.interfaces[0].url == url
 
 
 def test_a_capability_nobody_mentions_is_neither_on_nor_off() -> None:
@@ -181,44 +275,45 @@ def test_a_capability_nobody_mentions_is_neither_on_nor_off() -> None:
     assert facts_of(LEDGER_0_2, supportsAuthenticatedExtendedCard=True).capabilities.extended_agent_card is True
 
 
-def test_both_spellings_of_a_member_are_read_and_never_both_at_once() -> None:
-    snake = {"name": "A", "version": "1", "supported_interfaces": [{"url": "a:1", "protocol_binding": "GRPC"}]}
-    assert facts_of(snake).interfaces[0].protocol_binding == "GRPC"
-    both = {**snake, "supportedInterfaces": [{"url": "b:1"}]}
-    assert refusals_of(both)["card#/supportedInterfaces"] == (
-        "is given twice, as supportedInterfaces and as supported_interfaces"
-    )
+def test_both_spellings_of_a_member_are_read_and_never_two_meanings_at_once() -> None:
+    snake = {**without(LEDGER, "supportedInterfaces"), "supported_interfaces": [{**INTERFACE, "tenant": "a"}]}
+    assert facts_of(snake).interfaces[0].tenant == "a"
+    assert facts_of(snake).verdict is CardVerdict.UPCONVERTED
+    assert facts_of(snake, supportedInterfaces=snake["supported_interfaces"]).verdict is CardVerdict.VALID
+    both = {**snake, "supportedInterfaces": [INTERFACE]}
+    assert refusals_of(both) == {
+        "card#/supported_interfaces": "says something else than supportedInterfaces, its other spelling"
+    }
 
 
 def test_unknown_members_are_left_alone() -> None:
-    assert findings_of(LEDGER, **{"x-rank": {"url": 7}, "Name": 3}) == {}
-
-
-def test_texts_that_deceive_the_eye_are_remarked_on() -> None:
-    assert findings_of(LEDGER, name="Ledger\u202e") == {
-        "/name": "contains control or formatting characters, which hide or reorder text"
-    }
-    assert findings_of(LEDGER, name="La\u0308dger") == {
-        "/name": "is not in Unicode normal form C, so equal looking texts differ"
-    }
-    assert findings_of(LEDGER, description="Two\nlines\tof text") == {}
+    assert facts_of(LEDGER, **{"x-rank": {"url": 7}, "Name": 3}).verdict is CardVerdict.VALID
 
 
 def test_a_skill_id_used_twice_is_remarked_on_at_each_use() -> None:
-    skill = {"id": "read", "name": "Read", "tags": ["sql"]}
-    assert findings_of(LEDGER, skills=[skill, {**skill, "id": "write"}, skill]) == {
-        "/skills/0/id": "'read' is the id of 2 skills",
-        "/skills/2/id": "'read' is the id of 2 skills",
+    skill = LEDGER["skills"][0]
+    assert warnings_of(LEDGER, skills=[skill, {**skill, "id": "write"}, skill]) == {
+        "/skills/0/id": "is the id of 2 skills",
+        "/skills/2/id": "is the id of 2 skills",
     }
 
 
 def test_skills_carry_what_they_are_found_by() -> None:
     (skill,) = facts_of(LEDGER).skills
-    assert (skill.id, skill.name, skill.tags) == ("read", "Read", ("sql",))
+    assert (skill.id, skill.name, skill.description, skill.tags) == ("read", "Read", "Reads.", ("sql",))
 
 
-def test_remarks_and_refusals_end_somewhere() -> None:
-    findings = facts_of(LEDGER, skills=[{"id": f"s{number}", "name": "S"} for number in range(1_000)]).findings
-    assert len(findings) == MAX_FINDINGS + 1
-    assert findings[-1].problem == "has more to remark on than is listed here"
-    assert len(refusals_of({**LEDGER, "skills": list(range(1_000))})) == MAX_FAULTS
+def test_skills_in_the_wrong_form_are_found_all_the_same() -> None:
+    assert [skill.id for skill in facts_of(LEDGER, skills=["a", {"id": "b"}, 3]).skills] == ["a", "b"]
+    assert [skill.id for skill in facts_of(LEDGER, skills={"a": {}, "b": {"id": "c"}}).skills] == ["a", "c"]
+
+
+def test_reasons_end_somewhere_and_what_decides_is_among_them() -> None:
+    skills = [{"id": f"s{number}", "name": "S", "description": "D"} for number in range(400)]
+    reasons = facts_of(LEDGER, skills=skills).reasons
+    assert len(reasons) == MAX_REASONS + 1
+    assert reasons[-1].problem == "has more to remark on than is listed here"
+    doubled = [{"id": "s", "name": "S", "description": "D", "tags": ["t"]}] * 100
+    facts = facts_of(LEDGER, skills=doubled, signatures=[{}])
+    assert facts.verdict is CardVerdict.NONCONFORMANT
+    assert "/signatures/0/protected" in {reason.pointer for reason in facts.reasons}

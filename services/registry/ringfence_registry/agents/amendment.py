@@ -18,11 +18,13 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
 from ringfence_registry.agents.lifecycle import Step, require_changeable, take_step
+from ringfence_registry.cards.admission import require_admissible
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
 from ringfence_registry.errors import AgentNotFound
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.model import AGENT, Agent, ApprovedTool, RiskTier
+from ringfence_registry.namespaces.policy import DEFAULT_POLICY
 from ringfence_registry.store import AgentTx
 
 
@@ -76,6 +78,8 @@ class Amendment:
         Raises `NotPermitted`, `AgentNotFound`, `AgentRetired`; `EtagMismatch` when `etag` is not empty and not current.
         """
         require_owner(caller, name.namespace)
+        if patch.card is not None:
+            require_admissible(patch.card.facts, DEFAULT_POLICY.admission)
 
         def work(tx: AgentTx) -> Agent:
             agent = _found(tx, name)

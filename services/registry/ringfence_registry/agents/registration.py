@@ -11,11 +11,13 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
+from ringfence_registry.cards.admission import require_admissible
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
 from ringfence_registry.errors import AgentAlreadyExists
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.model import AGENT, Agent, AgentSpec, AgentState
+from ringfence_registry.namespaces.policy import DEFAULT_POLICY
 from ringfence_registry.store import AgentTx
 
 
@@ -44,6 +46,7 @@ class Registration:
         Raises `NotPermitted` when the caller does not own the namespace; `AgentAlreadyExists`, also for a retired one.
         """
         require_owner(caller, wanted.name.namespace)
+        require_admissible(wanted.card.facts, DEFAULT_POLICY.admission)
         work = _registering(wanted, uid=self._new_id(), mutation=mutation)
         agent = await self._writer.write(work, mutation=mutation, result=Agent, validate_only=validate_only)
         self._catalog.keep_card(str(agent.name), wanted.card.facts.sha256, wanted.card.body)

@@ -1,92 +1,105 @@
-"""Taking in an A2A Agent Card: bytes in, the same bytes and what was read from them out, or every reason against it.
+"""Taking in an A2A Agent Card: bytes in, the same bytes and what was read from them out.
 
 - The bytes are never changed, re-encoded or completed; everything else here is derived from them.
-- A2A 1.0, 0.3, 0.2 and the hybrids SDKs serve are read alike (`interfaces.py`); unknown members are left alone
-  (A2A 1.0 5.7).
-- Refused is what cannot be read in one way only (`strict_json.py`), and what has no name, version or endpoint. What the
-  specification asks for and the registry can do without is a finding.
+- A2A 1.0, 0.3, 0.2 and the hybrids SDKs serve are read alike; unknown members are left alone (A2A 1.0 5.7).
+- Refused is only what cannot be read in one way (`strict_json.py`, two spellings of a member). Whatever else is wrong
+  becomes a reason for the verdict, and the namespace's policy says which verdicts it admits.
 - No bytes make this module raise anything but `CardInvalid`.
 """
 
 import hashlib
-from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from ringfence_registry.cards.interfaces import dialect_of, interfaces_of
-from ringfence_registry.cards.members import CardObject, CardReader, Need
-from ringfence_registry.cards.model import Card, CardCapabilities, CardDialect, CardFacts, CardSkill
-from ringfence_registry.cards.strict_json import JsonFault, JsonLimits, StrictJsonError, read_strict_json
-from ringfence_registry.errors import CardInvalid
+from ringfence_registry.cards.content import content_of
+from ringfence_registry.cards.findings.scanning import findings_of
+from ringfence_registry.cards.interfaces import dialect_of
+from ringfence_registry.cards.members import CardObject, CardReader
+from ringfence_registry.cards.model import (
+    Card,
+    CardContent,
+    CardFacts,
+    CardReason,
+    CardVerdict,
+    SchemeFacts,
+    SecurityScheme,
+)
+from ringfence_registry.cards.sections import CARD
+from ringfence_registry.cards.strict_json import JsonFault, JsonLimits, JsonValue, StrictJsonError, read_strict_json
+from ringfence_registry.errors.cards import CardInvalid
 
 CARD_LIMITS = JsonLimits(size=65_536, depth=64)
 
 
-def read_card(body: bytes) -> Card:
-    """Return the card these bytes are, or raise `CardInvalid` with every reason and its place."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeCard:
+    """A card, and all it says."""
+
+    card: Card
+    content: CardContent
+
+
+def open_card(body: bytes) -> dict[str, JsonValue]:
+    """Return the JSON object these bytes are, or raise `CardInvalid` with every reason and its place."""
     try:
         document = read_strict_json(body, CARD_LIMITS)
     except StrictJsonError as error:
         raise CardInvalid(error.faults) from None
     if not isinstance(document, dict):
-        raise CardInvalid((JsonFault("", "must be a JSON object"),))
-    reader = CardReader()
-    facts = _facts_of(CardObject(document), body, reader)
-    if reader.refusals:
-        raise CardInvalid(reader.refusals)
-    return Card(body=body, facts=facts)
+        raise CardInvalid((JsonFault("", "must be a JSON object", CARD.now),))
+    return document
 
 
-def _facts_of(card: CardObject, body: bytes, reader: CardReader) -> CardFacts:
-    dialect = dialect_of(card, reader)
-    name = reader.text(card, "name", Need.REQUIRED)
-    description = reader.text(card, "description", Need.EXPECTED)
-    version = reader.text(card, "version", Need.REQUIRED)
-    interfaces = interfaces_of(card, dialect, reader)
-    capabilities = _capabilities_of(card, dialect, reader)
-    skills = _skills_of(card, reader)
-    input_modes = reader.texts(card, "defaultInputModes", Need.EXPECTED)
-    output_modes = reader.texts(card, "defaultOutputModes", Need.EXPECTED)
-    return CardFacts(
+def read_card(body: bytes) -> Card:
+    """Return the card these bytes are, or raise `CardInvalid` when they are none in exactly one way."""
+    return read_whole_card(body).card
+
+
+def read_whole_card(body: bytes) -> WholeCard:
+    """Return the card these bytes are and all it says, or raise `CardInvalid` as `read_card` does."""
+    document = open_card(body)
+    card = CardObject(document)
+    reader = CardReader(dialect_of(card))
+    content = content_of(card, dialect_of(card), reader)
+    reasons = reader.reasons.listed()
+    if reader.reasons.verdict is CardVerdict.UNREADABLE:
+        raise CardInvalid(_faults(reasons))
+    facts = CardFacts(
         sha256=hashlib.sha256(body).hexdigest(),
         size=len(body),
-        dialect=dialect,
-        name=name,
-        description=description,
-        version=version,
-        provider=reader.text(reader.object(card, "provider"), "organization"),
-        protocol_versions=tuple(dict.fromkeys(each.protocol_version for each in interfaces if each.protocol_version)),
-        interfaces=interfaces,
-        skills=skills,
-        capabilities=capabilities,
-        input_modes=input_modes,
-        output_modes=output_modes,
-        findings=tuple(reader.findings),
+        dialect=content.dialect,
+        verdict=reader.reasons.verdict,
+        name=content.name,
+        description=content.description,
+        version=content.version,
+        provider=content.provider.organization if content.provider else "",
+        protocol_versions=_each_once(each.protocol_version for each in content.interfaces),
+        interfaces=content.interfaces,
+        skills=content.skills,
+        capabilities=content.capabilities,
+        extensions=_each_once(each.uri for each in content.extensions),
+        security_schemes=tuple(map(_scheme_facts, content.security_schemes)),
+        input_modes=content.input_modes,
+        output_modes=content.output_modes,
+        reasons=reasons,
+        findings=findings_of(document, content),
+    )
+    return WholeCard(card=Card(body=body, facts=facts), content=content)
+
+
+def _faults(reasons: Iterable[CardReason]) -> list[JsonFault]:
+    unreadable = [reason for reason in reasons if reason.verdict is CardVerdict.UNREADABLE]
+    return [JsonFault(reason.pointer, reason.problem, reason.rule) for reason in unreadable]
+
+
+def _scheme_facts(scheme: SecurityScheme) -> SchemeFacts:
+    return SchemeFacts(
+        name=scheme.name,
+        kind=scheme.kind,
+        flows=tuple(flow.kind for flow in scheme.flows),
+        scopes=_each_once(scope for flow in scheme.flows for scope in flow.scopes),
     )
 
 
-def _capabilities_of(card: CardObject, dialect: CardDialect, reader: CardReader) -> CardCapabilities:
-    declared = reader.object(card, "capabilities", Need.EXPECTED)
-    extended = reader.flag(declared, "extendedAgentCard")
-    if extended is None and dialect is not CardDialect.V1_0:
-        extended = reader.flag(card, "supportsAuthenticatedExtendedCard")
-    return CardCapabilities(
-        streaming=reader.flag(declared, "streaming"),
-        push_notifications=reader.flag(declared, "pushNotifications"),
-        extended_agent_card=extended,
-    )
-
-
-def _skills_of(card: CardObject, reader: CardReader) -> tuple[CardSkill, ...]:
-    entries = reader.objects(card, "skills", Need.EXPECTED)
-    skills = tuple(
-        CardSkill(
-            id=reader.text(entry, "id", Need.EXPECTED),
-            name=reader.text(entry, "name", Need.EXPECTED),
-            tags=reader.texts(entry, "tags", Need.EXPECTED),
-        )
-        for entry in entries
-    )
-    uses = Counter(skill.id for skill in skills if skill.id)
-    for entry, skill in zip(entries, skills, strict=True):
-        if uses[skill.id] > 1:
-            reader.remark(reader.place(entry, "id"), f"{skill.id[:80]!r} is the id of {uses[skill.id]} skills")
-    return skills
+def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts if text))

@@ -23,8 +23,15 @@ JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | flo
 MAX_FAULTS = 16
 """A document of nothing but faults is described by the first few: the answer must fit into a status."""
 
-_Path: TypeAlias = "tuple[()] | tuple[_Path, str | int]"
+JsonPath: TypeAlias = "tuple[()] | tuple[JsonPath, str | int]"
 """The way down to a value, innermost name last: cheap to extend, turned into a pointer only for a fault."""
+
+_SYNTAX = "RFC 8259 2"
+_ENCODING = "RFC 8259 8.1"
+_UNICODE = "RFC 7493 2.1"
+_NUMBERS = "RFC 7493 2.2"
+_NAMES = "RFC 7493 2.3"
+_LIMITS = "RFC 8259 9"
 
 _POINTER_SHOWN = 160
 _LONGEST_NUMBER = 400
@@ -37,6 +44,8 @@ class JsonFault:
 
     pointer: str
     problem: str
+    rule: str = ""
+    """By its section, e.g. `RFC 7493 2.3`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,9 @@ def read_strict_json(document: bytes, limits: JsonLimits) -> JsonValue:
             parse_float=_float_of,
         )
     except json.JSONDecodeError as error:
-        raise _refused(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise _refused(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", _SYNTAX) from None
     except RecursionError:
-        raise _refused(_too_deep(limits)) from None
+        raise _refused(_too_deep(limits), _LIMITS) from None
     faults = tuple(itertools.islice(_faults_in(value, limits), MAX_FAULTS))
     if faults:
         raise StrictJsonError(*faults)
@@ -81,6 +90,18 @@ def child_pointer(parent: str, member: str | int) -> str:
     escaped = str(member).replace("~", "~0").replace("/", "~1")  # RFC 6901 3
     pointer = f"{parent}/{escaped}".encode("utf-8", "backslashreplace").decode("utf-8")
     return pointer if len(pointer) <= _POINTER_SHOWN else pointer[: _POINTER_SHOWN - 1] + "…"
+
+
+def pointer_of(path: JsonPath) -> str:
+    """Return the pointer a path stands for."""
+    names: list[str] = []
+    while path:
+        path, name = path
+        names.append(str(name))
+    pointer = ""
+    for name in reversed(names):
+        pointer = child_pointer(pointer, name)
+    return pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +119,15 @@ class _RepeatingObject(dict[str, JsonValue]):
 
 def _text_of(document: bytes, limits: JsonLimits) -> str:
     if not document:
-        raise _refused("is empty")
+        raise _refused("is empty", _SYNTAX)
     if len(document) > limits.size:
-        raise _refused(f"has {len(document)} bytes; at most {limits.size} are read")
+        raise _refused(f"has {len(document)} bytes; at most {limits.size} are read", _LIMITS)
     if document.startswith(b"\xef\xbb\xbf"):
-        raise _refused("starts with a byte order mark; remove it")  # RFC 8259 8.1
+        raise _refused("starts with a byte order mark; remove it", _ENCODING)
     try:
         return document.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _refused(f"is not UTF-8: {error.reason} at byte {error.start}") from None
+        raise _refused(f"is not UTF-8: {error.reason} at byte {error.start}", _ENCODING) from None
 
 
 def _object_of(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
@@ -135,41 +156,30 @@ def _float_of(literal: str) -> "float | _Unreadable":
 
 def _faults_in(document: JsonValue, limits: JsonLimits) -> Iterator[JsonFault]:
     """Yield the faults in document order. A path becomes a pointer only where there is one: most cards have none."""
-    pending: list[tuple[object, _Path, int]] = [(document, (), 0)]
+    pending: list[tuple[object, JsonPath, int]] = [(document, (), 0)]
     while pending:
         value, path, depth = pending.pop()
         match value:
             case dict() | list() if depth == limits.depth:
-                yield JsonFault(_pointer_of(path), _too_deep(limits))
+                yield JsonFault(pointer_of(path), _too_deep(limits), _LIMITS)
             case dict():
                 yield from _faults_of_names(value, path)
                 pending.extend([(member, (path, name), depth + 1) for name, member in reversed(value.items())])
             case list():
                 pending.extend([(value[at], (path, at), depth + 1) for at in range(len(value) - 1, -1, -1)])
             case str() if not _encodable(value):
-                yield JsonFault(_pointer_of(path), "contains a lone surrogate")
+                yield JsonFault(pointer_of(path), "contains a lone surrogate", _UNICODE)
             case _Unreadable(literal):
-                yield JsonFault(_pointer_of(path), f"is {literal[:20]}, which is not a finite number")
+                yield JsonFault(pointer_of(path), f"is {literal[:20]}, which is not a finite number", _NUMBERS)
 
 
-def _faults_of_names(members: "dict[str, JsonValue]", path: "_Path") -> Iterator[JsonFault]:
+def _faults_of_names(members: "dict[str, JsonValue]", path: JsonPath) -> Iterator[JsonFault]:
     if isinstance(members, _RepeatingObject):
         for name in members.repeated:
-            yield JsonFault(_pointer_of((path, name)), "is given more than once")
+            yield JsonFault(pointer_of((path, name)), "is given more than once", _NAMES)
     for name in members:
         if not _encodable(name):
-            yield JsonFault(_pointer_of((path, name)), "has a name with a lone surrogate")
-
-
-def _pointer_of(path: "_Path") -> str:
-    names: list[str] = []
-    while path:
-        path, name = path
-        names.append(str(name))
-    pointer = ""
-    for name in reversed(names):
-        pointer = child_pointer(pointer, name)
-    return pointer
+            yield JsonFault(pointer_of((path, name)), "has a name with a lone surrogate", _UNICODE)
 
 
 def _encodable(text: str) -> bool:
@@ -187,5 +197,5 @@ def _too_deep(limits: JsonLimits) -> str:
     return f"nests deeper than {limits.depth} levels"
 
 
-def _refused(problem: str) -> StrictJsonError:
-    return StrictJsonError(JsonFault("", problem))
+def _refused(problem: str, rule: str) -> StrictJsonError:
+    return StrictJsonError(JsonFault("", problem, rule))

@@ -8,7 +8,8 @@ from ringfence_kit.events import Bookmark, Change, Event
 from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_registry.cards.model import Card, CardFacts
+from ringfence_registry.cards.model import Card
+from ringfence_registry.convert.cards import card_view
 from ringfence_registry.finding.reading import AgentList
 from ringfence_registry.finding.watching import WatchedItem
 from ringfence_registry.model import Agent, AgentState, RiskTier
@@ -58,27 +59,6 @@ def agent(value: Agent) -> pb.Agent:
         create_time=to_timestamp(value.created_at),
         update_time=to_timestamp(value.updated_at),
         retire_time=_timestamp(value.retired_at),
-    )
-
-
-def card_view(facts: CardFacts) -> pb.CardView:
-    """Return what was read from a card."""
-    return pb.CardView(
-        sha256=bytes.fromhex(facts.sha256),
-        size_bytes=facts.size,
-        display_name=facts.name,
-        description=facts.description,
-        version=facts.version,
-        protocol_versions=facts.protocol_versions,
-        interfaces=[
-            pb.CardInterface(
-                url=each.url, protocol_binding=each.protocol_binding, protocol_version=each.protocol_version
-            )
-            for each in facts.interfaces
-        ],
-        skills=[pb.CardSkill(id=each.id, display_name=each.name, tags=each.tags) for each in facts.skills],
-        findings=[pb.CardFinding(pointer=each.pointer, problem=each.problem) for each in facts.findings],
-        streaming=facts.capabilities.streaming is True,
     )
 
 

@@ -1,0 +1,56 @@
+"""The addresses in a card, taken apart. Nothing here looks a name up or opens a connection.
+
+An address is an absolute URL with a host, or what gRPC dials: `host:port`, `dns:///host:port`, `ipv4:1.2.3.4:443`.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_DIALLED = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@?#\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/\S*)?")
+_RESOLVED = re.compile(r"(?:dns:(?://[^/]*/)?|ipv[46]:)(?P<target>\S+)", re.IGNORECASE)
+_NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an address leads."""
+
+    host: str
+    """In lower case, without the brackets of an IPv6 address."""
+    scheme: str = ""
+    """In lower case; empty for what is dialled directly."""
+    port: int | None = None
+    has_credentials: bool = False
+    """Whether it carries user information (RFC 3986 3.2.1)."""
+
+
+def parse_address(text: str) -> Address | None:
+    """Return what `text` leads to, or None when it is no address."""
+    if _NOT_IN_URLS.search(text):
+        return None
+    if resolved := _RESOLVED.fullmatch(text):
+        return _dialled(resolved["target"])
+    return _url(text) if "://" in text else _dialled(text)
+
+
+def _url(text: str) -> Address | None:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # an unfinished IPv6 host, a port out of range
+        return None
+    if not parts.scheme or not host:
+        return None
+    return Address(host.rstrip("."), parts.scheme.lower(), port, parts.username is not None)
+
+
+def _dialled(text: str) -> Address | None:
+    matched = _DIALLED.fullmatch(text)
+    if matched is None:
+        return None
+    host, port = matched["host"].strip("[]").lower(), int(matched["port"] or 0)
+    # A lone word is no address; it takes a port or a dot to tell one from a path.
+    if port > 65_535 or not (port or "." in host or ":" in host or host == "localhost"):
+        return None
+    return Address(host.rstrip("."), port=port or None)

@@ -1,0 +1,1 @@
+"""What people should look at in a card, beside its form."""
