@@ -15,6 +15,7 @@ from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
 
 from ringfence_registry.cards.model import CardFacts, CardFinding
+from ringfence_registry.cards.signatures.report import UNSIGNED, SignatureReport
 
 AGENT = "agent"
 """The kind of an agent's events.
@@ -182,6 +183,8 @@ class Agent:
     rollout: Rollout | None = None
     remarks: tuple[CardFinding, ...] = ()
     """What is remarkable about the card in this place: beside others of the namespace, and those it had before."""
+    signatures: SignatureReport = UNSIGNED
+    """What became of the signatures of its card."""
     evaluations: tuple[Evaluation, ...] = ()
     """The latest of each plan and card, the one recorded last first."""
     state_reason: str = ""

@@ -1,6 +1,7 @@
 """What becomes of each signature of a card: of honest ones in every form and algorithm, then attack by attack."""
 
 import copy
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +60,7 @@ def test_a_card_on_which_all_forms_agree_is_verified_as_the_specification_signs_
         key_id=one.key_id,
         signer="pinned",
         algorithm=algorithm,
+        payload_sha256=hashlib.sha256(CardForms(CARD).agreed()).hexdigest(),
     )
 
 

@@ -10,6 +10,7 @@
 """
 
 import enum
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -76,6 +77,8 @@ class SignatureVerdict:
     """JSON pointers to what it does not cover."""
     ignored: tuple[str, ...] = ()
     """Keys and certificates its headers offer, which are not looked at."""
+    payload_sha256: str = ""
+    """Of the bytes a signature that holds is over, in hex: the same for every copy of the card."""
 
 
 class KeyStanding(enum.Enum):
@@ -187,6 +190,7 @@ class SignedCard:
             problem=problem,
             uncovered=() if formed is None else formed.uncovered,
             ignored=signature.ignored,
+            payload_sha256="" if formed is None else hashlib.sha256(formed.payload).hexdigest(),
         )
 
     def _tried(

@@ -1,0 +1,113 @@
+"""Which agents' cards hang on whose keys: by signer, by what was signed, and those that wait for keys. Fed by events.
+
+Agents that are retired or deleted are not here: nothing about them changes any more, and they hold no card against
+another agent.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ringfence.proofs.card_verdict import SignatureStatus
+from ringfence_kit import records
+from ringfence_kit.clock import Instant
+from ringfence_kit.events import Event
+
+from ringfence_registry.cards.signatures.keys import did_url
+from ringfence_registry.cards.signatures.report import UNSIGNED, SignatureReport
+from ringfence_registry.model import AGENT, Agent, AgentState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    """The part of an agent's record that is read here."""
+
+    state: AgentState
+    signatures: SignatureReport = field(default_factory=SignatureReport)
+    deleted_at: Instant | None = None
+
+    @property
+    def report(self) -> SignatureReport:
+        return UNSIGNED if self.state is AgentState.RETIRED or self.deleted_at is not None else self.signatures
+
+
+class SignatureIndex:
+    """Agents with signed cards."""
+
+    def __init__(self) -> None:
+        self._reports: dict[str, SignatureReport] = {}
+        self._by_did: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._by_payload: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._waiting: dict[str, None] = {}
+
+    def fill(self, agents: Iterable[Agent]) -> None:
+        """Take what the store was loaded with. Once, first."""
+        for agent in agents:
+            signed = _Signed(state=agent.state, signatures=agent.signatures, deleted_at=agent.deleted_at)
+            self._put(str(agent.name), signed.report)
+
+    def apply(self, event: Event) -> None:
+        """Take one committed event."""
+        if event.kind == AGENT:
+            self._put(event.name, records.decode(event.record, _Signed).report)
+
+    def report(self, agent: str) -> SignatureReport:
+        """Return the report on the card of the agent with this name."""
+        return self._reports.get(agent, UNSIGNED)
+
+    def signed_by(self, did: str) -> tuple[str, ...]:
+        """Return the names of the agents whose card has a signature that names a key of `did`."""
+        return tuple(self._by_did.get(did, ()))
+
+    def in_namespace(self, namespace: str) -> tuple[str, ...]:
+        """Return the names of the agents of `namespaces/{namespace}` whose cards have signatures."""
+        prefix = f"{namespace}/"
+        return tuple(name for name in self._reports if name.startswith(prefix))
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The names of the agents with a signature whose key could not be asked for."""
+        return tuple(self._waiting)
+
+    def registered_elsewhere(self, payloads: Iterable[str], agent: str) -> bool:
+        """Say whether an agent of another name has a card whose signature is over one of these bytes (SHA-256)."""
+        return any(self._by_payload.get(payload, {}).keys() - {agent} for payload in payloads)
+
+    def _put(self, name: str, report: SignatureReport) -> None:
+        self._drop(name)
+        if not report.verdicts:
+            return
+        self._reports[name] = report
+        for did in signers_of(report):
+            self._by_did[did][name] = None
+        for verdict in report.verdicts:
+            if verdict.payload_sha256:
+                self._by_payload[verdict.payload_sha256][name] = None
+            if verdict.status is SignatureStatus.KEYS_UNAVAILABLE:
+                self._waiting[name] = None
+
+    def _drop(self, name: str) -> None:
+        report = self._reports.pop(name, UNSIGNED)
+        self._waiting.pop(name, None)
+        for did in signers_of(report):
+            _take_out(self._by_did, did, name)
+        for verdict in report.verdicts:
+            _take_out(self._by_payload, verdict.payload_sha256, name)
+
+
+def signers_of(report: SignatureReport) -> set[str]:
+    """Return the DIDs whose keys the signatures name, known or not: one may become known."""
+    dids = {verdict.signer for verdict in report.verdicts if verdict.signer.startswith("did:")}
+    for verdict in report.verdicts:
+        try:
+            dids.add(did_url(verdict.key_id)[0])
+        except ValueError:
+            continue
+    return dids
+
+
+def _take_out(names: defaultdict[str, dict[str, None]], key: str, name: str) -> None:
+    if key in names:
+        names[key].pop(name, None)
+        if not names[key]:
+            del names[key]

@@ -1,0 +1,183 @@
+"""A card's signatures judged again: because identity says that a key changed, or could not be asked before.
+
+- `re_evaluate` is called with a DID when identity's stream reports a change of its keys or its standing; trust is not
+  one. A verdict that comes out otherwise is stored, and WatchAgents shows the agent as MODIFIED.
+- No change is missed: a card that was judged before a change and stored after it is judged again when its event comes.
+- A namespace that changes what it asks has the cards in it judged again: it may have pinned other keys.
+- Identity away keeps verdicts as they are; they are tried again every `RETRY_EVERY`. So are those that never had an
+  answer.
+- Nothing is decided twice: the write happens only if the agent still has the card that was judged.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from ringfence.proofs.card_verdict import SignatureStatus
+from ringfence_kit import records
+from ringfence_kit.background import background
+from ringfence_kit.clock import SECOND, Clock, Instant, Millis
+from ringfence_kit.errors import Unavailable
+from ringfence_kit.events import Change, Event
+from ringfence_kit.names import AgentName
+from ringfence_kit.store import Mutation, Writer
+
+from ringfence_registry.cards.signatures.index import SignatureIndex, signers_of
+from ringfence_registry.cards.signatures.judging import SignatureJudge
+from ringfence_registry.cards.signatures.keys import CardKeys
+from ringfence_registry.cards.signatures.report import SignatureReport
+from ringfence_registry.model import AGENT
+from ringfence_registry.namespaces.model import NAMESPACE
+from ringfence_registry.namespaces.policy import PolicyReader
+from ringfence_registry.store import AgentTx, CardReader
+
+RETRY_EVERY = Millis(5 * SECOND)
+CHANGES_REMEMBERED = 10_000
+"""How many DIDs are known to have changed lately; a card is stored within seconds of being judged."""
+
+PRINCIPAL = "service:registry"
+"""Who changes a verdict, in the history."""
+
+
+class SignersWatched(Protocol):
+    """What whoever follows identity tells."""
+
+    def affected(self, did: str) -> tuple[str, ...]:
+        """Return the names of the agents whose card has a signature that names a key of `did`."""
+        ...
+
+    def changed(self, did: str) -> None:
+        """Note that keys or standing of `did` changed; its signatures are judged again in the background."""
+        ...
+
+    async def re_evaluate(self, did: str, at: Instant) -> None:
+        """Judge the signatures of `did` again, now; return once every verdict that came out otherwise is stored."""
+        ...
+
+
+class ReEvaluation:
+    """Judges again; in the background inside `run()`."""
+
+    def __init__(
+        self,
+        writer: Writer[AgentTx],
+        *,
+        judge: SignatureJudge,
+        keys: CardKeys,
+        index: SignatureIndex,
+        policies: PolicyReader,
+        cards: CardReader,
+        clock: Clock,
+    ) -> None:
+        self._writer = writer
+        self._judge = judge
+        self._keys = keys
+        self._index = index
+        self._policies = policies
+        self._cards = cards
+        self._clock = clock
+        self._changes: dict[str, Instant] = {}
+        """DID → when it was noted here that it changed."""
+        self._pending: dict[str, None] = {}
+        self._news = asyncio.Event()
+
+    def affected(self, did: str) -> tuple[str, ...]:
+        """See `SignersWatched`."""
+        return self._index.signed_by(did)
+
+    def changed(self, did: str) -> None:
+        """See `SignersWatched`."""
+        self._note(did)
+        self._later(self.affected(did))
+
+    def apply(self, event: Event) -> None:
+        """Take one committed event."""
+        self._index.apply(event)
+        if event.kind == AGENT:
+            report = self._index.report(event.name)
+            if any(report.judged_at <= self._changes.get(did, _NEVER) for did in signers_of(report)):
+                self._later((event.name,))  # judged before a change that was noted in the meantime
+        elif event.kind == NAMESPACE:
+            # Its pinned keys may be others now.
+            self._later(self._index.in_namespace(event.name))
+
+    async def re_evaluate(self, did: str, at: Instant) -> None:
+        """See `SignersWatched`."""
+        self._note(did)
+        for agent in self.affected(did):
+            if not await self._judge_again(agent, at):
+                self._later((agent,))
+
+    async def run(self) -> None:
+        """Judge what was noted, and again what had no answer, until cancelled."""
+        async with background(self._try_again()):
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                for agent in tuple(self._pending):
+                    del self._pending[agent]  # first: a change noted meanwhile puts it back
+                    if not await self._judge_again(agent, self._clock.now()):
+                        self._pending[agent] = None
+
+    async def _try_again(self) -> None:
+        while True:
+            await self._clock.sleep(RETRY_EVERY)
+            self._later((*self._index.waiting, *self._pending))
+
+    def _note(self, did: str) -> None:
+        self._keys.forget(did)
+        self._changes.pop(did, None)
+        while len(self._changes) >= CHANGES_REMEMBERED:
+            del self._changes[next(iter(self._changes))]
+        self._changes[did] = self._clock.now()
+
+    def _later(self, agents: Iterable[str]) -> None:
+        self._pending.update(dict.fromkeys(agents))
+        if self._pending:
+            self._news.set()
+
+    async def _judge_again(self, agent: str, at: Instant) -> bool:
+        """Judge one agent's card and store what changed; False when that has to be tried again."""
+        report, name = self._index.report(agent), AgentName.parse(agent)
+        if name is None or not report.verdicts:
+            return True
+        body = await self._cards.card(report.card_sha256)
+        if body is None:
+            raise AssertionError(f"the card of {agent} is lost: no body has digest {report.card_sha256}")
+        judged = await self._judge.judge(
+            body,
+            agent=agent,
+            trusted_jwks=self._policies.policy_of(name.namespace).admission.trusted_jwks,
+            now=at,
+            first_seen_at=report.first_seen_at,
+        )
+        if any(verdict.status is SignatureStatus.KEYS_UNAVAILABLE for verdict in judged.verdicts):
+            return False
+        if judged.verdicts == report.verdicts:
+            return True
+        try:
+            await self._writer.write(
+                _taking(name, report, replace(judged, copied=report.copied)),
+                mutation=Mutation(principal=PRINCIPAL, at=at),
+                result=bool,
+            )
+        except Unavailable:
+            return False
+        return True
+
+
+_NEVER = Instant(-1)
+
+
+def _taking(name: AgentName, before: SignatureReport, after: SignatureReport) -> Callable[[AgentTx], bool]:
+    def work(tx: AgentTx) -> bool:
+        agent = tx.agent(name)
+        if agent is None or agent.signatures != before:
+            return False  # it has another card by now, or somebody judged this one later
+        changed = replace(agent, signatures=after, revision=tx.next_revision, updated_at=after.judged_at)
+        tx.put(changed)
+        tx.record(Change.MODIFIED, AGENT, str(name), records.encode(changed))
+        return True
+
+    return work
