@@ -63,7 +63,7 @@ def _signatures_of(card: CardObject, reader: CardReader) -> tuple[CardSignature,
         CardSignature(
             protected=reader.text(at, "protected", Need.VITAL),
             signature=reader.text(at, "signature", Need.VITAL),
-            header=reader.mapping(at, "header"),
+            header=reader.optional_mapping(at, "header"),
         )
         for at in reader.objects(card, "signatures", SIGNATURE)
     )

@@ -113,6 +113,10 @@ class CardReader:
         self._miss(at, name, need, "an object", value)
         return {}
 
+    def optional_mapping(self, at: CardObject, name: str) -> dict[str, JsonValue] | None:
+        """Return an object member that says something even when empty."""
+        return None if self.value(at, name) is None else self.mapping(at, name)
+
     def object(self, at: CardObject, name: str, section: Section, need: Need = Need.OPTIONAL) -> CardObject:
         """Return an object member with members that a section defines; one without any when absent."""
         return CardObject(self.mapping(at, name, need), self.place(at, name), section)

@@ -174,7 +174,7 @@ class CardExtension:
     uri: str
     description: str = ""
     required: bool = False
-    params: Mapping[str, JsonValue] = field(default_factory=dict)
+    params: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +224,7 @@ class CardSignature:
 
     protected: str
     signature: str
-    header: Mapping[str, JsonValue] = field(default_factory=dict)
+    header: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,5 +88,5 @@ def _extension(at: CardObject, reader: CardReader) -> CardExtension:
         uri=reader.text(at, "uri", Need.VITAL if reader.before_1_0 else Need.EXPECTED),
         description=reader.text(at, "description"),
         required=reader.flag(at, "required") is True,
-        params=reader.mapping(at, "params"),
+        params=reader.optional_mapping(at, "params"),
     )
