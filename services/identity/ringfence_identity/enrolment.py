@@ -23,6 +23,15 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_identity.access import require_owner
 from ringfence_identity.birth_certificate import BirthContent
+from ringfence_identity.enrolment_challenge import (
+    CHALLENGE_LIFETIME,
+    Challenge,
+    read_challenge,
+    require_fresh,
+    require_possession,
+    seal_challenge,
+    signing_input,
+)
 from ringfence_identity.environments import Environment, Environments
 from ringfence_identity.errors import (
     AgentAlreadyEnrolled,
@@ -35,15 +44,6 @@ from ringfence_identity.gate import require_answerable, require_statable
 from ringfence_identity.issuance import Issued, Newcomer, Registrar, issue_identity
 from ringfence_identity.model import IDENTITY, AgentIdentity, IdentityStatus
 from ringfence_identity.registrars import Registrars
-from ringfence_identity.registration import (
-    CHALLENGE_LIFETIME,
-    Challenge,
-    read_challenge,
-    require_fresh,
-    require_possession,
-    seal_challenge,
-    signing_input,
-)
 from ringfence_identity.snapshot import IdentitySnapshot
 from ringfence_identity.sponsors.limits import SponsorLimits, require_room
 from ringfence_identity.sponsors.registration import require_present

@@ -15,7 +15,7 @@ from ringfence_identity.api.credential_api import CredentialApi, credential_face
 from ringfence_identity.api.delegation_api import DelegationApi, delegation_face
 from ringfence_identity.api.identity_api import IdentityApi, identity_face
 from ringfence_identity.api.trust_api import TrustApi, trust_face
-from ringfence_identity.birth_certificates import BirthCertificates
+from ringfence_identity.certificate_succession import CertificateSuccession
 from ringfence_identity.compromise import Compromise
 from ringfence_identity.config import IdentityConfig
 from ringfence_identity.delegation.exchange import DelegationExchange
@@ -23,6 +23,7 @@ from ringfence_identity.delegation.listing import DelegationListing
 from ringfence_identity.delegation.revocation import DelegationRevocation
 from ringfence_identity.directory import Directory
 from ringfence_identity.enrolment import Enrolment
+from ringfence_identity.enrolment_challenge import NONCE_BYTES
 from ringfence_identity.environments import Environments
 from ringfence_identity.identity_listing import IdentityListing
 from ringfence_identity.introspection import Introspection
@@ -33,7 +34,6 @@ from ringfence_identity.peers.challenges import NONCE_BYTES as PEER_NONCE_BYTES
 from ringfence_identity.peers.statements import TrustStatements
 from ringfence_identity.peers.verification import PeerVerification
 from ringfence_identity.registrars import Registrars
-from ringfence_identity.registration import NONCE_BYTES
 from ringfence_identity.resolution import Resolver
 from ringfence_identity.revocation import Revocation
 from ringfence_identity.revocation_watching import RevocationWatching
@@ -141,7 +141,7 @@ def _credentials(core: Core, signing: TokenSigning) -> CredentialApi:
     issuer_keys = IssuerKeys(
         environments=core.environments, snapshot=core.snapshot, signers=core.signers, writer=core.writer
     )
-    certificates = BirthCertificates(
+    certificates = CertificateSuccession(
         environments=core.environments,
         registrars=core.registrars,
         snapshot=core.snapshot,

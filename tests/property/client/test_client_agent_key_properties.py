@@ -9,7 +9,7 @@ from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.proofs.public_keys import import_key
 from ringfence_identity.client_assertion import check_assertion, read_assertion
 from ringfence_identity.convert.births import birth_content
-from ringfence_identity.registration import signing_input
+from ringfence_identity.enrolment_challenge import signing_input
 from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.validation import Violations
 

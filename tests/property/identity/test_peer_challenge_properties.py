@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs.peer_transcript import LIFETIME
+from ringfence_identity.enrolment_challenge import Challenge, read_challenge, seal_challenge
 from ringfence_identity.peers.challenges import (
     CHALLENGE_BYTES,
     PeerChallenge,
@@ -13,7 +14,6 @@ from ringfence_identity.peers.challenges import (
     open_peer_challenge,
     seal_peer_challenge,
 )
-from ringfence_identity.registration import Challenge, read_challenge, seal_challenge
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.names import AgentName
 from ringfence_kit.sealed_keys import MacKey

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs.public_keys import public_key_of
 from ringfence_identity.birth_certificate import BirthContent
-from ringfence_identity.errors import ChallengeInvalid, ProofInvalid
-from ringfence_identity.registration import (
+from ringfence_identity.enrolment_challenge import (
     CHALLENGE_LIFETIME,
     SIGNING_PREFIX,
     Challenge,
@@ -18,6 +17,7 @@ from ringfence_identity.registration import (
     seal_challenge,
     signing_input,
 )
+from ringfence_identity.errors import ChallengeInvalid, ProofInvalid
 from ringfence_kit.clock import EPOCH, SECOND, Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_kit.sealed_keys import MacKey

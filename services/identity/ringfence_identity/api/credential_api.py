@@ -7,7 +7,7 @@ from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
-from ringfence_identity.birth_certificates import BirthCertificates
+from ringfence_identity.certificate_succession import CertificateSuccession
 from ringfence_identity.convert import certificates, issuer_keys
 from ringfence_identity.convert import tokens as convert
 from ringfence_identity.introspection import Introspection
@@ -30,7 +30,7 @@ class CredentialApi(identity_pb2_grpc.CredentialServiceServicer):
         key_sets: KeySets,
         introspection: Introspection,
         issuer_keys: IssuerKeys,
-        birth_certificates: BirthCertificates,
+        birth_certificates: CertificateSuccession,
         status_lists: StatusLists,
         clock: SigningClock,
     ) -> None:

@@ -7,7 +7,7 @@ from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_identity.birth_certificates import Form, IssueCertificate, ShowCertificate, ShownCertificate
+from ringfence_identity.certificate_succession import Form, IssueCertificate, ShowCertificate, ShownCertificate
 from ringfence_identity.convert.births import birth_content
 from ringfence_identity.convert.identities import identity_to_proto
 from ringfence_identity.reissue import Reissued

@@ -31,9 +31,9 @@ from ringfence_identity.enrolment import (
     CompleteRegistration,
     Enrolled,
 )
+from ringfence_identity.enrolment_challenge import MAX_CHALLENGE_BYTES
 from ringfence_identity.identity_listing import IdentityPage, IdentityQuery
 from ringfence_identity.model import AgentIdentity, IdentityStatus, SuspensionCause
-from ringfence_identity.registration import MAX_CHALLENGE_BYTES
 from ringfence_identity.resolution import Resolution
 from ringfence_identity.watching import AgentWatch, WatchedItem
 

@@ -64,7 +64,7 @@ class IssueCertificate:
     etag: str = ""
 
 
-class BirthCertificates:
+class CertificateSuccession:
     """Issues and shows them."""
 
     def __init__(
