@@ -101,7 +101,7 @@ async def test_the_way_up_and_the_way_down(mesh: IdentityMesh, agent: pb.AgentId
         "a score of 425 or more": False,
         "24 hours since the last promotion": True,
         "7 days since the last penalty": True,
-        "a birth certificate whose ring ceiling is 2": True,
+        "a birth certificate whose ring ceiling is 2 or better": True,
     }
     assert not answer.HasField("demotion_time")
     await record(mesh, signal(mesh, agent, "s", DENIED))

@@ -33,12 +33,13 @@ def conditions_of(state: TrustState, ring: int, at: Instant) -> tuple[Condition,
     """Return what an agent needs to get into `ring`, 0 to 2, from the one below."""
     reachable = max(ring, MOST_TRUSTED_BY_SCORE)
     needed = score_for(ring)
+    or_better = "" if reachable == MOST_TRUSTED_BY_SCORE else " or better"
     return (
         Condition(f"a score of {needed} or more", score_at(state, at) >= needed),
         _waited("24 hours since the last promotion", Instant(state.promoted_at + PROMOTION_INTERVAL), at),
         _waited("7 days since the last penalty", Instant(state.penalised_at + QUARANTINE), at),
         Condition(
-            f"a birth certificate whose ring ceiling is {reachable}",
+            f"a birth certificate whose ring ceiling is {reachable}{or_better}",
             state.ceiling >= RING_THRESHOLDS[reachable],
         ),
     )
