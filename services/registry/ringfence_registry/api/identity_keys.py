@@ -1,0 +1,45 @@
+"""Identity as the signatures of cards need it: an agent's standing, and every key it had."""
+
+import asyncio
+
+import grpc.aio
+from ringfence.errors import NotFoundError, RingfenceError
+from ringfence.identity.v1 import identity_pb2, identity_pb2_grpc
+from ringfence_kit.clock import Clock
+
+from ringfence_registry.cards.signatures.keys import AgentKeys, IdentityAway
+from ringfence_registry.convert.agent_keys import agent_keys
+
+DEADLINE_SECONDS = 2.0
+"""A registration waits for this; without an answer its signatures are judged later."""
+
+_HAS_HISTORY = "did:webvh:"
+
+
+class IdentityKeys:
+    """An `IdentityReader` on a channel to identity."""
+
+    def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
+        self._identity: identity_pb2_grpc.IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(channel)
+        self._clock = clock
+
+    async def keys_of(self, did: str) -> AgentKeys | None:
+        """Return what identity says of `did`, None when it knows no such agent. Raises `IdentityAway`."""
+        try:
+            answer, log = await asyncio.gather(
+                self._identity.GetAgentIdentity(
+                    identity_pb2.GetAgentIdentityRequest(did=did), timeout=DEADLINE_SECONDS
+                ),
+                self._log(did),
+            )
+        except NotFoundError:
+            return None
+        except RingfenceError as error:
+            raise IdentityAway(str(error)) from error
+        return agent_keys(answer.identity, log, did=did, now=self._clock.now())
+
+    async def _log(self, did: str) -> str:
+        if not did.startswith(_HAS_HISTORY):
+            return ""
+        answer = await self._identity.GetDidLog(identity_pb2.GetDidLogRequest(did=did), timeout=DEADLINE_SECONDS)
+        return answer.log.decode("utf-8", "replace")  # what is no UTF-8 fails the check of the log
