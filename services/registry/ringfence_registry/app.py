@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ringfence_kit.clock import Clock
+from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.readiness import Readiness
@@ -15,6 +16,7 @@ from ringfence_kit.watch import EventHub
 
 from ringfence_registry.agents.amendment import Amendment
 from ringfence_registry.agents.registration import Registration
+from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
 from ringfence_registry.config import RegistryConfig
 from ringfence_registry.finding.catalog import AgentCatalog
@@ -22,6 +24,10 @@ from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
 from ringfence_registry.http.card_pages import CardPages
+from ringfence_registry.namespaces.audience import Visibility
+from ringfence_registry.namespaces.book import NamespaceBook
+from ringfence_registry.namespaces.reading import NamespaceReading
+from ringfence_registry.namespaces.updating import NamespaceUpdating
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 
 CATALOG_LOADED = "catalog"
@@ -33,13 +39,28 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     database = Database(config.database_url(server.data), service="registry", migrations=MIGRATIONS)
     store = SqlAgentStore(database)
     catalog = AgentCatalog()
-    hub = EventHub(database.events, clock=clock, apply=catalog.apply)
+    namespaces = NamespaceBook(Visibility[config.default_visibility.name])
+
+    def apply(event: Event) -> None:
+        namespaces.apply(event)  # first: what is seen is seen by the visibility of that moment
+        catalog.apply(event)
+
+    hub = EventHub(database.events, clock=clock, apply=apply)
     writer = SqlWriter(database, SqlAgentTx, hub, clock=clock, keep_events=config.events_kept)
 
     registration = Registration(writer, catalog, new_id)
     amendment = Amendment(writer, catalog)
-    reading = AgentReading(catalog, store, PageTokens(database.page_key), newest=lambda: hub.newest)
-    watching = AgentWatching(catalog, hub, clock)
+    reading = AgentReading(
+        catalog, store, PageTokens(database.page_key), sight=namespaces, newest=lambda: hub.newest
+    )
+    watching = AgentWatching(catalog, hub, clock, book=namespaces)
+    tokens = PageTokens(database.page_key)
+    namespace_api = NamespaceApi(
+        reading=NamespaceReading(namespaces, tokens),
+        updating=NamespaceUpdating(writer, default=namespaces.default),
+        default=namespaces.default,
+        clock=clock,
+    )
     api = RegistryApi(registration=registration, amendment=amendment, reading=reading, watching=watching, clock=clock)
 
     readiness = Readiness()
@@ -49,7 +70,8 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     async def run() -> AsyncIterator[None]:
         async with database:
             revision, stored = await store.load()
-            catalog.fill(stored.agents, stored.cards)
+            namespaces.fill(stored.namespaces, stored.agents)
+            catalog.fill(stored.agents, now=clock.now())
             hub.start(revision)
             async with writer:
                 readiness.met(CATALOG_LOADED)
@@ -57,7 +79,13 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     return Service(
         name="registry",
-        listeners=[Listener(address=config.listen, setting="registry.listen", faces=[registry_face(api)])],
+        listeners=[
+            Listener(
+                address=config.listen,
+                setting="registry.listen",
+                faces=[registry_face(api), namespace_face(namespace_api)],
+            )
+        ],
         grants=GRANTS,
         http=HttpFace(
             address=config.http_listen,

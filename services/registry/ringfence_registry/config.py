@@ -1,10 +1,20 @@
 """The registry's settings: `[registry]` in the file, `RINGFENCE_REGISTRY_…` in the environment."""
 
+import enum
 from dataclasses import dataclass
 from pathlib import Path
 
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.tls import TlsConfig
+
+
+class DefaultVisibility(enum.Enum):
+    """Who sees what is in a namespace for which nobody said so."""
+
+    PRIVATE = "private"
+    """Its own owners and agents, and who oversees everything."""
+    PUBLIC = "public"
+    """Every caller, and the HTTP face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +29,9 @@ class RegistryConfig:
     )
     publish_cards: bool = setting(
         True, doc="Serve the cards of active agents over HTTP, to whoever reaches the port (A2A discovery)."
+    )
+    default_visibility: DefaultVisibility = setting(
+        DefaultVisibility.PRIVATE, doc="Who sees a namespace nobody set up: private (its own people) or public."
     )
     events_kept: int = setting(
         100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000

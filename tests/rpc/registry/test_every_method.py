@@ -53,7 +53,8 @@ async def outcome(call: Any) -> tuple[str, str]:
 
 
 def test_every_method_has_a_sound_request_here() -> None:
-    assert {f"/{SERVICE_NAME}/{method}" for method in SOUND} == set(GRANTS)
+    ours = {method for method in GRANTS if method.startswith(f"/{SERVICE_NAME}/")}
+    assert {f"/{SERVICE_NAME}/{method}" for method in SOUND} == ours
 
 
 @EVERY_METHOD

@@ -17,19 +17,17 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
 from ringfence_kit import records
-from ringfence_kit.callers import Caller, Role
+from ringfence_kit.callers import BOUND_BY_NAMESPACES, Caller, Role
 from ringfence_kit.events import Change, Event
 
 from ringfence_registry.model import AGENT, Agent, AgentState
-from ringfence_registry.namespaces.audience import Visibility
+from ringfence_registry.namespaces.audience import Audience, Visibility
 from ringfence_registry.namespaces.model import NAMESPACE, Namespace
 from ringfence_registry.namespaces.policy import DEFAULT_POLICY, NamespacePolicy
 from ringfence_registry.namespaces.visible import EVERYTHING, Visible
 
 _OVERSEERS = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
 _UNLESS_BOUND = (Role.APPROVER, Role.GATEWAY)
-_BOUND = (Role.NAMESPACE_OWNER, *_UNLESS_BOUND)
-
 _NOWHERE: frozenset[str] = frozenset()
 MOST_KEPT = 4_096
 """How many answers are kept; beyond, they are made anew."""
@@ -90,7 +88,7 @@ class NamespaceBook:
 
     def visible(self, caller: Caller) -> Visible:
         """See `VisibilityReader`."""
-        if caller.has(*_OVERSEERS) or (caller.has(*_UNLESS_BOUND) and not caller.namespaces):
+        if _sees_everything(caller):
             return EVERYTHING
         return self._visible_from(self.homes(caller))
 
@@ -98,9 +96,16 @@ class NamespaceBook:
         """See `VisibilityReader`."""
         return self._visible_from(_NOWHERE)
 
+    def sees_with(self, caller: Caller, namespace: str, audience: Audience) -> bool:
+        """Say whether the caller would see `namespace` if that had `audience`."""
+        if _sees_everything(caller):
+            return True
+        homes = self.homes(caller)
+        return namespace in homes or audience.admits(homes)
+
     def homes(self, caller: Caller) -> frozenset[str]:
         """Return the namespaces the caller is at home in."""
-        own = caller.namespaces if caller.has(*_BOUND) else _NOWHERE
+        own = caller.namespaces if caller.has(*BOUND_BY_NAMESPACES) else _NOWHERE
         return own | self._homes_of_agent(caller.principal) if caller.has(Role.AGENT) else own
 
     def _visible_from(self, homes: frozenset[str]) -> Visible:
@@ -136,7 +141,7 @@ class NamespaceBook:
             self._move_in(event.name, agent)
 
     def _move_in(self, name: str, agent: Agent) -> None:
-        if agent.spec.did and agent.state is not AgentState.RETIRED:
+        if agent.spec.did and agent.state is not AgentState.RETIRED and not agent.deleted:
             self._did_of[name] = agent.spec.did
             self._homes[agent.spec.did][agent.name.namespace] += 1
 
@@ -155,3 +160,7 @@ class NamespaceBook:
         at = bisect.bisect_left(self._ids, namespace)
         if at == len(self._ids) or self._ids[at] != namespace:
             self._ids.insert(at, namespace)
+
+
+def _sees_everything(caller: Caller) -> bool:
+    return caller.has(*_OVERSEERS) or (caller.has(*_UNLESS_BOUND) and not caller.namespaces)

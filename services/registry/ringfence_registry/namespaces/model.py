@@ -80,7 +80,7 @@ def loosened(wanted: NamespacePolicy, floor: NamespacePolicy) -> Iterator[str]:
         yield "admission.refuse_breaking_changes"
     if least.refuse_look_alikes and not asked.refuse_look_alikes:
         yield "admission.refuse_look_alikes"
-    if not asked.refused_findings >= least.refused_findings:
+    if not set(asked.refused_findings) >= set(least.refused_findings):
         yield "admission.refused_findings"
     if asked.trusted_jwks != least.trusted_jwks:
         yield "admission.trusted_jwks"

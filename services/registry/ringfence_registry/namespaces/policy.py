@@ -42,8 +42,8 @@ class Admission:
     """Refuse a card that breaks callers of the present one."""
     refuse_look_alikes: bool = False
     """Refuse an agent whose name looks like that of another agent of the namespace."""
-    refused_findings: frozenset[FindingKind] = frozenset()
-    """Refuse a card with a finding of one of these kinds."""
+    refused_findings: tuple[FindingKind, ...] = ()
+    """Refuse a card with a finding of one of these kinds; each once, in the order of their declaration."""
     trusted_jwks: str = ""
     """Keys trusted for signatures beside those identity knows: a JSON Web Key Set, checked when it was set."""
 
