@@ -1,7 +1,10 @@
 """From the model to messages."""
 
+from functools import lru_cache
+
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.registry.v1 import registry_pb2 as pb
+from ringfence.registry.v1.agent_card_pb2 import AgentCard
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Bookmark, Change, Event
@@ -9,6 +12,8 @@ from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_registry.cards.model import Card
+from ringfence_registry.cards.reading import read_whole_card
+from ringfence_registry.convert.agent_card import agent_card
 from ringfence_registry.convert.cards import card_view
 from ringfence_registry.finding.reading import AgentList
 from ringfence_registry.finding.watching import WatchedItem
@@ -63,8 +68,16 @@ def agent(value: Agent) -> pb.Agent:
 
 
 def card(value: Card) -> pb.GetCardResponse:
-    """Return a card as it came."""
-    return pb.GetCardResponse(card=value.body, sha256=bytes.fromhex(value.facts.sha256))
+    """Return a card as it came, and as the message it stands for."""
+    return pb.GetCardResponse(
+        card=value.body, sha256=bytes.fromhex(value.facts.sha256), agent_card=_agent_card(value.body)
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _agent_card(body: bytes) -> AgentCard:
+    # Cards are asked for far more often than they change, and converting one takes as long as all else together.
+    return agent_card(read_whole_card(body).content)
 
 
 def agent_list(value: AgentList) -> pb.ListAgentsResponse:
