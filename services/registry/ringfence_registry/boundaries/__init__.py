@@ -1,0 +1,1 @@
+"""Trust boundaries: which agents and external systems are governed together."""
