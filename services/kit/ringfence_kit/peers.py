@@ -11,6 +11,7 @@ The rules, in this order:
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import grpc.aio
 from ringfence.channel import ChannelOptions, open_aio_channel
@@ -37,6 +38,29 @@ class PeerConfig:
 def open_peer(peer: PeerConfig, *, server: ServerConfig, tls: TlsConfig | None) -> grpc.aio.Channel:
     """Open a channel to `peer`, on the event loop that will use it; `tls` is our own certificate. Close it yourself."""
     return open_aio_channel(peer.address, options_for(peer, server=server, tls=tls or server.tls))
+
+
+class Peers:
+    """The channels of one service to others, open inside `async with`."""
+
+    def __init__(self, *, server: ServerConfig, tls: TlsConfig | None) -> None:
+        self._server = server
+        self._tls = tls
+        self._channels: dict[PeerConfig, grpc.aio.Channel] = {}
+
+    def channel(self, peer: PeerConfig) -> grpc.aio.Channel:
+        """Return the channel to `peer`, opened at first use."""
+        if peer not in self._channels:
+            self._channels[peer] = open_peer(peer, server=self._server, tls=self._tls)
+        return self._channels[peer]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
 
 
 def options_for(peer: PeerConfig, *, server: ServerConfig, tls: TlsConfig | None) -> ChannelOptions:

@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Self
 
-import grpc.aio
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
-from ringfence_kit.peers import PeerConfig, open_peer
+from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import HttpFace, Listener, Service
@@ -44,7 +42,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     """Put the pdp together; nothing is opened until `run` is entered."""
     readiness = Readiness()
     readiness.require(POLICY_LOADED, why="policies are being loaded")
-    peers = Peers(config, server)
+    peers = Peers(server=server, tls=config.tls)
 
     database = Database(config.database_url(server.data), service="pdp", migrations=MIGRATIONS)
     store = SqlPolicyStore(database)
@@ -111,29 +109,6 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tls=config.tls,
         collectors=[PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock)],
     )
-
-
-class Peers:
-    """The channels to the other services, open inside `async with`."""
-
-    def __init__(self, config: PdpConfig, server: ServerConfig) -> None:
-        self._config = config
-        self._server = server
-        self._channels: dict[PeerConfig, grpc.aio.Channel] = {}
-
-    def channel(self, peer: PeerConfig) -> grpc.aio.Channel:
-        """Return the channel to `peer`, opened at first use."""
-        if peer not in self._channels:
-            self._channels[peer] = open_peer(peer, server=self._server, tls=self._config.tls)
-        return self._channels[peer]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for channel in self._channels.values():
-            await channel.close()
-        self._channels.clear()
 
 
 def _showing(policy: PolicyState[CompiledBundle]) -> Callable[[], Bundle]:
