@@ -301,10 +301,10 @@ async def test_an_owner_shows_its_namespace_until_a_platform_admin_says_who_may_
     assert shown.visibility == pb.VISIBILITY_PUBLIC
     await update(registry, visibility=pb.VISIBILITY_ENTITLED, entitled_namespaces=["namespaces/travel"])
     for wider in (
-        {"visibility": pb.VISIBILITY_PUBLIC},
-        {"entitled_namespaces": ["namespaces/travel", "namespaces/health"]},
+        pb.Namespace(name=FINANCE, visibility=pb.VISIBILITY_PUBLIC),
+        pb.Namespace(name=FINANCE, entitled_namespaces=["namespaces/travel", "namespaces/health"]),
     ):
-        request = pb.UpdateNamespaceRequest(namespace=pb.Namespace(name=FINANCE, **wider))  # type: ignore[arg-type]  # a test names its fields
+        request = pb.UpdateNamespaceRequest(namespace=wider)
         refused = await refusal(stub(registry, FINANCE_OWNER).UpdateNamespace(request))
         assert "visibility" in refused.metadata["action"]
     narrower = await update(registry, FINANCE_OWNER, visibility=pb.VISIBILITY_PRIVATE)
