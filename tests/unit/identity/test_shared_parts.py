@@ -65,6 +65,13 @@ def test_a_new_version_holds_the_content_of_the_one_before_when_it_says_the_same
     assert before.content == COMPLETE
 
 
+def test_ceilings_and_weights_are_held_once() -> None:
+    parts = SharedParts()
+    one, two = (parts.share(decoded(identity(number))).trust for number in (1, 2))
+    assert one.state.ceiling is two.state.ceiling
+    assert one.gains[0].weight is two.gains[0].weight
+
+
 def test_the_times_of_one_agent_are_held_once() -> None:
     one = SharedParts().share(decoded(identity(1)))
     assert one.trust.state.last_event_at is one.created_at
