@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
+from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.pages import PageTokens
+from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import HttpFace, Listener, Service
@@ -16,8 +19,15 @@ from ringfence_kit.watch import EventHub
 
 from ringfence_registry.agents.amendment import Amendment
 from ringfence_registry.agents.registration import Registration
+from ringfence_registry.api.identity_keys import IdentityKeys
 from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
+from ringfence_registry.cards.signatures.attestation import CardAttestor
+from ringfence_registry.cards.signatures.index import SignatureIndex
+from ringfence_registry.cards.signatures.judging import SignatureJudge
+from ringfence_registry.cards.signatures.re_evaluation import ReEvaluation
+from ringfence_registry.cards.signatures.remembered_keys import RememberedKeys
+from ringfence_registry.cards.signatures.trust_root import TrustRoot
 from ringfence_registry.config import RegistryConfig
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
@@ -44,15 +54,23 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     def apply(event: Event) -> None:
         namespaces.apply(event)  # first: what is seen is seen by the visibility of that moment
         catalog.apply(event)
+        re_evaluation.apply(event)
 
     hub = EventHub(database.events, clock=clock, apply=apply)
     writer = SqlWriter(database, SqlAgentTx, hub, clock=clock, keep_events=config.events_kept)
 
+    peers = Peers(server=server, tls=config.tls)
+    keys = TrustRoot(RememberedKeys(IdentityKeys(lambda: peers.channel(config.identity), clock)))
+    signatures = SignatureIndex()
+    judge = SignatureJudge(keys, signatures)
+    re_evaluation = ReEvaluation(
+        writer, judge=judge, keys=keys, index=signatures, policies=namespaces, cards=store, clock=clock
+    )
+    attestor = CardAttestor()
+
     registration = Registration(writer, catalog, new_id)
     amendment = Amendment(writer, catalog)
-    reading = AgentReading(
-        catalog, store, PageTokens(database.page_key), sight=namespaces, newest=lambda: hub.newest
-    )
+    reading = AgentReading(catalog, store, PageTokens(database.page_key), sight=namespaces, newest=lambda: hub.newest)
     watching = AgentWatching(catalog, hub, clock, book=namespaces)
     tokens = PageTokens(database.page_key)
     namespace_api = NamespaceApi(
@@ -68,12 +86,16 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
+        if config.seal or server.dev:
+            seal = seal_of(config.seal, setting="registry.seal", dev=server.dev)
+            attestor.open(open_key_file(config.key_path(server.data), seal), at=clock.now())
         async with database:
             revision, stored = await store.load()
             namespaces.fill(stored.namespaces, stored.agents)
             catalog.fill(stored.agents, now=clock.now())
+            re_evaluation.fill(stored.agents)
             hub.start(revision)
-            async with writer:
+            async with writer, peers, background(re_evaluation.run()):
                 readiness.met(CATALOG_LOADED)
                 yield
 

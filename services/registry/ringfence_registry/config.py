@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ringfence_kit.config import Secret, setting
+from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
 
 
@@ -33,6 +34,16 @@ class RegistryConfig:
     default_visibility: DefaultVisibility = setting(
         DefaultVisibility.PRIVATE, doc="Who sees a namespace nobody set up: private (its own people) or public."
     )
+    identity: PeerConfig = setting(
+        PeerConfig(address="127.0.0.1:7402"), doc="Identity, which knows whose keys sign cards."
+    )
+    key_file: Path | None = setting(
+        None, doc="Where the sealed keys are kept; absent means registry.keys in the data directory."
+    )
+    seal: Secret = setting(
+        Secret(""),
+        doc="What seals the key file: 32 bytes in base64, or a passphrase. Without it, --dev aside, no card is attested.",
+    )
     events_kept: int = setting(
         100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000
     )
@@ -40,3 +51,7 @@ class RegistryConfig:
     def database_url(self, data: Path) -> str:
         """Return where the registry keeps its data."""
         return self.database.reveal() or f"sqlite:///{data.absolute() / 'registry.db'}"
+
+    def key_path(self, data: Path) -> Path:
+        """Return where the registry keeps its keys."""
+        return self.key_file or data / "registry.keys"

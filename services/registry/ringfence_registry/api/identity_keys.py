@@ -1,6 +1,7 @@
 """Identity as the signatures of cards need it: an agent's standing, and every key it had."""
 
 import asyncio
+from collections.abc import Callable
 
 import grpc.aio
 from ringfence.errors import NotFoundError, RingfenceError
@@ -17,20 +18,19 @@ _HAS_HISTORY = "did:webvh:"
 
 
 class IdentityKeys:
-    """An `IdentityReader` on a channel to identity."""
+    """An `IdentityReader` on the channel to identity, which is there once the registry runs."""
 
-    def __init__(self, channel: grpc.aio.Channel, clock: Clock) -> None:
-        self._identity: identity_pb2_grpc.IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(channel)
+    def __init__(self, channel: Callable[[], grpc.aio.Channel], clock: Clock) -> None:
+        self._channel = channel
         self._clock = clock
 
     async def keys_of(self, did: str) -> AgentKeys | None:
         """Return what identity says of `did`, None when it knows no such agent. Raises `IdentityAway`."""
+        stub: identity_pb2_grpc.IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(self._channel())
+        request = identity_pb2.GetAgentIdentityRequest(did=did)
         try:
             answer, log = await asyncio.gather(
-                self._identity.GetAgentIdentity(
-                    identity_pb2.GetAgentIdentityRequest(did=did), timeout=DEADLINE_SECONDS
-                ),
-                self._log(did),
+                stub.GetAgentIdentity(request, timeout=DEADLINE_SECONDS), _log(stub, did)
             )
         except NotFoundError:
             return None
@@ -38,8 +38,9 @@ class IdentityKeys:
             raise IdentityAway(str(error)) from error
         return agent_keys(answer.identity, log, did=did, now=self._clock.now())
 
-    async def _log(self, did: str) -> str:
-        if not did.startswith(_HAS_HISTORY):
-            return ""
-        answer = await self._identity.GetDidLog(identity_pb2.GetDidLogRequest(did=did), timeout=DEADLINE_SECONDS)
-        return answer.log.decode("utf-8", "replace")  # what is no UTF-8 fails the check of the log
+
+async def _log(stub: identity_pb2_grpc.IdentityServiceAsyncStub, did: str) -> str:
+    if not did.startswith(_HAS_HISTORY):
+        return ""
+    answer = await stub.GetDidLog(identity_pb2.GetDidLogRequest(did=did), timeout=DEADLINE_SECONDS)
+    return answer.log.decode("utf-8", "replace")  # what is no UTF-8 fails the check of the log

@@ -33,7 +33,7 @@ class HeldCard:
 
 
 class CardAttestor:
-    """Signs cards, once its keys are opened."""
+    """Signs cards, once its keys are opened. A registry without a seal for keys has none, and signs nothing."""
 
     def __init__(self) -> None:
         self._signers: Sequence[Signer] = ()
@@ -44,8 +44,10 @@ class CardAttestor:
 
     def attest(self, held: HeldCard) -> CardAttestation:
         """Return the registry's signature, or raise `CardNotAttestable`."""
+        if not self._signers:
+            raise CardNotAttestable(name=held.says.agent, why="this registry keeps no signing key; set registry.seal")
         try:
-            return attest_card(open_card(held.body), held.says, self._opened[-1])
+            return attest_card(open_card(held.body), held.says, self._signers[-1])
         except CardFormError as error:
             raise CardNotAttestable(name=held.says.agent, why=str(error)) from error
 
@@ -59,10 +61,4 @@ class CardAttestor:
     @property
     def jwks(self) -> JsonObject:
         """The JWK Set (RFC 7517) that verifies what is signed here."""
-        return {"keys": [published_jwk(PublicKey(signer.public_key)) for signer in self._opened]}
-
-    @property
-    def _opened(self) -> Sequence[Signer]:
-        if not self._signers:
-            raise RuntimeError("a card is attested before the keys are opened")
-        return self._signers
+        return {"keys": [published_jwk(PublicKey(signer.public_key)) for signer in self._signers]}

@@ -27,7 +27,7 @@ from ringfence_registry.cards.signatures.index import SignatureIndex, signers_of
 from ringfence_registry.cards.signatures.judging import SignatureJudge
 from ringfence_registry.cards.signatures.keys import CardKeys
 from ringfence_registry.cards.signatures.report import SignatureReport
-from ringfence_registry.model import AGENT
+from ringfence_registry.model import AGENT, Agent
 from ringfence_registry.namespaces.model import NAMESPACE
 from ringfence_registry.namespaces.policy import PolicyReader
 from ringfence_registry.store import AgentTx, CardReader
@@ -81,6 +81,10 @@ class ReEvaluation:
         """DID → when it was noted here that it changed."""
         self._pending: dict[str, None] = {}
         self._news = asyncio.Event()
+
+    def fill(self, agents: Iterable[Agent]) -> None:
+        """Take what the store was loaded with. Once, first."""
+        self._index.fill(agents)
 
     def affected(self, did: str) -> tuple[str, ...]:
         """See `SignersWatched`."""
