@@ -34,6 +34,17 @@ def parse_address(text: str) -> Address | None:
     return _url(text) if "://" in text else _dialled(text)
 
 
+def normal_address(text: str) -> str:
+    """Return the same for addresses that lead to the same place whatever is there (RFC 3986 6.2.2, 6.2.3)."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return text.lower()
+    place = min((at for each in "/?#" if (at := rest.find(each)) >= 0), default=len(rest))
+    authority, path = rest[:place].lower(), rest[place:]
+    default_port = {"https": ":443", "http": ":80"}.get(scheme.lower(), "")
+    return f"{scheme.lower()}://{authority.removesuffix(default_port)}{'' if path == '/' else path}"
+
+
 def _url(text: str) -> Address | None:
     try:
         parts = urlsplit(text)
