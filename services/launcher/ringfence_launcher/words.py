@@ -7,15 +7,22 @@ import datetime as dt
 import enum
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import typer
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from ringfence.registry.v1.registry_pb2 import Owner
 from ringfence_kit.clock import Instant
 from ringfence_kit.names import AgentName, is_resource_id
 
 _PERIOD = re.compile(r"(?P<count>[1-9][0-9]{0,5})(?P<unit>[smhd])")  # 999999d from now is still a date
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_TOOL_ID = re.compile(r"[a-z0-9._-]{1,128}", re.ASCII)
+
+
+MessageT = TypeVar("MessageT", bound=Message)
 
 
 class ProtoEnum(Protocol):
@@ -84,6 +91,27 @@ def period(text: str, *, option: str) -> dt.timedelta:
     return dt.timedelta(**{_UNITS[typed["unit"]]: int(typed["count"])})
 
 
+def duration(text: str, *, option: str) -> Duration | None:
+    """Return a period as the protos hold it, None when none is typed; or end with a usage error."""
+    if not text:
+        return None
+    made = Duration()
+    made.FromTimedelta(period(text, option=option))
+    return made
+
+
+def duration_text(length: Duration) -> str:
+    """Return a length of time as people type it: `90s`, `12h`; empty when it is not set."""
+    if not length.seconds and not length.nanos:
+        return ""
+    if length.nanos:
+        return f"{length.seconds + length.nanos / 1e9:g}s"
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if length.seconds % seconds == 0:
+            return f"{length.seconds // seconds}{unit}"
+    return f"{length.seconds}s"
+
+
 def from_now(text: str, *, option: str) -> Timestamp:
     """Return the end of a period that begins now; or end with a usage error."""
     return _timestamp(dt.datetime.now(dt.UTC) + period(text, option=option))
@@ -103,6 +131,83 @@ def split_agent_name(text: str) -> tuple[str, str]:
     """Return parent and id of an agent, as the methods that create one take them."""
     parent, _, agent = agent_name(text).rpartition("/agents/")
     return parent, agent
+
+
+def revision_name(agent: str, revision: str) -> str:
+    """Return the resource name of a revision of an agent, given by its number or an alias."""
+    typed = revision.rpartition("/revisions/")[2]
+    if not (typed.isascii() and typed.isdigit()) and not is_resource_id(typed):
+        raise typer.BadParameter(f"{revision!r} is not a revision; write its number, or an alias such as stable")
+    return f"{agent_name(agent)}/revisions/{typed}"
+
+
+def tool_name(text: str) -> str:
+    """Return the resource name of a tool typed as its id, as `namespace/tool` or in full."""
+    parts = text.removeprefix("namespaces/").replace("/tools/", "/").split("/")
+    namespace, tool = ["-", *parts] if len(parts) == 1 else parts if len(parts) == 2 else ["", ""]
+    if not _TOOL_ID.fullmatch(tool) or (namespace != "-" and not is_resource_id(namespace)):
+        raise typer.BadParameter(f"{text!r} is not a tool; write the id agents call it by, or NAMESPACE/TOOL")
+    return f"namespaces/{namespace}/tools/{tool}"
+
+
+def tool_of(text: str) -> str:
+    """Return the resource name of a tool that is to be, which needs its namespace."""
+    name = tool_name(text)
+    if name.startswith("namespaces/-/"):
+        raise typer.BadParameter(f"{text!r}: say in which namespace, as NAMESPACE/TOOL")
+    return name
+
+
+def named(text: str, collection: str, what: str) -> str:
+    """Return the resource name of a thing of a namespace, typed as `namespace/thing` or in full."""
+    parts = text.removeprefix("namespaces/").replace(f"/{collection}/", "/").split("/")
+    if len(parts) != 2 or not all(map(is_resource_id, parts)):
+        raise typer.BadParameter(f"{text!r} is not the name of {what}; write NAMESPACE/NAME, in lower case")
+    return f"namespaces/{parts[0]}/{collection}/{parts[1]}"
+
+
+def system_name(text: str) -> str:
+    """Return the resource name of an external system typed as `namespace/system` or in full."""
+    return named(text, "externalSystems", "an external system")
+
+
+def boundary_name(text: str) -> str:
+    """Return the resource name of a boundary typed as `namespace/boundary` or in full."""
+    return named(text, "boundaries", "a boundary")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return parent and id of a thing of a namespace, as the methods that create one take them."""
+    parent, _, thing = name.rpartition("/")
+    return parent.rpartition("/")[0], thing
+
+
+def owner_of(text: str) -> Owner:
+    """Return an owner typed as `Name <contact>`; or end with a usage error."""
+    name, separator, rest = text.partition("<")
+    if not separator or not rest.endswith(">") or not name.strip():
+        raise typer.BadParameter(f"--owner {text!r}: write 'Name <contact>'")
+    return Owner(display_name=name.strip(), contact=rest[:-1])
+
+
+def merged(written: MessageT, typed: MessageT) -> MessageT:
+    """Return what a file says with what was typed put over it: a field replaces the field, a list the list."""
+    for field, _ in typed.ListFields():
+        written.ClearField(field.name)
+    written.MergeFrom(typed)
+    return written
+
+
+def short(name: str) -> str:
+    """Return `namespace/thing` for a full resource name: what commands take."""
+    match name.split("/"):
+        case ["namespaces", namespace, _, thing]:
+            return f"{namespace}/{thing}"
+        case ["namespaces", namespace, _, thing, "revisions", revision]:
+            return f"{namespace}/{thing} {revision}"
+        case ["namespaces", namespace]:
+            return namespace
+    return name
 
 
 def namespace_name(text: str) -> str:

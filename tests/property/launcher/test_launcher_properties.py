@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_kit.names import ID_PATTERN, AgentName
 from ringfence_launcher.paging import pages
-from ringfence_launcher.views.agents import short_name
 from ringfence_launcher.views.usage import BAR_WIDTH, bar
-from ringfence_launcher.words import agent_name, namespace_name, pairs, seconds_text, split_agent_name
+from ringfence_launcher.words import agent_name, namespace_name, pairs, seconds_text, short, split_agent_name
 
 IDS = st.from_regex(ID_PATTERN, fullmatch=True)
 
@@ -58,7 +57,7 @@ class TestNames:
         name = AgentName(namespace, agent)
         assert agent_name(f"{namespace}/{agent}") == str(name)
         assert agent_name(str(name)) == str(name)
-        assert short_name(str(name)) == f"{namespace}/{agent}"
+        assert short(str(name)) == f"{namespace}/{agent}"
         assert split_agent_name(f"{namespace}/{agent}") == (f"namespaces/{namespace}", agent)
 
     @given(st.text())

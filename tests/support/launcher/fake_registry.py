@@ -1,19 +1,20 @@
-"""A registry of the tests' own: agents and cards in two dictionaries."""
+"""A registry of the tests' own: agents and cards in two dictionaries; what else it is asked, a test lays out."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import grpc
-from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
+from ringfence.registry.v1 import registry_pb2
 
 from support.launcher.refusals import Saw, refuse, until_cancelled
+from support.launcher.scripted_service import ScriptedService
 
 
-class FakeRegistry(registry_pb2_grpc.RegistryServiceServicer):
+class FakeRegistry(ScriptedService):
     """Agents and their cards, by name; `events` is what a watch sends before it waits for ever."""
 
     def __init__(self, saw: Saw) -> None:
-        self._saw = saw
+        super().__init__(saw, registry_pb2.DESCRIPTOR.services_by_name["RegistryService"])
         self.agents: dict[str, registry_pb2.Agent] = {}
         self.cards: dict[str, bytes] = {}
         self.events: list[registry_pb2.WatchAgentsResponse] = []
@@ -21,6 +22,8 @@ class FakeRegistry(registry_pb2_grpc.RegistryServiceServicer):
         self.breaks_after: list[int] = []
         """How many events the next streams send before they break."""
         self.compacted_before = 0
+        self.registered_with = registry_pb2.RegisterAgentResponse()
+        """What a registration answers beside the agent."""
 
     def RegisterAgent(self, request: Any, context: Any) -> registry_pb2.RegisterAgentResponse:
         self._saw(request, context)
@@ -36,7 +39,9 @@ class FakeRegistry(registry_pb2_grpc.RegistryServiceServicer):
         agent.create_time.FromJsonString("2026-01-01T00:00:00Z")
         if not request.validate_only:
             self.agents[name], self.cards[name] = agent, request.card
-        return registry_pb2.RegisterAgentResponse(agent=agent)
+        answer = registry_pb2.RegisterAgentResponse(agent=agent)
+        answer.MergeFrom(self.registered_with)
+        return answer
 
     def GetAgent(self, request: Any, context: Any) -> registry_pb2.GetAgentResponse:
         self._saw(request, context)

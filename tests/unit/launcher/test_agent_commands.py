@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from ringfence.registry.v1 import registry_pb2 as pb
-from ringfence_launcher.commands.agent import Risk
+from ringfence_launcher.agent.options import Risk
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.words import number
 from support.launcher.command_line import CommandLine, Ended
