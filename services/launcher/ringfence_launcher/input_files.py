@@ -1,6 +1,8 @@
 """Reads the files commands are given, as bytes or as a message, with a Problem for what cannot be used."""
 
+import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,10 +34,17 @@ def read_bytes(file: Path) -> bytes:
     return content
 
 
-def read_message(file: Path, message: MessageT) -> MessageT:
-    """Fill `message` from a YAML or JSON file in the proto's JSON form; an unknown field is a Problem."""
+def read_message(file: Path, message: MessageT, *, documents: Collection[str] = ()) -> MessageT:
+    """Fill `message` from a YAML or JSON file in the proto's JSON form; an unknown field is a Problem.
+
+    Members named in `documents` are JSON texts to the proto, and may stand in the file as what they say.
+    """
     try:
-        ParseDict(_mapping(read_bytes(file)), message)
+        members = _mapping(read_bytes(file))
+        for name in documents:
+            if isinstance(members.get(name), dict):
+                members[name] = json.dumps(members[name], ensure_ascii=False)
+        ParseDict(members, message)
     except (yaml.YAMLError, ParseError, ValueError, TypeError, RecursionError) as error:
         raise unusable(file, " ".join(str(error).split())) from error
     return message

@@ -66,7 +66,7 @@ ADVICE: Mapping[str, str] = {
     "TOOL_NOT_FOUND": "see what there is with `ringfence tool list`",
     "TOOL_ALREADY_EXISTS": "take another id: agents call a tool by its id alone, so it is unique in the mesh",
     "TOOL_SCHEMA_INVALID": "correct the schema at the JSON pointers listed; it is JSON Schema 2020-12",
-    "EXTERNAL_SYSTEM_NOT_FOUND": "see what there is with `ringfence boundary systems`",
+    "EXTERNAL_SYSTEM_NOT_FOUND": "see what there is with `ringfence boundary system list`",
     "EXTERNAL_SYSTEM_ALREADY_EXISTS": "use the one that is there, or take another name",
     "EXTERNAL_SYSTEM_NOT_TRUSTED": "an approver decides with `ringfence boundary trust`",
     "EXTERNAL_SYSTEM_IN_USE": "change or delete what names it first",

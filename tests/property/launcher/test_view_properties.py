@@ -11,10 +11,32 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 from ringfence.identity.v1 import credential_pb2, delegation_pb2, identity_pb2, trust_pb2
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import (
+    boundary_pb2,
+    catalog_pb2,
+    external_system_pb2,
+    namespace_pb2,
+    registry_pb2,
+    tool_pb2,
+)
 from ringfence.telemetry.v1 import telemetry_pb2
 from ringfence_kit.clock import Instant
-from ringfence_launcher.views import agents, credentials, decisions, delegations, explained, identities, usage
+from ringfence_launcher.views import (
+    agents,
+    boundaries,
+    cards,
+    catalog,
+    credentials,
+    decisions,
+    delegations,
+    explained,
+    gates,
+    identities,
+    namespaces,
+    revisions,
+    tools,
+    usage,
+)
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07 \r\x08\u202e\u2066 [bold red]x[/] \x9b31m \U000e0001"
 GROUPS = [telemetry_pb2.USAGE_GROUP_AGENT, telemetry_pb2.USAGE_GROUP_MODEL]
@@ -23,6 +45,27 @@ VIEWS: Sequence[tuple[type[Message], Callable[[Any], RenderableType]]] = (
     (registry_pb2.Agent, agents.details),
     (registry_pb2.Agent, lambda agent: agents.listed([agent, agent])),
     (registry_pb2.WatchAgentsResponse, agents.event),
+    (registry_pb2.RegisterAgentResponse, agents.registered),
+    (registry_pb2.SubmitAgentResponse, agents.submitted),
+    (registry_pb2.ValidateCardResponse, cards.judged),
+    (registry_pb2.CheckReadinessResponse, gates.checked),
+    (registry_pb2.AgentRevision, lambda revision: revisions.listed([revision])),
+    (registry_pb2.CompareRevisionsResponse, revisions.compared),
+    (catalog_pb2.SearchResult, lambda result: catalog.results([result])),
+    (registry_pb2.SimilarAgent, lambda agent: catalog.similar([agent])),
+    (catalog_pb2.GetFacetsResponse, catalog.facets),
+    (catalog_pb2.SelectAgentResponse, catalog.selected),
+    (tool_pb2.Tool, tools.details),
+    (tool_pb2.Tool, lambda tool: tools.listed([tool])),
+    (tool_pb2.UpdateToolResponse, tools.updated),
+    (tool_pb2.ToolRevision, lambda revision: tools.revisions([revision])),
+    (tool_pb2.WatchToolsResponse, tools.event),
+    (boundary_pb2.Boundary, boundaries.details),
+    (boundary_pb2.Boundary, lambda boundary: boundaries.listed([boundary])),
+    (external_system_pb2.ExternalSystem, boundaries.system),
+    (external_system_pb2.ExternalSystem, lambda system: boundaries.systems([system])),
+    (namespace_pb2.Namespace, namespaces.details),
+    (namespace_pb2.Namespace, lambda namespace: namespaces.listed([namespace])),
     (identity_pb2.Sponsor, identities.sponsor),
     (identity_pb2.Sponsor, lambda sponsor: identities.sponsors([sponsor])),
     (identity_pb2.OffboardSponsorResponse, identities.offboarded),

@@ -16,7 +16,19 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse, HealthListResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from ringfence.identity.v1 import identity_pb2_grpc, transparency_pb2_grpc, trust_pb2_grpc
 from ringfence.pdp.v1 import bundle_pb2_grpc, decision_pb2_grpc
-from ringfence.registry.v1 import registry_pb2_grpc
+from ringfence.registry.v1 import (
+    boundary_pb2,
+    boundary_pb2_grpc,
+    catalog_pb2,
+    catalog_pb2_grpc,
+    external_system_pb2,
+    external_system_pb2_grpc,
+    namespace_pb2,
+    namespace_pb2_grpc,
+    registry_pb2_grpc,
+    tool_pb2,
+    tool_pb2_grpc,
+)
 from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2_grpc
 
 from support.launcher.fake_identity import FakeIdentity
@@ -25,6 +37,7 @@ from support.launcher.fake_registry import FakeRegistry
 from support.launcher.fake_telemetry import FakeTelemetry
 from support.launcher.fake_transparency import FakeTransparency
 from support.launcher.refusals import refuse
+from support.launcher.scripted_service import ScriptedService
 
 
 @dataclass
@@ -55,6 +68,12 @@ class FakeMesh:
     def __post_init__(self) -> None:
         self.answers.set()
         self.registry = FakeRegistry(self.saw)
+        self.catalog = ScriptedService(self.saw, catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"])
+        self.tools = ScriptedService(self.saw, tool_pb2.DESCRIPTOR.services_by_name["ToolService"])
+        self.boundaries = ScriptedService(self.saw, boundary_pb2.DESCRIPTOR.services_by_name["BoundaryService"])
+        external_systems = external_system_pb2.DESCRIPTOR.services_by_name["ExternalSystemService"]
+        self.external_systems = ScriptedService(self.saw, external_systems)
+        self.namespaces = ScriptedService(self.saw, namespace_pb2.DESCRIPTOR.services_by_name["NamespaceService"])
         self.identity = FakeIdentity(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.pdp = FakePdp(self.saw)
         self.telemetry = FakeTelemetry(self.saw)
@@ -62,7 +81,17 @@ class FakeMesh:
 
     def add_to(self, server: grpc.Server) -> None:
         add_HealthServicer_to_server(FakeHealth(self), server)
-        registry_pb2_grpc.add_RegistryServiceServicer_to_server(self.registry, server)
+        # Scripted ones have their methods by name, which no type checker sees.
+        scripted: tuple[tuple[Callable[[Any, grpc.Server], None], Any], ...] = (
+            (registry_pb2_grpc.add_RegistryServiceServicer_to_server, self.registry),
+            (catalog_pb2_grpc.add_CatalogServiceServicer_to_server, self.catalog),
+            (tool_pb2_grpc.add_ToolServiceServicer_to_server, self.tools),
+            (boundary_pb2_grpc.add_BoundaryServiceServicer_to_server, self.boundaries),
+            (external_system_pb2_grpc.add_ExternalSystemServiceServicer_to_server, self.external_systems),
+            (namespace_pb2_grpc.add_NamespaceServiceServicer_to_server, self.namespaces),
+        )
+        for add, service in scripted:
+            add(service, server)
         identity_pb2_grpc.add_IdentityServiceServicer_to_server(self.identity, server)
         identity_pb2_grpc.add_CredentialServiceServicer_to_server(self.identity, server)
         trust_pb2_grpc.add_TrustServiceServicer_to_server(self.identity, server)

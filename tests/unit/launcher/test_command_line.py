@@ -133,4 +133,5 @@ def test_completion_completes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setenv("COMP_WORDS", "ringfence agent re")
     monkeypatch.setenv("COMP_CWORD", "2")
     main([])
-    assert set(capsys.readouterr().out.split()) == {"register", "retire"}
+    offered = {"register", "reject", "renew", "resume", "readiness", "retire", "revisions"}
+    assert set(capsys.readouterr().out.split()) == offered

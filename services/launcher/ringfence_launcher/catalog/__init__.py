@@ -1,0 +1,1 @@
+"""The commands of `ringfence catalog`, by what they are for; `commands/catalog.py` puts them together."""
