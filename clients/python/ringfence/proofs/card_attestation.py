@@ -1,9 +1,9 @@
-"""The registry's own signature on an Agent Card: that it holds this card, for this agent, since a moment.
+"""The registry's own signature on an Agent Card: that it holds this card, for this agent.
 
 It is an entry of `signatures` like any other (A2A 1.0 8.4), so every verifier of cards verifies it; what it says beside
 stands in its protected header, which is signed with the card:
 
-- `sub` is the agent's resource name, `rev` the number of its revision, `iat` when that was made, in seconds;
+- `sub` is the agent's resource name, `rev` the number of the revision that has the card;
 - the card is one on which all canonical forms in use agree, so nobody verifies other bytes than were attested;
 - the algorithm is EdDSA and `kid` the RFC 7638 thumbprint of the key in the registry's JWK Set.
 
@@ -13,15 +13,12 @@ that were asked for.
 
 from dataclasses import dataclass
 
-from ringfence.instants import SECOND, Instant
 from ringfence.proofs.canonical_json import Json, JsonObject, base64url, canonical
 from ringfence.proofs.card_forms import CardFormError, CardForms
 from ringfence.proofs.card_keys import CardAlgorithm, card_key
 from ringfence.proofs.card_signature import SignatureEntryError, open_card_signature
 from ringfence.proofs.jwk_set import JwkSet
 from ringfence.proofs.public_keys import PublicKey, SigningKey, thumbprint
-
-_LATEST = 2**53 - 1
 
 
 class AttestationError(ValueError):
@@ -40,8 +37,6 @@ class Attested:
     """`namespaces/{namespace}/agents/{agent}`."""
     revision: int
     """Number of the revision that has the card: 1, 2, 3 …"""
-    at: Instant
-    """When that revision was made; whole seconds are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +57,6 @@ def attest_card(card: JsonObject, says: Attested, key: SigningKey) -> CardAttest
     payload = CardForms(card).agreed()
     header: JsonObject = {
         "alg": CardAlgorithm.ED_DSA.value,
-        "iat": says.at // SECOND,
         "kid": thumbprint(key.public_key),
         "rev": says.revision,
         "sub": says.agent,
@@ -95,8 +89,7 @@ def check_attestation(card: JsonObject, entry: Json, keys: JwkSet, *, agent: str
 
 
 def _said(header: JsonObject) -> Attested:
-    match header.get("sub"), header.get("rev"), header.get("iat"):
-        case str(agent), int(revision), int(at) if agent and 0 < revision <= _LATEST and 0 <= at <= _LATEST // SECOND:
-            return Attested(agent=agent, revision=revision, at=Instant(at * SECOND))
-        case _:
-            raise AttestationError("it does not say which agent and revision it is for")
+    agent, revision = header.get("sub"), header.get("rev")
+    if not isinstance(agent, str) or not agent or type(revision) is not int or revision < 1:
+        raise AttestationError("it does not say which agent and revision it is for")
+    return Attested(agent=agent, revision=revision)

@@ -39,7 +39,7 @@ class IdentityKeys:
         return agent_keys(answer.identity, log, did=did, now=self._clock.now())
 
 
-async def _log(stub: identity_pb2_grpc.IdentityServiceAsyncStub, did: str) -> str:
+async def _log(stub: "identity_pb2_grpc.IdentityServiceAsyncStub", did: str) -> str:
     if not did.startswith(_HAS_HISTORY):
         return ""
     answer = await stub.GetDidLog(identity_pb2.GetDidLogRequest(did=did), timeout=DEADLINE_SECONDS)

@@ -179,7 +179,8 @@ def _taking(name: AgentName, before: SignatureReport, after: SignatureReport) ->
         agent = tx.agent(name)
         if agent is None or agent.signatures != before:
             return False  # it has another card by now, or somebody judged this one later
-        changed = replace(agent, signatures=after, revision=tx.next_revision, updated_at=after.judged_at)
+        at = max(agent.updated_at, after.judged_at)  # a clock may have been set back
+        changed = replace(agent, signatures=after, revision=tx.next_revision, updated_at=at)
         tx.put(changed)
         tx.record(Change.MODIFIED, AGENT, str(name), records.encode(changed))
         return True
