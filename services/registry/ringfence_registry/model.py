@@ -164,6 +164,16 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutEnd:
+    """How the last rollout ended."""
+
+    canary: int
+    reason: str
+    actor: str
+    ended_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
     """A registered agent."""
 
@@ -181,6 +191,7 @@ class Agent:
     aliases: Mapping[str, int] = field(default_factory=dict)
     """Alias → number of a revision; `latest` is `number` and not among them."""
     rollout: Rollout | None = None
+    last_rollout_end: RolloutEnd | None = None
     remarks: tuple[CardFinding, ...] = ()
     """What is remarkable about the card in this place: beside others of the namespace, and those it had before."""
     signatures: SignatureReport = UNSIGNED
@@ -239,3 +250,5 @@ class AgentRevision:
     created_at: Instant
     actor: str
     rollback_of: int | None = None
+    reason: str = ""
+    """Why, when a rollback made it."""

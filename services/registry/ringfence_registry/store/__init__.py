@@ -1,13 +1,15 @@
 """What the registry asks of storage; `tests/contract/registry` proves it for every implementation.
 
 Bodies of cards are kept by their digest, apart from the agents: an event that changes a label does not carry the card,
-and two agents with the same card share one body. A body once kept is never changed or forgotten.
+and two agents with the same card share one body. A body once kept is never changed, and not forgotten while a revision
+of any agent has it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
 from ringfence_kit.store import Recorder
@@ -16,6 +18,8 @@ from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.model import Namespace
 from ringfence_registry.store.namespaces import NamespaceTx
+from ringfence_registry.store.revisions import RevisionReader, RevisionTx
+from ringfence_registry.store.tools import StoredTools, ToolRevisionReader, ToolTx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,10 @@ class StoredAgents:
     """Digest → body, for the card each agent has now."""
     namespaces: tuple[Namespace, ...] = ()
     """Those that were set up."""
+    tools: StoredTools = field(default_factory=StoredTools)
 
 
-class AgentTx(NamespaceTx, Recorder, Protocol):
+class AgentTx(RevisionTx, NamespaceTx, ToolTx, Recorder, Protocol):
     """Reads and writes of one transaction. Reads see the transaction's own writes."""
 
     def agent(self, name: AgentName) -> Agent | None:
@@ -40,8 +45,28 @@ class AgentTx(NamespaceTx, Recorder, Protocol):
         """Store `agent`, in place of one of the same name. Nothing is recorded: the use case says what happened."""
         ...
 
+    def put_lease(self, name: AgentName, expires_at: Instant) -> None:
+        """Store until when the lease of a stored agent runs; nothing else of it changes."""
+        ...
+
     def put_card(self, card: Card) -> None:
         """Keep the body of `card` under its digest; nothing happens when it is kept already."""
+        ...
+
+    def look_alike(self, agent: Agent) -> AgentName | None:
+        """Return the first other agent of its namespace whose display name looks like that of `agent`."""
+        ...
+
+    def due_for_purge(self, now: Instant, limit: int) -> Sequence[AgentName]:
+        """Return up to `limit` agents whose `purge_at` is not after `now`, the first due first."""
+        ...
+
+    def purge(self, name: AgentName) -> None:
+        """Forget the agent, its revisions and the cards nobody else has; only that the name was used is remembered."""
+        ...
+
+    def was_purged(self, name: AgentName) -> bool:
+        """Say whether an agent of this name was forgotten."""
         ...
 
 
@@ -53,7 +78,7 @@ class CardReader(Protocol):
         ...
 
 
-class AgentStore(CardReader, Protocol):
+class AgentStore(RevisionReader, CardReader, ToolRevisionReader, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, StoredAgents]:

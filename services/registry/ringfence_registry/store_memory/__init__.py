@@ -1,35 +1,20 @@
-"""Agents and cards in memory, for tests."""
+"""The registry in memory, for tests."""
 
 from ringfence_kit.events import Revision
-from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
-from ringfence_kit.names import AgentName
+from ringfence_kit.memory import MemoryDatabase, MemoryRows
 
-from ringfence_registry.cards.model import Card
-from ringfence_registry.model import Agent
 from ringfence_registry.store import StoredAgents
+from ringfence_registry.store_memory.agents import CARDS, MemoryAgentRows, load_agents
 from ringfence_registry.store_memory.namespaces import MemoryNamespaceTx, load_namespaces
+from ringfence_registry.store_memory.revisions import MemoryRevisionStore
+from ringfence_registry.store_memory.tools import MemoryToolStore, MemoryToolTx, load_tools
 
-AGENTS: MemoryTable[str, Agent] = MemoryTable("agents")
-CARDS: MemoryTable[str, bytes] = MemoryTable("cards")
 
-
-class MemoryAgentTx(MemoryNamespaceTx):
+class MemoryAgentTx(MemoryAgentRows, MemoryNamespaceTx, MemoryToolTx):
     """An `AgentTx` on rows in memory."""
 
-    def agent(self, name: AgentName) -> Agent | None:
-        """See `AgentTx`."""
-        return self.rows.table(AGENTS).get(str(name))
 
-    def put(self, agent: Agent) -> None:
-        """See `AgentTx`."""
-        self.rows.table(AGENTS)[str(agent.name)] = agent
-
-    def put_card(self, card: Card) -> None:
-        """See `AgentTx`."""
-        self.rows.table(CARDS).setdefault(card.facts.sha256, card.body)
-
-
-class MemoryAgentStore:
+class MemoryAgentStore(MemoryRevisionStore, MemoryToolStore):
     """An `AgentStore` on a database in memory."""
 
     def __init__(self, database: MemoryDatabase) -> None:
@@ -45,10 +30,10 @@ class MemoryAgentStore:
 
 
 def _everything(rows: MemoryRows) -> StoredAgents:
-    agents = tuple(agent for _, agent in sorted(rows.table(AGENTS).items()))
-    in_use = {agent.card.sha256 for agent in agents}
+    agents, bodies = load_agents(rows)
     return StoredAgents(
         agents=agents,
-        cards={digest: body for digest, body in rows.table(CARDS).items() if digest in in_use},
+        cards=bodies,
         namespaces=load_namespaces(rows),
+        tools=load_tools(rows),
     )

@@ -1,6 +1,6 @@
 """Agents and the bodies of their cards in memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ringfence_kit.clock import Instant
@@ -40,11 +40,9 @@ class MemoryAgentRows(MemoryRevisionTx):
     def look_alike(self, agent: Agent) -> AgentName | None:
         """See `AgentTx`."""
         key = look_alike_key(agent)
-        return _first(each for each in self._others(agent.name) if look_alike_key(each) == key)
-
-    def other_holder(self, digest: str, besides: AgentName) -> AgentName | None:
-        """See `AgentTx`."""
-        return _first(each for each in self._others(besides) if each.card.sha256 == digest)
+        every = self.rows.table(AGENTS).values()
+        alike = (each.name for each in every if each.name != agent.name and look_alike_key(each) == key)
+        return min(alike, default=None, key=str)
 
     def was_purged(self, name: AgentName) -> bool:
         """See `AgentTx`."""
@@ -66,16 +64,9 @@ class MemoryAgentRows(MemoryRevisionTx):
         for digest in {revision.card_sha256 for revision in gone} - in_use:
             bodies.pop(digest, None)
 
-    def _others(self, besides: AgentName) -> Iterable[Agent]:
-        return (agent for agent in self.rows.table(AGENTS).values() if agent.name != besides)
-
 
 def load_agents(rows: MemoryRows) -> tuple[tuple[Agent, ...], Mapping[str, bytes]]:
     """Return every agent, by name, and the bodies of the cards they have now."""
     found = tuple(agent for _, agent in sorted(rows.table(AGENTS).items()))
     in_use = {agent.card.sha256 for agent in found}
     return found, {digest: body for digest, body in rows.table(CARDS).items() if digest in in_use}
-
-
-def _first(found: Iterable[Agent]) -> AgentName | None:
-    return min((agent.name for agent in found), default=None, key=str)

@@ -30,12 +30,6 @@ _LOOK_ALIKE = Statement(
     .order_by(agents.c.name)
     .limit(1)
 )
-_OTHER_HOLDER = Statement(
-    sa.select(agents.c.name)
-    .where(agents.c.card_sha256 == sa.bindparam("digest"), agents.c.name != sa.bindparam("besides"))
-    .order_by(agents.c.name)
-    .limit(1)
-)
 _CARD = Statement(sa.select(cards.c.sha256).where(cards.c.sha256 == sa.bindparam("digest")))
 _ADD_CARD = Statement(sa.insert(cards))
 _PURGED = Statement(sa.select(purged_agents.c.name).where(purged_agents.c.name == _OF_NAME))
@@ -69,10 +63,6 @@ class SqlAgentRows(SqlRevisionTx):
     def look_alike(self, agent: Agent) -> AgentName | None:
         """See `AgentTx`."""
         return _named(_LOOK_ALIKE.scalar(self.connection, key=look_alike_key(agent), besides=str(agent.name)))
-
-    def other_holder(self, digest: str, besides: AgentName) -> AgentName | None:
-        """See `AgentTx`."""
-        return _named(_OTHER_HOLDER.scalar(self.connection, digest=digest, besides=str(besides)))
 
     def was_purged(self, name: AgentName) -> bool:
         """See `AgentTx`."""
