@@ -66,6 +66,8 @@ def decode(method: Method, raw: bytes | None) -> Any:
 
 
 def encode(method: Method, response: Any) -> bytes:
-    """Return the bytes of a response."""
+    """Return the bytes of a response; what a method gives as bytes was made for many callers, and is passed on."""
+    if isinstance(response, bytes):
+        return response
     encoded: bytes = method.encode(response) if method.encode is not None else response
     return encoded

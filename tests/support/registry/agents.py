@@ -6,9 +6,16 @@ from hypothesis import strategies as st
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
-from ringfence_registry.cards.model import CardCapabilities, CardFacts, CardInterface, CardSkill
+from ringfence_registry.cards.model import (
+    CardCapabilities,
+    CardDialect,
+    CardFacts,
+    CardInterface,
+    CardSkill,
+    CardVerdict,
+)
 from ringfence_registry.cards.reading import read_card
-from ringfence_registry.model import Agent, AgentSpec, AgentState, ApprovedTool, Owner, RiskTier
+from ringfence_registry.model import Agent, AgentSpec, AgentState, ApprovedTool, Deployment, Owner, RiskTier
 
 CARD = (
     b'{"name": "Ledger", "description": "Keeps books.", "version": "1.0.0", "url": "https://ledger.example.com",'
@@ -52,7 +59,7 @@ _facts = st.builds(
     CardFacts,
     sha256=st.just("0" * 64),
     size=st.just(1),
-    dialect=st.just(read_card(CARD).facts.dialect),
+    dialect=st.sampled_from(CardDialect),
     name=_word,
     description=_maybe_word,
     version=_word,
@@ -67,7 +74,11 @@ _facts = st.builds(
         ),
         max_size=2,
     ).map(tuple),
-    skills=st.lists(st.builds(CardSkill, id=_maybe_word, name=_maybe_word, tags=_words), max_size=3).map(tuple),
+    skills=st.lists(
+        st.builds(CardSkill, id=_maybe_word, name=_maybe_word, tags=_words, description=_maybe_word, examples=_words),
+        max_size=3,
+    ).map(tuple),
+    verdict=st.sampled_from(CardVerdict),
     capabilities=st.builds(CardCapabilities, streaming=st.sampled_from((None, True, False))),
 )
 _specs = st.builds(
@@ -82,6 +93,7 @@ _specs = st.builds(
     approved_tools=st.lists(st.builds(ApprovedTool, name=_word, schema_hash=_maybe_word), max_size=2).map(tuple),
     did=_maybe_word,
     labels=st.dictionaries(st.sampled_from(("tier", "team", "a-b")), _maybe_word, max_size=3),
+    deployments=st.lists(st.builds(Deployment, environment=_word, region=_maybe_word), max_size=2).map(tuple),
 )
 _times = st.sampled_from(TIMES).map(Instant)
 
@@ -96,6 +108,7 @@ def agents(draw: st.DrawFn) -> Agent:
         spec=draw(_specs),
         card=draw(_facts),
         state=state,
+        aliases=draw(st.dictionaries(st.sampled_from(("stable", "canary")), st.just(1), max_size=2)),
         created_at=draw(_times),
         retired_at=draw(_times) if state is AgentState.RETIRED else None,
     )

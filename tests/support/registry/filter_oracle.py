@@ -51,12 +51,20 @@ MANY_TEXTS: dict[str, Callable[[Agent], list[str]]] = {
     "card.skills.id": lambda a: [skill.id for skill in a.card.skills if skill.id != ""],
     "interfaces.protocol_binding": lambda a: [i.protocol_binding for i in a.card.interfaces if i.protocol_binding],
     "labels": lambda a: list(a.spec.labels),
+    "skills.description": lambda a: [skill.description for skill in a.card.skills if skill.description != ""],
+    "skills.examples": lambda a: [text for skill in a.card.skills for text in skill.examples],
+    "skills.name": lambda a: [skill.name for skill in a.card.skills if skill.name != ""],
+    "interfaces.url": lambda a: [each.url for each in a.card.interfaces],
+    "deployments.region": lambda a: [each.region for each in a.spec.deployments if each.region != ""],
+    "aliases": lambda a: list(a.aliases),
 }
 SEARCHED: list[Callable[[Agent], list[str]]] = [
     lambda a: [a.spec.display_name, a.spec.purpose, a.spec.team],
     lambda a: [a.spec.owner.display_name, a.spec.owner.contact],
     lambda a: [a.card.name, a.card.description, a.card.provider],
-    lambda a: [text for skill in a.card.skills for text in (skill.name, *skill.tags)],
+    lambda a: [
+        text for skill in a.card.skills for text in (skill.name, skill.description, *skill.tags, *skill.examples)
+    ],
 ]
 TIME_FIELDS: dict[str, Callable[[Agent], int | None]] = {
     "create_time": lambda a: a.created_at,
@@ -140,6 +148,8 @@ def _about_choices(draw: st.DrawFn) -> Said:
                 ("risk_tier", lambda a: a.spec.risk_tier.value, "LOW"),
                 ("capabilities.streaming", lambda a: a.card.capabilities.streaming, "true"),
                 ("card.streaming", lambda a: a.card.capabilities.streaming, "false"),
+                ("verdict", lambda a: a.card.verdict.name, "NONCONFORMANT"),
+                ("dialect", lambda a: a.card.dialect.name, "V0_3"),
             ]
         )
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import ManualClock
+from ringfence_kit.events import Event
 from ringfence_kit.ids import counting_ids
 from ringfence_kit.memory import MemoryWriter
 from ringfence_kit.names import AgentName
@@ -21,6 +22,8 @@ from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentQuery, AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.model import Agent, AgentSpec
+from ringfence_registry.namespaces.audience import Visibility
+from ringfence_registry.namespaces.book import NamespaceBook
 from ringfence_registry.store import AgentStore, AgentTx
 from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
@@ -40,6 +43,7 @@ class Registry:
     writer: Writer[AgentTx]
     store: AgentStore
     catalog: AgentCatalog
+    book: NamespaceBook
     hub: EventHub
     registration: Registration
     amendment: Amendment
@@ -81,7 +85,7 @@ class Registry:
         found = self.reading.list_agents(
             query(filter_text, namespace=namespace, show_retired=show_retired), caller=ADMIN, now=self.clock.now()
         )
-        return [agent.name.agent for agent in found.agents]
+        return [view.agent.name.agent for view in found.agents]
 
 
 def query(
@@ -108,27 +112,33 @@ async def opened_registry(
     backend: Backend, *, clock: ManualClock | None = None, catalog: AgentCatalog | None = None
 ) -> AsyncIterator[Registry]:
     """Open the registry on `backend`; leaving closes it in order."""
-    clock, catalog = clock or ManualClock(), catalog or AgentCatalog()
+    clock, catalog, book = clock or ManualClock(), catalog or AgentCatalog(), NamespaceBook(Visibility.PRIVATE)
+
+    def apply(event: Event) -> None:
+        book.apply(event)
+        catalog.apply(event)
+
     if backend.kind == "memory":
-        hub = EventHub(backend.memory.events, clock=clock, apply=catalog.apply)
+        hub = EventHub(backend.memory.events, clock=clock, apply=apply)
         memory_store = MemoryAgentStore(backend.memory)
-        await _start(hub, catalog, memory_store)
+        await _start(hub, catalog, book, memory_store)
         async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
-            yield _wired(
-                memory_writer, memory_store, hub, PageTokens(backend.memory.page_key), catalog=catalog, clock=clock
-            )
+            tokens = PageTokens(backend.memory.page_key)
+            yield _wired(memory_writer, memory_store, hub, tokens, catalog=catalog, book=book, clock=clock)
         return
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
-        hub = EventHub(database.events, clock=clock, apply=catalog.apply)
+        hub = EventHub(database.events, clock=clock, apply=apply)
         sql_store = SqlAgentStore(database)
-        await _start(hub, catalog, sql_store)
+        await _start(hub, catalog, book, sql_store)
         async with SqlWriter(database, SqlAgentTx, hub, clock=clock) as sql_writer:
-            yield _wired(sql_writer, sql_store, hub, PageTokens(database.page_key), catalog=catalog, clock=clock)
+            tokens = PageTokens(database.page_key)
+            yield _wired(sql_writer, sql_store, hub, tokens, catalog=catalog, book=book, clock=clock)
 
 
-async def _start(hub: EventHub, catalog: AgentCatalog, store: AgentStore) -> None:
+async def _start(hub: EventHub, catalog: AgentCatalog, book: NamespaceBook, store: AgentStore) -> None:
     revision, stored = await store.load()
-    catalog.fill(stored.agents, stored.cards)
+    catalog.fill(stored.agents)
+    book.fill(stored.namespaces, stored.agents)
     hub.start(revision)
 
 
@@ -139,16 +149,18 @@ def _wired(
     tokens: PageTokens,
     *,
     catalog: AgentCatalog,
+    book: NamespaceBook,
     clock: ManualClock,
 ) -> Registry:
     return Registry(
         writer=writer,
         store=store,
         catalog=catalog,
+        book=book,
         hub=hub,
         registration=Registration(writer, catalog, counting_ids()),
         amendment=Amendment(writer, catalog),
-        reading=AgentReading(catalog, store, tokens, newest=lambda: hub.newest),
-        watching=AgentWatching(catalog, hub, clock),
+        reading=AgentReading(catalog, store, tokens, sight=book, newest=lambda: hub.newest),
+        watching=AgentWatching(catalog, hub, clock, book=book),
         clock=clock,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from ringfence_kit.clock import Instant
 from ringfence_registry.finding.filtering.compiler import compile_filter
+from ringfence_registry.finding.filtering.conditions import Anywhere, Comparison
 from ringfence_registry.finding.filtering.errors import FilterError
 from ringfence_registry.finding.filtering.fields import (
     ChoiceField,
@@ -261,16 +262,32 @@ def test_a_filter_of_death_is_linear() -> None:
     assert not matches(f"title = {pattern}", Book(title="a" * 100_000))
 
 
-def test_an_index_is_told_what_every_match_must_carry() -> None:
-    def needs(text: str) -> set[frozenset[Term]]:
-        return set(compile_filter(text, BOOKS).needs)
+def test_an_index_is_told_which_value_is_asked_for() -> None:
+    def exact(text: str) -> object:
+        condition = compile_filter(text, BOOKS).condition
+        return condition.exact if isinstance(condition, Comparison) else None
 
-    fact, grpc = Term("genre", "FACT"), Term("tags", "grpc")
-    shelf = Term("labels.shelf", "A 3")
-    assert needs("genre = FACT AND tags:grpc") == {frozenset({fact}), frozenset({grpc})}
-    assert needs("genre = FACT OR tags:grpc") == {frozenset({fact, grpc})}
-    assert needs("genre = FACT OR pages > 3") == set()
-    assert needs("-genre:FACT title:x tags:grp*") == set()
-    assert needs("card.tags:grpc pages > 3") == {frozenset({grpc})}
-    assert needs('labels.shelf = "A 3"') == {frozenset({shelf})}
-    assert {fact, grpc, shelf} <= set(BOOKS.terms_of(Book()))
+    assert exact("genre = FACT") == "FACT"
+    assert exact("card.tags:grpc") == "grpc"
+    assert exact('labels.shelf = "A 3"') == "A 3"
+    assert exact("lent = false") is False
+    assert [exact(text) for text in ("genre != FACT", "tags:grp*", "author > x", "title:mesh")] == [None] * 4
+
+
+def test_an_index_is_told_what_a_text_has_to_contain() -> None:
+    def within(text: str) -> str:
+        condition = compile_filter(text, BOOKS).condition
+        return condition.within if isinstance(condition, Comparison | Anywhere) else ""
+
+    assert (within("title:Mesh"), within('"The Mesh"'), within('title:"T*Mesh*x"')) == ("mesh", "the mesh", "mesh")
+    assert (within("title = Mesh"), within("title:*")) == ("", "")
+
+
+def test_every_value_of_an_indexed_field_is_a_term() -> None:
+    terms = set(BOOKS.terms_of(Book()))
+    assert {Term("genre", "FACT"), Term("tags", "grpc"), Term("labels", "shelf"), Term("labels.shelf", "A 3")} <= terms
+    assert not any(term.field == "title" for term in terms)
+
+
+def test_a_filter_says_which_fields_it_compares() -> None:
+    assert compile_filter("genre = FACT (mesh OR NOT labels.shelf:*)", BOOKS).fields == {"genre", "labels.shelf"}

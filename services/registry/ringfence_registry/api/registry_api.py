@@ -15,6 +15,7 @@ from ringfence_registry.agents.amendment import Amendment
 from ringfence_registry.agents.registration import Registration
 from ringfence_registry.api.pending import PendingRegistry
 from ringfence_registry.convert import requests, responses
+from ringfence_registry.convert.agent_views import agent_message
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 
@@ -36,6 +37,7 @@ class RegistryApi(PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):
         self._reading = reading
         self._watching = watching
         self._clock = clock
+        self._answers = responses.WatchAnswers(reading.view_at)
 
     async def RegisterAgent(self, request: pb.RegisterAgentRequest, context: Any) -> pb.RegisterAgentResponse:
         """Register an agent from its card."""
@@ -49,8 +51,9 @@ class RegistryApi(PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Any) -> pb.GetAgentResponse:
         """Return one agent."""
-        agent = self._reading.get_agent(requests.agent_name(request), caller=current_caller())
-        return pb.GetAgentResponse(agent=responses.agent(agent))
+        now = self._clock.now()
+        view = self._reading.view_agent(requests.agent_name(request), caller=current_caller(), now=now)
+        return pb.GetAgentResponse(agent=agent_message(view))
 
     async def GetCard(self, request: pb.GetCardRequest, context: Any) -> pb.GetCardResponse:
         """Return a card as it came."""
@@ -60,7 +63,8 @@ class RegistryApi(PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):
     async def ListAgents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:
         """Return one page of agents."""
         query = requests.list_agents(request)
-        return responses.agent_list(self._reading.list_agents(query, caller=current_caller(), now=self._clock.now()))
+        found = self._reading.list_agents(query, caller=current_caller(), now=self._clock.now())
+        return responses.agent_list(found, request.detail)
 
     async def UpdateAgent(self, request: pb.UpdateAgentRequest, context: Any) -> pb.UpdateAgentResponse:
         """Change what the mask names."""
@@ -85,12 +89,12 @@ class RegistryApi(PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):
         agent = await self._amendment.retire_agent(wanted.name, etag=wanted.etag, caller=caller, mutation=mutation)
         return pb.RetireAgentResponse(agent=responses.agent(agent))
 
-    async def WatchAgents(self, request: pb.WatchAgentsRequest, context: Any) -> AsyncIterator[pb.WatchAgentsResponse]:
+    async def WatchAgents(self, request: pb.WatchAgentsRequest, context: Any) -> AsyncIterator[Any]:
         """Stream changes."""
         wanted = requests.watch_agents(request)
         async with aclosing(self._watching.watch_agents(wanted, caller=current_caller())) as items:
             async for item in items:
-                yield responses.watched(item)
+                yield self._answers.watched(item)
 
 
 def registry_face(api: RegistryApi) -> Face:

@@ -18,9 +18,12 @@ from ringfence_kit.wire import page_arguments
 from ringfence_registry.agents.amendment import AgentPatch
 from ringfence_registry.agents.registration import NewAgent
 from ringfence_registry.cards.reading import read_card
+from ringfence_registry.convert.finding import agent_order
 from ringfence_registry.finding.reading import AgentQuery
 from ringfence_registry.finding.watching import AgentWatch
 from ringfence_registry.model import AgentSpec, ApprovedTool, Owner, RiskTier
+
+_DETAILS: Mapping[int, int] = {number: number for number in pb.AgentDetail.values()}
 
 EVERY_NAMESPACE = "-"
 """AIP-159: the wildcard in `namespaces/-`."""
@@ -81,10 +84,14 @@ def list_agents(request: pb.ListAgentsRequest) -> AgentQuery:
     found = Violations()
     parent = _parent(found, request.parent)
     page_size = found.page_size(request.page_size)
+    found.enum(request.detail, "detail", _DETAILS, default=pb.AGENT_DETAIL_UNSPECIFIED)
+    order = agent_order(found, request.order_by)
     return AgentQuery(
         namespace=_namespace(found.ok(parent)),
         filter=request.filter,
         show_retired=request.show_retired,
+        show_deleted=request.show_deleted,
+        order=order,
         page_size=page_size,
         page_token=request.page_token,
         arguments=page_arguments(request),
@@ -126,6 +133,7 @@ def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
         namespace=_namespace(found.ok(parent)),
         start_revision=Revision(start) if start else None,
         send_initial_state=request.send_initial_state,
+        filter=request.filter,
     )
 
 

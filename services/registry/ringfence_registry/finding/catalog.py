@@ -1,128 +1,265 @@
 """Every agent as it stands now, in memory: what all reads are answered from, changed by nothing but events.
 
-- A Get is a dictionary look-up. Values are immutable, so a reader keeps what it was given.
-- The event loop owns the catalog: `apply` and `page` run to their end without yielding, so nobody sees half a change.
-- A page costs a bounded amount of work whatever the filter: when it is used up the page ends early, perhaps empty, with
-  a cursor (AIP-158 allows it), and other calls get their turn.
+- An agent is kept in its stored form, and what it is found by in an index over all of them. A question is answered as a
+  set, whole, whatever the filter; agents are decoded when somebody looks at them.
+- The event loop owns the catalog: nothing here yields, so nobody sees half a change.
+- What moves by itself (trust, leases, health) is brought to the moment of each question: no earlier, so nothing runs on
+  an idle registry, and no later, so an agent is never chosen for a trust it had yesterday.
 - Pages go by name, and a cursor is a name: of the agents that come while a walk is under way some are seen and some are
   not; every other agent is seen exactly once.
 """
 
-import bisect
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import heapq
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
 
 from ringfence_kit import records
-from ringfence_kit.events import Event
+from ringfence_kit.clock import EPOCH, MINUTE, Instant
+from ringfence_kit.events import Change, Event
+from ringfence_kit.heap import loading
 
-from ringfence_registry.finding.agent_fields import AGENT_FIELDS
+from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
+from ringfence_registry.finding.agent_view import AgentView, Viewer
+from ringfence_registry.finding.bits import NONE, Bits, everything, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
-from ringfence_registry.finding.index import TermIndex
-from ringfence_registry.model import AGENT, Agent
+from ringfence_registry.finding.name_order import NameOrder
+from ringfence_registry.finding.postings import Postings
+from ringfence_registry.model import AGENT, LEASE, Agent, AgentState, Lease
+from ringfence_registry.namespaces.visible import Visible
 
-PAGE_WORK = 25_000
-"""Comparisons one page may cost: some tens of milliseconds at most."""
-PAGE_BYTES = 2_000_000
-"""Stored bytes one page may hold: gRPC clients refuse messages over 4 MiB."""
-
-_RARE = 8
-"""Names found by the index are sorted for the page; one in this many of all is still cheaper than walking all."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentPage:
-    """Some agents in the order of their names."""
-
-    agents: tuple[Agent, ...]
-    cursor: str
-    """The last name looked at; empty when nothing follows this page."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    agent: Agent
-    size: int
-    card: bytes | None
+_BACK = 5 * MINUTE
+"""A clock set back by less is taken for one that stood still; by more, everything is looked at anew."""
+_DECODED = 4_096
+"""Agents kept decoded, those looked at last."""
+_BODIES = 32 * 1024 * 1024
+"""Bytes of card bodies kept, those asked for last."""
 
 
 class AgentCatalog:
-    """The agents, an index over their indexed fields, and the bodies of their cards."""
+    """The agents, and what they are found by."""
 
-    def __init__(self, *, page_work: int = PAGE_WORK, page_bytes: int = PAGE_BYTES) -> None:
-        self._entries: dict[str, _Entry] = {}
-        self._names: list[str] = []
-        self._index = TermIndex()
-        self._page_work = page_work
-        self._page_bytes = page_bytes
+    def __init__(self, viewer: Viewer | None = None, *, bodies: int = _BODIES, max_read: int = MAX_READ) -> None:
+        self._viewer = viewer or Viewer()
+        self._names = NameOrder()
+        self._records: list[bytes] = []
+        self._leases: dict[int, Lease] = {}
+        self._namespaces: Postings[str] = Postings()
+        self._deleted: Bits = NONE
+        self._index = AgentIndex(self._look, max_read=max_read)
+        self._decoded: OrderedDict[int, Agent] = OrderedDict()
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._bodies_size = 0
+        self._bodies_kept = bodies
+        self._now = EPOCH
+        self._stale: Bits = NONE
+        self._due: list[tuple[Instant, int, int]] = []
+        self._seen: list[int] = []
+        self._viewer.trust.follow(self._heard_of_did)
+        self._viewer.health.follow(self._heard_of_agent)
 
-    def fill(self, agents: Iterable[Agent], cards: Mapping[str, bytes]) -> None:
-        """Take what the store was loaded with: every agent, and the bodies of their cards by digest. Once, first."""
-        for agent in agents:
-            name = str(agent.name)
-            self._put(name, agent, len(records.encode(agent)), cards.get(agent.card.sha256))
-        self._names = sorted(self._entries)
+    def fill(self, agents: Iterable[Agent], *, now: Instant = EPOCH) -> None:
+        """Take what the store was loaded with, leases included, as it is seen at `now`. Once, first."""
+        with loading():
+            known = list(agents)
+            self._now = now
+            self._names.load(str(agent.name) for agent in known)
+            for slot, agent in enumerate(known):
+                self._records.append(records.encode(agent))
+                self._seen.append(0)
+                self._namespaces.load(agent.name.namespace, slot)
+                if agent.deleted:
+                    self._deleted |= 1 << slot
+                view = self._viewer.view(agent, now)
+                self._index.load(slot, view)
+                self._wake_at(slot, view.until)
+            self._namespaces.packed()
+            self._index.packed()
 
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""
+        if event.kind == LEASE:
+            self._renewed(records.decode(event.record, Lease))
         if event.kind != AGENT:
             return
-        agent, known = records.decode(event.record, Agent), self._entries.get(event.name)
-        if known is None:
-            bisect.insort(self._names, event.name)
-        same_card = known is not None and known.agent.card.sha256 == agent.card.sha256
-        self._put(event.name, agent, len(event.record), known.card if known and same_card else None)
+        slot = self._names.slot(event.name)
+        before = None if slot is None else self._look(slot)
+        if event.change is Change.DELETED:
+            if slot is not None:
+                self._forget(event.name, slot, before)
+            return
+        agent = records.decode(event.record, Agent)
+        if slot is None:
+            slot = self._names.add(event.name)
+            self._namespaces.add(agent.name.namespace, slot)
+            while len(self._records) <= slot:
+                self._records.append(b"")
+                self._seen.append(0)
+        self._records[slot] = event.record
+        self._leases.pop(slot, None)
+        self._decoded.pop(slot, None)
+        here = 1 << slot
+        self._deleted = self._deleted | here if agent.deleted else self._deleted & ~here
+        view = self._look(slot)
+        self._index.change(slot, before=before, after=view)
+        self._wake_at(slot, view.until)
 
     def agent(self, name: str) -> Agent | None:
         """Return the agent called `name`, or None."""
-        entry = self._entries.get(name)
-        return None if entry is None else entry.agent
+        slot = self._names.slot(name)
+        return None if slot is None else self._agent(slot)
 
-    def card(self, name: str) -> bytes | None:
-        """Return the body of an agent's card, or None when there is no such agent or the store has to be asked."""
-        entry = self._entries.get(name)
-        return None if entry is None else entry.card
+    def view_of(self, agent: Agent, now: Instant) -> AgentView:
+        """Return `agent` as it is seen at `now`."""
+        return self._viewer.view(agent, now)
 
-    def keep_card(self, name: str, digest: str, body: bytes) -> None:
-        """Hold `body` for the next reader, if it still is the card of the agent called `name`."""
-        entry = self._entries.get(name)
-        if entry is not None and entry.agent.card.sha256 == digest:
-            entry.card = body
+    def view_of_name(self, name: str, now: Instant) -> AgentView:
+        """Return an agent that is known to be here as it is seen at `now`."""
+        return self._viewer.view(self._agent(self._names.known(name)), now)
+
+    def view_at(self, event: Event) -> AgentView:
+        """Return the agent an event is about as it was seen when it happened, as far as is known today."""
+        return self._viewer.view(records.decode(event.record, Agent), event.at)
+
+    def standing(self, among: Bits) -> list[tuple[bytes, Lease | None]]:
+        """Return what is stored of `among`, by name: it stays what it was, whatever happens while it is read."""
+        slots = self._names.sorted(among)
+        return [(self._records[slot], self._leases.get(slot)) for slot in slots]
+
+    def view_of_stored(self, stored: tuple[bytes, Lease | None], now: Instant) -> AgentView:
+        """Return an agent of `standing` as it is seen at `now`."""
+        record, lease = stored
+        return self._viewer.view(_leased(records.decode(record, Agent), lease), now)
+
+    def slot(self, name: str) -> int | None:
+        """Return the place of the agent called `name` in every set, or None. It keeps it for as long as it is here."""
+        return self._names.slot(name)
+
+    def size(self, name: str) -> int:
+        """Return the size of the record of an agent that is known to be here."""
+        return len(self._records[self._names.known(name)])
 
     def agents(self, prefix: str = "") -> tuple[Agent, ...]:
         """Return every agent whose name starts with `prefix`, by name."""
-        return tuple(self._entries[name].agent for name in self._names[self._range(prefix, "")])
+        return tuple(agent for name in self._names.names(prefix) if (agent := self.agent(name)) is not None)
 
-    def page(self, want: Filter[Agent], *, prefix: str, after: str, limit: int) -> AgentPage:
-        """Return up to `limit` agents that match, of those whose name starts with `prefix` and follows `after`."""
-        found: list[Agent] = []
-        size, work, last = 0, self._page_work, after
-        for name in self._candidates(want, prefix, after):
-            entry = self._entries[name]
-            work -= 1 + want.terms
-            if want.matches(entry.agent):
-                size += entry.size
-                if len(found) == limit or (found and size > self._page_bytes):
-                    return AgentPage(tuple(found), last)
-                found.append(entry.agent)
-            last = name
-            if work <= 0:
-                return AgentPage(tuple(found), last)
-        return AgentPage(tuple(found), "")
+    def card(self, digest: str) -> bytes | None:
+        """Return a card's body if it is still at hand; else the store has to be asked."""
+        body = self._bodies.get(digest)
+        if body is not None:
+            self._bodies.move_to_end(digest)
+        return body
 
-    def _candidates(self, want: Filter[Agent], prefix: str, after: str) -> Sequence[str]:
-        within = self._range(prefix, after)
-        rare = self._index.narrowest(want.needs, at_most=(within.stop - within.start) // _RARE)
-        if rare is None:
-            return self._names[within]
-        return sorted(name for name in rare if name > after and name.startswith(prefix))
+    def keep_card(self, digest: str, body: bytes) -> None:
+        """Hold `body` for the next reader, as long as there is room."""
+        if digest not in self._bodies:
+            self._bodies[digest] = body
+            self._bodies_size += len(body)
+        while self._bodies_size > self._bodies_kept:
+            self._bodies_size -= len(self._bodies.popitem(last=False)[1])
 
-    def _range(self, prefix: str, after: str) -> slice:
-        # No name holds a character above "z", so this ends where the prefix does.
-        start = max(bisect.bisect_left(self._names, prefix), bisect.bisect_right(self._names, after))
-        return slice(start, max(start, bisect.bisect_left(self._names, prefix + "\x7f")))
+    def seen_by(self, visible: Visible, namespace: str | None = None) -> Bits:
+        """Return the agents of `namespace` (None means of all) that somebody sees who sees the `visible` namespaces."""
+        if namespace is not None:
+            return self._namespaces.of(namespace) if visible.sees(namespace) else NONE
+        listed = self._namespaces.all_of(visible.listed)
+        return self._present() & ~listed if visible.all_others else listed
 
-    def _put(self, name: str, agent: Agent, size: int, card: bytes | None) -> None:
-        known = self._entries.get(name)
-        before = () if known is None else AGENT_FIELDS.terms_of(known.agent)
-        self._index.change(name, before=before, after=AGENT_FIELDS.terms_of(agent))
-        self._entries[name] = _Entry(agent, size, card)
+    def in_sight(self, among: Bits, *, retired: bool = False, deleted: bool = False) -> Bits:
+        """Return those of `among` that are not deleted and not retired; either are left in when asked for."""
+        if not deleted:
+            among &= ~self._deleted
+        if not retired:
+            among &= ~self._index.equal("state", AgentState.RETIRED.name, among)
+        return among
+
+    def select(self, want: Filter[AgentView], among: Bits, *, now: Instant) -> Bits:
+        """Return those of `among` that match at `now`. Raises `FilterError` when too many would have to be read."""
+        self._bring_to(now)
+        return self._index.select(want.condition, among)
+
+    def by_name(self, among: Bits, *, after: str = "") -> Iterator[str]:
+        """Yield the names of `among` that follow `after`, in order."""
+        return (self._names.name(slot) for slot in self._names.sorted(among, after=after))
+
+    def values_of(self, field: str, among: Bits) -> Iterator[tuple[Any, str]]:
+        """Yield the first value each of `among` has in an indexed field, None for none, with its name."""
+        return ((value, self._names.name(slot)) for value, slot in self._index.values_of(field, among))
+
+    @property
+    def index(self) -> AgentIndex:
+        """What agents are found by; a set of it is of the moment that was last asked about."""
+        return self._index
+
+    def _forget(self, name: str, slot: int, before: AgentView | None) -> None:
+        self._index.change(slot, before=before, after=None)
+        self._namespaces.discard(self._agent(slot).name.namespace, slot)
+        self._names.remove(name)
+        self._records[slot] = b""
+        self._leases.pop(slot, None)
+        self._decoded.pop(slot, None)
+        self._deleted &= ~(1 << slot)
+        self._wake_at(slot, None)
+
+    def _renewed(self, lease: Lease) -> None:
+        slot = self._names.slot(lease.agent)
+        # A lease of an agent that had the name before says nothing of this one.
+        if slot is None or self._agent(slot).uid != lease.uid:
+            return
+        self._leases[slot] = lease
+        self._decoded.pop(slot, None)
+        self._move(slot)
+
+    def _agent(self, slot: int) -> Agent:
+        agent = self._decoded.get(slot)
+        if agent is None:
+            agent = _leased(records.decode(self._records[slot], Agent), self._leases.get(slot))
+            self._decoded[slot] = agent
+            if len(self._decoded) > _DECODED:
+                self._decoded.popitem(last=False)
+        return agent
+
+    def _look(self, slot: int) -> AgentView:
+        return self._viewer.view(self._agent(slot), self._now)
+
+    def _move(self, slot: int) -> None:
+        view = self._look(slot)
+        self._index.move(slot, view)
+        self._wake_at(slot, view.until)
+
+    def _wake_at(self, slot: int, until: Instant | None) -> None:
+        # What was due before is passed over: it carries the number of an earlier look.
+        self._seen[slot] += 1
+        if until is not None:
+            heapq.heappush(self._due, (until, slot, self._seen[slot]))
+
+    def _bring_to(self, now: Instant) -> None:
+        if now < self._now - _BACK:
+            self._stale = self._present()
+        self._now = now if now < self._now - _BACK else max(now, self._now)
+        stale, self._stale = slots_of(self._stale), NONE
+        while self._due and self._due[0][0] <= self._now:
+            _, slot, seen = heapq.heappop(self._due)
+            if self._seen[slot] == seen:
+                stale.append(slot)
+        for slot in stale:
+            if self._names.name(slot):
+                self._move(slot)
+
+    def _heard_of_did(self, did: str) -> None:
+        self._stale |= self._index.equal("did", did, self._present())
+
+    def _heard_of_agent(self, name: str) -> None:
+        slot = self._names.slot(name)
+        if slot is None:
+            self._heard_of_did(name)
+        else:
+            self._stale |= 1 << slot
+
+    def _present(self) -> Bits:
+        return everything(self._names.length) & ~self._names.free
+
+
+def _leased(agent: Agent, lease: Lease | None) -> Agent:
+    return agent if lease is None else replace(agent, lease_expires_at=lease.expires_at, lease_expired=False)

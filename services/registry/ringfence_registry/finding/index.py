@@ -1,37 +1,121 @@
-"""Which agents carry a term: postings that spare a selective filter the walk over everything."""
+"""Which agents hold which values: every indexed field inverted, and single values of the others in columns.
+
+The index answers a comparison for all agents at once. It does as little as it can: a value that is known is looked up,
+other tests run once for each distinct value, and what is not filed at all is read agent by agent, of those only that
+can still match.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
-from ringfence_registry.finding.filtering.fields import Term
+from ringfence_registry.finding.bits import NONE, Bits, of_flags, of_slots, slots_of
+from ringfence_registry.finding.filtering.fields import (
+    FieldTable,
+    NumberField,
+    Term,
+    TextField,
+    TimeField,
+    Value,
+)
+from ringfence_registry.finding.postings import Postings
+
+T = TypeVar("T")
+
+_SPARSE = 8
+"""Of a column, one agent in so many is looked at by itself; more are looked at by walking the column."""
 
 
-class TermIndex:
-    """Names under the terms of their resources."""
+class ValueIndex(Generic[T]):
+    """The values of one table's fields, by slot."""
 
-    def __init__(self) -> None:
-        self._postings: defaultdict[Term, set[str]] = defaultdict(set)
+    def __init__(self, table: FieldTable[T]) -> None:
+        self._table = table
+        self._postings: defaultdict[str, Postings[Value]] = defaultdict(Postings)
+        self._columns: dict[str, list[Any]] = {
+            name: []
+            for name, field in table.fields.items()
+            if isinstance(field, TextField | NumberField | TimeField) and not field.indexed
+        }
 
-    def change(self, name: str, *, before: Iterable[Term], after: Iterable[Term]) -> None:
-        """File `name` under the terms `after` and no longer under those only in `before`."""
-        old, new = set(before), set(after)
-        for term in old - new:
-            names = self._postings[term]
-            names.discard(name)
-            if not names:
-                del self._postings[term]
-        for term in new - old:
-            self._postings[term].add(name)
+    def load(self, slot: int, resource: T) -> None:
+        """Take a resource in the first filling, which `packed` ends. Slots come in order."""
+        for field, value in set(self._table.terms_of(resource)):
+            self._postings[field].load(value, slot)
+        self._set_columns(slot, resource)
 
-    def narrowest(self, needs: Sequence[frozenset[Term]], *, at_most: int) -> set[str] | None:
-        """Return the names under the rarest of `needs`, or None when each covers more than `at_most`.
+    def packed(self) -> None:
+        """End the first filling."""
+        for postings in self._postings.values():
+            postings.packed()
 
-        Every resource that has a term of each need is among them; whether the others fit has to be asked.
-        """
-        best = min(needs, key=self._size, default=None)
-        if best is None or self._size(best) > at_most:
-            return None
-        return set().union(*(self._postings.get(term, frozenset()) for term in best))
+    def change(self, slot: int, *, before: Iterable[Term], after: T | None) -> frozenset[Term]:
+        """File the resource in `slot` under the terms it has now, instead of `before`; return them."""
+        old = frozenset(before)
+        new = frozenset[Term]() if after is None else frozenset(self._table.terms_of(after))
+        for field, value in old - new:
+            self._postings[field].discard(value, slot)
+            if not self._postings[field]:
+                del self._postings[field]
+        for field, value in new - old:
+            self._postings[field].add(value, slot)
+        self._set_columns(slot, after)
+        return new
 
-    def _size(self, need: frozenset[Term]) -> int:
-        return sum(len(self._postings.get(term, ())) for term in need)
+    def postings(self, field: str) -> Postings[Value] | None:
+        """Return the values of an indexed field; of a map, `labels.team` is one."""
+        return self._postings.get(field)
+
+    def files(self, field: str) -> bool:
+        """Say whether the values of `field` are known here, inverted or in a column."""
+        known = self._table.fields.get(field) or self._table.fields.get(field.partition(".")[0])
+        return field in self._columns or (known is not None and known.indexed)
+
+    def values_of(self, field: str, among: Bits) -> Iterator[tuple[Any, int]]:
+        """Yield the first value each of `among` has, None for none, with its slot."""
+        column = self._columns.get(field)
+        if column is not None:
+            yield from ((column[slot], slot) for slot in slots_of(among))
+            return
+        postings = self._postings.get(field, Postings())
+        for value in postings:
+            having = postings.of(value) & among
+            among &= ~having
+            yield from ((value, slot) for slot in slots_of(having))
+        yield from ((None, slot) for slot in slots_of(among))
+
+    def having(self, field: str, among: Bits) -> Bits:
+        """Return those of `among` that have any value."""
+        if field in self._columns:
+            return of_flags(value is not None for value in self._columns[field]) & among
+        return self._postings[field].having() & among if field in self._postings else NONE
+
+    def equal(self, field: str, value: Value, among: Bits) -> Bits:
+        """Return those of `among` that have `value`."""
+        if field in self._columns:
+            return self._in_column(field, lambda held: bool(held == value), among)
+        return self._postings[field].of(value) & among if field in self._postings else NONE
+
+    def where(self, field: str, test: Callable[[Any], bool], among: Bits) -> Bits:
+        """Return those of `among` that have a value that passes `test`."""
+        if field in self._columns:
+            return self._in_column(field, test, among)
+        return self._postings[field].where(test) & among if field in self._postings else NONE
+
+    def distinct(self, field: str) -> int:
+        """Return how many tests `where` costs at most."""
+        held = self._columns.get(field) or self._postings.get(field)
+        return 0 if held is None else len(held)
+
+    def _in_column(self, field: str, test: Callable[[Any], bool], among: Bits) -> Bits:
+        column = self._columns[field]
+        if among.bit_count() * _SPARSE < len(column):
+            return of_slots([slot for slot in slots_of(among) if (held := column[slot]) is not None and test(held)])
+        return of_flags([held is not None and test(held) for held in column]) & among
+
+    def _set_columns(self, slot: int, resource: T | None) -> None:
+        for name, column in self._columns.items():
+            while len(column) <= slot:
+                column.append(None)
+            values = () if resource is None else self._table.fields[name].values(resource)
+            column[slot] = next(iter(values), None)

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
-from ringfence_kit.events import Revision
+from ringfence_kit.events import Event, Revision
 from ringfence_kit.names import AgentName
 from ringfence_kit.pages import PageTokens
 
-from ringfence_registry.access import require_agent_reader, require_namespace_reader
+from ringfence_registry.access import require_sight, require_sight_of_agent
 from ringfence_registry.cards.model import Card
-from ringfence_registry.errors import AgentNotFound, FilterInvalid
-from ringfence_registry.finding.agent_fields import AGENT_FIELDS
+from ringfence_registry.errors import AgentNotFound
+from ringfence_registry.finding.agent_view import AgentView
+from ringfence_registry.finding.asking import asked
 from ringfence_registry.finding.catalog import AgentCatalog
-from ringfence_registry.finding.filtering.compiler import Filter, compile_filter
-from ringfence_registry.finding.filtering.errors import FilterError
+from ringfence_registry.finding.orders import BY_NAME, Order
 from ringfence_registry.model import Agent, AgentState
+from ringfence_registry.namespaces.visible import VisibilityReader
 from ringfence_registry.store import CardReader
+
+PAGE_BYTES = 2_000_000
+"""Stored bytes one page may hold: gRPC clients refuse messages over 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +36,15 @@ class AgentQuery:
     page_token: str
     arguments: bytes
     """What a page token is bound to."""
+    show_deleted: bool = False
+    order: Order = BY_NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentList:
     """One page of an answer."""
 
-    agents: tuple[Agent, ...]
+    agents: tuple[AgentView, ...]
     next_page_token: str
     revision: Revision
     """The revision the page was read at."""
@@ -48,20 +54,37 @@ class AgentReading:
     """Answers questions about agents."""
 
     def __init__(
-        self, catalog: AgentCatalog, cards: CardReader, tokens: PageTokens, newest: Callable[[], Revision]
+        self,
+        catalog: AgentCatalog,
+        cards: CardReader,
+        tokens: PageTokens,
+        *,
+        sight: VisibilityReader,
+        newest: Callable[[], Revision],
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         self._catalog = catalog
         self._cards = cards
         self._tokens = tokens
+        self._sight = sight
         self._newest = newest
+        self._page_bytes = page_bytes
 
     def get_agent(self, name: AgentName, *, caller: Caller) -> Agent:
-        """Return the agent called `name`, also a retired one, or raise `NotPermitted` or `AgentNotFound`."""
+        """Return the agent called `name`, also a retired or deleted one, or raise `NotPermitted` or `AgentNotFound`."""
         agent = self._catalog.agent(str(name))
-        require_agent_reader(caller, name, agent)
+        require_sight_of_agent(caller, self._sight.visible(caller), name, agent)
         if agent is None:
             raise AgentNotFound(name=str(name))
         return agent
+
+    def view_agent(self, name: AgentName, *, caller: Caller, now: Instant) -> AgentView:
+        """Return the agent called `name` as it is seen at `now`; raises what `get_agent` raises."""
+        return self._catalog.view_of(self.get_agent(name, caller=caller), now)
+
+    def view_at(self, event: Event) -> AgentView:
+        """Return the agent an event is about as it was seen when it happened, as far as is known today."""
+        return self._catalog.view_at(event)
 
     async def get_card(self, name: AgentName, *, caller: Caller) -> Card:
         """Return the card of the agent called `name`, byte for byte as it came."""
@@ -70,50 +93,46 @@ class AgentReading:
     async def published_card(self, name: AgentName) -> Card | None:
         """Return the card of an agent that serves, for anybody; None for agents that do not, or do not exist."""
         agent = self._catalog.agent(str(name))
-        return None if agent is None or agent.state is AgentState.RETIRED else await self._card_of(agent)
+        if agent is None or agent.deleted or agent.state is AgentState.RETIRED:
+            return None
+        return await self._card_of(agent)
 
     def list_agents(self, query: AgentQuery, *, caller: Caller, now: Instant) -> AgentList:
-        """Return one page of the agents that match, by name.
+        """Return one page of the agents that match, of those the caller sees.
 
-        Raises `NotPermitted`, `FilterInvalid` and `PageTokenInvalid`. A page may be short, even empty, before the last.
+        Raises `NotPermitted`, `FilterInvalid` and `PageTokenInvalid`. A page may be short before the last.
         """
-        require_namespace_reader(caller, query.namespace)
-        want = _wanted(query)
-        after = ""
+        visible = self._sight.visible(caller)
+        if query.namespace is not None:
+            require_sight(caller, visible, query.namespace)
+        after = b""
         if query.page_token:
-            cursor = self._tokens.open(query.page_token, caller=caller.principal, arguments=query.arguments, now=now)
-            after = cursor.decode()
-        page = self._catalog.page(want, prefix=prefix_of(query.namespace), after=after, limit=query.page_size)
-        token = ""
-        if page.cursor:
-            token = self._tokens.seal(page.cursor.encode(), caller=caller.principal, arguments=query.arguments, now=now)
-        return AgentList(agents=page.agents, next_page_token=token, revision=self._newest())
+            after = self._tokens.open(query.page_token, caller=caller.principal, arguments=query.arguments, now=now)
+        among = self._catalog.in_sight(
+            self._catalog.seen_by(visible, query.namespace), retired=query.show_retired, deleted=query.show_deleted
+        )
+        matching = asked(self._catalog, query.filter, among, now=now)
+        found: list[AgentView] = []
+        size, cursor = 0, b""
+        for name, place in query.order.walk(self._catalog, matching, after, query.page_size + 1):
+            if len(found) == query.page_size or size > self._page_bytes:
+                token = self._tokens.seal(cursor, caller=caller.principal, arguments=query.arguments, now=now)
+                return AgentList(agents=tuple(found), next_page_token=token, revision=self._newest())
+            found.append(self._catalog.view_of_name(name, now))
+            size, cursor = size + self._catalog.size(name), place
+        return AgentList(agents=tuple(found), next_page_token="", revision=self._newest())
 
     async def _card_of(self, agent: Agent) -> Card:
-        name, digest = str(agent.name), agent.card.sha256
-        body = self._catalog.card(name)
+        digest = agent.card.sha256
+        body = self._catalog.card(digest)
         if body is None:
             body = await self._cards.card(digest)
             if body is None:
-                raise AssertionError(f"the card of {name} is lost: no body has digest {digest}")
-            self._catalog.keep_card(name, digest, body)
+                raise AssertionError(f"the card of {agent.name} is lost: no body has digest {digest}")
+            self._catalog.keep_card(digest, body)
         return Card(body=body, facts=agent.card)
 
 
 def prefix_of(namespace: str | None) -> str:
     """Return what the names of a namespace's agents begin with; None means every namespace."""
     return "" if namespace is None else f"namespaces/{namespace}/agents/"
-
-
-def _wanted(query: AgentQuery) -> Filter[Agent]:
-    try:
-        compiled = compile_filter(query.filter, AGENT_FIELDS)
-    except FilterError as error:
-        raise FilterInvalid(column=error.column, problem=error.problem) from None
-    if query.show_retired:
-        return compiled
-    return Filter(
-        lambda agent: agent.state is not AgentState.RETIRED and compiled.matches(agent),
-        compiled.needs,
-        compiled.terms + 1,
-    )

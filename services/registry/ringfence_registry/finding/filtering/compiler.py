@@ -1,25 +1,29 @@
-"""From what a filter says to a predicate, checked against a table of fields.
-
-Every comparison is typed here, once; evaluating only reads and compares. Beside the predicate stands what an index
-needs to know: the terms of which every match carries at least one.
-"""
+"""From what a filter says to a condition, checked against a table of fields: every comparison is typed here, once."""
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ringfence_registry.finding.filtering import literals
+from ringfence_registry.finding.filtering.conditions import (
+    Anywhere,
+    Comparison,
+    Condition,
+    Every,
+    Neither,
+    Presence,
+    Some,
+)
 from ringfence_registry.finding.filtering.errors import FilterError
 from ringfence_registry.finding.filtering.fields import (
     ChoiceField,
-    Field,
+    ChoicesField,
     FieldTable,
     FlagField,
     GroupField,
     MapField,
     NumberField,
-    Term,
     TextField,
     TextsField,
     TimeField,
@@ -43,76 +47,64 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[T]):
-    """A filter ready to be asked."""
+    """A filter ready to be asked, of one resource or of an index."""
 
-    matches: Callable[[T], bool]
-    needs: tuple[frozenset[Term], ...] = ()
-    """Whatever matches carries at least one term of each of these sets. Empty: nothing is known without asking."""
-    terms: int = 0
-    """How many comparisons one question may cost."""
+    condition: Condition[T]
+
+    def matches(self, resource: T) -> bool:
+        """Say whether `resource` is what was asked for."""
+        return self.condition.matches(resource)
+
+    @property
+    def terms(self) -> int:
+        """How many comparisons one question may cost."""
+        return _terms(self.condition)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The canonical names of the fields it compares; what is looked for anywhere has none."""
+        return _fields(self.condition)
 
 
 def compile_filter(text: str, table: FieldTable[T]) -> Filter[T]:
     """Return the filter that `text` says, or raise `FilterError`. An empty text matches everything."""
     node = parse(text)
-    return Filter(lambda _resource: True) if node is None else _compile(node, table)
+    return Filter(Every(()) if node is None else _compile(node, table))
 
 
-def _compile(node: Node, table: FieldTable[T]) -> Filter[T]:
+def _compile(node: Node, table: FieldTable[T]) -> Condition[T]:
     match node:
         case Restriction():
             return _restriction(node, table)
         case Bare(value):
             return _bare(value, table)
         case Not(term):
-            inner = _compile(term, table)
-            return Filter(lambda resource: not inner.matches(resource), terms=inner.terms)
+            return Neither(_compile(term, table))
         case Both(nodes):
-            return _both([_compile(each, table) for each in nodes])
+            return Every(tuple(_compile(each, table) for each in nodes))
         case Either(nodes):
-            return _either([_compile(each, table) for each in nodes])
+            return Some(tuple(_compile(each, table) for each in nodes))
 
 
-def _both(parts: list[Filter[T]]) -> Filter[T]:
-    tests = [part.matches for part in parts]
-
-    def matches(resource: T) -> bool:
-        return all(test(resource) for test in tests)
-
-    return Filter(matches, tuple(need for part in parts for need in part.needs), sum(part.terms for part in parts))
+def _bare(value: Text, table: FieldTable[T]) -> Condition[T]:
+    test, within = _inside(value)
+    fields = {name: field.values for name, field in table.searched.items()}
+    return Anywhere(fields=fields, test=test, within=within, literal=not value.stars)
 
 
-def _either(parts: list[Filter[T]]) -> Filter[T]:
-    tests = [part.matches for part in parts]
-
-    def matches(resource: T) -> bool:
-        return any(test(resource) for test in tests)
-
-    # One alternative that may match without any known term makes the whole unknown.
-    known = all(part.needs for part in parts)
-    needs = (frozenset[Term]().union(*(part.needs[0] for part in parts)),) if known else ()
-    return Filter(matches, needs, sum(part.terms for part in parts))
-
-
-def _bare(value: Text, table: FieldTable[T]) -> Filter[T]:
-    tests = [
-        _contains(field.read, value) if isinstance(field, TextField) else _any_contains(field.read, value)
-        for field in table.searched
-    ]
-    return Filter(lambda resource: any(test(resource) for test in tests), terms=len(tests))
-
-
-def _restriction(said: Restriction, table: FieldTable[T]) -> Filter[T]:
+def _restriction(said: Restriction, table: FieldTable[T]) -> Condition[T]:
     name, field = table.resolve(said.path, said.column)
     if said.comparator == ":" and said.value.text == "*" and said.value.stars and not said.value.quoted:
-        return Filter(_is_set(field), terms=1)
+        return Presence(field=name, values=field.values)
     match field:
         case TextField():
             return _on_text(name, field, said)
         case TextsField():
-            return _on_texts(name, field, said)
+            return _on_texts(name, field, said, wanted=f'write {name}:"{said.value.text[:40]}"')
         case MapField():
-            return _on_map(name, field, said)
+            return _on_texts(name, field, said, wanted=f'write {name}.key {said.comparator} "value" or {name}:key')
+        case ChoicesField():
+            return _on_choices(name, field, said)
         case GroupField():
             raise FilterError(said.column, f"{name} is a message; ask {name}:* or one of its fields")
         case _:
@@ -121,108 +113,103 @@ def _restriction(said: Restriction, table: FieldTable[T]) -> Filter[T]:
 
 def _on_value(
     name: str, field: ChoiceField[T] | FlagField[T] | NumberField[T] | TimeField[T], said: Restriction
-) -> Filter[T]:
+) -> Condition[T]:
     match field:
         case ChoiceField():
-            return _on_choice(name, field, said)
+            _refuse_order(name, said)
+            return _compared(name, field, said, literals.choice(said.value, field.choices))
         case FlagField():
             _refuse_order(name, said)
-            return _compared(field.read, said, literals.flag(said.value))
+            return _compared(name, field, said, literals.flag(said.value))
         case NumberField():
-            return _compared(field.read, said, literals.number(said.value))
+            return _compared(name, field, said, literals.number(said.value))
         case TimeField():
-            return _on_time(field, said)
+            return _on_time(name, field, said)
 
 
-def _on_text(name: str, field: TextField[T], said: Restriction) -> Filter[T]:
-    read, value = field.read, said.value
+def _compared(
+    name: str, field: ChoiceField[T] | FlagField[T] | NumberField[T], said: Restriction, wanted: str | float
+) -> Condition[T]:
+    if said.comparator in {"=", ":"}:
+        return Comparison(field=name, values=field.values, test=lambda value: bool(value == wanted), exact=wanted)
+    compare = _ORDER[said.comparator]
+    return Comparison(field=name, values=field.values, test=lambda value: compare(value, wanted))
+
+
+def _on_time(name: str, field: TimeField[T], said: Restriction) -> Condition[T]:
+    wanted, compare = literals.nanos(said.value), _ORDER[said.comparator]
+    return Comparison(
+        field=name, values=field.values, test=lambda instant: compare(instant * literals.NANOS_PER_MILLI, wanted)
+    )
+
+
+def _on_text(name: str, field: TextField[T], said: Restriction) -> Condition[T]:
+    value = said.value
     if said.comparator == ":":
-        return Filter(_contains(read, value), terms=1)
+        inside, within = _inside(value)
+        return Comparison(field=name, values=field.values, test=lambda text: inside(text.casefold()), within=within)
     if not value.stars:
-        indexed = field.indexed and said.comparator == "=" and value.text
-        needs = (frozenset({Term(name, value.text)}),) if indexed else ()
-        compare = _ORDER[said.comparator]
-        return Filter(lambda resource: bool(text := read(resource)) and compare(text, value.text), needs, 1)
+        wanted, compare = value.text, _ORDER[said.comparator]
+        exact = wanted if said.comparator == "=" else None
+        return Comparison(field=name, values=field.values, test=lambda text: compare(text, wanted), exact=exact)
     if said.comparator not in {"=", "!="}:
         raise FilterError(value.column, f'"*" has no place in an order; write \\* for the star, or {name} = "…*"')
-    pattern, wanted = Pattern.of(value.text, value.stars), said.comparator == "="
-    return Filter(lambda resource: bool(text := read(resource)) and pattern.matches(text) is wanted, terms=1)
+    pattern, equal = Pattern.of(value.text, value.stars), said.comparator == "="
+    return Comparison(field=name, values=field.values, test=lambda text: pattern.matches(text) is equal)
 
 
-def _on_texts(name: str, field: TextsField[T], said: Restriction) -> Filter[T]:
-    read, wanted = field.read, said.value.text
+def _on_texts(name: str, field: TextsField[T] | MapField[T], said: Restriction, *, wanted: str) -> Condition[T]:
     if said.comparator != ":":
-        raise FilterError(said.column, f'{name} has many values; write {name}:"{wanted[:40]}"')
+        kind = "is a map" if isinstance(field, MapField) else "has many values"
+        raise FilterError(said.column, f"{name} {kind}; {wanted}")
+    text = said.value.text
     if said.value.stars:
-        pattern = Pattern.of(wanted, said.value.stars)
-        return Filter(lambda resource: any(pattern.matches(each) for each in read(resource)), terms=1)
-    needs = (frozenset({Term(name, wanted)}),) if field.indexed else ()
-    return Filter(lambda resource: wanted in read(resource), needs, 1)
+        pattern = Pattern.of(text, said.value.stars)
+        return Comparison(field=name, values=field.values, test=pattern.matches)
+    return Comparison(
+        field=name, values=field.values, test=lambda value: bool(value == text), exact=text, within=text.casefold()
+    )
 
 
-def _on_map(name: str, field: MapField[T], said: Restriction) -> Filter[T]:
-    read, key = field.read, said.value.text
+def _on_choices(name: str, field: ChoicesField[T], said: Restriction) -> Condition[T]:
     if said.comparator != ":":
-        raise FilterError(said.column, f'{name} is a map; write {name}.key {said.comparator} "value" or {name}:key')
-    if said.value.stars:
-        pattern = Pattern.of(key, said.value.stars)
-        return Filter(lambda resource: any(pattern.matches(each) for each in read(resource)), terms=1)
-    return Filter(lambda resource: key in read(resource), terms=1)
-
-
-def _on_choice(name: str, field: ChoiceField[T], said: Restriction) -> Filter[T]:
-    _refuse_order(name, said)
+        raise FilterError(said.column, f"{name} has many values; write {name}:{said.value.text[:40]}")
     wanted = literals.choice(said.value, field.choices)
-    needs = (frozenset({Term(name, wanted)}),) if field.indexed and said.comparator != "!=" else ()
-    compare, read = _ORDER[said.comparator], field.read
-    return Filter(lambda resource: bool(value := read(resource)) and compare(value, wanted), needs, 1)
+    return Comparison(field=name, values=field.values, test=lambda value: bool(value == wanted), exact=wanted)
 
 
-def _on_time(field: TimeField[T], said: Restriction) -> Filter[T]:
-    wanted, read = literals.nanos(said.value), field.read
-
-    def in_nanos(resource: T) -> int | None:
-        instant = read(resource)
-        return None if instant is None else instant * literals.NANOS_PER_MILLI
-
-    return _compared(in_nanos, said, wanted)
-
-
-def _compared(read: Callable[[T], float | None], said: Restriction, wanted: float) -> Filter[T]:
-    compare = _ORDER[said.comparator]
-    return Filter(lambda resource: (value := read(resource)) is not None and compare(value, wanted), terms=1)
-
-
-def _is_set(field: Field[T]) -> Callable[[T], bool]:
-    match field:
-        case TextsField():
-            texts = field.read
-            return lambda resource: any(True for _ in texts(resource))
-        case FlagField() | NumberField() | TimeField():
-            optional: Callable[[T], object] = field.read
-            return lambda resource: optional(resource) is not None
-        case TextField() | ChoiceField() | MapField() | GroupField():
-            present: Callable[[T], object] = field.read
-            return lambda resource: bool(present(resource))
-
-
-def _contains(read: Callable[[T], str], value: Text) -> Callable[[T], bool]:
-    inside = _inside(value)
-    return lambda resource: bool(text := read(resource)) and inside(text.casefold())
-
-
-def _any_contains(read: Callable[[T], Iterable[str]], value: Text) -> Callable[[T], bool]:
-    inside = _inside(value)
-    return lambda resource: any(inside(each.casefold()) for each in read(resource))
-
-
-def _inside(value: Text) -> Callable[[str], bool]:
+def _inside(value: Text) -> tuple[Callable[[str], bool], str]:
     if not value.stars:
         wanted = value.text.casefold()
-        return lambda folded: wanted in folded
-    return Pattern.of(value.text, value.stars).anywhere().folded().matches
+        return lambda folded: wanted in folded, wanted
+    pattern = Pattern.of(value.text, value.stars).anywhere().folded()
+    return pattern.matches, max(pattern.pieces, key=len)
 
 
 def _refuse_order(name: str, said: Restriction) -> None:
     if said.comparator not in {"=", "!=", ":"}:
         raise FilterError(said.column, f"{name} has no order; compare it with = or !=")
+
+
+def _fields(condition: Condition[T]) -> frozenset[str]:
+    match condition:
+        case Comparison(field=name) | Presence(field=name):
+            return frozenset({name})
+        case Neither(part):
+            return _fields(part)
+        case Every(parts) | Some(parts):
+            return frozenset[str]().union(*(_fields(part) for part in parts))
+        case Anywhere():
+            return frozenset()
+
+
+def _terms(condition: Condition[T]) -> int:
+    match condition:
+        case Comparison() | Presence():
+            return 1
+        case Neither(part):
+            return _terms(part)
+        case Every(parts) | Some(parts):
+            return sum(_terms(part) for part in parts)
+        case Anywhere(fields=fields):
+            return len(fields)

@@ -1,0 +1,164 @@
+"""An agent as it is seen at an instant, from the model to its message."""
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from ringfence.registry.v1 import registry_pb2 as pb
+from ringfence_kit.clock import Instant, Millis
+from ringfence_kit.wire import to_timestamp
+
+from ringfence_registry.agents.approvals import ApprovalState
+from ringfence_registry.convert.cards import card_view, finding
+from ringfence_registry.finding.agent_view import AgentView
+from ringfence_registry.finding.views import Trust
+from ringfence_registry.model import (
+    Agent,
+    AgentState,
+    Deployment,
+    Deprecation,
+    EscalationStep,
+    Evaluation,
+    HighRiskEdge,
+    Liveness,
+    RiskTier,
+    Rollout,
+)
+
+RISK_TIERS = {each: pb.RiskTier.Value(f"RISK_TIER_{each.name}") for each in RiskTier}
+STATES = {each: pb.AgentState.Value(f"AGENT_STATE_{each.name}") for each in AgentState}
+LIVENESS = {each: pb.Liveness.Value(f"LIVENESS_{each.name}") for each in Liveness}
+EDGES = {each: pb.HighRiskEdge.Value(f"HIGH_RISK_EDGE_{each.name}") for each in HighRiskEdge}
+APPROVALS = {each: pb.ApprovalState.Value(f"APPROVAL_STATE_{each.name}") for each in ApprovalState}
+
+
+def agent_message(view: AgentView) -> pb.Agent:
+    """Return everything there is to say of an agent at that instant."""
+    agent, spec = view.agent, view.agent.spec
+    message = pb.Agent(
+        name=str(agent.name),
+        uid=agent.uid,
+        display_name=spec.display_name,
+        purpose=spec.purpose,
+        owner=pb.Owner(display_name=spec.owner.display_name, contact=spec.owner.contact),
+        team=spec.team,
+        on_call=spec.on_call,
+        risk_tier=RISK_TIERS[spec.risk_tier],
+        data_classes=spec.data_classes,
+        environments=spec.environments,
+        approved_tools=_approved_tools(view),
+        did=spec.did,
+        labels=spec.labels,
+        annotations=spec.annotations,
+        state=STATES[agent.state],
+        card=card_view(agent.card),
+        etag=agent.etag,
+        create_time=to_timestamp(agent.created_at),
+        update_time=to_timestamp(agent.updated_at),
+        retire_time=_timestamp(agent.retired_at),
+        liveness=LIVENESS[view.liveness],
+        lease_expire_time=_timestamp(agent.lease_expires_at),
+        trust=None if view.trust is None else trust_message(view.trust),
+        revision=_revision(agent, agent.number),
+        aliases=[
+            pb.RevisionAlias(alias=alias, revision=_revision(agent, number))
+            for alias, number in sorted(agent.aliases.items())
+        ],
+        rollout=None if agent.rollout is None else _rollout(agent, agent.rollout),
+        policies=spec.policies,
+        evaluation_plan=spec.evaluation_plan,
+        evaluation=_evaluation(agent.evaluations[0]) if agent.evaluations else None,
+        slo=spec.slo,
+        deployments=map(_deployment, spec.deployments),
+        escalation_path=map(_escalation_step, spec.escalation_path),
+        high_risk_edges=[EDGES[edge] for edge in view.edges],
+        deprecation=None if agent.deprecation is None else _deprecation(agent.deprecation),
+        state_reason=agent.state_reason,
+        delete_time=_timestamp(agent.deleted_at),
+        purge_time=_timestamp(agent.purge_at),
+        boundaries=view.boundaries,
+    )
+    message.card.findings.extend(map(finding, agent.remarks))
+    return message
+
+
+def listed_agent(view: AgentView, detail: int) -> pb.Agent:
+    """Return as much of an agent as a list shows (AIP-157)."""
+    agent, spec = view.agent, view.agent.spec
+    if detail == pb.AGENT_DETAIL_BASIC:
+        return pb.Agent(
+            name=str(agent.name),
+            display_name=spec.display_name,
+            owner=pb.Owner(display_name=spec.owner.display_name, contact=spec.owner.contact),
+            risk_tier=RISK_TIERS[spec.risk_tier],
+            environments=spec.environments,
+            labels=spec.labels,
+            state=STATES[agent.state],
+        )
+    message = agent_message(view)
+    if detail != pb.AGENT_DETAIL_FULL:
+        message.card.ClearField("reasons")
+        message.card.ClearField("findings")
+    return message
+
+
+def trust_message(trust: Trust) -> pb.AgentTrust:
+    """Return how far an agent is trusted."""
+    return pb.AgentTrust(
+        score=trust.score, ring=trust.ring, active=trust.active, heard_time=to_timestamp(trust.heard_at)
+    )
+
+
+def _approved_tools(view: AgentView) -> list[pb.ApprovedTool]:
+    tools = view.agent.spec.approved_tools
+    # A view that nobody asked for approvals says nothing of them.
+    states = [APPROVALS[state] for state in view.approvals] or [pb.APPROVAL_STATE_UNSPECIFIED] * len(tools)
+    return [
+        pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash, state=state)
+        for tool, state in zip(tools, states, strict=True)
+    ]
+
+
+def _revision(agent: Agent, number: int) -> str:
+    return f"{agent.name}/revisions/{number}"
+
+
+def _rollout(agent: Agent, value: Rollout) -> pb.Rollout:
+    return pb.Rollout(
+        canary_revision=_revision(agent, value.canary),
+        stable_revision=_revision(agent, value.stable),
+        canary_percent=value.percent,
+        start_time=to_timestamp(value.started_at),
+    )
+
+
+def _evaluation(value: Evaluation) -> pb.Evaluation:
+    return pb.Evaluation(
+        plan=value.plan,
+        passed=value.passed,
+        report=value.report,
+        card_sha256=bytes.fromhex(value.card_sha256),
+        evaluate_time=to_timestamp(value.evaluated_at),
+        recorder=value.recorder,
+    )
+
+
+def _deployment(value: Deployment) -> pb.Deployment:
+    return pb.Deployment(environment=value.environment, region=value.region, location=value.location)
+
+
+def _escalation_step(value: EscalationStep) -> pb.EscalationStep:
+    return pb.EscalationStep(contact=value.contact, wait=_duration(value.wait) if value.wait else None)
+
+
+def _deprecation(value: Deprecation) -> pb.Deprecation:
+    return pb.Deprecation(
+        reason=value.reason, end_of_life_time=_timestamp(value.end_of_life_at), replaced_by=value.replaced_by
+    )
+
+
+def _duration(value: Millis) -> Duration:
+    seconds, millis = divmod(value, 1_000)
+    return Duration(seconds=seconds, nanos=millis * 1_000_000)
+
+
+def _timestamp(instant: Instant | None) -> Timestamp | None:
+    return None if instant is None else to_timestamp(instant)

@@ -1,0 +1,75 @@
+"""An agent as it is seen at one instant: what is stored of it, and what others know of it at that moment.
+
+What is stored changes by events alone. The rest moves by itself: trust fades, leases end, health is forgotten, and a
+tool that somebody else changes makes an agent's reach another. A view holds all of it, for one `now`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ringfence_kit.clock import Instant
+
+from ringfence_registry.agents.approvals import ApprovalState, approval_state
+from ringfence_registry.agents.high_risk import high_risk_edges
+from ringfence_registry.agents.leases import liveness_at
+from ringfence_registry.agents.surroundings import Boundaries, NothingKnown, Tools
+from ringfence_registry.finding.views import Health, HealthView, NothingHeard, Trust, TrustView
+from ringfence_registry.model import Agent, HighRiskEdge, Liveness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentView:
+    """One agent at one instant."""
+
+    agent: Agent
+    now: Instant
+    liveness: Liveness = Liveness.NO_LEASE
+    trust: Trust | None = None
+    health: Health | None = None
+    edges: tuple[HighRiskEdge, ...] = ()
+    boundaries: tuple[str, ...] = ()
+    """By name."""
+    approvals: tuple[ApprovalState, ...] = ()
+    """One for each approved tool, in their order."""
+
+    @property
+    def until(self) -> Instant | None:
+        """The first instant at which its liveness, trust or health is another though nothing is heard; None for never.
+
+        Approvals end too, with the trust in an external system; that is looked at each time.
+        """
+        ends = (
+            self.agent.lease_expires_at if self.liveness is Liveness.LEASED else None,
+            None if self.trust is None else self.trust.until,
+            None if self.health is None else self.health.until,
+        )
+        return min((end for end in ends if end is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """Looks at agents, with the eyes of those who know more of them."""
+
+    trust: TrustView = field(default_factory=NothingHeard)
+    health: HealthView = field(default_factory=NothingHeard)
+    tools: Tools = field(default_factory=NothingKnown)
+    boundaries: Boundaries = field(default_factory=NothingKnown)
+
+    def view(self, agent: Agent, now: Instant) -> AgentView:
+        """Return `agent` as it is seen at `now`."""
+        tools = [self.tools.tool(approved.name, now) for approved in agent.spec.approved_tools]
+        return AgentView(
+            agent=agent,
+            now=now,
+            liveness=liveness_at(agent, now),
+            trust=self.trust.trust(agent.spec.did, now) if agent.spec.did else None,
+            health=self.health.health(str(agent.name), now),
+            edges=high_risk_edges(agent.spec, (tool for tool in tools if tool is not None)),
+            boundaries=tuple(boundary.name for boundary in self.boundaries.boundaries_of(agent)),
+            approvals=tuple(
+                approval_state(approved, tool) for approved, tool in zip(agent.spec.approved_tools, tools, strict=True)
+            ),
+        )
+
+
+Look = Callable[[Agent, Instant], AgentView]

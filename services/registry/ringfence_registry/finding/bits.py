@@ -1,0 +1,50 @@
+"""Sets of agents as bitmaps: Python's own integers, bit n for the agent in slot n.
+
+At 100,000 agents a set is 12.5 KB and AND, OR and XOR of two take half a microsecond, so a question about everything is
+answered as a whole, and never agent by agent. Integers do not change: a set that was handed out stays what it was.
+"""
+
+from array import array
+from collections.abc import Iterable
+from itertools import compress
+from typing import TypeAlias
+
+Bits: TypeAlias = int
+
+NONE: Bits = 0
+
+_AS_DIGITS = bytes.maketrans(b"\0\1", b"01")
+_AS_FLAGS = bytes.maketrans(b"01", b"\0\1")
+
+
+def of_slots(slots: Iterable[int]) -> Bits:
+    """Return the set of `slots`."""
+    known = slots if isinstance(slots, list | array) else list(slots)
+    if not known:
+        return NONE
+    held = bytearray((max(known) >> 3) + 1)
+    for slot in known:
+        held[slot >> 3] |= 1 << (slot & 7)
+    return int.from_bytes(held, "little")
+
+
+def of_flags(flags: Iterable[bool]) -> Bits:
+    """Return the set of slots whose flag is set; the first flag is that of slot 0."""
+    digits = bytes(flags).translate(_AS_DIGITS)[::-1]
+    return int(digits, 2) if digits else NONE
+
+
+def flags_of(bits: Bits, length: int) -> bytes:
+    """Return a byte for each of the first `length` slots, 1 where the slot is in the set."""
+    return bin(bits)[:1:-1].encode().translate(_AS_FLAGS).ljust(length, b"\0")[:length]
+
+
+def slots_of(bits: Bits) -> list[int]:
+    """Return the slots in the set, the lowest first."""
+    flags = flags_of(bits, bits.bit_length())
+    return list(compress(range(len(flags)), flags))
+
+
+def everything(length: int) -> Bits:
+    """Return the set of the first `length` slots."""
+    return (1 << length) - 1

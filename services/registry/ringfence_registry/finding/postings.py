@@ -1,0 +1,131 @@
+"""Which agents have a value: the inverted index of one field.
+
+A value of one agent costs one integer, of a few an array, of many a bitmap, so that fields in which every agent differs
+(`uid`) and fields with four values (`risk_tier`) are both small.
+"""
+
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from ringfence_registry.finding.bits import NONE, Bits, of_slots
+
+V = TypeVar("V", bound=Hashable)
+
+FEW = 1_024
+"""As many slots take 4 KB as an array; beyond, a bitmap of 100,000 agents is worth its 12.5 KB."""
+
+
+@dataclass(slots=True)
+class _Many:
+    bits: Bits
+
+
+_Posting: TypeAlias = "int | array[int] | _Many"
+
+
+class Postings(Generic[V]):
+    """Values, and the slots of the agents that have each."""
+
+    def __init__(self) -> None:
+        self._postings: dict[V, _Posting] = {}
+
+    def __len__(self) -> int:
+        return len(self._postings)
+
+    def __iter__(self) -> Iterator[V]:
+        return iter(self._postings)
+
+    def add(self, value: V, slot: int) -> None:
+        """Say that the agent in `slot` has `value`. It did not have it before."""
+        match self._postings.get(value):
+            case None:
+                self._postings[value] = slot
+            case int(other):
+                self._postings[value] = array("I", (other, slot))
+            case _Many() as many:
+                many.bits |= 1 << slot
+            case few:
+                few.append(slot)
+                if len(few) > FEW:
+                    self._postings[value] = _Many(of_slots(few))
+
+    def load(self, value: V, slot: int) -> None:
+        """As `add`, for the first filling: what becomes large is packed once, by `packed`, and not bit by bit."""
+        known = self._postings.get(value)
+        if known is None:
+            self._postings[value] = slot
+        elif isinstance(known, int):
+            self._postings[value] = array("I", (known, slot))
+        elif isinstance(known, _Many):
+            known.bits |= 1 << slot
+        else:
+            known.append(slot)
+
+    def packed(self) -> None:
+        """End the first filling."""
+        for value, posting in self._postings.items():
+            if isinstance(posting, array) and len(posting) > FEW:
+                self._postings[value] = _Many(of_slots(posting))
+
+    def discard(self, value: V, slot: int) -> None:
+        """Say that the agent in `slot` no longer has `value`. It had it before."""
+        match self._postings[value]:
+            case _Many() as many:
+                many.bits ^= 1 << slot
+                if not many.bits:
+                    del self._postings[value]
+            case int():
+                del self._postings[value]
+            case few:
+                few.remove(slot)
+                if not few:
+                    del self._postings[value]
+
+    def of(self, value: V) -> Bits:
+        """Return who has `value`."""
+        return _bits(self._postings.get(value))
+
+    def count(self, value: V, among: Bits) -> int:
+        """Return how many of `among` have `value`."""
+        posting = self._postings.get(value)
+        if isinstance(posting, int):
+            return among >> posting & 1
+        return (_bits(posting) & among).bit_count()
+
+    def all_of(self, values: Iterable[V]) -> Bits:
+        """Return who has at least one of `values`."""
+        found: Bits = NONE
+        slots: list[int] = []
+        for value in values:
+            match self._postings.get(value):
+                case None:
+                    pass
+                case int(slot):
+                    slots.append(slot)
+                case _Many(bits):
+                    found |= bits
+                case few:
+                    slots.extend(few)
+        return found | of_slots(slots)
+
+    def where(self, test: Callable[[V], bool]) -> Bits:
+        """Return who has at least one value that passes `test`."""
+        return self.all_of([value for value in self._postings if test(value)])
+
+    def having(self) -> Bits:
+        """Return who has any value at all."""
+        return self.all_of(self._postings)
+
+
+def _bits(posting: "_Posting | None") -> Bits:
+    match posting:
+        case None:
+            return NONE
+        case int(slot):
+            return 1 << slot
+        case _Many(bits):
+            return bits
+        case few:
+            return of_slots(few)
