@@ -390,6 +390,7 @@ class Agent(_message.Message):
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
     BOUNDARIES_FIELD_NUMBER: _builtins.int
+    LAST_ROLLOUT_END_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/agents/{agent}`; ids are RFC 1034 labels of at most 63 characters (AIP-122)."""
     uid: _builtins.str
@@ -514,6 +515,10 @@ class Agent(_message.Message):
     def boundaries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Boundaries it is in, by name."""
 
+    @_builtins.property
+    def last_rollout_end(self) -> Global___RolloutEnd:
+        """How its last rollout ended; unset before the first did."""
+
     def __init__(
         self,
         *,
@@ -555,10 +560,11 @@ class Agent(_message.Message):
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
         boundaries: _abc.Iterable[_builtins.str] | None = ...,
+        last_rollout_end: Global___RolloutEnd | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "delete_time", b"delete_time", "deprecation", b"deprecation", "evaluation", b"evaluation", "lease_expire_time", b"lease_expire_time", "owner", b"owner", "purge_time", b"purge_time", "retire_time", b"retire_time", "rollout", b"rollout", "trust", b"trust", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "delete_time", b"delete_time", "deprecation", b"deprecation", "evaluation", b"evaluation", "last_rollout_end", b"last_rollout_end", "lease_expire_time", b"lease_expire_time", "owner", b"owner", "purge_time", b"purge_time", "retire_time", b"retire_time", "rollout", b"rollout", "trust", b"trust", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "approved_tools", b"approved_tools", "boundaries", b"boundaries", "card", b"card", "create_time", b"create_time", "data_classes", b"data_classes", "delete_time", b"delete_time", "deployments", b"deployments", "deprecation", b"deprecation", "did", b"did", "display_name", b"display_name", "environments", b"environments", "escalation_path", b"escalation_path", "etag", b"etag", "evaluation", b"evaluation", "evaluation_plan", b"evaluation_plan", "high_risk_edges", b"high_risk_edges", "labels", b"labels", "lease_expire_time", b"lease_expire_time", "liveness", b"liveness", "name", b"name", "on_call", b"on_call", "owner", b"owner", "policies", b"policies", "purge_time", b"purge_time", "purpose", b"purpose", "retire_time", b"retire_time", "revision", b"revision", "risk_tier", b"risk_tier", "rollout", b"rollout", "slo", b"slo", "state", b"state", "state_reason", b"state_reason", "team", b"team", "trust", b"trust", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "annotations", b"annotations", "approved_tools", b"approved_tools", "boundaries", b"boundaries", "card", b"card", "create_time", b"create_time", "data_classes", b"data_classes", "delete_time", b"delete_time", "deployments", b"deployments", "deprecation", b"deprecation", "did", b"did", "display_name", b"display_name", "environments", b"environments", "escalation_path", b"escalation_path", "etag", b"etag", "evaluation", b"evaluation", "evaluation_plan", b"evaluation_plan", "high_risk_edges", b"high_risk_edges", "labels", b"labels", "last_rollout_end", b"last_rollout_end", "lease_expire_time", b"lease_expire_time", "liveness", b"liveness", "name", b"name", "on_call", b"on_call", "owner", b"owner", "policies", b"policies", "purge_time", b"purge_time", "purpose", b"purpose", "retire_time", b"retire_time", "revision", b"revision", "risk_tier", b"risk_tier", "rollout", b"rollout", "slo", b"slo", "state", b"state", "state_reason", b"state_reason", "team", b"team", "trust", b"trust", "uid", b"uid", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -661,6 +667,42 @@ class Rollout(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Rollout: _TypeAlias = Rollout  # noqa: Y015
+
+@_typing.final
+class RolloutEnd(_message.Message):
+    """How a rollout ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANARY_REVISION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    canary_revision: _builtins.str
+    """The revision that was the canary."""
+    reason: _builtins.str
+    """Why, in a sentence, when it ended by itself; empty when somebody ended it."""
+    actor: _builtins.str
+    """Who ended it."""
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        canary_revision: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "canary_revision", b"canary_revision", "end_time", b"end_time", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RolloutEnd: _TypeAlias = RolloutEnd  # noqa: Y015
 
 @_typing.final
 class Evaluation(_message.Message):
@@ -2142,12 +2184,15 @@ class AgentRevision(_message.Message):
     ALIASES_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     ROLLBACK_OF_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/agents/{agent}/revisions/{revision}`; revisions count from 1."""
     actor: _builtins.str
     """Who made it."""
     rollback_of: _builtins.str
     """The revision it repeats, when a rollback made it; else empty."""
+    reason: _builtins.str
+    """Why, when a rollback made it, as whoever made it said."""
     @_builtins.property
     def snapshot(self) -> Global___Agent:
         """The content: only fields a caller may set, and `card`."""
@@ -2169,10 +2214,11 @@ class AgentRevision(_message.Message):
         aliases: _abc.Iterable[_builtins.str] | None = ...,
         actor: _builtins.str = ...,
         rollback_of: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aliases", b"aliases", "create_time", b"create_time", "name", b"name", "rollback_of", b"rollback_of", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aliases", b"aliases", "create_time", b"create_time", "name", b"name", "reason", b"reason", "rollback_of", b"rollback_of", "snapshot", b"snapshot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

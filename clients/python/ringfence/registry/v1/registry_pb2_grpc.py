@@ -366,7 +366,8 @@ class RegistryServiceServicer:
         """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, READINESS_NOT_MET (a serving agent would
+        lose the revision it goes back to), ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

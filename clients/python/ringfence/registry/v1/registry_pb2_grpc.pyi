@@ -164,7 +164,8 @@ class RegistryServiceStub:
     """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, READINESS_NOT_MET (a serving agent would
+    lose the revision it goes back to), ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     RollbackAgent: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RollbackAgentRequest, _registry_pb2.RollbackAgentResponse]
     """Makes a new revision with the content of an older one (AIP-162). Judged as UpdateAgent is.
@@ -343,7 +344,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
 
     Needs platform-admin, or namespace-owner of the agent's namespace.
-    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, READINESS_NOT_MET (a serving agent would
+    lose the revision it goes back to), ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     RollbackAgent: _aio.UnaryUnaryMultiCallable[_registry_pb2.RollbackAgentRequest, _registry_pb2.RollbackAgentResponse]  # type: ignore[assignment]
     """Makes a new revision with the content of an older one (AIP-162). Judged as UpdateAgent is.
@@ -627,7 +629,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives a revision an alias, such as `stable`; an alias in use moves (AIP-162). `latest` is computed and not given.
 
         Needs platform-admin, or namespace-owner of the agent's namespace.
-        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, AGENT_NOT_FOUND, AGENT_RETIRED, REVISION_NOT_FOUND, READINESS_NOT_MET (a serving agent would
+        lose the revision it goes back to), ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
