@@ -42,7 +42,7 @@ class RegistryConfig:
     )
     seal: Secret = setting(
         Secret(""),
-        doc="What seals the key file: 32 bytes in base64, or a passphrase. Without it cards are attested with --dev only.",
+        doc="What seals the key file: 32 bytes in base64, or a passphrase. Without it only --dev attests cards.",
     )
     events_kept: int = setting(
         100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000

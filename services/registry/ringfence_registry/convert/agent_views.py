@@ -8,6 +8,7 @@ from ringfence_kit.wire import to_timestamp
 
 from ringfence_registry.agents.approvals import ApprovalState
 from ringfence_registry.convert.cards import card_view, finding
+from ringfence_registry.convert.signatures import put_signatures
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.views import Trust
 from ringfence_registry.model import (
@@ -77,6 +78,7 @@ def agent_message(view: AgentView) -> pb.Agent:
         boundaries=view.boundaries,
     )
     message.card.findings.extend(map(finding, agent.remarks))
+    put_signatures(message.card, agent)
     return message
 
 
