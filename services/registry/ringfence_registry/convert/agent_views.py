@@ -7,8 +7,9 @@ from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_registry.agents.approvals import ApprovalState
+from ringfence_registry.cards.signatures.admission import signature_findings
 from ringfence_registry.convert.cards import card_view, finding
-from ringfence_registry.convert.signatures import put_signatures
+from ringfence_registry.convert.signatures import signature_verdict
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.views import Trust
 from ringfence_registry.model import (
@@ -78,7 +79,10 @@ def agent_message(view: AgentView) -> pb.Agent:
         boundaries=view.boundaries,
     )
     message.card.findings.extend(map(finding, agent.remarks))
-    put_signatures(message.card, agent)
+    message.card.findings.extend(map(finding, signature_findings(agent.signatures, agent=str(agent.name))))
+    message.card.signatures.extend(
+        signature_verdict(verdict, namespace=agent.name.namespace) for verdict in agent.signatures.verdicts
+    )
     return message
 
 

@@ -4,12 +4,7 @@ from ringfence.proofs.card_attestation import CardAttestation
 from ringfence.proofs.card_forms import CardForm
 from ringfence.proofs.card_verdict import Coverage, SignatureStatus, SignatureVerdict
 from ringfence.registry.v1 import agent_card_pb2, card_pb2
-from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.names import AgentName
-
-from ringfence_registry.cards.signatures.admission import signature_findings
-from ringfence_registry.convert.cards import finding
-from ringfence_registry.model import Agent
 
 _STATUSES = {each: card_pb2.SignatureStatus.Value(f"SIGNATURE_STATUS_{each.value}") for each in SignatureStatus}
 _FORMS = {
@@ -42,13 +37,6 @@ def signature_verdict(verdict: SignatureVerdict, *, namespace: str) -> card_pb2.
         uncovered=verdict.uncovered,
         ignored_key_hints=verdict.ignored,
     )
-
-
-def put_signatures(view: pb.CardView, agent: Agent) -> None:
-    """Put what became of the signatures of an agent's card, and what is remarkable about that, into its view."""
-    verdicts = agent.signatures.verdicts
-    view.signatures.extend(signature_verdict(verdict, namespace=agent.name.namespace) for verdict in verdicts)
-    view.findings.extend(map(finding, signature_findings(agent.signatures, agent=str(agent.name))))
 
 
 def attestation(value: CardAttestation) -> agent_card_pb2.AgentCardSignature:
