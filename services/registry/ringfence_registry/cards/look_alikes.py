@@ -33,7 +33,7 @@ def plain_reading(text: str) -> str:
     """Return a text as it reads, whatever characters it is put together from."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", HIDDEN.sub("", text)).translate(_looks())
+    return unicodedata.normalize("NFKC", HIDDEN.sub("", text)).translate(_readings())
 
 
 def imitated(name: str) -> bool:
@@ -48,6 +48,12 @@ def imitated(name: str) -> bool:
 
 def _is_foreign_look(character: str) -> bool:
     return ord(character) in _looks() and not unicodedata.name(character, "").startswith("LATIN ")
+
+
+@lru_cache(maxsize=1)
+def _readings() -> Mapping[int, str]:
+    # Unicode has one look for I and l, the small one; in a sentence a capital is read as a capital.
+    return {each: "I" if look == "l" and chr(each).isupper() else look for each, look in _looks().items()}
 
 
 @lru_cache(maxsize=1)

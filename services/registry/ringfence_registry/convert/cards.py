@@ -1,7 +1,11 @@
-"""Cards and what is said of them, from the model to messages."""
+"""Cards and what is said of them, between messages and model."""
+
+from dataclasses import dataclass
 
 from ringfence.registry.v1 import card_pb2
 from ringfence.registry.v1 import registry_pb2 as pb
+from ringfence_kit.names import parse_namespace
+from ringfence_kit.validation import Violations
 
 from ringfence_registry.cards.model import (
     CardDialect,
@@ -14,11 +18,51 @@ from ringfence_registry.cards.model import (
     FindingKind,
     Severity,
 )
+from ringfence_registry.cards.validation import ValidatedCard
+from ringfence_registry.convert.signatures import signature_verdict
 
 VERDICTS = {each: card_pb2.CardVerdict.Value(f"CARD_VERDICT_{each.name}") for each in CardVerdict}
 DIALECTS = {each: card_pb2.CardDialect.Value(f"CARD_DIALECT_{each.name}") for each in CardDialect}
 FINDING_KINDS = {each: card_pb2.FindingKind.Value(f"FINDING_KIND_{each.name}") for each in FindingKind}
 SEVERITIES = {each: card_pb2.FindingSeverity.Value(f"FINDING_SEVERITY_{each.name}") for each in Severity}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateCard:
+    """What a ValidateCardRequest asks for."""
+
+    card: bytes
+    namespace: str | None
+    """By whose policy; None for the registry's defaults."""
+
+
+def validate_card(request: pb.ValidateCardRequest) -> ValidateCard:
+    """Return the card to judge. Whatever it is, judging it is the answer, so only its absence is refused here."""
+    found = Violations()
+    namespace = None
+    if request.parent:
+        namespace = found.resource_name(request.parent, "parent", parse_namespace, shape="namespaces/{namespace}")
+    if not request.card:
+        found.add("card", "must not be empty")
+    found.raise_if_any()
+    return ValidateCard(card=request.card, namespace=namespace)
+
+
+def validated(value: ValidatedCard, *, namespace: str | None) -> pb.ValidateCardResponse:
+    """Return what there is to say about a card."""
+    signatures = [signature_verdict(each, namespace=namespace or "") for each in value.signatures.verdicts]
+    view = None if value.facts is None else card_view(value.facts)
+    if view is not None:
+        view.signatures.extend(signatures)
+    return pb.ValidateCardResponse(
+        verdict=VERDICTS[value.verdict],
+        reasons=map(reason, value.reasons),
+        signatures=signatures,
+        findings=map(finding, value.findings),
+        admissible=value.admissible,
+        refusals=value.refusals,
+        card=view,
+    )
 
 
 def card_view(facts: CardFacts) -> pb.CardView:

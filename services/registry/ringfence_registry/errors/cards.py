@@ -14,8 +14,9 @@ class CardInvalid(Failure):
     reason = "CARD_INVALID"
 
     def __init__(self, faults: Iterable[JsonFault]) -> None:
+        self.faults = tuple(faults)
         violations = [
-            Violation(f"card#{fault.pointer}" if fault.pointer else "card", fault.problem) for fault in faults
+            Violation(f"card#{fault.pointer}" if fault.pointer else "card", fault.problem) for fault in self.faults
         ]
         listed = "; ".join(f"{violation.field}: {violation.problem}" for violation in violations)
         super().__init__(f"the card cannot be admitted: {listed}", violations=violations)

@@ -31,7 +31,7 @@ _PRIVATE_SUFFIXES = (
 )
 _REBINDING_SUFFIXES = ("nip.io", "sslip.io", "xip.io")
 _EMBEDDED = re.compile(r"(?:^|[.-])([0-9]{1,3}(?:[.-][0-9]{1,3}){3})(?=[.-])")
-_NUMBER = r"(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,11})"
+_NUMBER = r"(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,16})"
 _NUMERIC_HOST = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
