@@ -28,6 +28,7 @@ from ringfence_registry.cards.signatures.judging import SignatureJudge
 from ringfence_registry.cards.signatures.re_evaluation import ReEvaluation
 from ringfence_registry.cards.signatures.remembered_keys import RememberedKeys
 from ringfence_registry.cards.signatures.trust_root import TrustRoot
+from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.config import RegistryConfig
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
@@ -79,7 +80,14 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         default=namespaces.default,
         clock=clock,
     )
-    api = RegistryApi(registration=registration, amendment=amendment, reading=reading, watching=watching, clock=clock)
+    api = RegistryApi(
+        registration=registration,
+        amendment=amendment,
+        reading=reading,
+        watching=watching,
+        validation=CardValidation(judge, policies=namespaces, visibility=namespaces),
+        clock=clock,
+    )
 
     readiness = Readiness()
     readiness.require(CATALOG_LOADED, why="the agents are being loaded")

@@ -173,15 +173,14 @@ INJECTIONS = [
 @pytest.mark.parametrize("text", INJECTIONS)
 @pytest.mark.parametrize("place", ["description", "example", "unknown"])
 def test_text_that_addresses_the_reader_is_found_wherever_a_model_may_read_it(text: str, place: str) -> None:
-    changed: dict[str, Any] = {
-        "description": {"description": text},
-        "example": {"skills": [{**CARD["skills"][0], "examples": ["Hello", text]}]},
-        "unknown": {"x-notes": {"hint": text}},
-    }[place]
+    places: dict[str, tuple[dict[str, Any], str]] = {
+        "description": ({"description": text}, "/description"),
+        "example": ({"skills": [{**CARD["skills"][0], "examples": ["Hello", text]}]}, "/skills/0/examples/1"),
+        "unknown": ({"x-notes": {"hint": text}}, "/x-notes/hint"),
+    }
+    changed, pointer = places[place]
     found = [each for each in findings_of(**changed) if each.kind is FindingKind.PROMPT_INJECTION]
-    assert [each.pointer for each in found] == [
-        {"description": "/description", "example": "/skills/0/examples/1", "unknown": "/x-notes/hint"}[place]
-    ]
+    assert [each.pointer for each in found] == [pointer]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from ringfence.proofs.card_verdict import SignatureStatus
+from ringfence.proofs.did import multihash_of
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import Instant, ManualClock
+from ringfence_kit.clock import Instant
 from ringfence_kit.errors import NotPermitted
 from ringfence_registry.cards.model import CardVerdict, FindingKind
 from ringfence_registry.cards.signatures.judging import SignatureJudge
@@ -54,7 +55,7 @@ class House:
     def __init__(self) -> None:
         self.identity = Identity()
         self.policies = SamePolicyEverywhere()
-        judge = SignatureJudge(TrustRoot(RememberedKeys(self.identity, ManualClock())), NoCopies())
+        judge = SignatureJudge(TrustRoot(RememberedKeys(self.identity)), NoCopies())
         self._validation = CardValidation(judge, policies=self.policies, visibility=OnlyFinance())
 
     def admit(self, **asked: Any) -> None:
@@ -133,7 +134,7 @@ async def test_signatures_are_asked_for_where_the_policy_says_so(house: House) -
 
 
 async def test_a_signature_nobody_can_check_now_is_said_so_and_is_no_error(house: House) -> None:
-    key_id = "did:webvh:QmZ:dev.id.ringfence.internal:agents:a#key-1"
+    key_id = f"did:web:dev.id.ringfence.internal:agents:{multihash_of(bytes(32))}#key-1"
     protected = b64(json.dumps({"alg": "EdDSA", "kid": key_id}).encode())
     signed = {**CARD, "signatures": [{"protected": protected, "signature": b64(bytes(64))}]}
     house.identity.away = True
