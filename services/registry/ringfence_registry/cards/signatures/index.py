@@ -69,9 +69,10 @@ class SignatureIndex:
         """The names of the agents with a signature whose key could not be asked for."""
         return tuple(self._waiting)
 
-    def registered_elsewhere(self, payloads: Iterable[str], agent: str) -> bool:
-        """Say whether an agent of another name has a card whose signature is over one of these bytes (SHA-256)."""
-        return any(self._by_payload.get(payload, {}).keys() - {agent} for payload in payloads)
+    def registered_before(self, payloads: Iterable[str], agent: str, at: Instant) -> bool:
+        """Say whether an agent of another name had, by `at`, a card whose signature is over one of these (SHA-256)."""
+        others = {name for payload in payloads for name in self._by_payload.get(payload, ())} - {agent}
+        return any(self._reports[name].first_seen_at <= at for name in others)
 
     def _put(self, name: str, report: SignatureReport) -> None:
         self._drop(name)

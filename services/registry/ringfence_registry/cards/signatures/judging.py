@@ -24,8 +24,8 @@ _NOTHING_PINNED: PinnedKeys = {}
 class KnownCopies(Protocol):
     """Knows which signed cards are registered."""
 
-    def registered_elsewhere(self, payloads: Iterable[str], agent: str) -> bool:
-        """Say whether an agent of another name has a card whose signature is over one of these bytes (SHA-256)."""
+    def registered_before(self, payloads: Iterable[str], agent: str, at: Instant) -> bool:
+        """Say whether an agent of another name had, by `at`, a card whose signature is over one of these (SHA-256)."""
         ...
 
 
@@ -55,7 +55,7 @@ class SignatureJudge:
             card_sha256=hashlib.sha256(body).hexdigest(),
             first_seen_at=seen_at,
             judged_at=now,
-            copied=bool(agent) and self._copies.registered_elsewhere(_payloads(verdicts), agent),
+            copied=bool(agent) and self._copies.registered_before(_payloads(verdicts), agent, seen_at),
         )
 
 
