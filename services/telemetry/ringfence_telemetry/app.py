@@ -21,6 +21,7 @@ from ringfence_kit.watch import EventHub
 
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.api.audit import AuditApi, audit_face
+from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.trace import TraceApi, trace_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
@@ -31,6 +32,7 @@ from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.grants import GRANTS
+from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.housekeeping import Housekeeping
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
@@ -63,6 +65,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         traces_in_memory=config.ingest.traces_in_memory,
     )
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
+    health = HealthBoard(clock=clock)
     ingest = Ingest(
         config.log_path(server.data),
         writer,
@@ -73,6 +76,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         free_bytes_least=config.ingest.free_bytes,
         clock=clock,
         new_id=new_id,
+        on_calls=health.saw,
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
 
@@ -82,6 +86,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     outcomes = Outcomes(writer, keys, on_appended=delivery.look)
 
     trace = trace_face(TraceApi(ingest))
+    watched_health = health_face(HealthApi(health))
     usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
     workflow = workflow_face(WorkflowApi(outcomes, clock=clock))
     tokens = PageTokens(database.page_key)
@@ -99,7 +104,9 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                 await _ensure_head(writer, keys, clock)
                 async with (
                     ingest.running(),
-                    background(audit_log.run(), delivery.run(IdentitySignals(identity)), housekeeping.run()),
+                    background(
+                        audit_log.run(), delivery.run(IdentitySignals(identity)), housekeeping.run(), health.run()
+                    ),
                 ):
                     readiness.met(CAUGHT_UP)
                     yield
@@ -110,7 +117,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             Listener(
                 address=config.listen,
                 setting="telemetry.listen",
-                faces=[usage, workflow, audit, trace],
+                faces=[usage, workflow, watched_health, audit, trace],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(
@@ -125,7 +132,11 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         run=run,
         readiness=readiness,
         tls=config.tls,
-        collectors=[TelemetryMetrics(ingest, admission, roll_up, labels, delivery)],
+        collectors=[
+            TelemetryMetrics(
+                ingest=ingest, admission=admission, roll_up=roll_up, labels=labels, delivery=delivery, health=health
+            )
+        ],
     )
 
 

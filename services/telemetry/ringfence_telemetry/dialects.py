@@ -86,6 +86,9 @@ ATTRIBUTES: Mapping[str, tuple[int, int]] = {
 }
 """Attribute name → its field and its rank among the field's names."""
 
+AGENT_REVISION = "ringfence.agent.revision"
+"""Which revision of the registered agent a caller was given; a name of ours, since no convention has one."""
+
 EXECUTE_TOOL = "execute_tool"
 INVOKE_AGENT = "invoke_agent"
 OTHER = "other"

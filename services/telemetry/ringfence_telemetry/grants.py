@@ -24,6 +24,10 @@ GRANTS = (
         },
     )
     | Grants.of(
+        "ringfence.telemetry.v1.HealthService",
+        {"WatchHealth": Grant.to(*_READERS, does=MethodClass.STREAM)},
+    )
+    | Grants.of(
         "ringfence.telemetry.v1.AuditService",
         {
             "AppendDecisions": Grant.to(Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.INGEST),

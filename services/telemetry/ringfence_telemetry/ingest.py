@@ -28,6 +28,7 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.frames import Frame
+from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.otlp_shapes import ExportRequest
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.roll_up import Received, RollUp
@@ -88,6 +89,10 @@ class _Accepted:
     size: int
 
 
+def _nobody(_calls: Sequence[AgentCall]) -> None:
+    """Tell nobody."""
+
+
 class Ingest:
     """Takes spans in."""
 
@@ -103,7 +108,9 @@ class Ingest:
         free_bytes_least: int,
         clock: Clock,
         new_id: NewId,
+        on_calls: Callable[[Sequence[AgentCall]], None] = _nobody,
     ) -> None:
+        """`on_calls` is told the calls of agents among the spans, once they are stored; it does not fail or wait."""
         self._writer = writer
         self._store = store
         self._roll_up = roll_up
@@ -111,6 +118,7 @@ class Ingest:
         self._parse = parse
         self._free_bytes_least = free_bytes_least
         self._clock = clock
+        self._on_calls = on_calls
         self._ingest_log: SegmentLog[_Accepted] = SegmentLog(
             directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id
         )
@@ -275,6 +283,7 @@ class Ingest:
         self._progress = after
         self._roll_up.committed()
         self.counts.malformed_values += rolled.malformed_values
+        self._on_calls(rolled.calls)
 
     def _settle(self, group: Sequence[Logged[_Accepted]]) -> None:
         self.counts.rolled_up, self.counts.duplicates = self._progress.rolled_up, self._progress.duplicates

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ringfence_telemetry.admission import Admission
+from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.roll_up import RollUp
@@ -21,13 +22,21 @@ class TelemetryMetrics(Collector):
     """Telemetry's own metrics."""
 
     def __init__(
-        self, ingest: Ingest, admission: Admission, roll_up: RollUp, labels: LabelBook, delivery: SignalDelivery
+        self,
+        *,
+        ingest: Ingest,
+        admission: Admission,
+        roll_up: RollUp,
+        labels: LabelBook,
+        delivery: SignalDelivery,
+        health: HealthBoard,
     ) -> None:
         self._ingest = ingest
         self._admission = admission
         self._roll_up = roll_up
         self._labels = labels
         self._delivery = delivery
+        self._health = health
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it stands."""
@@ -48,6 +57,9 @@ class TelemetryMetrics(Collector):
         yield _gauge("signals_pending", "Trust signals waiting for identity.", signals.pending)
         yield _counter("signals_delivered", "Trust signals identity has answered for.", signals.delivered)
         yield _counter("signals_unreadable", "Trust signals identity could not read; set aside.", signals.unreadable)
+        yield _gauge("health_agents", "Agents and revisions whose health is known.", self._health.agents)
+        yield _gauge("health_watchers", "Streams of health.", self._health.watchers)
+        yield _counter("health_overflowed", "Calls of agents beyond the bound.", self._health.overflowed)
 
 
 def _counter(name: str, documentation: str, value: int) -> Metric:

@@ -64,7 +64,7 @@ class Binding:
     def _decide(self, label: str) -> Attribution:
         if self.may_name(label):
             return Attribution(label, trusted=True)
-        if _is_identity(label):
+        if is_identity(label):
             return Attribution(label, trusted=False)
         if self._sole:
             return Attribution(self._sole, trusted=True)
@@ -81,5 +81,6 @@ def reporter_of(caller: Caller) -> Reporter:
     return Reporter(principal=caller.principal, agents=tuple(sorted(agents)))
 
 
-def _is_identity(label: str) -> bool:
+def is_identity(label: str) -> bool:
+    """Say whether a label is a mesh identity: a DID, or an agent's resource name."""
     return label.startswith("did:") or AgentName.parse(label) is not None

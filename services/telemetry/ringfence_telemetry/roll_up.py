@@ -20,10 +20,12 @@ from typing import NamedTuple
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
 
+from ringfence_telemetry.dialects import INVOKE_AGENT
+from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.labels import Label, LabelBook
 from ringfence_telemetry.otlp_shapes import ExportRequest
-from ringfence_telemetry.reporters import Binding, Reporter
-from ringfence_telemetry.spans import SpanFact, SpanReader, is_span
+from ringfence_telemetry.reporters import Binding, Reporter, is_identity
+from ringfence_telemetry.spans import SpanFact, SpanReader, is_span, revision_called
 from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
@@ -59,6 +61,8 @@ class Rolled:
     duplicates: int = 0
     rejected: int = 0
     malformed_values: int = 0
+    calls: list[AgentCall] = field(default_factory=list)
+    """Calls of agents, as who called them saw them."""
 
     def store(self, tx: UsageTx) -> None:
         """Write it."""
@@ -120,7 +124,9 @@ class RollUp:
         while facts := reading.some():
             await self._load([key for key in facts if key not in self._open])
             for key, found in facts.items():
-                self._add(key, found, bound, received.received_at)
+                kept = self._add(key, found, bound, received.received_at)
+                if _is_trusted(key):
+                    self._rolled.calls += reading.calls_among(kept)
             await asyncio.sleep(0)
         self._rolled.rejected += received.rejected
         self._rolled.malformed_values += reading.reader.malformed_values
@@ -157,7 +163,8 @@ class RollUp:
             self._open[key] = _Open(ledger, trace.next_number)
             self._spans += len(ledger)
 
-    def _add(self, key: TraceKey, facts: Iterable[SpanFact], bound: _Bound, received_at: Instant) -> None:
+    def _add(self, key: TraceKey, facts: Iterable[SpanFact], bound: _Bound, received_at: Instant) -> Sequence[SpanFact]:
+        """Enter facts into their ledger; return those that are new to it."""
         rolled, open_ = self._rolled, self._open[key]
         self._open.move_to_end(key)
         before = len(open_.ledger)
@@ -170,6 +177,7 @@ class RollUp:
             rolled.parts.append(NewPart(trace=key, number=open_.next_number, part=part, received_at=received_at))
             rolled.reporters[bound.digest] = bound.binding.reporter
             open_.next_number += 1
+        return added.kept
 
     def _bound_of(self, reporter: Reporter) -> _Bound:
         record = records.encode(reporter)
@@ -190,6 +198,17 @@ class _Reading:
         self._naming = labels.naming(bound.binding, received_at=received.received_at)
         self._suffix = hashlib.sha256(bound.binding.reporter.principal.encode()).digest()[:_SUFFIX_SIZE]
         self._facts = self._read(received.request)
+        self._received_at = received.received_at
+        self._itself = bound.binding.reporter.principal
+        self._revisions: dict[int, str] = {}
+        """Span id → the agent's revision that was called, of the few spans that say so."""
+
+    def calls_among(self, facts: Sequence[SpanFact]) -> Iterator[AgentCall]:
+        """Yield the calls of agents among facts that are believed. What an agent says of itself is no caller's view."""
+        for fact in facts:
+            if fact.operation == INVOKE_AGENT and fact.agent != self._itself and is_identity(fact.agent):
+                revision = self._revisions.get(fact.span, "")
+                yield AgentCall(fact.agent, revision, self._received_at, fact.duration_micros, fact.is_error)
 
     def some(self) -> dict[TraceKey, list[SpanFact]]:
         """Return the next facts by ledger; none when all have been returned."""
@@ -213,6 +232,8 @@ class _Reading:
                         continue
                     fact, trusted = name(read(span, scope, defaults))
                     trace_id = span.trace_id
+                    if fact.operation == INVOKE_AGENT and (revision := revision_called(span)):
+                        self._revisions[fact.span] = revision
                     yield TraceKey(trace_id if trusted else trace_id + self._suffix), fact
 
 

@@ -19,6 +19,7 @@ import msgspec
 from ringfence_kit.clock import MINUTE, Instant
 
 from ringfence_telemetry.dialects import (
+    AGENT_REVISION,
     ATTRIBUTES,
     EXECUTE_TOOL,
     MCP_TOOL_CALL,
@@ -32,6 +33,9 @@ from ringfence_telemetry.otlp_shapes import AnyValue, KeyValue, OtlpSpan
 
 LABEL_MAX = 256
 """Characters kept of an agent, a session, a model."""
+
+REVISION_MAX = 64
+"""Characters kept of an agent's revision."""
 
 TOKENS_MAX = 1_000_000_000
 """A count above this is a fault of the sender, not usage; a minute of them stays far inside 64 bits."""
@@ -131,6 +135,14 @@ def is_span(span: OtlpSpan) -> bool:
         and len(parent) in (0, _SPAN_ID_SIZE)
         and span.end_time_unix_nano >= span.start_time_unix_nano
     )
+
+
+def revision_called(span: OtlpSpan) -> str:
+    """Return which revision of the agent a span says was called; empty when it does not say."""
+    for attribute in span.attributes:
+        if attribute.key == AGENT_REVISION:
+            return _text(attribute.value)[:REVISION_MAX]
+    return ""
 
 
 class SpanReader:

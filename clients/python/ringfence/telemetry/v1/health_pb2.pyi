@@ -174,16 +174,20 @@ class WatchHealthRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEND_INITIAL_STATE_FIELD_NUMBER: _builtins.int
+    START_REVISION_FIELD_NUMBER: _builtins.int
     send_initial_state: _builtins.bool
     """First send every agent's health as ADDED, then a BOOKMARK with `initial_state_end`."""
+    start_revision: _builtins.int
+    """The first revision wanted; 0 means from now on. One that would need history is REVISION_COMPACTED."""
     def __init__(
         self,
         *,
         send_initial_state: _builtins.bool = ...,
+        start_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["send_initial_state", b"send_initial_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["send_initial_state", b"send_initial_state", "start_revision", b"start_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

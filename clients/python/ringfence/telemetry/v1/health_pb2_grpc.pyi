@@ -37,8 +37,10 @@ class HealthServiceStub:
     """Streams the health of agents: on request all of it first, then each agent's when it changes.
 
     Needs platform-admin, auditor or service.
-    The stream has no history: who comes back begins with the state. Revisions grow and are not gap-free across restarts.
-    Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
+    Only what callers' side reports counts: spans of gateways and of the mesh's own services, never an agent's own.
+    The stream has no history: who comes back begins with the state, and who reads slowly is told the latest of each
+    agent, not all that was between. Revisions grow, with gaps, across restarts too.
+    Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE.
     """
 
 @_typing.type_check_only
@@ -50,8 +52,10 @@ class HealthServiceAsyncStub(HealthServiceStub):
     """Streams the health of agents: on request all of it first, then each agent's when it changes.
 
     Needs platform-admin, auditor or service.
-    The stream has no history: who comes back begins with the state. Revisions grow and are not gap-free across restarts.
-    Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
+    Only what callers' side reports counts: spans of gateways and of the mesh's own services, never an agent's own.
+    The stream has no history: who comes back begins with the state, and who reads slowly is told the latest of each
+    agent, not all that was between. Revisions grow, with gaps, across restarts too.
+    Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE.
     """
 
 class HealthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -66,8 +70,10 @@ class HealthServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the health of agents: on request all of it first, then each agent's when it changes.
 
         Needs platform-admin, auditor or service.
-        The stream has no history: who comes back begins with the state. Revisions grow and are not gap-free across restarts.
-        Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
+        Only what callers' side reports counts: spans of gateways and of the mesh's own services, never an agent's own.
+        The stream has no history: who comes back begins with the state, and who reads slowly is told the latest of each
+        agent, not all that was between. Revisions grow, with gaps, across restarts too.
+        Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE.
         """
 
 def add_HealthServiceServicer_to_server(servicer: HealthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
