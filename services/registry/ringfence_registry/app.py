@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ringfence_kit.background import background
-from ringfence_kit.clock import Clock
+from ringfence_kit.clock import DAY, Clock, Millis
 from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
 from ringfence_kit.key_files import open_key_file, seal_of
@@ -17,8 +17,10 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
-from ringfence_registry.agents.amendment import Amendment
-from ringfence_registry.agents.registration import Registration
+from ringfence_registry.agents.assembly import LifeSettings, agent_lives
+from ringfence_registry.agents.attesting import CardAttesting
+from ringfence_registry.agents.lease_keeping import DueLeases
+from ringfence_registry.agents.surroundings import NothingKnown, Surroundings
 from ringfence_registry.api.identity_keys import IdentityKeys
 from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
@@ -30,6 +32,7 @@ from ringfence_registry.cards.signatures.remembered_keys import RememberedKeys
 from ringfence_registry.cards.signatures.trust_root import TrustRoot
 from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.config import RegistryConfig
+from ringfence_registry.finding.agent_view import Viewer
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
@@ -40,6 +43,7 @@ from ringfence_registry.namespaces.book import NamespaceBook
 from ringfence_registry.namespaces.reading import NamespaceReading
 from ringfence_registry.namespaces.updating import NamespaceUpdating
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
+from ringfence_registry.tool_services import ToolServices, ToolSnapshots
 
 CATALOG_LOADED = "catalog"
 """The condition under which the registry can answer."""
@@ -49,12 +53,16 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     """Put the registry together; nothing is opened until `run` is entered."""
     database = Database(config.database_url(server.data), service="registry", migrations=MIGRATIONS)
     store = SqlAgentStore(database)
-    catalog = AgentCatalog()
     namespaces = NamespaceBook(Visibility[config.default_visibility.name])
+    tools = ToolSnapshots()
+    catalog = AgentCatalog(Viewer(tools=tools.tools, boundaries=tools.map))
+    due = DueLeases()
 
     def apply(event: Event) -> None:
         namespaces.apply(event)  # first: what is seen is seen by the visibility of that moment
+        tools.apply(event)
         catalog.apply(event)
+        due.apply(event)
         re_evaluation.apply(event)
 
     hub = EventHub(database.events, clock=clock, apply=apply)
@@ -69,8 +77,6 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     )
     attestor = CardAttestor()
 
-    registration = Registration(writer, catalog, new_id)
-    amendment = Amendment(writer, catalog)
     reading = AgentReading(catalog, store, PageTokens(database.page_key), sight=namespaces, newest=lambda: hub.newest)
     watching = AgentWatching(catalog, hub, clock, book=namespaces)
     tokens = PageTokens(database.page_key)
@@ -80,12 +86,32 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         default=namespaces.default,
         clock=clock,
     )
+    tool_services = ToolServices(
+        tools, writer, store, hub, book=namespaces, agents=catalog, tokens=tokens, clock=clock, new_id=new_id
+    )
+    lives = agent_lives(
+        writer,
+        catalog=catalog,
+        store=store,
+        due=due,
+        get_agent=reading.get_agent,
+        tokens=tokens,
+        policies=namespaces,
+        judge=judge,
+        surroundings=Surroundings(tools=tools.tools, boundaries=tools.map, identities=NothingKnown()),
+        settings=LifeSettings(
+            gated_environments=frozenset(config.gated_environments),
+            deleted_kept=Millis(config.deleted_kept_days * DAY),
+        ),
+        clock=clock,
+        new_id=new_id,
+    )
     api = RegistryApi(
-        registration=registration,
-        amendment=amendment,
+        lives=lives,
         reading=reading,
         watching=watching,
         validation=CardValidation(judge, policies=namespaces, visibility=namespaces),
+        attesting=CardAttesting(attestor, lives.revisions, reading.get_agent),
         clock=clock,
     )
 
@@ -100,10 +126,12 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         async with database:
             revision, stored = await store.load()
             namespaces.fill(stored.namespaces, stored.agents)
+            tools.fill(stored.tools, stored.agents)
             catalog.fill(stored.agents, now=clock.now())
+            due.fill(stored.agents)
             re_evaluation.fill(stored.agents)
             hub.start(revision)
-            async with writer, peers, background(re_evaluation.run()):
+            async with writer, peers, background(lives.upkeep.run(), re_evaluation.run(), tool_services.ending.run()):
                 readiness.met(CATALOG_LOADED)
                 yield
 
@@ -113,7 +141,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
             Listener(
                 address=config.listen,
                 setting="registry.listen",
-                faces=[registry_face(api), namespace_face(namespace_api)],
+                faces=[registry_face(api), namespace_face(namespace_api), *tool_services.faces()],
             )
         ],
         grants=GRANTS,

@@ -34,6 +34,12 @@ class RegistryConfig:
     default_visibility: DefaultVisibility = setting(
         DefaultVisibility.PRIVATE, doc="Who sees a namespace nobody set up: private (its own people) or public."
     )
+    gated_environments: tuple[str, ...] = setting(
+        ("prod",), doc="Where no agent serves before it is ready and an approver has let it."
+    )
+    deleted_kept_days: int = setting(
+        30, doc="How many days a deleted agent can be brought back; then it is forgotten.", at_least=1, at_most=3_650
+    )
     identity: PeerConfig = setting(
         PeerConfig(address="127.0.0.1:7402"), doc="Identity, which knows whose keys sign cards."
     )

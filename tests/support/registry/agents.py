@@ -26,7 +26,7 @@ SPEC = AgentSpec(
     purpose="Reconciles the ledger every night.",
     owner=Owner(display_name="Ada Example", contact="ada@example.com"),
     risk_tier=RiskTier.MEDIUM,
-    environments=("dev", "prod"),
+    environments=("dev", "staging"),
     display_name="Ledger",
     team="finance",
     approved_tools=(ApprovedTool(name="ledger.read"),),

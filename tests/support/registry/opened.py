@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import ManualClock
+from ringfence_kit.clock import DAY, ManualClock, Millis
 from ringfence_kit.events import Event
 from ringfence_kit.ids import counting_ids
 from ringfence_kit.memory import MemoryWriter
@@ -15,8 +15,10 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation, Writer, fingerprint_of
 from ringfence_kit.watch import EventHub
-from ringfence_registry.agents.amendment import Amendment
-from ringfence_registry.agents.registration import NewAgent, Registration
+from ringfence_registry.agents.assembly import AgentLives, LifeSettings, agent_lives
+from ringfence_registry.agents.lease_keeping import DueLeases
+from ringfence_registry.agents.registration import NewAgent
+from ringfence_registry.agents.surroundings import Surroundings
 from ringfence_registry.cards.reading import read_card
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentQuery, AgentReading
@@ -24,12 +26,14 @@ from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.model import Agent, AgentSpec
 from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
+from ringfence_registry.namespaces.policy import PolicyReader
 from ringfence_registry.store import AgentStore, AgentTx
 from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 
 from support.backends import Backend
 from support.registry.agents import CARD, SPEC
+from support.registry.world import SteeredJudge, World
 
 ADMIN = Caller(principal="spiffe://mesh/admin", roles=frozenset({Role.PLATFORM_ADMIN}))
 FINANCE = Caller(principal="oidc:finance", roles=frozenset({Role.NAMESPACE_OWNER}), namespaces=frozenset({"finance"}))
@@ -45,10 +49,11 @@ class Registry:
     catalog: AgentCatalog
     book: NamespaceBook
     hub: EventHub
-    registration: Registration
-    amendment: Amendment
+    lives: AgentLives
     reading: AgentReading
     watching: AgentWatching
+    world: World
+    judge: SteeredJudge
     clock: ManualClock
 
     def asked(self, caller: Caller = ADMIN, *, request_id: str = "", content: bytes = b"") -> Mutation:
@@ -73,7 +78,7 @@ class Registry:
         validate_only: bool = False,
     ) -> Agent:
         """Register an agent."""
-        return await self.registration.register_agent(
+        return await self.lives.registration.register_agent(
             NewAgent(name=AgentName(namespace, agent), spec=spec, card=read_card(card)),
             caller=caller,
             mutation=self.asked(caller, request_id=request_id, content=card),
@@ -109,34 +114,54 @@ def query(
 
 @asynccontextmanager
 async def opened_registry(
-    backend: Backend, *, clock: ManualClock | None = None, catalog: AgentCatalog | None = None
+    backend: Backend,
+    *,
+    clock: ManualClock | None = None,
+    catalog: AgentCatalog | None = None,
+    policies: PolicyReader | None = None,
+    world: World | None = None,
 ) -> AsyncIterator[Registry]:
-    """Open the registry on `backend`; leaving closes it in order."""
+    """Open the registry on `backend`; leaving closes it in order. `prod` keeps gates."""
     clock, catalog, book = clock or ManualClock(), catalog or AgentCatalog(), NamespaceBook(Visibility.PRIVATE)
+    due = DueLeases()
 
     def apply(event: Event) -> None:
         book.apply(event)
         catalog.apply(event)
+        due.apply(event)
+
+    def wired(writer: Writer[AgentTx], store: AgentStore, hub: EventHub, tokens: PageTokens) -> Registry:
+        return _wired(
+            writer,
+            store,
+            hub,
+            tokens,
+            catalog=catalog,
+            book=book,
+            due=due,
+            policies=policies or book,
+            world=world or World(),
+            clock=clock,
+        )
 
     if backend.kind == "memory":
         hub = EventHub(backend.memory.events, clock=clock, apply=apply)
         memory_store = MemoryAgentStore(backend.memory)
-        await _start(hub, catalog, book, memory_store)
+        await _start(hub, catalog, book, due, memory_store)
         async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
-            tokens = PageTokens(backend.memory.page_key)
-            yield _wired(memory_writer, memory_store, hub, tokens, catalog=catalog, book=book, clock=clock)
+            yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.page_key))
         return
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
         hub = EventHub(database.events, clock=clock, apply=apply)
         sql_store = SqlAgentStore(database)
-        await _start(hub, catalog, book, sql_store)
+        await _start(hub, catalog, book, due, sql_store)
         async with SqlWriter(database, SqlAgentTx, hub, clock=clock) as sql_writer:
-            tokens = PageTokens(database.page_key)
-            yield _wired(sql_writer, sql_store, hub, tokens, catalog=catalog, book=book, clock=clock)
+            yield wired(sql_writer, sql_store, hub, PageTokens(database.page_key))
 
 
-async def _start(hub: EventHub, catalog: AgentCatalog, book: NamespaceBook, store: AgentStore) -> None:
+async def _start(hub: EventHub, catalog: AgentCatalog, book: NamespaceBook, due: DueLeases, store: AgentStore) -> None:
     revision, stored = await store.load()
+    due.fill(stored.agents)
     catalog.fill(stored.agents)
     book.fill(stored.namespaces, stored.agents)
     hub.start(revision)
@@ -150,17 +175,36 @@ def _wired(
     *,
     catalog: AgentCatalog,
     book: NamespaceBook,
+    due: DueLeases,
+    policies: PolicyReader,
+    world: World,
     clock: ManualClock,
 ) -> Registry:
+    reading = AgentReading(catalog, store, tokens, sight=book, newest=lambda: hub.newest)
+    judge = SteeredJudge()
     return Registry(
         writer=writer,
         store=store,
         catalog=catalog,
         book=book,
         hub=hub,
-        registration=Registration(writer, catalog, counting_ids()),
-        amendment=Amendment(writer, catalog),
-        reading=AgentReading(catalog, store, tokens, sight=book, newest=lambda: hub.newest),
+        lives=agent_lives(
+            writer,
+            catalog=catalog,
+            store=store,
+            due=due,
+            get_agent=reading.get_agent,
+            tokens=tokens,
+            policies=policies,
+            judge=judge,
+            surroundings=Surroundings(tools=world, boundaries=world, identities=world),
+            settings=LifeSettings(gated_environments=frozenset({"prod"}), deleted_kept=Millis(30 * DAY)),
+            clock=clock,
+            new_id=counting_ids(),
+        ),
+        reading=reading,
         watching=AgentWatching(catalog, hub, clock, book=book),
+        world=world,
+        judge=judge,
         clock=clock,
     )

@@ -1,30 +1,28 @@
-"""Changing a registered agent: new facts by `update_agent`, the end by `retire_agent`.
+"""Changing what an agent is: new facts or another card by `update_agent`, an earlier revision by `rollback_agent`.
 
-A change is made to the agent as it is stored at that moment, inside the transaction, so of two at once both count. The
-etag says which state the caller decided on. A change that changes nothing is not an event.
+Both are judged alike: the card by what the namespace admits, callers of the present card by what it asks, and an agent
+that serves where gates are kept may not lose what it needs.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ringfence_kit import records
 from ringfence_kit.callers import Caller
-from ringfence_kit.clock import Instant
-from ringfence_kit.errors import EtagMismatch
-from ringfence_kit.events import Change
 from ringfence_kit.names import AgentName
-from ringfence_kit.store import Mutation, Writer
+from ringfence_kit.store import Mutation
 
 from ringfence_registry.access import require_owner
-from ringfence_registry.agents.lifecycle import Step, require_changeable, take_step
-from ringfence_registry.cards.admission import require_admissible
+from ringfence_registry.agents.changes import AgentChanges, Decision
+from ringfence_registry.agents.comparing import RevisionComparison
+from ringfence_registry.agents.content import AdmittedCard, CardAdmission, remarked
+from ringfence_registry.agents.lifecycle import require_changeable
+from ringfence_registry.agents.readiness import ReadinessGates
+from ringfence_registry.agents.revisions import RevisionReading, number_of
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
-from ringfence_registry.errors import AgentNotFound
-from ringfence_registry.finding.catalog import AgentCatalog
-from ringfence_registry.model import AGENT, Agent, ApprovedTool, RiskTier
-from ringfence_registry.namespaces.policy import DEFAULT_POLICY
+from ringfence_registry.model import Agent, ApprovedTool, Deployment, EscalationStep, RiskTier
+from ringfence_registry.namespaces.policy import PolicyReader
 from ringfence_registry.store import AgentTx
 
 
@@ -46,22 +44,40 @@ class AgentPatch:
     did: str | None = None
     labels: Mapping[str, str] | None = None
     annotations: Mapping[str, str] | None = None
+    policies: tuple[str, ...] | None = None
+    evaluation_plan: str | None = None
+    slo: str | None = None
+    deployments: tuple[Deployment, ...] | None = None
+    escalation_path: tuple[EscalationStep, ...] | None = None
     card: Card | None = None
 
 
 _PLAIN = (
     *("purpose", "team", "on_call", "risk_tier", "data_classes", "environments", "approved_tools", "did"),
-    *("labels", "annotations"),
+    *("labels", "annotations", "policies", "evaluation_plan", "slo", "deployments", "escalation_path"),
 )
 """Facts that a patch and an agent's spec call by the same name."""
 
 
 class Amendment:
-    """Changes agents, and ends them."""
+    """Changes agents."""
 
-    def __init__(self, writer: Writer[AgentTx], catalog: AgentCatalog) -> None:
-        self._writer = writer
-        self._catalog = catalog
+    def __init__(
+        self,
+        changes: AgentChanges,
+        *,
+        policies: PolicyReader,
+        admission: CardAdmission,
+        comparison: RevisionComparison,
+        readiness: ReadinessGates,
+        revisions: RevisionReading,
+    ) -> None:
+        self._changes = changes
+        self._policies = policies
+        self._admission = admission
+        self._comparison = comparison
+        self._readiness = readiness
+        self._revisions = revisions
 
     async def update_agent(
         self,
@@ -75,45 +91,58 @@ class Amendment:
     ) -> Agent:
         """Apply `patch` and return the agent as it is then.
 
-        Raises `NotPermitted`, `AgentNotFound`, `AgentRetired`; `EtagMismatch` when `etag` is not empty and not current.
+        Raises `NotPermitted`, `AgentNotFound`, `AgentRetired`, `EtagRequired`; `EtagMismatch` when `etag` is not empty
+        and not current; what `CardAdmission.admit` raises; `CardIncompatible`, `LookAlikeName`, `ReadinessNotMet`.
         """
         require_owner(caller, name.namespace)
-        if patch.card is not None:
-            require_admissible(patch.card.facts, DEFAULT_POLICY.admission)
+        self._policies.policy_of(name.namespace).require_etag(str(name), etag)
 
-        def work(tx: AgentTx) -> Agent:
-            agent = _found(tx, name)
-            require_changeable(agent)
-            _require_etag(agent, etag)
-            after = patched(agent, patch)
-            if after == agent:
-                return agent
+        async def plan(seen: Agent) -> Decision:
+            require_changeable(seen)
+            admitted = None
             if patch.card is not None:
-                tx.put_card(patch.card)
-            after = replace(after, revision=tx.next_revision, updated_at=_later(agent, mutation.at))
-            return _modified(tx, after)
+                admitted = await self._admission.admit(patch.card, name, now=mutation.at)
+            return await self._judged(seen, patched(seen, patch), admitted, mutation)
 
-        agent = await self._writer.write(work, mutation=mutation, result=Agent, validate_only=validate_only)
-        if patch.card is not None:
-            self._catalog.keep_card(str(name), patch.card.facts.sha256, patch.card.body)
-        return agent
+        return await self._changes.decide(name, plan, etag=etag, mutation=mutation, validate_only=validate_only)
 
-    async def retire_agent(self, name: AgentName, *, etag: str, caller: Caller, mutation: Mutation) -> Agent:
-        """End the agent for good and return it. It stays readable.
+    async def rollback_agent(
+        self, name: AgentName, revision: str, *, reason: str, etag: str, caller: Caller, mutation: Mutation
+    ) -> Agent:
+        """Give the agent the content of an earlier `revision`, by number or alias, as a new one; return the agent.
 
-        Raises `NotPermitted`, `AgentNotFound`, `AgentRetired`; `EtagMismatch` when `etag` is not empty and not current.
+        Raises what `update_agent` raises, and `RevisionNotFound`.
         """
         require_owner(caller, name.namespace)
+        self._policies.policy_of(name.namespace).require_etag(str(name), etag)
 
-        def work(tx: AgentTx) -> Agent:
-            agent = _found(tx, name)
-            require_changeable(agent)
-            _require_etag(agent, etag)
-            now = _later(agent, mutation.at)
-            after = take_step(agent, Step.RETIRE, now=now)
-            return _modified(tx, replace(after, revision=tx.next_revision, updated_at=now))
+        async def plan(seen: Agent) -> Decision:
+            require_changeable(seen)
+            then = await self._revisions.revision(seen, number_of(seen, revision))
+            card = await self._revisions.card_of(then)
+            admitted = await self._admission.admit(card, name, now=mutation.at, first_seen_at=then.created_at)
+            decision = await self._judged(seen, replace(seen, spec=then.spec, card=card.facts), admitted, mutation)
+            return replace(decision, rollback_of=then.number, reason=reason)
 
-        return await self._writer.write(work, mutation=mutation, result=Agent)
+        return await self._changes.decide(name, plan, etag=etag, mutation=mutation)
+
+    async def _judged(self, seen: Agent, after: Agent, admitted: AdmittedCard | None, mutation: Mutation) -> Decision:
+        """Decide to make `after` of the agent, or raise what speaks against it."""
+        admission = self._policies.policy_of(seen.name.namespace).admission
+        if admitted is not None and admitted.card.facts.sha256 != seen.card.sha256:
+            after = replace(after, signatures=admitted.signatures)
+            if admission.refuse_breaking_changes:
+                await self._comparison.require_compatible(seen, admitted.card)
+        self._readiness.require_still_ready(seen, after, mutation.at)
+
+        def change(tx: AgentTx, agent: Agent) -> Agent:
+            if admitted is not None:
+                tx.put_card(admitted.card)
+            # Leases run beside; they are as they are now.
+            changed = replace(after, lease_expires_at=agent.lease_expires_at, lease_expired=agent.lease_expired)
+            return remarked(tx, agent, changed, admission)
+
+        return Decision(change)
 
 
 def patched(agent: Agent, patch: AgentPatch) -> Agent:
@@ -129,26 +158,3 @@ def patched(agent: Agent, patch: AgentPatch) -> Agent:
         contact=owner.contact if patch.owner_contact is None else patch.owner_contact,
     )
     return replace(agent, card=card, spec=replace(spec, **changed))
-
-
-def _found(tx: AgentTx, name: AgentName) -> Agent:
-    agent = tx.agent(name)
-    if agent is None:
-        raise AgentNotFound(name=str(name))
-    return agent
-
-
-def _require_etag(agent: Agent, etag: str) -> None:
-    if etag and etag != agent.etag:
-        raise EtagMismatch(name=str(agent.name), expected=etag, current=agent.etag)
-
-
-def _modified(tx: AgentTx, agent: Agent) -> Agent:
-    tx.put(agent)
-    tx.record(Change.MODIFIED, AGENT, str(agent.name), records.encode(agent))
-    return agent
-
-
-def _later(agent: Agent, now: Instant) -> Instant:
-    """Return `now`, or the agent's last change when a clock was set back: an agent is not changed before it was."""
-    return max(agent.updated_at, now)

@@ -93,14 +93,14 @@ class ReadinessGates:
 class ReadinessCheck:
     """Answers what an agent lacks."""
 
-    def __init__(self, get_agent: Callable[[AgentName, Caller], Agent], readiness: ReadinessGates) -> None:
-        """`get_agent` returns an agent the caller may see, or raises."""
+    def __init__(self, get_agent: Callable[..., Agent], readiness: ReadinessGates) -> None:
+        """`get_agent(name, caller=…)` returns an agent the caller sees, or raises."""
         self._get_agent = get_agent
         self._readiness = readiness
 
     def check_readiness(self, name: AgentName, environment: str, *, caller: Caller, now: Instant) -> tuple[Gate, ...]:
         """Return every gate, met or not. Raises `NotPermitted` and `AgentNotFound`."""
-        return self._readiness.check(self._get_agent(name, caller), now, environment)
+        return self._readiness.check(self._get_agent(name, caller=caller), now, environment)
 
 
 def _refuse(agent: Agent, lacking: tuple[Gate, ...]) -> None:

@@ -11,9 +11,10 @@ from ringfence_kit.clock import Clock
 from ringfence_kit.service import Face
 
 from ringfence_registry.agents.assembly import AgentLives
+from ringfence_registry.agents.attesting import CardAttesting
 from ringfence_registry.api.agent_life import AgentLifeApi
+from ringfence_registry.api.attestation_api import AttestationMethods
 from ringfence_registry.api.card_api import CardMethods
-from ringfence_registry.api.pending import PendingRegistry
 from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.convert import requests, responses
 from ringfence_registry.convert.agent_views import agent_message
@@ -21,7 +22,7 @@ from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 
 
-class RegistryApi(AgentLifeApi, CardMethods, PendingRegistry, registry_pb2_grpc.RegistryServiceServicer):
+class RegistryApi(AgentLifeApi, CardMethods, AttestationMethods, registry_pb2_grpc.RegistryServiceServicer):
     """The agents, over gRPC. The caller is read here, once, and passed on."""
 
     def __init__(
@@ -31,10 +32,12 @@ class RegistryApi(AgentLifeApi, CardMethods, PendingRegistry, registry_pb2_grpc.
         reading: AgentReading,
         watching: AgentWatching,
         validation: CardValidation,
+        attesting: CardAttesting,
         clock: Clock,
     ) -> None:
         AgentLifeApi.__init__(self, lives, reading.look, clock)
         CardMethods.__init__(self, validation, clock)
+        AttestationMethods.__init__(self, attesting)
         self._reading = reading
         self._watching = watching
         self._clock = clock

@@ -4,9 +4,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.clock import Instant, Millis
+from ringfence_kit.names import AgentName
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_registry.agents.approvals import ApprovalState
+from ringfence_registry.cards.model import CardFacts
 from ringfence_registry.cards.signatures.admission import signature_findings
 from ringfence_registry.convert.cards import card_view, finding
 from ringfence_registry.convert.signatures import signature_verdict
@@ -14,6 +16,7 @@ from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.views import Trust
 from ringfence_registry.model import (
     Agent,
+    AgentSpec,
     AgentState,
     Deployment,
     Deprecation,
@@ -23,6 +26,7 @@ from ringfence_registry.model import (
     Liveness,
     RiskTier,
     Rollout,
+    RolloutEnd,
 )
 
 RISK_TIERS = {each: pb.RiskTier.Value(f"RISK_TIER_{each.name}") for each in RiskTier}
@@ -34,10 +38,49 @@ APPROVALS = {each: pb.ApprovalState.Value(f"APPROVAL_STATE_{each.name}") for eac
 
 def agent_message(view: AgentView) -> pb.Agent:
     """Return everything there is to say of an agent at that instant."""
-    agent, spec = view.agent, view.agent.spec
-    message = pb.Agent(
-        name=str(agent.name),
-        uid=agent.uid,
+    agent = view.agent
+    message = content_message(agent.name, agent.spec, agent.card)
+    message.MergeFrom(
+        pb.Agent(
+            uid=agent.uid,
+            state=STATES[agent.state],
+            etag=agent.etag,
+            create_time=to_timestamp(agent.created_at),
+            update_time=to_timestamp(agent.updated_at),
+            retire_time=_timestamp(agent.retired_at),
+            liveness=LIVENESS[view.liveness],
+            lease_expire_time=_timestamp(agent.lease_expires_at),
+            trust=None if view.trust is None else trust_message(view.trust),
+            revision=_revision(agent, agent.number),
+            aliases=[
+                pb.RevisionAlias(alias=alias, revision=_revision(agent, number))
+                for alias, number in sorted(agent.aliases.items())
+            ],
+            rollout=None if agent.rollout is None else _rollout(agent, agent.rollout),
+            last_rollout_end=None if agent.last_rollout_end is None else _rollout_end(agent, agent.last_rollout_end),
+            evaluation=_evaluation(agent.evaluations[0]) if agent.evaluations else None,
+            high_risk_edges=[EDGES[edge] for edge in view.edges],
+            deprecation=None if agent.deprecation is None else _deprecation(agent.deprecation),
+            state_reason=agent.state_reason,
+            delete_time=_timestamp(agent.deleted_at),
+            purge_time=_timestamp(agent.purge_at),
+            boundaries=view.boundaries,
+        )
+    )
+    for tool, state in zip(message.approved_tools, view.approvals, strict=False):  # a bare view says nothing of them
+        tool.state = APPROVALS[state]
+    message.card.findings.extend(map(finding, agent.remarks))
+    message.card.findings.extend(map(finding, signature_findings(agent.signatures, agent=str(agent.name))))
+    message.card.signatures.extend(
+        signature_verdict(verdict, namespace=agent.name.namespace) for verdict in agent.signatures.verdicts
+    )
+    return message
+
+
+def content_message(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Agent:
+    """Return what people say of an agent, and its card: what a revision holds."""
+    return pb.Agent(
+        name=str(name),
         display_name=spec.display_name,
         purpose=spec.purpose,
         owner=pb.Owner(display_name=spec.owner.display_name, contact=spec.owner.contact),
@@ -46,44 +89,17 @@ def agent_message(view: AgentView) -> pb.Agent:
         risk_tier=RISK_TIERS[spec.risk_tier],
         data_classes=spec.data_classes,
         environments=spec.environments,
-        approved_tools=_approved_tools(view),
+        approved_tools=[pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash) for tool in spec.approved_tools],
         did=spec.did,
         labels=spec.labels,
         annotations=spec.annotations,
-        state=STATES[agent.state],
-        card=card_view(agent.card),
-        etag=agent.etag,
-        create_time=to_timestamp(agent.created_at),
-        update_time=to_timestamp(agent.updated_at),
-        retire_time=_timestamp(agent.retired_at),
-        liveness=LIVENESS[view.liveness],
-        lease_expire_time=_timestamp(agent.lease_expires_at),
-        trust=None if view.trust is None else trust_message(view.trust),
-        revision=_revision(agent, agent.number),
-        aliases=[
-            pb.RevisionAlias(alias=alias, revision=_revision(agent, number))
-            for alias, number in sorted(agent.aliases.items())
-        ],
-        rollout=None if agent.rollout is None else _rollout(agent, agent.rollout),
+        card=card_view(card),
         policies=spec.policies,
         evaluation_plan=spec.evaluation_plan,
-        evaluation=_evaluation(agent.evaluations[0]) if agent.evaluations else None,
         slo=spec.slo,
         deployments=map(_deployment, spec.deployments),
         escalation_path=map(_escalation_step, spec.escalation_path),
-        high_risk_edges=[EDGES[edge] for edge in view.edges],
-        deprecation=None if agent.deprecation is None else _deprecation(agent.deprecation),
-        state_reason=agent.state_reason,
-        delete_time=_timestamp(agent.deleted_at),
-        purge_time=_timestamp(agent.purge_at),
-        boundaries=view.boundaries,
     )
-    message.card.findings.extend(map(finding, agent.remarks))
-    message.card.findings.extend(map(finding, signature_findings(agent.signatures, agent=str(agent.name))))
-    message.card.signatures.extend(
-        signature_verdict(verdict, namespace=agent.name.namespace) for verdict in agent.signatures.verdicts
-    )
-    return message
 
 
 def listed_agent(view: AgentView, detail: int) -> pb.Agent:
@@ -113,16 +129,6 @@ def trust_message(trust: Trust) -> pb.AgentTrust:
     )
 
 
-def _approved_tools(view: AgentView) -> list[pb.ApprovedTool]:
-    tools = view.agent.spec.approved_tools
-    # A view that nobody asked for approvals says nothing of them.
-    states = [APPROVALS[state] for state in view.approvals] or [pb.APPROVAL_STATE_UNSPECIFIED] * len(tools)
-    return [
-        pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash, state=state)
-        for tool, state in zip(tools, states, strict=True)
-    ]
-
-
 def _revision(agent: Agent, number: int) -> str:
     return f"{agent.name}/revisions/{number}"
 
@@ -133,6 +139,15 @@ def _rollout(agent: Agent, value: Rollout) -> pb.Rollout:
         stable_revision=_revision(agent, value.stable),
         canary_percent=value.percent,
         start_time=to_timestamp(value.started_at),
+    )
+
+
+def _rollout_end(agent: Agent, value: RolloutEnd) -> pb.RolloutEnd:
+    return pb.RolloutEnd(
+        canary_revision=_revision(agent, value.canary),
+        reason=value.reason,
+        actor=value.actor,
+        end_time=to_timestamp(value.ended_at),
     )
 
 

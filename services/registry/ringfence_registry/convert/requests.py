@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ringfence.registry.v1 import registry_pb2 as pb
+from ringfence_kit.clock import DAY, Millis
 from ringfence_kit.events import Revision
 from ringfence_kit.names import ID_PATTERN, AgentName, is_resource_id, parse_namespace
 from ringfence_kit.validation import Violations
@@ -18,10 +19,11 @@ from ringfence_kit.wire import page_arguments
 from ringfence_registry.agents.amendment import AgentPatch
 from ringfence_registry.agents.registration import NewAgent
 from ringfence_registry.cards.reading import read_card
+from ringfence_registry.convert.agent_life import lease_ttl
 from ringfence_registry.convert.finding import agent_order
 from ringfence_registry.finding.reading import AgentQuery
 from ringfence_registry.finding.watching import AgentWatch
-from ringfence_registry.model import AgentSpec, ApprovedTool, Owner, RiskTier
+from ringfence_registry.model import AgentSpec, ApprovedTool, Deployment, EscalationStep, Owner, RiskTier
 
 _DETAILS: Mapping[int, int] = {number: number for number in pb.AgentDetail.values()}
 
@@ -37,6 +39,7 @@ RISK_TIERS: Mapping[int, RiskTier] = {
 
 _LABEL_SHAPE = "of a letter, then letters, digits or -, lower case (RFC 1034)"
 _CONTACT = re.compile(r"[^\s@]+@[^\s@]+|[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_CONTACT_SHAPE = "of an e-mail address or a URL"
 _TOOL_NAME = re.compile(r"[a-z0-9._-]+", re.ASCII)
 _SCHEMA_HASH = re.compile(r"sha256-[0-9a-f]{64}")
 _DID = re.compile(r"did:[a-z0-9]+:([A-Za-z0-9._:-]|%[0-9A-Fa-f]{2})*([A-Za-z0-9._-]|%[0-9A-Fa-f]{2})")  # DID 1.0 3.1
@@ -53,15 +56,6 @@ class Amend:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retire:
-    """What a RetireAgentRequest asks for."""
-
-    name: AgentName
-    etag: str
-    request_id: str
-
-
 def register_agent(request: pb.RegisterAgentRequest) -> tuple[NewAgent, str]:
     """Return the agent to be, and the checked request_id."""
     found = Violations()
@@ -69,11 +63,13 @@ def register_agent(request: pb.RegisterAgentRequest) -> tuple[NewAgent, str]:
     agent_id = found.text(request.agent_id, "agent_id", max_bytes=63, pattern=ID_PATTERN, shape=_LABEL_SHAPE)
     facts = _facts(found.at("agent"), request.agent, _CHECKS)
     request_id = found.request_id(request.request_id)
+    ttl = lease_ttl(found, request.lease_ttl, "lease_ttl") if request.HasField("lease_ttl") else None
     name = AgentName(found.ok(namespace), agent_id)
-    return NewAgent(name=name, spec=_spec(facts), card=read_card(request.card)), request_id
+    card = read_card(request.card)
+    return NewAgent(name=name, spec=_spec(facts), card=card, as_draft=request.as_draft, lease_ttl=ttl), request_id
 
 
-def agent_name(request: pb.GetAgentRequest | pb.GetCardRequest) -> AgentName:
+def agent_name(request: pb.GetAgentRequest) -> AgentName:
     """Return the name of the agent that is asked for."""
     found = Violations()
     return found.ok(_name(found, request.name, "name"))
@@ -111,14 +107,6 @@ def update_agent(request: pb.UpdateAgentRequest) -> Amend:
     if "card" in fields:
         patch = replace(patch, card=read_card(request.card))
     return Amend(name=name, patch=patch, etag=etag, request_id=request_id)
-
-
-def retire_agent(request: pb.RetireAgentRequest) -> Retire:
-    """Return which agent is to end."""
-    found = Violations()
-    name = _name(found, request.name, "name")
-    etag, request_id = found.etag(request.etag), found.request_id(request.request_id)
-    return Retire(name=found.ok(name), etag=etag, request_id=request_id)
 
 
 def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
@@ -203,6 +191,35 @@ def _annotations(found: Violations, agent: pb.Agent) -> Mapping[str, str]:
     return dict(agent.annotations)
 
 
+def _policies(found: Violations, agent: pb.Agent) -> tuple[str, ...]:
+    for path, policy in found.items(agent.policies, "policies", max_items=32):
+        found.text(policy, path, max_bytes=200)
+    found.distinct(agent.policies[:32], "policies")
+    return tuple(agent.policies)
+
+
+def _deployments(found: Violations, agent: pb.Agent) -> tuple[Deployment, ...]:
+    for path, place in found.items(agent.deployments, "deployments", max_items=16):
+        at = found.at(path)
+        at.text(place.environment, "environment", max_bytes=63, pattern=ID_PATTERN, shape=_LABEL_SHAPE)
+        at.text(place.region, "region", max_bytes=63, required=False)
+        at.text(place.location, "location", max_bytes=500, required=False)
+    return tuple(
+        Deployment(environment=place.environment, region=place.region, location=place.location)
+        for place in agent.deployments
+    )
+
+
+def _escalation_path(found: Violations, agent: pb.Agent) -> tuple[EscalationStep, ...]:
+    steps = []
+    for path, step in found.items(agent.escalation_path, "escalation_path", max_items=8):
+        at = found.at(path)
+        contact = at.text(step.contact, "contact", max_bytes=320, pattern=_CONTACT, shape=_CONTACT_SHAPE)
+        wait = at.duration(step.wait, "wait", minimum=Millis(0), maximum=DAY) if step.HasField("wait") else None
+        steps.append(EscalationStep(contact=contact, wait=wait or Millis(0)))
+    return tuple(steps)
+
+
 _Check = Callable[[Violations, pb.Agent], Any]
 
 _CHECKS: Mapping[str, _Check] = {
@@ -212,7 +229,7 @@ _CHECKS: Mapping[str, _Check] = {
         agent.owner.display_name, "owner.display_name", max_bytes=200
     ),
     "owner.contact": lambda found, agent: found.text(
-        agent.owner.contact, "owner.contact", max_bytes=320, pattern=_CONTACT, shape="of an e-mail address or a URL"
+        agent.owner.contact, "owner.contact", max_bytes=320, pattern=_CONTACT, shape=_CONTACT_SHAPE
     ),
     "team": lambda found, agent: found.text(agent.team, "team", max_bytes=200, required=False),
     "on_call": lambda found, agent: found.text(agent.on_call, "on_call", max_bytes=500, required=False, multiline=True),
@@ -225,6 +242,13 @@ _CHECKS: Mapping[str, _Check] = {
     ),
     "labels": _resource_labels,
     "annotations": _annotations,
+    "policies": _policies,
+    "evaluation_plan": lambda found, agent: found.text(
+        agent.evaluation_plan, "evaluation_plan", max_bytes=500, required=False
+    ),
+    "slo": lambda found, agent: found.text(agent.slo, "slo", max_bytes=500, required=False),
+    "deployments": _deployments,
+    "escalation_path": _escalation_path,
 }
 """Field path in the agent → what is checked there. The checked value comes back."""
 

@@ -1,6 +1,6 @@
 """From the model to messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from ringfence.registry.v1 import registry_pb2 as pb
@@ -10,26 +10,21 @@ from ringfence_kit.events import Bookmark, Change, Event
 from ringfence_kit.state_watch import Standing, StateComplete
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_registry.agents.leases import liveness_at
+from ringfence_registry.agents.gates import Gate
 from ringfence_registry.cards.model import Card
 from ringfence_registry.cards.reading import read_whole_card
+from ringfence_registry.convert.agent_answers import gate
 from ringfence_registry.convert.agent_card import agent_card
 from ringfence_registry.convert.agent_views import agent_message, listed_agent
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.reading import AgentList
 from ringfence_registry.finding.watching import WatchedItem
-from ringfence_registry.model import Agent
 
 CHANGES = {
     Change.ADDED: pb.WATCH_EVENT_TYPE_ADDED,
     Change.MODIFIED: pb.WATCH_EVENT_TYPE_MODIFIED,
     Change.DELETED: pb.WATCH_EVENT_TYPE_DELETED,
 }
-
-
-def agent(value: Agent) -> pb.Agent:
-    """Return an agent's message, of what is stored of it: what others know of it is not asked."""
-    return agent_message(AgentView(agent=value, now=value.updated_at, liveness=liveness_at(value, value.updated_at)))
 
 
 def card(value: Card) -> pb.GetCardResponse:
@@ -54,18 +49,18 @@ def agent_list(value: AgentList, detail: int) -> pb.ListAgentsResponse:
     )
 
 
-def registered(value: Agent, *, validate_only: bool) -> pb.RegisterAgentResponse:
+def registered(value: AgentView, *, unmet: Iterable[Gate], validate_only: bool) -> pb.RegisterAgentResponse:
     """Return the new agent; what would be one has neither uid nor etag yet (AIP-163)."""
-    message = agent(value)
+    message = agent_message(value)
     if validate_only:
         message.ClearField("uid")
         message.ClearField("etag")
-    return pb.RegisterAgentResponse(agent=message)
+    return pb.RegisterAgentResponse(agent=message, unmet_gates=map(gate, unmet))
 
 
-def updated(value: Agent, *, validate_only: bool) -> pb.UpdateAgentResponse:
+def updated(value: AgentView, *, validate_only: bool) -> pb.UpdateAgentResponse:
     """Return the changed agent; what it would be has no etag yet."""
-    message = agent(value)
+    message = agent_message(value)
     if validate_only:
         message.ClearField("etag")
     return pb.UpdateAgentResponse(agent=message)

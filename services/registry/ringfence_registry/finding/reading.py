@@ -82,6 +82,10 @@ class AgentReading:
         """Return the agent called `name` as it is seen at `now`; raises what `get_agent` raises."""
         return self._catalog.view_of(self.get_agent(name, caller=caller), now)
 
+    def look(self, agent: Agent, now: Instant) -> AgentView:
+        """Return `agent`, whom the caller has just been given, as it is seen at `now`."""
+        return self._catalog.view_of(agent, now)
+
     def view_at(self, event: Event) -> AgentView:
         """Return the agent an event is about as it was seen when it happened, as far as is known today."""
         return self._catalog.view_at(event)
