@@ -180,11 +180,13 @@ class Violations:
             self.add(field, 'must be an etag as it was returned, quotes included: "17-…"')
         return value
 
-    def page_size(self, value: int, field: str = "page_size") -> int:
+    def page_size(
+        self, value: int, field: str = "page_size", *, default: int = PAGE_SIZE_DEFAULT, maximum: int = PAGE_SIZE_MAX
+    ) -> int:
         """Return the page size to use: 0 gives the default, too many the maximum (AIP-158)."""
         if value < 0:
             self.add(field, "must not be negative")
-        return min(value, PAGE_SIZE_MAX) if value > 0 else PAGE_SIZE_DEFAULT
+        return min(value, maximum) if value > 0 else default
 
     def integer(self, value: int, field: str, *, minimum: int, maximum: int) -> int:
         """Check a whole number's range, both ends included."""

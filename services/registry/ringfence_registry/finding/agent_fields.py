@@ -82,6 +82,11 @@ _AGENT: dict[str, Field[AgentView]] = {
     "deployments.region": TextsField(
         lambda view: [each.region for each in view.agent.spec.deployments if each.region], indexed=True
     ),
+    # Environment and region of one deployment; asked apart, they may be of two.
+    "deployments.place": TextsField(
+        lambda view: [f"{each.environment}/{each.region}" for each in view.agent.spec.deployments if each.region],
+        indexed=True,
+    ),
     "escalation_path": GroupField(lambda view: bool(view.agent.spec.escalation_path)),
     "escalation_path.contact": TextsField(
         lambda view: [each.contact for each in view.agent.spec.escalation_path], indexed=True

@@ -83,8 +83,14 @@ class AgentIndex:
         return next((index for index in (self._moving, self._standing) if index.files(field)), None)
 
     def equal(self, field: str, value: Value, among: Bits) -> Bits:
-        """Return those of `among` that have `value` in a field of their record that is filed."""
-        return self._standing.equal(field, value, among)
+        """Return those of `among` that have `value` in a field that is filed."""
+        index = self.values(field)
+        return NONE if index is None else index.equal(field, value, among)
+
+    def where(self, field: str, test: Callable[[Any], bool], among: Bits) -> Bits:
+        """Return those of `among` that have a value that passes `test` in a field that is filed."""
+        index = self.values(field)
+        return NONE if index is None else index.where(field, test, among)
 
     def values_of(self, field: str, among: Bits) -> Iterator[tuple[Any, int]]:
         """Yield the first value each of `among` has in a field that is filed, None for none, with its slot."""

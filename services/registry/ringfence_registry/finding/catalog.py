@@ -24,8 +24,10 @@ from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
 from ringfence_registry.finding.agent_view import AgentView, Viewer
 from ringfence_registry.finding.bits import NONE, Bits, everything, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
+from ringfence_registry.finding.filtering.conditions import Condition
 from ringfence_registry.finding.name_order import NameOrder
 from ringfence_registry.finding.postings import Postings
+from ringfence_registry.finding.word_index import WordIndex
 from ringfence_registry.model import AGENT, LEASE, Agent, AgentState, Lease
 from ringfence_registry.namespaces.visible import Visible
 
@@ -179,6 +181,10 @@ class AgentCatalog:
         self._bring_to(now)
         return self._index.select(want.condition, among)
 
+    def meeting(self, condition: Condition[AgentView], among: Bits) -> Bits:
+        """Return those of `among` that meet a condition at the moment that was last asked about; raises as `select`."""
+        return self._index.select(condition, among)
+
     def by_name(self, among: Bits, *, after: str = "") -> Iterator[str]:
         """Yield the names of `among` that follow `after`, in order."""
         return (self._names.name(slot) for slot in self._names.sorted(among, after=after))
@@ -191,6 +197,11 @@ class AgentCatalog:
     def index(self) -> AgentIndex:
         """What agents are found by; a set of it is of the moment that was last asked about."""
         return self._index
+
+    @property
+    def words(self) -> WordIndex:
+        """Which agents say which words."""
+        return self._index.words
 
     def _forget(self, name: str, slot: int, before: AgentView | None) -> None:
         self._index.change(slot, before=before, after=None)

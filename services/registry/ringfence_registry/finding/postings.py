@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from ringfence_registry.finding.bits import NONE, Bits, of_slots
+from ringfence_registry.finding.bits import NONE, Bits, flags_of, of_slots
 
 V = TypeVar("V", bound=Hashable)
 
@@ -87,12 +87,19 @@ class Postings(Generic[V]):
         """Return who has `value`."""
         return _bits(self._postings.get(value))
 
-    def count(self, value: V, among: Bits) -> int:
-        """Return how many of `among` have `value`."""
-        posting = self._postings.get(value)
-        if isinstance(posting, int):
-            return among >> posting & 1
-        return (_bits(posting) & among).bit_count()
+    def counts(self, among: Bits, length: int) -> Iterator[tuple[V, int]]:
+        """Yield every value that somebody among `among` has, and how many do. There are `length` slots."""
+        flags = flags_of(among, length)
+        for value, posting in self._postings.items():
+            match posting:
+                case int(slot):
+                    count = flags[slot]
+                case _Many(bits):
+                    count = (bits & among).bit_count()
+                case few:
+                    count = sum(flags[slot] for slot in few)
+            if count:
+                yield value, count
 
     def all_of(self, values: Iterable[V]) -> Bits:
         """Return who has at least one of `values`."""
