@@ -21,6 +21,7 @@ from ringfence_registry.agents.assembly import LifeSettings, agent_lives
 from ringfence_registry.agents.attesting import CardAttesting
 from ringfence_registry.agents.lease_keeping import DueLeases
 from ringfence_registry.agents.surroundings import NothingKnown, Surroundings
+from ringfence_registry.api.catalog_api import catalog_api, catalog_face
 from ringfence_registry.api.identity_keys import IdentityKeys
 from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
@@ -115,6 +116,8 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         clock=clock,
     )
 
+    finding = catalog_api(catalog, tokens, sight=namespaces, clock=clock)
+
     readiness = Readiness()
     readiness.require(CATALOG_LOADED, why="the agents are being loaded")
 
@@ -141,7 +144,12 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
             Listener(
                 address=config.listen,
                 setting="registry.listen",
-                faces=[registry_face(api), namespace_face(namespace_api), *tool_services.faces()],
+                faces=[
+                    registry_face(api),
+                    catalog_face(finding),
+                    namespace_face(namespace_api),
+                    *tool_services.faces(),
+                ],
             )
         ],
         grants=GRANTS,

@@ -106,4 +106,4 @@ NAMESPACES = Grants.of(
     {"GetNamespace": _READ, "ListNamespaces": _READ, "UpdateNamespace": _OWN},
 )
 
-GRANTS = _REGISTRY | NAMESPACES
+GRANTS = _REGISTRY | CATALOG | NAMESPACES | TOOLS | EXTERNAL_SYSTEMS | BOUNDARIES
