@@ -1,7 +1,8 @@
 """Reading boundaries: one, all that match, who is in one, and which an agent is in."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
@@ -9,14 +10,17 @@ from ringfence_kit.pages import PageTokens
 
 from ringfence_registry.agents.surroundings import BoundaryFacts
 from ringfence_registry.boundaries.fields import BOUNDARY_FIELDS
-from ringfence_registry.boundaries.membership import boundaries_of, members
+from ringfence_registry.boundaries.membership import boundaries_of, contains
 from ringfence_registry.boundaries.model import Boundary
 from ringfence_registry.errors import BoundaryNotFound
-from ringfence_registry.model import Agent, AgentState
+from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.visible import VisibilityReader
 from ringfence_registry.resources.names import BoundaryName
 from ringfence_registry.resources.reading import Listed, ListQuery, ResourceReading, prefix_of
 from ringfence_registry.resources.snapshot import ResourceSnapshot
+
+PAGE_WORK = 2_000
+"""Agents one page may look at: some tens of milliseconds at most. A page may be short, even empty, before the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +41,29 @@ class MemberList:
     next_page_token: str
 
 
+class AgentsByName(Protocol):
+    """The agents that are neither retired nor deleted."""
+
+    def names(self, namespace: str, after: str) -> Iterator[str]:
+        """Yield the names of the agents of `namespace` that follow `after`, in order."""
+        ...
+
+    def agent(self, name: str) -> Agent | None:
+        """Return the agent called `name`, or None."""
+        ...
+
+
 class BoundaryReading:
     """Answers questions about boundaries."""
 
     def __init__(
         self,
         snapshot: ResourceSnapshot[Boundary],
-        agents: Callable[[str], Iterable[Agent]],
+        agents: AgentsByName,
         *,
         tokens: PageTokens,
         visibility: VisibilityReader,
     ) -> None:
-        """`agents` returns those whose names start with a prefix, by name."""
         self._agents = agents
         self._tokens = tokens
         self._reading = ResourceReading(
@@ -76,14 +91,22 @@ class BoundaryReading:
             after = self._tokens.open(
                 query.page_token, caller=caller.principal, arguments=query.arguments, now=now
             ).decode()
-        there = [agent for agent in self._agents(prefix_of(boundary.name.namespace, "agents")) if _there(agent)]
-        names = [name for agent in members(boundary, there) if (name := str(agent.name)) > after]
-        if len(names) <= query.page_size:
-            return MemberList(tuple(names), "")
-        shown = names[: query.page_size]
-        cursor = shown[-1].encode()
-        token = self._tokens.seal(cursor, caller=caller.principal, arguments=query.arguments, now=now)
-        return MemberList(tuple(shown), token)
+        found, cursor = self._members(boundary, after=after, limit=query.page_size)
+        if not cursor:
+            return MemberList(found, "")
+        token = self._tokens.seal(cursor.encode(), caller=caller.principal, arguments=query.arguments, now=now)
+        return MemberList(found, token)
+
+    def _members(self, boundary: Boundary, *, after: str, limit: int) -> tuple[tuple[str, ...], str]:
+        """Return up to `limit` members behind `after`, and the last name looked at when more may follow."""
+        found: list[str] = []
+        for looked_at, name in enumerate(self._agents.names(boundary.name.namespace, after)):
+            if len(found) == limit or looked_at == PAGE_WORK:
+                return tuple(found), after
+            agent, after = self._agents.agent(name), name
+            if agent is not None and contains(boundary, agent):
+                found.append(name)
+        return tuple(found), ""
 
 
 class BoundaryMap:
@@ -97,7 +120,3 @@ class BoundaryMap:
         around = self._snapshot.within(prefix_of(agent.name.namespace, "boundaries"))
         found = boundaries_of(agent, around)
         return tuple(BoundaryFacts(name=str(each.name), enabled=each.switch.on) for each in found)
-
-
-def _there(agent: Agent) -> bool:
-    return agent.state is not AgentState.RETIRED and not agent.deleted

@@ -63,18 +63,19 @@ class ToolReading:
             visibility=visibility,
         )
 
-    def get_tool(self, name: ToolName, *, caller: Caller) -> Tool:
-        """Return the tool called `name`, or raise `NotPermitted` or `ToolNotFound`."""
-        if not self._approvals.approved(caller, name.tool):
-            require_sight(caller, self._visibility.visible(caller), name.namespace)
-        return self._reading.found(name)
+    def get_tool(self, name: ToolName | None, tool_id: str, *, caller: Caller) -> Tool:
+        """Return the tool called `name`, or, when that is None, the one agents call `tool_id`, wherever it is.
 
-    def get_tool_anywhere(self, tool_id: str, *, caller: Caller) -> Tool:
-        """Return the tool agents call `tool_id`; one that the caller does not see is not there (AIP-159)."""
+        Raises `ToolNotFound`, and `NotPermitted` for a name in a namespace the caller does not see. By its id alone,
+        what is not seen is not there (AIP-159), so neither answer says which it is.
+        """
+        visible, approved = self._visibility.visible(caller), self._approvals.approved(caller, tool_id)
+        if name is not None:
+            if not approved:
+                require_sight(caller, visible, name.namespace)
+            return self._reading.found(name)
         name = self._catalog.name_of(tool_id)
-        if name is None or not (
-            self._approvals.approved(caller, tool_id) or self._visibility.visible(caller).sees(name.namespace)
-        ):
+        if name is None or not (approved or visible.sees(name.namespace)):
             raise ToolNotFound(name=f"namespaces/-/tools/{tool_id}")
         return self._reading.found(name)
 
@@ -84,7 +85,7 @@ class ToolReading:
 
     async def list_revisions(self, query: RevisionQuery, *, caller: Caller, now: Instant) -> RevisionList:
         """Return one page of the schemas the tool has had, the newest first. Raises what `get_tool` raises."""
-        tool = self.get_tool(query.tool, caller=caller)
+        tool = self.get_tool(query.tool, query.tool.tool, caller=caller)
         before = None
         if query.page_token:
             opened = self._tokens.open(query.page_token, caller=caller.principal, arguments=query.arguments, now=now)
