@@ -1,10 +1,12 @@
 """What became of a card's signatures, and the registry's own, from the model to messages."""
 
-from ringfence.proofs.card_attestation import CardAttestation
 from ringfence.proofs.card_forms import CardForm
 from ringfence.proofs.card_verdict import Coverage, SignatureStatus, SignatureVerdict
 from ringfence.registry.v1 import agent_card_pb2, card_pb2
+from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.names import AgentName
+
+from ringfence_registry.agents.attesting import AttestedCard
 
 _STATUSES = {each: card_pb2.SignatureStatus.Value(f"SIGNATURE_STATUS_{each.value}") for each in SignatureStatus}
 _FORMS = {
@@ -39,6 +41,11 @@ def signature_verdict(verdict: SignatureVerdict, *, namespace: str) -> card_pb2.
     )
 
 
-def attestation(value: CardAttestation) -> agent_card_pb2.AgentCardSignature:
+def attested(value: AttestedCard) -> pb.GetCardAttestationResponse:
     """Return the registry's own signature."""
-    return agent_card_pb2.AgentCardSignature(protected=value.protected, signature=value.signature)
+    return pb.GetCardAttestationResponse(
+        signature=agent_card_pb2.AgentCardSignature(
+            protected=value.attestation.protected, signature=value.attestation.signature
+        ),
+        card_sha256=bytes.fromhex(value.card_sha256),
+    )

@@ -54,7 +54,7 @@ class CardIncompatible(Failure):
 
 
 class CardNotAttestable(Failure):
-    """The canonical forms in use disagree on the card, so a signature would not be read alike by everybody."""
+    """The registry does not sign the card: not everybody would read it alike, it does not serve, or there is no key."""
 
     kind = Kind.FAILED_PRECONDITION
     reason = "CARD_NOT_ATTESTABLE"

@@ -87,7 +87,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_LOOK_ALIKE_NAME: _ErrorReason.ValueType  # 110
     """ALREADY_EXISTS. Another agent of the namespace has a name that looks the same, and the policy refuses that."""
     ERROR_REASON_CARD_NOT_ATTESTABLE: _ErrorReason.ValueType  # 111
-    """FAILED_PRECONDITION. The canonical forms in use disagree on this card, so no signature would be read alike by all."""
+    """FAILED_PRECONDITION. The registry does not sign this card: the canonical forms in use disagree on it, so that a
+    signature would not be read alike by all; the agent does not serve; or the registry keeps no signing key.
+    """
     ERROR_REASON_AGENT_NOT_DELETED: _ErrorReason.ValueType  # 112
     """ALREADY_EXISTS. The agent is not deleted, so there is nothing to bring back (AIP-164)."""
     ERROR_REASON_ETAG_REQUIRED: _ErrorReason.ValueType  # 113
@@ -182,7 +184,9 @@ BadRequest lists each breaking difference.
 ERROR_REASON_LOOK_ALIKE_NAME: ErrorReason.ValueType  # 110
 """ALREADY_EXISTS. Another agent of the namespace has a name that looks the same, and the policy refuses that."""
 ERROR_REASON_CARD_NOT_ATTESTABLE: ErrorReason.ValueType  # 111
-"""FAILED_PRECONDITION. The canonical forms in use disagree on this card, so no signature would be read alike by all."""
+"""FAILED_PRECONDITION. The registry does not sign this card: the canonical forms in use disagree on it, so that a
+signature would not be read alike by all; the agent does not serve; or the registry keeps no signing key.
+"""
 ERROR_REASON_AGENT_NOT_DELETED: ErrorReason.ValueType  # 112
 """ALREADY_EXISTS. The agent is not deleted, so there is nothing to bring back (AIP-164)."""
 ERROR_REASON_ETAG_REQUIRED: ErrorReason.ValueType  # 113
