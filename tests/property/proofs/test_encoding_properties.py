@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence.proofs import base58
-from ringfence.proofs.edwards25519 import P, PointError, decode_point, has_small_order
-from ringfence.proofs.public_keys import PublicKey, PublicKeyError, from_multibase, import_key, public_key_of
+from ringfence.proofs.edwards25519 import P, PointError, decode_point, has_small_order, spells_no_bad_point
+from ringfence.proofs.public_keys import (
+    PublicKey,
+    PublicKeyError,
+    from_multibase,
+    import_key,
+    import_signer,
+    public_key_of,
+)
+from ringfence_kit.sealed_keys import Ed25519Signer
 from support.identity import ed25519_by_hand as by_hand
 from support.identity.keys import encoding, seeded_key, torsion_encodings
 
@@ -44,6 +52,60 @@ def test_a_point_is_decoded_as_the_specification_reads(raw: bytes) -> None:
     except PointError:
         decoded = None
     assert decoded == by_hand.decoded(raw)
+
+
+ANY_KEY = (
+    st.binary(max_size=40)
+    | st.binary(min_size=32, max_size=32)
+    | st.sampled_from(torsion_encodings())
+    | st.integers(P - 40, P + 18).flatmap(lambda y: st.sampled_from([encoding(y, 0), encoding(y, 1)]))
+    | seeds.map(lambda key: key.public_key)
+)
+FORGERIES = (
+    st.binary(min_size=64, max_size=64)
+    | st.sampled_from(torsion_encodings()).map(lambda point: point + bytes(32))
+    | st.just(encoding(1, 0) + bytes(32))
+)
+
+
+def problem_of(raw: bytes) -> str:
+    """Return what a key is refused for; nothing when it is taken."""
+    try:
+        import_key(raw)
+    except PublicKeyError as refused:
+        return refused.problem
+    return ""
+
+
+def problem_with(raw: bytes, forged: bytes, message: bytes) -> str:
+    """The same of a key that comes with a signature that is not its own."""
+    try:
+        known = import_signer(raw, forged, message)
+    except PublicKeyError as refused:
+        return refused.problem
+    assert known is None
+    return ""
+
+
+@given(ANY_KEY, FORGERIES, st.binary(max_size=20))
+def test_a_key_with_a_signature_is_refused_exactly_as_a_key_is(raw: bytes, forged: bytes, message: bytes) -> None:
+    """The quick way to import a key, held to the plain one: forgeries that a lax verifier takes included."""
+    assert problem_with(raw, forged, message) == problem_of(raw)
+
+
+@given(seeds, st.binary(max_size=20), st.integers(0, 511))
+def test_a_key_is_imported_with_its_own_signature_alone(key: Ed25519Signer, message: bytes, bit: int) -> None:
+    signature = key.sign(message)
+    assert import_signer(key.public_key, signature, message) == public_key_of(key)
+    bent = (int.from_bytes(signature) ^ 1 << bit).to_bytes(64)
+    assert import_signer(key.public_key, bent, message) is None
+    assert import_signer(key.public_key, signature, message + b".") is None
+
+
+@given(ANY_KEY)
+def test_what_spells_no_bad_point_is_a_good_key_or_no_point(raw: bytes) -> None:
+    problem = problem_of(raw)
+    assert spells_no_bad_point(raw) == (problem == "" or "no point" in problem)
 
 
 @given(st.binary(min_size=32, max_size=32))

@@ -1,6 +1,6 @@
 """Public keys as the mesh knows them: Ed25519, imported strictly, written as multibase, named by their thumbprint.
 
-- a key enters only through `import_key` or `from_multibase`; there is no other constructor in use;
+- a key enters only through `import_key`, `import_signer` or `from_multibase`; there is no other constructor in use;
 - refused: another length, a non-canonical encoding, a point of small order;
 - the name of a key is its RFC 7638 thumbprint, so it changes when the key does.
 """
@@ -69,11 +69,7 @@ class PublicKey:
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Say whether `signature` is this key's over `message`."""
-        try:
-            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
-        except InvalidSignature:
-            return False
-        return True
+        return _verifies(self.raw, signature, message)
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
@@ -98,6 +94,26 @@ def import_key(raw: bytes) -> PublicKey:
         raise PublicKeyError("a point of small order: one signature would verify under it for every message")
     # Points of mixed order stay allowed: they are honest keys plus torsion, and one verifier answers for all of us.
     return PublicKey(raw)
+
+
+def import_signer(raw: bytes, signature: bytes, message: bytes) -> PublicKey | None:
+    """Return the key whose 32 bytes are `raw` if `signature` is its over `message`, else None; or refuse the key.
+
+    What `import_key` refuses is refused here, for half the work: the verifier decodes the point itself, so a signature
+    that verifies shows that there is one. Only where it does not, it is asked whether the key is to blame.
+    """
+    if edwards25519.spells_no_bad_point(raw) and _verifies(raw, signature, message):
+        return PublicKey(raw)
+    import_key(raw)
+    return None
+
+
+def _verifies(raw: bytes, signature: bytes, message: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
 
 
 @lru_cache(maxsize=KEYS_REMEMBERED)
