@@ -10,7 +10,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ringfence.proofs.public_keys import PublicKey, PublicKeyError, import_key
+from ringfence.proofs.public_keys import PublicKey
 from ringfence.proofs.timestamps import whole_second
 from ringfence_kit import records
 from ringfence_kit.callers import Caller
@@ -38,7 +38,6 @@ from ringfence_identity.errors import (
     AgentRevoked,
     ChallengeInvalid,
     KeyAlreadyUsed,
-    WeakKeyRefused,
 )
 from ringfence_identity.gate import require_answerable, require_statable
 from ringfence_identity.issuance import Issued, Newcomer, Registrar, issue_identity
@@ -152,9 +151,8 @@ class Enrolment:
 
         def work(tx: IdentityTx) -> Enrolled:
             require_fresh(challenge, now=mutation.at)
-            key = _import(answer.public_key)
             _require_content(answer.content, registrar.environment, sponsor=challenge.sponsor)
-            require_possession(key, answer.proof, answer.challenge, answer.content)
+            key = require_possession(answer.public_key, answer.proof, answer.challenge, answer.content)
             _require_unspent(tx, challenge)
             require_answerable(tx, answer.content)
             _require_new(tx, challenge, key)
@@ -190,13 +188,6 @@ def _require_content(content: BirthContent, environment: Environment, *, sponsor
     require_statable(content, environment)
     if content.sponsor != sponsor:
         raise InvalidRequest(Violation("birth_certificate.sponsor", "is not the sponsor the registration began with"))
-
-
-def _import(raw: bytes) -> PublicKey:
-    try:
-        return import_key(raw)
-    except PublicKeyError as refused:
-        raise WeakKeyRefused(problem=refused.problem) from refused
 
 
 def _require_unspent(tx: IdentityTx, challenge: Challenge) -> None:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from ringfence.proofs.canonical_json import digest
-from ringfence.proofs.public_keys import PublicKey
+from ringfence.proofs.public_keys import PublicKey, PublicKeyError, import_signer
 from ringfence_kit.clock import SECOND, Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_kit.sealed_keys import MacKey
 
 from ringfence_identity.birth_certificate import BirthContent, content_json
-from ringfence_identity.errors import ChallengeInvalid, ProofInvalid
+from ringfence_identity.errors import ChallengeInvalid, ProofInvalid, WeakKeyRefused
 
 CHALLENGE_LIFETIME = Millis(120 * SECOND)
 """How long an agent has to answer; identity accepts no challenge that claims a longer life."""
@@ -83,10 +83,18 @@ def signing_input(sealed: bytes, content: BirthContent) -> bytes:
     return SIGNING_PREFIX + sealed + digest(content_json(content))
 
 
-def require_possession(key: PublicKey, signature: bytes, sealed: bytes, content: BirthContent) -> None:
-    """Raise `ProofInvalid` unless `signature` is by `key` over the signing input built here."""
-    if not key.verifies(signature, signing_input(sealed, content)):
+def require_possession(raw: bytes, signature: bytes, sealed: bytes, content: BirthContent) -> PublicKey:
+    """Return the key whose bytes are `raw` once `signature` is its over the signing input built here.
+
+    Raises `WeakKeyRefused` or `ProofInvalid`.
+    """
+    try:
+        key = import_signer(raw, signature, signing_input(sealed, content))
+    except PublicKeyError as refused:
+        raise WeakKeyRefused(problem=refused.problem) from refused
+    if key is None:
         raise ProofInvalid
+    return key
 
 
 def _names(challenge: Challenge) -> tuple[str, str, str, str]:
