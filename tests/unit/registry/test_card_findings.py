@@ -260,6 +260,11 @@ def test_names_in_other_languages_are_left_alone(name: str) -> None:
     assert kinds_of(name=name) == []
 
 
+def test_marks_stacked_beyond_any_language_are_told() -> None:
+    (found,) = findings_of(name="Ledger" + "\u0301\u0323" * 20)
+    assert (found.kind, found.problem) == (FindingKind.NOT_NORMALIZED, "stacks more than 30 marks on a letter")
+
+
 PUBLIC = None
 METADATA, OWN, PRIVATE = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 

@@ -5,6 +5,7 @@ import unicodedata
 from ringfence_kit.names import AgentName
 
 from ringfence_registry.cards.model import CardFacts
+from ringfence_registry.cards.unicode_text import stream_safe
 
 MAX_BYTES = 200
 
@@ -14,6 +15,6 @@ def default_display_name(name: AgentName, card: CardFacts) -> str:
 
     The card keeps its own spelling: this is what people read in lists.
     """
-    shown = "".join(" " if unicodedata.category(each).startswith("C") else each for each in card.name)
+    shown = "".join(" " if unicodedata.category(each).startswith("C") else each for each in stream_safe(card.name))
     line = unicodedata.normalize("NFC", " ".join(shown.split()))
     return line.encode()[:MAX_BYTES].decode("utf-8", "ignore").rstrip() or name.agent

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
-from ringfence_registry.cards.findings.hidden_text import HIDDEN
+from ringfence_registry.cards.unicode_text import HIDDEN, stream_safe
 
 # UTS #39 has these as 0 → O, 1 → l, I → l, | → l, m → rn; after case is gone, i joins l. w is vv in most fonts.
 _ASCII = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "m": "rn", "w": "vv"})
@@ -21,7 +21,7 @@ _WORD = re.compile(r"\w+")
 
 def skeleton(name: str) -> str:
     """Return the key that a name shares with every name that can be taken for it."""
-    text = HIDDEN.sub("", name)
+    text = stream_safe(HIDDEN.sub("", name))
     for _ in range(2):  # casefolding and decomposing bring up characters that look like others in turn
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).translate(_looks()).casefold())
     text = text.translate(_ASCII)
@@ -33,7 +33,7 @@ def plain_reading(text: str) -> str:
     """Return a text as it reads, whatever characters it is put together from."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", HIDDEN.sub("", text)).translate(_readings())
+    return unicodedata.normalize("NFKC", stream_safe(HIDDEN.sub("", text))).translate(_readings())
 
 
 def imitated(name: str) -> bool:
@@ -42,7 +42,7 @@ def imitated(name: str) -> bool:
         return False
     return any(
         any(each.isascii() and each.isalpha() for each in word) and any(map(_is_foreign_look, word))
-        for word in _WORD.findall(unicodedata.normalize("NFKC", name))
+        for word in _WORD.findall(unicodedata.normalize("NFKC", stream_safe(name)))
     )
 
 

@@ -10,12 +10,7 @@ from collections.abc import Iterator
 from ringfence_registry.cards.findings.secrets import safe_pointer
 from ringfence_registry.cards.findings.texts import CardText, Texts
 from ringfence_registry.cards.model import CardFinding, FindingKind, Severity
-
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-"""Controls but tab and line ends, and everything Unicode says to ignore (UAX #44 Default_Ignorable_Code_Point)."""
+from ringfence_registry.cards.unicode_text import HIDDEN, MAX_MARKS, stream_safe
 
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _TAGS = re.compile("[\U000e0000-\U000e007f]")
@@ -25,16 +20,22 @@ _JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 def hidden_text_in(texts: Texts) -> Iterator[CardFinding]:
     """Yield a finding for each text with hidden characters, and for each that is not in normal form C."""
     hidden = HIDDEN.search(texts.joined) is not None
-    normal = texts.joined.isascii() or unicodedata.is_normalized("NFC", texts.joined)
+    normal = _is_normal(texts.joined)
     if not hidden and normal:
         return
     for each in texts:
         if hidden and (problem := _problem(each.text)):
             severe = _REORDERING.search(each.text) or _TAGS.search(each.text)
             yield _finding(FindingKind.HIDDEN_TEXT, Severity.CRITICAL if severe else Severity.WARNING, each, problem)
-        if not normal and not unicodedata.is_normalized("NFC", each.text):
+        if not normal and not _is_normal(each.text):
             problem = "is not in Unicode normal form C, so equal looking texts differ"
+            if stream_safe(each.text) != each.text:
+                problem = f"stacks more than {MAX_MARKS} marks on a letter"
             yield _finding(FindingKind.NOT_NORMALIZED, Severity.INFO, each, problem)
+
+
+def _is_normal(text: str) -> bool:
+    return text.isascii() or (stream_safe(text) == text and unicodedata.is_normalized("NFC", text))
 
 
 def _problem(text: str) -> str:

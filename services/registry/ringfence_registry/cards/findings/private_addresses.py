@@ -16,20 +16,11 @@ _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.g
 _METADATA_ADDRESSES = frozenset(
     map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"))
 )
-_LOOPBACK_NAMES = ("localhost", "localtest.me", "lvh.me")
-_PRIVATE_SUFFIXES = (
-    "local",
-    "internal",
-    "intranet",
-    "lan",
-    "corp",
-    "home",
-    "private",
-    "home.arpa",
-    "svc",
-    "cluster.local",
+_LOOPBACK_NAMES = frozenset({"localhost", "localtest.me", "lvh.me"})
+_PRIVATE_NAMES = frozenset(
+    {"local", "internal", "intranet", "lan", "corp", "home", "private", "home.arpa", "svc"}  # cluster.local among them
 )
-_REBINDING_SUFFIXES = ("nip.io", "sslip.io", "xip.io")
+_REBINDING_NAMES = frozenset({"nip.io", "sslip.io", "xip.io"})
 _EMBEDDED = re.compile(r"(?:^|[.-])([0-9]{1,3}(?:[.-][0-9]{1,3}){3})(?=[.-])")
 _NUMBER = r"(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,16})"
 _NUMERIC_HOST = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
@@ -53,19 +44,19 @@ def judge_host(host: str) -> tuple[Severity, str] | None:
         return _judge_ip(address)
     if host in _METADATA_NAMES:
         return Severity.CRITICAL, "leads to a cloud's metadata service, which hands out credentials"
-    if _is_under(host, _LOOPBACK_NAMES):
+    labels = host.rsplit(".", 2)
+    under = {labels[-1], ".".join(labels[-2:])}
+    if under & _LOOPBACK_NAMES:
         return Severity.WARNING, "leads to the caller's own machine"
-    if _is_under(host, _REBINDING_SUFFIXES) and (embedded := _EMBEDDED.search(host)):
+    if under & _REBINDING_NAMES and (embedded := _EMBEDDED.search(host)):
         return _judge_ip(ipaddress.ip_address(_dotted(embedded[1]))) if _dotted(embedded[1]) else None
-    if "." not in host or _is_under(host, _PRIVATE_SUFFIXES):
+    if len(labels) == 1 or under & _PRIVATE_NAMES:
         return Severity.INFO, "is a name that only a private network knows"
     return None
 
 
 def _is_address(at: CardText) -> bool:
-    if at.is_name:
-        return False
-    return at.text.find("://", 0, 32) > 0 or at.member == "url"
+    return not at.is_name and (at.text.find("://", 0, 32) > 0 or at.member == "url")
 
 
 def _judge_ip(address: _Address) -> tuple[Severity, str] | None:
@@ -116,7 +107,3 @@ def _number(text: str) -> int:
 def _dotted(text: str) -> str:
     parts = re.split(r"[.-]", text)
     return ".".join(str(int(part)) for part in parts) if all(int(part) < 256 for part in parts) else ""
-
-
-def _is_under(host: str, suffixes: tuple[str, ...]) -> bool:
-    return any(host == suffix or host.endswith(f".{suffix}") for suffix in suffixes)

@@ -8,6 +8,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 import re2
 
@@ -69,6 +70,11 @@ def secrets_in(texts: Texts) -> Iterator[CardFinding]:
     """Yield a finding for each text that holds a credential, in document order."""
     shaped = _SHAPE.search(texts.joined) is not None
     said = _SAID.search(texts.joined) is not None or _IN_QUERY.search(texts.joined) is not None
+    expected = any(
+        _is_credential(each.text) for each in texts if each.is_name and len(each.text) < 32
+    ) or _WORDS.search(texts.joined)
+    if not (shaped or said or expected):
+        return
     for each in texts:
         if shaped and (found := _SHAPE.search(each.text)):
             name = _SHAPE_NAMES[found.lastindex - 1]
@@ -101,15 +107,21 @@ def _says_one(text: str) -> bool:
 
 
 def _is_one_by_place(at: CardText) -> bool:
-    if at.is_name:
+    member = at.member
+    if at.is_name or not isinstance(member, str):
         return False
-    if at.member.lower().replace("-", "").replace("_", "") in _CREDENTIAL_MEMBERS:
+    if len(member) < 32 and _is_credential(member):
         value = at.text.removeprefix("Bearer ").removeprefix("Basic ")
         return _OPAQUE.fullmatch(value) is not None and _is_random(value)
     # Keys are pasted into descriptions of schemes, of all places.
-    if at.member == "description" and "securitySchemes" in _names(at.path):
+    if member == "description" and "securitySchemes" in _names(at.path):
         return any(_is_key_like(word.group(0)) for word in _WORDS.finditer(at.text))
     return False
+
+
+@lru_cache(maxsize=512)
+def _is_credential(member: str) -> bool:
+    return member.lower().replace("-", "").replace("_", "") in _CREDENTIAL_MEMBERS
 
 
 def _is_random(text: str) -> bool:

@@ -6,15 +6,15 @@ one only when something is there.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ringfence_registry.cards.strict_json import JsonPath, JsonValue
 
 _LARGEST_EXACT = 2**53
 
 
-@dataclass(frozen=True, slots=True)
-class CardText:
-    """One text of a card."""
+class CardText(NamedTuple):
+    """One text of a card. A tuple: a card has a hundred."""
 
     path: JsonPath
     """To the value; for the name of a member, to the object that has it."""
@@ -22,14 +22,9 @@ class CardText:
     is_name: bool = False
 
     @property
-    def member(self) -> str:
-        """The name of the member whose value this is, or of the list it stands in."""
-        path = self.path
-        while path:
-            path, name = path
-            if isinstance(name, str):
-                return name
-        return ""
+    def member(self) -> str | int:
+        """The name of the member whose value this is; in a list, the place in it."""
+        return self.path[1] if self.path else ""
 
 
 @dataclass(slots=True)
