@@ -44,7 +44,9 @@ def application(routes: Sequence[BaseRoute], *, metrics: Metrics, unmet: Callabl
         return JSONResponse({"ready": not missing, "unmet": missing}, status_code=503 if missing else 200)
 
     common = [Route("/metrics", scrape), Route("/healthz", alive), Route("/readyz", ready)]
-    return Starlette(routes=[*common, *routes])
+    app = Starlette(routes=[*common, *routes])
+    app.router.redirect_slashes = False  # a redirect would lead to whatever host the client named
+    return app
 
 
 class HttpServer(uvicorn.Server):

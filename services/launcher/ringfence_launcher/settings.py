@@ -4,7 +4,8 @@ Defaults < file < environment < flags, as the kit loads them, with two things of
 
 - the client's variables (`RINGFENCE_ADDR_…`, `RINGFENCE_TOKEN…`, `RINGFENCE_TLS_…`, `RINGFENCE_DATA`) are not the
   services' and are kept from them: the kit refuses what it does not know;
-- services that share a process are told where the others listen, unless somebody said otherwise.
+- services that share a process are told where the others listen, and what is otherwise on one machine, unless somebody
+  said otherwise.
 """
 
 import os
@@ -24,6 +25,8 @@ from ringfence_launcher.problems import Detail, Problem
 from ringfence_launcher.service_table import ENTRIES
 
 _CLIENT_VARIABLES = re.compile(r"RINGFENCE_(DATA|TOKEN|TOKEN_FILE|ADDR_\w+|TLS_(CA|CERT|KEY))")
+AT_HOME = {"registry.default_visibility": "public"}
+"""Settings that have another default in `ringfence up`."""
 _LISTENS = re.compile(r"\w+\.(\w+_)?listen")
 
 
@@ -61,7 +64,7 @@ def load_one_process(
     asked = load_settings(ENTRIES, file=file, flags=flags, environment=environment)
     ports = dict(free_ports(listening_addresses(asked)))
     bound = load_settings(ENTRIES, file=file, flags={**flags, **ports}, environment=environment)
-    introductions = dict(_introductions(bound))
+    introductions = {**dict(_introductions(bound)), **dict(_at_home(bound))}
     return load_settings(ENTRIES, file=file, flags={**flags, **ports, **introductions}, environment=environment)
 
 
@@ -102,6 +105,13 @@ def assignments(given: Sequence[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"--set {text!r}: write SECTION.KEY=VALUE, e.g. registry.listen=127.0.0.1:7401")
         flags[key] = value
     return flags
+
+
+def _at_home(configuration: Configuration) -> Iterator[tuple[str, str]]:
+    """Give what is otherwise on one machine, where nobody said so: there is nobody to hide an agent from."""
+    for key, value in AT_HOME.items():
+        if configuration.source(key) == "default":
+            yield key, value
 
 
 def _introductions(configuration: Configuration) -> Iterator[tuple[str, str]]:

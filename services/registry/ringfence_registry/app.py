@@ -38,7 +38,8 @@ from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
-from ringfence_registry.http.card_pages import CardPages
+from ringfence_registry.http.face import HttpSettings, http_routes
+from ringfence_registry.http.places import Places
 from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
 from ringfence_registry.namespaces.reading import NamespaceReading
@@ -156,7 +157,23 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         http=HttpFace(
             address=config.http_listen,
             setting="registry.http_listen",
-            routes=CardPages(reading).routes() if config.publish_cards else [],
+            routes=http_routes(
+                HttpSettings(
+                    places=Places(
+                        public_url=config.public_url, publisher=config.publisher, host_suffix=config.host_suffix
+                    ),
+                    publish_cards=config.publish_cards,
+                    per_second=config.http_per_second,
+                ),
+                catalog=catalog,
+                cards=store,
+                reading=reading,
+                sight=namespaces,
+                tokens=tokens,
+                attestor=attestor,
+                newest=lambda: hub.newest,
+                clock=clock,
+            ),
         ),
         run=run,
         readiness=readiness,

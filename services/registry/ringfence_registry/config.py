@@ -31,6 +31,19 @@ class RegistryConfig:
     publish_cards: bool = setting(
         True, doc="Serve the cards of active agents over HTTP, to whoever reaches the port (A2A discovery)."
     )
+    public_url: str = setting(
+        "", doc="Where the outside world reaches the HTTP port, https://…; empty takes the socket's own address."
+    )
+    publisher: str = setting(
+        "ringfence.internal",
+        doc="Your domain; in AI catalogs agents are urn:air:<publisher>:<namespace>:<agent>.",
+    )
+    host_suffix: str = setting(
+        "", doc="A domain under which each agent has a host, <agent>.<namespace>.<suffix>, for its well-known card."
+    )
+    http_per_second: int = setting(
+        50, doc="Searches, lists and catalogs one address may ask for over HTTP, a second; 0 limits none.", at_least=0
+    )
     default_visibility: DefaultVisibility = setting(
         DefaultVisibility.PRIVATE, doc="Who sees a namespace nobody set up: private (its own people) or public."
     )

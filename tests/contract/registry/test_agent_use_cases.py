@@ -212,7 +212,6 @@ async def test_a_retired_agent_stays_readable_and_does_not_change(backend: Backe
         retired = await retire(registry)
         assert registry.reading.get_agent(LEDGER, caller=ADMIN) == retired
         assert (await registry.reading.get_card(LEDGER, caller=ADMIN)).body == CARD
-        assert await registry.reading.published_card(LEDGER) is None
         assert registry.names() == []
         assert registry.names(show_retired=True) == ["ledger"]
         assert registry.names("state = RETIRED", show_retired=True) == ["ledger"]
@@ -232,7 +231,6 @@ async def test_an_agent_nobody_registered_is_not_found(backend: Backend) -> None
             registry.reading.get_agent(LEDGER, caller=ADMIN)
         with pytest.raises(AgentNotFound):
             await registry.reading.get_card(LEDGER, caller=ADMIN)
-        assert await registry.reading.published_card(LEDGER) is None
 
 
 # Who may

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from ringfence.registry.v1 import registry_pb2 as pb
+from ringfence_registry.config import DefaultVisibility
 from support.registry.agents import CARD
 from support.registry.served import LEDGER, ServedRegistry, served_registry
 
@@ -17,7 +18,7 @@ ETAG = f'"{hashlib.sha256(CARD).hexdigest()}"'
 
 @pytest.fixture
 async def registry(tmp_path: Path) -> AsyncIterator[ServedRegistry]:
-    async with served_registry(tmp_path) as served:
+    async with served_registry(tmp_path, default_visibility=DefaultVisibility.PUBLIC) as served:
         yield served
 
 
@@ -75,7 +76,11 @@ async def test_a_changed_card_has_another_etag(registry: ServedRegistry) -> None
         "/agents/finance/%00/agent-card.json",
         "/agents/finance/" + "a" * 4_000 + "/agent-card.json",
         "/agents/finance/ledger/",
-        "/agents",
+        "/agents/finance",
+        "/agents//ledger/agent-card.json",
+        "/agents/finance/ledger/.well-known/agent-card.json/",
+        "/agents/finance/ledger/.well-known/../agent-card.json/x",
+        "/.well-known/agent-card.json",
     ],
 )
 async def test_what_is_not_served_is_not_found(registry: ServedRegistry, path: str) -> None:
@@ -88,6 +93,7 @@ async def test_a_retired_agent_is_served_no_more_and_looks_like_one_that_never_w
     await registry.stub().RetireAgent(pb.RetireAgentRequest(name=LEDGER))
     retired, nobody = await get(registry), await get(registry, "/agents/finance/nobody/agent-card.json")
     assert (retired.status_code, retired.content) == (404, nobody.content)
+    assert {*retired.headers} == {*nobody.headers}
     assert "etag" not in retired.headers
     assert (await get(registry, if_none_match="*")).status_code == 404
 
@@ -99,7 +105,7 @@ async def test_only_reading_is_possible(registry: ServedRegistry) -> None:
 
 
 async def test_an_operator_may_keep_cards_to_callers_who_are_known(tmp_path: Path) -> None:
-    async with served_registry(tmp_path, publish_cards=False) as registry:
+    async with served_registry(tmp_path, publish_cards=False, default_visibility=DefaultVisibility.PUBLIC) as registry:
         await registry.register()
         assert (await get(registry)).status_code == 404
         assert (await get(registry, "/readyz")).status_code == 200

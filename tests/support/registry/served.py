@@ -51,12 +51,12 @@ class ServedRegistry:
 
 @asynccontextmanager
 async def served_registry(
-    data: Path, *, database: str = "", clock: Clock | None = None, publish_cards: bool = True
+    data: Path, *, database: str = "", clock: Clock | None = None, **settings: Any
 ) -> AsyncIterator[ServedRegistry]:
-    """Serve the registry from `data` on free ports."""
+    """Serve the registry from `data` on free ports, with other `settings` than the default ones."""
     clock = clock or ManualClock()
     assert isinstance(clock, ManualClock)
-    config, server = RegistryConfig(database=Secret(database), publish_cards=publish_cards), server_config(data)
+    config, server = RegistryConfig(database=Secret(database), **settings), server_config(data)
     service = build(config, server, clock=clock, new_id=counting_ids())
     async with serving(service, config=server, clock=clock) as mesh:
         yield ServedRegistry(mesh, clock)

@@ -9,6 +9,7 @@ from ringfence_kit.ids import counting_ids
 from ringfence_kit.server_config import ServerConfig
 from ringfence_registry.app import CATALOG_LOADED, build
 from ringfence_registry.config import RegistryConfig
+from starlette.routing import Route
 
 SAMPLE = Path(__file__).parents[3] / "services" / "registry" / "registry.sample.toml"
 
@@ -43,8 +44,10 @@ def test_the_sample_configuration_is_the_default_one() -> None:
 
 
 @pytest.mark.parametrize("cards", [True, False])
-def test_cards_are_published_or_not(tmp_path: Path, cards: bool) -> None:
+def test_cards_are_published_or_not_and_the_keys_always(tmp_path: Path, cards: bool) -> None:
     config = RegistryConfig(publish_cards=cards)
     service = build(config, ServerConfig(dev=True, data=tmp_path), clock=ManualClock(), new_id=counting_ids())
     assert service.http is not None
-    assert bool(service.http.routes) is cards
+    paths = {route.path for route in service.http.routes if isinstance(route, Route)}
+    assert ("/search" in paths) is cards
+    assert "/.well-known/jwks.json" in paths

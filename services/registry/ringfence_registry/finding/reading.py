@@ -16,7 +16,7 @@ from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.asking import asked
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.orders import BY_NAME, Order
-from ringfence_registry.model import Agent, AgentState
+from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.visible import VisibilityReader
 from ringfence_registry.store import CardReader
 
@@ -93,13 +93,6 @@ class AgentReading:
     async def get_card(self, name: AgentName, *, caller: Caller) -> Card:
         """Return the card of the agent called `name`, byte for byte as it came."""
         return await self._card_of(self.get_agent(name, caller=caller))
-
-    async def published_card(self, name: AgentName) -> Card | None:
-        """Return the card of an agent that serves, for anybody; None for agents that do not, or do not exist."""
-        agent = self._catalog.agent(str(name))
-        if agent is None or agent.deleted or agent.state is AgentState.RETIRED:
-            return None
-        return await self._card_of(agent)
 
     def list_agents(self, query: AgentQuery, *, caller: Caller, now: Instant) -> AgentList:
         """Return one page of the agents that match, of those the caller sees.

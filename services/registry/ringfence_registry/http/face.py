@@ -1,0 +1,62 @@
+"""The HTTP face, put together: what is always served, and what an operator may keep to callers who are known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ringfence_kit.clock import Clock
+from ringfence_kit.events import Revision
+from ringfence_kit.pages import PageTokens
+from starlette.routing import Route
+
+from ringfence_registry.cards.signatures.attestation import CardAttestor
+from ringfence_registry.finding.catalog import AgentCatalog
+from ringfence_registry.finding.counting import AgentCounting
+from ringfence_registry.finding.reading import AgentReading
+from ringfence_registry.finding.searching import AgentSearch
+from ringfence_registry.http.ai_catalog import AiCatalog
+from ringfence_registry.http.ard_pages import ArdPages
+from ringfence_registry.http.card_pages import CardPages
+from ringfence_registry.http.keys import KeyPages
+from ringfence_registry.http.pacing import Pacing
+from ringfence_registry.http.places import Places
+from ringfence_registry.http.published_cards import CardSource, PublishedCards
+from ringfence_registry.namespaces.visible import VisibilityReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """What the operator says of it."""
+
+    places: Places
+    publish_cards: bool
+    per_second: int
+
+
+def http_routes(
+    settings: HttpSettings,
+    *,
+    catalog: AgentCatalog,
+    cards: CardSource,
+    reading: AgentReading,
+    sight: VisibilityReader,
+    tokens: PageTokens,
+    attestor: CardAttestor,
+    newest: Callable[[], Revision],
+    clock: Clock,
+) -> list[Route]:
+    """Return every route. The keys are served in any case: what was signed with them may be anywhere."""
+    routes = KeyPages(attestor).routes()
+    if not settings.publish_cards:
+        return routes
+    places, pacing = settings.places, Pacing(settings.per_second, clock)
+    published = PublishedCards(catalog, cards, sight=sight, attestor=attestor)
+    ard = ArdPages(
+        searching=AgentSearch(catalog, tokens, sight=sight),
+        counting=AgentCounting(catalog, sight=sight),
+        listing=reading,
+        places=places,
+        pacing=pacing,
+        clock=clock,
+    )
+    catalog_page = AiCatalog(reading, newest, places=places, pacing=pacing, clock=clock)
+    return [*routes, *CardPages(published, places, clock).routes(), *catalog_page.routes(), *ard.routes()]
