@@ -29,6 +29,7 @@ class Field(enum.IntEnum):
     CACHE_WRITE_TOKENS = 11
     REASONING_TOKENS = 12
     TOTAL_TOKENS = 13
+    AGENT_REVISION = 14
 
 
 NAMES: Mapping[Field, tuple[str, ...]] = {
@@ -78,6 +79,8 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "llm.token_count.completion_details.reasoning",
     ),
     Field.TOTAL_TOKENS: ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens"),
+    # Which revision of the registered agent a caller was given: a name of ours, since no convention has one.
+    Field.AGENT_REVISION: ("ringfence.agent.revision",),
 }
 """Field → its names, best first. R3 orders the sessions: session, then conversation, then A2A context."""
 
@@ -85,9 +88,6 @@ ATTRIBUTES: Mapping[str, tuple[int, int]] = {
     name: (int(field), rank) for field, names in NAMES.items() for rank, name in enumerate(names)
 }
 """Attribute name → its field and its rank among the field's names."""
-
-AGENT_REVISION = "ringfence.agent.revision"
-"""Which revision of the registered agent a caller was given; a name of ours, since no convention has one."""
 
 EXECUTE_TOOL = "execute_tool"
 INVOKE_AGENT = "invoke_agent"

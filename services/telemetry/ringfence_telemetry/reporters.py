@@ -83,4 +83,5 @@ def reporter_of(caller: Caller) -> Reporter:
 
 def is_identity(label: str) -> bool:
     """Say whether a label is a mesh identity: a DID, or an agent's resource name."""
-    return label.startswith("did:") or AgentName.parse(label) is not None
+    # Most labels are a framework's own names, and are told by how they begin.
+    return label.startswith("did:") or (label.startswith("namespaces/") and AgentName.parse(label) is not None)

@@ -25,7 +25,7 @@ from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.labels import Label, LabelBook
 from ringfence_telemetry.otlp_shapes import ExportRequest
 from ringfence_telemetry.reporters import Binding, Reporter, is_identity
-from ringfence_telemetry.spans import SpanFact, SpanReader, is_span, revision_called
+from ringfence_telemetry.spans import SpanFact, SpanReader, is_span
 from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
@@ -200,15 +200,20 @@ class _Reading:
         self._facts = self._read(received.request)
         self._received_at = received.received_at
         self._itself = bound.binding.reporter.principal
-        self._revisions: dict[int, str] = {}
-        """Span id → the agent's revision that was called, of the few spans that say so."""
 
-    def calls_among(self, facts: Sequence[SpanFact]) -> Iterator[AgentCall]:
-        """Yield the calls of agents among facts that are believed. What an agent says of itself is no caller's view."""
-        for fact in facts:
-            if fact.operation == INVOKE_AGENT and fact.agent != self._itself and is_identity(fact.agent):
-                revision = self._revisions.get(fact.span, "")
-                yield AgentCall(fact.agent, revision, self._received_at, fact.duration_micros, fact.is_error)
+    def calls_among(self, facts: Sequence[SpanFact]) -> list[AgentCall]:
+        """Return the calls of agents among believed facts; what an agent says of itself is no caller's view."""
+        return [
+            AgentCall(
+                fact.agent,
+                self.reader.revisions.get(fact.span, ""),
+                self._received_at,
+                fact.duration_micros,
+                fact.is_error,
+            )
+            for fact in facts
+            if fact.operation == INVOKE_AGENT and is_identity(fact.agent) and fact.agent != self._itself
+        ]
 
     def some(self) -> dict[TraceKey, list[SpanFact]]:
         """Return the next facts by ledger; none when all have been returned."""
@@ -232,8 +237,6 @@ class _Reading:
                         continue
                     fact, trusted = name(read(span, scope, defaults))
                     trace_id = span.trace_id
-                    if fact.operation == INVOKE_AGENT and (revision := revision_called(span)):
-                        self._revisions[fact.span] = revision
                     yield TraceKey(trace_id if trusted else trace_id + self._suffix), fact
 
 

@@ -19,7 +19,6 @@ import msgspec
 from ringfence_kit.clock import MINUTE, Instant
 
 from ringfence_telemetry.dialects import (
-    AGENT_REVISION,
     ATTRIBUTES,
     EXECUTE_TOOL,
     MCP_TOOL_CALL,
@@ -58,6 +57,7 @@ _LAST_RANK = len(ATTRIBUTES)
 _OPERATION, _SPAN_KIND, _MCP_METHOD = int(Field.OPERATION), int(Field.SPAN_KIND), int(Field.MCP_METHOD)
 _AGENT_ID, _AGENT_NAME, _SESSION = int(Field.AGENT_ID), int(Field.AGENT_NAME), int(Field.SESSION)
 _MODEL, _TOOL = int(Field.MODEL), int(Field.TOOL)
+_AGENT_REVISION = int(Field.AGENT_REVISION)
 _FIRST_COUNT, _LAST_COUNT = int(Field.INPUT_TOKENS), int(Field.TOTAL_TOKENS)
 _NO_COUNTS: list[AnyValue | None] = [None] * (_LAST_COUNT - _FIRST_COUNT + 1)
 
@@ -137,14 +137,6 @@ def is_span(span: OtlpSpan) -> bool:
     )
 
 
-def revision_called(span: OtlpSpan) -> str:
-    """Return which revision of the agent a span says was called; empty when it does not say."""
-    for attribute in span.attributes:
-        if attribute.key == AGENT_REVISION:
-            return _text(attribute.value)[:REVISION_MAX]
-    return ""
-
-
 class SpanReader:
     """Reads spans of one request; counts what was malformed in them."""
 
@@ -152,6 +144,8 @@ class SpanReader:
         self._received_at = received_at
         self._exclusive_scopes = exclusive_scopes
         self.malformed_values = 0
+        self.revisions: dict[int, str] = {}
+        """Span id → the agent's revision that was called, of the few spans that say so."""
 
     def defaults(self, resource_attributes: Iterable[KeyValue]) -> Defaults:
         """Read what a resource says for all its spans."""
@@ -173,6 +167,8 @@ class SpanReader:
             tokens = self._tokens(values)
             if operation == EXECUTE_TOOL:
                 tool_call = _tool_call(values)
+            if values[_AGENT_REVISION] is not None:
+                self.revisions[span_id] = _text(values[_AGENT_REVISION])[:REVISION_MAX]
         return SpanFact(  # by position: this is made for every span, and keywords cost as much as the object
             span_id,
             0 if parent == span_id else parent,
