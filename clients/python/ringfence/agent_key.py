@@ -25,6 +25,7 @@ from google.protobuf.json_format import MessageToDict
 
 from ringfence.identity.v1.identity_pb2 import BirthCertificateContent
 from ringfence.proofs.canonical_json import JsonObject, base64url, canonical, digest
+from ringfence.proofs.card_signing import sign_card
 from ringfence.proofs.public_keys import thumbprint
 
 REGISTRATION_PREFIX = b"ringfence.dev/identity/v1/registration\x00"
@@ -118,6 +119,10 @@ class AgentKey:
         """The RFC 7638 thumbprint of the public key."""
         return thumbprint(self.public_key)
 
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature; with `public_key`, this makes it a `SigningKey` of the proofs."""
+        return self.private_key.sign(message)
+
     def prove_registration(self, challenge: bytes, content: BirthCertificateContent) -> bytes:
         """Return the proof of possession over a challenge and what the birth certificate will say."""
         return self.private_key.sign(registration_input(challenge, content))
@@ -135,6 +140,15 @@ class AgentKey:
         }
         signed = f"{base64url(canonical(header))}.{base64url(canonical(claims))}"
         return f"{signed}.{base64url(self.private_key.sign(signed.encode('ascii')))}"
+
+    def sign_card(self, card: JsonObject) -> JsonObject:
+        """Return an entry for the `signatures` of the agent's own A2A card, once it is enrolled.
+
+        Raises `CardFormError` when verifiers would read the card differently: `proofs/card_forms.py` says in what.
+        """
+        if not self.did:
+            raise ValueError("an agent that is not enrolled has no name to sign under")
+        return sign_card(card, self, key_id=f"{self.did}#{self.key_id}")
 
     def _document(self) -> str:
         document = {

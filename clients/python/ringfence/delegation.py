@@ -165,23 +165,9 @@ def exchange_request(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Signer:
-    """An agent's key, as grants are signed with it."""
-
-    key: AgentKey
-
-    @property
-    def public_key(self) -> bytes:
-        return self.key.public_key
-
-    def sign(self, message: bytes) -> bytes:
-        return self.key.private_key.sign(message)
-
-
 def _extended(chain: Chain, grant: Grant, key: AgentKey) -> Chain:
     """Return `chain` with one more grant, once it can be read back: what nobody could read is not handed on."""
-    longer = (*chain, sign_grant(grant, _Signer(key)))
+    longer = (*chain, sign_grant(grant, key))
     read_chain(longer)
     return longer
 

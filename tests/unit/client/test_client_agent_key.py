@@ -20,6 +20,10 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from ringfence.agent_key import AgentKey, KeyFileError, registration_input
 from ringfence.identity.v1.identity_pb2 import BirthCertificateContent, EvaluationGate, EvaluationPlan
+from ringfence.proofs.card_forms import CardFormError
+from ringfence.proofs.card_keys import card_key
+from ringfence.proofs.card_verdict import Coverage, KnownKey, SignatureStatus, SignedCard
+from ringfence.proofs.public_keys import import_key
 
 SEED = bytes(range(32))
 NOW = 1_767_225_600
@@ -178,3 +182,25 @@ class TestAssertion:
 
 def _base64url(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+CARD: dict[str, Any] = {"name": "Ledger", "skills": [{"id": "read", "tags": ["ledger"]}]}
+
+
+def test_a_card_is_signed_under_the_name_the_agent_was_given(key: AgentKey) -> None:
+    entry = key.sign_card(CARD)
+    signed = SignedCard({**CARD, "signatures": [entry]})
+    assert signed.key_ids == (f"did:webvh:x#{key.key_id}",)
+    answer = KnownKey(key=card_key(import_key(key.public_key)), signer="did:webvh:x")
+    (verdict,) = signed.judge({signed.key_ids[0]: answer})
+    assert (verdict.status, verdict.coverage) == (SignatureStatus.VERIFIED, Coverage.FULL)
+
+
+def test_a_card_that_verifiers_read_differently_is_not_signed(key: AgentKey) -> None:
+    with pytest.raises(CardFormError, match="SDK"):
+        key.sign_card({**CARD, "description": ""})
+
+
+def test_an_agent_without_a_name_signs_no_card() -> None:
+    with pytest.raises(ValueError, match="not enrolled"):
+        AgentKey.generate().sign_card(CARD)

@@ -11,7 +11,6 @@ from ringfence.proofs.canonical_json import JsonObject, base64url
 from ringfence.proofs.card_attestation import (
     AttestationError,
     Attested,
-    CardAttestation,
     attest_card,
     check_attestation,
 )
@@ -26,7 +25,7 @@ KEYS: JwkSet = {KEY.key_id: PublicKey(KEY.public_key)}
 SAYS = Attested(agent="namespaces/finance/agents/reader", revision=3)
 
 
-def attested(card: dict[str, Any] = CARD, says: Attested = SAYS) -> CardAttestation:
+def attested(card: dict[str, Any] = CARD, says: Attested = SAYS) -> JsonObject:
     return attest_card(card, says, KEY)
 
 
@@ -36,17 +35,17 @@ def sdk_accepts(card: dict[str, Any], key: JsonObject) -> None:
 
 
 def test_it_says_for_whom_it_was_made() -> None:
-    assert check_attestation(CARD, attested().entry, KEYS, agent=SAYS.agent) == SAYS
+    assert check_attestation(CARD, attested(), KEYS, agent=SAYS.agent) == SAYS
 
 
 def test_the_sdk_accepts_it_in_the_cards_own_list() -> None:
     own = signer("ES256").signed(CARD)
-    served = {**own, "signatures": [*own["signatures"], attested(own).entry]}
+    served = {**own, "signatures": [*own["signatures"], attested(own)]}
     sdk_accepts(served, published_jwk(PublicKey(KEY.public_key)))
 
 
 def test_the_sdk_refuses_it_on_a_card_that_was_changed() -> None:
-    served = {**CARD, "name": "Other", "signatures": [attested().entry]}
+    served = {**CARD, "name": "Other", "signatures": [attested()]}
     with pytest.raises(InvalidSignaturesError):
         sdk_accepts(served, published_jwk(PublicKey(KEY.public_key)))
 
@@ -73,23 +72,23 @@ def test_a_card_that_verifiers_read_differently_is_not_attested(card: dict[str, 
     with pytest.raises(CardFormError):
         attested(card)
     with pytest.raises(AttestationError):
-        check_attestation(card, attested().entry, KEYS)
+        check_attestation(card, attested(), KEYS)
 
 
 def test_attack_replay_of_an_attestation_for_another_agent_is_seen() -> None:
     with pytest.raises(AttestationError, match="is for namespaces/finance/agents/reader, not for"):
-        check_attestation(CARD, attested().entry, KEYS, agent="namespaces/evil/agents/reader")
+        check_attestation(CARD, attested(), KEYS, agent="namespaces/evil/agents/reader")
 
 
 def test_attack_rollback_to_an_older_attested_card_shows_its_revision() -> None:
     older, newer = attested(), attested(says=Attested(agent=SAYS.agent, revision=4))
-    revisions = [check_attestation(CARD, each.entry, KEYS).revision for each in (older, newer)]
+    revisions = [check_attestation(CARD, each, KEYS).revision for each in (older, newer)]
     assert revisions == [3, 4]
 
 
 @pytest.mark.parametrize("place", ["protected", "signature"])
 def test_no_part_of_it_can_be_changed(place: str) -> None:
-    entry = {**attested().entry}
+    entry = {**attested()}
     text = str(entry[place])
     entry[place] = ("A" if text[0] != "A" else "B") + text[1:]
     with pytest.raises(AttestationError):
@@ -98,9 +97,9 @@ def test_no_part_of_it_can_be_changed(place: str) -> None:
 
 def test_a_card_of_another_key_or_by_no_key_of_the_registry_is_refused() -> None:
     with pytest.raises(AttestationError, match="none of the registry's keys"):
-        check_attestation(CARD, attested().entry, {})
+        check_attestation(CARD, attested(), {})
     with pytest.raises(AttestationError, match="not over this card"):
-        check_attestation(CARD, attested().entry, {KEY.key_id: PublicKey(seeded_key(62).public_key)})
+        check_attestation(CARD, attested(), {KEY.key_id: PublicKey(seeded_key(62).public_key)})
 
 
 @pytest.mark.parametrize(

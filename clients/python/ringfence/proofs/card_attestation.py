@@ -13,10 +13,11 @@ that were asked for.
 
 from dataclasses import dataclass
 
-from ringfence.proofs.canonical_json import Json, JsonObject, base64url, canonical
+from ringfence.proofs.canonical_json import Json, JsonObject
 from ringfence.proofs.card_forms import CardFormError, CardForms
-from ringfence.proofs.card_keys import CardAlgorithm, card_key
+from ringfence.proofs.card_keys import card_key
 from ringfence.proofs.card_signature import SignatureEntryError, open_card_signature
+from ringfence.proofs.card_signing import sign_card
 from ringfence.proofs.jwk_set import JwkSet
 from ringfence.proofs.public_keys import PublicKey, SigningKey, thumbprint
 
@@ -39,32 +40,10 @@ class Attested:
     """Number of the revision that has the card: 1, 2, 3 …"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardAttestation:
-    """An entry of `signatures`."""
-
-    protected: str
-    signature: str
-
-    @property
-    def entry(self) -> JsonObject:
-        """The entry, as JSON."""
-        return {"protected": self.protected, "signature": self.signature}
-
-
-def attest_card(card: JsonObject, says: Attested, key: SigningKey) -> CardAttestation:
-    """Return the attestation of `card`, or raise `CardFormError` when its canonical forms differ."""
-    payload = CardForms(card).agreed()
-    header: JsonObject = {
-        "alg": CardAlgorithm.ED_DSA.value,
-        "kid": thumbprint(key.public_key),
-        "rev": says.revision,
-        "sub": says.agent,
-        "typ": "JOSE",
-    }
-    protected = base64url(canonical(header))
-    signed = f"{protected}.{base64url(payload)}".encode("ascii")
-    return CardAttestation(protected=protected, signature=base64url(key.sign(signed)))
+def attest_card(card: JsonObject, says: Attested, key: SigningKey) -> JsonObject:
+    """Return the attestation of `card`, an entry of `signatures`; `CardFormError` when its canonical forms differ."""
+    named: JsonObject = {"rev": says.revision, "sub": says.agent}
+    return sign_card(card, key, key_id=thumbprint(key.public_key), says=named)
 
 
 def check_attestation(card: JsonObject, entry: Json, keys: JwkSet, *, agent: str = "") -> Attested:

@@ -6,7 +6,8 @@ suspended, retired or deleted.
 
 from dataclasses import dataclass
 
-from ringfence.proofs.card_attestation import Attested, CardAttestation
+from ringfence.proofs.canonical_json import JsonObject
+from ringfence.proofs.card_attestation import Attested
 from ringfence_kit.callers import Caller
 from ringfence_kit.names import AgentName
 
@@ -19,7 +20,8 @@ from ringfence_registry.errors.cards import CardNotAttestable
 class AttestedCard:
     """The registry's signature, and which card it is on."""
 
-    attestation: CardAttestation
+    attestation: JsonObject
+    """An entry of `signatures`."""
     card_sha256: str
     """In lower-case hex."""
 

@@ -45,7 +45,7 @@ def attested(value: AttestedCard) -> pb.GetCardAttestationResponse:
     """Return the registry's own signature."""
     return pb.GetCardAttestationResponse(
         signature=agent_card_pb2.AgentCardSignature(
-            protected=value.attestation.protected, signature=value.attestation.signature
+            protected=str(value.attestation["protected"]), signature=str(value.attestation["signature"])
         ),
         card_sha256=bytes.fromhex(value.card_sha256),
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringfence.proofs.canonical_json import JsonObject
-from ringfence.proofs.card_attestation import Attested, CardAttestation, attest_card
+from ringfence.proofs.card_attestation import Attested, attest_card
 from ringfence.proofs.card_forms import CardFormError
 from ringfence.proofs.jwk_set import published_jwk
 from ringfence.proofs.public_keys import PublicKey
@@ -42,8 +42,8 @@ class CardAttestor:
         """Take the keys out of `keys`; the first is made when there is none."""
         self._signers = keys.ensure_signers(SIGNING_KEYS, at=at)
 
-    def attest(self, held: HeldCard) -> CardAttestation:
-        """Return the registry's signature, or raise `CardNotAttestable`."""
+    def attest(self, held: HeldCard) -> JsonObject:
+        """Return the registry's signature, an entry of `signatures`, or raise `CardNotAttestable`."""
         if not self._signers:
             raise CardNotAttestable(name=held.says.agent, why="this registry keeps no signing key; set registry.seal")
         try:
@@ -54,7 +54,7 @@ class CardAttestor:
     def attested_bytes(self, held: HeldCard) -> bytes:
         """Return the card with the registry's signature among its own; as it is when it cannot be signed."""
         try:
-            return with_signature(held.body, self.attest(held).entry)
+            return with_signature(held.body, self.attest(held))
         except (CardNotAttestable, NoRoomForSignature):
             return held.body
 
