@@ -78,19 +78,19 @@ async def test_a_name_that_is_none(untouched: ServedRegistry, method: str, name:
     assert "namespaces/{namespace}/agents/{agent}" in refused.violations["name"]
 
 
-async def test_an_agent_reads_itself_and_learns_nothing_of_others(registry: ServedRegistry) -> None:
+async def test_an_agent_sees_its_namespace_and_learns_nothing_of_others(registry: ServedRegistry) -> None:
     await registry.register(agent=agent_message(did=ITSELF.principal))
-    await registry.register("other")
+    await registry.register("secret", parent="namespaces/travel")
     stub = registry.stub(ITSELF)
     assert (await stub.GetAgent(pb.GetAgentRequest(name=LEDGER))).agent.name == LEDGER
     told = set()
-    for other in ("other", "nobody"):
-        refused = await refusal(stub.GetAgent(pb.GetAgentRequest(name=f"namespaces/finance/agents/{other}")))
+    for other in ("secret", "nobody"):
+        refused = await refusal(stub.GetAgent(pb.GetAgentRequest(name=f"namespaces/travel/agents/{other}")))
         assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
         told.add(refused.message.replace(other, "…"))
     assert len(told) == 1
-    refused = await refusal(stub.ListAgents(pb.ListAgentsRequest(parent="namespaces/finance")))
-    assert refused.reason == "NOT_PERMITTED"
+    seen = await stub.ListAgents(pb.ListAgentsRequest(parent="namespaces/-"))
+    assert [agent.name for agent in seen.agents] == [LEDGER]
 
 
 # List
@@ -207,6 +207,8 @@ async def test_a_namespace_owner_lists_its_own(registry: ServedRegistry) -> None
     await registry.register("secret", parent="namespaces/travel")
     own = await listed(registry, FINANCE_OWNER, parent="namespaces/finance")
     assert [agent.name for agent in own.agents] == [LEDGER]
-    for parent in ("namespaces/travel", "namespaces/empty", "namespaces/-"):
+    everywhere = await listed(registry, FINANCE_OWNER, parent="namespaces/-")
+    assert [agent.name for agent in everywhere.agents] == [LEDGER]
+    for parent in ("namespaces/travel", "namespaces/empty"):
         refused = await refusal(listed(registry, FINANCE_OWNER, parent=parent))
         assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")

@@ -9,12 +9,13 @@ import pytest
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.watch import BOOKMARK_EVERY
-from support.registry.served import FINANCE_OWNER, LEDGER, ServedRegistry, served_registry
+from support.registry.served import FINANCE_OWNER, LEDGER, ServedRegistry, agent_message, served_registry
 from support.serving import OPERATOR
 from support.watching import while_time_passes
 from support.wire import refusal
 
 ADDED, MODIFIED = pb.WATCH_EVENT_TYPE_ADDED, pb.WATCH_EVENT_TYPE_MODIFIED
+DELETED = pb.WATCH_EVENT_TYPE_DELETED
 BOOKMARK = pb.WATCH_EVENT_TYPE_BOOKMARK
 ITSELF = Caller(principal="did:web:id.example.com:agents:x", roles=frozenset({Role.AGENT}), environment="dev")
 
@@ -124,13 +125,61 @@ async def test_a_revision_that_does_not_exist_yet(registry: ServedRegistry, star
     assert refused.metadata == {"requested_revision": str(start), "newest_revision": "1"}
 
 
-@pytest.mark.parametrize(
-    ("caller", "parent"),
-    [(ITSELF, "namespaces/-"), (FINANCE_OWNER, "namespaces/-"), (FINANCE_OWNER, "namespaces/travel")],
-)
-async def test_who_may_not_watch(registry: ServedRegistry, caller: Caller, parent: str) -> None:
-    refused = await refusal(watch(registry, caller, parent=parent).read())
+@pytest.mark.parametrize("caller", [ITSELF, FINANCE_OWNER])
+async def test_who_may_not_watch(registry: ServedRegistry, caller: Caller) -> None:
+    refused = await refusal(watch(registry, caller, parent="namespaces/travel").read())
     assert (refused.code, refused.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+
+
+async def test_a_watch_of_everything_is_of_what_its_caller_sees(registry: ServedRegistry) -> None:
+    await registry.register("secret", parent="namespaces/travel")
+    await registry.register("a")
+    stream = watch(registry, FINANCE_OWNER, send_initial_state=True)
+    assert [told(event) for event in await read(stream, 2)] == [(ADDED, 2, "a"), (BOOKMARK, 2, "")]
+    await registry.register("hidden", parent="namespaces/travel")
+    await registry.register("b")
+    assert [told(event) for event in await read(stream, 1)] == [(ADDED, 4, "b")]
+
+
+# Filters
+
+
+async def test_an_agent_that_begins_to_match_is_added_and_one_that_ceases_is_deleted(registry: ServedRegistry) -> None:
+    await registry.register("a", agent=agent_message(team="data"))
+    await registry.register("b")
+    stream = watch(registry, send_initial_state=True, filter="team = data")
+    assert [told(event) for event in await read(stream, 2)] == [(ADDED, 2, "a"), (BOOKMARK, 2, "")]
+    for name, team in [("a", "sales"), ("b", "data"), ("b", "data"), ("b", "other"), ("a", "data")]:
+        wanted = pb.Agent(name=f"namespaces/finance/agents/{name}", team=team)
+        await registry.stub().UpdateAgent(pb.UpdateAgentRequest(agent=wanted))
+    await registry.register("c")
+    await registry.register("d", agent=agent_message(team="data"))
+    events = [told(event) for event in await read(stream, 5)]
+    assert events == [(DELETED, 3, "a"), (ADDED, 4, "b"), (DELETED, 5, "b"), (ADDED, 6, "a"), (ADDED, 8, "d")]
+
+
+async def test_a_resumed_watch_with_a_filter_says_what_is_right_for_whoever_had_it(registry: ServedRegistry) -> None:
+    for name, team in [("a", "data"), ("b", "data"), ("c", "sales")]:
+        await registry.register(name, agent=agent_message(team=team))
+    for name, team in [("a", "sales"), ("c", "data"), ("b", "data")]:
+        wanted = pb.Agent(name=f"namespaces/finance/agents/{name}", team=team, purpose="Something else.")
+        await registry.stub().UpdateAgent(pb.UpdateAgentRequest(agent=wanted))
+    stream = watch(registry, start_revision=4, filter="team = data")
+    assert [told(event) for event in await read(stream, 3)] == [
+        (DELETED, 4, "a"),
+        (MODIFIED, 5, "c"),
+        (MODIFIED, 6, "b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("team =", "expected a value"), ("trust.score > 3", "without an event"), ("health.slo = MET", "without an event")],
+)
+async def test_a_watch_cannot_be_filtered_by_what_nobody_tells(registry: ServedRegistry, text: str, says: str) -> None:
+    refused = await refusal(watch(registry, filter=text).read())
+    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "FILTER_INVALID")
+    assert says in refused.message
 
 
 async def test_watches_go_on_over_a_restart(tmp_path: Path) -> None:
