@@ -131,6 +131,8 @@ class SoundRequests:
             "RegistryService/RegisterAgent": self._register_agent,
             "RegistryService/GetAgent": always(registry_pb2.GetAgentRequest(name=self.agent)),
             "RegistryService/GetCard": always(registry_pb2.GetCardRequest(name=self.agent)),
+            "RegistryService/GetCardAttestation": always(registry_pb2.GetCardAttestationRequest(name=self.agent)),
+            "RegistryService/ValidateCard": always(registry_pb2.ValidateCardRequest(parent=NAMESPACE, card=b"[]")),
             "RegistryService/ListAgents": always(registry_pb2.ListAgentsRequest(parent=NAMESPACE, page_size=1)),
             "RegistryService/UpdateAgent": self._update_agent,
             "RegistryService/RetireAgent": self._retire_agent,
