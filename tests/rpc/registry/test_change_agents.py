@@ -46,8 +46,10 @@ async def test_a_mask_says_what_changes(registry: ServedRegistry) -> None:
 
 async def test_without_a_mask_what_is_populated_changes(registry: ServedRegistry) -> None:
     before = await registry.register(agent=agent_message(team="finance"))
-    after = (await registry.stub().UpdateAgent(update(on_call="call Ada", environments=["prod"], card=NEW_CARD))).agent
-    assert (after.on_call, list(after.environments), after.card.version) == ("call Ada", ["prod"], "2.0.0")
+    after = (
+        await registry.stub().UpdateAgent(update(on_call="call Ada", environments=["staging"], card=NEW_CARD))
+    ).agent
+    assert (after.on_call, list(after.environments), after.card.version) == ("call Ada", ["staging"], "2.0.0")
     assert (after.team, after.purpose, after.owner) == (before.team, before.purpose, before.owner)
 
 
