@@ -189,3 +189,19 @@ async def test_watches_go_on_over_a_restart(tmp_path: Path) -> None:
         await registry.register("b")
         stream = watch(registry, start_revision=1)
         assert [told(event) for event in await read(stream, 2)] == [(ADDED, 1, "a"), (ADDED, 2, "b")]
+
+
+# Deleted agents
+
+
+async def test_an_agent_leaves_sight_once_and_comes_back(registry: ServedRegistry) -> None:
+    await registry.register("a")
+    stub, name = registry.stub(), "namespaces/finance/agents/a"
+    stream = watch(registry, start_revision=2)
+    await stub.RetireAgent(pb.RetireAgentRequest(name=name))
+    await stub.DeleteAgent(pb.DeleteAgentRequest(name=name))
+    assert [told(event) for event in await read(stream, 2)] == [(MODIFIED, 2, "a"), (DELETED, 3, "a")]
+    (state,) = await read(watch(registry, send_initial_state=True), 1)
+    assert state.initial_state_end
+    await stub.UndeleteAgent(pb.UndeleteAgentRequest(name=name))
+    assert [told(event) for event in await read(stream, 1)] == [(ADDED, 4, "a")]

@@ -59,6 +59,7 @@ class AgentWatching:
         self._hub = hub
         self._clock = clock
         self._book = book
+        self._view_at = catalog.view_at
 
     async def watch_agents(self, wanted: AgentWatch, *, caller: Caller) -> AsyncGenerator[WatchedItem, None]:
         """Yield what happens to agents, until closed.
@@ -89,9 +90,20 @@ class AgentWatching:
         )
         async with aclosing(items):
             async for item in items:
-                told = matching.told(item) if matching is not None and isinstance(item, Event) else item
+                told = self._told(item, matching) if isinstance(item, Event) else item
                 if told is not None:
                     yield told
+
+    def _told(self, event: Event, matching: "_Matching | None") -> Event | None:
+        """Return what the reader has to be told of an event, or None.
+
+        An agent leaves sight when it is deleted, which changes it, and not when it is forgotten for good later.
+        """
+        agent = event.once(self._view_at).agent
+        if agent.deleted and (event.change is Change.DELETED or agent.deleted_at != agent.updated_at):
+            return None
+        shown = event.once(_as_deleted) if agent.deleted else event
+        return shown if matching is None else matching.told(shown)
 
 
 def _is_about_an_agent(event: Event) -> bool:
