@@ -29,8 +29,17 @@ TICK_SECONDS = 0.1
 MAX_HEADER_BYTES = 16 << 10
 
 
-def application(routes: Sequence[BaseRoute], *, metrics: Metrics, unmet: Callable[[], Mapping[str, str]]) -> Starlette:
-    """Return the application: the routes every service has, then its own. `unmet` says what it is not ready for."""
+def application(
+    routes: Sequence[BaseRoute],
+    *,
+    metrics: Metrics,
+    unmet: Callable[[], Mapping[str, str]],
+    impaired: Callable[[], Mapping[str, str]] = dict,
+) -> Starlette:
+    """Return the application: the routes every service has, then its own.
+
+    `unmet` says what keeps the service from being ready, `impaired` what is missing all the same.
+    """
 
     async def scrape(_request: Request) -> Response:
         body, content_type = metrics.render()
@@ -41,7 +50,8 @@ def application(routes: Sequence[BaseRoute], *, metrics: Metrics, unmet: Callabl
 
     async def ready(_request: Request) -> Response:
         missing = dict(unmet())
-        return JSONResponse({"ready": not missing, "unmet": missing}, status_code=503 if missing else 200)
+        answer = {"ready": not missing, "unmet": missing, "impaired": dict(impaired())}
+        return JSONResponse(answer, status_code=503 if missing else 200)
 
     common = [Route("/metrics", scrape), Route("/healthz", alive), Route("/readyz", ready)]
     app = Starlette(routes=[*common, *routes])

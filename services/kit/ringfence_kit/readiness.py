@@ -5,6 +5,7 @@ The composition root makes one `Readiness`, hands it to whatever can be unwell (
 
 - a service is ready when every declared condition is met; with none declared, as soon as it runs;
 - a condition says in words why it is not met, for the person who reads `/readyz` at night;
+- what is missing and keeps nobody from being answered is no condition but an impairment: it is told beside them;
 - changes are pushed to listeners at once, on the event loop; nobody polls.
 """
 
@@ -16,6 +17,7 @@ class Readiness:
 
     def __init__(self) -> None:
         self._unmet: dict[str, str] = {}
+        self._impaired: dict[str, str] = {}
         self._listeners: list[Callable[[], None]] = []
 
     @property
@@ -27,6 +29,19 @@ class Readiness:
     def unmet(self) -> Mapping[str, str]:
         """Condition → why it does not hold; empty when ready."""
         return dict(self._unmet)
+
+    @property
+    def impaired(self) -> Mapping[str, str]:
+        """What is missing though the service is ready → why."""
+        return dict(self._impaired)
+
+    def impair(self, part: str, *, why: str) -> None:
+        """Record that `part` is missing; the service is as ready as it was."""
+        self._impaired[part] = why
+
+    def repaired(self, part: str) -> None:
+        """Record that `part` is there."""
+        self._impaired.pop(part, None)
 
     def require(self, condition: str, *, why: str = "not reached yet") -> None:
         """Declare a condition, not met until `met` says so."""

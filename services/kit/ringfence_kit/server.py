@@ -161,7 +161,12 @@ class Server:
             bound_socket = listening.open_http_port(address, service.http.setting, reuse_port=reuse)
             addresses[service.http.setting] = str(Address(address.host, bound_socket.getsockname()[1]))
             serving = http.serving(
-                http.application(service.http.routes, metrics=self._metrics, unmet=running.unmet),
+                http.application(
+                    service.http.routes,
+                    metrics=self._metrics,
+                    unmet=running.unmet,
+                    impaired=lambda: service.readiness.impaired,
+                ),
                 bound_socket,
                 tls=certificates.http_context() if certificates is not None else None,
                 grace=self._config.drain,

@@ -111,6 +111,14 @@ def demotion_at(state: TrustState, now: Instant) -> Instant | None:
     return min(faded, state.ring_zero_until) if ring == 0 else faded
 
 
+def score_falls_at(state: TrustState, now: Instant) -> Instant | None:
+    """Return the first instant after `now` at which the score is lower if nothing happens; None when it never is."""
+    score = score_at(state, now)
+    needed = (score - BASELINE) * MICRO + state.debt
+    # What is not earned does not fade: neither the baseline, nor what debt has eaten.
+    return None if score == 0 or needed <= 0 else _faded_below(state, score)
+
+
 def _granted(state: TrustState, now: Instant) -> int:
     expired = state.stored_ring == 0 and max(now, state.last_event_at) >= state.ring_zero_until
     return MOST_TRUSTED_BY_SCORE if expired else state.stored_ring

@@ -15,6 +15,7 @@ from ringfence_kit.trust_decay import (
     ring_at,
     ring_of,
     score_at,
+    score_falls_at,
     within_ceiling,
 )
 
@@ -64,6 +65,17 @@ def test_the_demotion_comes_at_the_predicted_millisecond(state: TrustState, now:
     assert at > now
     assert ring_at(state, Instant(at - 1)) == ring_at(state, now)
     assert ring_at(state, at) > ring_at(state, now)
+
+
+@given(states, moments)
+def test_the_score_falls_at_the_predicted_millisecond_and_not_before(state: TrustState, now: Instant) -> None:
+    score, falls_at = score_at(state, now), score_falls_at(state, now)
+    if falls_at is None:
+        assert score_at(state, Instant(now + 1_000_000 * DAY)) == score
+        return
+    assert falls_at > now
+    assert score_at(state, Instant(falls_at - 1)) == score
+    assert score_at(state, falls_at) < score
 
 
 @given(st.integers(0, 3), st.integers(0, 3))

@@ -28,11 +28,22 @@ async def test_alive_and_ready(tmp_path: Path) -> None:
         assert (await get(mesh, "/healthz")).status_code == 200
         waiting = await get(mesh, "/readyz")
         assert waiting.status_code == 503
-        assert waiting.json() == {"ready": False, "unmet": {"store": "not reached yet"}}
+        assert waiting.json() == {"ready": False, "unmet": {"store": "not reached yet"}, "impaired": {}}
         assert 'ringfence_ready{service="echo"} 0.0' in (await get(mesh, "/metrics")).text
         readiness.met("store")
-        assert (await get(mesh, "/readyz")).json() == {"ready": True, "unmet": {}}
+        assert (await get(mesh, "/readyz")).json() == {"ready": True, "unmet": {}, "impaired": {}}
         assert 'ringfence_ready{service="echo"} 1.0' in (await get(mesh, "/metrics")).text
+
+
+async def test_what_is_impaired_is_told_and_nobody_is_turned_away(tmp_path: Path) -> None:
+    readiness = Readiness()
+    async with serving(echo_service(Echo(), readiness=readiness), config=server_config(tmp_path)) as mesh:
+        readiness.impair("identity feed", why="cut")
+        found = await get(mesh, "/readyz")
+        assert (found.status_code, found.json()["impaired"]) == (200, {"identity feed": "cut"})
+        assert 'ringfence_ready{service="echo"} 1.0' in (await get(mesh, "/metrics")).text
+        readiness.repaired("identity feed")
+        assert (await get(mesh, "/readyz")).json()["impaired"] == {}
 
 
 async def test_metrics_count_calls_by_method_code_and_reason(tmp_path: Path) -> None:
