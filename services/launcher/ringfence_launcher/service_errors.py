@@ -60,7 +60,7 @@ ADVICE: Mapping[str, str] = {
     "CARD_SIGNATURE_REFUSED": "sign the card with a key that is trusted here; see `ringfence agent validate`",
     "CARD_INCOMPATIBLE": "keep what callers use, or register the new card as another agent",
     "LOOK_ALIKE_NAME": "choose a --display-name that people can tell apart",
-    "CARD_NOT_ATTESTABLE": "take empty values and unknown members out of the card",
+    "CARD_NOT_ATTESTABLE": "the message says why: take empty values and unknown members out, or let the agent serve",
     "AGENT_NOT_DELETED": "there is nothing to bring back: `ringfence agent get` shows it",
     "ETAG_REQUIRED": "read it again and repeat the command with its --etag",
     "TOOL_NOT_FOUND": "see what there is with `ringfence tool list`",
