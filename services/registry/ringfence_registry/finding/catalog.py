@@ -138,6 +138,11 @@ class AgentCatalog:
         """Return the place of the agent called `name` in every set, or None. It keeps it for as long as it is here."""
         return self._names.slot(name)
 
+    @property
+    def slots(self) -> int:
+        """How many places every set has, taken or not."""
+        return len(self._records)
+
     def size(self, name: str) -> int:
         """Return the size of the record of an agent that is known to be here."""
         return len(self._records[self._names.known(name)])

@@ -39,7 +39,7 @@ def facet_of(catalog: AgentCatalog, field: str, matching: Bits, *, most: int) ->
     postings = None if values is None else values.postings(field)
     if postings is None:
         return Facet(field=field, values=(), other=0, unset=matching.bit_count())
-    counts = ((_shown(value), count, value) for value, count in postings.counts(matching, matching.bit_length()))
+    counts = ((_shown(value), count, value) for value, count in postings.counts(matching, catalog.slots))
     listed = heapq.nsmallest(most + 1, counts, key=lambda each: (-each[1], each[0]))
     other = 0
     if len(listed) > most:
