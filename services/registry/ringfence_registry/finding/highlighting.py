@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ringfence_registry.finding.agent_fields import AGENT_FIELDS
 from ringfence_registry.finding.agent_view import AgentView
-from ringfence_registry.finding.search_fields import WEIGHTS, texts_of
+from ringfence_registry.finding.search_fields import WORTH
 from ringfence_registry.finding.words import PlacedWord, placed_words
 
 SNIPPET = 200
@@ -25,7 +26,7 @@ class Match:
 
 def highlighted(view: AgentView, is_wanted: Callable[[str], bool]) -> tuple[Match, ...]:
     """Return where words that are wanted (asked case-folded) stand in `view`, the weightiest field first."""
-    found = (_in_field(field, texts, is_wanted) for field, texts in zip(WEIGHTS, texts_of(view), strict=True))
+    found = (_in_field(field, AGENT_FIELDS.searched[field].values(view), is_wanted) for field in WORTH)
     return tuple(match for match in found if match is not None)
 
 

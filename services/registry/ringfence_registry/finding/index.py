@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from ringfence_registry.finding.bits import NONE, Bits, of_flags, of_slots, slots_of
 from ringfence_registry.finding.filtering.fields import (
     FieldTable,
+    MapField,
     NumberField,
     Term,
     TextField,
@@ -32,17 +33,29 @@ class ValueIndex(Generic[T]):
     def __init__(self, table: FieldTable[T]) -> None:
         self._table = table
         self._postings: defaultdict[str, Postings[Value]] = defaultdict(Postings)
-        self._columns: dict[str, list[Any]] = {
-            name: []
+        self._inverted = tuple((name, field) for name, field in table.fields.items() if field.indexed)
+        self._maps = tuple((name, field) for name, field in self._inverted if isinstance(field, MapField))
+        self._single = tuple(
+            (name, field)
             for name, field in table.fields.items()
             if isinstance(field, TextField | NumberField | TimeField) and not field.indexed
-        }
+        )
+        self._columns: dict[str, list[Any]] = {name: [] for name, _ in self._single}
 
     def load(self, slot: int, resource: T) -> None:
         """Take a resource in the first filling, which `packed` ends. Slots come in order."""
-        for field, value in set(self._table.terms_of(resource)):
-            self._postings[field].load(value, slot)
-        self._set_columns(slot, resource)
+        for name, field in self._inverted:
+            values = field.values(resource)
+            if values:
+                load = self._postings[name].load
+                for value in values if len(values) == 1 else dict.fromkeys(values):
+                    load(value, slot)
+        for name, field in self._maps:
+            for key, text in field.read(resource).items():
+                if text:
+                    self._postings[f"{name}.{key}"].load(text, slot)
+        for name, field in self._single:
+            self._columns[name].append(next(iter(field.values(resource)), None))
 
     def packed(self) -> None:
         """End the first filling."""

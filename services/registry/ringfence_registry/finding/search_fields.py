@@ -7,31 +7,37 @@ from collections.abc import Mapping
 
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS
 from ringfence_registry.finding.agent_view import AgentView
-from ringfence_registry.finding.word_index import FieldWeight, Strengths, strengths_of
+from ringfence_registry.finding.word_index import Strengths, strengths_of
 
-WEIGHTS: Mapping[str, FieldWeight] = {
-    "display_name": FieldWeight(weight=8, typical_words=3),
-    "card.display_name": FieldWeight(weight=8, typical_words=3),
-    "skills.tags": FieldWeight(weight=5, typical_words=12),
-    "skills.display_name": FieldWeight(weight=4, typical_words=12),
-    "purpose": FieldWeight(weight=3, typical_words=15),
-    "description": FieldWeight(weight=2, typical_words=30),
-    "skills.description": FieldWeight(weight=1, typical_words=80),
-    "skills.examples": FieldWeight(weight=1, typical_words=80),
-    "team": FieldWeight(weight=1, typical_words=2),
-    "provider": FieldWeight(weight=1, typical_words=2),
-    "owner": FieldWeight(weight=0.5, typical_words=6),
+WORTH: Mapping[str, int] = {
+    "display_name": 8,
+    "card.display_name": 8,
+    "skills.tags": 4,
+    "skills.display_name": 4,
+    "purpose": 2,
+    "description": 2,
+    "skills.description": 1,
+    "skills.examples": 1,
+    "team": 1,
+    "provider": 1,
+    "owner": 1,
 }
-"""By field, the weightiest first."""
+"""By field, the weightiest first. Fields of one worth are one place: a word counts there once."""
 
-_READERS = tuple((weight, AGENT_FIELDS.searched[field].values) for field, weight in WEIGHTS.items())
+_PLACES = tuple(
+    (worth, tuple(AGENT_FIELDS.searched[field].values for field in WORTH if WORTH[field] == worth))
+    for worth in sorted(set(WORTH.values()))
+)
+
+Texts = tuple[tuple[int, str], ...]
+"""The text of each place, with its worth."""
 
 
-def texts_of(view: AgentView) -> tuple[tuple[str, ...], ...]:
-    """Return what is searched in an agent, in the order of the weights."""
-    return tuple(values(view) for _, values in _READERS)
+def texts_of(view: AgentView) -> Texts:
+    """Return what is searched in an agent."""
+    return tuple((worth, "\n".join([text for values in fields for text in values(view)])) for worth, fields in _PLACES)
 
 
-def strengths(texts: tuple[tuple[str, ...], ...]) -> Strengths:
+def strengths(texts: Texts) -> Strengths:
     """Return the strength of every word of what `texts_of` returned."""
-    return strengths_of(zip(WEIGHTS.values(), texts, strict=True))
+    return strengths_of(texts)

@@ -1,17 +1,17 @@
-"""Which agents say which words, and how strongly: what ranked search is computed from.
+"""Which agents say which words, and where: what ranked search is computed from.
 
-An agent's word has a strength from 1 to 15, worked out once, when the agent changes: BM25F with fixed field weights and
-fixed typical lengths. Nothing in it depends on other agents, so a strength never goes stale, and the same agents have
-the same strengths on every replica, whatever order they came in.
+An agent's word has a strength: the sum of what the places are worth in which the agent says it (8 in a name, 4 in a
+tag, 2 in a purpose, 1 in an example …), each place once. A strength depends on nothing but the agent, so it never goes
+stale, and the same agents have the same strengths on every replica, whatever order they came in.
 
-Strengths are kept as bit planes: plane n is the set of agents whose strength has bit n. Words of few agents are kept as
-pairs, in the order of the slots, and spread into planes when they are asked for.
+Places are worth powers of two, so the bits of a strength are the places. Strengths are kept as bit planes: plane n is
+the set of agents whose strength has bit n. Words of few agents are kept as pairs, in the order of the slots, and spread
+into planes when they are asked for.
 """
 
 import bisect
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -30,45 +30,18 @@ Strengths: TypeAlias = Mapping[str, int]
 _FEW = 2_048
 """Pairs of as many agents take 8 KB; the planes of 100,000 agents 50 KB."""
 
-_PARTS = 64
-"""Parts of one: impacts are added up as whole numbers of them, so that the order of fields does not matter."""
-_EVEN = 6 * _PARTS
-"""The impact that has half of the greatest strength."""
-_LEVELS = [1 + (STRONGEST - 1) * impact // (impact + _EVEN) for impact in range(64 * _PARTS)]
-"""Impact → strength: 1 to 15 for any impact, finest where most impacts are."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldWeight:
-    """How much a word counts in a field, and how many words the field usually has."""
-
-    weight: float
-    typical_words: int
-
-    def impact(self, times: int, length: int) -> int:
-        """Return what a word said `times` times adds to an agent whose field has `length` words."""
-        # Robertson and Zaragoza 2009, 3.6, with k1 = 1 and b = 1/2: the first mention counts most, long fields less.
-        slack = 0.5 + 0.5 * length / self.typical_words
-        return max(1, int(_PARTS * self.weight * times / (times + slack)))
-
-
-def strengths_of(texts: Iterable[tuple[FieldWeight, Iterable[str]]]) -> dict[str, int]:
-    """Return the strength of every word of an agent, whose texts are given by field."""
+def strengths_of(places: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Return the strength of every word of an agent, whose text is given by place, each with its worth."""
     total: dict[str, int] = {}
-    known = total.get
-    for field, parts in texts:
-        words = [word for part in parts for word in words_of(part)]
-        length = len(words)
-        once = set(words)
-        said_once = field.impact(1, length)
-        for word in once:
-            total[word] = known(word, 0) + said_once
-        if len(once) < length:
-            for word, times in Counter(words).items():
-                if times > 1:
-                    total[word] += field.impact(times, length) - said_once
-    strongest = len(_LEVELS) - 1
-    return {word: _LEVELS[min(impact, strongest)] for word, impact in total.items()}
+    for worth, text in places:
+        words = words_of(text)
+        if total:
+            known = total.get
+            total.update([(word, known(word, 0) | worth) for word in words])
+        else:
+            total = dict.fromkeys(words, worth)
+    return total
 
 
 @dataclass(slots=True)
@@ -80,12 +53,27 @@ _Said: TypeAlias = "array[int] | _Many"
 """Pairs are one number each: the slot, then the strength."""
 
 
+class _Appending(dict[str, Callable[[int], None]]):
+    """How a pair is added to a word, in the first filling: a hundred words an agent make this the innermost loop."""
+
+    def __init__(self, said: "dict[str, _Said]") -> None:
+        super().__init__()
+        self._said = said
+
+    def __missing__(self, word: str) -> Callable[[int], None]:
+        pairs = array("I")
+        self._said[word] = pairs
+        self[word] = pairs.append
+        return pairs.append
+
+
 class WordIndex:
     """Words, and the strength with which each agent says them."""
 
     def __init__(self) -> None:
         self._said: dict[str, _Said] = {}
         self._kin: dict[str, set[str]] = {}
+        self._load = _Appending(self._said)
 
     def change(self, slot: int, *, before: Strengths, after: Strengths) -> None:
         """Say how the agent in `slot` changed its words."""
@@ -98,18 +86,13 @@ class WordIndex:
 
     def load(self, slot: int, strengths: Strengths) -> None:
         """Take the words of an agent that follows all others, in the first filling, which `packed` ends."""
-        said, first = self._said, slot << STRENGTH_BITS
+        load, first = self._load, slot << STRENGTH_BITS
         for word, level in strengths.items():
-            known = said.get(word)
-            if known is None:
-                said[word] = array("I", (first | level,))
-            elif isinstance(known, array):
-                known.append(first | level)
-            else:
-                self._add(word, slot, level)
+            load[word](first | level)
 
     def packed(self) -> None:
         """End the first filling."""
+        self._load.clear()
         for word, said in self._said.items():
             self._kin.setdefault(kin_of(word), set()).add(word)
             if isinstance(said, array) and len(said) > _FEW:
