@@ -57,14 +57,14 @@ class Rollouts:
 
         return await self._changes.change(name, change, etag=etag, mutation=mutation)
 
-    async def end_rollout(self, name: AgentName, *, canary: int | None, reason: str, now: Instant) -> None:
-        """End the rollout of an agent whose canary, the revision numbered `canary`, does harm; None means whichever.
+    async def end_rollout(self, name: AgentName, canary: int, reason: str, now: Instant) -> None:
+        """End the rollout of an agent whose canary, the revision of that number, does harm; the reason is a sentence.
 
         Raises `Unavailable` when it could not be written; then it is to be told again.
         """
 
         def change(_tx: AgentTx, agent: Agent) -> Agent:
-            if agent.rollout is None or canary not in (None, agent.rollout.canary):
+            if agent.rollout is None or agent.rollout.canary != canary:
                 return agent
             return _ended(agent, reason=reason, actor=BY_ITSELF, now=now)
 
@@ -72,6 +72,11 @@ class Rollouts:
             await self._changes.change(name, change, mutation=Mutation(principal=BY_ITSELF, at=now))
         except AgentNotFound:
             return  # deleted meanwhile, and its rollout with it
+
+
+def canary_of(agent: Agent | None) -> int | None:
+    """Return which revision of `agent` is tried on a share of its calls; None when none is."""
+    return None if agent is None or agent.rollout is None else agent.rollout.canary
 
 
 def _rolled_out(agent: Agent, canary: int, stable: int, percent: int, now: Instant) -> Agent:
