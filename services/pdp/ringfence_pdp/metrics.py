@@ -10,7 +10,8 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from ringfence_kit.clock import Clock, Instant
-from ringfence_kit.feeds import FeedReport, FeedState
+from ringfence_kit.feed_metrics import feed_metrics
+from ringfence_kit.feeds import FeedReport
 
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.decision_log import DecisionLog
@@ -52,7 +53,7 @@ class PdpMetrics(Collector):
         for (effect, reason), count in sorted(self._decisions.counts.items()):
             answered.add_metric((effect.name, reason.name), count)
         yield answered
-        yield from self._feeds()
+        yield from feed_metrics(_PREFIX, self._agents.reports(self._clock.now()))
         current = self._policy.current
         yield _gauge("rules", "Rules in force.", current.bundle.rule_count if current.bundle is not None else 0)
         yield _gauge("bundle_refused", "1 while the newest bundle does not decide.", int(bool(self._policy.problem)))
@@ -61,18 +62,6 @@ class PdpMetrics(Collector):
         spool = self._log.spool
         yield _gauge("log_waiting", "Decisions waiting for telemetry.", spool.undelivered if spool else 0)
         yield _gauge("log_waiting_bytes", "Bytes they take on disk.", spool.used_bytes if spool else 0)
-
-    def _feeds(self) -> Iterator[Metric]:
-        state = GaugeMetricFamily(f"{_PREFIX}_feed_state", "1 for the state a feed is in.", labels=("feed", "state"))
-        age = GaugeMetricFamily(f"{_PREFIX}_feed_age_seconds", "Time since a feed was heard.", labels=("feed",))
-        revision = GaugeMetricFamily(f"{_PREFIX}_feed_revision", "Revision a feed stands at.", labels=("feed",))
-        for report in self._agents.reports(self._clock.now()):
-            for known in FeedState:
-                state.add_metric((report.name, known.value), int(report.state is known))
-            if report.age is not None:
-                age.add_metric((report.name,), report.age / 1_000)
-            revision.add_metric((report.name,), report.revision)
-        yield from (state, age, revision)
 
 
 def _gauge(name: str, documentation: str, value: int) -> Metric:

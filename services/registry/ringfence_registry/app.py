@@ -20,7 +20,8 @@ from ringfence_kit.watch import EventHub
 from ringfence_registry.agents.assembly import LifeSettings, agent_lives
 from ringfence_registry.agents.attesting import CardAttesting
 from ringfence_registry.agents.lease_keeping import DueLeases
-from ringfence_registry.agents.surroundings import NothingKnown, Surroundings
+from ringfence_registry.agents.rollouts import canary_of
+from ringfence_registry.agents.surroundings import Surroundings
 from ringfence_registry.api.catalog_api import catalog_api, catalog_face
 from ringfence_registry.api.identity_keys import IdentityKeys
 from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
@@ -33,6 +34,7 @@ from ringfence_registry.cards.signatures.remembered_keys import RememberedKeys
 from ringfence_registry.cards.signatures.trust_root import TrustRoot
 from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.config import RegistryConfig
+from ringfence_registry.convert.neighbours import health_said, health_watch, identity_said, identity_watch
 from ringfence_registry.finding.agent_view import Viewer
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
@@ -44,6 +46,8 @@ from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
 from ringfence_registry.namespaces.reading import NamespaceReading
 from ringfence_registry.namespaces.updating import NamespaceUpdating
+from ringfence_registry.neighbours.both import Neighbours
+from ringfence_registry.neighbours.metrics import NeighbourMetrics
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 from ringfence_registry.tool_services import ToolServices, ToolSnapshots
 
@@ -55,9 +59,25 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     """Put the registry together; nothing is opened until `run` is entered."""
     database = Database(config.database_url(server.data), service="registry", migrations=MIGRATIONS)
     store = SqlAgentStore(database)
-    namespaces = NamespaceBook(Visibility[config.default_visibility.name])
+    readiness = Readiness()
+    readiness.require(CATALOG_LOADED, why="the agents are being loaded")
+    peers = Peers(server=server, tls=config.tls)
+    neighbours = Neighbours(
+        identity_source=lambda: identity_watch(peers.channel(config.identity)),
+        read_identity=identity_said,
+        health_source=lambda: health_watch(peers.channel(config.telemetry)),
+        read_health=health_said,
+        canary_of=lambda name: canary_of(catalog.agent(name)),
+        end_rollout=lambda name, canary, why, at: lives.rollouts.end_rollout(name, canary=canary, reason=why, now=at),
+        clock=clock,
+        readiness=readiness,
+    )
+
+    namespaces = NamespaceBook(Visibility[config.default_visibility.name], home_by_identity=neighbours.identity.home)
     tools = ToolSnapshots()
-    catalog = AgentCatalog(Viewer(tools=tools.tools, boundaries=tools.map))
+    catalog = AgentCatalog(
+        Viewer(trust=neighbours.identity, health=neighbours.health, tools=tools.tools, boundaries=tools.map)
+    )
     due = DueLeases()
 
     def apply(event: Event) -> None:
@@ -70,13 +90,13 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     hub = EventHub(database.events, clock=clock, apply=apply)
     writer = SqlWriter(database, SqlAgentTx, hub, clock=clock, keep_events=config.events_kept)
 
-    peers = Peers(server=server, tls=config.tls)
     keys = TrustRoot(RememberedKeys(IdentityKeys(lambda: peers.channel(config.identity), clock)))
     signatures = SignatureIndex()
     judge = SignatureJudge(keys, signatures)
     re_evaluation = ReEvaluation(
         writer, judge=judge, keys=keys, index=signatures, policies=namespaces, cards=store, clock=clock
     )
+    neighbours.identity.follow_signers(re_evaluation.changed)
     attestor = CardAttestor()
 
     reading = AgentReading(catalog, store, PageTokens(database.page_key), sight=namespaces, newest=lambda: hub.newest)
@@ -100,7 +120,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         tokens=tokens,
         policies=namespaces,
         judge=judge,
-        surroundings=Surroundings(tools=tools.tools, boundaries=tools.map, identities=NothingKnown()),
+        surroundings=Surroundings(tools=tools.tools, boundaries=tools.map, identities=neighbours.identity),
         settings=LifeSettings(
             gated_environments=frozenset(config.gated_environments),
             deleted_kept=Millis(config.deleted_kept_days * DAY),
@@ -119,9 +139,6 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     finding = catalog_api(catalog, tokens, sight=namespaces, clock=clock)
 
-    readiness = Readiness()
-    readiness.require(CATALOG_LOADED, why="the agents are being loaded")
-
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         if config.seal or server.dev:
@@ -135,7 +152,12 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
             due.fill(stored.agents)
             re_evaluation.fill(stored.agents)
             hub.start(revision)
-            async with writer, peers, background(lives.upkeep.run(), re_evaluation.run(), tool_services.ending.run()):
+            async with (
+                writer,
+                peers,
+                background(lives.upkeep.run(), re_evaluation.run(), tool_services.ending.run()),
+                neighbours.following(),
+            ):
                 readiness.met(CATALOG_LOADED)
                 yield
 
@@ -178,4 +200,5 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         run=run,
         readiness=readiness,
         tls=config.tls,
+        collectors=[NeighbourMetrics(neighbours.reports, clock)],
     )

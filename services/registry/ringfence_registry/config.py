@@ -54,7 +54,10 @@ class RegistryConfig:
         30, doc="How many days a deleted agent can be brought back; then it is forgotten.", at_least=1, at_most=3_650
     )
     identity: PeerConfig = setting(
-        PeerConfig(address="127.0.0.1:7402"), doc="Identity, which knows whose keys sign cards."
+        PeerConfig(address="127.0.0.1:7402"), doc="Identity, which knows who agents are and how far they are trusted."
+    )
+    telemetry: PeerConfig = setting(
+        PeerConfig(address="127.0.0.1:7404"), doc="Telemetry, which knows how agents did lately."
     )
     key_file: Path | None = setting(
         None, doc="Where the sealed keys are kept; absent means registry.keys in the data directory."
