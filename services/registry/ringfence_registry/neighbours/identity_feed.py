@@ -138,16 +138,18 @@ class IdentityFeed(Generic[Answer]):
         self._seen, self._believed = self._feed.view, believed
         if before is not self._seen:
             for did in {*before.by_did, *self._seen.by_did}:
-                self._tell(did, before.by_did.get(did), self._seen.by_did.get(did))
-        if flipped:
+                self._tell(did, before.by_did.get(did), self._seen.by_did.get(did), flipped=flipped)
+        elif flipped:
             for did in self._seen.by_did:
                 self._call(self._followed, did)
         self._on_report(report)
 
-    def _tell(self, did: str, before: Identity | None, after: Identity | None) -> None:
+    def _tell(self, did: str, before: Identity | None, after: Identity | None, *, flipped: bool = False) -> None:
+        """Tell of one identity; `flipped`: what is said is believed now and was not, or the other way round."""
+        if before != after or flipped:
+            self._call(self._followed, did)
         if before == after:
             return
-        self._call(self._followed, did)
         if after is None or not after.signs_as(before):
             self._call(self._signers, did)
 
