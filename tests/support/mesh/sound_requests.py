@@ -35,7 +35,7 @@ from ringfence.peer_cache import Moment
 from ringfence.peer_meetings import Meetings
 from ringfence.proofs.peer_transcript import Requirements
 from ringfence.proofs.rotation import rotation_input
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import catalog_pb2, registry_pb2
 from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
@@ -138,6 +138,19 @@ class SoundRequests:
             "RegistryService/RetireAgent": self._retire_agent,
             "RegistryService/WatchAgents": always(
                 registry_pb2.WatchAgentsRequest(parent=NAMESPACE, send_initial_state=True)
+            ),
+            "CatalogService/SearchAgents": always(
+                catalog_pb2.SearchAgentsRequest(parent=NAMESPACE, query="analyst", page_size=1)
+            ),
+            "CatalogService/FindSimilarAgents": always(
+                catalog_pb2.FindSimilarAgentsRequest(parent=NAMESPACE, purpose="Analyses numbers.")
+            ),
+            "CatalogService/GetFacets": always(catalog_pb2.GetFacetsRequest(parent=NAMESPACE, fields=["risk_tier"])),
+            "CatalogService/SelectAgent": always(
+                catalog_pb2.SelectAgentRequest(parent=NAMESPACE, tags=["sql"], environment="dev")
+            ),
+            "CatalogService/ExportInventory": always(
+                catalog_pb2.ExportInventoryRequest(parent=NAMESPACE, format=catalog_pb2.INVENTORY_FORMAT_CSV)
             ),
             "IdentityService/RegisterSponsor": self._register_sponsor,
             "IdentityService/GetSponsor": always(identity_pb2.GetSponsorRequest(name=self.content.sponsor)),

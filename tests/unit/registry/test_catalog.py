@@ -63,10 +63,10 @@ def test_events_of_other_kinds_pass_by() -> None:
 def test_the_index_follows_every_change() -> None:
     catalog = AgentCatalog()
     catalog.fill([an_agent(f"agent-{number}") for number in range(40)])
-    changed = an_agent("agent-7", spec=replace(SPEC, team="travel", environments=("staging",), purpose="Books."))
+    changed = an_agent("agent-7", spec=replace(SPEC, team="travel", environments=("qa",), purpose="Books."))
     catalog.apply(event(changed))
     assert found(catalog, "team = travel") == ["agent-7"]
-    assert found(catalog, "environments:staging") == ["agent-7"]
+    assert found(catalog, "environments:qa") == ["agent-7"]
     assert found(catalog, 'purpose = "Books."') == ["agent-7"]
     assert len(found(catalog, "team = finance")) == 39
     assert len(found(catalog, "reconciles")) == 39
