@@ -10,7 +10,7 @@ from ringfence_registry.cards.findings.scanning import MAX_FINDINGS
 from ringfence_registry.cards.model import Card, CardFacts, CardVerdict
 from ringfence_registry.cards.reading import CARD_LIMITS, read_card
 from ringfence_registry.cards.reasons import MAX_REASONS
-from ringfence_registry.cards.strict_json import MAX_FAULTS, StrictJsonError, read_strict_json
+from ringfence_registry.cards.strict_json import MAX_FAULTS, StrictJsonError, _faults_in, read_strict_json
 from ringfence_registry.errors import CardInvalid
 from support.registry.card_shapes import as_cards, mutated_documents, repeated_members, values
 
@@ -70,6 +70,15 @@ def test_a_repeated_member_is_never_accepted(body: bytes) -> None:
     refusal = outcome_of(body)
     assert isinstance(refusal, CardInvalid)
     assert any("more than once" in violation.problem for violation in refusal.violations)
+
+
+@given(as_cards())
+def test_what_strict_json_accepts_holds_no_fault_however_it_was_looked_through(body: bytes) -> None:
+    try:
+        value = read_strict_json(body, CARD_LIMITS)
+    except StrictJsonError:
+        return
+    assert tuple(_faults_in(value, CARD_LIMITS)) == ()
 
 
 @given(values)

@@ -5,10 +5,14 @@ An address is an absolute URL with a host, or what gRPC dials: `host:port`, `dns
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 _DIALLED = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@?#\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/\S*)?")
 _RESOLVED = re.compile(r"(?:dns:(?://[^/]*/)?|ipv[46]:)(?P<target>\S+)", re.IGNORECASE)
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/?#]*@)?(?P<host>\[[0-9A-Fa-f:.]+(?:%[^\]/?#]*)?\]|[^/?#:@\[\]]+)"
+    r"(?::(?P<port>[0-9]{0,5}))?(?:[/?#].*)?",
+    re.DOTALL,
+)
 _NOT_IN_URLS = re.compile(r"[\x00-\x20\x7f\\]")
 
 
@@ -46,14 +50,14 @@ def normal_address(text: str) -> str:
 
 
 def _url(text: str) -> Address | None:
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:  # an unfinished IPv6 host, a port out of range
+    matched = _URL.fullmatch(text)
+    if matched is None:
         return None
-    if not parts.scheme or not host:
+    port = int(matched["port"] or 0)
+    host = matched["host"].strip("[]").rstrip(".").lower()
+    if not host or port > 65_535:
         return None
-    return Address(host.rstrip("."), parts.scheme.lower(), port, parts.username is not None)
+    return Address(host, matched["scheme"].lower(), port or None, matched["user"] is not None)
 
 
 def _dialled(text: str) -> Address | None:

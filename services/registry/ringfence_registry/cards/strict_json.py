@@ -14,6 +14,7 @@ Places are JSON pointers (RFC 6901). No bytes make this module raise.
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -34,6 +35,7 @@ _NAMES = "RFC 7493 2.3"
 _LIMITS = "RFC 8259 9"
 
 _POINTER_SHOWN = 160
+_ALWAYS_FINITE = 300
 _LONGEST_NUMBER = 400
 """Longer than any double written out; Python itself refuses to convert a few thousand digits."""
 
@@ -67,18 +69,22 @@ class StrictJsonError(ValueError):
 def read_strict_json(document: bytes, limits: JsonLimits) -> JsonValue:
     """Return the value `document` stands for, or raise `StrictJsonError`."""
     text = _text_of(document, limits)
+    parts = _Parts()
     try:
         value: JsonValue = json.loads(
             text,
-            object_pairs_hook=_object_of,
-            parse_constant=_Unreadable,
-            parse_int=_integer_of,
-            parse_float=_float_of,
+            object_pairs_hook=parts.object_of,
+            parse_constant=parts.unreadable,
+            parse_int=parts.integer_of,
+            parse_float=parts.float_of,
         )
     except json.JSONDecodeError as error:
         raise _refused(f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}", _SYNTAX) from None
     except RecursionError:
         raise _refused(_too_deep(limits), _LIMITS) from None
+    # Surrogates come from escapes alone: UTF-8 has none. Most documents have nothing to look for but their depth.
+    if parts.are_sound and "\\u" not in text and not _is_deeper(value, limits.depth):
+        return value
     faults = tuple(itertools.islice(_faults_in(value, limits), MAX_FAULTS))
     if faults:
         raise StrictJsonError(*faults)
@@ -130,28 +136,48 @@ def _text_of(document: bytes, limits: JsonLimits) -> str:
         raise _refused(f"is not UTF-8: {error.reason} at byte {error.start}", _ENCODING) from None
 
 
-def _object_of(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    members = dict(pairs)
-    if len(members) == len(pairs):
-        return members
-    seen: set[str] = set()
-    twice: dict[str, None] = {}
-    for key, _ in pairs:
-        if key in seen:
-            twice[key] = None
-        seen.add(key)
-    repeating = _RepeatingObject(members)
-    repeating.repeated = tuple(twice)
-    return repeating
+class _Parts:
+    """Makes the parts of a document as they are parsed, and knows afterwards whether all of them were sound."""
+
+    def __init__(self) -> None:
+        self.are_sound = True
+
+    def object_of(self, pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+        members = dict(pairs)
+        if len(members) == len(pairs):
+            return members
+        self.are_sound = False
+        repeating = _RepeatingObject(members)
+        repeating.repeated = tuple(name for name, uses in Counter(name for name, _ in pairs).items() if uses > 1)
+        return repeating
+
+    def integer_of(self, literal: str) -> "int | _Unreadable":
+        if len(literal) < _ALWAYS_FINITE or (len(literal) < _LONGEST_NUMBER and math.isfinite(float(literal))):
+            return int(literal)
+        return self.unreadable(literal)
+
+    def float_of(self, literal: str) -> "float | _Unreadable":
+        number = float(literal)
+        return number if math.isfinite(number) else self.unreadable(literal)
+
+    def unreadable(self, literal: str) -> _Unreadable:
+        self.are_sound = False
+        return _Unreadable(literal)
 
 
-def _integer_of(literal: str) -> "int | _Unreadable":
-    return int(literal) if len(literal) < _LONGEST_NUMBER and math.isfinite(float(literal)) else _Unreadable(literal)
-
-
-def _float_of(literal: str) -> "float | _Unreadable":
-    number = float(literal)
-    return number if math.isfinite(number) else _Unreadable(literal)
+def _is_deeper(value: JsonValue, depth: int) -> bool:
+    """Say whether lists and objects nest deeper than `depth` levels, level by level."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(depth):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def _faults_in(document: JsonValue, limits: JsonLimits) -> Iterator[JsonFault]:

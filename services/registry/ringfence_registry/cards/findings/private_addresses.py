@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from ringfence_registry.cards.addresses import parse_address
 from ringfence_registry.cards.findings.secrets import safe_pointer
 from ringfence_registry.cards.findings.texts import CardText, Texts
-from ringfence_registry.cards.model import CardFinding, FindingKind, Severity
+from ringfence_registry.cards.model import CardContent, CardFinding, FindingKind, Severity
 
+_LONGEST_SCHEME = 32
 _METADATA_NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
 _METADATA_ADDRESSES = frozenset(
     map(ipaddress.ip_address, ("169.254.169.254", "169.254.170.2", "100.100.100.200", "192.0.0.192", "fd00:ec2::254"))
@@ -30,8 +31,12 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def private_addresses_in(texts: Texts) -> Iterator[CardFinding]:
+def private_addresses_in(texts: Texts, content: CardContent) -> Iterator[CardFinding]:
     """Yield a finding for each address that is not one for everybody, in document order."""
+    urls = [text for text in texts.values if text.find("://", 0, _LONGEST_SCHEME) > 0]
+    urls += [interface.url for interface in content.interfaces]  # what is dialled has no scheme
+    if not any((address := parse_address(url)) and judge_host(address.host) for url in urls):
+        return
     for each in texts:
         if _is_address(each) and (address := parse_address(each.text)) and (found := judge_host(address.host)):
             severity, problem = found
@@ -56,7 +61,7 @@ def judge_host(host: str) -> tuple[Severity, str] | None:
 
 
 def _is_address(at: CardText) -> bool:
-    return not at.is_name and (at.text.find("://", 0, 32) > 0 or at.member == "url")
+    return not at.is_name and (at.text.find("://", 0, _LONGEST_SCHEME) > 0 or at.member == "url")
 
 
 def _judge_ip(address: _Address) -> tuple[Severity, str] | None:

@@ -8,12 +8,11 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 
 import re2
 
 from ringfence_registry.cards.findings.texts import CardText, Texts
-from ringfence_registry.cards.model import CardFinding, FindingKind, Severity
+from ringfence_registry.cards.model import CardContent, CardFinding, FindingKind, Severity
 from ringfence_registry.cards.strict_json import JsonPath, pointer_of
 
 _SHAPES = {
@@ -64,15 +63,15 @@ _CREDENTIAL_MEMBERS = frozenset(
     )
 )
 """In lower case, without dashes and underscores."""
+_LONGEST_NAME = 32
 
 
-def secrets_in(texts: Texts) -> Iterator[CardFinding]:
+def secrets_in(texts: Texts, content: CardContent) -> Iterator[CardFinding]:
     """Yield a finding for each text that holds a credential, in document order."""
     shaped = _SHAPE.search(texts.joined) is not None
     said = _SAID.search(texts.joined) is not None or _IN_QUERY.search(texts.joined) is not None
-    expected = any(
-        _is_credential(each.text) for each in texts if each.is_name and len(each.text) < 32
-    ) or _WORDS.search(texts.joined)
+    described = any(_WORDS.search(scheme.description) for scheme in content.security_schemes if scheme.description)
+    expected = described or any(map(_is_credential, texts.names))
     if not (shaped or said or expected):
         return
     for each in texts:
@@ -110,7 +109,7 @@ def _is_one_by_place(at: CardText) -> bool:
     member = at.member
     if at.is_name or not isinstance(member, str):
         return False
-    if len(member) < 32 and _is_credential(member):
+    if _is_credential(member):
         value = at.text.removeprefix("Bearer ").removeprefix("Basic ")
         return _OPAQUE.fullmatch(value) is not None and _is_random(value)
     # Keys are pasted into descriptions of schemes, of all places.
@@ -119,9 +118,8 @@ def _is_one_by_place(at: CardText) -> bool:
     return False
 
 
-@lru_cache(maxsize=512)
 def _is_credential(member: str) -> bool:
-    return member.lower().replace("-", "").replace("_", "") in _CREDENTIAL_MEMBERS
+    return len(member) < _LONGEST_NAME and member.lower().replace("-", "").replace("_", "") in _CREDENTIAL_MEMBERS
 
 
 def _is_random(text: str) -> bool:

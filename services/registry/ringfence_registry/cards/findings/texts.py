@@ -1,11 +1,11 @@
-"""Every text of a card, names of members included, with the way to it: what the scanners look through.
+"""Every text of a card, names of members included: what the scanners look through.
 
-Most cards have nothing to find. A scanner first looks at `Texts.joined`, all texts in one, and goes through them one by
-one only when something is there.
+Most cards have nothing to find, so the texts come without their places at first. A scanner looks at `Texts.joined`, all
+texts in one, and goes through them one by one, each with the way to it, only when something is there.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from ringfence_registry.cards.strict_json import JsonPath, JsonValue
@@ -14,7 +14,7 @@ _LARGEST_EXACT = 2**53
 
 
 class CardText(NamedTuple):
-    """One text of a card. A tuple: a card has a hundred."""
+    """One text of a card."""
 
     path: JsonPath
     """To the value; for the name of a member, to the object that has it."""
@@ -27,35 +27,61 @@ class CardText(NamedTuple):
         return self.path[1] if self.path else ""
 
 
-@dataclass(slots=True)
 class Texts:
-    """All texts of a card, in document order, and the numbers that are not what they seem."""
+    """All texts of a card but its signatures, which are random by nature, and judged elsewhere."""
 
-    all: list[CardText] = field(default_factory=list)
-    joined: str = ""
-    inexact: list[JsonPath] = field(default_factory=list)
-    """Integers no double holds exactly (RFC 7493 2.2)."""
+    def __init__(self, document: dict[str, JsonValue]) -> None:
+        self._card: dict[str, JsonValue] = {name: each for name, each in document.items() if name != "signatures"}
+        self.values: list[str] = []
+        self.names: list[str] = []
+        self._numbers_are_exact = True
+        self._collect(self._card)
+        self.joined = "\n".join([*self.values, *self.names])
 
     def __iter__(self) -> Iterator[CardText]:
-        return iter(self.all)
+        """Yield every text with its place, in document order."""
+        return iter(self._placed)
+
+    def inexact(self) -> Iterator[JsonPath]:
+        """Yield the ways to integers that no double holds exactly (RFC 7493 2.2)."""
+        if not self._numbers_are_exact:
+            yield from (path for path, value in _walk(self._card) if isinstance(value, int) and not _is_exact(value))
+
+    @cached_property
+    def _placed(self) -> list[CardText]:
+        placed: list[CardText] = []
+        for path, value in _walk(self._card):
+            if isinstance(value, str):
+                placed.append(CardText(path, value))
+            elif isinstance(value, dict):
+                placed.extend([CardText(path, name, is_name=True) for name in value])
+        return placed
+
+    def _collect(self, value: JsonValue) -> None:
+        # No deeper than a card may nest.
+        if isinstance(value, str):
+            self.values.append(value)
+        elif isinstance(value, dict):
+            self.names += value
+            for member in value.values():
+                self._collect(member)
+        elif isinstance(value, list):
+            for member in value:
+                self._collect(member)
+        elif isinstance(value, int) and not _is_exact(value):
+            self._numbers_are_exact = False
 
 
-def texts_of(document: dict[str, JsonValue]) -> Texts:
-    """Return the texts of a card. Its signatures are left out: random by nature, and judged elsewhere."""
-    texts = Texts()
-    card = {name: value for name, value in document.items() if name != "signatures"}
+def _walk(card: dict[str, JsonValue]) -> Iterator[tuple[JsonPath, JsonValue]]:
     pending: list[tuple[JsonPath, JsonValue]] = [((), card)]
     while pending:
         path, value = pending.pop()
-        match value:
-            case str():
-                texts.all.append(CardText(path, value))
-            case dict():
-                texts.all.extend([CardText(path, name, is_name=True) for name in value])
-                pending.extend([((path, name), member) for name, member in reversed(value.items())])
-            case list():
-                pending.extend([((path, index), value[index]) for index in range(len(value) - 1, -1, -1)])
-            case int() if not -_LARGEST_EXACT <= value <= _LARGEST_EXACT:
-                texts.inexact.append(path)
-    texts.joined = "\n".join([each.text for each in texts.all])
-    return texts
+        yield path, value
+        if isinstance(value, dict):
+            pending.extend([((path, name), member) for name, member in reversed(value.items())])
+        elif isinstance(value, list):
+            pending.extend([((path, index), value[index]) for index in range(len(value) - 1, -1, -1)])
+
+
+def _is_exact(number: int) -> bool:
+    return -_LARGEST_EXACT <= number <= _LARGEST_EXACT
