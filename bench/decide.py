@@ -35,7 +35,7 @@ from ringfence_pdp.convert.decisions import check_request
 from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.decisions import Decisions
-from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent
+from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
 from ringfence_pdp.model import Effect
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.rules import judged_by_rules
@@ -90,6 +90,9 @@ class Known:
         self.facts.registered[str(AGENT)] = RegisteredAgent(
             name=AGENT, retired=False, environments=frozenset({"prod"}), approved_tools=tools, risk_tier="low"
         )
+        self.facts.tools["warehouse.query"] = RegisteredTool(
+            name="warehouse.query", schema_hash=f"sha256-{'0' * 64}", enabled=True, systems_trusted=True
+        )
 
     def identity_age(self, now: Instant) -> Millis | None:  # noqa: ARG002 - named by the protocol
         return Millis(200)
@@ -123,7 +126,9 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
     state.fill(StoredPolicy(bundle=stored, kill_switches=()), Revision(1))
     log = DecisionLog(stops_when_full=False)
     log.attach(NoDisk())
-    decisions = Decisions(policy=state, agents=known, log=log, clock=CLOCK, new_id=random_ids)
+    decisions = Decisions(
+        policy=state, agents=known, log=log, gated_environments=frozenset(), clock=CLOCK, new_id=random_ids
+    )
     asked = pb.CheckRequest(
         subject=pb.Subject(agent=str(AGENT)),
         action=pb.Action(name="read_0_table", tool="warehouse.query"),
@@ -137,6 +142,7 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
         facts=known.facts,
         now=CLOCK.now(),
         identity_age=Millis(200),
+        gated_environments=frozenset(),
     )
     case = Case(basis, request)
     decision = decide(basis, request)

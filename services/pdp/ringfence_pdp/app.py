@@ -23,7 +23,14 @@ from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.config import PdpConfig, WhenFull
-from ringfence_pdp.convert.agents import identity_watch, registry_watch, take_identity, take_registered
+from ringfence_pdp.convert.agents import (
+    identity_watch,
+    registry_watch,
+    take_identity,
+    take_registered,
+    take_tool,
+    tool_watch,
+)
 from ringfence_pdp.convert.audit import audit_appender
 from ringfence_pdp.decision_log import DecisionLog, send_entries
 from ringfence_pdp.decisions import Decisions
@@ -53,13 +60,22 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     agents = FactFeeds(
         identity_source=lambda: identity_watch(peers.channel(config.identity)),
         registry_source=lambda: registry_watch(peers.channel(config.registry)),
+        tool_source=lambda: tool_watch(peers.channel(config.registry)),
         take_identity=take_identity,
         take_registered=take_registered,
+        take_tool=take_tool,
         clock=clock,
         readiness=readiness,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
-    decisions = Decisions(policy=policy, agents=agents, log=log, clock=clock, new_id=new_id)
+    decisions = Decisions(
+        policy=policy,
+        agents=agents,
+        log=log,
+        gated_environments=frozenset(config.gated_environments),
+        clock=clock,
+        new_id=new_id,
+    )
 
     decision_api = DecisionApi(decisions)
     bundle_api = BundleApi(writer, clock=clock, compile_files=policy.compiled, active=_showing(policy))

@@ -20,6 +20,8 @@ class Basis(NamedTuple):
     now: Instant
     identity_age: Millis | None
     """How long ago identity was last heard; None means never."""
+    gated_environments: frozenset[str]
+    """Those in which a tool has to be approved with the hash of its schema."""
 
 
 _NO_STANDING = Standing(UNKNOWN, UNKNOWN)

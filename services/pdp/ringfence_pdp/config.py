@@ -40,6 +40,9 @@ class PdpConfig:
     database: Secret = setting(
         Secret(""), doc="sqlite:///file or postgresql://…; empty keeps pdp.db in the data directory."
     )
+    gated_environments: tuple[str, ...] = setting(
+        ("prod",), doc="Environments in which a tool has to be approved with the hash of its schema."
+    )
     events_kept: int = setting(100_000, doc="How many events are kept; older ones are forgotten.", at_least=1_000)
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Where agents' identities come from.")
     registry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7401"), doc="Where agents' registrations come from.")

@@ -11,7 +11,7 @@ so every stage can be asked on its own, which is what explaining does.
 | identity | an agent that is unknown, revoked, suspended or retired, and everyone when the facts are too old |
 | ring | an action that needs a more trusted ring than the agent's |
 | environment | an agent of another environment than the enforcement point's |
-| tools | a tool that birth certificate and registry do not both approve, with this schema |
+| tools | a tool that is not approved as it is now, is unknown or disabled, or reaches what nobody trusts |
 | rules | what a rule denies, or no rule permits; asks for approval where a rule does |
 """
 
@@ -28,7 +28,7 @@ STAGES: Mapping[Stage, Callable[[Case], Verdict | None]] = {
     Stage.IDENTITY: stages.not_in_good_standing,
     Stage.RING: stages.ring_insufficient,
     Stage.ENVIRONMENT: stages.elsewhere,
-    Stage.TOOLS: stages.tool_not_approved,
+    Stage.TOOLS: stages.tool_not_callable,
 }
 """The stages before the rules, in their order. None means no objection."""
 

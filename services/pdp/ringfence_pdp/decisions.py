@@ -53,9 +53,12 @@ class Decisions:
         policy: PolicyState[CompiledBundle],
         agents: KnownAgents,
         log: DecisionLog,
+        gated_environments: frozenset[str],
         clock: Clock,
         new_id: NewId,
     ) -> None:
+        """`gated_environments` are those in which a tool has to be approved with the hash of its schema."""
+        self._gated_environments = gated_environments
         self._policy = policy
         self._agents = agents
         self._log = log
@@ -73,6 +76,7 @@ class Decisions:
             facts=self._agents.facts,
             now=now,
             identity_age=self._agents.identity_age(now),
+            gated_environments=self._gated_environments,
         )
         return Sitting(basis, in_force, self._log, self._new_id, self.counts)
 

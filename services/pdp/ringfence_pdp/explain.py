@@ -96,7 +96,11 @@ def _passed(stage: Stage, case: Case) -> str:
             return f"{case.subject} belongs to {case.request.environment}, and may run there"
         case _:
             tool = case.request.tool
-            return "no tool is used" if tool is None else f"{tool} is approved by birth certificate and registry"
+            return (
+                "no tool is used"
+                if tool is None
+                else f"{tool} is approved as it is, enabled, and reaches nothing untrusted"
+            )
 
 
 def _trace(rule: CompiledRule, scope: Scope) -> RuleTrace:

@@ -1,4 +1,4 @@
-"""What the pdp knows by itself about agents, fed by identity and the registry; a request cannot override any of it.
+"""What the pdp knows by itself of agents and tools, fed by identity and the registry; a request overrides none of it.
 
 One identity is one agent in one environment. The registry knows the agent once, for all its environments. Staleness is
 a fact too: how long ago identity was last heard decides how much of this may still be relied on.
@@ -72,6 +72,27 @@ class RegisteredAgent:
     risk_tier: str
     data_classes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    halted: str = ""
+    """Why the registry does not let it serve, for who is denied; empty while it does, and when it is retired."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredTool:
+    """What the registry says of one tool."""
+
+    name: str
+    """As agents call it."""
+    schema_hash: str
+    """Of its present schema."""
+    enabled: bool
+    systems_trusted: bool
+    """Whether every external system it reaches was trusted and enabled when the registry last spoke of it."""
+    trust_expires_at: Instant | None = None
+    """When that ends by itself, without the registry saying so; None for never."""
+
+    def reaches_trusted(self, now: Instant) -> bool:
+        """Say whether everything it reaches is trusted at `now`."""
+        return self.systems_trusted and (self.trust_expires_at is None or now < self.trust_expires_at)
 
 
 class Standing(NamedTuple):
@@ -83,13 +104,15 @@ class Standing(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Facts:
-    """Every agent known at this moment. Feeds change it between decisions, never during one: both run on one loop."""
+    """What is known at this moment. Feeds change it between decisions, never during one: both run on one loop."""
 
     by_did: dict[str, AgentIdentity] = field(default_factory=dict)
     by_name: dict[tuple[str, str], AgentIdentity] = field(default_factory=dict)
     """By environment and resource name."""
     registered: dict[str, RegisteredAgent] = field(default_factory=dict)
     """By resource name."""
+    tools: dict[str, RegisteredTool] = field(default_factory=dict)
+    """By what agents call them."""
     identity_revision: int = 0
     registry_revision: int = 0
 

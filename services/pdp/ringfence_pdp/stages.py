@@ -4,8 +4,10 @@ tools.
 Each stage says what it has against a case, or None. It holds on its own: what it needs and does not find is a denial.
 """
 
+from collections.abc import Sequence
+
 from ringfence_pdp.case import Case
-from ringfence_pdp.facts import AgentIdentity, IdentityStatus, expired
+from ringfence_pdp.facts import AgentIdentity, IdentityStatus, RegisteredTool, expired
 from ringfence_pdp.model import Effect, Reason, Stage, Verdict
 from ringfence_pdp.rings import RingGate
 
@@ -42,7 +44,7 @@ def contradictory(case: Case) -> Verdict | None:
 
 
 def not_in_good_standing(case: Case) -> Verdict | None:
-    """Deny agents that are unknown, revoked, over, suspended or retired, and everyone when the facts are too old."""
+    """Deny agents that are unknown, revoked, over, stopped or retired, and everyone when the facts are too old."""
     age = case.basis.identity_age
     if expired(age):
         heard = "has not been heard yet" if age is None else f"was last heard {age // 1_000} s ago"
@@ -58,6 +60,8 @@ def not_in_good_standing(case: Case) -> Verdict | None:
         return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{case.subject} is not in the registry; register it first")
     if case.registered.retired:
         return denial(Stage.IDENTITY, Reason.AGENT_RETIRED, f"{case.subject} is retired for good")
+    if case.registered.halted:
+        return denial(Stage.IDENTITY, Reason.AGENT_NOT_SERVING, f"{case.subject} {case.registered.halted}")
     return None
 
 
@@ -125,23 +129,71 @@ def elsewhere(case: Case) -> Verdict | None:
     return None
 
 
-def tool_not_approved(case: Case) -> Verdict | None:
-    """Deny a tool that birth certificate and registry do not both approve, with this schema."""
-    tool, schema = case.request.tool, case.request.tool_schema_hash
-    if tool is None:
+def tool_not_callable(case: Case) -> Verdict | None:
+    """Deny a tool that is not approved as it is at present, or that nobody may call at present.
+
+    What the registry says of a tool is told to those who are approved for it, so approval is asked first.
+    """
+    name = case.request.tool
+    if name is None:
         return None
     if case.identity is None or case.registered is None:
         return denial(Stage.TOOLS, Reason.AGENT_UNKNOWN, "the tools of an unknown agent are not known")
-    for approved, by in (
-        (case.identity.approved_tools, "its birth certificate"),
-        (case.registered.approved_tools, "the registry"),
-    ):
-        wanted = approved.get(tool)
-        if wanted is None:
-            message = f"{tool} is not among the tools that {by} approves for {case.subject}"
+    approvals = [
+        ("its birth certificate", case.identity.approved_tools.get(name)),
+        ("the registry", case.registered.approved_tools.get(name)),
+    ]
+    for by, pin in approvals:
+        if pin is None:
+            message = f"{name} is not among the tools that {by} approves for {case.subject}"
             return denial(Stage.TOOLS, Reason.TOOL_NOT_APPROVED, message)
-        if wanted and wanted != schema:
+    tool = case.basis.facts.tools.get(name)
+    if tool is None:
+        message = f"the registry has no tool {name}; whoever owns it registers it with RegisterTool"
+        return denial(Stage.TOOLS, Reason.TOOL_UNKNOWN, message)
+    pins = [(by, pin) for by, pin in approvals if pin]
+    return _switched_off(tool, case) or _another_schema(tool, pins, case)
+
+
+def _switched_off(tool: RegisteredTool, case: Case) -> Verdict | None:
+    """Deny what nobody may call at present."""
+    if not tool.enabled:
+        message = f"{tool.name} is disabled in the registry; an approver lets it go on with EnableTool"
+        return denial(Stage.TOOLS, Reason.TOOL_DISABLED, message)
+    if not tool.reaches_trusted(case.basis.now):
+        message = (
+            f"{tool.name} reaches an external system that nobody trusts at present; "
+            "an approver decides with DecideTrust, or lets it go on with EnableExternalSystem"
+        )
+        return denial(Stage.TOOLS, Reason.EXTERNAL_SYSTEM_NOT_TRUSTED, message)
+    return None
+
+
+def _another_schema(tool: RegisteredTool, pins: Sequence[tuple[str, str | None]], case: Case) -> Verdict | None:
+    """Deny a tool whose schema is not the approved one. Either approval may pin it; where one does, it is pinned."""
+    schema, environment = case.request.tool_schema_hash, case.request.environment
+    for by, pin in pins:
+        if pin != tool.schema_hash:
+            message = (
+                f"{by} approves {tool.name} with schema {pin}, and it has {tool.schema_hash} now; "
+                "somebody has to look at the new schema and approve that"
+            )
+            return denial(Stage.TOOLS, Reason.TOOL_SCHEMA_CHANGED, message)
+    for by, pin in pins:
+        if pin != schema:
             given = f"not {schema}" if schema else "and the request names none"
-            message = f"{by} approves {tool} with schema {wanted}, {given}; a changed tool is another tool"
+            message = f"{by} approves {tool.name} with schema {pin}, {given}; a changed tool is another tool"
             return denial(Stage.TOOLS, Reason.TOOL_NOT_APPROVED, message)
+    if schema and schema != tool.schema_hash:
+        message = (
+            f"the call is made with schema {schema} of {tool.name}, and the registry has {tool.schema_hash}; "
+            "the enforcement point has to read the tool anew, or its owner has to register what it serves"
+        )
+        return denial(Stage.TOOLS, Reason.TOOL_SCHEMA_CHANGED, message)
+    if not pins and environment in case.basis.gated_environments:
+        message = (
+            f"in {environment} a tool has to be approved with its schema, and {tool.name} is approved with none; "
+            f"its owner approves {tool.schema_hash} with UpdateAgent"
+        )
+        return denial(Stage.TOOLS, Reason.TOOL_SCHEMA_NOT_PINNED, message)
     return None

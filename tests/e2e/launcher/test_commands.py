@@ -50,6 +50,8 @@ class TestStory:
 
     def test_an_agent_is_registered_changed_and_found(self, ringfence: CommandLine, home: Path) -> None:
         card = ".ringfence/examples/analyst.card.json"
+        for tool in ("query", "update"):
+            self.does(ringfence, "tool", "register", "--file", f".ringfence/examples/warehouse.{tool}.tool.yaml")
         self.does(
             ringfence,
             *("agent", "register", "demo/analyst", "--card", card, "--purpose", "Answers questions.", "--risk", "low"),

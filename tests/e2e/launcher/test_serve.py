@@ -74,6 +74,8 @@ def enrol_and_ask(mesh: FourProcesses, *flags: str) -> None:
 
     (folder / "birth.yaml").write_text(does_without_services("did", "certificate", folder=folder))
     (folder / "card.json").write_bytes(example("analyst.card.json"))
+    (folder / "query.yaml").write_bytes(example("warehouse.query.tool.yaml"))
+    does("tool", "register", "--file", "query.yaml")
     does(
         *("agent", "register", "demo/analyst", "--card", "card.json", "--purpose", "p", "--risk", "low"),
         *("--owner", "A <a@example.com>", "--environment", "dev", "--tool", "warehouse.query"),
@@ -87,7 +89,7 @@ def enrol_and_ask(mesh: FourProcesses, *flags: str) -> None:
         asked = ("policy", "check", "demo/analyst", "read_table", "--tool", "warehouse.query", "--arg", "rows=1")
         ended = run(*asked, "-o", "json", *addresses, *flags, folder=folder)
         answer = json.loads(ended.stdout)
-        if answer["reason"] != "DECISION_REASON_AGENT_UNKNOWN":
+        if answer["reason"] not in ("DECISION_REASON_AGENT_UNKNOWN", "DECISION_REASON_TOOL_UNKNOWN"):
             break
     assert answer["effect"] == "EFFECT_ALLOW", answer
     for _ in range(50):

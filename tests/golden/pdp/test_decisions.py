@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import yaml
 from ringfence_kit import records
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.case import Basis
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.decide import decide
 from ringfence_pdp.explain import Explanation, explain
-from ringfence_pdp.facts import IdentityStatus
+from ringfence_pdp.facts import IdentityStatus, RegisteredTool
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
 from ringfence_pdp.model import CheckRequest, Resource, Side, SideEffects
-from support.pdp.world import FRESH, ask, basis, facts_of, identity, registered
+from support.pdp.world import FRESH, NOW, ask, basis, facts_of, identity, registered, tool
 
 HERE = Path(__file__).parent / "decisions"
 STORIES = sorted(HERE.glob("*.yaml"))
@@ -34,10 +34,17 @@ def told(story: dict[str, Any]) -> Basis:
         status = IdentityStatus[agent.get("status", "ACTIVE")]
         environment = agent.get("environment", "prod")
         known.append(
-            identity(name, ring=agent["ring"], score=agent.get("score"), status=status, environment=environment)
+            identity(
+                name,
+                ring=agent["ring"],
+                score=agent.get("score"),
+                status=status,
+                environment=environment,
+                tools=agent.get("certified tools"),
+            )
         )
         if agent.get("registered", True):
-            known.append(registered(name, retired=agent.get("retired", False)))
+            known.append(registered(name, retired=agent.get("retired", False), tools=agent.get("approved tools")))
     targets = [
         KillTarget(TargetKind[kind.upper()], value)
         for switch in story.get("switches", [])
@@ -45,7 +52,13 @@ def told(story: dict[str, Any]) -> Basis:
     ]
     compiled = compile_files([PolicyFile(path="bundle.yaml", content=story["policies"].encode())])
     age = Millis(story.get("identity_age_ms", FRESH))
-    return basis(compiled, facts=facts_of(*known), switches=targets, identity_age=age)
+    facts = facts_of(*known, tools=[registered_tool(**one) for one in story.get("tools", [])])
+    return basis(compiled, facts=facts, switches=targets, identity_age=age, gated=story.get("gated environments", []))
+
+
+def registered_tool(trusted_for_ms: int | None = None, **said: Any) -> RegisteredTool:
+    until = None if trusted_for_ms is None else Instant(NOW + trusted_for_ms)
+    return tool(**said, until=until)
 
 
 def named(text: str) -> AgentName:

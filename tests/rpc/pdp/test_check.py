@@ -82,10 +82,22 @@ async def test_what_identity_says_reaches_the_next_decision(pdp: ServedPdp) -> N
     assert (await pdp.check()).reason == pb.DECISION_REASON_AGENT_REVOKED
 
 
-async def test_what_the_registry_says_reaches_the_next_decision(pdp: ServedPdp) -> None:
-    pdp.around.registry.agents.say(agent(state=registry_pb2.AGENT_STATE_RETIRED))
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (registry_pb2.AGENT_STATE_RETIRED, pb.DECISION_REASON_AGENT_RETIRED),
+        (registry_pb2.AGENT_STATE_DRAFT, pb.DECISION_REASON_AGENT_NOT_SERVING),
+        (registry_pb2.AGENT_STATE_PENDING_REVIEW, pb.DECISION_REASON_AGENT_NOT_SERVING),
+        (registry_pb2.AGENT_STATE_SUSPENDED, pb.DECISION_REASON_AGENT_NOT_SERVING),
+        (registry_pb2.AGENT_STATE_DEPRECATED, pb.DECISION_REASON_ALLOWED),
+    ],
+)
+async def test_what_the_registry_says_reaches_the_next_decision(
+    pdp: ServedPdp, state: registry_pb2.AgentState, reason: "pb.DecisionReason.ValueType"
+) -> None:
+    pdp.around.registry.agents.say(agent(state=state))
     await pdp.knows(lambda answer: answer.facts.registry_revision == 2)
-    assert (await pdp.check()).reason == pb.DECISION_REASON_AGENT_RETIRED
+    assert (await pdp.check()).reason == reason
 
 
 @pytest.mark.parametrize(("name", "did"), [(ANALYST, ""), ("", ANALYST_DID), (ANALYST, ANALYST_DID)])

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from ringfence.backoff import Backoff
+from ringfence.errors import AlreadyExistsError
 from ringfence.identity.v1 import identity_pb2, trust_pb2
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
@@ -15,8 +17,9 @@ from ringfence.pace import Pace
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
+from ringfence.registry.v1.tool_pb2_grpc import ToolServiceStub
 from ringfence.telemetry.v1 import telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub
@@ -50,8 +53,16 @@ class Story:
 
     channels: Mapping[str, grpc.aio.Channel]
 
+    async def register_tools(self) -> None:
+        """Register the tools every agent of the story may use, unless somebody has."""
+        for tool_id in TOOLS:
+            request = tool_pb2.RegisterToolRequest(parent=NAMESPACE, tool_id=tool_id, tool=example_tool())
+            with suppress(AlreadyExistsError):
+                await ToolServiceStub(self.channels["registry"]).RegisterTool(request, wait_for_ready=True)
+
     async def register(self, agent_id: str) -> str:
-        """Register an agent from an example card; return its name."""
+        """Register an agent from an example card, and its tools; return its name."""
+        await self.register_tools()
         request = registry_pb2.RegisterAgentRequest(
             parent=NAMESPACE,
             agent_id=agent_id,
@@ -133,6 +144,16 @@ class Story:
         """End the identity for good."""
         request = identity_pb2.RevokeRequest(did=did, reason="the story is over")
         await IdentityServiceStub(self.channels["identity"]).Revoke(request)
+
+
+def example_tool() -> tool_pb2.Tool:
+    """Return what is said of a tool, complete."""
+    return tool_pb2.Tool(
+        protocol=tool_pb2.TOOL_PROTOCOL_MCP,
+        side_effect=tool_pb2.SIDE_EFFECT_REVERSIBLE,
+        input_schema='{"type": "object", "properties": {"table": {"type": "string"}}}',
+        owner=registry_pb2.Owner(display_name="Warehouse", contact="https://example.com/warehouse"),
+    )
 
 
 def _signal(did: str, kind: trust_pb2.SignalKind.ValueType, *, at: Instant, number: int = 0) -> trust_pb2.Signal:

@@ -8,21 +8,21 @@ from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.cel.condition import compile_condition
 from ringfence_pdp.cel.problems import ConditionInvalid
-from ringfence_pdp.facts import Facts, IdentityStatus
+from ringfence_pdp.facts import Facts, IdentityStatus, RegisteredTool
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
 from ringfence_pdp.model import CheckRequest, Resource, Side, SideEffects
 from ringfence_pdp.vocabulary import SCHEMA
 
-from support.pdp.world import FRESH, ask, facts_of, identity, registered
+from support.pdp.world import FRESH, HASH, NOW, TOOLS, ask, facts_of, identity, registered, tool
 
 NAMES = [AgentName("data", "analyst-1"), AgentName("data", "builder"), AgentName("finance", "payer")]
 ACTIONS = ["read_table", "read_file", "list_tables", "write_table", "delete_table"]
-TOOLS = ["warehouse.query", "warehouse.export", "shell.run"]
+OTHER_HASH = f"sha256-{'b' * 64}"
 
 _AGENTS = ["*", "namespaces/data/*", "ns/data/agents/analyst-*", "namespaces/finance/agents/payer", "ns/data/agents/*"]
 _ACTIONS = ["*", "read_*", "read_table", "write_*", "r*", "list_tables", "delete_*"]
@@ -142,6 +142,7 @@ class World:
     facts: Facts
     switches: list[KillTarget]
     identity_age: Millis | None
+    gated: tuple[str, ...]
     request: CheckRequest
 
 
@@ -168,6 +169,7 @@ def requests() -> st.SearchStrategy[CheckRequest]:
         action=st.sampled_from(ACTIONS),
         agent=st.sampled_from(NAMES),
         tool=st.sampled_from([None, None, *TOOLS]),
+        tool_schema_hash=st.sampled_from([None, HASH, HASH, OTHER_HASH]),
         environment=st.sampled_from(["prod"] * 9 + ["dev"]),
         side=st.sampled_from(Side),
         side_effects=st.sampled_from([SideEffects.UNKNOWN, *SideEffects]),
@@ -178,7 +180,15 @@ def requests() -> st.SearchStrategy[CheckRequest]:
 
 
 _STATUSES = [IdentityStatus.ACTIVE] * 12 + [IdentityStatus.REVOKED, IdentityStatus.SUSPENDED]
-_APPROVED = [dict.fromkeys(TOOLS, "")] * 3 + [{"warehouse.query": ""}, {}]
+_APPROVED = [*[dict.fromkeys(TOOLS, "")] * 3, {"warehouse.query": HASH, "shell.run": OTHER_HASH}, {}]
+_TOOL_FACTS = st.builds(
+    tool,
+    st.sampled_from(TOOLS),
+    schema_hash=st.sampled_from([HASH] * 5 + [OTHER_HASH]),
+    enabled=st.sampled_from([True] * 9 + [False]),
+    trusted=st.sampled_from([True] * 9 + [False]),
+    until=st.sampled_from([None] * 6 + [NOW, Instant(NOW + 1), Instant(NOW - 1)]),
+)
 
 
 def _known(name: AgentName) -> st.SearchStrategy[list[Any]]:
@@ -195,6 +205,7 @@ def _known(name: AgentName) -> st.SearchStrategy[list[Any]]:
         st.just(name),
         tools=st.sampled_from(_APPROVED),
         retired=st.sampled_from([False] * 12 + [True]),
+        halted=st.sampled_from([""] * 12 + ["is a draft"]),
         team=st.sampled_from([None, "data", "other"]),
         risk_tier=st.sampled_from(["low", "high"]),
     )
@@ -210,13 +221,19 @@ _TARGETS = [
 ]
 
 
+def _facts(groups: tuple[list[Any], ...], changed: list[RegisteredTool]) -> Facts:
+    known = {each.name: each for each in [*map(tool, TOOLS[:2]), *changed]}
+    return facts_of(*chain.from_iterable(groups), tools=known.values()) if any(groups) else Facts()
+
+
 @cache
 def worlds() -> st.SearchStrategy[World]:
     """Moments of a small mesh, most of them ordinary."""
     everyone = st.tuples(*map(_known, NAMES))
     return st.builds(
         World,
-        facts=everyone.map(lambda groups: facts_of(*chain.from_iterable(groups)) if any(groups) else Facts()),
+        facts=st.builds(_facts, everyone, st.lists(_TOOL_FACTS, max_size=2)),
+        gated=st.sampled_from([(), (), ("prod",)]),
         switches=st.sampled_from([[]] * 20 + [[target] for target in _TARGETS]),
         identity_age=st.sampled_from([FRESH] * 15 + [Millis(20_000), Millis(300_000), None]),
         request=requests(),

@@ -74,6 +74,7 @@ class Desk:
             policy=self.policy,
             agents=self.agents,
             log=self.log,
+            gated_environments=frozenset(),
             clock=ManualClock(NOW),
             new_id=counting_ids(),
         )

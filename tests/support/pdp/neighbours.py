@@ -11,7 +11,7 @@ import grpc.aio
 from google.protobuf.message import Message
 from grpc_status import rpc_status
 from ringfence.identity.v1 import identity_pb2
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence.telemetry.v1 import audit_pb2
 from ringfence_kit.errors import Failure
 from ringfence_kit.status import status_of
@@ -85,6 +85,9 @@ class Registry:
         self.agents = Watched[registry_pb2.Agent, registry_pb2.WatchAgentsResponse](
             registry_pb2.WatchAgentsResponse, "agent", lambda agent: agent.name
         )
+        self.tools = Watched[tool_pb2.Tool, tool_pb2.WatchToolsResponse](
+            tool_pb2.WatchToolsResponse, "tool", lambda tool: tool.name
+        )
 
 
 @dataclass
@@ -132,6 +135,7 @@ async def neighbours() -> AsyncIterator[Neighbours]:
         [
             _watch("ringfence.identity.v1.IdentityService", identity_pb2.WatchAgentsRequest, identity.agents),
             _watch("ringfence.registry.v1.RegistryService", registry_pb2.WatchAgentsRequest, registry.agents),
+            _watch("ringfence.registry.v1.ToolService", tool_pb2.WatchToolsRequest, registry.tools, "WatchTools"),
             _unary("ringfence.telemetry.v1.AuditService", "AppendDecisions", telemetry.append_decisions),
         ]
     )
@@ -143,7 +147,9 @@ async def neighbours() -> AsyncIterator[Neighbours]:
         await server.stop(None)
 
 
-def _watch(service: str, request: type[Message], watched: Watched[Any, Any]) -> grpc.GenericRpcHandler:
+def _watch(
+    service: str, request: type[Message], watched: Watched[Any, Any], method: str = "WatchAgents"
+) -> grpc.GenericRpcHandler:
     async def stream(asked: Any, context: Any) -> AsyncIterator[Any]:
         async for answer in watched.stream(asked.start_revision):
             yield answer
@@ -151,7 +157,7 @@ def _watch(service: str, request: type[Message], watched: Watched[Any, Any]) -> 
     handler: Any = grpc.unary_stream_rpc_method_handler(
         stream, request_deserializer=request.FromString, response_serializer=lambda answer: answer.SerializeToString()
     )
-    return grpc.method_handlers_generic_handler(service, {"WatchAgents": handler})
+    return grpc.method_handlers_generic_handler(service, {method: handler})
 
 
 def _unary(service: str, method: str, answer: Any) -> grpc.GenericRpcHandler:

@@ -52,12 +52,35 @@ def _against(
         "AGENT_REVOKED": known is not None and known.status is IdentityStatus.REVOKED,
         "AGENT_SUSPENDED": known is not None and known.status is IdentityStatus.SUSPENDED,
         "AGENT_RETIRED": entry is not None and entry.retired,
+        "AGENT_NOT_SERVING": entry is not None and entry.halted != "",
         "RING_INSUFFICIENT": known is not None and _ring(known, basis) > _needed(request),
         "ENVIRONMENT_MISMATCH": entry is not None and request.environment not in entry.environments,
-        "TOOL_NOT_APPROVED": request.tool is not None
-        and not (known and entry and request.tool in known.approved_tools and request.tool in entry.approved_tools),
     }
-    return next((reason for reason, holds in objections.items() if holds), None)
+    general = next((reason for reason, holds in objections.items() if holds), None)
+    if general is not None or request.tool is None or known is None or entry is None:
+        return general
+    return _against_tool(
+        basis, request, [known.approved_tools.get(request.tool), entry.approved_tools.get(request.tool)]
+    )
+
+
+def _against_tool(basis: Basis, request: CheckRequest, approved: list[str | None]) -> str | None:
+    if None in approved:
+        return "TOOL_NOT_APPROVED"
+    tool = basis.facts.tools.get(request.tool or "")
+    if tool is None:
+        return "TOOL_UNKNOWN"
+    over = tool.trust_expires_at is not None and tool.trust_expires_at <= basis.now
+    pins = set(approved) - {""}
+    objections = {
+        "TOOL_DISABLED": not tool.enabled,
+        "EXTERNAL_SYSTEM_NOT_TRUSTED": over or not tool.systems_trusted,
+        "TOOL_SCHEMA_CHANGED": not pins <= {tool.schema_hash},
+        "TOOL_NOT_APPROVED": not pins <= {request.tool_schema_hash},
+        "TOOL_SCHEMA_CHANGED ": request.tool_schema_hash not in (None, tool.schema_hash),
+        "TOOL_SCHEMA_NOT_PINNED": not pins and request.environment in basis.gated_environments,
+    }
+    return next((reason.strip() for reason, holds in objections.items() if holds), None)
 
 
 def _ring(known: AgentIdentity, basis: Basis) -> int:

@@ -15,7 +15,7 @@ from ringfence.identity.v1 import identity_pb2, trust_pb2
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import ManualClock
 from ringfence_kit.config import Secret
@@ -26,6 +26,7 @@ from ringfence_pdp.app import build
 from ringfence_pdp.config import DecisionLogConfig, PdpConfig
 
 from support.pdp.neighbours import Neighbours, neighbours
+from support.pdp.world import HASH
 from support.serving import OPERATOR, Mesh, server_config, serving
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ async def served_pdp(
         if known:
             around.identity.agents.say(identity(clock))
             around.registry.agents.say(agent())
+            around.registry.tools.say(tool())
         peer = PeerConfig(address=around.address)
         config = PdpConfig(
             database=Secret(database),
@@ -143,6 +145,17 @@ def identity(clock: ManualClock, *, points: int = 500, ring: int = 2, **changed:
         ),
     }
     return identity_pb2.AgentIdentity(**{**said, **changed})
+
+
+def tool(**changed: Any) -> tool_pb2.Tool:
+    """Return the analyst's tool as the registry knows it."""
+    said: dict[str, Any] = {
+        "name": "namespaces/data/tools/warehouse.query",
+        "schema_hash": HASH,
+        "state": tool_pb2.SWITCH_STATE_ENABLED,
+        "external_systems_trusted": True,
+    }
+    return tool_pb2.Tool(**{**said, **changed})
 
 
 def agent(**changed: Any) -> registry_pb2.Agent:

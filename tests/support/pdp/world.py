@@ -1,6 +1,6 @@
 """A small mesh to decide about: agents with a ring and tools, a bundle, the moment; every part can be changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ringfence_kit.clock import DAY, EPOCH, Instant, Millis
@@ -9,7 +9,7 @@ from ringfence_kit.trust_decay import BASELINE, MICRO, TrustState
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.case import Basis
 from ringfence_pdp.compile import CompiledBundle, compile_files
-from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent
+from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
 from ringfence_pdp.kill_switch import KillSwitch, KillSwitches, KillTarget
 from ringfence_pdp.model import CheckRequest, Resource
 
@@ -20,6 +20,10 @@ SCORES = {0: 950, 1: 750, 2: 500, 3: 300}
 """A score that bears out each ring."""
 
 ANALYST = AgentName("data", "analyst-1")
+
+TOOLS = ("warehouse.query", "warehouse.export", "shell.run")
+HASH = f"sha256-{'a' * 64}"
+"""Of the schema every tool has unless a test says otherwise."""
 
 
 def trust(ring: int, score: int | None = None) -> TrustState:
@@ -71,8 +75,24 @@ def registered(
     )
 
 
-def facts_of(*known: AgentIdentity | RegisteredAgent) -> Facts:
-    facts = Facts(identity_revision=7, registry_revision=5)
+def tool(
+    name: str = "warehouse.query",
+    *,
+    schema_hash: str = HASH,
+    enabled: bool = True,
+    trusted: bool = True,
+    until: Instant | None = None,
+) -> RegisteredTool:
+    return RegisteredTool(
+        name=name, schema_hash=schema_hash, enabled=enabled, systems_trusted=trusted, trust_expires_at=until
+    )
+
+
+EVERY_TOOL = tuple(map(tool, TOOLS))
+
+
+def facts_of(*known: AgentIdentity | RegisteredAgent, tools: Iterable[RegisteredTool] = EVERY_TOOL) -> Facts:
+    facts = Facts(identity_revision=7, registry_revision=5, tools={each.name: each for each in tools})
     for one in known or (identity(), registered()):
         if isinstance(one, AgentIdentity):
             facts.put_identity(one)
@@ -103,6 +123,7 @@ def basis(
     switches: Sequence[KillTarget] = (),
     now: Instant = NOW,
     identity_age: Millis | None = FRESH,
+    gated: Collection[str] = (),
 ) -> Basis:
     engaged = {
         f"killSwitches/{place}": KillSwitch(
@@ -116,6 +137,7 @@ def basis(
         facts=facts if facts is not None else facts_of(),
         now=now,
         identity_age=identity_age,
+        gated_environments=frozenset(gated),
     )
 
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2, trust_pb2
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence.watch import Bookmark, Change, Changed, StateBegins, StateComplete
 from ringfence_kit.clock import EPOCH, ManualClock
 from ringfence_kit.feeds import HEARTBEAT
@@ -17,9 +18,11 @@ from ringfence_pdp.convert.agents import (
     registered_from_proto,
     take_identity,
     take_registered,
+    take_tool,
+    tool_from_proto,
     trust_from_proto,
 )
-from ringfence_pdp.fact_feeds import IDENTITY_FEED, REGISTRY_FEED, FactFeeds
+from ringfence_pdp.fact_feeds import IDENTITY_FEED, REGISTRY_FEED, TOOL_FEED, FactFeeds
 from ringfence_pdp.facts import IdentityStatus
 from support.scripted_source import ScriptedSource
 
@@ -48,20 +51,31 @@ AGENT = registry_pb2.Agent(
     labels={"team": "sales"},
 )
 
+TOOL = tool_pb2.Tool(
+    name="namespaces/data/tools/warehouse.query",
+    schema_hash="sha256-aa",
+    state=tool_pb2.SWITCH_STATE_ENABLED,
+    external_systems_trusted=True,
+    trust_expire_time=Timestamp(seconds=9, nanos=5_000_000),
+)
+
 
 class Mesh:
-    """Both feeds, with sources that say what a test tells them."""
+    """The feeds, with sources that say what a test tells them."""
 
     def __init__(self) -> None:
         self.identity = ScriptedSource[identity_pb2.WatchAgentsResponse]()
         self.registry = ScriptedSource[registry_pb2.WatchAgentsResponse]()
+        self.tools = ScriptedSource[tool_pb2.WatchToolsResponse]()
         self.clock = ManualClock()
         self.readiness = Readiness()
         self.feeds = FactFeeds(
             identity_source=lambda: self.identity,
             registry_source=lambda: self.registry,
+            tool_source=lambda: self.tools,
             take_identity=take_identity,
             take_registered=take_registered,
+            take_tool=take_tool,
             clock=self.clock,
             readiness=self.readiness,
         )
@@ -76,6 +90,12 @@ class Mesh:
     async def say_registry(self, *agents: registry_pb2.Agent, revision: int = 4) -> None:
         told = [Changed(revision, Change.ADDED, registry_pb2.WatchAgentsResponse(agent=agent)) for agent in agents]
         await self.registry.say(StateBegins(), *told, StateComplete(revision))
+        if not self.feeds.facts.tools:
+            await self.say_tools(TOOL, revision=revision)
+
+    async def say_tools(self, *tools: tool_pb2.Tool, revision: int = 4) -> None:
+        told = [Changed(revision, Change.ADDED, tool_pb2.WatchToolsResponse(tool=tool)) for tool in tools]
+        await self.tools.say(StateBegins(), *told, StateComplete(revision))
 
     async def beats(self, count: int) -> None:
         for _ in range(count):
@@ -155,6 +175,50 @@ async def test_a_silent_registry_is_named_and_its_last_word_serves() -> None:
         assert NAME in mesh.feeds.facts.registered
 
 
+async def test_tools_are_known_as_the_registry_last_said() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        known = mesh.feeds.facts.tools["warehouse.query"]
+        assert (known.schema_hash, known.enabled, known.systems_trusted) == ("sha256-aa", True, True)
+        assert known.trust_expires_at == 9_005
+        disabled = tool_pb2.Tool()
+        disabled.CopyFrom(TOOL)
+        disabled.state = tool_pb2.SWITCH_STATE_DISABLED
+        disabled.ClearField("trust_expire_time")
+        await mesh.tools.say(Changed(5, Change.MODIFIED, tool_pb2.WatchToolsResponse(tool=disabled)))
+        known = mesh.feeds.facts.tools["warehouse.query"]
+        assert (known.enabled, known.trust_expires_at) == (False, None)
+        await mesh.tools.say(Changed(6, Change.DELETED, tool_pb2.WatchToolsResponse(tool=disabled)))
+        assert mesh.feeds.facts.tools == {}
+
+
+async def test_a_silent_tool_feed_is_named_and_its_last_word_serves() -> None:
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        for _ in range(4):
+            await mesh.identity.say(Bookmark(3))
+            await mesh.registry.say(Bookmark(4))
+            await mesh.beats(1)
+        assert set(mesh.readiness.unmet) == {TOOL_FEED}
+        assert "registry tools is cut" in mesh.readiness.unmet[TOOL_FEED]
+        assert "warehouse.query" in mesh.feeds.facts.tools
+        assert [report.name for report in mesh.feeds.reports(mesh.clock.now())] == [
+            "identity",
+            "registry",
+            "registry tools",
+        ]
+
+
+def test_a_tool_in_no_known_state_is_not_enabled() -> None:
+    strange = tool_pb2.Tool()
+    strange.CopyFrom(TOOL)
+    strange.state = 99  # type: ignore[assignment]  # what a newer release might send
+    assert not tool_from_proto(strange).enabled
+    assert not tool_from_proto(tool_pb2.Tool(name="namespaces/a/tools/b")).systems_trusted
+
+
 async def test_an_identity_that_cannot_be_read_is_no_longer_known() -> None:
     """A status of a newer release is not taken for the old one."""
     async with followed() as mesh:
@@ -196,10 +260,20 @@ def test_names_that_are_none_make_no_facts() -> None:
     assert registered_from_proto(registry_pb2.Agent(name="analyst")) is None
 
 
-def test_an_agent_in_no_known_state_counts_as_retired() -> None:
+def test_an_agent_in_no_known_state_does_not_serve() -> None:
     agent = registered_from_proto(registry_pb2.Agent(name=NAME, risk_tier=registry_pb2.RISK_TIER_LOW))
     assert agent is not None
-    assert agent.retired
+    assert agent.halted
+
+
+@pytest.mark.parametrize("state", registry_pb2.AgentState.values())
+def test_an_agent_serves_while_it_is_active_or_deprecated_and_in_no_other_state(state: int) -> None:
+    said = registry_pb2.Agent(name=NAME, risk_tier=registry_pb2.RISK_TIER_LOW)
+    said.state = state  # type: ignore[assignment]  # a state as it stands on the wire
+    agent = registered_from_proto(said)
+    assert agent is not None
+    serving = {registry_pb2.AGENT_STATE_ACTIVE, registry_pb2.AGENT_STATE_DEPRECATED}
+    assert (not agent.retired and not agent.halted) is (state in serving)
 
 
 def test_a_risk_of_a_newer_release_makes_no_fact() -> None:

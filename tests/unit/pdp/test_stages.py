@@ -9,7 +9,7 @@ from ringfence_pdp.decide import decide
 from ringfence_pdp.facts import IdentityStatus
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
 from ringfence_pdp.model import Decision, Effect, Reason, SideEffects
-from support.pdp.world import ALLOW_ALL, ANALYST, NOW, ask, basis, bundle, facts_of, identity, registered
+from support.pdp.world import ALLOW_ALL, ANALYST, HASH, NOW, ask, basis, bundle, facts_of, identity, registered, tool
 
 EVERYTHING_ALLOWED = bundle(ALLOW_ALL)
 
@@ -112,6 +112,11 @@ def test_a_retired_agent_is_denied() -> None:
     denied(decide(basis(EVERYTHING_ALLOWED, facts=facts), ask()), Reason.AGENT_RETIRED)
 
 
+def test_an_agent_the_registry_does_not_let_serve_is_denied() -> None:
+    facts = facts_of(identity(), registered(halted="is a draft in the registry"))
+    assert "is a draft" in denied(decide(basis(EVERYTHING_ALLOWED, facts=facts), ask()), Reason.AGENT_NOT_SERVING)
+
+
 @pytest.mark.parametrize(("age", "says"), [(None, "has not been heard yet"), (300_000, "was last heard 300 s ago")])
 def test_when_identity_was_not_heard_for_the_life_of_a_token_everything_is_denied(age: int | None, says: str) -> None:
     stale = basis(EVERYTHING_ALLOWED, identity_age=None if age is None else Millis(age))
@@ -187,7 +192,7 @@ def test_an_agent_runs_only_where_the_registry_says_it_may() -> None:
     denied(decide(basis(EVERYTHING_ALLOWED, facts=facts), ask()), Reason.ENVIRONMENT_MISMATCH)
 
 
-HASH, OTHER = f"sha256-{'a' * 64}", f"sha256-{'b' * 64}"
+OTHER = f"sha256-{'b' * 64}"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +212,7 @@ HASH, OTHER = f"sha256-{'a' * 64}", f"sha256-{'b' * 64}"
 def test_a_tool_needs_the_approval_of_birth_certificate_and_registry(
     certificate: dict[str, str], catalog: dict[str, str], schema: str | None, allowed: bool
 ) -> None:
-    facts = facts_of(identity(tools=certificate), registered(tools=catalog))
+    facts = facts_of(identity(tools=certificate), registered(tools=catalog), tools=[tool("t", schema_hash=HASH)])
     decision = decide(basis(EVERYTHING_ALLOWED, facts=facts), ask(tool="t", tool_schema_hash=schema))
     assert decision.reason is (Reason.ALLOWED if allowed else Reason.TOOL_NOT_APPROVED)
 

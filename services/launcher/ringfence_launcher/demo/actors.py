@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -19,8 +20,9 @@ from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
+from ringfence.registry.v1.tool_pb2_grpc import ToolServiceStub
 from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, WorkflowServiceStub
@@ -31,6 +33,7 @@ from ringfence_launcher.examples import example
 
 ENVIRONMENT = "dev"
 NAMESPACE = "namespaces/demo"
+TOOLS = ("warehouse.query", "warehouse.update")
 SETTLES_WITHIN = 5.0
 """Seconds on the wall clock in which what one service learned must have reached the others."""
 
@@ -41,6 +44,14 @@ class Agent:
 
     name: str
     did: str
+
+
+async def register_tool(mesh: DemoMesh, tool_id: str) -> tool_pb2.Tool:
+    """Register a tool from its file."""
+    members = yaml.safe_load(example(f"{tool_id}.tool.yaml"))
+    members["inputSchema"] = json.dumps(members["inputSchema"])
+    request = tool_pb2.RegisterToolRequest(parent=NAMESPACE, tool_id=tool_id, tool=ParseDict(members, tool_pb2.Tool()))
+    return (await ToolServiceStub(mesh.channel("registry.listen")).RegisterTool(request)).tool
 
 
 async def register(mesh: DemoMesh, agent_id: str) -> registry_pb2.Agent:
@@ -54,7 +65,7 @@ async def register(mesh: DemoMesh, agent_id: str) -> registry_pb2.Agent:
             owner=registry_pb2.Owner(display_name="Sales analytics", contact="https://example.com/teams/sales"),
             risk_tier=registry_pb2.RISK_TIER_LOW,
             environments=[ENVIRONMENT],
-            approved_tools=[registry_pb2.ApprovedTool(name=f"warehouse.{tool}") for tool in ("query", "update")],
+            approved_tools=[registry_pb2.ApprovedTool(name=name) for name in TOOLS],
         ),
     )
     return (await RegistryServiceStub(mesh.channel("registry.listen")).RegisterAgent(request)).agent
@@ -94,7 +105,11 @@ async def check(mesh: DemoMesh, agent: Agent, action: str, tool: str) -> decisio
     """Ask for a decision as a gateway does, once the pdp knows what it must know."""
     request = _question(agent, action, tool)
     decisions = DecisionServiceStub(mesh.channel("pdp.listen", caller="service"))
-    waiting_for = {decision_pb2.DECISION_REASON_FACTS_STALE, decision_pb2.DECISION_REASON_AGENT_UNKNOWN}
+    waiting_for = {
+        decision_pb2.DECISION_REASON_FACTS_STALE,
+        decision_pb2.DECISION_REASON_AGENT_UNKNOWN,
+        decision_pb2.DECISION_REASON_TOOL_UNKNOWN,
+    }
 
     async def known() -> bool:
         explained = await decisions.Explain(decision_pb2.ExplainRequest(request=request))

@@ -17,7 +17,7 @@ from pathlib import Path
 from ringfence.channel import ChannelOptions, open_channel
 from ringfence.pdp.v1 import decision_pb2
 from ringfence.proofs.log_export_check import TrustedKey
-from ringfence.registry.v1 import registry_pb2
+from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.clock import DAY, HOUR, Millis
 from ringfence_kit.trust_decay import BASELINE, score_at
 
@@ -63,6 +63,11 @@ async def play(mesh: DemoMesh, story: Story, policy: PolicyFile) -> None:
 
 async def birth(mesh: DemoMesh, story: Story) -> tuple[Agent, Agent]:
     """Register, name who answers, enrol."""
+    async with story.step("Register the tools they may use, from their files", expected="both enabled") as step:
+        for tool_id in actors.TOOLS:
+            tool = await actors.register_tool(mesh, tool_id)
+            step.require(tool.state == tool_pb2.SWITCH_STATE_ENABLED, f"{tool.name} is not enabled")
+            step.saw(f"{tool.name}: schema {tool.schema_hash[:19]}…")
     async with story.step("Register two agents from their card files", expected="both active in the registry") as step:
         for agent_id in ("analyst", "courier"):
             registered = await actors.register(mesh, agent_id)

@@ -1,4 +1,4 @@
-"""What identity and the registry say of agents, as facts, and the watches that say it.
+"""What identity and the registry say of agents and tools, as facts, and the watches that say it.
 
 Both services have checked what they send; what cannot be read all the same (a newer release's status, a name that is
 none) makes no fact: the agent is not known, and an unknown agent is denied.
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import identity_pb2, identity_pb2_grpc, trust_pb2
-from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
+from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc, tool_pb2, tool_pb2_grpc
 from ringfence.watch import AioWatch, Change
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import TrustState
 from ringfence_kit.wire import to_instant
 
-from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent
+from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
 
 _STATUS = {
     identity_pb2.IDENTITY_STATUS_ACTIVE: IdentityStatus.ACTIVE,
@@ -29,6 +29,15 @@ _RISK: Mapping[int, str] = {
     registry_pb2.RISK_TIER_MEDIUM: "medium",
     registry_pb2.RISK_TIER_HIGH: "high",
     registry_pb2.RISK_TIER_CRITICAL: "critical",
+}
+
+_HALTED: Mapping[int, str] = {
+    registry_pb2.AGENT_STATE_ACTIVE: "",
+    registry_pb2.AGENT_STATE_DEPRECATED: "",
+    registry_pb2.AGENT_STATE_RETIRED: "",
+    registry_pb2.AGENT_STATE_DRAFT: "is a draft in the registry; its owner hands it in with SubmitAgent",
+    registry_pb2.AGENT_STATE_PENDING_REVIEW: "waits in the registry for an approver, who decides with ApproveAgent",
+    registry_pb2.AGENT_STATE_SUSPENDED: "is suspended in the registry; an approver lets it go on with ResumeAgent",
 }
 
 
@@ -64,6 +73,32 @@ def take_registered(view: Facts, change: Change, answer: registry_pb2.WatchAgent
         view.registered.pop(answer.agent.name, None)
     else:
         view.registered[str(agent.name)] = agent
+
+
+def tool_watch(channel: grpc.aio.Channel) -> AioWatch[tool_pb2.WatchToolsRequest, tool_pb2.WatchToolsResponse]:
+    """Return a watch of every tool, current state first."""
+    stub: tool_pb2_grpc.ToolServiceAsyncStub = tool_pb2_grpc.ToolServiceStub(channel)
+    return AioWatch(stub.WatchTools, tool_pb2.WatchToolsRequest(parent="namespaces/-"), initial_state=True)
+
+
+def take_tool(view: Facts, change: Change, answer: tool_pb2.WatchToolsResponse) -> None:
+    """Put one event of the registry's watch into the tools of `view`."""
+    tool_id = answer.tool.name.rpartition("/")[2]
+    if change is Change.DELETED:
+        view.tools.pop(tool_id, None)
+    else:
+        view.tools[tool_id] = tool_from_proto(answer.tool)
+
+
+def tool_from_proto(tool: tool_pb2.Tool) -> RegisteredTool:
+    """Return the fact. A state this release does not know is not enabled."""
+    return RegisteredTool(
+        name=tool.name.rpartition("/")[2],
+        schema_hash=tool.schema_hash,
+        enabled=tool.state == tool_pb2.SWITCH_STATE_ENABLED,
+        systems_trusted=tool.external_systems_trusted,
+        trust_expires_at=to_instant(tool.trust_expire_time) if tool.HasField("trust_expire_time") else None,
+    )
 
 
 def identity_from_proto(identity: identity_pb2.AgentIdentity) -> AgentIdentity | None:
@@ -109,7 +144,8 @@ def registered_from_proto(agent: registry_pb2.Agent) -> RegisteredAgent | None:
         return None
     return RegisteredAgent(
         name=name,
-        retired=agent.state != registry_pb2.AGENT_STATE_ACTIVE,
+        retired=agent.state == registry_pb2.AGENT_STATE_RETIRED,
+        halted=_HALTED.get(agent.state, "is in a state this pdp does not know"),
         environments=frozenset(agent.environments),
         approved_tools={tool.name: tool.schema_hash for tool in agent.approved_tools},
         owner=agent.owner.contact or None,

@@ -92,6 +92,20 @@ class _DecisionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisi
     """The decision could not be logged, and this ring is denied what cannot be logged."""
     DECISION_REASON_AGENT_SUSPENDED: _DecisionReason.ValueType  # 17
     """The agent's identity is suspended."""
+    DECISION_REASON_TOOL_UNKNOWN: _DecisionReason.ValueType  # 18
+    """The registry has no such tool. Somebody who owns it registers it."""
+    DECISION_REASON_TOOL_DISABLED: _DecisionReason.ValueType  # 19
+    """The tool is switched off in the registry. Somebody who decides there switches it on again."""
+    DECISION_REASON_TOOL_SCHEMA_CHANGED: _DecisionReason.ValueType  # 20
+    """The tool's schema is not the one the agent was approved for, or the one the call was made with. Somebody looks at the
+    present schema and approves it.
+    """
+    DECISION_REASON_TOOL_SCHEMA_NOT_PINNED: _DecisionReason.ValueType  # 21
+    """In this environment a tool has to be approved with its schema, and neither birth certificate nor registry names one."""
+    DECISION_REASON_EXTERNAL_SYSTEM_NOT_TRUSTED: _DecisionReason.ValueType  # 22
+    """The tool reaches an external system that nobody trusts at present."""
+    DECISION_REASON_AGENT_NOT_SERVING: _DecisionReason.ValueType  # 23
+    """The registry does not let the agent serve: it is a draft, waits for review, or is suspended there."""
 
 class DecisionReason(_DecisionReason, metaclass=_DecisionReasonEnumTypeWrapper):
     """Why a decision came out as it did. The first stage that lowered the effect gives the reason."""
@@ -132,6 +146,20 @@ DECISION_REASON_LOG_UNAVAILABLE: DecisionReason.ValueType  # 16
 """The decision could not be logged, and this ring is denied what cannot be logged."""
 DECISION_REASON_AGENT_SUSPENDED: DecisionReason.ValueType  # 17
 """The agent's identity is suspended."""
+DECISION_REASON_TOOL_UNKNOWN: DecisionReason.ValueType  # 18
+"""The registry has no such tool. Somebody who owns it registers it."""
+DECISION_REASON_TOOL_DISABLED: DecisionReason.ValueType  # 19
+"""The tool is switched off in the registry. Somebody who decides there switches it on again."""
+DECISION_REASON_TOOL_SCHEMA_CHANGED: DecisionReason.ValueType  # 20
+"""The tool's schema is not the one the agent was approved for, or the one the call was made with. Somebody looks at the
+present schema and approves it.
+"""
+DECISION_REASON_TOOL_SCHEMA_NOT_PINNED: DecisionReason.ValueType  # 21
+"""In this environment a tool has to be approved with its schema, and neither birth certificate nor registry names one."""
+DECISION_REASON_EXTERNAL_SYSTEM_NOT_TRUSTED: DecisionReason.ValueType  # 22
+"""The tool reaches an external system that nobody trusts at present."""
+DECISION_REASON_AGENT_NOT_SERVING: DecisionReason.ValueType  # 23
+"""The registry does not let the agent serve: it is a draft, waits for review, or is suspended there."""
 Global___DecisionReason: _TypeAlias = DecisionReason  # noqa: Y015
 
 class _Side:
