@@ -7,7 +7,7 @@ from ringfence_kit.clock import MINUTE, Instant, Millis
 from ringfence_registry.finding.views import Circuit, Health, Slo
 from ringfence_registry.neighbours.canaries import RETRY
 from ringfence_registry.neighbours.health_feed import WINDOW
-from support.registry.neighbours import DID, NAME, Ears, health_message, identity_message, listening
+from support.registry.ears import DID, NAME, Ears, health_message, identity_message, listening
 
 
 def health(ears: Ears, agent: str = NAME, *, at: Instant | None = None) -> Health | None:

@@ -7,7 +7,7 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import EARNED_HALF_LIFE_MS
 from ringfence_kit.wire import to_timestamp
 from ringfence_registry.finding.views import Trust
-from support.registry.neighbours import DID, NAME, Ears, identity_message, listening
+from support.registry.ears import DID, NAME, Ears, identity_message, listening
 
 OTHER = "did:webvh:QmOther:prod.id.ringfence.internal:agents:QmOther"
 LEDGER = AgentName("finance", "ledger")
