@@ -1,8 +1,10 @@
 """Cards signed by agents that identity knows, registered over gRPC: the SDK signs, the registry verifies, and back."""
 
+import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from support.registry.signed_cards import CARD, TestSigner, hmac_entry, signer
 
 SALES = "namespaces/sales"
 ANALYST = f"{SALES}/agents/analyst"
+WITHIN_S = 1.0
+LONGEST_S = 20.0
 
 
 @pytest.fixture
@@ -197,6 +201,38 @@ async def test_a_revoked_agent_vouches_for_nothing_new(mesh: InProcessMesh) -> N
     revoke = identity_pb2.RevokeRequest(did=agent.key_id.partition("#")[0], reason="tried")
     await IdentityServiceStub(mesh.channel("identity")).Revoke(revoke)
     assert statuses(await register(mesh, agent.signed_by_the_sdk(CARD))) == ["KEY_REVOKED"]
+
+
+async def test_attack_a_key_revoked_after_admission_shows_on_the_watch_within_a_second(mesh: InProcessMesh) -> None:
+    agent = await enrolled(mesh)
+    registered = await register(mesh, agent.signed_by_the_sdk(CARD))
+    assert statuses(registered) == ["VERIFIED"]
+    since = time.monotonic()
+    revoke = identity_pb2.RevokeRequest(did=agent.key_id.partition("#")[0], reason="tried")
+    await IdentityServiceStub(mesh.channel("identity")).Revoke(revoke)
+    changed = await watched(mesh, lambda seen: statuses(seen) == ["KEY_REVOKED"])
+    assert time.monotonic() - since <= WITHIN_S
+    assert (changed.revision, changed.etag == registered.etag) == (registered.revision, False)
+
+
+async def test_keys_that_could_not_be_asked_for_are_asked_for_when_identity_is_back(mesh: InProcessMesh) -> None:
+    agent = await enrolled(mesh)
+    await mesh.stop("identity")
+    assert statuses(await register(mesh, agent.signed_by_the_sdk(CARD))) == ["KEYS_UNAVAILABLE"]
+    await mesh.start("identity")
+    await watched(mesh, lambda seen: statuses(seen) == ["VERIFIED"])
+
+
+async def watched(mesh: InProcessMesh, wanted: Callable[[pb.Agent], bool]) -> pb.Agent:
+    """Wait until the watch shows the agent as it is wanted."""
+    request = pb.WatchAgentsRequest(parent=SALES, send_initial_state=True)
+    call = RegistryServiceStub(mesh.channel("registry")).WatchAgents(request)
+    async with asyncio.timeout(LONGEST_S):
+        async for answer in call:
+            if answer.agent.name == ANALYST and wanted(answer.agent):
+                call.cancel()
+                return pb.Agent.FromString(answer.agent.SerializeToString())
+    raise AssertionError("the watch ended")
 
 
 async def test_a_card_that_verifiers_read_differently_is_not_attested(mesh: InProcessMesh) -> None:
