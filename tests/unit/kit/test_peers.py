@@ -1,10 +1,11 @@
-"""Who one of our services is to another."""
+"""Who one of our services is to another, and how long its channels live."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 from ringfence.channel import ChannelOptions
-from ringfence_kit.peers import PeerConfig, options_for
+from ringfence_kit.peers import PeerConfig, Peers, options_for
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.tls import TlsConfig
 
@@ -64,3 +65,12 @@ def test_a_token_file_given_for_the_peer_wins(tmp_path: Path) -> None:
 def test_otherwise_nothing_is_shown() -> None:
     options = options_for(PEER, server=ServerConfig(), tls=None)
     assert (options.tls, options.token) == (None, None)
+
+
+async def test_the_channels_to_others_are_opened_once_each_and_closed_together(tmp_path: Path) -> None:
+    one, other = PeerConfig(address="127.0.0.1:1"), PeerConfig(address="127.0.0.1:2")
+    async with Peers(server=ServerConfig(data=tmp_path), tls=None) as peers:
+        channel = peers.channel(one)
+        assert peers.channel(one) is channel
+        assert peers.channel(other) is not channel
+    assert channel.get_state() is grpc.ChannelConnectivity.SHUTDOWN
