@@ -76,10 +76,15 @@ class Registry:
         caller: Caller = ADMIN,
         request_id: str = "",
         validate_only: bool = False,
+        as_draft: bool = False,
+        lease_seconds: int | None = None,
     ) -> Agent:
         """Register an agent."""
+        ttl = None if lease_seconds is None else Millis(lease_seconds * 1_000)
         return await self.lives.registration.register_agent(
-            NewAgent(name=AgentName(namespace, agent), spec=spec, card=read_card(card)),
+            NewAgent(
+                name=AgentName(namespace, agent), spec=spec, card=read_card(card), as_draft=as_draft, lease_ttl=ttl
+            ),
             caller=caller,
             mutation=self.asked(caller, request_id=request_id, content=card),
             validate_only=validate_only,

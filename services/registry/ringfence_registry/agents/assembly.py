@@ -67,12 +67,12 @@ class Upkeep:
 
     def __init__(self, writer: Writer[AgentTx], sweep: LeaseSweep, clock: Clock) -> None:
         self._writer = writer
-        self._sweep = sweep
+        self.sweep = sweep
         self._clock = clock
 
     async def run(self) -> None:
         """Keep up until cancelled."""
-        async with background(self._sweep.run()):
+        async with background(self.sweep.run()):
             while True:
                 await self._clock.sleep(PURGE_EVERY)
                 await self.purge(self._clock.now())
