@@ -3,13 +3,15 @@
 from google.rpc.code_pb2 import Code
 from ringfence.registry.v1 import errors_pb2
 from ringfence_kit.errors import Failure
-from ringfence_registry.cards.strict_json import JsonFault
+from ringfence_registry.cards.strict_json import MAX_FAULTS, JsonFault
 from ringfence_registry.errors import (
     FAILURES,
     AgentAlreadyExists,
     AgentNotFound,
     AgentRetired,
+    CardIncompatible,
     CardInvalid,
+    CardSignatureRefused,
     FilterInvalid,
 )
 
@@ -41,3 +43,11 @@ def test_every_dynamic_part_of_a_message_is_in_its_metadata_or_violations() -> N
     assert [(each.field, each.problem) for each in card.violations] == [("card", "is empty"), ("card#/a/0", "is odd")]
     assert card.message == "the card cannot be admitted: card: is empty; card#/a/0: is odd"
     assert FilterInvalid(column=3, problem="p").metadata == {"column": "3", "problem": "p"}
+
+
+def test_however_much_is_wrong_the_answer_fits_into_a_status() -> None:
+    faults = [JsonFault(f"/skills/{number}/description", "x" * 200) for number in range(5_000)]
+    refused = CardSignatureRefused(needed="one has to verify", problems=[fault.problem for fault in faults])
+    for failure in (CardIncompatible(name="n", differences=faults), refused):
+        assert len(failure.violations) == MAX_FAULTS
+        assert len(failure.message) < 6_000

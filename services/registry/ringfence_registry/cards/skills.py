@@ -67,6 +67,8 @@ def capabilities_of(
     declared = reader.object(card, "capabilities", CAPABILITIES, Need.REQUIRED)
     extended = reader.flag(declared, "extendedAgentCard")
     old = [value for name in _OLD_NAMES_OF_EXTENDED if (value := reader.flag(card, name)) is not None]
+    if extended is not None and old and extended is not any(old):
+        reader.reasons.warn(declared.path, CAPABILITIES, "says something else of an extended card to older clients")
     if extended is None and old:
         extended = any(old)
         if dialect is CardDialect.V1_0:

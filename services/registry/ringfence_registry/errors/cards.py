@@ -1,10 +1,10 @@
-"""What can be wrong with a card."""
+"""What can be wrong with a card. Of many reasons the first are listed: an answer has to fit into a status."""
 
 from collections.abc import Iterable, Sequence
 
 from ringfence_kit.errors import Failure, Kind, Violation
 
-from ringfence_registry.cards.strict_json import JsonFault
+from ringfence_registry.cards.strict_json import MAX_FAULTS, JsonFault
 
 
 class CardInvalid(Failure):
@@ -29,6 +29,7 @@ class CardSignatureRefused(Failure):
     reason = "CARD_SIGNATURE_REFUSED"
 
     def __init__(self, *, needed: str, problems: Sequence[str]) -> None:
+        problems = problems[:MAX_FAULTS]
         listed = "; ".join(problems) or "the card has no signature"
         super().__init__(
             f"the card's signatures are not admitted: {needed}: {listed}",
@@ -45,6 +46,7 @@ class CardIncompatible(Failure):
     reason = "CARD_INCOMPATIBLE"
 
     def __init__(self, *, name: str, differences: Sequence[JsonFault]) -> None:
+        differences = differences[:MAX_FAULTS]
         listed = "; ".join(f"{each.pointer or '/'}: {each.problem}" for each in differences)
         super().__init__(
             f"the card would break callers of {name}: {listed}",
