@@ -240,7 +240,7 @@ async def test_a_changed_schema_is_a_new_revision(registry: ServedRegistry) -> N
         pb.ListToolRevisionsRequest(parent=EXPORT, page_size=2, page_token=page.next_page_token)
     )
     assert [(each.name, each.actor, each.input_schema) for each in rest.revisions] == [
-        (f"{EXPORT}/revisions/1", "fay", SCHEMA)
+        (f"{EXPORT}/revisions/1", "test:fay", SCHEMA)
     ]
     assert rest.next_page_token == ""
 
@@ -270,14 +270,14 @@ async def test_a_tool_is_switched_off_and_on(registry: ServedRegistry) -> None:
     assert (off.state, off.last_switch.reason, off.last_switch.actor) == (
         pb.SWITCH_STATE_DISABLED,
         "It leaks.",
-        "fay",
+        "test:fay",
     )
     again = (await calls(registry).tools.DisableTool(pb.DisableToolRequest(name=EXPORT, reason="Really."))).tool
     assert again == off
     stale = pb.EnableToolRequest(name=EXPORT, reason="Mended.", etag=made.etag)
     assert (await refusal(calls(registry, APPROVER).tools.EnableTool(stale))).reason == "ETAG_MISMATCH"
     on = (await calls(registry, APPROVER).tools.EnableTool(pb.EnableToolRequest(name=EXPORT, reason="Mended."))).tool
-    assert (on.state, on.last_switch.actor) == (pb.SWITCH_STATE_ENABLED, "pia")
+    assert (on.state, on.last_switch.actor) == (pb.SWITCH_STATE_ENABLED, "test:pia")
     told = await refusal(calls(registry).tools.DisableTool(pb.DisableToolRequest(name=EXPORT)))
     assert set(told.violations) == {"reason"}
 
@@ -384,7 +384,7 @@ async def test_what_is_hidden_is_refused_whether_it_exists_or_not(registry: Serv
 
 async def test_an_agent_sees_the_tools_it_is_approved_for(registry: ServedRegistry) -> None:
     did = "did:webvh:QmX:dev.example.com:agents:roamer"
-    agent = Caller(principal=did, roles=frozenset({Role.AGENT}))
+    agent = Caller(principal=did, roles=frozenset({Role.AGENT}), environment="dev")
     await calls(registry).register()
     await calls(registry).register("warehouse.drop")
     assert (await refusal(calls(registry, agent).tool())).reason == "NOT_PERMITTED"
