@@ -84,7 +84,10 @@ def likeness(one: Features, other: Features) -> Likeness:
         agreed += weight * alike
         if alike >= AGREES:
             agreeing.append((-weight * alike, field))
-    return Likeness(score=agreed / total if total else 0.0, agreeing=tuple(field for _, field in sorted(agreeing)))
+    return Likeness(
+        score=agreed / total if total else 0.0,
+        agreeing=tuple(field for _, field in sorted(agreeing, key=lambda pair: pair[0])),
+    )
 
 
 def _kin_in(texts: list[str]) -> frozenset[str]:
