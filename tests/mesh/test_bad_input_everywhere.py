@@ -55,7 +55,9 @@ ANSWERED_EMPTY = frozenset(
         "TransparencyService/GetCheckpoint",
         "TransparencyService/GetInclusionProof",  # of entry 0, which is there from the first start on
         "TransparencyService/GetConsistencyProof",
+        "NamespaceService/ListNamespaces",
         "UsageService/GetUsage",
+        "HealthService/WatchHealth",
         "AuditService/ListEntries",
         "AuditService/GetCheckpoint",
         "AuditService/GetConsistencyProof",  # the empty log is a prefix of every log

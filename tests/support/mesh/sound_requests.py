@@ -35,8 +35,8 @@ from ringfence.peer_cache import Moment
 from ringfence.peer_meetings import Meetings
 from ringfence.proofs.peer_transcript import Requirements
 from ringfence.proofs.rotation import rotation_input
-from ringfence.registry.v1 import catalog_pb2, registry_pb2
-from ringfence.telemetry.v1 import audit_pb2, telemetry_pb2
+from ringfence.registry.v1 import card_pb2, catalog_pb2, namespace_pb2, registry_pb2
+from ringfence.telemetry.v1 import audit_pb2, health_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
 from ringfence_kit.wire import to_timestamp
@@ -152,6 +152,9 @@ class SoundRequests:
             "CatalogService/ExportInventory": always(
                 catalog_pb2.ExportInventoryRequest(parent=NAMESPACE, format=catalog_pb2.INVENTORY_FORMAT_CSV)
             ),
+            "NamespaceService/GetNamespace": always(namespace_pb2.GetNamespaceRequest(name=NAMESPACE)),
+            "NamespaceService/ListNamespaces": always(namespace_pb2.ListNamespacesRequest(page_size=1)),
+            "NamespaceService/UpdateNamespace": self._update_namespace,
             "IdentityService/RegisterSponsor": self._register_sponsor,
             "IdentityService/GetSponsor": always(identity_pb2.GetSponsorRequest(name=self.content.sponsor)),
             "IdentityService/ListSponsors": always(identity_pb2.ListSponsorsRequest(page_size=1)),
@@ -202,6 +205,7 @@ class SoundRequests:
             "UsageService/GetUsage": always(
                 telemetry_pb2.GetUsageRequest(agent=self.did, group_by=[telemetry_pb2.USAGE_GROUP_AGENT])
             ),
+            "HealthService/WatchHealth": always(health_pb2.WatchHealthRequest(send_initial_state=True)),
             "WorkflowService/ReportOutcome": self._report_outcome,
             "AuditService/AppendDecisions": self._append_decisions,
             "AuditService/GetEntry": always(audit_pb2.GetEntryRequest(index=0)),
@@ -222,6 +226,21 @@ class SoundRequests:
 
     def _fresh(self) -> str:
         return f"fresh-{next(self._numbers)}"
+
+    async def _update_namespace(self) -> Message:
+        return namespace_pb2.UpdateNamespaceRequest(
+            namespace=namespace_pb2.Namespace(
+                name="namespaces/elsewhere",
+                display_name=self._fresh(),
+                visibility=namespace_pb2.VISIBILITY_ENTITLED,
+                entitled_namespaces=[NAMESPACE],
+                admission=namespace_pb2.AdmissionPolicy(
+                    least_verdict=card_pb2.CARD_VERDICT_UPCONVERTED,
+                    signatures=namespace_pb2.SIGNATURE_REQUIREMENT_NONE,
+                    refused_findings=[card_pb2.FINDING_KIND_SECRET],
+                ),
+            )
+        )
 
     async def _register_agent(self) -> Message:
         return registry_pb2.RegisterAgentRequest(
