@@ -14,8 +14,6 @@ from ringfence_kit.names import AgentName
 from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.visible import Visible
 
-_READ_EVERYTHING = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.APPROVER, Role.GATEWAY, Role.SERVICE)
-
 
 def require_sight(caller: Caller, visible: Visible, namespace: str) -> None:
     """Raise `NotPermitted` unless the caller sees `namespace`, whether there is anything in it or not."""
@@ -70,37 +68,7 @@ def require_stopper(caller: Caller, namespace: str, what: str = "agents") -> Non
         )
 
 
-def require_namespace_reader(caller: Caller, namespace: str | None) -> None:
-    """Raise `NotPermitted` unless the caller may see all agents of `namespace`; None means of all namespaces."""
-    if caller.has(*_READ_EVERYTHING) or (namespace is not None and caller.owns(namespace)):
-        return
-    raise NotPermitted(
-        principal=caller.principal,
-        action=f"read the agents of namespaces/{namespace or '-'}",
-        needed=_readers(f"namespace-owner of {namespace}" if namespace else ""),
-    )
-
-
-def require_agent_reader(caller: Caller, name: AgentName, agent: Agent | None) -> None:
-    """Raise `NotPermitted` unless the caller may see the agent called `name`, which may not exist."""
-    if caller.has(*_READ_EVERYTHING) or caller.owns(name.namespace):
-        return
-    if agent is not None and agent.spec.did and caller.speaks_for(agent.spec.did):
-        return
-    raise NotPermitted(
-        principal=caller.principal,
-        action=f"read {name}",
-        needed=_readers(f"namespace-owner of {name.namespace}, or to be that agent"),
-    )
-
-
 def _decides(caller: Caller, namespace: str) -> bool:
     if caller.has(Role.PLATFORM_ADMIN):
         return True
     return caller.has(Role.APPROVER) and (not caller.namespaces or namespace in caller.namespaces)
-
-
-def _readers(last: str) -> str:
-    return ", ".join(
-        [f"one of the roles {', '.join(role.value for role in _READ_EVERYTHING)}", *([last] if last else [])]
-    )
