@@ -15,9 +15,11 @@ from a2a.client.card_resolver import parse_agent_card
 from a2a.utils.signing import create_signature_verifier
 from google.protobuf.json_format import MessageToDict
 from ringfence.agent_key import AgentKey
+from ringfence.agent_key_store import AgentKeyStore
 from ringfence.errors import FailedPreconditionError, InvalidArgumentError, UnavailableError
 from ringfence.identity.v1 import identity_pb2
 from ringfence.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from ringfence.key_rotation import rotate_aio
 from ringfence.proofs.canonical_json import parse_object
 from ringfence.proofs.card_attestation import check_attestation
 from ringfence.proofs.jwk_set import read_jwk_set
@@ -25,6 +27,7 @@ from ringfence.registry.v1 import card_pb2, namespace_pb2
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence.registry.v1.namespace_pb2_grpc import NamespaceServiceStub
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
+from ringfence_kit.clock import SECOND, ManualClock, Millis
 from support.mesh.birth import birth_certificate, enrol, register_sponsors
 from support.mesh.in_process import InProcessMesh, in_process_mesh
 from support.registry.signed_cards import CARD, TestSigner, hmac_entry, signer
@@ -221,6 +224,38 @@ async def test_keys_that_could_not_be_asked_for_are_asked_for_when_identity_is_b
     assert statuses(await register(mesh, agent.signed_by_the_sdk(CARD))) == ["KEYS_UNAVAILABLE"]
     await mesh.start("identity")
     await watched(mesh, lambda seen: statuses(seen) == ["VERIFIED"])
+
+
+async def test_a_rotation_keeps_what_was_signed_before_and_a_compromise_does_not(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with in_process_mesh(tmp_path, clock=clock) as mesh:
+        old = await enrolled(mesh)
+        did, _, _ = old.key_id.partition("#")
+        signed = old.signed_by_the_sdk(CARD)
+        assert statuses(await register(mesh, signed)) == ["VERIFIED"]
+        AgentKey(private_key=old.private, agent=ANALYST, environment="dev", did=did).save(tmp_path / "agent.key")
+        identity: Any = IdentityServiceStub(mesh.channel("identity"))
+        clock.advance(Millis(2 * SECOND))
+        new = await rotate_aio(AgentKeyStore(tmp_path / "agent.key"), identity)
+        clock.advance(Millis(2 * SECOND))
+        assert statuses(await register(mesh, signed, "late")) == ["KEY_EXPIRED"]
+        again = TestSigner("EdDSA", f"{did}#{new.key_id}", new.private_key)
+        assert statuses(await register(mesh, again.signed_by_the_sdk(CARD), "anew")) == ["VERIFIED"]
+        assert statuses(await current(mesh)) == ["VERIFIED"]
+        request = identity_pb2.ReportCompromiseRequest(did=did, reason="the first key was found in a log")
+        request.compromised_since.FromSeconds(1)
+        await identity.ReportCompromise(request)
+        await watched(mesh, lambda seen: statuses(seen) == ["KEY_REVOKED"])
+
+
+async def test_a_did_of_another_mesh_is_a_strangers(mesh: InProcessMesh) -> None:
+    scid = (await enrolled(mesh)).key_id.rsplit(":", 1)[1].partition("#")[0]
+    stranger = signer("EdDSA", f"did:webvh:{scid}:agents.example.com:agents:{scid}#key-1")
+    assert statuses(await register(mesh, stranger.signed_by_the_sdk(CARD))) == ["UNTRUSTED_KEY"]
+
+
+async def current(mesh: InProcessMesh) -> pb.Agent:
+    return (await RegistryServiceStub(mesh.channel("registry")).GetAgent(pb.GetAgentRequest(name=ANALYST))).agent
 
 
 async def watched(mesh: InProcessMesh, wanted: Callable[[pb.Agent], bool]) -> pb.Agent:

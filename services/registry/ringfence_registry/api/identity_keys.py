@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import grpc.aio
-from ringfence.errors import NotFoundError, RingfenceError
+from ringfence.errors import InvalidArgumentError, NotFoundError, RingfenceError
 from ringfence.identity.v1 import identity_pb2, identity_pb2_grpc
 from ringfence_kit.clock import Clock
 
@@ -32,8 +32,8 @@ class IdentityKeys:
             answer, log = await asyncio.gather(
                 stub.GetAgentIdentity(request, timeout=DEADLINE_SECONDS), _log(stub, did)
             )
-        except NotFoundError:
-            return None
+        except (NotFoundError, InvalidArgumentError):
+            return None  # nobody it knows, or of an environment that is not its own
         except RingfenceError as error:
             raise IdentityAway(str(error)) from error
         return agent_keys(answer.identity, log, did=did, now=self._clock.now())

@@ -15,7 +15,7 @@ from ringfence.proofs.card_keys import PinnedKeys, card_key
 from ringfence.proofs.card_verdict import KeyAnswer, KeyStanding, KnownKey, UnknownKey
 from ringfence.proofs.did import AgentDid, DidError, KeyDid, WebAlias, parse_did
 from ringfence.proofs.did_keys import KeyPeriod
-from ringfence_kit.clock import Instant
+from ringfence_kit.clock import SECOND, Instant
 
 
 class IdentityStanding(enum.Enum):
@@ -99,6 +99,11 @@ def _standing(keys: AgentKeys, periods: list[KeyPeriod], *, seen_at: Instant, no
         return KeyStanding.REVOKED, f"the identity of its signer is {keys.standing.value}"
     if keys.expires_at is not None and now >= keys.expires_at:
         return KeyStanding.EXPIRED, "the identity of its signer has ended"
-    if any(period.until is None or period.in_force_at(seen_at) for period in periods):
+    if any(period.until is None or _had_by_then(period, seen_at) for period in periods):
         return KeyStanding.GOOD, ""
     return KeyStanding.EXPIRED, "its key was replaced before the registry had this card; sign it with the key in force"
+
+
+def _had_by_then(period: KeyPeriod, seen_at: Instant) -> bool:
+    # The history of a DID counts whole seconds, cut: a card of the second in which the key was replaced came before it.
+    return period.until is not None and period.since <= seen_at < period.until + SECOND
