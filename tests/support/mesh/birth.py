@@ -38,11 +38,18 @@ async def enrol(
     content: pb.BirthCertificateContent,
     key: AgentKey | None = None,
     pulse: Pulse | None = None,
+    environment: str = "dev",
 ) -> pb.AgentIdentity:
-    """Enrol an agent in dev, with a new key unless one is given, however often identity has to be asked."""
+    """Enrol an agent, with a new key unless one is given, however often identity has to be asked."""
     pulse = pulse or Pulse()
     answer = await answer_to_challenge(
-        channel, parent=parent, agent_id=agent_id, content=content, key=key or AgentKey.generate(), pulse=pulse
+        channel,
+        parent=parent,
+        agent_id=agent_id,
+        content=content,
+        key=key or AgentKey.generate(),
+        pulse=pulse,
+        environment=environment,
     )
     complete = IdentityServiceStub(channel).CompleteRegistration
     return (await until_acknowledged(pulse, complete, answer)).identity
@@ -56,10 +63,11 @@ async def answer_to_challenge(
     content: pb.BirthCertificateContent,
     key: AgentKey,
     pulse: Pulse | None = None,
+    environment: str = "dev",
 ) -> pb.CompleteRegistrationRequest:
-    """Begin an enrolment in dev, and return the request that completes it."""
+    """Begin an enrolment, and return the request that completes it."""
     beginning = pb.BeginRegistrationRequest(
-        parent=parent, agent_id=agent_id, environment="dev", sponsor=content.sponsor
+        parent=parent, agent_id=agent_id, environment=environment, sponsor=content.sponsor
     )
     begun = await until_acknowledged(pulse or Pulse(), IdentityServiceStub(channel).BeginRegistration, beginning)
     return pb.CompleteRegistrationRequest(
