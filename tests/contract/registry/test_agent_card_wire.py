@@ -8,15 +8,17 @@ import pytest
 from a2a.client.card_resolver import parse_agent_card
 from a2a.types import a2a_pb2
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.json_format import MessageToDict, ParseDict
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 from hypothesis import given
 from ringfence.registry.v1 import agent_card_pb2
+from ringfence_registry.cards.interfaces import normal_binding, normal_version
 from ringfence_registry.cards.model import CardDialect, CardVerdict
 from ringfence_registry.cards.reading import read_whole_card
 from ringfence_registry.convert.agent_card import MAX_STRUCT_DEPTH, agent_card
 from ringfence_registry.errors import CardInvalid
 from support.registry.card_shapes import as_cards
+from support.registry.generated_cards import cards
 
 CARDS = sorted((Path(__file__).parents[2] / "golden" / "registry" / "cards").glob("*.json"))
 CONFORMANT = [
@@ -82,6 +84,34 @@ def test_a_card_the_sdk_cannot_load_for_its_flows_carries_the_preferred_one() ->
     content = read_whole_card(next(each for each in CARDS if "several_flows" in each.stem).read_bytes()).content
     flows = theirs(agent_card(content)).security_schemes["oauth"].oauth2_security_scheme.flows
     assert flows.WhichOneof("flow") == "authorization_code"
+
+
+@given(cards(unknown=False))
+def test_a_card_made_from_a2as_own_descriptors_is_what_the_sdk_reads(card: dict[str, Any]) -> None:
+    try:
+        content = read_whole_card(json.dumps(card).encode()).content
+        sdks = ParseDict(card, a2a_pb2.AgentCard())
+    except (CardInvalid, ParseError):
+        return
+    assert MessageToDict(theirs(agent_card(content))) == MessageToDict(normalised(sdks))
+
+
+def normalised(card: a2a_pb2.AgentCard) -> a2a_pb2.AgentCard:
+    """The card with what we make one of: interfaces once and in A2A's spelling, messages that are there and empty."""
+    card.capabilities.SetInParent()
+    once: dict[tuple[str, str, str], Any] = {}
+    for interface in card.supported_interfaces:
+        interface.protocol_binding = normal_binding(interface.protocol_binding)
+        interface.protocol_version = normal_version(interface.protocol_version)
+        if interface.url:
+            once.setdefault((interface.url, interface.protocol_binding, interface.protocol_version), interface)
+    for scheme in card.security_schemes.values():
+        if scheme.HasField("oauth2_security_scheme"):
+            scheme.oauth2_security_scheme.flows.SetInParent()
+    kept = [a2a_pb2.AgentInterface.FromString(interface.SerializeToString()) for interface in once.values()]
+    card.ClearField("supported_interfaces")
+    card.supported_interfaces.extend(kept)
+    return card
 
 
 @given(as_cards())

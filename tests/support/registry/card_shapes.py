@@ -5,6 +5,7 @@ doubled, retyped, renamed, nested; bytes flipped, cut and spliced.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -103,7 +104,8 @@ def mutated_bytes(draw: st.DrawFn) -> bytes:
 def repeated_members(draw: st.DrawFn) -> bytes:
     """A card with one of its members written a second time, somewhere."""
     body = draw(st.sampled_from(REAL_LOOKING)).decode()
-    opening = draw(st.sampled_from([at for at, each in enumerate(body) if each == "{"]))
+    openings = [found.start() for found in re.finditer(r'"(?:[^"\\]|\\.)*"|\{', body) if found[0] == "{"]
+    opening = draw(st.sampled_from(openings))
     rest = body[opening + 1 :].lstrip()
     name = rest[: rest.index('"', 1) + 1] if rest.startswith('"') else '"name"'
     return f"{body[: opening + 1]}{name}: 1, {name}: 2, {rest}".replace(", }", "}").encode()

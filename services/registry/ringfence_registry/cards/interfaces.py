@@ -64,13 +64,13 @@ def _interfaces_of_1_0(card: CardObject, reader: CardReader) -> list[CardInterfa
         url = reader.text(entry, "url", Need.VITAL)
         binding = _either(reader, entry, "protocolBinding", "transport")
         version = _version_of(entry, card, reader)
-        _judge_address(url, _binding(binding), (entry.path, "url"), reader)
+        _judge_address(url, normal_binding(binding), (entry.path, "url"), reader)
         _judge_binding(binding, reader.place(entry, "protocolBinding"), reader)
         found.append(
             CardInterface(
                 url=url,
-                protocol_binding=_binding(binding),
-                protocol_version=_version(version),
+                protocol_binding=normal_binding(binding),
+                protocol_version=normal_version(version),
                 tenant=reader.text(entry, "tenant"),
             )
         )
@@ -99,17 +99,17 @@ def _interfaces_of_0_3(card: CardObject, dialect: CardDialect, reader: CardReade
     version = reader.text(card, "protocolVersion", Need.EXPECTED if dialect is CardDialect.V0_3 else Need.OPTIONAL)
     if version and not _VERSION.fullmatch(version) and not hybrid:
         reader.reasons.violate(reader.place(card, "protocolVersion"), VERSIONS, "is not a version")
-    version = _version(version) or ("0.2" if dialect is CardDialect.V0_2 else "0.3")
+    version = normal_version(version) or ("0.2" if dialect is CardDialect.V0_2 else "0.3")
     found = []
     if url := reader.text(card, "url", Need.OPTIONAL if hybrid else Need.VITAL):
         binding = reader.text(card, "preferredTransport") or "JSONRPC"
-        _judge_address(url, _binding(binding), reader.place(card, "url"), reader)
-        found.append(CardInterface(url=url, protocol_binding=_binding(binding), protocol_version=version))
+        _judge_address(url, normal_binding(binding), reader.place(card, "url"), reader)
+        found.append(CardInterface(url=url, protocol_binding=normal_binding(binding), protocol_version=version))
     for entry in reader.objects(card, "additionalInterfaces", INTERFACE):
         binding = _either(reader, entry, "transport", "protocolBinding")
         if url := reader.text(entry, "url", Need.VITAL):
-            _judge_address(url, _binding(binding), reader.place(entry, "url"), reader)
-            found.append(CardInterface(url=url, protocol_binding=_binding(binding), protocol_version=version))
+            _judge_address(url, normal_binding(binding), reader.place(entry, "url"), reader)
+            found.append(CardInterface(url=url, protocol_binding=normal_binding(binding), protocol_version=version))
     return found
 
 
@@ -136,16 +136,18 @@ def _judge_address(url: str, binding: str, at: JsonPath, reader: CardReader) -> 
 def _judge_binding(binding: str, at: JsonPath, reader: CardReader) -> None:
     if not binding or binding in CORE_BINDINGS:
         return
-    if (normal := _binding(binding)) in CORE_BINDINGS:
+    if (normal := normal_binding(binding)) in CORE_BINDINGS:
         reader.reasons.warn(at, INTERFACE, f"is A2A's {normal} in a spelling of its own")
     elif ":" not in binding:
         reader.reasons.warn(at, CUSTOM_BINDING, "is a binding of its own, and no URI")
 
 
-def _binding(text: str) -> str:
+def normal_binding(text: str) -> str:
+    """Return a binding as A2A spells it; one of its own as it is."""
     return _BINDINGS.get(text.lower(), text)
 
 
-def _version(text: str) -> str:
+def normal_version(text: str) -> str:
+    """Return Major.Minor of a version; what is none as it is."""
     matched = _VERSION.fullmatch(text)
     return matched["minor"] if matched else text

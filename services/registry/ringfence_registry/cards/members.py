@@ -74,10 +74,9 @@ class CardReader:
     def text(self, at: CardObject, name: str, need: Need = Need.OPTIONAL) -> str:
         """Return a string member, empty when absent."""
         value = self.value(at, name)
-        if isinstance(value, str) and value and not value.isspace():
-            return value
-        self._miss(at, name, need, "a string", value)
-        return ""
+        if not isinstance(value, str) or not value or value.isspace():
+            self._miss(at, name, need, "a string", value)
+        return value if isinstance(value, str) else ""
 
     def optional_text(self, at: CardObject, name: str) -> str | None:
         """Return a string member that says something even when empty."""

@@ -36,7 +36,7 @@ def _requirement(place: JsonPath, value: JsonValue, declared: set[str], reader: 
         reader.mistyped(place, SCHEME, "an object", value)
         return SecurityRequirement(schemes={value: ()} if isinstance(value, str) else {})
     at = CardObject(value, place, SCHEME)
-    if value and "schemes" not in value:
+    if "schemes" not in value and any(isinstance(scopes, list) or name in declared for name, scopes in value.items()):
         reader.reasons.translate(place, SCHEME, "names its schemes without the member schemes")
         return _old_requirement(place, value, declared, reader)
     schemes = {}

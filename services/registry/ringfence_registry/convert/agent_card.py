@@ -108,7 +108,7 @@ def _scheme(value: SecurityScheme) -> pb.SecurityScheme:
         case SchemeKind.OAUTH2:
             oauth2 = pb.OAuth2SecurityScheme(
                 description=description,
-                flows=_flows(value.flows[0]) if value.flows else None,
+                flows=_flows(value.flows[0]) if value.flows else pb.OAuthFlows(),
                 oauth2_metadata_url=value.oauth2_metadata_url,
             )
             return pb.SecurityScheme(oauth2_security_scheme=oauth2)
