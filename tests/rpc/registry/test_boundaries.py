@@ -177,8 +177,12 @@ async def test_boundaries_are_listed_and_filtered(registry: ServedRegistry) -> N
 # Watching
 
 
+async def event_of(watch: Any) -> Any:
+    return await asyncio.wait_for(watch.read(), 10)
+
+
 async def told(watch: Any, field: str) -> tuple[str, str]:
-    answer = await asyncio.wait_for(watch.read(), 10)
+    answer = await event_of(watch)
     kind = registry_pb2.WatchEventType.Name(answer.type).removeprefix("WATCH_EVENT_TYPE_")
     return kind, getattr(answer, field).name.rpartition("/")[2]
 
@@ -189,7 +193,7 @@ async def test_boundaries_are_watched(registry: ServedRegistry) -> None:
     stub = calls(registry).boundaries
     watch = stub.WatchBoundaries(pb.WatchBoundariesRequest(parent="namespaces/-", send_initial_state=True))
     assert await told(watch, "boundary") == ("ADDED", "ledgers")
-    end = await watch.read()
+    end = await event_of(watch)
     assert end.initial_state_end
     await calls(registry, OTTO).draw("moat", parent="namespaces/ops")
     await calls(registry).draw("books")
@@ -206,14 +210,14 @@ async def test_tools_are_watched_and_only_those_that_are_seen(registry: ServedRe
     stub = calls(registry).tools
     watch = stub.WatchTools(tool_pb2.WatchToolsRequest(parent="namespaces/-", send_initial_state=True))
     assert await told(watch, "tool") == ("ADDED", "warehouse.export")
-    end = await watch.read()
+    end = await event_of(watch)
     assert (end.initial_state_end, end.revision) == (True, 1)
     await calls(registry, OTTO).register("ops.x", parent="namespaces/ops")
     await calls(registry).draw()
     await calls(registry).update(input_schema=OTHER_SCHEMA)
     await calls(registry).tools.DisableTool(tool_pb2.DisableToolRequest(name=EXPORT, reason="x"))
     await calls(registry).tools.DeleteTool(tool_pb2.DeleteToolRequest(name=EXPORT))
-    events = [await asyncio.wait_for(watch.read(), 10) for _ in range(3)]
+    events = [await event_of(watch) for _ in range(3)]
     assert [event.revision for event in events] == [4, 5, 6]
     assert events[0].tool.revision.endswith("/revisions/2")
     assert events[1].tool.state == tool_pb2.SWITCH_STATE_DISABLED

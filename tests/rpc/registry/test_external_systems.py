@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.registry.v1 import external_system_pb2 as pb
 from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import DAY, HOUR, SECOND, Instant
+from ringfence_kit.clock import DAY, HOUR, SECOND, Instant, Millis
 from ringfence_kit.wire import to_timestamp
 from support.registry.served import REQUEST_ID, ServedRegistry, served_registry
 from support.registry.tool_calls import BANK, EXPORT, FINANCE, ToolCalls
@@ -123,7 +123,7 @@ async def test_a_repeated_decision_gets_its_answer_also_when_it_has_ended(regist
         request_id=REQUEST_ID,
     )
     first = await calls(registry, PIA).systems.DecideTrust(request)
-    registry.clock.advance(2 * HOUR)
+    registry.clock.advance(Millis(2 * HOUR))
     again = await calls(registry, PIA).systems.DecideTrust(request)
     assert again.external_system.etag == first.external_system.etag
     assert not again.external_system.trusted
@@ -204,9 +204,9 @@ async def test_attack_a_tool_used_past_the_end_of_a_decision(registry: ServedReg
     await trusted_tool(registry, expire_time=at(registry, HOUR))
     watch = calls(registry).tools.WatchTools(tool_pb2.WatchToolsRequest(parent=FINANCE))
     await watch.read()
-    registry.clock.advance(HOUR - 1)
+    registry.clock.advance(Millis(HOUR - 1))
     assert (await calls(registry).tool()).external_systems_trusted
-    registry.clock.advance(1)
+    registry.clock.advance(Millis(1))
     assert not (await calls(registry).system()).trusted
     assert not (await calls(registry).tool()).external_systems_trusted
     registry.clock.advance(SECOND)
@@ -220,7 +220,7 @@ async def test_attack_the_clock_is_set_back_after_a_decision_ended(registry: Ser
     await trusted_tool(registry, expire_time=at(registry, HOUR))
     watch = calls(registry).tools.WatchTools(tool_pb2.WatchToolsRequest(parent=FINANCE))
     await watch.read()
-    registry.clock.advance(HOUR + SECOND)
+    registry.clock.advance(Millis(HOUR + SECOND))
     await next_tool_event(watch)
     registry.clock.set(Instant(registry.clock.now() - 30 * DAY))
     fresh = calls(registry, OPERATOR)
@@ -233,7 +233,7 @@ async def test_attack_the_clock_is_set_back_after_a_decision_ended(registry: Ser
 async def test_a_decision_made_anew_in_time_is_not_ended(registry: ServedRegistry) -> None:
     await trusted_tool(registry, expire_time=at(registry, HOUR))
     await calls(registry, PIA).decide(expire_time=at(registry, 3 * HOUR))
-    registry.clock.advance(2 * HOUR)
+    registry.clock.advance(Millis(2 * HOUR))
     assert (await calls(registry, OPERATOR).tool()).external_systems_trusted
     assert (await calls(registry, OPERATOR).tool()).trust_expire_time == at(registry, HOUR)
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
@@ -119,3 +120,8 @@ def is_open_ended(field: FieldDescriptor) -> bool:
     """Say whether what is below a field is named by who sends it: maps, and JSON as protobuf has it."""
     message = field.message_type
     return message is not None and (message.GetOptions().map_entry or message.file.package == "google.protobuf")
+
+
+def is_output_only(field: FieldDescriptor) -> bool:
+    """Say whether only the server sets a field; what comes in there is ignored."""
+    return field_behavior_pb2.OUTPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]

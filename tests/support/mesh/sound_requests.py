@@ -9,7 +9,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
@@ -41,9 +41,11 @@ from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
 from ringfence_kit.wire import to_timestamp
 
+from support.mesh.agent_life_requests import AgentLifeRequests
 from support.mesh.audit import decision_body, logged
 from support.mesh.birth import answer_to_challenge, birth_certificate, enrol, register_sponsors
 from support.mesh.doors import Doors
+from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
 
@@ -85,6 +87,7 @@ class SoundRequests:
     key: AgentKey
     content: identity_pb2.BirthCertificateContent
     _numbers: "itertools.count[int]"
+    _kept: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     async def prepared(cls, doors: Doors) -> "SoundRequests":
@@ -119,6 +122,10 @@ class SoundRequests:
     def methods(self) -> frozenset[str]:
         """Return the methods there is a request for."""
         return frozenset(self._makers())
+
+    @property
+    def _tools(self) -> ToolRequests:
+        return ToolRequests(self.doors.channel("registry"), self._numbers, self._kept)
 
     def _makers(self) -> dict[str, Callable[[], Awaitable[Message]]]:
         def always(message: Message) -> Callable[[], Awaitable[Message]]:
@@ -219,6 +226,8 @@ class SoundRequests:
             "DecisionService/Explain": always(decision_pb2.ExplainRequest(request=self._question())),
             "BundleService/PushBundle": self._push_bundle,
             "BundleService/GetBundle": always(bundle_pb2.GetBundleRequest()),
+            **self._tools.makers(),
+            **AgentLifeRequests(self.doors.channel("registry"), self._numbers).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
             "KillSwitchService/ListKillSwitches": always(bundle_pb2.ListKillSwitchesRequest(page_size=1)),
