@@ -227,7 +227,7 @@ class SoundRequests:
             "BundleService/PushBundle": self._push_bundle,
             "BundleService/GetBundle": always(bundle_pb2.GetBundleRequest()),
             **self._tools.makers(),
-            **AgentLifeRequests(self.doors.channel("registry"), self._numbers).makers(),
+            **AgentLifeRequests(self.doors.channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
             "KillSwitchService/ListKillSwitches": always(bundle_pb2.ListKillSwitchesRequest(page_size=1)),
