@@ -19,6 +19,8 @@ _JOINERS = frozenset("\u200c\u200d\ufe0e\ufe0f")
 
 def hidden_text_in(texts: Texts) -> Iterator[CardFinding]:
     """Yield a finding for each text with hidden characters, and for each that is not in normal form C."""
+    if texts.joined.isascii() and texts.joined.replace("\n", "").isprintable():
+        return
     hidden = HIDDEN.search(texts.joined) is not None
     normal = _is_normal(texts.joined)
     if not hidden and normal:

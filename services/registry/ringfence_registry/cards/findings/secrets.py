@@ -71,7 +71,7 @@ def secrets_in(texts: Texts, content: CardContent) -> Iterator[CardFinding]:
     shaped = _SHAPE.search(texts.joined) is not None
     said = _SAID.search(texts.joined) is not None or _IN_QUERY.search(texts.joined) is not None
     described = any(_WORDS.search(scheme.description) for scheme in content.security_schemes if scheme.description)
-    expected = described or any(map(_is_credential, texts.names))
+    expected = described or any(_is_one_by_name(name, text) for name, text in texts.members)
     if not (shaped or said or expected):
         return
     for each in texts:
@@ -109,13 +109,19 @@ def _is_one_by_place(at: CardText) -> bool:
     member = at.member
     if at.is_name or not isinstance(member, str):
         return False
-    if _is_credential(member):
-        value = at.text.removeprefix("Bearer ").removeprefix("Basic ")
-        return _OPAQUE.fullmatch(value) is not None and _is_random(value)
+    if _is_one_by_name(member, at.text):
+        return True
     # Keys are pasted into descriptions of schemes, of all places.
     if member == "description" and "securitySchemes" in _names(at.path):
         return any(_is_key_like(word.group(0)) for word in _WORDS.finditer(at.text))
     return False
+
+
+def _is_one_by_name(member: str, text: str) -> bool:
+    if not _is_credential(member):
+        return False
+    value = text.removeprefix("Bearer ").removeprefix("Basic ")
+    return _OPAQUE.fullmatch(value) is not None and _is_random(value)
 
 
 def _is_credential(member: str) -> bool:

@@ -34,6 +34,8 @@ class Texts:
         self._card: dict[str, JsonValue] = {name: each for name, each in document.items() if name != "signatures"}
         self.values: list[str] = []
         self.names: list[str] = []
+        self.members: list[tuple[str, str]] = []
+        """Those whose value is a text."""
         self._numbers_are_exact = True
         self._collect(self._card)
         self.joined = "\n".join([*self.values, *self.names])
@@ -63,7 +65,9 @@ class Texts:
             self.values.append(value)
         elif isinstance(value, dict):
             self.names += value
-            for member in value.values():
+            for name, member in value.items():
+                if isinstance(member, str):
+                    self.members.append((name, member))
                 self._collect(member)
         elif isinstance(value, list):
             for member in value:
