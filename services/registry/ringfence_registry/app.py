@@ -1,11 +1,13 @@
 """The registry, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from ringfence_kit.background import background
-from ringfence_kit.clock import DAY, Clock, Millis
+from ringfence_kit.clock import DAY, Clock, Instant, Millis
 from ringfence_kit.events import Event
+from ringfence_kit.heap import loading
 from ringfence_kit.ids import NewId
 from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.pages import PageTokens
@@ -42,12 +44,14 @@ from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
 from ringfence_registry.http.face import HttpSettings, http_routes
 from ringfence_registry.http.places import Places
+from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
 from ringfence_registry.namespaces.reading import NamespaceReading
 from ringfence_registry.namespaces.updating import NamespaceUpdating
 from ringfence_registry.neighbours.both import Neighbours
 from ringfence_registry.neighbours.metrics import NeighbourMetrics
+from ringfence_registry.store import StoredAgents
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 from ringfence_registry.tool_services import ToolServices, ToolSnapshots
 
@@ -146,11 +150,11 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
             attestor.open(open_key_file(config.key_path(server.data), seal), at=clock.now())
         async with database:
             revision, stored = await store.load()
-            namespaces.fill(stored.namespaces, stored.agents)
-            tools.fill(stored.tools, stored.agents)
-            catalog.fill(stored.agents, now=clock.now())
-            due.fill(stored.agents)
-            re_evaluation.fill(stored.agents)
+            namespaces.fill(stored.namespaces, ())
+            tools.fill(stored.tools, ())
+            beside = (partial(namespaces.fill, ()), tools.approvals.fill, due.fill, re_evaluation.fill)
+            _fill(catalog, stored, beside, now=clock.now())
+            del stored  # the catalog has the records, and nobody needs the rest
             hub.start(revision)
             async with (
                 writer,
@@ -202,3 +206,15 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         tls=config.tls,
         collectors=[NeighbourMetrics(neighbours.reports, clock)],
     )
+
+
+def _fill(
+    catalog: AgentCatalog, stored: StoredAgents, beside: Sequence[Callable[[Sequence[Agent]], None]], *, now: Instant
+) -> None:
+    """Have everybody who keeps something of agents take it, part by part: each agent is decoded once, for all."""
+    with loading():
+        for agents, kept in stored.parts():
+            catalog.take(agents, kept, now=now)
+            for take in beside:
+                take(agents)
+        catalog.filled()

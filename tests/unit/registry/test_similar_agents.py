@@ -41,7 +41,7 @@ def test_the_most_alike_come_first_and_itself_not_at_all() -> None:
     assert names(found) == ["twin", "cousin"]
     assert found[0].score == 1.0
     assert found[0].agreeing[:2] == ("skills.tags", "purpose")
-    assert found[1].agreeing == ("skills.tags",)
+    assert found[1].agreeing == ("skills.tags", "input_modes", "output_modes")
 
 
 def test_a_card_is_compared_by_what_it_says() -> None:

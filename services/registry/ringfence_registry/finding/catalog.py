@@ -11,14 +11,13 @@
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, MINUTE, Instant
 from ringfence_kit.events import Change, Event
-from ringfence_kit.heap import loading
 
 from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
 from ringfence_registry.finding.agent_view import AgentView, Viewer
@@ -61,23 +60,30 @@ class AgentCatalog:
         self._viewer.trust.follow(self._heard_of_did)
         self._viewer.health.follow(self._heard_of_agent)
 
-    def fill(self, agents: Iterable[Agent], *, now: Instant = EPOCH) -> None:
-        """Take what the store was loaded with, leases included, as it is seen at `now`. Once, first."""
-        with loading():
-            known = list(agents)
-            self._now = now
-            self._names.load(str(agent.name) for agent in known)
-            for slot, agent in enumerate(known):
-                self._records.append(records.encode(agent))
-                self._seen.append(0)
-                self._namespaces.load(agent.name.namespace, slot)
-                if agent.deleted:
-                    self._deleted |= 1 << slot
-                view = self._viewer.view(agent, now)
-                self._index.load(slot, view)
-                self._wake_at(slot, view.until)
-            self._namespaces.packed()
-            self._index.packed()
+    def fill(self, agents: Sequence[Agent], *, now: Instant = EPOCH) -> None:
+        """Take what the store was loaded with, all at once. Once, first."""
+        self.take(agents, [records.encode(agent) for agent in agents], now=now)
+        self.filled()
+
+    def take(self, agents: Sequence[Agent], stored: Sequence[bytes], *, now: Instant) -> None:
+        """Take a part of what the store was loaded with, leases included, as it is seen at `now`; `filled` ends it."""
+        self._now = now
+        for agent, record in zip(agents, stored, strict=True):
+            slot = self._names.load(str(agent.name))
+            self._records.append(record)
+            self._seen.append(0)
+            self._namespaces.load(agent.name.namespace, slot)
+            if agent.deleted:
+                self._deleted |= 1 << slot
+            view = self._viewer.view(agent, now)
+            self._index.load(slot, view)
+            self._wake_at(slot, view.until)
+
+    def filled(self) -> None:
+        """End the first filling."""
+        self._names.loaded()
+        self._namespaces.packed()
+        self._index.packed()
 
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""

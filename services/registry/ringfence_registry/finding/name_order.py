@@ -5,7 +5,7 @@ slots by name: where few are wanted they are sorted, where many are the names ar
 """
 
 import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ringfence_registry.finding.bits import Bits, flags_of, of_slots, slots_of
 
@@ -35,10 +35,14 @@ class NameOrder:
         """Which of them nobody has."""
         return of_slots(self._unused)
 
-    def load(self, names: Iterable[str]) -> None:
-        """Take the first names, which lie in slots 0, 1, 2 … in this order."""
-        self._by_slot = list(names)
-        self._slots = {name: slot for slot, name in enumerate(self._by_slot)}
+    def load(self, name: str) -> int:
+        """Give a name the next slot, in the first filling, which `loaded` ends."""
+        slot = self._slots[name] = len(self._by_slot)
+        self._by_slot.append(name)
+        return slot
+
+    def loaded(self) -> None:
+        """End the first filling."""
         self._names = sorted(self._by_slot)
 
     def add(self, name: str) -> int:

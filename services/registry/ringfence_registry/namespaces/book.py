@@ -55,9 +55,9 @@ class NamespaceBook:
         self._seen_from: dict[frozenset[str], Visible] = {}
 
     def fill(self, namespaces: Iterable[Namespace], agents: Iterable[Agent]) -> None:
-        """Take what the store was loaded with. Once, first."""
-        self._set_up = {namespace.id: namespace for namespace in namespaces}
-        used = set(self._set_up)
+        """Take what the store was loaded with, whole or in parts, before anything else."""
+        self._set_up.update((namespace.id, namespace) for namespace in namespaces)
+        used = {*self._set_up, *self._ids}
         for agent in agents:
             used.add(agent.name.namespace)
             self._move_in(str(agent.name), agent)

@@ -5,10 +5,11 @@ and two agents with the same card share one body. A body once kept is never chan
 of any agent has it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.names import AgentName
@@ -26,12 +27,22 @@ from ringfence_registry.store.tools import StoredTools, ToolRevisionReader, Tool
 class StoredAgents:
     """Everything a catalog starts with."""
 
-    agents: tuple[Agent, ...]
-    cards: Mapping[str, bytes]
-    """Digest → body, for the card each agent has now."""
+    rows: Sequence[tuple[bytes, Instant | None]]
+    """The record of every agent, by name, and until when its lease runs, which counts before what the record says."""
     namespaces: tuple[Namespace, ...] = ()
     """Those that were set up."""
     tools: StoredTools = field(default_factory=StoredTools)
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """Every agent, all decoded at once: for few."""
+        return tuple(agent for agents, _ in self.parts() for agent in agents)
+
+    def parts(self, size: int = 1_000) -> Iterator[tuple[list[Agent], list[bytes]]]:
+        """Yield the agents, so many at a time, with their records: decoded, a large registry takes twice its memory."""
+        for start in range(0, len(self.rows), size):
+            pairs = [_with_lease(record, lease) for record, lease in self.rows[start : start + size]]
+            yield [agent for agent, _ in pairs], [record for _, record in pairs]
 
 
 class AgentTx(RevisionTx, NamespaceTx, ToolTx, Recorder, Protocol):
@@ -82,5 +93,13 @@ class AgentStore(RevisionReader, CardReader, ToolRevisionReader, Protocol):
     """Reads outside a mutation."""
 
     async def load(self) -> tuple[Revision, StoredAgents]:
-        """Return every agent, by name, with the bodies of their cards, and the revision they stand at."""
+        """Return every agent, by name, and the revision they stand at."""
         ...
+
+
+def _with_lease(record: bytes, lease: Instant | None) -> tuple[Agent, bytes]:
+    agent = records.decode(record, Agent)
+    if agent.lease_expires_at == lease:
+        return agent, record
+    leased = replace(agent, lease_expires_at=lease)
+    return leased, records.encode(leased)

@@ -30,10 +30,8 @@ class MemoryAgentStore(MemoryRevisionStore, MemoryToolStore):
 
 
 def _everything(rows: MemoryRows) -> StoredAgents:
-    agents, bodies = load_agents(rows)
     return StoredAgents(
-        agents=agents,
-        cards=bodies,
+        rows=load_agents(rows),
         namespaces=load_namespaces(rows),
         tools=load_tools(rows),
     )

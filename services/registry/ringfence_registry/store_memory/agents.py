@@ -1,8 +1,9 @@
 """Agents and the bodies of their cards in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.memory import MemoryRows, MemoryTable
 from ringfence_kit.names import AgentName
@@ -65,8 +66,6 @@ class MemoryAgentRows(MemoryRevisionTx):
             bodies.pop(digest, None)
 
 
-def load_agents(rows: MemoryRows) -> tuple[tuple[Agent, ...], Mapping[str, bytes]]:
-    """Return every agent, by name, and the bodies of the cards they have now."""
-    found = tuple(agent for _, agent in sorted(rows.table(AGENTS).items()))
-    in_use = {agent.card.sha256 for agent in found}
-    return found, {digest: body for digest, body in rows.table(CARDS).items() if digest in in_use}
+def load_agents(rows: MemoryRows) -> list[tuple[bytes, Instant | None]]:
+    """Return the record of every agent, by name, and until when its lease runs."""
+    return [(records.encode(agent), agent.lease_expires_at) for _, agent in sorted(rows.table(AGENTS).items())]

@@ -37,10 +37,8 @@ class SqlAgentStore(SqlRevisionStore, SqlToolStore):
 
 
 def _everything(connection: sa.Connection) -> StoredAgents:
-    agents, bodies = load_agents(connection)
     return StoredAgents(
-        agents=agents,
-        cards=bodies,
+        rows=load_agents(connection),
         namespaces=load_namespaces(connection),
         tools=load_tools(connection),
     )

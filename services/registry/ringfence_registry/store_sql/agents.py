@@ -3,7 +3,7 @@
 A renewal writes one number: the end of a lease has a column of its own, which counts before what the record says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -86,15 +86,10 @@ class SqlAgentRows(SqlRevisionTx):
             self.connection.execute(sa.delete(cards).where(cards.c.sha256 == digest, ~in_use))
 
 
-def load_agents(connection: sa.Connection) -> tuple[tuple[Agent, ...], Mapping[str, bytes]]:
-    """Return every agent, by name, and the bodies of the cards they have now."""
-    in_use = sa.select(agents.c.card_sha256)
-    bodies = connection.execute(sa.select(cards.c.sha256, cards.c.body).where(cards.c.sha256.in_(in_use)))
+def load_agents(connection: sa.Connection) -> list[tuple[bytes, Instant | None]]:
+    """Return the record of every agent, by name, and until when its lease runs."""
     found = connection.execute(sa.select(agents.c.record, agents.c.lease_expires_at).order_by(agents.c.name))
-    return (
-        tuple(agent_of(row.record, row.lease_expires_at) for row in found),
-        {row.sha256: row.body for row in bodies},
-    )
+    return [(record, None if lease is None else Instant(lease)) for record, lease in found]
 
 
 def agent_of(record: bytes, lease_expires_at: int | None) -> Agent:
