@@ -93,7 +93,7 @@ def test_a_secret_that_is_the_name_of_a_member_is_in_no_pointer() -> None:
         {"x-config": {"api_key": "Zm9vYmFyOTk4ODc3"}},
         {"x-config": {"clientSecret": "9f86d081884c7d65"}},
         {"x-config": {"Authorization": "Bearer abc123DEF456ghi7"}},
-        {"description": "Log in with password: c0rrect-h0rse-battery"},
+        {"description": "Log in with password: c0rrect-h0rse-b4ttery"},
         {"description": "api key = 8f14e45fceea167a5a36"},
         {"iconUrl": "https://a.example.com/icon?token=8f14e45fceea167a"},
         {
@@ -123,6 +123,7 @@ def test_what_looks_random_is_a_secret_where_a_credential_is_expected(changed: d
         {"x-config": {"token": "https://ledger.example.com/token/1"}},
         {"x-config": {"password": "********1"}},
         {"x-config": {"secret": None, "token": 7, "api_key": ["a"]}},
+        {"description": "Token: OAuth2.0-bearer. Built with sk-learn-classification-agent-kit."},
         {"description": "The secret is in the sauce; an API key: see your administrator."},
         {"x-build": "8f14e45fceea167a5a36dedd4bea2543"},
         {"documentationUrl": "https://docs.example.com/#token=introduction"},

@@ -61,7 +61,10 @@ def _declared(card: CardObject, reader: CardReader) -> Iterator[tuple[str, CardO
     members: dict[str, tuple[JsonPath, JsonValue]]
     if isinstance(value, list) and value:
         reader.mistyped(place, CARD, "an object", value)
-        members = {_name_of(entry, index): ((place, index), entry) for index, entry in enumerate(value[:MAX_ENTRIES])}
+        members = {}
+        for index, entry in enumerate(value[:MAX_ENTRIES]):
+            name = _name_of(entry)
+            members[str(index) if name in members or not name else name] = ((place, index), entry)
     else:
         members = {name: ((place, name), entry) for name, entry in reader.mapping(card, "securitySchemes").items()}
     for name, (path, entry) in members.items():
@@ -71,13 +74,13 @@ def _declared(card: CardObject, reader: CardReader) -> Iterator[tuple[str, CardO
             reader.mistyped(path, SCHEME, "an object", entry)
 
 
-def _name_of(entry: JsonValue, index: int) -> str:
+def _name_of(entry: JsonValue) -> str:
     """Return how a scheme in a list may be called; the form has no place for a name."""
     if isinstance(entry, dict):
-        for member in ("id", "schemeName", "name", "type"):
+        for member in ("id", "schemeName", "type", "name"):
             if isinstance(name := entry.get(member), str) and name:
                 return name
-    return str(index)
+    return ""
 
 
 def _scheme(name: str, at: CardObject, reader: CardReader) -> SecurityScheme:

@@ -22,7 +22,7 @@ _SHAPES = {
     "a Slack token": r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
     "a Slack webhook": r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}",
     "a Stripe key": r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
-    "an API key of a model provider": r"\bsk-(?:proj-|ant-|or-v1-|svcacct-)?[A-Za-z0-9_-]{20,}",
+    "an API key of a model provider": r"\bsk-[A-Za-z_-]{0,40}[0-9][A-Za-z0-9_-]{16,}",
     "a Google API key": r"\bAIza[A-Za-z0-9_-]{35}",
     "a Google OAuth token": r"\bya29\.[A-Za-z0-9_-]{20,}",
     "a Google OAuth client secret": r"\bGOCSPX-[A-Za-z0-9_-]{20,}",
@@ -102,7 +102,9 @@ def _names(path: JsonPath) -> Iterator[str]:
 
 
 def _says_one(text: str) -> bool:
-    return any(_is_random(found.group(1)) for pattern in (_SAID, _IN_QUERY) for found in pattern.finditer(text))
+    found = (match.group(1) for pattern in (_SAID, _IN_QUERY) for match in pattern.finditer(text))
+    # In a sentence "OAuth2.0-bearer" is as good a token as any; keys have more digits.
+    return any(_is_random(word) and sum(map(str.isdigit, word)) >= 3 for word in found)
 
 
 def _is_one_by_place(at: CardText) -> bool:
