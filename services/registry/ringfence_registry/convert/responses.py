@@ -34,7 +34,7 @@ def card(value: Card) -> pb.GetCardResponse:
     )
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=256)
 def _agent_card(body: bytes) -> AgentCard:
     # Cards are asked for far more often than they change, and converting one takes as long as all else together.
     return agent_card(read_whole_card(body).content)
