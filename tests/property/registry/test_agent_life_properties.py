@@ -65,6 +65,10 @@ PATCHES = [
     AgentPatch(environments=("dev", "prod")),
     *(AgentPatch(card=read_card(card)) for card in CARDS),
 ]
+TAKING = [
+    *(AgentPatch(slo=""), AgentPatch(on_call=""), AgentPatch(evaluation_plan="")),
+    *(AgentPatch(did="did:web:x"), AgentPatch(card=read_card(CARDS[1]))),
+]
 ALIASES = st.sampled_from(["stable", "canary"])
 NUMBERS = st.sampled_from(["1", "2", "3", "latest", "stable"])
 
@@ -74,6 +78,9 @@ class AgentLifeMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.begin()
+
+    def begin(self) -> None:
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
         backend = Backend(kind="memory")
@@ -129,9 +136,8 @@ class AgentLifeMachine(RuleBasedStateMachine):
             assert isinstance(failure, AgentRetired if step == "retire" else IllegalStateTransition)
         elif step in {"approve", "resume"} and self.lacks(before):
             assert isinstance(failure, ReadinessNotMet)
-            assert failure.metadata["unmet"].split(",") == [
-                kind.value for kind in GateKind if kind in self.lacks(before)
-            ]
+            named = failure.metadata["unmet"].split(",")
+            assert named == [kind.value for kind in GateKind if kind in self.lacks(before)]
         else:
             assert failure is None
             assert self.agent().state in STEPS[step][before.state]
@@ -160,6 +166,15 @@ class AgentLifeMachine(RuleBasedStateMachine):
             assert isinstance(failure, AgentRetired)
         elif not before.state.serves:
             assert failure is None
+
+    @precondition(lambda self: self.agent().state.serves and not self.agent().deleted)
+    @rule(patch=st.sampled_from(TAKING))
+    def take_away(self, patch: AgentPatch) -> None:
+        before = self.agent()
+        failure = self.done(self.life.update(patch))
+        if "prod" in before.spec.environments and not self.lacks(before) and failure is not None:
+            assert isinstance(failure, ReadinessNotMet)
+            assert self.agent() == before
 
     @rule(revision=NUMBERS)
     def rollback(self, revision: str) -> None:
@@ -191,6 +206,38 @@ class AgentLifeMachine(RuleBasedStateMachine):
         failure = self.done(self.life.renew(seconds, FINANCE))
         assert (failure is None) == (not before.deleted and before.state is not R)
         assert self.agent().etag == before.etag
+
+    @rule()
+    def supply_everything(self) -> None:
+        """So that the machine gets to prod often enough to try to fall out of it."""
+        if self.agent().deleted or self.agent().state is R:
+            return
+        self.life.know_all()
+        self.done(self.life.tag("1", "stable"))
+        self.done(self.life.evaluate(card_sha256=self.agent().card.sha256))
+        complete = AgentPatch(
+            slo="ledger-99",
+            on_call="#ledger",
+            evaluation_plan="suite-7",
+            did=DID,
+            environments=("dev", "prod"),
+            approved_tools=COMPLETE.approved_tools,
+        )
+        self.done(self.life.update(complete))
+
+    @rule()
+    def bring_it_to_prod(self) -> None:
+        self.supply_everything()
+        for step in ("submit", "approve", "resume"):
+            if self.agent().state in STEPS[step] and not self.agent().deleted:
+                self.step(step)
+
+    @precondition(lambda self: self.agent().deleted or self.agent().state is R)
+    @rule()
+    def begin_another_life(self) -> None:
+        """A name is good for one agent, so a machine whose agent ended goes on with a new registry."""
+        self.teardown()
+        self.begin()
 
     # What happens around it
 
@@ -239,4 +286,4 @@ class AgentLifeMachine(RuleBasedStateMachine):
 
 
 TestAgentLife = AgentLifeMachine.TestCase
-TestAgentLife.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAgentLife.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
