@@ -32,9 +32,11 @@ class _CardVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardVerdi
     CARD_VERDICT_VALID_WITH_WARNINGS: _CardVerdict.ValueType  # 2
     """A card of A2A 1.0 that works, with faults that do not keep a client from using it."""
     CARD_VERDICT_UPCONVERTED: _CardVerdict.ValueType  # 3
-    """A card of an older generation, or a hybrid, that says everything A2A 1.0 asks once it is converted."""
+    """A card that keeps the rules of an older generation, in whole or, like hybrids, in part; read as the 1.0 card it stands
+    for.
+    """
     CARD_VERDICT_NONCONFORMANT: _CardVerdict.ValueType  # 4
-    """A card that breaks a rule clients rely on."""
+    """A card that breaks a rule of its generation. What can be read of it is read, and found like any other."""
     CARD_VERDICT_UNREADABLE: _CardVerdict.ValueType  # 5
     """Bytes that cannot be read as a card in exactly one way. Never registered."""
 
@@ -48,9 +50,11 @@ CARD_VERDICT_VALID: CardVerdict.ValueType  # 1
 CARD_VERDICT_VALID_WITH_WARNINGS: CardVerdict.ValueType  # 2
 """A card of A2A 1.0 that works, with faults that do not keep a client from using it."""
 CARD_VERDICT_UPCONVERTED: CardVerdict.ValueType  # 3
-"""A card of an older generation, or a hybrid, that says everything A2A 1.0 asks once it is converted."""
+"""A card that keeps the rules of an older generation, in whole or, like hybrids, in part; read as the 1.0 card it stands
+for.
+"""
 CARD_VERDICT_NONCONFORMANT: CardVerdict.ValueType  # 4
-"""A card that breaks a rule clients rely on."""
+"""A card that breaks a rule of its generation. What can be read of it is read, and found like any other."""
 CARD_VERDICT_UNREADABLE: CardVerdict.ValueType  # 5
 """Bytes that cannot be read as a card in exactly one way. Never registered."""
 Global___CardVerdict: _TypeAlias = CardVerdict  # noqa: Y015
@@ -64,7 +68,7 @@ class _CardDialectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardDiale
     CARD_DIALECT_UNSPECIFIED: _CardDialect.ValueType  # 0
     """Never sent."""
     CARD_DIALECT_V0_2: _CardDialect.ValueType  # 1
-    """Before 0.2.5: no `protocolVersion`."""
+    """0.2 or before: no `protocolVersion`, as it came with 0.2.5."""
     CARD_DIALECT_V0_3: _CardDialect.ValueType  # 2
     """0.3."""
     CARD_DIALECT_V1_0: _CardDialect.ValueType  # 3
@@ -78,7 +82,7 @@ class CardDialect(_CardDialect, metaclass=_CardDialectEnumTypeWrapper):
 CARD_DIALECT_UNSPECIFIED: CardDialect.ValueType  # 0
 """Never sent."""
 CARD_DIALECT_V0_2: CardDialect.ValueType  # 1
-"""Before 0.2.5: no `protocolVersion`."""
+"""0.2 or before: no `protocolVersion`, as it came with 0.2.5."""
 CARD_DIALECT_V0_3: CardDialect.ValueType  # 2
 """0.3."""
 CARD_DIALECT_V1_0: CardDialect.ValueType  # 3
@@ -320,7 +324,7 @@ class CardReason(_message.Message):
     rule: _builtins.str
     """The rule, by its section, e.g. `A2A 1.0 5.7`, `RFC 8259 4`."""
     verdict: Global___CardVerdict.ValueType
-    """The worst verdict this reason allows."""
+    """The best verdict a card can have with this reason standing."""
     def __init__(
         self,
         *,
