@@ -1,12 +1,14 @@
 """Cards judged again when keys change: on memory, SQLite and PostgreSQL."""
 
+import asyncio
 import json
 
 from ringfence.proofs.did_keys import KeyPeriod
 from ringfence_kit.clock import EPOCH, SECOND, Instant, Millis
 from ringfence_kit.events import Change, Event, Revision
 from ringfence_registry.cards.signatures.keys import IdentityStanding
-from ringfence_registry.cards.signatures.re_evaluation import PRINCIPAL, RETRY_EVERY
+from ringfence_registry.cards.signatures.re_evaluation import CHANGES_REMEMBERED, PRINCIPAL, RETRY_EVERY
+from ringfence_registry.cards.signatures.report import UNSIGNED
 from ringfence_registry.model import AgentState
 from ringfence_registry.namespaces.model import NAMESPACE
 from support.backends import Backend
@@ -121,6 +123,42 @@ async def test_a_card_that_was_replaced_meanwhile_keeps_its_own_verdict(backend:
         await judged.put(CARD, report=replaced)
         await judged.re_evaluation.re_evaluate(AGENT.did, judged.clock.now())
         assert await judged.statuses() == []
+
+
+async def test_a_card_that_is_replaced_while_identity_is_asked_keeps_its_own_verdict(backend: Backend) -> None:
+    async with opened_judged(backend) as judged:
+        judged.identity.put(AGENT.known())
+        await judged.put(SIGNED)
+        judged.identity.put(AGENT.known(standing=IdentityStanding.REVOKED))
+        judged.identity.answers.clear()
+        judged.identity.called.clear()
+        again = asyncio.ensure_future(judged.re_evaluation.re_evaluate(AGENT.did, judged.clock.now()))
+        await judged.identity.called.wait()
+        await judged.put(CARD, report=UNSIGNED)
+        events = len(judged.events)
+        judged.identity.answers.set()
+        await again
+        assert await judged.statuses() == []
+        assert len(judged.events) == events
+
+
+async def test_a_store_that_does_not_answer_is_tried_again(backend: Backend) -> None:
+    async with opened_judged(backend, running=True) as judged:
+        judged.identity.put(AGENT.known())
+        await judged.put(SIGNED)
+        judged.identity.put(AGENT.known(standing=IdentityStanding.REVOKED))
+        judged.faults.refusals = 1
+        await judged.re_evaluation.re_evaluate(AGENT.did, judged.clock.now())
+        assert await judged.statuses() == ["VERIFIED"]
+        judged.clock.advance(RETRY_EVERY)
+        await judged.until(["KEY_REVOKED"])
+
+
+async def test_no_more_changes_are_kept_than_a_registry_can_be_behind(backend: Backend) -> None:
+    async with opened_judged(backend) as judged:
+        for number in range(CHANGES_REMEMBERED + 10):
+            judged.re_evaluation.changed(f"did:key:{number}")
+        assert len(judged.re_evaluation._changes) == CHANGES_REMEMBERED
 
 
 async def test_retired_and_deleted_agents_keep_the_verdict_they_had(backend: Backend) -> None:

@@ -2,15 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ringfence_kit import records
 from ringfence_kit.background import background
 from ringfence_kit.clock import ManualClock
-from ringfence_kit.events import Change, Event
+from ringfence_kit.errors import Unavailable
+from ringfence_kit.events import Change, Event, Revision
 from ringfence_kit.memory import MemoryWriter
 from ringfence_kit.names import AgentName
 from ringfence_kit.sql import Database
@@ -34,6 +35,8 @@ from support.backends import Backend
 from support.registry.agents import an_agent
 from support.registry.signers import SmallIdentity
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class SmallPolicies:
@@ -44,6 +47,27 @@ class SmallPolicies:
     def policy_of(self, namespace: str) -> NamespacePolicy:
         """See `PolicyReader`."""
         return NamespacePolicy(admission=Admission(trusted_jwks=self.trusted_jwks))
+
+
+@dataclass(slots=True)
+class FaultyWriter:
+    """A `Writer` that does not answer while there are `refusals` left."""
+
+    writer: Writer[AgentTx]
+    refusals: int = 0
+
+    async def write(
+        self, work: Callable[[AgentTx], T], *, mutation: Mutation, result: type[T], validate_only: bool = False
+    ) -> T:
+        """See `Writer`."""
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable(problem="the store does not answer")
+        return await self.writer.write(work, mutation=mutation, result=result, validate_only=validate_only)
+
+    async def compact(self, keep: int) -> Revision:
+        """See `Writer`."""
+        return await self.writer.compact(keep)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +83,8 @@ class Judged:
     judge: SignatureJudge
     index: SignatureIndex
     re_evaluation: ReEvaluation
+    faults: FaultyWriter
+    """What verdicts are written with."""
     events: list[Event] = field(default_factory=list)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by every event."""
@@ -155,7 +181,8 @@ async def _judged(
     identity, policies, index = SmallIdentity(), SmallPolicies(), SignatureIndex()
     keys = TrustRoot(RememberedKeys(identity))
     judge = SignatureJudge(keys, index)
-    again = ReEvaluation(writer, judge=judge, keys=keys, index=index, policies=policies, cards=store, clock=clock)
+    faults = FaultyWriter(writer)
+    again = ReEvaluation(faults, judge=judge, keys=keys, index=index, policies=policies, cards=store, clock=clock)
     judged = Judged(
         writer=writer,
         store=store,
@@ -166,6 +193,7 @@ async def _judged(
         judge=judge,
         index=index,
         re_evaluation=again,
+        faults=faults,
     )
     opened.append(judged)
     revision, found = await store.load()

@@ -1,5 +1,6 @@
 """Agents identity knows, with keys that sign cards: a small identity steered by its attributes."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -73,6 +74,13 @@ class SmallIdentity:
     agents: dict[str, AgentKeys] = field(default_factory=dict)
     away: bool = False
     asked: list[str] = field(default_factory=list)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+    """Nobody is answered before it is set; it is, unless a test clears it."""
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by every call."""
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     def put(self, keys: AgentKeys) -> None:
         """Know an agent from now on, or know something else of it."""
@@ -81,6 +89,9 @@ class SmallIdentity:
     async def keys_of(self, did: str) -> AgentKeys | None:
         """See `IdentityReader`."""
         self.asked.append(did)
+        self.called.set()
+        said = self.agents.get(did)
+        await self.answers.wait()
         if self.away:
             raise IdentityAway("nobody answers")
-        return self.agents.get(did)
+        return said

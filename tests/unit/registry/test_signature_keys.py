@@ -1,7 +1,6 @@
 """Which keys count for a card: by identity, of which DIDs, at which moments, and what is remembered of that."""
 
 import asyncio
-from dataclasses import dataclass, field
 
 import pytest
 from ringfence.proofs.card_keys import read_pinned_keys
@@ -204,15 +203,17 @@ async def test_what_was_forgotten_is_asked_anew() -> None:
 
 
 async def test_attack_an_answer_from_before_a_revocation_is_not_remembered_after_it() -> None:
-    slow = _SlowIdentity()
-    keys = RememberedKeys(slow)
+    identity = SmallIdentity()
+    identity.put(AGENT.known())
+    identity.answers.clear()
+    keys = RememberedKeys(identity)
     on_its_way = asyncio.ensure_future(keys.keys_of(AGENT.did, NOW))
-    await slow.was_asked.wait()
+    await identity.called.wait()
+    identity.put(AGENT.known(standing=IdentityStanding.REVOKED))
     keys.forget(AGENT.did)
-    slow.answers.set()
+    identity.answers.set()
     assert await on_its_way == AGENT.known()
-    slow.now_says = AGENT.known(standing=IdentityStanding.REVOKED)
-    assert await keys.keys_of(AGENT.did, NOW) == slow.now_says
+    assert await keys.keys_of(AGENT.did, NOW) == AGENT.known(standing=IdentityStanding.REVOKED)
 
 
 async def test_only_so_many_answers_are_kept() -> None:
@@ -224,16 +225,3 @@ async def test_only_so_many_answers_are_kept() -> None:
     assert identity.asked == dids
     await keys.keys_of(dids[0], Instant(NOW + SECOND))
     assert identity.asked == [*dids, dids[0]]
-
-
-@dataclass(slots=True)
-class _SlowIdentity:
-    now_says: AgentKeys = field(default_factory=AGENT.known)
-    was_asked: asyncio.Event = field(default_factory=asyncio.Event)
-    answers: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def keys_of(self, did: str) -> AgentKeys | None:
-        says = self.now_says
-        self.was_asked.set()
-        await self.answers.wait()
-        return says
