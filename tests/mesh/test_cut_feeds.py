@@ -34,6 +34,10 @@ LOG_WAITING = "ringfence_pdp_log_waiting"
 SIGNALS_PENDING = "ringfence_telemetry_signals_pending"
 
 
+FEEDS = {"identity": ("identity",), "registry": ("registry", "registry tools")}
+"""Service → the feeds the pdp has from it."""
+
+
 class Stage:
     """A mesh on a clock, an agent `analyst` in it, and the story to tell."""
 
@@ -70,8 +74,11 @@ class Stage:
                 await self.mesh.until(partial(self.heard, name))
         await self.story.ask(self.agent)
 
-    def heard(self, feed: str) -> bool:
-        """Say whether the pdp heard one of its feeds within a heartbeat."""
+    def heard(self, service: str) -> bool:
+        """Say whether the pdp heard each of its feeds from a service within a heartbeat."""
+        return all(self._heard_of(feed) for feed in FEEDS[service])
+
+    def _heard_of(self, feed: str) -> bool:
         age = self.mesh.sample("pdp", "ringfence_pdp_feed_age_seconds", feed=feed)
         return age is not None and age * SECOND < HEARTBEAT
 
