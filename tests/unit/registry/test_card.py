@@ -163,6 +163,9 @@ def test_size_and_depth_are_those_of_the_contract() -> None:
         ({"supportedInterfaces": [INTERFACE]}, CardDialect.V1_0),
         ({"url": "https://a.example.com"}, CardDialect.V0_2),
         ({"url": "https://a.example.com", "protocolVersion": "0.3.0"}, CardDialect.V0_3),
+        ({"url": "https://a.example.com", "protocolVersion": "0.2.6"}, CardDialect.V0_2),
+        ({"url": "https://a.example.com", "protocolVersion": "0.2.6", "preferredTransport": "GRPC"}, CardDialect.V0_2),
+        ({"url": "https://a.example.com", "protocolVersion": "1.0"}, CardDialect.V0_3),
         ({"url": "https://a.example.com", "preferredTransport": "GRPC"}, CardDialect.V0_3),
         (
             {"url": "https://a.example.com", "additionalInterfaces": [{"url": "u", "transport": "GRPC"}]},
@@ -194,6 +197,18 @@ def test_the_interfaces_of_an_old_card_come_in_order_of_preference_and_once() ->
         CardInterface(url="https://ledger.example.com", protocol_binding="GRPC", protocol_version="0.3"),
         CardInterface(url="https://ledger.example.com/rest", protocol_binding="HTTP+JSON", protocol_version="0.3"),
     )
+
+
+def test_a_card_that_states_another_generation_than_it_has_is_warned() -> None:
+    assert list(warnings_of(LEDGER_0_3, protocolVersion="1.0")) == ["/protocolVersion"]
+    assert facts_of(LEDGER_0_3, protocolVersion="1.0").protocol_versions == ("1.0",)
+    assert violations_of(LEDGER_0_3, protocolVersion="latest") == {"/protocolVersion": "is not a version"}
+
+
+def test_interfaces_of_1_0_in_the_words_of_0_3_are_read() -> None:
+    facts = facts_of(LEDGER_0_3, supportedInterfaces=[{"url": "https://ledger.example.com", "transport": "JSONRPC"}])
+    assert (facts.dialect, facts.verdict) == (CardDialect.HYBRID, CardVerdict.UPCONVERTED)
+    assert [(each.protocol_binding, each.protocol_version) for each in facts.interfaces] == [("JSONRPC", "0.3")]
 
 
 def test_a_hybrid_is_reached_by_its_newest_interfaces_first() -> None:

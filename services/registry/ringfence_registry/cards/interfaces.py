@@ -2,7 +2,7 @@
 
 - 1.0 has `supportedInterfaces`, in order of preference (A2A 1.0 4.4.6).
 - 0.3 has `url` with `preferredTransport` (JSONRPC unless said), more under `additionalInterfaces`, and one
-  `protocolVersion` for all; 0.2 has `url` alone.
+  `protocolVersion` for all; 0.2 has `url` alone, and the last of it all of that.
 - A hybrid has both; what 1.0 says comes first, and what both say is listed once.
 - Bindings and versions are normalised for search; the card keeps its own spelling.
 """
@@ -19,6 +19,7 @@ CORE_BINDINGS = frozenset({"JSONRPC", "GRPC", "HTTP+JSON"})
 
 _OLD_MEMBERS = ("url", "preferredTransport", "additionalInterfaces", "supportsAuthenticatedExtendedCard")
 _NEWER_THAN_0_2 = ("protocolVersion", "preferredTransport", "additionalInterfaces")
+_BEFORE_0_3 = ("0.0", "0.1", "0.2")
 _BINDINGS = {
     "jsonrpc": "JSONRPC",
     "json-rpc": "JSONRPC",
@@ -40,6 +41,9 @@ def dialect_of(card: CardObject) -> CardDialect:
     old = any(has(card, member) for member in _OLD_MEMBERS)
     if has(card, "supportedInterfaces"):
         return CardDialect.HYBRID if old else CardDialect.V1_0
+    stated = card.members.get("protocolVersion")
+    if isinstance(stated, str) and stated.startswith(_BEFORE_0_3):
+        return CardDialect.V0_2
     if any(has(card, member) for member in _NEWER_THAN_0_2):
         return CardDialect.V0_3
     return CardDialect.V0_2 if old else CardDialect.V1_0
@@ -99,6 +103,9 @@ def _interfaces_of_0_3(card: CardObject, dialect: CardDialect, reader: CardReade
     version = reader.text(card, "protocolVersion", Need.EXPECTED if dialect is CardDialect.V0_3 else Need.OPTIONAL)
     if version and not _VERSION.fullmatch(version) and not hybrid:
         reader.reasons.violate(reader.place(card, "protocolVersion"), VERSIONS, "is not a version")
+    elif version.startswith("1.") and not hybrid:
+        problem = "is of another generation than the card, which says where the agent is as 0.3 does"
+        reader.reasons.warn(reader.place(card, "protocolVersion"), VERSIONS, problem)
     version = normal_version(version) or ("0.2" if dialect is CardDialect.V0_2 else "0.3")
     found = []
     if url := reader.text(card, "url", Need.OPTIONAL if hybrid else Need.VITAL):

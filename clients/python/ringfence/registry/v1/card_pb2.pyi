@@ -68,7 +68,7 @@ class _CardDialectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardDiale
     CARD_DIALECT_UNSPECIFIED: _CardDialect.ValueType  # 0
     """Never sent."""
     CARD_DIALECT_V0_2: _CardDialect.ValueType  # 1
-    """0.2 or before: no `protocolVersion`, as it came with 0.2.5."""
+    """0.2 or before, as its `protocolVersion` says, or the absence of one: it came with 0.2.5."""
     CARD_DIALECT_V0_3: _CardDialect.ValueType  # 2
     """0.3."""
     CARD_DIALECT_V1_0: _CardDialect.ValueType  # 3
@@ -82,7 +82,7 @@ class CardDialect(_CardDialect, metaclass=_CardDialectEnumTypeWrapper):
 CARD_DIALECT_UNSPECIFIED: CardDialect.ValueType  # 0
 """Never sent."""
 CARD_DIALECT_V0_2: CardDialect.ValueType  # 1
-"""0.2 or before: no `protocolVersion`, as it came with 0.2.5."""
+"""0.2 or before, as its `protocolVersion` says, or the absence of one: it came with 0.2.5."""
 CARD_DIALECT_V0_3: CardDialect.ValueType  # 2
 """0.3."""
 CARD_DIALECT_V1_0: CardDialect.ValueType  # 3
