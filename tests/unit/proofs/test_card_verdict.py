@@ -283,6 +283,9 @@ def test_attack_pkcs1_padding_does_not_pass_as_pss() -> None:
         {"protected": b64(b'{"alg":"EdDSA","kid":"k","crit":["b64"],"b64":false}'), "signature": "AA"},
         {"protected": b64(b'{"alg":"EdDSA","kid":"k","b64":false}'), "signature": "AA"},
         {"protected": b64(b'{"alg":"EdDSA","kid":"k"}'), "signature": "AA", "header": {"crit": ["x"]}},
+        {"protected": b64(b'{"alg":"EdDSA","kid":"\\ud800"}'), "signature": "AA"},
+        {"protected": b64(b'{"alg":"\\udfff","kid":"k"}'), "signature": "AA"},
+        {"protected": b64(b'{"alg":"EdDSA","kid":"k","\\ud800":1}'), "signature": "AA"},
         {"protected": b64(b'{"a":' * 500 + b"1" + b"}" * 500), "signature": "AA"},
     ],
 )
@@ -309,6 +312,13 @@ def test_attack_a_huge_header_is_not_decoded() -> None:
     verdict = judge(one.signed(CARD, filler="x" * MAX_PROTECTED), known(one))
     assert verdict.status is SignatureStatus.MALFORMED
     assert verdict.key_id == ""
+
+
+def test_the_name_of_a_key_is_shown_in_so_many_bytes() -> None:
+    one = signer("EdDSA", "é" * 400)
+    verdict = judge(one.signed(CARD), known(one))
+    assert verdict.status is SignatureStatus.VERIFIED
+    assert verdict.key_id == "é" * 256
 
 
 def test_attack_a_thousand_signatures_cost_no_more_than_eight() -> None:

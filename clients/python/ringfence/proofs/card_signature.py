@@ -11,6 +11,7 @@ It is a JWS whose payload is left out (RFC 7515 7.2.2 and appendix F): `protecte
 - sizes are bounded before anything is decoded.
 """
 
+import json
 from dataclasses import dataclass
 
 from ringfence.proofs.canonical_json import Json, JsonObject, base64url, parse_object
@@ -118,9 +119,12 @@ def _octets(text: str, name: str) -> bytes:
 def _header(protected: str) -> JsonObject:
     octets = _octets(protected, "protected header")
     try:
-        return parse_object(octets.decode("utf-8"))
+        header = parse_object(octets.decode("utf-8"))
+        # Half a surrogate pair, written as an escape, makes a text that nobody can show or store.
+        json.dumps(header, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise SignatureEntryError("its protected header is not a JSON object that names each member once") from error
+    return header
 
 
 def _algorithm(header: JsonObject) -> CardAlgorithm:

@@ -127,6 +127,7 @@ _IN_ORDER = (CardForm.RAW, CardForm.SDK, CardForm.SPEC, CardForm.STRIPPED)
 """The likeliest first: each form that does not fit costs a verification."""
 
 _KEY_ID_SHOWN = 512
+"""Bytes."""
 
 
 class SignedCard:
@@ -166,7 +167,7 @@ class SignedCard:
         return SignatureVerdict(
             index=index,
             status=SignatureStatus.KEYS_UNAVAILABLE if away else SignatureStatus.UNTRUSTED_KEY,
-            key_id=signature.key_id[:_KEY_ID_SHOWN],
+            key_id=_shown(signature.key_id),
             algorithm=signature.algorithm.value,
             problem=answer.why,
             ignored=signature.ignored,
@@ -183,7 +184,7 @@ class SignedCard:
             status=status,
             form=form,
             coverage=coverage,
-            key_id=signature.key_id[:_KEY_ID_SHOWN],
+            key_id=_shown(signature.key_id),
             signer=known.signer,
             signer_agent=known.signer_agent,
             algorithm=signature.algorithm.value,
@@ -245,7 +246,7 @@ def _refused(index: int, error: SignatureEntryError, entry: Json) -> SignatureVe
     return SignatureVerdict(
         index=index,
         status=SignatureStatus.ALGORITHM_REFUSED if refused else SignatureStatus.MALFORMED,
-        key_id=key_id_said(entry)[:_KEY_ID_SHOWN],
+        key_id=_shown(key_id_said(entry)),
         algorithm=error.algorithm if isinstance(error, AlgorithmRefusedError) else "",
         problem=error.problem,
     )
@@ -253,3 +254,7 @@ def _refused(index: int, error: SignatureEntryError, entry: Json) -> SignatureVe
 
 def _uncovered(formed: FormedCard) -> str:
     return f"what stands at {', '.join(formed.uncovered[:3])} is not signed and could have been added by anybody"
+
+
+def _shown(key_id: str) -> str:
+    return key_id.encode()[:_KEY_ID_SHOWN].decode("utf-8", "ignore")

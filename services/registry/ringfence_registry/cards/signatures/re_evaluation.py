@@ -10,6 +10,7 @@
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
@@ -77,7 +78,7 @@ class ReEvaluation:
         self._policies = policies
         self._cards = cards
         self._clock = clock
-        self._changes: dict[str, Instant] = {}
+        self._changes: OrderedDict[str, Instant] = OrderedDict()
         """DID → when it was noted here that it changed."""
         self._pending: dict[str, None] = {}
         self._news = asyncio.Event()
@@ -133,7 +134,7 @@ class ReEvaluation:
         self._keys.forget(did)
         self._changes.pop(did, None)
         while len(self._changes) >= CHANGES_REMEMBERED:
-            del self._changes[next(iter(self._changes))]
+            self._changes.popitem(last=False)
         self._changes[did] = self._clock.now()
 
     def _later(self, agents: Iterable[str]) -> None:

@@ -6,6 +6,7 @@
 - At most `DIDS_REMEMBERED` answers are kept; the oldest go.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from ringfence_kit.clock import SECOND, Instant, Millis
@@ -32,7 +33,7 @@ class RememberedKeys:
     def __init__(self, identity: IdentityReader, *, at_most: int = DIDS_REMEMBERED) -> None:
         self._identity = identity
         self._at_most = at_most
-        self._answers: dict[str, _Answer] = {}
+        self._answers: OrderedDict[str, _Answer] = OrderedDict()
         self._asking: dict[str, object] = {}
         """DID → the call whose answer will be remembered."""
 
@@ -60,5 +61,5 @@ class RememberedKeys:
     def _remember(self, did: str, answer: _Answer) -> None:
         self._answers.pop(did, None)
         while len(self._answers) >= self._at_most:
-            del self._answers[next(iter(self._answers))]
+            self._answers.popitem(last=False)
         self._answers[did] = answer

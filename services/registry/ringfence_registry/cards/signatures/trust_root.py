@@ -4,7 +4,6 @@
 - Nothing a card says is ever fetched: identity is asked about DIDs of its own, and a look-up that fails says so.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 
 from ringfence.proofs.card_keys import PinnedKeys
@@ -28,9 +27,7 @@ class TrustRoot:
         self, key_ids: Iterable[str], *, pinned: PinnedKeys, seen_at: Instant, now: Instant
     ) -> Mapping[str, KeyAnswer]:
         """See `CardKeys`."""
-        wanted = tuple(key_ids)
-        found = await asyncio.gather(*(self._answer(key_id, pinned, seen_at, now) for key_id in wanted))
-        return dict(zip(wanted, found, strict=True))
+        return {key_id: await self._answer(key_id, pinned, seen_at, now) for key_id in key_ids}
 
     def forget(self, did: str) -> None:
         """See `CardKeys`."""
