@@ -18,14 +18,14 @@ class ToolNotFound(Failure):
 
 
 class ToolAlreadyExists(Failure):
-    """The id is taken, perhaps in another namespace: agents call a tool by its id alone."""
+    """The id is taken, perhaps in another namespace, which keeps it: agents call a tool by its id alone."""
 
     kind = Kind.ALREADY_EXISTS
     reason = "TOOL_ALREADY_EXISTS"
 
     def __init__(self, *, name: str) -> None:
         super().__init__(
-            f"a tool {name} is registered already; ids of tools are unique in the mesh, choose another tool_id",
+            f"the id {name} is taken; ids of tools are unique in the mesh and not handed on, choose another tool_id",
             metadata={"name": name},
         )
 

@@ -97,7 +97,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_TOOL_NOT_FOUND: _ErrorReason.ValueType  # 120
     """NOT_FOUND. No tool has this name."""
     ERROR_REASON_TOOL_ALREADY_EXISTS: _ErrorReason.ValueType  # 121
-    """ALREADY_EXISTS. A tool of this id is registered, perhaps in another namespace: ids of tools are unique in the mesh."""
+    """ALREADY_EXISTS. A tool of this id is registered, perhaps in another namespace, or was in another one: ids of tools are
+    unique in the mesh and stay with the namespace that used them first.
+    """
     ERROR_REASON_TOOL_SCHEMA_INVALID: _ErrorReason.ValueType  # 122
     """INVALID_ARGUMENT. A schema is not JSON Schema 2020-12; BadRequest lists each problem with its JSON pointer."""
     ERROR_REASON_EXTERNAL_SYSTEM_NOT_FOUND: _ErrorReason.ValueType  # 123
@@ -194,7 +196,9 @@ ERROR_REASON_ETAG_REQUIRED: ErrorReason.ValueType  # 113
 ERROR_REASON_TOOL_NOT_FOUND: ErrorReason.ValueType  # 120
 """NOT_FOUND. No tool has this name."""
 ERROR_REASON_TOOL_ALREADY_EXISTS: ErrorReason.ValueType  # 121
-"""ALREADY_EXISTS. A tool of this id is registered, perhaps in another namespace: ids of tools are unique in the mesh."""
+"""ALREADY_EXISTS. A tool of this id is registered, perhaps in another namespace, or was in another one: ids of tools are
+unique in the mesh and stay with the namespace that used them first.
+"""
 ERROR_REASON_TOOL_SCHEMA_INVALID: ErrorReason.ValueType  # 122
 """INVALID_ARGUMENT. A schema is not JSON Schema 2020-12; BadRequest lists each problem with its JSON pointer."""
 ERROR_REASON_EXTERNAL_SYSTEM_NOT_FOUND: ErrorReason.ValueType  # 123

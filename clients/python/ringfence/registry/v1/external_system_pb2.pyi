@@ -66,7 +66,7 @@ class TrustDecision(_message.Message):
     """Who decided."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it holds; at most a year from the decision. Unset means a year."""
+        """Until when it holds; at most a year from the decision. Unset means a year. What ended before its time shows when."""
 
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:

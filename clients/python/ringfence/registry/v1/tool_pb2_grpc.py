@@ -106,7 +106,8 @@ class ToolServiceServicer:
     def GetTool(self, request, context):
         """Returns one tool.
 
-        Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it.
+        Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
+        id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
         Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,7 +137,8 @@ class ToolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTool(self, request, context):
-        """Deletes a tool. Every pdp denies it within a second.
+        """Deletes a tool. Every pdp denies it within a second. Its id stays with its namespace: nobody else may register it, and
+        the next revision of it counts on.
 
         Needs platform-admin, or namespace-owner of the tool's namespace.
         Errors: INVALID_REQUEST, TOOL_NOT_FOUND, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.

@@ -47,7 +47,8 @@ class ToolServiceStub:
     GetTool: _grpc.UnaryUnaryMultiCallable[_tool_pb2.GetToolRequest, _tool_pb2.GetToolResponse]
     """Returns one tool.
 
-    Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it.
+    Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
+    id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
     Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
     """
     ListTools: _grpc.UnaryUnaryMultiCallable[_tool_pb2.ListToolsRequest, _tool_pb2.ListToolsResponse]
@@ -65,7 +66,8 @@ class ToolServiceStub:
     ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
     """
     DeleteTool: _grpc.UnaryUnaryMultiCallable[_tool_pb2.DeleteToolRequest, _tool_pb2.DeleteToolResponse]
-    """Deletes a tool. Every pdp denies it within a second.
+    """Deletes a tool. Every pdp denies it within a second. Its id stays with its namespace: nobody else may register it, and
+    the next revision of it counts on.
 
     Needs platform-admin, or namespace-owner of the tool's namespace.
     Errors: INVALID_REQUEST, TOOL_NOT_FOUND, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
@@ -113,7 +115,8 @@ class ToolServiceAsyncStub(ToolServiceStub):
     GetTool: _aio.UnaryUnaryMultiCallable[_tool_pb2.GetToolRequest, _tool_pb2.GetToolResponse]  # type: ignore[assignment]
     """Returns one tool.
 
-    Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it.
+    Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
+    id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
     Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
     """
     ListTools: _aio.UnaryUnaryMultiCallable[_tool_pb2.ListToolsRequest, _tool_pb2.ListToolsResponse]  # type: ignore[assignment]
@@ -131,7 +134,8 @@ class ToolServiceAsyncStub(ToolServiceStub):
     ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
     """
     DeleteTool: _aio.UnaryUnaryMultiCallable[_tool_pb2.DeleteToolRequest, _tool_pb2.DeleteToolResponse]  # type: ignore[assignment]
-    """Deletes a tool. Every pdp denies it within a second.
+    """Deletes a tool. Every pdp denies it within a second. Its id stays with its namespace: nobody else may register it, and
+    the next revision of it counts on.
 
     Needs platform-admin, or namespace-owner of the tool's namespace.
     Errors: INVALID_REQUEST, TOOL_NOT_FOUND, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
@@ -188,7 +192,8 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tool_pb2.GetToolResponse, _abc.Awaitable[_tool_pb2.GetToolResponse]]:
         """Returns one tool.
 
-        Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it.
+        Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
+        id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
         Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
         """
 
@@ -224,7 +229,8 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tool_pb2.DeleteToolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tool_pb2.DeleteToolResponse, _abc.Awaitable[_tool_pb2.DeleteToolResponse]]:
-        """Deletes a tool. Every pdp denies it within a second.
+        """Deletes a tool. Every pdp denies it within a second. Its id stays with its namespace: nobody else may register it, and
+        the next revision of it counts on.
 
         Needs platform-admin, or namespace-owner of the tool's namespace.
         Errors: INVALID_REQUEST, TOOL_NOT_FOUND, ETAG_MISMATCH, ETAG_REQUIRED, REQUEST_ID_REUSED.
