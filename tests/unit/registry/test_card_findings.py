@@ -330,6 +330,20 @@ def test_any_address_of_the_card_is_looked_at(member: str) -> None:
     assert kinds_of(description="Runs on http://127.0.0.1:8080/ while you try it.") == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "pointer"),
+    [
+        ({"Name": "Evil"}, "/Name"),
+        ({"x-notes": [{"url": "a", "URL": "b", "Url": "c"}]}, "/x-notes/0/URL"),
+        ({"skills": [{**CARD["skills"][0], "ID": "evil"}]}, "/skills/0/ID"),
+    ],
+)
+def test_members_that_some_readers_take_for_each_other_are_told(changed: dict[str, Any], pointer: str) -> None:
+    found = findings_of(**changed)
+    assert {each.kind for each in found} == {FindingKind.UNUSUAL}
+    assert found[0].pointer == pointer
+
+
 def test_numbers_that_readers_take_for_others_are_told() -> None:
     (found,) = findings_of(**{"x-serial": 2**53 + 1, "x-fine": [2**53, -(2**53), 1.5]})
     assert (found.kind, found.pointer) == (FindingKind.UNUSUAL, "/x-serial")

@@ -30,6 +30,9 @@ def _findings(texts: Texts, content: CardContent) -> Iterator[CardFinding]:
     yield from hidden_text_in(texts)
     yield from _imitations(content)
     yield from private_addresses_in(texts, content)
+    for path in texts.told_apart_by_case():
+        problem = "is there in another case too, and some readers take the last of them"
+        yield CardFinding(FindingKind.UNUSUAL, Severity.WARNING, safe_pointer(path), problem)
     for path in texts.inexact():
         problem = "is an integer beyond 2^53, which readers that use doubles take for another"  # RFC 7493 2.2
         yield CardFinding(FindingKind.UNUSUAL, Severity.WARNING, safe_pointer(path), problem)

@@ -4,6 +4,7 @@ Most cards have nothing to find, so the texts come without their places at first
 texts in one, and goes through them one by one, each with the way to it, only when something is there.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -37,6 +38,7 @@ class Texts:
         self.members: list[tuple[str, str]] = []
         """Those whose value is a text."""
         self._numbers_are_exact = True
+        self._names_are_distinct = True
         self._collect(self._card)
         self.joined = "\n".join([*self.values, *self.names])
 
@@ -48,6 +50,18 @@ class Texts:
         """Yield the ways to integers that no double holds exactly (RFC 7493 2.2)."""
         if not self._numbers_are_exact:
             yield from (path for path, value in _walk(self._card) if isinstance(value, int) and not _is_exact(value))
+
+    def told_apart_by_case(self) -> Iterator[JsonPath]:
+        """Yield the ways to members whose name is that of one before them but for its case."""
+        if self._names_are_distinct:
+            return
+        for path, value in _walk(self._card):
+            if isinstance(value, dict):
+                uses = Counter[str]()
+                for name in value:
+                    uses[name.lower()] += 1
+                    if uses[name.lower()] > 1:
+                        yield path, name
 
     @cached_property
     def _placed(self) -> list[CardText]:
@@ -65,6 +79,7 @@ class Texts:
             self.values.append(value)
         elif isinstance(value, dict):
             self.names += value
+            self._names_are_distinct &= len({name.lower() for name in value}) == len(value)
             for name, member in value.items():
                 if isinstance(member, str):
                     self.members.append((name, member))
