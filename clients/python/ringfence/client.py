@@ -27,8 +27,16 @@ from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, Ident
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
+from ringfence.registry.v1.boundary_pb2 import WatchBoundariesRequest, WatchBoundariesResponse
+from ringfence.registry.v1.boundary_pb2_grpc import BoundaryServiceStub
+from ringfence.registry.v1.catalog_pb2_grpc import CatalogServiceStub
+from ringfence.registry.v1.external_system_pb2_grpc import ExternalSystemServiceStub
+from ringfence.registry.v1.namespace_pb2_grpc import NamespaceServiceStub
 from ringfence.registry.v1.registry_pb2 import WatchAgentsRequest, WatchAgentsResponse
 from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
+from ringfence.registry.v1.tool_pb2 import WatchToolsRequest, WatchToolsResponse
+from ringfence.registry.v1.tool_pb2_grpc import ToolServiceStub
+from ringfence.registry_watch import AioResumingWatch, Position, ResumingWatch
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, WorkflowServiceStub
 from ringfence.watch import AioWatch, Watch
@@ -39,7 +47,12 @@ if TYPE_CHECKING:  # these names exist for type checkers only
     from ringfence.identity.v1.trust_pb2_grpc import TrustServiceAsyncStub
     from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceAsyncStub, KillSwitchServiceAsyncStub
     from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceAsyncStub
+    from ringfence.registry.v1.boundary_pb2_grpc import BoundaryServiceAsyncStub
+    from ringfence.registry.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
+    from ringfence.registry.v1.external_system_pb2_grpc import ExternalSystemServiceAsyncStub
+    from ringfence.registry.v1.namespace_pb2_grpc import NamespaceServiceAsyncStub
     from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceAsyncStub
+    from ringfence.registry.v1.tool_pb2_grpc import ToolServiceAsyncStub
     from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceAsyncStub
     from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceAsyncStub, WorkflowServiceAsyncStub
 
@@ -91,6 +104,31 @@ class AioRingfence:
     def registry(self) -> "RegistryServiceAsyncStub":
         """The catalog of agents."""
         return RegistryServiceStub(self.channel("registry"))
+
+    @cached_property
+    def catalog(self) -> "CatalogServiceAsyncStub":
+        """Finding agents: by words, likeness and number, and the one to call now."""
+        return CatalogServiceStub(self.channel("registry"))
+
+    @cached_property
+    def tools(self) -> "ToolServiceAsyncStub":
+        """The contracts of tools."""
+        return ToolServiceStub(self.channel("registry"))
+
+    @cached_property
+    def boundaries(self) -> "BoundaryServiceAsyncStub":
+        """What is governed together."""
+        return BoundaryServiceStub(self.channel("registry"))
+
+    @cached_property
+    def external_systems(self) -> "ExternalSystemServiceAsyncStub":
+        """Systems outside the mesh, and who trusts them."""
+        return ExternalSystemServiceStub(self.channel("registry"))
+
+    @cached_property
+    def namespaces(self) -> "NamespaceServiceAsyncStub":
+        """Who sees what, and what is let in."""
+        return NamespaceServiceStub(self.channel("registry"))
 
     @cached_property
     def identity(self) -> "IdentityServiceAsyncStub":
@@ -148,6 +186,26 @@ class AioRingfence:
         """Follow the registry's agents: all there are, then every change."""
         return AioWatch(self.registry.WatchAgents, WatchAgentsRequest(parent=parent), initial_state=True)
 
+    def follow_agents(
+        self, position: Position, *, parent: str = ALL_NAMESPACES, matching: str = ""
+    ) -> AioResumingWatch[WatchAgentsRequest, WatchAgentsResponse]:
+        """Follow agents across restarts of either side, those that match an AIP-160 filter when one is given."""
+        request = WatchAgentsRequest(parent=parent, filter=matching)
+        return AioResumingWatch(self.registry.WatchAgents, request, position)
+
+    def follow_tools(
+        self, position: Position, *, parent: str = ALL_NAMESPACES
+    ) -> AioResumingWatch[WatchToolsRequest, WatchToolsResponse]:
+        """Follow tools across restarts of either side."""
+        return AioResumingWatch(self.tools.WatchTools, WatchToolsRequest(parent=parent), position)
+
+    def follow_boundaries(
+        self, position: Position, *, parent: str = ALL_NAMESPACES
+    ) -> AioResumingWatch[WatchBoundariesRequest, WatchBoundariesResponse]:
+        """Follow boundaries across restarts of either side."""
+        request = WatchBoundariesRequest(parent=parent)
+        return AioResumingWatch(self.boundaries.WatchBoundaries, request, position)
+
     def watch_identities(self, environment: str = "") -> AioWatch[WatchIdentitiesRequest, WatchIdentitiesResponse]:
         """Follow the identities of one environment, or of all: those there are, then every change."""
         request = WatchIdentitiesRequest(environment=environment)
@@ -197,6 +255,31 @@ class Ringfence:
     def registry(self) -> RegistryServiceStub:
         """The catalog of agents."""
         return RegistryServiceStub(self.channel("registry"))
+
+    @cached_property
+    def catalog(self) -> CatalogServiceStub:
+        """Finding agents: by words, likeness and number, and the one to call now."""
+        return CatalogServiceStub(self.channel("registry"))
+
+    @cached_property
+    def tools(self) -> ToolServiceStub:
+        """The contracts of tools."""
+        return ToolServiceStub(self.channel("registry"))
+
+    @cached_property
+    def boundaries(self) -> BoundaryServiceStub:
+        """What is governed together."""
+        return BoundaryServiceStub(self.channel("registry"))
+
+    @cached_property
+    def external_systems(self) -> ExternalSystemServiceStub:
+        """Systems outside the mesh, and who trusts them."""
+        return ExternalSystemServiceStub(self.channel("registry"))
+
+    @cached_property
+    def namespaces(self) -> NamespaceServiceStub:
+        """Who sees what, and what is let in."""
+        return NamespaceServiceStub(self.channel("registry"))
 
     @cached_property
     def identity(self) -> IdentityServiceStub:
@@ -251,6 +334,26 @@ class Ringfence:
     def watch_registered_agents(self, parent: str = ALL_NAMESPACES) -> Watch[WatchAgentsRequest, WatchAgentsResponse]:
         """Follow the registry's agents: all there are, then every change."""
         return Watch(self.registry.WatchAgents, WatchAgentsRequest(parent=parent), initial_state=True)
+
+    def follow_agents(
+        self, position: Position, *, parent: str = ALL_NAMESPACES, matching: str = ""
+    ) -> ResumingWatch[WatchAgentsRequest, WatchAgentsResponse]:
+        """Follow agents across restarts of either side, those that match an AIP-160 filter when one is given."""
+        request = WatchAgentsRequest(parent=parent, filter=matching)
+        return ResumingWatch(self.registry.WatchAgents, request, position)
+
+    def follow_tools(
+        self, position: Position, *, parent: str = ALL_NAMESPACES
+    ) -> ResumingWatch[WatchToolsRequest, WatchToolsResponse]:
+        """Follow tools across restarts of either side."""
+        return ResumingWatch(self.tools.WatchTools, WatchToolsRequest(parent=parent), position)
+
+    def follow_boundaries(
+        self, position: Position, *, parent: str = ALL_NAMESPACES
+    ) -> ResumingWatch[WatchBoundariesRequest, WatchBoundariesResponse]:
+        """Follow boundaries across restarts of either side."""
+        request = WatchBoundariesRequest(parent=parent)
+        return ResumingWatch(self.boundaries.WatchBoundaries, request, position)
 
     def watch_identities(self, environment: str = "") -> Watch[WatchIdentitiesRequest, WatchIdentitiesResponse]:
         """Follow the identities of one environment, or of all: those there are, then every change."""

@@ -19,6 +19,11 @@ NOT_FOUND = grpc.StatusCode.NOT_FOUND
 GET = pb.GetAgentRequest(name="namespaces/a/agents/b")
 FACES = [
     ("registry", "registry"),
+    ("catalog", "registry"),
+    ("tools", "registry"),
+    ("boundaries", "registry"),
+    ("external_systems", "registry"),
+    ("namespaces", "registry"),
     ("identity", "identity"),
     ("credentials", "identity"),
     ("trust", "identity"),
