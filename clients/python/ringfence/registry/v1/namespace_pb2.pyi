@@ -161,7 +161,9 @@ class Namespace(_message.Message):
     """Strong etag, quoted."""
     @_builtins.property
     def entitled_namespaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Namespaces whose callers see it too, with VISIBILITY_ENTITLED. At most 256, each `namespaces/{namespace}`."""
+        """Namespaces whose callers see it too, with VISIBILITY_ENTITLED. At most 256, each `namespaces/{namespace}`. A guest is
+        shown its own only.
+        """
 
     @_builtins.property
     def admission(self) -> Global___AdmissionPolicy:

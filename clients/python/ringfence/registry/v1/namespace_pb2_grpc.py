@@ -81,8 +81,11 @@ class NamespaceServiceServicer:
     def UpdateNamespace(self, request, context):
         """Changes the fields named by `update_mask`; creates the namespace when it is new.
 
-        Needs platform-admin. A namespace-owner may tighten what is let in, and say who sees its namespace.
-        Errors: INVALID_REQUEST, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Needs platform-admin, or namespace-owner. What a platform-admin sets is the least that is asked, and the most who may
+        see it: an owner may set each field to what asks as much or more, and show its namespace to as many or fewer; until a
+        platform-admin set a field, the registry's default is the least, and an owner may show it to anybody. `trusted_jwks` is
+        a platform-admin's alone. What an owner may not is NOT_PERMITTED, with every field concerned.
+        Errors: INVALID_REQUEST, NOT_PERMITTED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,8 +50,11 @@ class NamespaceServiceStub:
     UpdateNamespace: _grpc.UnaryUnaryMultiCallable[_namespace_pb2.UpdateNamespaceRequest, _namespace_pb2.UpdateNamespaceResponse]
     """Changes the fields named by `update_mask`; creates the namespace when it is new.
 
-    Needs platform-admin. A namespace-owner may tighten what is let in, and say who sees its namespace.
-    Errors: INVALID_REQUEST, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Needs platform-admin, or namespace-owner. What a platform-admin sets is the least that is asked, and the most who may
+    see it: an owner may set each field to what asks as much or more, and show its namespace to as many or fewer; until a
+    platform-admin set a field, the registry's default is the least, and an owner may show it to anybody. `trusted_jwks` is
+    a platform-admin's alone. What an owner may not is NOT_PERMITTED, with every field concerned.
+    Errors: INVALID_REQUEST, NOT_PERMITTED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
 
 @_typing.type_check_only
@@ -76,8 +79,11 @@ class NamespaceServiceAsyncStub(NamespaceServiceStub):
     UpdateNamespace: _aio.UnaryUnaryMultiCallable[_namespace_pb2.UpdateNamespaceRequest, _namespace_pb2.UpdateNamespaceResponse]  # type: ignore[assignment]
     """Changes the fields named by `update_mask`; creates the namespace when it is new.
 
-    Needs platform-admin. A namespace-owner may tighten what is let in, and say who sees its namespace.
-    Errors: INVALID_REQUEST, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    Needs platform-admin, or namespace-owner. What a platform-admin sets is the least that is asked, and the most who may
+    see it: an owner may set each field to what asks as much or more, and show its namespace to as many or fewer; until a
+    platform-admin set a field, the registry's default is the least, and an owner may show it to anybody. `trusted_jwks` is
+    a platform-admin's alone. What an owner may not is NOT_PERMITTED, with every field concerned.
+    Errors: INVALID_REQUEST, NOT_PERMITTED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
 
 class NamespaceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -117,8 +123,11 @@ class NamespaceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_namespace_pb2.UpdateNamespaceResponse, _abc.Awaitable[_namespace_pb2.UpdateNamespaceResponse]]:
         """Changes the fields named by `update_mask`; creates the namespace when it is new.
 
-        Needs platform-admin. A namespace-owner may tighten what is let in, and say who sees its namespace.
-        Errors: INVALID_REQUEST, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        Needs platform-admin, or namespace-owner. What a platform-admin sets is the least that is asked, and the most who may
+        see it: an owner may set each field to what asks as much or more, and show its namespace to as many or fewer; until a
+        platform-admin set a field, the registry's default is the least, and an owner may show it to anybody. `trusted_jwks` is
+        a platform-admin's alone. What an owner may not is NOT_PERMITTED, with every field concerned.
+        Errors: INVALID_REQUEST, NOT_PERMITTED, ETAG_MISMATCH, REQUEST_ID_REUSED.
         """
 
 def add_NamespaceServiceServicer_to_server(servicer: NamespaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
