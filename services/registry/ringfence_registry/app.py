@@ -40,6 +40,7 @@ from ringfence_registry.convert.neighbours import health_said, health_watch, ide
 from ringfence_registry.finding.agent_view import Viewer
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
+from ringfence_registry.finding.similar import SimilarAgents
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.grants import GRANTS
 from ringfence_registry.http.face import HttpSettings, http_routes
@@ -134,6 +135,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     )
     api = RegistryApi(
         lives=lives,
+        similar=SimilarAgents(catalog, sight=namespaces),
         reading=reading,
         watching=watching,
         validation=CardValidation(judge, policies=namespaces, visibility=namespaces),

@@ -35,8 +35,8 @@ from ringfence_registry.errors import (
 from ringfence_registry.model import AGENT, LEASE, AgentState, Liveness
 from ringfence_registry.namespaces.policy import Admission, NamespacePolicy
 from support.backends import Backend
+from support.registry.agent_steps import APPROVER, COMPLETE, DID, HARNESS, IN_PROD, LEDGER, Life
 from support.registry.agents import CARD, SPEC
-from support.registry.lives import APPROVER, COMPLETE, DID, HARNESS, IN_PROD, LEDGER, Life
 from support.registry.open_house import SamePolicyEverywhere
 from support.registry.opened import ADMIN, FINANCE, Registry, opened_registry
 from support.registry.world import HASH, OTHER_HASH, a_tool

@@ -29,8 +29,8 @@ from ringfence_registry.errors import (
 )
 from ringfence_registry.model import Agent, AgentRevision, AgentState
 from support.backends import Backend
+from support.registry.agent_steps import BOOKS, COMPLETE, DID, LEDGER, Life
 from support.registry.agents import CARD
-from support.registry.lives import BOOKS, COMPLETE, DID, LEDGER, Life
 from support.registry.opened import FINANCE, opened_registry
 from support.registry.world import OTHER_HASH, a_tool
 

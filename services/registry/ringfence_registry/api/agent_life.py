@@ -15,25 +15,42 @@ from ringfence_registry.agents.gates import Gate
 from ringfence_registry.convert import agent_answers, agent_life, requests, responses
 from ringfence_registry.convert.agent_views import agent_message
 from ringfence_registry.finding.agent_view import AgentView
+from ringfence_registry.finding.similar import SimilarAgents
 from ringfence_registry.model import Agent
+
+COMPARED_AT_ONCE = 8
+"""Registrations under way beyond which nobody is told what resembles the new agent."""
 
 
 class AgentLifeApi:
     """What changes agents, and what they were. The caller is read here, once, and passed on."""
 
-    def __init__(self, lives: AgentLives, look: Callable[[Agent, Instant], AgentView], clock: Clock) -> None:
+    def __init__(
+        self, lives: AgentLives, look: Callable[[Agent, Instant], AgentView], similar: SimilarAgents, clock: Clock
+    ) -> None:
         self._lives = lives
         self._look = look
+        self._alike = similar
         self._life_clock = clock
+        self._registering = 0
 
     async def RegisterAgent(self, request: pb.RegisterAgentRequest, context: Any) -> pb.RegisterAgentResponse:
         """Register an agent from its card."""
         wanted, request_id = requests.register_agent(request)
         caller, mutation = self._asked(request, request_id)
-        agent = await self._lives.registration.register_agent(
-            wanted, caller=caller, mutation=mutation, validate_only=request.validate_only
+        self._registering += 1
+        try:
+            agent = await self._lives.registration.register_agent(
+                wanted, caller=caller, mutation=mutation, validate_only=request.validate_only
+            )
+            # Who loads a catalog does not read of each agent whom it resembles, and everybody waits while it is found.
+            alone = self._registering <= COMPARED_AT_ONCE
+        finally:
+            self._registering -= 1
+        similar = self._alike.similar_to(agent, caller=caller) if alone else ()
+        return responses.registered(
+            self._seen(agent), similar=similar, unmet=self._unmet(agent), validate_only=request.validate_only
         )
-        return responses.registered(self._seen(agent), unmet=self._unmet(agent), validate_only=request.validate_only)
 
     async def UpdateAgent(self, request: pb.UpdateAgentRequest, context: Any) -> pb.UpdateAgentResponse:
         """Change what the mask names."""

@@ -19,6 +19,7 @@ from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.convert import requests, responses
 from ringfence_registry.convert.agent_views import agent_message
 from ringfence_registry.finding.reading import AgentReading
+from ringfence_registry.finding.similar import SimilarAgents
 from ringfence_registry.finding.watching import AgentWatching
 
 
@@ -29,13 +30,14 @@ class RegistryApi(AgentLifeApi, CardMethods, AttestationMethods, registry_pb2_gr
         self,
         *,
         lives: AgentLives,
+        similar: SimilarAgents,
         reading: AgentReading,
         watching: AgentWatching,
         validation: CardValidation,
         attesting: CardAttesting,
         clock: Clock,
     ) -> None:
-        AgentLifeApi.__init__(self, lives, reading.look, clock)
+        AgentLifeApi.__init__(self, lives, reading.look, similar, clock)
         CardMethods.__init__(self, validation, clock)
         AttestationMethods.__init__(self, attesting)
         self._reading = reading

@@ -16,8 +16,10 @@ from ringfence_registry.cards.reading import read_whole_card
 from ringfence_registry.convert.agent_answers import gate
 from ringfence_registry.convert.agent_card import agent_card
 from ringfence_registry.convert.agent_views import agent_message, listed_agent
+from ringfence_registry.convert.finding import similar_agents
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.reading import AgentList
+from ringfence_registry.finding.similar import SimilarAgent
 from ringfence_registry.finding.watching import WatchedItem
 
 CHANGES = {
@@ -49,13 +51,15 @@ def agent_list(value: AgentList, detail: int) -> pb.ListAgentsResponse:
     )
 
 
-def registered(value: AgentView, *, unmet: Iterable[Gate], validate_only: bool) -> pb.RegisterAgentResponse:
+def registered(
+    value: AgentView, *, similar: tuple[SimilarAgent, ...], unmet: Iterable[Gate], validate_only: bool
+) -> pb.RegisterAgentResponse:
     """Return the new agent; what would be one has neither uid nor etag yet (AIP-163)."""
     message = agent_message(value)
     if validate_only:
         message.ClearField("uid")
         message.ClearField("etag")
-    return pb.RegisterAgentResponse(agent=message, unmet_gates=map(gate, unmet))
+    return pb.RegisterAgentResponse(agent=message, similar_agents=similar_agents(similar), unmet_gates=map(gate, unmet))
 
 
 def updated(value: AgentView, *, validate_only: bool) -> pb.UpdateAgentResponse:

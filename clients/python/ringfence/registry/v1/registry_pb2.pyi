@@ -1197,7 +1197,9 @@ class RegisterAgentResponse(_message.Message):
 
     @_builtins.property
     def similar_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimilarAgent]:
-        """Agents that look as if they did the same already, the most similar first, at most 5, of those the caller sees."""
+        """Agents that look as if they did the same already, the most similar first, at most 5, of those the caller sees. Left
+        out while many agents are registered at once; FindSimilarAgents always answers.
+        """
 
     @_builtins.property
     def unmet_gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadinessGate]:

@@ -2,8 +2,8 @@
 
 - `re_evaluate` is called with a DID when identity's stream reports a change of its keys or its standing; trust is not
   one. A verdict that comes out otherwise is stored, and WatchAgents shows the agent as MODIFIED.
+- A namespace that pins other keys has the cards in it judged again.
 - No change is missed: a card that was judged before a change and stored after it is judged again when its event comes.
-- A namespace that changes what it asks has the cards in it judged again: it may have pinned other keys.
 - Identity away keeps verdicts as they are; they are tried again every `RETRY_EVERY`. So are those that never had an
   answer.
 - Nothing is decided twice: the write happens only if the agent still has the card that was judged.
@@ -24,7 +24,7 @@ from ringfence_kit.events import Change, Event
 from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_registry.cards.signatures.index import SignatureIndex, signers_of
+from ringfence_registry.cards.signatures.index import SignatureIndex, namespace_of, signers_of
 from ringfence_registry.cards.signatures.judging import SignatureJudge
 from ringfence_registry.cards.signatures.keys import CardKeys
 from ringfence_registry.cards.signatures.report import SignatureReport
@@ -79,13 +79,17 @@ class ReEvaluation:
         self._cards = cards
         self._clock = clock
         self._changes: OrderedDict[str, Instant] = OrderedDict()
-        """DID → when it was noted here that it changed."""
+        """DID or namespace → when it was noted here that its keys changed."""
+        self._pinned: dict[str, str] = {}
+        """Namespace → the keys it pinned when it was last looked at."""
         self._pending: dict[str, None] = {}
         self._news = asyncio.Event()
 
     def fill(self, agents: Iterable[Agent]) -> None:
         """Take what the store was loaded with. Once, first."""
         self._index.fill(agents)
+        for namespace in self._index.namespaces:
+            self._pinned[namespace] = self._pins(namespace)
 
     def affected(self, did: str) -> tuple[str, ...]:
         """See `SignersWatched`."""
@@ -93,22 +97,23 @@ class ReEvaluation:
 
     def changed(self, did: str) -> None:
         """See `SignersWatched`."""
+        self._keys.forget(did)
         self._note(did)
         self._later(self.affected(did))
 
     def apply(self, event: Event) -> None:
-        """Take one committed event."""
+        """Take one committed event; the policies have taken it before."""
         self._index.apply(event)
         if event.kind == AGENT:
-            report = self._index.report(event.name)
-            if any(report.judged_at <= self._changes.get(did, _NEVER) for did in signers_of(report)):
-                self._later((event.name,))  # judged before a change that was noted in the meantime
-        elif event.kind == NAMESPACE:
-            # Its pinned keys may be others now.
+            self._look_at(event.name)
+        elif event.kind == NAMESPACE and self._pinned.get(event.name) != self._pins(event.name):
+            self._pinned[event.name] = self._pins(event.name)
+            self._note(event.name)
             self._later(self._index.in_namespace(event.name))
 
     async def re_evaluate(self, did: str, at: Instant) -> None:
         """See `SignersWatched`."""
+        self._keys.forget(did)
         self._note(did)
         for agent in self.affected(did):
             if not await self._judge_again(agent, at):
@@ -130,12 +135,23 @@ class ReEvaluation:
             await self._clock.sleep(RETRY_EVERY)
             self._later((*self._index.waiting, *self._pending))
 
-    def _note(self, did: str) -> None:
-        self._keys.forget(did)
-        self._changes.pop(did, None)
+    def _look_at(self, agent: str) -> None:
+        report, namespace = self._index.report(agent), namespace_of(agent)
+        if not report.verdicts:
+            return
+        self._pinned.setdefault(namespace, self._pins(namespace))
+        hangs_on = (*signers_of(report), namespace)
+        if any(report.judged_at <= self._changes.get(each, _NEVER) for each in hangs_on):
+            self._later((agent,))  # judged before a change that was noted in the meantime
+
+    def _note(self, changed: str) -> None:
+        self._changes.pop(changed, None)
         while len(self._changes) >= CHANGES_REMEMBERED:
             self._changes.popitem(last=False)
-        self._changes[did] = self._clock.now()
+        self._changes[changed] = self._clock.now()
+
+    def _pins(self, namespace: str) -> str:
+        return self._policies.policy_of(namespace.removeprefix("namespaces/")).admission.trusted_jwks
 
     def _later(self, agents: Iterable[str]) -> None:
         self._pending.update(dict.fromkeys(agents))
@@ -149,11 +165,11 @@ class ReEvaluation:
             return True
         body = await self._cards.card(report.card_sha256)
         if body is None:
-            raise AssertionError(f"the card of {agent} is lost: no body has digest {report.card_sha256}")
+            return True  # forgotten with its agent while we asked
         judged = await self._judge.judge(
             body,
             agent=agent,
-            trusted_jwks=self._policies.policy_of(name.namespace).admission.trusted_jwks,
+            trusted_jwks=self._pins(name.namespace),
             now=at,
             first_seen_at=report.first_seen_at,
         )
@@ -178,7 +194,7 @@ _NEVER = Instant(-1)
 def _taking(name: AgentName, before: SignatureReport, after: SignatureReport) -> Callable[[AgentTx], bool]:
     def work(tx: AgentTx) -> bool:
         agent = tx.agent(name)
-        if agent is None or agent.signatures != before:
+        if agent is None or agent.deleted or agent.signatures != before:
             return False  # it has another card by now, or somebody judged this one later
         at = max(agent.updated_at, after.judged_at)  # a clock may have been set back
         changed = replace(agent, signatures=after, revision=tx.next_revision, updated_at=at)
