@@ -13,7 +13,7 @@ LISTENS = (*(f"{name}.{key}" for name in SERVICES for key in ("listen", "http_li
 """The settings that take an address."""
 
 PEERS: Mapping[str, tuple[str, ...]] = {
-    "registry": ("identity",),
+    "registry": ("identity", "telemetry"),
     "identity": (),
     "telemetry": ("identity",),
     "pdp": ("registry", "identity", "telemetry"),

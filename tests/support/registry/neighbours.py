@@ -19,7 +19,7 @@ class SteeredTrust:
         for changed in self._changed:
             changed(did)
 
-    def trust(self, did: str, now: Instant) -> Trust | None:
+    def trust(self, agent: str, did: str, now: Instant) -> Trust | None:
         """See `TrustView`."""
         if did not in self._said:
             return None

@@ -13,8 +13,8 @@ OTHER = "did:webvh:QmOther:prod.id.ringfence.internal:agents:QmOther"
 LEDGER = AgentName("finance", "ledger")
 
 
-def trust(ears: Ears, did: str = DID) -> Trust | None:
-    return ears.neighbours.identity.trust(did, ears.clock.now())
+def trust(ears: Ears, did: str = DID, *, at: Instant | None = None) -> Trust | None:
+    return ears.neighbours.identity.trust(NAME, did, ears.clock.now() if at is None else at)
 
 
 async def test_nothing_is_known_before_identity_was_heard_and_nobody_waits() -> None:
@@ -32,7 +32,7 @@ async def test_trust_is_computed_for_the_moment_of_the_question() -> None:
         before = trust(ears)
         assert before is not None
         assert (before.score, before.ring, before.active, before.heard_at) == (700, 1, True, now)
-        faded = ears.neighbours.identity.trust(DID, Instant(now + DAY + EARNED_HALF_LIFE_MS))
+        faded = trust(ears, DID, at=Instant(now + DAY + EARNED_HALF_LIFE_MS))
         assert faded is not None
         assert (faded.score, faded.ring) == (500, 2)
         assert "identity feed" not in ears.readiness.impaired
@@ -44,8 +44,8 @@ async def test_an_answer_says_until_when_it_holds() -> None:
         found = trust(ears)
         assert found is not None
         assert found.until is not None
-        at_the_end = ears.neighbours.identity.trust(DID, found.until)
-        just_before = ears.neighbours.identity.trust(DID, Instant(found.until - 1))
+        at_the_end = trust(ears, DID, at=found.until)
+        just_before = trust(ears, DID, at=Instant(found.until - 1))
         assert just_before is not None
         assert at_the_end is not None
         assert (just_before.score, at_the_end.score) == (700, 699)
@@ -78,7 +78,7 @@ async def test_who_is_suspended_revoked_or_run_out_is_not_active() -> None:
         assert found is not None
         assert found.until is not None
         assert found.until <= ends
-        ended = ears.neighbours.identity.trust("did:key:z3", ends)
+        ended = trust(ears, "did:key:z3", at=ends)
         assert ended is not None
         assert not ended.active
 
@@ -92,7 +92,7 @@ async def test_three_heartbeats_of_silence_and_nobodys_trust_is_known_any_more()
         await ears.beats(2)
         assert trust(ears) is None
         # Whoever keeps an index over trust is told that it is another now.
-        assert ears.heard == [DID]
+        assert ears.heard == [NAME]
         assert "cut" in ears.readiness.impaired["identity feed"]
         assert ears.readiness.ready
         facts = ears.neighbours.identity.identity(DID, ears.clock.now())
@@ -100,7 +100,7 @@ async def test_three_heartbeats_of_silence_and_nobodys_trust_is_known_any_more()
         assert not facts.active
         await ears.identity_source.say(Bookmark(3))
         assert trust(ears) is not None
-        assert ears.heard == [DID, DID]
+        assert ears.heard == [NAME, NAME]
         assert "identity feed" not in ears.readiness.impaired
 
 
@@ -134,7 +134,7 @@ async def test_a_change_of_keys_or_standing_is_told_to_who_judges_signatures_and
         better = identity_message(trust_state=trust_pb2.TrustState(earned_micro_points=401_000_000))
         await ears.identity(better)
         assert ears.signers == [DID]
-        assert ears.heard == [DID, DID]
+        assert ears.heard == [NAME, NAME]
         for changed in (
             identity_message(did_version_id="2-Qm", public_key_multibase="z6Mnew"),
             identity_message(did_version_id="2-Qm", public_key_multibase="z6Mnew", revocation_epoch=1),
@@ -153,7 +153,8 @@ async def test_after_a_break_only_what_differs_is_told() -> None:
         await ears.identities(
             identity_message(), identity_message(OTHER, status=identity_pb2.IDENTITY_STATUS_REVOKED), revision=9
         )
-        assert sorted(ears.heard) == sorted(ears.signers) == sorted([OTHER, "did:key:z1"])
+        assert sorted(ears.signers) == sorted([OTHER, "did:key:z1"])
+        assert ears.heard == [NAME, NAME]
 
 
 async def test_half_a_state_is_not_looked_at() -> None:
@@ -181,6 +182,25 @@ async def test_what_cannot_be_read_is_not_known() -> None:
         assert trust(ears) is None
 
 
+async def test_a_did_of_somebody_else_lends_no_trust() -> None:
+    async with listening() as ears:
+        await ears.identities(identity_message())
+        feed, now = ears.neighbours.identity, ears.clock.now()
+        assert feed.trust("namespaces/evil/agents/trap", DID, now) is None
+        assert feed.trust(NAME, OTHER, now) is None
+
+
+async def test_an_agent_with_one_identity_need_not_say_which() -> None:
+    async with listening() as ears:
+        await ears.identities(identity_message())
+        found = trust(ears, "")
+        assert found is not None
+        assert found.score == 700
+        await ears.identity(identity_message(OTHER, environment="prod"), Change.ADDED)
+        assert trust(ears, "") is None
+        assert trust(ears, OTHER) is not None
+
+
 async def test_a_clock_set_back_makes_nobody_more_trusted() -> None:
     async with listening() as ears:
         later = Millis(2 * DAY)
@@ -189,7 +209,7 @@ async def test_a_clock_set_back_makes_nobody_more_trusted() -> None:
                 trust_state=trust_pb2.TrustState(last_event_time=to_timestamp(Instant(ears.clock.now() + later)))
             )
         )
-        found = ears.neighbours.identity.trust(DID, Instant(ears.clock.now() - later))
+        found = trust(ears, DID, at=Instant(ears.clock.now() - later))
         now = trust(ears)
         assert found is not None
         assert now is not None

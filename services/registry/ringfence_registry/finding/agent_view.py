@@ -62,7 +62,7 @@ class Viewer:
             agent=agent,
             now=now,
             liveness=liveness_at(agent, now),
-            trust=self.trust.trust(agent.spec.did, now) if agent.spec.did else None,
+            trust=self.trust.trust(str(agent.name), agent.spec.did, now),
             health=self.health.health(str(agent.name), now),
             edges=high_risk_edges(agent.spec, (tool for tool in tools if tool is not None)),
             boundaries=tuple(boundary.name for boundary in self.boundaries.boundaries_of(agent)),

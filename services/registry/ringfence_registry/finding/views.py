@@ -37,14 +37,18 @@ class Trust:
 
 
 class TrustView(Protocol):
-    """What identity's stream last said of agents, by DID."""
+    """What identity's stream last said of agents."""
 
-    def trust(self, did: str, now: Instant) -> Trust | None:
-        """Return the trust of the agent with this DID at `now`; None when identity does not know it. Some µs."""
+    def trust(self, agent: str, did: str, now: Instant) -> Trust | None:
+        """Return how far the agent with this name is trusted at `now`, some µs later.
+
+        `did` is what its registration says: of several identities it means that one; empty means the only one. None
+        when identity knows none, or says that it is another agent's: a registration borrows nobody's trust.
+        """
         ...
 
     def follow(self, changed: Followed) -> None:
-        """Call `changed` with the DID each time something is heard of it. Registered once, before anything is heard."""
+        """Call `changed` with the agent's name each time something is heard of it. Registered before anything is."""
         ...
 
 
@@ -103,7 +107,7 @@ class Visibility(Protocol):
 class NothingHeard:
     """Trust and health of a registry without neighbours: nothing is known of anybody."""
 
-    def trust(self, did: str, now: Instant) -> Trust | None:  # noqa: ARG002 - the same for everybody
+    def trust(self, agent: str, did: str, now: Instant) -> Trust | None:  # noqa: ARG002 - the same for everybody
         """See `TrustView`."""
         return None
 

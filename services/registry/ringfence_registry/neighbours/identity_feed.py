@@ -73,11 +73,10 @@ class IdentityFeed(Generic[Answer]):
         """Return how the feed stands."""
         return self._feed.report(now)
 
-    def trust(self, did: str, now: Instant) -> Trust | None:
+    def trust(self, agent: str, did: str, now: Instant) -> Trust | None:
         """See `TrustView`."""
-        identity = self._seen.by_did.get(did) if self._believed else None
-        age = self._feed.age(now)
-        if identity is None or age is None:
+        identity, age = self._identity_of(agent, did), self._feed.age(now)
+        if identity is None or age is None or not self._believed:
             return None
         score = score_at(identity.trust, now)
         return Trust(
@@ -110,6 +109,13 @@ class IdentityFeed(Generic[Answer]):
         """Return the DIDs of the agent with this resource name, one for each of its environments."""
         return tuple(identity.did for identity in self._seen.by_name.get(name, {}).values())
 
+    def _identity_of(self, agent: str, did: str) -> Identity | None:
+        if did:
+            identity = self._seen.by_did.get(did)
+            return identity if identity is not None and str(identity.agent) == agent else None
+        named = self._seen.by_name.get(agent, {})
+        return next(iter(named.values())) if len(named) == 1 else None
+
     def _facts(self, identity: Identity | None, now: Instant) -> IdentityFacts | None:
         if identity is None:
             return None
@@ -140,23 +146,24 @@ class IdentityFeed(Generic[Answer]):
             for did in {*before.by_did, *self._seen.by_did}:
                 self._tell(did, before.by_did.get(did), self._seen.by_did.get(did), flipped=flipped)
         elif flipped:
-            for did in self._seen.by_did:
-                self._call(self._followed, did)
+            for name in self._seen.by_name:
+                self._call(self._followed, name)
         self._on_report(report)
 
     def _tell(self, did: str, before: Identity | None, after: Identity | None, *, flipped: bool = False) -> None:
         """Tell of one identity; `flipped`: what is said is believed now and was not, or the other way round."""
         if before != after or flipped:
-            self._call(self._followed, did)
+            for name in {str(each.agent) for each in (before, after) if each is not None}:
+                self._call(self._followed, name)
         if before == after:
             return
         if after is None or not after.signs_as(before):
             self._call(self._signers, did)
 
     @staticmethod
-    def _call(listeners: list[Followed], did: str) -> None:
+    def _call(listeners: list[Followed], whom: str) -> None:
         for listener in listeners:
-            listener(did)
+            listener(whom)
 
 
 def _until(identity: Identity, now: Instant) -> Instant | None:
