@@ -13,6 +13,11 @@ Bits: TypeAlias = int
 
 NONE: Bits = 0
 
+Planes: TypeAlias = tuple[Bits, ...]
+"""A number for every agent: plane n is the set of those whose number has bit n."""
+
+_DIGITS = [bytes(0x31 if number >> bit & 1 else 0x30 for number in range(256)) for bit in range(8)]
+"""For each bit, what a number's digit there is."""
 _AS_DIGITS = bytes.maketrans(b"\0\1", b"01")
 _AS_FLAGS = bytes.maketrans(b"01", b"\0\1")
 
@@ -43,6 +48,12 @@ def slots_of(bits: Bits) -> list[int]:
     """Return the slots in the set, the lowest first."""
     flags = flags_of(bits, bits.bit_length())
     return list(compress(range(len(flags)), flags))
+
+
+def planes_of(numbers: bytes | bytearray) -> Planes:
+    """Return the numbers, one for each slot, as planes."""
+    backwards = numbers[::-1]
+    return tuple(int(backwards.translate(digits), 2) if backwards else NONE for digits in _DIGITS)
 
 
 def everything(length: int) -> Bits:

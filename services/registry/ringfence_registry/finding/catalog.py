@@ -57,7 +57,7 @@ class AgentCatalog:
         self._stale: Bits = NONE
         self._due: list[tuple[Instant, int, int]] = []
         self._seen: list[int] = []
-        self._viewer.trust.follow(self._heard_of_did)
+        self._viewer.trust.follow(self._heard_of_agent)
         self._viewer.health.follow(self._heard_of_agent)
 
     def fill(self, agents: Sequence[Agent], *, now: Instant = EPOCH) -> None:
@@ -143,11 +143,6 @@ class AgentCatalog:
     def slot(self, name: str) -> int | None:
         """Return the place of the agent called `name` in every set, or None. It keeps it for as long as it is here."""
         return self._names.slot(name)
-
-    @property
-    def slots(self) -> int:
-        """How many places every set has, taken or not."""
-        return len(self._records)
 
     def size(self, name: str) -> int:
         """Return the size of the record of an agent that is known to be here."""

@@ -1,6 +1,5 @@
 """Counting agents by the values of a field, over everything that matches."""
 
-import heapq
 from dataclasses import dataclass
 
 from ringfence_kit.errors import InvalidRequest, Violation
@@ -10,6 +9,7 @@ from ringfence_registry.finding.bits import Bits
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.filtering.errors import FilterError
 from ringfence_registry.finding.filtering.fields import GroupField, TimeField, Value
+from ringfence_registry.finding.ranking import Scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +37,21 @@ def facet_of(catalog: AgentCatalog, field: str, matching: Bits, *, most: int) ->
     """Count `matching` by a field that `countable` returned, listing at most `most` values."""
     values = catalog.index.values(field)
     postings = None if values is None else values.postings(field)
-    if postings is None:
+    if values is None or postings is None:
         return Facet(field=field, values=(), other=0, unset=matching.bit_count())
-    counts = ((_shown(value), count, value) for value, count in postings.counts(matching, catalog.slots))
-    listed = heapq.nsmallest(most + 1, counts, key=lambda each: (-each[1], each[0]))
-    other = 0
-    if len(listed) > most:
-        kept = {value for _, _, value in listed[:most]}
-        other = (postings.where(lambda value: value not in kept) & matching).bit_count()
-    return Facet(
-        field=field,
-        values=tuple((shown, count) for shown, count, _ in listed[:most]),
-        other=other,
-        unset=(matching & ~postings.having()).bit_count(),
-    )
+    listed = postings.commonest(matching, most, _shown)
+    unset = (matching & ~postings.having()).bit_count()
+    several = values.counts(field)
+    if several is None:
+        other = matching.bit_count() - unset - sum(count for _, count in listed)
+    else:
+        # Who has as many of the listed values as values at all has no other.
+        has = Scores()
+        for value, _ in listed:
+            has.add((postings.of(value),), times=1)
+        other = has.other_than(several, matching).bit_count()
+    shown = tuple((_shown(value), count) for value, count in listed)
+    return Facet(field=field, values=shown, other=other, unset=unset)
 
 
 def fields_to_count(fields: tuple[str, ...]) -> tuple[str, ...]:

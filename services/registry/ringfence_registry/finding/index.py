@@ -5,17 +5,19 @@ other tests run once for each distinct value, and what is not filed at all is re
 can still match.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from ringfence_registry.finding.bits import NONE, Bits, of_flags, of_slots, slots_of
+from ringfence_registry.finding.bits import NONE, Bits, Planes, of_flags, of_slots, planes_of, slots_of
 from ringfence_registry.finding.filtering.fields import (
+    ChoicesField,
     FieldTable,
     MapField,
     NumberField,
     Term,
     TextField,
+    TextsField,
     TimeField,
     Value,
 )
@@ -23,6 +25,7 @@ from ringfence_registry.finding.postings import Postings
 
 T = TypeVar("T")
 
+_MOST = 255
 _SPARSE = 8
 """Of a column, one agent in so many is looked at by itself; more are looked at by walking the column."""
 
@@ -41,14 +44,24 @@ class ValueIndex(Generic[T]):
             if isinstance(field, TextField | NumberField | TimeField) and not field.indexed
         )
         self._columns: dict[str, list[Any]] = {name: [] for name, _ in self._single}
+        self._several = {
+            name: bytearray()
+            for name, field in self._inverted
+            if isinstance(field, TextsField | ChoicesField | MapField)
+        }
+        """How many values each resource has, of the fields that may have several; 255 stands for that and more."""
 
     def load(self, slot: int, resource: T) -> None:
         """Take a resource in the first filling, which `packed` ends. Slots come in order."""
         for name, field in self._inverted:
-            values = field.values(resource)
+            values: Collection[Value] = field.values(resource)
+            if len(values) > 1:
+                values = dict.fromkeys(values)
+            if name in self._several:
+                self._several[name].append(min(len(values), _MOST))
             if values:
                 load = self._postings[name].load
-                for value in values if len(values) == 1 else dict.fromkeys(values):
+                for value in values:
                     load(value, slot)
         for name, field in self._maps:
             for key, text in field.read(resource).items():
@@ -73,11 +86,20 @@ class ValueIndex(Generic[T]):
         for field, value in new - old:
             self._postings[field].add(value, slot)
         self._set_columns(slot, after)
+        counts = Counter(field for field, _ in new)
+        for field, several in self._several.items():
+            several.extend(bytes(max(0, slot + 1 - len(several))))
+            several[slot] = min(counts[field], _MOST)
         return new
 
     def postings(self, field: str) -> Postings[Value] | None:
         """Return the values of an indexed field; of a map, `labels.team` is one."""
         return self._postings.get(field)
+
+    def counts(self, field: str) -> Planes | None:
+        """Return how many values of `field` each has, None when nobody has more than one."""
+        several = self._several.get(field)
+        return None if several is None else planes_of(several)
 
     def files(self, field: str) -> bool:
         """Say whether the values of `field` are known here, inverted or in a column."""

@@ -4,6 +4,7 @@ A value of one agent costs one integer, of a few an array, of many a bitmap, so 
 (`uid`) and fields with four values (`risk_tier`) are both small.
 """
 
+import bisect
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ FEW = 1_024
 @dataclass(slots=True)
 class _Many:
     bits: Bits
+    size: int
 
 
 _Posting: TypeAlias = "int | array[int] | _Many"
@@ -46,10 +48,11 @@ class Postings(Generic[V]):
                 self._postings[value] = array("I", (other, slot))
             case _Many() as many:
                 many.bits |= 1 << slot
+                many.size += 1
             case few:
                 few.append(slot)
                 if len(few) > FEW:
-                    self._postings[value] = _Many(of_slots(few))
+                    self._postings[value] = _Many(of_slots(few), len(few))
 
     def load(self, value: V, slot: int) -> None:
         """As `add`, for the first filling: what becomes large is packed once, by `packed`, and not bit by bit."""
@@ -60,6 +63,7 @@ class Postings(Generic[V]):
             self._postings[value] = array("I", (known, slot))
         elif isinstance(known, _Many):
             known.bits |= 1 << slot
+            known.size += 1
         else:
             known.append(slot)
 
@@ -67,13 +71,14 @@ class Postings(Generic[V]):
         """End the first filling."""
         for value, posting in self._postings.items():
             if isinstance(posting, array) and len(posting) > FEW:
-                self._postings[value] = _Many(of_slots(posting))
+                self._postings[value] = _Many(of_slots(posting), len(posting))
 
     def discard(self, value: V, slot: int) -> None:
         """Say that the agent in `slot` no longer has `value`. It had it before."""
         match self._postings[value]:
             case _Many() as many:
                 many.bits ^= 1 << slot
+                many.size -= 1
                 if not many.bits:
                     del self._postings[value]
             case int():
@@ -87,19 +92,27 @@ class Postings(Generic[V]):
         """Return who has `value`."""
         return _bits(self._postings.get(value))
 
-    def counts(self, among: Bits, length: int) -> Iterator[tuple[V, int]]:
-        """Yield every value that somebody among `among` has, and how many do. There are `length` slots."""
-        flags = flags_of(among, length)
-        for value, posting in self._postings.items():
-            match posting:
+    def commonest(self, among: Bits, most: int, key: Callable[[V], str]) -> list[tuple[V, int]]:
+        """Return the `most` values that most of `among` have, with how many do; ties by `key`.
+
+        Values are looked at the commonest of all first, until no other can be among the first any more.
+        """
+        flags = flags_of(among, among.bit_length())
+        seen, kept = len(flags), list[tuple[int, str, V]]()
+        for size, value in sorted(((_size(each), value) for value, each in self._postings.items()), key=_by_size):
+            if len(kept) == most and size < -kept[-1][0]:
+                break
+            match self._postings[value]:
                 case int(slot):
-                    count = flags[slot]
+                    count = flags[slot] if slot < seen else 0
                 case _Many(bits):
                     count = (bits & among).bit_count()
                 case few:
-                    count = sum(flags[slot] for slot in few)
+                    count = sum(flags[slot] for slot in few if slot < seen)
             if count:
-                yield value, count
+                bisect.insort(kept, (-count, key(value), value))
+                del kept[most:]
+        return [(value, -count) for count, _, value in kept]
 
     def all_of(self, values: Iterable[V]) -> Bits:
         """Return who has at least one of `values`."""
@@ -124,6 +137,20 @@ class Postings(Generic[V]):
     def having(self) -> Bits:
         """Return who has any value at all."""
         return self.all_of(self._postings)
+
+
+def _size(posting: _Posting) -> int:
+    match posting:
+        case int():
+            return 1
+        case _Many(size=size):
+            return size
+        case few:
+            return len(few)
+
+
+def _by_size(pair: tuple[int, object]) -> int:
+    return -pair[0]
 
 
 def _bits(posting: "_Posting | None") -> Bits:

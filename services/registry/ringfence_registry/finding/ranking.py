@@ -7,9 +7,9 @@ all of them say it. Everything is whole numbers: ties are ties, on every machine
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from ringfence_registry.finding.bits import NONE, Bits
-from ringfence_registry.finding.word_index import Planes
+from ringfence_registry.finding.bits import NONE, Bits, Planes
 
 
 class Scores:
@@ -49,6 +49,13 @@ class Scores:
             plane = self._planes[bit] if bit < len(self._planes) else NONE
             same &= plane if score >> bit & 1 else ~plane
         return same
+
+    def other_than(self, planes: Planes, among: Bits) -> Bits:
+        """Return those of `among` whose score is another number than `planes` say."""
+        found = NONE
+        for mine, theirs in zip_longest(self._planes, planes, fillvalue=NONE):
+            found |= mine ^ theirs
+        return found & among
 
     def best(self, among: Bits, limit: int) -> "Best":
         """Return the `limit` best of `among`."""

@@ -26,7 +26,7 @@ from ringfence_registry.namespaces.visible import VisibilityReader
 
 NAMED = 10
 """How many agents an exclusion names."""
-WEIGHED = 256
+WEIGHED = 100
 """How many candidates are weighed: the most trusted, then by name."""
 
 

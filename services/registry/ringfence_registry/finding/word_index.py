@@ -15,14 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ringfence_registry.finding.bits import NONE, Bits, of_slots
+from ringfence_registry.finding.bits import NONE, Bits, Planes, of_slots, planes_of
 from ringfence_registry.finding.words import kin_of, words_of
 
 STRENGTH_BITS = 4
 STRONGEST = (1 << STRENGTH_BITS) - 1
-
-Planes: TypeAlias = tuple[Bits, ...]
-"""The bits of a number for every agent, the lowest first."""
 
 Strengths: TypeAlias = Mapping[str, int]
 """The words of one agent."""
@@ -167,12 +164,8 @@ def _flip(planes: list[Bits], slot: int, level: int) -> None:
             planes[bit] ^= here
 
 
-_PLANE_OF = [bytes(0x31 if level >> bit & 1 else 0x30 for level in range(256)) for bit in range(STRENGTH_BITS)]
-
-
 def _spread(pairs: "array[int]") -> list[Bits]:
     levels = bytearray((pairs[-1] >> STRENGTH_BITS) + 1)
     for pair in pairs:
         levels[pair >> STRENGTH_BITS] = pair & STRONGEST
-    levels.reverse()
-    return [int(levels.translate(_PLANE_OF[bit]), 2) for bit in range(STRENGTH_BITS)]
+    return list(planes_of(levels)[:STRENGTH_BITS])
