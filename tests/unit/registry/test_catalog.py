@@ -6,6 +6,7 @@ import pytest
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, MINUTE, SECOND, Instant
 from ringfence_kit.events import Change, Event, Revision
+from ringfence_registry.agents.surroundings import BoundaryFacts, NothingKnown, ToolFacts
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS
 from ringfence_registry.finding.agent_view import Viewer
 from ringfence_registry.finding.catalog import AgentCatalog
@@ -56,7 +57,7 @@ def test_events_bring_agents_in_and_keep_them_in_order() -> None:
 
 def test_events_of_other_kinds_pass_by() -> None:
     catalog = AgentCatalog()
-    catalog.apply(event(an_agent(), kind="tool"))
+    catalog.apply(event(an_agent(), kind="namespace"))
     assert found(catalog) == []
 
 
@@ -175,6 +176,43 @@ def test_health_is_known_by_name_and_is_forgotten_in_time() -> None:
     assert found(catalog, "health.circuit = OPEN health.error_rate > 0.4") == ["b"]
     assert found(catalog, "NOT health:*") == ["a"]
     assert found(catalog, "health:*", now=ends) == []
+
+
+class World(NothingKnown):
+    """Tools and boundaries, steered by the test."""
+
+    def __init__(self) -> None:
+        self.tools: dict[str, ToolFacts] = {}
+        self.around: tuple[BoundaryFacts, ...] = ()
+
+    def tool(self, name: str, now: Instant, /) -> ToolFacts | None:
+        """See `Tools`."""
+        return self.tools.get(name)
+
+    def boundaries_of(self, agent: Agent, /) -> tuple[BoundaryFacts, ...]:
+        """See `Boundaries`."""
+        return self.around
+
+
+def test_what_a_tool_can_do_is_what_its_agents_can_do() -> None:
+    world = World()
+    catalog = AgentCatalog(Viewer(tools=world, boundaries=world))
+    catalog.fill([an_agent("a"), an_agent("b", spec=replace(SPEC, approved_tools=()))], now=NOW)
+    assert found(catalog, "high_risk_edges:*") == []
+    facts = ToolFacts(name="ledger.read", schema_hash="", enabled=True, trusted=True, data_classes=("payments",))
+    world.tools["ledger.read"] = facts
+    catalog.apply(replace(event(an_agent()), kind="tool", name="namespaces/ops/tools/ledger.read"))
+    assert found(catalog, "high_risk_edges:MONEY") == ["a"]
+
+
+def test_a_boundary_that_is_redrawn_is_around_whom_it_is_now() -> None:
+    world = World()
+    catalog = AgentCatalog(Viewer(tools=world, boundaries=world))
+    catalog.fill([an_agent("a"), an_agent("b", namespace="other")], now=NOW)
+    name = "namespaces/finance/boundaries/books"
+    world.around = (BoundaryFacts(name=name, enabled=True),)
+    catalog.apply(replace(event(an_agent()), kind="boundary", name=name))
+    assert found(catalog, f'boundaries:"{name}"') == ["a"]
 
 
 def test_card_bodies_are_at_hand_while_there_is_room() -> None:

@@ -19,6 +19,8 @@ from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, MINUTE, Instant
 from ringfence_kit.events import Change, Event
 
+from ringfence_registry import model as kinds
+from ringfence_registry.boundaries import model as boundaries
 from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
 from ringfence_registry.finding.agent_view import AgentView, Viewer
 from ringfence_registry.finding.bits import NONE, Bits, everything, slots_of
@@ -27,8 +29,9 @@ from ringfence_registry.finding.filtering.conditions import Condition
 from ringfence_registry.finding.name_order import NameOrder
 from ringfence_registry.finding.postings import Postings
 from ringfence_registry.finding.word_index import WordIndex
-from ringfence_registry.model import AGENT, LEASE, Agent, AgentState, Lease
+from ringfence_registry.model import Agent, AgentState, Lease
 from ringfence_registry.namespaces.visible import Visible
+from ringfence_registry.tools import model as tools
 
 _BACK = 5 * MINUTE
 """A clock set back by less is taken for one that stood still; by more, everything is looked at anew."""
@@ -87,10 +90,20 @@ class AgentCatalog:
 
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""
-        if event.kind == LEASE:
-            self._renewed(records.decode(event.record, Lease))
-        if event.kind != AGENT:
-            return
+        match event.kind:
+            case kinds.AGENT:
+                self._changed(event)
+            case kinds.LEASE:
+                self._renewed(records.decode(event.record, Lease))
+            case tools.TOOL:
+                # Its side effects and data classes are those of every agent that may call it.
+                tool = event.name.rpartition("/")[2]
+                self._stale |= self._index.equal("approved_tools", tool, self._present())
+            case boundaries.BOUNDARY:
+                # Who is in it is said by names and selectors, of agents of its namespace.
+                self._stale |= self._namespaces.of(event.name.split("/", 2)[1])
+
+    def _changed(self, event: Event) -> None:
         slot = self._names.slot(event.name)
         before = None if slot is None else self._look(slot)
         if event.change is Change.DELETED:
