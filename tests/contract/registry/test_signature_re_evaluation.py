@@ -227,6 +227,40 @@ async def test_a_key_that_is_no_longer_pinned_verifies_nothing(backend: Backend)
         await judged.until(["UNTRUSTED_KEY"])
 
 
+async def test_a_policy_that_changed_otherwise_has_nothing_judged_again(backend: Backend) -> None:
+    async with opened_judged(backend) as judged:
+        judged.identity.put(AGENT.known())
+        await judged.put(SIGNED)
+        judged.re_evaluation.apply(policy_changed("namespaces/finance"))
+        assert not judged.re_evaluation._pending
+
+
+async def test_attack_a_card_judged_before_its_key_was_unpinned_is_judged_again(backend: Backend) -> None:
+    release = signer("ES256", "release")
+    async with opened_judged(backend, running=True) as judged:
+        judged.policies.trusted_jwks = json.dumps({"keys": [release.jwk]})
+        card = release.signed(CARD)
+        early = await judged.report(card)
+        judged.policies.trusted_jwks = ""
+        judged.re_evaluation.apply(policy_changed("namespaces/finance"))
+        await judged.put(card, report=early)
+        await judged.until(["UNTRUSTED_KEY"])
+
+
+async def test_keys_pinned_before_a_restart_are_known_after_it(backend: Backend) -> None:
+    release = signer("ES256", "release")
+    jwks = json.dumps({"keys": [release.jwk]})
+    async with opened_judged(backend) as judged:
+        judged.policies.trusted_jwks = jwks
+        await judged.put(release.signed(CARD))
+    async with opened_judged(backend, running=True, trusted_jwks=jwks) as judged:
+        judged.re_evaluation.apply(policy_changed("namespaces/finance"))
+        assert not judged.re_evaluation._pending
+        judged.policies.trusted_jwks = ""
+        judged.re_evaluation.apply(policy_changed("namespaces/finance"))
+        await judged.until(["UNTRUSTED_KEY"])
+
+
 def policy_changed(namespace: str) -> Event:
     return Event(
         revision=Revision(1),

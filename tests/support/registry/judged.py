@@ -145,9 +145,9 @@ class Judged:
 
 
 @asynccontextmanager
-async def opened_judged(backend: Backend, *, running: bool = False) -> AsyncIterator[Judged]:
+async def opened_judged(backend: Backend, *, running: bool = False, trusted_jwks: str = "") -> AsyncIterator[Judged]:
     """Open everything on `backend`, with what works in the background when `running`."""
-    clock = ManualClock()
+    clock, policies = ManualClock(), SmallPolicies(trusted_jwks)
     opened: list[Judged] = []
 
     def apply(event: Event) -> None:
@@ -159,13 +159,13 @@ async def opened_judged(backend: Backend, *, running: bool = False) -> AsyncIter
     if backend.kind == "memory":
         hub = EventHub(backend.memory.events, clock=clock, apply=apply)
         memory = MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock)
-        async with _judged(memory, MemoryAgentStore(backend.memory), hub, clock, opened, running) as judged:
+        async with _judged(memory, MemoryAgentStore(backend.memory), hub, clock, policies, opened, running) as judged:
             yield judged
         return
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
         hub = EventHub(database.events, clock=clock, apply=apply)
         sql = SqlWriter(database, SqlAgentTx, hub, clock=clock)
-        async with _judged(sql, SqlAgentStore(database), hub, clock, opened, running) as judged:
+        async with _judged(sql, SqlAgentStore(database), hub, clock, policies, opened, running) as judged:
             yield judged
 
 
@@ -175,10 +175,11 @@ async def _judged(
     store: AgentStore,
     hub: EventHub,
     clock: ManualClock,
+    policies: SmallPolicies,
     opened: list[Judged],
     running: bool,
 ) -> AsyncIterator[Judged]:
-    identity, policies, index = SmallIdentity(), SmallPolicies(), SignatureIndex()
+    identity, index = SmallIdentity(), SignatureIndex()
     keys = TrustRoot(RememberedKeys(identity))
     judge = SignatureJudge(keys, index)
     faults = FaultyWriter(writer)

@@ -59,10 +59,14 @@ class SignatureIndex:
         """Return the names of the agents whose card has a signature that names a key of `did`."""
         return tuple(self._by_did.get(did, ()))
 
+    @property
+    def namespaces(self) -> frozenset[str]:
+        """`namespaces/{namespace}` of every agent whose card has signatures."""
+        return frozenset(map(namespace_of, self._reports))
+
     def in_namespace(self, namespace: str) -> tuple[str, ...]:
         """Return the names of the agents of `namespaces/{namespace}` whose cards have signatures."""
-        prefix = f"{namespace}/"
-        return tuple(name for name in self._reports if name.startswith(prefix))
+        return tuple(name for name in self._reports if namespace_of(name) == namespace)
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -94,6 +98,11 @@ class SignatureIndex:
             _take_out(self._by_did, did, name)
         for verdict in report.verdicts:
             _take_out(self._by_payload, verdict.payload_sha256, name)
+
+
+def namespace_of(agent: str) -> str:
+    """Return `namespaces/{namespace}` of the agent with this name."""
+    return agent.partition("/agents/")[0]
 
 
 def signers_of(report: SignatureReport) -> set[str]:
