@@ -5,9 +5,8 @@ and exclusions together are the agents of that skill the caller sees. Nothing is
 """
 
 import heapq
-import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -19,7 +18,7 @@ from ringfence_registry.finding.asking import asked
 from ringfence_registry.finding.bits import NONE, Bits
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.filtering.fields import Value
-from ringfence_registry.finding.selection import Candidate, better_of_two, ranked
+from ringfence_registry.finding.selection import Candidate, Dice, better_of_two, ranked
 from ringfence_registry.finding.views import Circuit
 from ringfence_registry.model import AgentState, Liveness, RiskTier
 from ringfence_registry.namespaces.visible import VisibilityReader
@@ -36,6 +35,7 @@ class Selection:
 
     namespace: str | None
     environment: str
+    dice: Dice
     skill: str = ""
     tags: tuple[str, ...] = ()
     max_risk_tier: RiskTier | None = None
@@ -46,7 +46,6 @@ class Selection:
     filter: str = ""
     two_choices: bool = False
     limit: int = 5
-    dice: random.Random = field(default_factory=random.SystemRandom)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

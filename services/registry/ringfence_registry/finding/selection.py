@@ -5,9 +5,9 @@ can be told. What is not known is neither held against an agent nor counted for 
 Chance comes in as an argument, so the same dice make the same choice.
 """
 
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ringfence_registry.cards.model import CardInterface
 from ringfence_registry.finding.agent_view import AgentView
@@ -22,6 +22,14 @@ LEAST = 0.02
 _BY_SLO = {Slo.MET: 1.0, Slo.AT_RISK: 0.5, Slo.BREACHED: 0.1}
 _HALF_OPEN = 0.1
 _DEPRECATED = 0.5
+
+
+class Dice(Protocol):
+    """Chance: `random.Random` and its like."""
+
+    def random(self) -> float:
+        """Return a number from 0 to below 1."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +55,7 @@ class Candidate:
     factors: tuple[Factor, ...]
 
 
-def ranked(views: Sequence[AgentView], bindings: Sequence[str], dice: random.Random) -> tuple[Candidate, ...]:
+def ranked(views: Sequence[AgentView], bindings: Sequence[str], dice: Dice) -> tuple[Candidate, ...]:
     """Return a candidate for each of `views`, the heaviest first, ties by name."""
     fastest = min((p95 for view in views if (p95 := _latency(view.health))), default=None)
     weighed = [(view, factors_of(view, fastest)) for view in sorted(views, key=lambda view: str(view.agent.name))]
@@ -67,10 +75,19 @@ def ranked(views: Sequence[AgentView], bindings: Sequence[str], dice: random.Ran
     return tuple(sorted(candidates, key=lambda each: -each.weight))
 
 
-def better_of_two(candidates: Sequence[Candidate], dice: random.Random) -> Candidate:
+def better_of_two(candidates: Sequence[Candidate], dice: Dice) -> Candidate:
     """Return the heavier of two drawn by weight (Mitzenmacher 2001): many callers do not all run to the same agent."""
-    first, second = dice.choices(candidates, [each.weight for each in candidates], k=2)
+    first, second = _drawn(candidates, dice), _drawn(candidates, dice)
     return max(first, second, key=lambda each: each.weight)
+
+
+def _drawn(candidates: Sequence[Candidate], dice: Dice) -> Candidate:
+    left = dice.random() * sum(each.weight for each in candidates)
+    for candidate in candidates:
+        left -= candidate.weight
+        if left < 0:
+            return candidate
+    return candidates[-1]
 
 
 def interface_for(agent: Agent, bindings: Sequence[str]) -> CardInterface | None:
@@ -81,7 +98,7 @@ def interface_for(agent: Agent, bindings: Sequence[str]) -> CardInterface | None
     )
 
 
-def revision_to_call(agent: Agent, dice: random.Random) -> tuple[int, Factor | None]:
+def revision_to_call(agent: Agent, dice: Dice) -> tuple[int, Factor | None]:
     """Return the revision that gets this call, and why when a canary is under way."""
     rollout = agent.rollout
     if rollout is None:
