@@ -33,7 +33,21 @@ def test_an_address_leads_to_a_host(text: str, address: Address) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", " ", "agent", "/a2a", "?x", "#", "https://", "https:///a2a", "https://?x", "://a.example.com"),
+        *(
+            "",
+            " ",
+            ".",
+            "..:443",
+            "agent.",
+            "agent",
+            "/a2a",
+            "?x",
+            "#",
+            "https://",
+            "https:///a2a",
+            "https://?x",
+            "://a.example.com",
+        ),
         *(
             "https://[::1",
             "https://::1]/",
@@ -47,6 +61,13 @@ def test_an_address_leads_to_a_host(text: str, address: Address) -> None:
             "https://a.example.com\\@evil.example.com",
             "https://a\n.example.com",
             "a\x00b.c:1",
+        ),
+        *(
+            "https://{host}/a2a",
+            "https://<your-host>/a2a",
+            "https://a.example.com:{port}",
+            "{host}:443",
+            'https://"a"/',
         ),
     ],
 )

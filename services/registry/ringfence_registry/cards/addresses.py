@@ -6,10 +6,11 @@ An address is an absolute URL with a host, or what gRPC dials: `host:port`, `dns
 import re
 from dataclasses import dataclass
 
-_DIALLED = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@?#\[\]]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/\S*)?")
+_DIALLED = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:/@?#\[\]<>{}|^`\x22]+)(:(?P<port>[0-9]{1,5}))?(?P<path>/\S*)?")
 _RESOLVED = re.compile(r"(?:dns:(?://[^/]*/)?|ipv[46]:)(?P<target>\S+)", re.IGNORECASE)
 _URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/?#]*@)?(?P<host>\[[0-9A-Fa-f:.]+(?:%[^\]/?#]*)?\]|[^/?#:@\[\]]+)"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^/?#]*@)?"
+    r"(?P<host>\[[0-9A-Fa-f:.]+(?:%[^\]/?#]*)?\]|[^/?#:@\[\]<>{}|^`\x22]+)"
     r"(?::(?P<port>[0-9]{0,5}))?(?:[/?#].*)?",
     re.DOTALL,
 )
@@ -64,8 +65,8 @@ def _dialled(text: str) -> Address | None:
     matched = _DIALLED.fullmatch(text)
     if matched is None:
         return None
-    host, port = matched["host"].strip("[]").lower(), int(matched["port"] or 0)
+    host, port = matched["host"].strip("[]").rstrip(".").lower(), int(matched["port"] or 0)
     # A lone word is no address; it takes a port or a dot to tell one from a path.
-    if port > 65_535 or not (port or "." in host or ":" in host or host == "localhost"):
+    if not host or port > 65_535 or not (port or "." in host or ":" in host or host == "localhost"):
         return None
-    return Address(host.rstrip("."), port=port or None)
+    return Address(host, port=port or None)
