@@ -221,6 +221,17 @@ def test_a_hybrid_is_reached_by_its_newest_interfaces_first() -> None:
     assert facts.verdict is CardVerdict.UPCONVERTED
 
 
+def test_an_address_that_is_only_repeated_for_older_clients_is_no_interface_more() -> None:
+    rest = {**INTERFACE, "protocolBinding": "HTTP+JSON"}
+    for stated in ({}, {"protocolVersion": "1.0"}):
+        facts = facts_of(LEDGER, supportedInterfaces=[rest], url=INTERFACE["url"], **stated)
+        assert [(each.protocol_binding, each.protocol_version) for each in facts.interfaces] == [("HTTP+JSON", "1.0")]
+        assert facts.dialect is CardDialect.HYBRID
+    for stated in ({"protocolVersion": "0.3.0"}, {"preferredTransport": "JSONRPC"}):
+        facts = facts_of(LEDGER, supportedInterfaces=[rest], url=INTERFACE["url"], **stated)
+        assert [each.protocol_version for each in facts.interfaces] == ["1.0", "0.3"]
+
+
 def test_one_address_may_speak_several_versions() -> None:
     both = [INTERFACE, {**INTERFACE, "protocolVersion": "0.3"}, INTERFACE]
     assert [each.protocol_version for each in facts_of(LEDGER, supportedInterfaces=both).interfaces] == ["1.0", "0.3"]

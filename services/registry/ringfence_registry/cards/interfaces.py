@@ -8,6 +8,7 @@
 """
 
 import re
+from collections.abc import Collection
 
 from ringfence_registry.cards.addresses import parse_address
 from ringfence_registry.cards.members import CardObject, CardReader, Need, has
@@ -55,7 +56,7 @@ def interfaces_of(card: CardObject, dialect: CardDialect, reader: CardReader) ->
     if dialect in {CardDialect.V1_0, CardDialect.HYBRID}:
         found += _interfaces_of_1_0(card, reader)
     if dialect is not CardDialect.V1_0:
-        found += _interfaces_of_0_3(card, dialect, reader)
+        found += _interfaces_of_0_3(card, dialect, reader, {each.url for each in found})
     once: dict[tuple[str, str, str], CardInterface] = {}
     for interface in found:
         once.setdefault((interface.url, interface.protocol_binding, interface.protocol_version), interface)
@@ -97,7 +98,9 @@ def _version_of(entry: CardObject, card: CardObject, reader: CardReader) -> str:
     return version
 
 
-def _interfaces_of_0_3(card: CardObject, dialect: CardDialect, reader: CardReader) -> list[CardInterface]:
+def _interfaces_of_0_3(
+    card: CardObject, dialect: CardDialect, reader: CardReader, known: Collection[str]
+) -> list[CardInterface]:
     # A hybrid is reached through its 1.0 interfaces, so its old members may be incomplete.
     hybrid = dialect is CardDialect.HYBRID
     version = reader.text(card, "protocolVersion", Need.EXPECTED if dialect is CardDialect.V0_3 else Need.OPTIONAL)
@@ -106,9 +109,12 @@ def _interfaces_of_0_3(card: CardObject, dialect: CardDialect, reader: CardReade
     elif version.startswith("1.") and not hybrid:
         problem = "is of another generation than the card, which says where the agent is as 0.3 does"
         reader.reasons.warn(reader.place(card, "protocolVersion"), VERSIONS, problem)
+    speaks_older = has(card, "preferredTransport") or normal_version(version).startswith("0.")
     version = normal_version(version) or ("0.2" if dialect is CardDialect.V0_2 else "0.3")
     found = []
-    if url := reader.text(card, "url", Need.OPTIONAL if hybrid else Need.VITAL):
+    url = reader.text(card, "url", Need.OPTIONAL if hybrid else Need.VITAL)
+    # A bare repetition of an address says neither that JSON-RPC is spoken there nor that 0.3 is.
+    if url and (speaks_older or url not in known):
         binding = reader.text(card, "preferredTransport") or "JSONRPC"
         _judge_address(url, normal_binding(binding), reader.place(card, "url"), reader)
         found.append(CardInterface(url=url, protocol_binding=normal_binding(binding), protocol_version=version))
