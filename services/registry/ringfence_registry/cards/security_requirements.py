@@ -44,6 +44,9 @@ def _requirement(place: JsonPath, value: JsonValue, declared: set[str], reader: 
         path = ((place, "schemes"), name)
         if isinstance(scopes, dict):
             schemes[name] = reader.texts(CardObject(scopes, path, SCHEME), "list")
+        elif isinstance(scopes, list):  # as an SDK for Go serves them
+            schemes[name] = _scopes(path, scopes, reader)
+            reader.reasons.translate(path, SCHEME, "lists its scopes without the member list")
         else:
             schemes[name] = _scopes(path, scopes, reader)
             reader.mistyped(path, SCHEME, "an object with a list", scopes)
