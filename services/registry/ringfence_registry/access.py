@@ -1,11 +1,14 @@
 """What a caller may see, change and decide. The grants table has said which methods; this says in which namespaces.
 
-Everything here is decided before anybody looks whether the thing exists, so a refusal tells nothing (AIP-135). The one
-exception looks and tells nothing either: an agent may read itself, and is refused alike for others and for nobody.
+Everything here is decided before anybody looks whether the thing exists, so a refusal tells nothing (AIP-135), neither
+by its words nor by the time it takes. The one exception looks, and answers alike: an agent may read itself, also when it
+serves no more, and is refused in the same words for others and for nobody.
 
 Seeing gives no say: an approver bound to some namespaces decides there, however much is public elsewhere. Stopping
 something takes less than letting it go on, because whoever sees the harm has to be able to act.
 """
+
+from collections.abc import Callable
 
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import NotPermitted
@@ -25,11 +28,13 @@ def require_sight(caller: Caller, visible: Visible, namespace: str) -> None:
         )
 
 
-def require_sight_of_agent(caller: Caller, visible: Visible, name: AgentName, agent: Agent | None) -> None:
-    """Raise `NotPermitted` unless the caller sees the agent called `name`, which may not exist."""
+def require_sight_of_agent(
+    caller: Caller, visible: Visible, name: AgentName, look: Callable[[str], Agent | None]
+) -> None:
+    """Raise `NotPermitted` unless the caller sees the agent called `name`, which `look` finds if it exists."""
     if visible.sees(name.namespace) or caller.speaks_for(str(name)):
         return
-    if agent is not None and agent.spec.did and caller.speaks_for(agent.spec.did):
+    if caller.has(Role.AGENT, Role.GATEWAY) and _speaks_for(caller, look(str(name))):
         return
     raise NotPermitted(
         principal=caller.principal,
@@ -66,6 +71,10 @@ def require_stopper(caller: Caller, namespace: str, what: str = "agents") -> Non
             action=f"stop {what} of namespaces/{namespace}",
             needed=f"role platform-admin, namespace-owner of {namespace}, or approver, bound to it or to no namespace",
         )
+
+
+def _speaks_for(caller: Caller, agent: Agent | None) -> bool:
+    return agent is not None and agent.spec.did != "" and caller.speaks_for(agent.spec.did)
 
 
 def _decides(caller: Caller, namespace: str) -> bool:

@@ -11,6 +11,7 @@ from ringfence_registry.namespaces.model import Namespace, loosened
 from ringfence_registry.namespaces.patch import NamespacePatch, set_by_admin, set_by_owner
 from ringfence_registry.namespaces.policy import SignatureRequirement
 
+
 def _in_order(kinds: set[FindingKind]) -> tuple[FindingKind, ...]:
     return tuple(kind for kind in FindingKind if kind in kinds)
 

@@ -72,8 +72,8 @@ class AgentReading:
 
     def get_agent(self, name: AgentName, *, caller: Caller) -> Agent:
         """Return the agent called `name`, also a retired or deleted one, or raise `NotPermitted` or `AgentNotFound`."""
+        require_sight_of_agent(caller, self._sight.visible(caller), name, self._catalog.agent)
         agent = self._catalog.agent(str(name))
-        require_sight_of_agent(caller, self._sight.visible(caller), name, agent)
         if agent is None:
             raise AgentNotFound(name=str(name))
         return agent

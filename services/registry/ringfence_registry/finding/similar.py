@@ -82,8 +82,8 @@ class SimilarAgents:
             case CardFacts():
                 return features_of_card(like)
             case AgentName():
+                require_sight_of_agent(caller, self._sight.visible(caller), like, self._catalog.agent)
                 agent = self._catalog.agent(str(like))
-                require_sight_of_agent(caller, self._sight.visible(caller), like, agent)
                 if agent is None:
                     raise AgentNotFound(name=str(like))
                 return features_of(agent)
