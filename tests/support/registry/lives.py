@@ -1,180 +1,113 @@
-"""The life of one agent, step by step, as an owner, an approver and a service take them."""
+"""The registry and a follower of it as processes that are killed and started again, many times in seconds.
 
-from dataclasses import dataclass, replace
+They are forked from a server of forks that has imported what takes long, so a life begins in half a second; each is a
+process of its own, killed by its id as the machine would.
+"""
 
-from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import Instant, Millis
-from ringfence_kit.names import AgentName
-from ringfence_registry.agents.amendment import AgentPatch
-from ringfence_registry.agents.passage import Deletion
-from ringfence_registry.agents.surroundings import BoundaryFacts
-from ringfence_registry.cards.reading import read_card
-from ringfence_registry.model import Agent, AgentSpec, ApprovedTool, Deprecation, Evaluation
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any
 
-from support.registry.agents import SPEC
-from support.registry.opened import ADMIN, FINANCE, Registry
-from support.registry.world import HASH, a_tool
+from ringfence.channel import ChannelOptions
+from ringfence.client import Ringfence
+from ringfence.credentials import token_file
+from ringfence.registry_watch import Position
+from ringfence.watch import Changed, StateBegins, StateComplete
+from ringfence_kit.entry import serve
+from ringfence_registry.app import build
+from ringfence_registry.config import RegistryConfig
 
-LEDGER = AgentName("finance", "ledger")
-DID = "did:webvh:QmA:prod.id.example.com:agents:QmA"
-BOOKS = BoundaryFacts(name="namespaces/finance/boundaries/books", enabled=True)
-APPROVER = Caller(principal="oidc:approver", roles=frozenset({Role.APPROVER}))
-HARNESS = Caller(principal="spiffe://mesh/evals", roles=frozenset({Role.SERVICE}))
-
-IN_PROD = replace(SPEC, environments=("dev", "prod"), approved_tools=())
-"""Said of an agent that is to serve in prod and lacks most of what it needs."""
-
-COMPLETE = replace(
-    IN_PROD,
-    approved_tools=(ApprovedTool(name="ledger.read", schema_hash=HASH),),
-    on_call="#ledger",
-    evaluation_plan="suite-7",
-    slo="ledger-99",
-    did=DID,
-)
-"""Said of an agent that lacks nothing people can say."""
+EAGER = tuple((f"grpc.{which}_reconnect_backoff_ms", 50) for which in ("initial", "min", "max"))
+"""Channel options of who waits for a registry to come back."""
 
 
-@dataclass(frozen=True, slots=True)
+PRELOADED = ["ringfence_kit.entry", "ringfence_registry.app", "ringfence.client"]
+"""Installed modules: the tests' own are not on the path of the server of forks."""
+
+
+def nursery() -> ForkServerContext:
+    """Return where processes are forked: what takes long to import is imported, and nothing is opened."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
 class Life:
-    """The steps of the agent called `LEDGER` in an open registry."""
+    """A process that may be killed and begun again."""
 
-    registry: Registry
+    def __init__(self, context: ForkServerContext, does: Callable[..., None], *arguments: Any) -> None:
+        self._context = context
+        self._does = does
+        self._arguments = arguments
+        self._process: ForkServerProcess | None = None
+        self.kills = 0
 
-    @property
-    def agent(self) -> Agent:
-        """The agent as the catalog has it."""
-        agent = self.registry.catalog.agent(str(LEDGER))
-        assert agent is not None
-        return agent
+    def begin(self) -> None:
+        """Start it, and wait for nothing."""
+        self._process = self._context.Process(target=self._does, args=self._arguments, daemon=True)
+        self._process.start()
 
-    def know_all(self) -> None:
-        """Let everybody know of the agent what it needs to serve in prod."""
-        world = self.registry.world
-        world.enrol(DID, LEDGER)
-        world.tools["ledger.read"] = a_tool()
-        world.boundaries[LEDGER] = (BOOKS,)
+    def kill(self) -> None:
+        """End it without warning."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.join()
+        self.kills += 1
 
-    async def begun(self, spec: AgentSpec = COMPLETE) -> Agent:
-        """Register it, with all that is needed around it, its first revision stable and evaluated."""
-        self.know_all()
-        await self.registry.register(spec=spec, caller=FINANCE)
-        await self.tag("1", "stable")
-        return await self.evaluate()
 
-    async def serving(self, spec: AgentSpec = COMPLETE) -> Agent:
-        """Bring it all the way."""
-        await self.begun(spec)
-        await self.submit()
-        return await self.approve()
+def serve_registry(data: Path, address: str) -> None:
+    """Be the registry, until killed."""
+    settings = {"registry.listen": address, "registry.http_listen": "127.0.0.1:0", "server.log.calls": "none"}
+    flags = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    with open(data / "log", "a") as log:  # noqa: PTH123 - what the process's own streams become
+        os.dup2(log.fileno(), 2)
+    sys.exit(serve("registry", RegistryConfig, build, arguments=["--dev", "--data", str(data), *flags]))
 
-    async def update(self, patch: AgentPatch, caller: Caller = FINANCE, etag: str = "") -> Agent:
-        """Change what is said of it."""
-        return await self.registry.lives.amendment.update_agent(
-            LEDGER, patch, etag=etag, caller=caller, mutation=self.registry.asked(caller)
-        )
 
-    async def new_card(self, body: bytes, caller: Caller = FINANCE) -> Agent:
-        """Give it another card."""
-        return await self.update(AgentPatch(card=read_card(body)), caller)
+class Diary(Position):
+    """What a follower did, a line each, and so where it stands: one write is the deed and the position."""
 
-    async def rollback(self, revision: str = "stable", caller: Caller = FINANCE) -> Agent:
-        """Go back."""
-        return await self.registry.lives.amendment.rollback_agent(
-            LEDGER, revision, reason="It was better.", etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
+    def __init__(self, file: Path) -> None:
+        self._file = file
 
-    async def submit(self, caller: Caller = FINANCE, etag: str = "") -> Agent:
-        """Hand it in."""
-        return await self.registry.lives.passage.submit_agent(
-            LEDGER, etag=etag, caller=caller, mutation=self.registry.asked(caller)
-        )
+    def load(self) -> int:
+        lines = self.lines()
+        # A line that a kill cut short was not written.
+        self._file.write_text("".join(f"{line}\n" for line in lines))
+        return int(lines[-1].split()[0]) if lines else 0
 
-    async def approve(self, caller: Caller = APPROVER, etag: str = "", request_id: str = "") -> Agent:
-        """Let it serve."""
-        mutation = self.registry.asked(caller, request_id=request_id)
-        return await self.registry.lives.passage.approve_agent(LEDGER, etag=etag, caller=caller, mutation=mutation)
+    def save(self, revision: int) -> None:
+        """Do nothing: the deed was written with its revision."""
 
-    async def reject(self, caller: Caller = APPROVER) -> Agent:
-        """Send it back."""
-        return await self.registry.lives.passage.reject_agent(
-            LEDGER, reason="Not like this.", etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
+    def lines(self) -> list[str]:
+        """Return the lines that were written to their end."""
+        written = self._file.read_text() if self._file.exists() else ""
+        return [line.removesuffix("\n") for line in written.splitlines(keepends=True) if line.endswith("\n")]
 
-    async def suspend(self, caller: Caller = APPROVER) -> Agent:
-        """Stop it for now."""
-        return await self.registry.lives.passage.suspend_agent(
-            LEDGER, reason="It looks wrong.", etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
+    def write(self, *lines: str) -> None:
+        """Write lines in one step."""
+        with self._file.open("a") as file:
+            file.write("".join(f"{line}\n" for line in lines))
 
-    async def resume(self, caller: Caller = APPROVER) -> Agent:
-        """Let it go on."""
-        return await self.registry.lives.passage.resume_agent(
-            LEDGER, reason="It was right.", etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
 
-    async def deprecate(self, replaced_by: str = "", caller: Caller = FINANCE) -> Agent:
-        """Say that it will end."""
-        return await self.registry.lives.deprecating.deprecate_agent(
-            LEDGER,
-            Deprecation(reason="It is replaced.", replaced_by=replaced_by),
-            etag="",
-            caller=caller,
-            mutation=self.registry.asked(caller),
-        )
-
-    async def retire(self, caller: Caller = FINANCE) -> Agent:
-        """End it."""
-        return await self.registry.lives.passage.retire_agent(
-            LEDGER, etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
-
-    async def delete(self, caller: Caller = FINANCE, *, allow_missing: bool = False) -> Deletion:
-        """Take it out of sight."""
-        return await self.registry.lives.deleting.delete_agent(
-            LEDGER, etag="", allow_missing=allow_missing, caller=caller, mutation=self.registry.asked(caller)
-        )
-
-    async def undelete(self, caller: Caller = FINANCE) -> Agent:
-        """Bring it back."""
-        return await self.registry.lives.deleting.undelete_agent(
-            LEDGER, etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
-
-    async def tag(self, revision: str, alias: str, *, remove: bool = False, caller: Caller = FINANCE) -> Agent:
-        """Give or take an alias."""
-        return await self.registry.lives.tags.tag_revision(
-            LEDGER, revision, alias, remove=remove, etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
-
-    async def roll_out(self, percent: int, canary: str = "canary", stable: str = "stable") -> Agent:
-        """Try a revision."""
-        return await self.registry.lives.rollouts.set_rollout(
-            LEDGER,
-            canary=canary,
-            stable=stable,
-            percent=percent,
-            etag="",
-            caller=FINANCE,
-            mutation=self.registry.asked(FINANCE),
-        )
-
-    async def evaluate(self, *, passed: bool = True, card_sha256: str = "", caller: Caller = HARNESS) -> Agent:
-        """Record that the plan was run with its card of the moment, or another."""
-        evaluation = Evaluation(
-            plan="suite-7",
-            passed=passed,
-            card_sha256=card_sha256,
-            evaluated_at=Instant(self.registry.clock.now()),
-            recorder="",
-        )
-        return await self.registry.lives.evaluations.record_evaluation(
-            LEDGER, evaluation, etag="", caller=caller, mutation=self.registry.asked(caller)
-        )
-
-    async def renew(self, seconds: int, caller: Caller = ADMIN) -> Instant:
-        """Take its word that it is alive."""
-        lease = await self.registry.lives.leases.renew_lease(
-            LEDGER, Millis(seconds * 1_000), caller=caller, mutation=self.registry.asked(caller)
-        )
-        return lease.expires_at
+def follow_registry(address: str, token: Path, diary_file: Path) -> None:
+    """Be a follower, until killed: the state as one line, then a line for each change."""
+    diary = Diary(diary_file)
+    options = ChannelOptions(token=token_file(token), extra=EAGER)
+    with Ringfence(registry=address, options=options) as mesh:
+        state: list[str] | None = None
+        for step in mesh.follow_agents(diary):
+            match step:
+                case StateBegins():
+                    state = []
+                case StateComplete(revision):
+                    diary.write(f"{revision} STATE {','.join(sorted(state or []))}")
+                    state = None
+                case Changed(revision, _, answer) if state is not None:
+                    state.append(answer.agent.name)
+                case Changed(revision, change, answer):
+                    diary.write(f"{revision} {change.name} {answer.agent.name} {answer.agent.team}")
