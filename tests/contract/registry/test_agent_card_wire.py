@@ -29,7 +29,7 @@ CONFORMANT = [
 ]
 """The SDK loads these without converting more than names of members."""
 BETTER_READ = {"broker_bindings_of_the_wild", "scopes_as_go_lists_them", "ticket_triage_hybrid"}
-"""We normalise bindings and versions, and keep what the SDK drops: older interfaces of a hybrid, scopes without `list`."""
+"""We normalise bindings and versions, and keep what the SDK drops: interfaces of a hybrid, scopes without `list`."""
 
 
 def shape_of(message: Any, seen: frozenset[str] = frozenset()) -> dict[str, Any]:
