@@ -1,7 +1,7 @@
 """Signed cards registered a second of the registry's CPU: what `registry_ingest.py` measures, with a signature each.
 
-Every card is of 3 KB, signed with EdDSA by a key its namespace pins, and verified as it comes in; the namespace takes no
-other. One registry process on SQLite and one client with sixty-four registrations in flight; every answer is checked.
+Every card is of 3 KB, signed with EdDSA by a key its namespace pins, and verified as it comes in; the namespace takes
+no other. One registry process on SQLite, one client with sixty-four registrations in flight; every answer is checked.
 
     python bench/registry_signed_ingest.py             prints the median of the rounds
     python bench/registry_signed_ingest.py --check     ends with 1 under 300 a CPU-second
