@@ -1,8 +1,8 @@
 """What a caller may see, change and decide. The grants table has said which methods; this says in which namespaces.
 
 Everything here is decided before anybody looks whether the thing exists, so a refusal tells nothing (AIP-135), neither
-by its words nor by the time it takes. The one exception looks, and answers alike: an agent may read itself, also when it
-serves no more, and is refused in the same words for others and for nobody.
+by its words nor by the time it takes. The one exception looks, and answers alike: an agent may read itself, even when
+it serves no more, and is refused in the same words for others and for nobody.
 
 Seeing gives no say: an approver bound to some namespaces decides there, however much is public elsewhere. Stopping
 something takes less than letting it go on, because whoever sees the harm has to be able to act.

@@ -76,6 +76,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         end_rollout=lambda name, canary, why, at: lives.rollouts.end_rollout(name, canary=canary, reason=why, now=at),
         clock=clock,
         readiness=readiness,
+        between=lambda: catalog.catch_up(clock.now()),
     )
 
     namespaces = NamespaceBook(Visibility[config.default_visibility.name], home_by_identity=neighbours.identity.home)

@@ -73,6 +73,12 @@ class Ears:
         self.ended: list[tuple[str, int]] = []
         """Rollouts that were ended."""
         self.store_is_away = False
+        self.heard: list[str] = []
+        """Of whom more was heard, by identity and telemetry."""
+        self.signers: list[str] = []
+        """Whose keys or standing changed."""
+        self.caught_up: list[int] = []
+        """How many had been told at each moment at which a follower could catch up."""
         self.neighbours = Neighbours(
             identity_source=lambda: self.identity_source,
             read_identity=identity_said,
@@ -82,11 +88,8 @@ class Ears:
             end_rollout=self._end_rollout,
             clock=self.clock,
             readiness=self.readiness,
+            between=lambda: self.caught_up.append(len(self.heard) + len(self.signers)),
         )
-        self.heard: list[str] = []
-        """Of whom more was heard, by identity and telemetry."""
-        self.signers: list[str] = []
-        """Whose keys or standing changed."""
         self.neighbours.identity.follow(self.heard.append)
         self.neighbours.identity.follow_signers(self.signers.append)
         self.neighbours.health.follow(self.heard.append)
@@ -97,6 +100,7 @@ class Ears:
             Changed(revision, Change.ADDED, identity_pb2.WatchAgentsResponse(identity=identity)) for identity in said
         ]
         await self.identity_source.say(StateBegins(), *told, StateComplete(revision))
+        await self.settle()
 
     async def identity(
         self, said: identity_pb2.AgentIdentity, change: Change = Change.MODIFIED, *, revision: int = 4
@@ -124,7 +128,7 @@ class Ears:
 
     async def settle(self) -> None:
         """Let what was begun go on as far as it can."""
-        for _ in range(10):
+        for _ in range(20):
             await asyncio.sleep(0)
 
     async def _end_rollout(self, name: AgentName, canary: int, _reason: str, _at: Instant) -> None:

@@ -7,6 +7,7 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import EARNED_HALF_LIFE_MS
 from ringfence_kit.wire import to_timestamp
 from ringfence_registry.finding.views import Trust
+from ringfence_registry.neighbours.identity_feed import AT_ONCE
 from support.registry.ears import DID, NAME, Ears, identity_message, listening
 
 OTHER = "did:webvh:QmOther:prod.id.ringfence.internal:agents:QmOther"
@@ -99,6 +100,7 @@ async def test_three_heartbeats_of_silence_and_nobodys_trust_is_known_any_more()
         assert facts is not None
         assert not facts.active
         await ears.identity_source.say(Bookmark(3))
+        await ears.settle()
         assert trust(ears) is not None
         assert ears.heard == [NAME, NAME]
         assert "identity feed" not in ears.readiness.impaired
@@ -155,6 +157,17 @@ async def test_after_a_break_only_what_differs_is_told() -> None:
         )
         assert sorted(ears.signers) == sorted([OTHER, "did:key:z1"])
         assert ears.heard == [NAME, NAME]
+
+
+async def test_many_are_told_a_few_at_a_time_and_who_follows_may_catch_up_between() -> None:
+    async with listening() as ears:
+        many = [identity_message(f"did:key:z{n}", agent=f"{NAME}-{n}") for n in range(3 * AT_ONCE)]
+        await ears.identities(*many)
+        assert len(set(ears.heard)) == len(ears.heard) == 3 * AT_ONCE
+        # Each of them has two to be told, who follows trust and who judges signatures.
+        told = [at for at in ears.caught_up if at]
+        assert told[-1] == 6 * AT_ONCE
+        assert all(later - before <= AT_ONCE for before, later in zip([0, *told], told, strict=False))
 
 
 async def test_half_a_state_is_not_looked_at() -> None:

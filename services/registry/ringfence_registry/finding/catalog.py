@@ -200,6 +200,10 @@ class AgentCatalog:
         self._bring_to(now)
         return self._index.select(want.condition, among)
 
+    def catch_up(self, now: Instant) -> None:
+        """Bring what moves by itself to `now` before the next question has to: for who tells of many agents at once."""
+        self._bring_to(now)
+
     def meeting(self, condition: Condition[AgentView], among: Bits) -> Bits:
         """Return those of `among` that meet a condition at the moment that was last asked about; raises as `select`."""
         return self._index.select(condition, among)

@@ -37,11 +37,17 @@ class Neighbours(Generic[IdentityAnswer, HealthAnswer]):
         end_rollout: EndRollout,
         clock: Clock,
         readiness: Readiness,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
-        """The sources open watches with initial state; `canary_of` and `end_rollout` are those of `canaries.py`."""
+        """The sources open watches with initial state; `canary_of` and `end_rollout` are those of `canaries.py`.
+
+        `between` lets whoever follows trust catch up while many changes are told.
+        """
         self._readiness = readiness
         self.canaries = BreachedCanaries(canary_of=canary_of, end_rollout=end_rollout, clock=clock)
-        self.identity = IdentityFeed(source=identity_source, read=read_identity, clock=clock, on_report=self._stands)
+        self.identity = IdentityFeed(
+            source=identity_source, read=read_identity, clock=clock, on_report=self._stands, between=between
+        )
         self.health = HealthFeed(
             source=health_source,
             read=read_health,

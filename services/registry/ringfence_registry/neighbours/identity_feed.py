@@ -6,15 +6,20 @@ The rules:
 - a feed that is not believed says nothing: nobody's trust is known while identity is silent for three heartbeats or
   was never heard. Who an agent is does not go away with it, and what is known of it is then known not to be active;
 - what begins anew after a break is compared with what was known, and whatever differs is told like any change;
+- what concerns everybody at once (a first state, a feed that is cut) is told a few at a time, and who follows may catch
+  up between: an index over a hundred thousand agents must not hold up the questions. Answers are right all the while;
 - a change of standing or keys is told to whoever judges signatures; one of trust alone is not.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
 from ringfence.watch import Change
 from ringfence.watch_position import WatchAnswer
+from ringfence_kit.background import background
 from ringfence_kit.clock import Clock, Instant
 from ringfence_kit.feeds import Feed, FeedReport, Source, why_not_believed
 from ringfence_kit.names import AgentName
@@ -25,6 +30,9 @@ from ringfence_registry.finding.views import Followed, Trust
 from ringfence_registry.neighbours.identities import Identities, Identity
 
 Answer = TypeVar("Answer", bound=WatchAnswer)
+
+AT_ONCE = 50
+"""How many of many are told before others get a turn: some milliseconds of whoever keeps an index."""
 
 
 class IdentityFeed(Generic[Answer]):
@@ -37,12 +45,18 @@ class IdentityFeed(Generic[Answer]):
         read: Callable[[Answer], tuple[str, Identity | None]],
         clock: Clock,
         on_report: Callable[[FeedReport], None] = lambda _: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
-        """`read` returns the DID an event is about, and the identity when it can be read; `on_report` hears how the
+        """`between` is called after every few of many that are told; it may take milliseconds.
+
+        `read` returns the DID an event is about, and the identity when it can be read; `on_report` hears how the
         feed stands after every sign of life and every heartbeat without one."""
         self._read = read
         self._clock = clock
         self._on_report = on_report
+        self._between = between
+        self._untold: deque[tuple[list[Followed], str]] = deque()
+        self._news = asyncio.Event()
         self._followed: list[Followed] = []
         self._signers: list[Followed] = []
         self._believed = False
@@ -65,9 +79,11 @@ class IdentityFeed(Generic[Answer]):
         """Call `changed` with a DID each time its keys or its standing changed. Registered before anything is heard."""
         self._signers.append(changed)
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
         """Follow identity beside the block. Nothing is waited for."""
-        return self._feed.following()
+        async with background(self._tell_many()), self._feed.following():
+            yield
 
     def report(self, now: Instant) -> FeedReport:
         """Return how the feed stands."""
@@ -144,26 +160,41 @@ class IdentityFeed(Generic[Answer]):
         self._seen, self._believed = self._feed.view, believed
         if before is not self._seen:
             for did in {*before.by_did, *self._seen.by_did}:
-                self._tell(did, before.by_did.get(did), self._seen.by_did.get(did), flipped=flipped)
+                was, now = before.by_did.get(did), self._seen.by_did.get(did)
+                self._untold.extend(self._due(did, was, now, flipped=flipped))
         elif flipped:
-            for name in self._seen.by_name:
-                self._call(self._followed, name)
+            self._untold.extend((self._followed, name) for name in self._seen.by_name)
+        self._news.set()
         self._on_report(report)
 
-    def _tell(self, did: str, before: Identity | None, after: Identity | None, *, flipped: bool = False) -> None:
-        """Tell of one identity; `flipped`: what is said is believed now and was not, or the other way round."""
+    def _tell(self, did: str, before: Identity | None, after: Identity | None) -> None:
+        for listeners, whom in self._due(did, before, after):
+            _call(listeners, whom)
+
+    def _due(
+        self, did: str, before: Identity | None, after: Identity | None, *, flipped: bool = False
+    ) -> Iterator[tuple[list[Followed], str]]:
+        """Yield who is to be told of whom; `flipped`: what is said began, or ceased, to be believed."""
         if before != after or flipped:
             for name in {str(each.agent) for each in (before, after) if each is not None}:
-                self._call(self._followed, name)
-        if before == after:
-            return
-        if after is None or not after.signs_as(before):
-            self._call(self._signers, did)
+                yield self._followed, name
+        if before != after and (after is None or not after.signs_as(before)):
+            yield self._signers, did
 
-    @staticmethod
-    def _call(listeners: list[Followed], whom: str) -> None:
-        for listener in listeners:
-            listener(whom)
+    async def _tell_many(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._untold:
+                for _ in range(min(AT_ONCE, len(self._untold))):
+                    _call(*self._untold.popleft())
+                self._between()
+                await asyncio.sleep(0)
+
+
+def _call(listeners: list[Followed], whom: str) -> None:
+    for listener in listeners:
+        listener(whom)
 
 
 def _until(identity: Identity, now: Instant) -> Instant | None:
