@@ -132,6 +132,18 @@ async def test_look_alikes_are_found_within_the_namespace_and_not_the_agent_itse
         assert await wrote(registry, work, list[str]) == [str(LEDGER), str(LEDGER), "", "", ""]
 
 
+async def test_a_name_of_characters_that_look_like_sentences_is_kept_and_found(backend: Backend) -> None:
+    """Attack: U+FDFA decomposes into eighteen characters, and a name of them into more than an index takes."""
+    spec = replace(SPEC, display_name="\ufdfa" * 66)
+
+    def work(tx: AgentTx) -> str:
+        tx.put(an_agent(spec=spec))
+        return str(tx.look_alike(an_agent("other", spec=spec)))
+
+    async with opened_registry(backend) as registry:
+        assert await wrote(registry, work, str) == str(LEDGER)
+
+
 async def test_forgetting_takes_the_agent_its_revisions_and_the_cards_nobody_else_has(backend: Backend) -> None:
     other = AgentName("finance", "other")
 
