@@ -1,7 +1,7 @@
 """Every agent as it stands now, in memory: what all reads are answered from, changed by nothing but events.
 
-- An agent is kept in its stored form, and what it is found by in an index over all of them. A question is answered as a
-  set, whole, whatever the filter; agents are decoded when somebody looks at them.
+- An agent is kept in its stored form, packed, and what it is found by in an index over all of them. A question is
+  answered as a set, whole, whatever the filter; agents are decoded when somebody looks at them.
 - The event loop owns the catalog: nothing here yields, so nobody sees half a change.
 - What moves by itself (trust, leases, health) is brought to the moment of each question: no earlier, so nothing runs on
   an idle registry, and no later, so an agent is never chosen for a trust it had yesterday.
@@ -10,6 +10,7 @@
 """
 
 import heapq
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ringfence_registry.finding.bits import NONE, Bits, everything, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
 from ringfence_registry.finding.filtering.conditions import Condition
 from ringfence_registry.finding.name_order import NameOrder
+from ringfence_registry.finding.packing import Packing
 from ringfence_registry.finding.postings import Postings
 from ringfence_registry.finding.word_index import WordIndex
 from ringfence_registry.model import Agent, AgentState, Lease
@@ -47,7 +49,9 @@ class AgentCatalog:
     def __init__(self, viewer: Viewer | None = None, *, bodies: int = _BODIES, max_read: int = MAX_READ) -> None:
         self._viewer = viewer or Viewer()
         self._names = NameOrder()
+        self._packing = Packing()
         self._records: list[bytes] = []
+        self._sizes = array("I")
         self._leases: dict[int, Lease] = {}
         self._namespaces: Postings[str] = Postings()
         self._deleted: Bits = NONE
@@ -71,9 +75,11 @@ class AgentCatalog:
     def take(self, agents: Sequence[Agent], stored: Sequence[bytes], *, now: Instant) -> None:
         """Take a part of what the store was loaded with, leases included, as it is seen at `now`; `filled` ends it."""
         self._now = now
+        self._packing.learn(stored)
         for agent, record in zip(agents, stored, strict=True):
             slot = self._names.load(str(agent.name))
-            self._records.append(record)
+            self._records.append(self._packing.pack(record))
+            self._sizes.append(len(record))
             self._seen.append(0)
             self._namespaces.load(agent.name.namespace, slot)
             if agent.deleted:
@@ -116,8 +122,11 @@ class AgentCatalog:
             self._namespaces.add(agent.name.namespace, slot)
             while len(self._records) <= slot:
                 self._records.append(b"")
+                self._sizes.append(0)
                 self._seen.append(0)
-        self._records[slot] = event.record
+        self._packing.learn([event.record])
+        self._records[slot] = self._packing.pack(event.record)
+        self._sizes[slot] = len(event.record)
         self._leases.pop(slot, None)
         self._decoded.pop(slot, None)
         here = 1 << slot
@@ -151,7 +160,7 @@ class AgentCatalog:
     def view_of_stored(self, stored: tuple[bytes, Lease | None], now: Instant) -> AgentView:
         """Return an agent of `standing` as it is seen at `now`."""
         record, lease = stored
-        return self._viewer.view(_leased(records.decode(record, Agent), lease), now)
+        return self._viewer.view(_leased(self._unpacked(record), lease), now)
 
     def slot(self, name: str) -> int | None:
         """Return the place of the agent called `name` in every set, or None. It keeps it for as long as it is here."""
@@ -159,7 +168,7 @@ class AgentCatalog:
 
     def size(self, name: str) -> int:
         """Return the size of the record of an agent that is known to be here."""
-        return len(self._records[self._names.known(name)])
+        return self._sizes[self._names.known(name)]
 
     def agents(self, prefix: str = "") -> tuple[Agent, ...]:
         """Return every agent whose name starts with `prefix`, by name."""
@@ -248,11 +257,14 @@ class AgentCatalog:
     def _agent(self, slot: int) -> Agent:
         agent = self._decoded.get(slot)
         if agent is None:
-            agent = _leased(records.decode(self._records[slot], Agent), self._leases.get(slot))
+            agent = _leased(self._unpacked(self._records[slot]), self._leases.get(slot))
             self._decoded[slot] = agent
             if len(self._decoded) > _DECODED:
                 self._decoded.popitem(last=False)
         return agent
+
+    def _unpacked(self, record: bytes) -> Agent:
+        return records.decode(self._packing.unpack(record), Agent)
 
     def _look(self, slot: int) -> AgentView:
         return self._viewer.view(self._agent(slot), self._now)

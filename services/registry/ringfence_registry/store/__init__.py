@@ -27,7 +27,7 @@ from ringfence_registry.store.tools import StoredTools, ToolRevisionReader, Tool
 class StoredAgents:
     """Everything a catalog starts with."""
 
-    rows: Sequence[tuple[bytes, Instant | None]]
+    rows: list[tuple[bytes, Instant | None]]
     """The record of every agent, by name, and until when its lease runs, which counts before what the record says."""
     namespaces: tuple[Namespace, ...] = ()
     """Those that were set up."""
@@ -36,12 +36,14 @@ class StoredAgents:
     @property
     def agents(self) -> tuple[Agent, ...]:
         """Every agent, all decoded at once: for few."""
-        return tuple(agent for agents, _ in self.parts() for agent in agents)
+        return tuple(_with_lease(record, lease)[0] for record, lease in self.rows)
 
     def parts(self, size: int = 1_000) -> Iterator[tuple[list[Agent], list[bytes]]]:
         """Yield the agents, so many at a time, with their records: decoded, a large registry takes twice its memory."""
-        for start in range(0, len(self.rows), size):
-            pairs = [_with_lease(record, lease) for record, lease in self.rows[start : start + size]]
+        # They are given away: whoever takes them keeps them in a form of its own, and twice they do not fit either.
+        self.rows.reverse()
+        while self.rows:
+            pairs = [_with_lease(*self.rows.pop()) for _ in range(min(size, len(self.rows)))]
             yield [agent for agent, _ in pairs], [record for _, record in pairs]
 
 
