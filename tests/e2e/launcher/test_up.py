@@ -75,6 +75,12 @@ class TestWhileItRuns:
         looked_at = {check["what"] for check in checks}
         assert {"python", "packages", "data directory", "mesh", "pdp", "pdp: credential", "pdp: clock"} <= looked_at
         assert {"pdp: feed from identity", "pdp: feed from registry"} <= looked_at
+        assert {"registry: feed from identity", "registry: feed from telemetry"} <= looked_at
+
+    def test_what_is_registered_on_ones_own_machine_is_public_there(self, mesh: Process, folder: Path) -> None:
+        ended = run("catalog", "namespace", "get", "demo", "-o", "json", folder=folder)
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout)["visibility"] == "VISIBILITY_PUBLIC"
 
     def test_doctor_finds_a_credential_that_is_no_good(self, mesh: Process, folder: Path) -> None:
         ended = run("doctor", "--token", "nonsense", folder=folder)
