@@ -174,6 +174,22 @@ async def test_attack_replay_under_another_namespace_names_nobody(mesh: InProces
     assert card_pb2.FINDING_KIND_REPLAYED_CARD in [finding.kind for finding in copied.card.findings]
 
 
+async def test_attack_rollback_to_an_older_signed_card_is_a_revision_more_and_found(mesh: InProcessMesh) -> None:
+    agent = await enrolled(mesh)
+    older, newer = (agent.signed_by_the_sdk({**CARD, "version": version}) for version in ("1.0.0", "1.1.0"))
+    await register(mesh, older)
+    stub = RegistryServiceStub(mesh.channel("registry"))
+    found = []
+    for card in (newer, older):
+        update = pb.UpdateAgentRequest(agent=pb.Agent(name=ANALYST), card=json.dumps(card).encode())
+        update.update_mask.paths.append("card")
+        updated = (await stub.UpdateAgent(update)).agent
+        assert statuses(updated) == ["VERIFIED"]
+        kinds = [finding.kind for finding in updated.card.findings]
+        found.append((updated.revision, card_pb2.FINDING_KIND_OLDER_CARD in kinds))
+    assert found == [(f"{ANALYST}/revisions/2", False), (f"{ANALYST}/revisions/3", True)]
+
+
 @pytest.mark.parametrize("attack", ["none", "symmetric", "jku", "unsigned"])
 async def test_attack_nothing_but_a_trusted_signature_satisfies_a_policy(mesh: InProcessMesh, attack: str) -> None:
     await require_signatures(mesh, namespace_pb2.SIGNATURE_REQUIREMENT_VERIFIED)
