@@ -11,9 +11,10 @@ from ringfence_kit.errors import InvalidRequest
 from ringfence_kit.names import AgentName
 from ringfence_registry.agents.amendment import AgentPatch, patched
 from ringfence_registry.cards.display_name import MAX_BYTES, default_display_name
-from ringfence_registry.convert import requests, responses
+from ringfence_registry.convert import agent_views, requests, responses
 from ringfence_registry.errors import CardInvalid
-from ringfence_registry.model import AgentSpec, AgentState, ApprovedTool, Owner, RiskTier
+from ringfence_registry.finding.agent_view import AgentView
+from ringfence_registry.model import Agent, AgentSpec, AgentState, ApprovedTool, Owner, RiskTier
 from support.registry.agents import CARD, an_agent
 from support.registry.served import registration
 
@@ -48,9 +49,13 @@ specs = st.builds(
 )
 
 
+def message_of(agent: Agent) -> pb.Agent:
+    return agent_views.agent_message(AgentView(agent=agent, now=agent.updated_at))
+
+
 @given(specs)
 def test_an_agent_sent_back_as_it_came_is_the_same(spec: AgentSpec) -> None:
-    message = responses.agent(replace(an_agent(), spec=spec))
+    message = message_of(replace(an_agent(), spec=spec))
     wanted, _ = requests.register_agent(registration(agent=message))
     assert (wanted.name, wanted.spec) == (AgentName("finance", "ledger"), spec)
     assert wanted.card.body == CARD
@@ -59,7 +64,7 @@ def test_an_agent_sent_back_as_it_came_is_the_same(spec: AgentSpec) -> None:
 @given(specs, specs)
 def test_a_star_makes_one_agent_what_the_other_is(before: AgentSpec, after: AgentSpec) -> None:
     agent = an_agent(spec=before)
-    message = responses.agent(an_agent(spec=after))
+    message = message_of(an_agent(spec=after))
     message.etag = ""
     asked = requests.update_agent(pb.UpdateAgentRequest(agent=message, update_mask=FieldMask(paths=["*"])))
     shown = after.display_name or default_display_name(agent.name, agent.card)
@@ -69,7 +74,7 @@ def test_a_star_makes_one_agent_what_the_other_is(before: AgentSpec, after: Agen
 @given(specs, specs)
 def test_an_absent_mask_changes_what_is_populated(before: AgentSpec, after: AgentSpec) -> None:
     agent = an_agent(spec=before)
-    asked = requests.update_agent(pb.UpdateAgentRequest(agent=responses.agent(an_agent(spec=after))))
+    asked = requests.update_agent(pb.UpdateAgentRequest(agent=message_of(an_agent(spec=after))))
     result = patched(agent, asked.patch).spec
     for field in ("display_name", "team", "data_classes", "approved_tools", "did", "labels", "annotations"):
         assert getattr(result, field) == (getattr(after, field) or getattr(before, field)), field
@@ -92,7 +97,7 @@ def test_an_empty_patch_changes_nothing(spec: AgentSpec) -> None:
 def test_an_update_is_judged_and_never_a_surprise(
     name: str, paths: list[str], spec: AgentSpec, card: bytes, etag: str
 ) -> None:
-    agent = responses.agent(an_agent(spec=spec))
+    agent = message_of(an_agent(spec=spec))
     agent.name = name
     request = pb.UpdateAgentRequest(agent=agent, update_mask=FieldMask(paths=paths), card=card, etag=etag)
     try:
@@ -114,15 +119,15 @@ def test_a_default_display_name_is_always_fit_to_be_shown(card_name: str) -> Non
 
 
 def _named(display_name: str) -> pb.Agent:
-    message = responses.agent(an_agent())
+    message = message_of(an_agent())
     message.display_name = display_name
     return message
 
 
 def test_every_value_of_every_enum_has_its_counterpart() -> None:
     assert set(requests.RISK_TIERS) == set(pb.RiskTier.values()) - {pb.RISK_TIER_UNSPECIFIED}
-    assert {requests.RISK_TIERS[number]: number for number in requests.RISK_TIERS} == responses.RISK_TIERS
-    assert set(responses.STATES) == set(AgentState)
-    assert set(responses.STATES.values()) == set(pb.AgentState.values()) - {pb.AGENT_STATE_UNSPECIFIED}
+    assert {requests.RISK_TIERS[number]: number for number in requests.RISK_TIERS} == agent_views.RISK_TIERS
+    assert set(agent_views.STATES) == set(AgentState)
+    assert set(agent_views.STATES.values()) == set(pb.AgentState.values()) - {pb.AGENT_STATE_UNSPECIFIED}
     told = set(responses.CHANGES.values()) | {pb.WATCH_EVENT_TYPE_BOOKMARK}
     assert told == set(pb.WatchEventType.values()) - {pb.WATCH_EVENT_TYPE_UNSPECIFIED}
