@@ -193,7 +193,8 @@ class Deleting:
 
         def work(tx: AgentTx) -> Agent:
             agent = tx.agent(name)
-            if agent is None:
+            # At its purge time it is gone, whether somebody has got round to forgetting it or not.
+            if agent is None or (agent.purge_at is not None and agent.purge_at <= mutation.at):
                 raise AgentNotFound(name=str(name))
             require_etag(agent, etag)
             if not agent.deleted:
