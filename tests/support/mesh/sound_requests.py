@@ -36,6 +36,7 @@ from ringfence.peer_meetings import Meetings
 from ringfence.proofs.peer_transcript import Requirements
 from ringfence.proofs.rotation import rotation_input
 from ringfence.registry.v1 import card_pb2, catalog_pb2, namespace_pb2, registry_pb2
+from ringfence.registry.v1.namespace_pb2_grpc import NamespaceServiceStub
 from ringfence.telemetry.v1 import audit_pb2, health_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
@@ -160,7 +161,7 @@ class SoundRequests:
                 catalog_pb2.ExportInventoryRequest(parent=NAMESPACE, format=catalog_pb2.INVENTORY_FORMAT_CSV)
             ),
             "NamespaceService/GetNamespace": always(namespace_pb2.GetNamespaceRequest(name=NAMESPACE)),
-            "NamespaceService/ListNamespaces": always(namespace_pb2.ListNamespacesRequest(page_size=1)),
+            "NamespaceService/ListNamespaces": self._list_namespaces,
             "NamespaceService/UpdateNamespace": self._update_namespace,
             "IdentityService/RegisterSponsor": self._register_sponsor,
             "IdentityService/GetSponsor": always(identity_pb2.GetSponsorRequest(name=self.content.sponsor)),
@@ -236,7 +237,12 @@ class SoundRequests:
     def _fresh(self) -> str:
         return f"fresh-{next(self._numbers)}"
 
-    async def _update_namespace(self) -> Message:
+    async def _list_namespaces(self) -> Message:
+        # Beside the namespace of the story another one, so that the list has two pages.
+        await NamespaceServiceStub(self.doors.channel("registry")).UpdateNamespace(await self._update_namespace())
+        return namespace_pb2.ListNamespacesRequest(page_size=1)
+
+    async def _update_namespace(self) -> namespace_pb2.UpdateNamespaceRequest:
         return namespace_pb2.UpdateNamespaceRequest(
             namespace=namespace_pb2.Namespace(
                 name="namespaces/elsewhere",
