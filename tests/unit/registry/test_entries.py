@@ -87,11 +87,15 @@ class TestTrustManifests:
         [
             *({"status": status} for status in SignatureStatus if status is not SignatureStatus.VERIFIED),
             {"coverage": Coverage.KNOWN_FIELDS},
+            {"signer_agent": "namespaces/finance/agents/another"},
         ],
         ids=str,
     )
     def test_anything_less_is_not(self, said: dict[str, Any]) -> None:
         assert "trustManifest" not in entry(signed(**said))
+
+    def test_the_agents_own_key_attests_it_too(self) -> None:
+        assert "trustManifest" in entry(signed(signer_agent="namespaces/finance/agents/ledger"))
 
     def test_a_card_that_was_not_judged_is_not(self) -> None:
         agent = signed()

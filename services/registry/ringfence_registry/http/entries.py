@@ -9,8 +9,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from ringfence.proofs.card_verdict import Coverage, SignatureStatus
+from ringfence.proofs.card_verdict import Coverage
 
+from ringfence_registry.cards.signatures.admission import counts
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.http.card_pages import CARD_TYPE
 from ringfence_registry.http.places import Places
@@ -76,9 +77,8 @@ def _queries(agent: Agent) -> list[str]:
 
 def _trust_manifest(agent: Agent, identifier: str, url: str) -> Mapping[str, Any] | None:
     report = agent.signatures
-    vouched = any(
-        verdict.status is SignatureStatus.VERIFIED and verdict.coverage is Coverage.FULL for verdict in report.verdicts
-    )
+    # `counts`: on a copy of somebody else's signed card the signature holds and says nothing of this agent.
+    vouched = any(counts(verdict, str(agent.name)) and verdict.coverage is Coverage.FULL for verdict in report.verdicts)
     # Of the card that is served at the address, or of none: a canary's signature says nothing of the stable one.
     if not vouched or report.card_sha256 != agent.card.sha256 or published_number(agent) != agent.number:
         return None
