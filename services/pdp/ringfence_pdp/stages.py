@@ -56,6 +56,11 @@ def not_in_good_standing(case: Case) -> Verdict | None:
     over = _over(identity, case)
     if over is not None:
         return over
+    return _not_serving(case)
+
+
+def _not_serving(case: Case) -> Verdict | None:
+    """Deny an agent that the registry does not know, or does not let serve."""
     if case.registered is None:
         return denial(Stage.IDENTITY, Reason.AGENT_UNKNOWN, f"{case.subject} is not in the registry; register it first")
     if case.registered.retired:
