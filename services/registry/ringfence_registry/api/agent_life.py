@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.callers import Caller, current_caller
 from ringfence_kit.clock import Clock, Instant
+from ringfence_kit.quotas import Rate, TokenBucket
 from ringfence_kit.store import Mutation
 from ringfence_kit.wire import mutation_of, to_timestamp
 
@@ -18,8 +19,8 @@ from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.similar import SimilarAgents
 from ringfence_registry.model import Agent
 
-COMPARED_AT_ONCE = 8
-"""Registrations under way beyond which nobody is told what resembles the new agent."""
+COMPARED = Rate(per_second=2, burst=32)
+"""New agents that are compared with those there are; comparing one takes as long as registering ten."""
 
 
 class AgentLifeApi:
@@ -32,22 +33,18 @@ class AgentLifeApi:
         self._look = look
         self._alike = similar
         self._life_clock = clock
-        self._registering = 0
+        self._comparisons = TokenBucket(COMPARED, clock.now())
 
     async def RegisterAgent(self, request: pb.RegisterAgentRequest, context: Any) -> pb.RegisterAgentResponse:
         """Register an agent from its card."""
         wanted, request_id = requests.register_agent(request)
         caller, mutation = self._asked(request, request_id)
-        self._registering += 1
-        try:
-            agent = await self._lives.registration.register_agent(
-                wanted, caller=caller, mutation=mutation, validate_only=request.validate_only
-            )
-            # Who loads a catalog does not read of each agent whom it resembles, and everybody waits while it is found.
-            alone = self._registering <= COMPARED_AT_ONCE
-        finally:
-            self._registering -= 1
-        similar = self._alike.similar_to(agent, caller=caller) if alone else ()
+        agent = await self._lives.registration.register_agent(
+            wanted, caller=caller, mutation=mutation, validate_only=request.validate_only
+        )
+        # Who loads a catalog does not read of each agent whom it resembles, and everybody waits while it is found.
+        wait = self._comparisons.take(self._life_clock.now())
+        similar = () if wait else self._alike.similar_to(agent, caller=caller)
         return responses.registered(
             self._seen(agent), similar=similar, unmet=self._unmet(agent), validate_only=request.validate_only
         )
