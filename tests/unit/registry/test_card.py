@@ -221,6 +221,40 @@ def test_a_hybrid_is_reached_by_its_newest_interfaces_first() -> None:
     assert facts.verdict is CardVerdict.UPCONVERTED
 
 
+@pytest.mark.parametrize("shared", [{"protocolVersion": "1.0"}, {"protocolVersions": ["1.0"]}])
+def test_drafts_of_1_0_say_their_version_once_for_all_interfaces(shared: dict[str, Any]) -> None:
+    facts = facts_of(LEDGER, supportedInterfaces=[{**INTERFACE, "protocolVersion": None}], **shared)
+    assert facts.protocol_versions == ("1.0",)
+    assert facts.verdict is CardVerdict.UPCONVERTED
+
+
+@pytest.mark.parametrize("shared", [{}, {"protocolVersions": ["1.0", "0.3"]}, {"protocolVersions": [1]}])
+def test_no_version_is_guessed(shared: dict[str, Any]) -> None:
+    faults = violations_of(LEDGER, supportedInterfaces=[{**INTERFACE, "protocolVersion": None}], **shared)
+    assert faults == {"/supportedInterfaces/0/protocolVersion": "is missing"}
+    entry = [{**INTERFACE, "protocolVersion": None}]
+    assert violations_of(LEDGER, supportedInterfaces=entry, protocolVersion="latest") == {
+        "/protocolVersion": "is not a version"
+    }
+
+
+@pytest.mark.parametrize(
+    "authentication", ["none", ["bearer"], {"schemes": [{"type": "bearer"}]}, {"type": "bearer"}, 7]
+)
+def test_authentication_of_any_form_is_a_stranger_in_a_card_of_today(authentication: Any) -> None:
+    for card in (LEDGER_0_3, LEDGER):
+        assert not violations_of(card, authentication=authentication)
+        assert list(warnings_of(card, authentication=authentication)) == ["/authentication"]
+        assert facts_of(card, authentication=authentication).security_schemes == ()
+
+
+def test_authentication_of_the_first_drafts_is_read_in_every_card() -> None:
+    for card in (LEDGER_0_2, LEDGER_0_3, LEDGER):
+        schemes = facts_of(card, authentication={"schemes": ["bearer"]}).security_schemes
+        assert [scheme.name for scheme in schemes] == ["bearer"]
+    assert "/authentication" in violations_of(LEDGER_0_2, authentication="none")
+
+
 def test_an_address_that_is_only_repeated_for_older_clients_is_no_interface_more() -> None:
     rest = {**INTERFACE, "protocolBinding": "HTTP+JSON"}
     for stated in ({}, {"protocolVersion": "1.0"}):

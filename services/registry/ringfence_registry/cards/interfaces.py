@@ -84,9 +84,11 @@ def _interfaces_of_1_0(card: CardObject, reader: CardReader) -> list[CardInterfa
 
 def _version_of(entry: CardObject, card: CardObject, reader: CardReader) -> str:
     """Return what an interface of 1.0 says it speaks; drafts of 1.0 said it once for all interfaces."""
-    if not has(entry, "protocolVersion") and isinstance(shared := reader.value(card, "protocolVersion"), str):
+    if not has(entry, "protocolVersion") and (shared := _shared_version(card, reader)):
         place = reader.place(entry, "protocolVersion")
         reader.reasons.translate(place, INTERFACE, "is missing; the card's own protocolVersion is read in its place")
+        if not _VERSION.fullmatch(shared):
+            reader.reasons.violate(reader.place(card, "protocolVersion"), VERSIONS, "is not a version")
         return shared
     version = reader.text(entry, "protocolVersion", Need.VITAL)
     matched = _VERSION.fullmatch(version)
@@ -96,6 +98,14 @@ def _version_of(entry: CardObject, card: CardObject, reader: CardReader) -> str:
         problem = "has more than Major.Minor, which are what counts"
         reader.reasons.warn(reader.place(entry, "protocolVersion"), VERSIONS, problem)
     return version
+
+
+def _shared_version(card: CardObject, reader: CardReader) -> str:
+    """Return the one version a card says of itself, as a text or in a list of its own; drafts had either."""
+    version, versions = reader.value(card, "protocolVersion"), reader.value(card, "protocolVersions")
+    if not version and isinstance(versions, list) and len(versions) == 1:
+        version = versions[0]
+    return version if isinstance(version, str) else ""
 
 
 def _interfaces_of_0_3(

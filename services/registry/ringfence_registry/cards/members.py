@@ -48,6 +48,7 @@ class CardReader:
     """Reads the members of one card."""
 
     def __init__(self, dialect: CardDialect) -> None:
+        self.may_be_0_1 = dialect is CardDialect.V0_2
         self.before_1_0 = dialect in {CardDialect.V0_2, CardDialect.V0_3}
         self.reasons = Reasons(before_1_0=self.before_1_0)
         self.since_0_2_1 = Need.EXPECTED if dialect is CardDialect.V0_2 else Need.REQUIRED

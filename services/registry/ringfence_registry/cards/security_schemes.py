@@ -2,7 +2,7 @@
 
 - 1.0 wraps a scheme in a member named by its kind; 0.3 tells the kind by `type`. A hybrid has both in one object.
 - 1.0 has room for one OAuth flow a scheme; all that a card names are read.
-- 0.1 had `authentication`, a list of names; they are read as schemes.
+- 0.1 had `authentication`, a list of names; they are read as schemes. In newer cards it may be anything.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -209,6 +209,10 @@ _READERS: Mapping[SchemeKind, Callable[[str, CardObject, CardReader], SecuritySc
 def _schemes_of_0_1(card: CardObject, taken: set[str], reader: CardReader) -> list[SecurityScheme]:
     if not has(card, "authentication"):
         return []
+    if not reader.may_be_0_1 and not _is_of_0_1(reader.value(card, "authentication")):
+        # Since 0.2 it is a member like any other that A2A does not know (A2A 1.0 5.7).
+        reader.reasons.warn((card.path, "authentication"), SCHEME, "is none of A2A's members; it is left alone")
+        return []
     authentication = reader.object(card, "authentication", SCHEME)
     found = {}
     for name in reader.texts(authentication, "schemes"):
@@ -220,3 +224,8 @@ def _schemes_of_0_1(card: CardObject, taken: set[str], reader: CardReader) -> li
         place = (authentication.path, "schemes")
         reader.reasons.translate(place, SCHEME, "names schemes as the first drafts of A2A did")
     return list(found.values())
+
+
+def _is_of_0_1(authentication: JsonValue) -> bool:
+    schemes = authentication.get("schemes") if isinstance(authentication, dict) else None
+    return isinstance(schemes, list) and all(isinstance(name, str) for name in schemes)
