@@ -36,12 +36,8 @@ app = typer.Typer(help="Start all four services on this machine, on loopback.")
 
 PortOption = Annotated[int | None, typer.Option(min=0, max=65_535, metavar="PORT", help="0 takes any free port.")]
 
-_FOR_ONE_PERSON = {
-    "server.log.level": "warning",
-    "server.log.calls": "failed",
-    "registry.default_visibility": "public",
-}
-"""What a person at a terminal wants of the log and of what is registered, unless they asked for something else."""
+_QUIET = {"server.log.level": "warning", "server.log.calls": "failed"}
+"""What a person at a terminal wants of the log, unless they asked for more."""
 
 
 @app.command(
@@ -118,8 +114,8 @@ def _configured(
         address, port = parse_address(text), ports.get(key, other_ports)
         if address is not None and (host or port is not None):
             flags.setdefault(key, str(Address(host or address.host, address.port if port is None else port)))
-    unasked = {key: value for key, value in _FOR_ONE_PERSON.items() if plain.source(key) == "default"}
-    return load_one_process(file=file, flags=unasked | flags)
+    quiet = {key: value for key, value in _QUIET.items() if plain.source(key) == "default"}
+    return load_one_process(file=file, flags=quiet | flags)
 
 
 def _mesh(configuration: Configuration, data: Path) -> RunningMesh:
