@@ -106,7 +106,18 @@ class Corpus:
             ],
             "provider": {"organization": f"Provider {number % 300}", "url": "https://provider.example.com"},
             "capabilities": {"streaming": number % 2 == 0, "pushNotifications": number % 3 == 0},
-            "securitySchemes": {"oauth": {"oauth2SecurityScheme": {"flows": {"clientCredentials": {"scopes": {}}}}}},
+            "securitySchemes": {
+                "oauth": {
+                    "oauth2SecurityScheme": {
+                        "flows": {
+                            "clientCredentials": {
+                                "tokenUrl": "https://id.example.com/token",
+                                "scopes": {"read": "Reads."},
+                            }
+                        }
+                    }
+                }
+            },
             "defaultInputModes": ["text/plain", "application/json"],
             "defaultOutputModes": ["text/plain"],
             "skills": [

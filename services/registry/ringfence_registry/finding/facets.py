@@ -40,18 +40,16 @@ def facet_of(catalog: AgentCatalog, field: str, matching: Bits, *, most: int) ->
     if values is None or postings is None:
         return Facet(field=field, values=(), other=0, unset=matching.bit_count())
     listed = postings.commonest(matching, most, _shown)
-    unset = (matching & ~postings.having()).bit_count()
-    several = values.counts(field)
-    if several is None:
-        other = matching.bit_count() - unset - sum(count for _, count in listed)
-    else:
-        # Who has as many of the listed values as values at all has no other.
-        has = Scores()
-        for value, _ in listed:
-            has.add((postings.of(value),), times=1)
-        other = has.other_than(several, matching).bit_count()
-    shown = tuple((_shown(value), count) for value, count in listed)
-    return Facet(field=field, values=shown, other=other, unset=unset)
+    # Who has as many of the listed values as values at all has no other.
+    has = Scores()
+    for value, _ in listed:
+        has.add((postings.of(value),), times=1)
+    return Facet(
+        field=field,
+        values=tuple((_shown(value), count) for value, count in listed),
+        other=has.other_than(values.counts(field), matching).bit_count(),
+        unset=(matching & ~values.having(field, matching)).bit_count(),
+    )
 
 
 def fields_to_count(fields: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,13 +11,11 @@ from typing import Any, Generic, TypeVar
 
 from ringfence_registry.finding.bits import NONE, Bits, Planes, of_flags, of_slots, planes_of, slots_of
 from ringfence_registry.finding.filtering.fields import (
-    ChoicesField,
     FieldTable,
     MapField,
     NumberField,
     Term,
     TextField,
-    TextsField,
     TimeField,
     Value,
 )
@@ -44,12 +42,8 @@ class ValueIndex(Generic[T]):
             if isinstance(field, TextField | NumberField | TimeField) and not field.indexed
         )
         self._columns: dict[str, list[Any]] = {name: [] for name, _ in self._single}
-        self._several = {
-            name: bytearray()
-            for name, field in self._inverted
-            if isinstance(field, TextsField | ChoicesField | MapField)
-        }
-        """How many values each resource has, of the fields that may have several; 255 stands for that and more."""
+        self._counts = {name: bytearray() for name, _ in self._inverted}
+        """How many values each resource has; 255 stands for that and more."""
 
     def load(self, slot: int, resource: T) -> None:
         """Take a resource in the first filling, which `packed` ends. Slots come in order."""
@@ -57,8 +51,7 @@ class ValueIndex(Generic[T]):
             values: Collection[Value] = field.values(resource)
             if len(values) > 1:
                 values = dict.fromkeys(values)
-            if name in self._several:
-                self._several[name].append(min(len(values), _MOST))
+            self._counts[name].append(min(len(values), _MOST))
             if values:
                 load = self._postings[name].load
                 for value in values:
@@ -87,19 +80,20 @@ class ValueIndex(Generic[T]):
             self._postings[field].add(value, slot)
         self._set_columns(slot, after)
         counts = Counter(field for field, _ in new)
-        for field, several in self._several.items():
-            several.extend(bytes(max(0, slot + 1 - len(several))))
-            several[slot] = min(counts[field], _MOST)
+        for field, held in self._counts.items():
+            held.extend(bytes(max(0, slot + 1 - len(held))))
+            held[slot] = min(counts[field], _MOST)
         return new
 
     def postings(self, field: str) -> Postings[Value] | None:
         """Return the values of an indexed field; of a map, `labels.team` is one."""
         return self._postings.get(field)
 
-    def counts(self, field: str) -> Planes | None:
-        """Return how many values of `field` each has, None when nobody has more than one."""
-        several = self._several.get(field)
-        return None if several is None else planes_of(several)
+    def counts(self, field: str) -> Planes:
+        """Return how many values of an inverted field each has."""
+        held = self._counts.get(field)
+        # What is under one key of a map is one value or none.
+        return (self._postings[field].having(),) if held is None else planes_of(held)
 
     def files(self, field: str) -> bool:
         """Say whether the values of `field` are known here, inverted or in a column."""
@@ -123,7 +117,10 @@ class ValueIndex(Generic[T]):
         """Return those of `among` that have any value."""
         if field in self._columns:
             return of_flags(value is not None for value in self._columns[field]) & among
-        return self._postings[field].having() & among if field in self._postings else NONE
+        found = NONE
+        for plane in self.counts(field) if field in self._postings else ():
+            found |= plane
+        return found & among
 
     def equal(self, field: str, value: Value, among: Bits) -> Bits:
         """Return those of `among` that have `value`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 _LEVEL = 1
 _RAW = -15
 """A window of 32 KB, and no header."""
-_DICTIONARY = 16_384
+_DICTIONARY = 4_096
 
 
 class Packing:

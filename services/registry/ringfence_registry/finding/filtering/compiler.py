@@ -155,7 +155,12 @@ def _on_text(name: str, field: TextField[T], said: Restriction) -> Condition[T]:
     if said.comparator not in {"=", "!="}:
         raise FilterError(value.column, f'"*" has no place in an order; write \\* for the star, or {name} = "…*"')
     pattern, equal = Pattern.of(value.text, value.stars), said.comparator == "="
-    return Comparison(field=name, values=field.values, test=lambda text: pattern.matches(text) is equal)
+    return Comparison(
+        field=name,
+        values=field.values,
+        test=lambda text: pattern.matches(text) is equal,
+        within=_longest(pattern) if equal else "",
+    )
 
 
 def _on_texts(name: str, field: TextsField[T] | MapField[T], said: Restriction, *, wanted: str) -> Condition[T]:
@@ -165,7 +170,7 @@ def _on_texts(name: str, field: TextsField[T] | MapField[T], said: Restriction, 
     text = said.value.text
     if said.value.stars:
         pattern = Pattern.of(text, said.value.stars)
-        return Comparison(field=name, values=field.values, test=pattern.matches)
+        return Comparison(field=name, values=field.values, test=pattern.matches, within=_longest(pattern))
     return Comparison(
         field=name, values=field.values, test=lambda value: bool(value == text), exact=text, within=text.casefold()
     )
@@ -183,7 +188,12 @@ def _inside(value: Text) -> tuple[Callable[[str], bool], str]:
         wanted = value.text.casefold()
         return lambda folded: wanted in folded, wanted
     pattern = Pattern.of(value.text, value.stars).anywhere().folded()
-    return pattern.matches, max(pattern.pieces, key=len)
+    return pattern.matches, _longest(pattern)
+
+
+def _longest(pattern: Pattern) -> str:
+    """Return what a text that fits contains, case-folded; empty when that says nothing."""
+    return max(pattern.pieces, key=len).casefold()
 
 
 def _refuse_order(name: str, said: Restriction) -> None:
