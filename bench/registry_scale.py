@@ -53,7 +53,7 @@ CEILINGS = {
     "facets_p99_ms": 50.0,
     "select_p99_ms": 50.0,
 }
-"""The registry's goals at 100,000 agents on two cores."""
+"""What it may be at 100,000 agents, on two cores with nothing else to do. A Get includes making its message."""
 
 
 async def fill(folder: Path, count: int) -> tuple[int, int]:
