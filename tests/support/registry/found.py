@@ -1,6 +1,6 @@
 """The use cases of finding over a catalog of agents, without a store: what a test asks, and who asks it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ringfence_kit import records
@@ -65,7 +65,7 @@ class Finding:
 
     def __init__(
         self,
-        agents: Iterable[Agent] = (),
+        agents: Sequence[Agent] = (),
         *,
         sight: Sight | None = None,
         viewer: Viewer | None = None,
