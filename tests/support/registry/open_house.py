@@ -11,7 +11,7 @@ class SamePolicyEverywhere:
     def __init__(self, policy: NamespacePolicy | None = None) -> None:
         self.policy = policy or NamespacePolicy()
 
-    def policy_of(self, namespace: str) -> NamespacePolicy:  # noqa: ARG002 - the same for all
+    def policy_of(self, namespace: str) -> NamespacePolicy:
         """See `PolicyReader`."""
         return self.policy
 
@@ -19,7 +19,7 @@ class SamePolicyEverywhere:
 class AllVisible:
     """A `VisibilityReader` that hides nothing from anybody."""
 
-    def visible(self, caller: Caller) -> Visible:  # noqa: ARG002 - the same for everybody
+    def visible(self, caller: Caller) -> Visible:
         """See `VisibilityReader`."""
         return EVERYTHING
 
