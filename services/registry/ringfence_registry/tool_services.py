@@ -97,7 +97,7 @@ class ToolServices:
         self.registration = ToolRegistration(writer, book, new_id)
         self.amendment = ToolAmendment(writer, book, book, snapshots.approvals)
         self.switching = ToolSwitching(writer)
-        self.reading = ToolReading(tools, revisions, snapshots.approvals, tokens=tokens, visibility=book)
+        self.reading = ToolReading(tools, revisions, tokens=tokens, visibility=book)
         self.watching = ResourceWatching(tools.snapshot, hub, book, clock, collection="tools")
 
         self.entry = ExternalSystemEntry(writer, book, book, new_id)

@@ -1,14 +1,12 @@
 """Which agents are approved for which tools, by the hash they were approved with: an index kept current by events.
 
-An approval is an agent's: it stands in the agent's own record. This is the same seen from the tool, for who changes a
-tool and for the agents that may read the tools they are approved for.
+An approval is an agent's: it stands in the agent's own record. This is the same seen from the tool, for who changes it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from ringfence_kit import records
-from ringfence_kit.callers import Caller, Role
 from ringfence_kit.events import Change, Event
 
 from ringfence_registry.model import AGENT, Agent, AgentState
@@ -22,9 +20,6 @@ class Approvals:
         """Tool id → agent name → pinned hash, empty when any schema is approved."""
         self._tools: dict[str, tuple[str, ...]] = {}
         """Agent name → tool ids."""
-        self._names: defaultdict[str, set[str]] = defaultdict(set)
-        """DID → agent names."""
-        self._dids: dict[str, str] = {}
 
     def fill(self, agents: Iterable[Agent]) -> None:
         """Take what the store was loaded with. Once, first."""
@@ -43,22 +38,12 @@ class Approvals:
         """Return the pinned hash of every agent that is approved for the tool, by the agent's name."""
         return dict(self._pins.get(tool_id, {}))
 
-    def approved(self, caller: Caller, tool_id: str) -> bool:
-        """Say whether the caller is an agent that is approved for the tool."""
-        if not caller.has(Role.AGENT):
-            return False
-        pins = self._pins.get(tool_id, {})
-        return any(name in pins for name in self._names.get(caller.principal, ()))
-
     def _put(self, name: str, agent: Agent) -> None:
         if agent.state is AgentState.RETIRED or agent.deleted:
             return
         self._tools[name] = tuple(tool.name for tool in agent.spec.approved_tools)
         for tool in agent.spec.approved_tools:
             self._pins[tool.name][name] = tool.schema_hash
-        if agent.spec.did:
-            self._dids[name] = agent.spec.did
-            self._names[agent.spec.did].add(name)
 
     def _drop(self, name: str) -> None:
         for tool_id in self._tools.pop(name, ()):
@@ -66,8 +51,3 @@ class Approvals:
             pins.pop(name, None)
             if not pins:
                 del self._pins[tool_id]
-        did = self._dids.pop(name, "")
-        if did:
-            self._names[did].discard(name)
-            if not self._names[did]:
-                del self._names[did]

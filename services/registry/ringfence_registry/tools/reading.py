@@ -13,7 +13,6 @@ from ringfence_registry.namespaces.visible import VisibilityReader
 from ringfence_registry.resources.names import ToolName
 from ringfence_registry.resources.reading import Listed, ListQuery, ResourceReading
 from ringfence_registry.store.tools import ToolRevisionReader
-from ringfence_registry.tools.approvals import Approvals
 from ringfence_registry.tools.catalog import ToolCatalog
 from ringfence_registry.tools.fields import tool_fields
 from ringfence_registry.tools.model import Tool, ToolRevision
@@ -44,14 +43,12 @@ class ToolReading:
         self,
         catalog: ToolCatalog,
         revisions: ToolRevisionReader,
-        approvals: Approvals,
         *,
         tokens: PageTokens,
         visibility: VisibilityReader,
     ) -> None:
         self._catalog = catalog
         self._revisions = revisions
-        self._approvals = approvals
         self._tokens = tokens
         self._visibility = visibility
         self._reading = ResourceReading(
@@ -67,15 +64,15 @@ class ToolReading:
         """Return the tool called `name`, or, when that is None, the one agents call `tool_id`, wherever it is.
 
         Raises `ToolNotFound`, and `NotPermitted` for a name in a namespace the caller does not see. By its id alone,
-        what is not seen is not there (AIP-159), so neither answer says which it is.
+        what is not seen is not there (AIP-159), so neither answer says which it is. Being approved for a tool shows
+        nothing: approvals are made by who owns the agent, and would let any owner look into every namespace.
         """
-        visible, approved = self._visibility.visible(caller), self._approvals.approved(caller, tool_id)
+        visible = self._visibility.visible(caller)
         if name is not None:
-            if not approved:
-                require_sight(caller, visible, name.namespace)
+            require_sight(caller, visible, name.namespace)
             return self._reading.found(name)
         name = self._catalog.name_of(tool_id)
-        if name is None or not (approved or visible.sees(name.namespace)):
+        if name is None or not visible.sees(name.namespace):
             raise ToolNotFound(name=f"namespaces/-/tools/{tool_id}")
         return self._reading.found(name)
 

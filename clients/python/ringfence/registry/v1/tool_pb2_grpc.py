@@ -106,8 +106,8 @@ class ToolServiceServicer:
     def GetTool(self, request, context):
         """Returns one tool.
 
-        Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
-        id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
+        Needs any role; the caller has to see the tool's namespace. Asked for by its id alone, a tool the caller does not see
+        is TOOL_NOT_FOUND, as one that is not there.
         Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

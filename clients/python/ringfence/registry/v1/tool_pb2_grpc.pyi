@@ -47,8 +47,8 @@ class ToolServiceStub:
     GetTool: _grpc.UnaryUnaryMultiCallable[_tool_pb2.GetToolRequest, _tool_pb2.GetToolResponse]
     """Returns one tool.
 
-    Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
-    id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
+    Needs any role; the caller has to see the tool's namespace. Asked for by its id alone, a tool the caller does not see
+    is TOOL_NOT_FOUND, as one that is not there.
     Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
     """
     ListTools: _grpc.UnaryUnaryMultiCallable[_tool_pb2.ListToolsRequest, _tool_pb2.ListToolsResponse]
@@ -115,8 +115,8 @@ class ToolServiceAsyncStub(ToolServiceStub):
     GetTool: _aio.UnaryUnaryMultiCallable[_tool_pb2.GetToolRequest, _tool_pb2.GetToolResponse]  # type: ignore[assignment]
     """Returns one tool.
 
-    Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
-    id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
+    Needs any role; the caller has to see the tool's namespace. Asked for by its id alone, a tool the caller does not see
+    is TOOL_NOT_FOUND, as one that is not there.
     Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
     """
     ListTools: _aio.UnaryUnaryMultiCallable[_tool_pb2.ListToolsRequest, _tool_pb2.ListToolsResponse]  # type: ignore[assignment]
@@ -192,8 +192,8 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tool_pb2.GetToolResponse, _abc.Awaitable[_tool_pb2.GetToolResponse]]:
         """Returns one tool.
 
-        Needs any role; the caller has to see the tool's namespace, or be an agent that is approved for it. Asked for by its
-        id alone, a tool the caller does not see is TOOL_NOT_FOUND, as one that is not there.
+        Needs any role; the caller has to see the tool's namespace. Asked for by its id alone, a tool the caller does not see
+        is TOOL_NOT_FOUND, as one that is not there.
         Errors: INVALID_REQUEST, TOOL_NOT_FOUND.
         """
 
