@@ -14,6 +14,11 @@ from ringfence_launcher.running_mesh import SERVICES
 from support.launcher.processes import Process, free_addresses, run, running
 
 MAKE_CERTIFICATES = Path(__file__).parents[3] / "deploy" / "four-processes" / "make-certificates.sh"
+PEERS = {
+    "registry": ("identity", "telemetry"),
+    "pdp": ("identity", "registry", "telemetry"),
+    "telemetry": ("identity",),
+}
 
 
 class FourProcesses:
@@ -34,7 +39,7 @@ class FourProcesses:
                 lines.append(f'otlp_listen = "{otlp}"')
             if tls and name in ("identity", "telemetry"):
                 lines.append(f'seal = "{base64.b64encode(secrets.token_bytes(32)).decode()}"')
-            for peer in {"pdp": ("identity", "registry", "telemetry"), "telemetry": ("identity",)}.get(name, ()):
+            for peer in PEERS.get(name, ()):
                 lines.append(f'{peer}.address = "{self.grpc[peer]}"')
         self.config = folder / "ringfence.toml"
         self.config.write_text("\n".join(lines) + "\n")
