@@ -391,6 +391,4 @@ async def test_who_approves_an_agent_for_a_hidden_tool_does_not_get_to_see_it(re
     assert (await refusal(calls(registry, agent).tool())).reason == "NOT_PERMITTED"
     by_id = await refusal(calls(registry, agent).tool("namespaces/-/tools/warehouse.export"))
     assert by_id.reason == "TOOL_NOT_FOUND"
-        await refusal(calls(registry, agent).tool("namespaces/-/tools/warehouse.export"))
-    ).reason == "TOOL_NOT_FOUND"
     assert await calls(registry, agent).listed() == []
