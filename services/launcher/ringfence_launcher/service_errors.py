@@ -52,7 +52,7 @@ ADVICE: Mapping[str, str] = {
     "AGENT_NOT_FOUND": "see what there is with `ringfence agent list`; enrol an agent with `ringfence did enrol`",
     "AGENT_ALREADY_EXISTS": "change it with `ringfence agent update`, or take another name; names are not reused",
     "AGENT_RETIRED": "a retired agent stays as it is: register a new one",
-    "CARD_INVALID": "correct the card at the JSON pointers listed; `catalog namespace set` says what a namespace admits",
+    "CARD_INVALID": "correct the card at the JSON pointers listed; `catalog namespace set` can admit worse",
     "FILTER_INVALID": "see `ringfence agent list --help` for the fields a filter may name",
     "ILLEGAL_STATE_TRANSITION": "see its state with `ringfence agent get`; the message says when this can be done",
     "READINESS_NOT_MET": "supply what is listed; `ringfence agent readiness` shows every gate",
