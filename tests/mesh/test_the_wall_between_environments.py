@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
-from google.protobuf.descriptor import Descriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from ringfence.identity.v1 import (
     credential_pb2,
     delegation_pb2,
@@ -46,6 +46,7 @@ from support.identity.keys import seeded_key
 from support.identity.meetings import Meeting, agent_caller
 from support.identity.mesh import AUDIENCE, IdentityMesh, identity_mesh
 from support.identity.rotations import message, replacement, rotation
+from support.mesh.contract import is_output_only
 from support.serving import OPERATOR, SERVICE
 from support.wire import Refusal, refusal
 
@@ -60,6 +61,9 @@ CARRIES = re.compile(
 """How fields are called that hold what somebody signed, or evidence."""
 
 CARRIES_NOTHING = {"page_token"}
+
+_WORDS = {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_ENUM}
+"""A number of tokens, or what a policy asks of signatures: nothing somebody signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,9 @@ def packages() -> Iterator[ModuleType]:
 def carrying(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the fields of a request, at any depth, that hold what somebody signed."""
     for field in message.fields:
-        if field.name not in CARRIES_NOTHING and CARRIES.search(field.name) and field.type != field.TYPE_INT32:
+        if is_output_only(field):
+            continue  # what the server says of an agent is ignored when it comes in
+        if field.name not in CARRIES_NOTHING and CARRIES.search(field.name) and field.type not in _WORDS:
             yield field.name
         inner = field.message_type
         if inner is not None and inner.full_name.startswith("ringfence.") and inner.full_name not in seen:
