@@ -8,8 +8,10 @@ import zlib
 from collections.abc import Sequence
 
 _LEVEL = 1
-_RAW = -15
-"""A window of 32 KB, and no header."""
+_RAW = -14
+"""A window of 16 KB, and no header."""
+_MEMORY = 6
+"""A packer of 100 KB instead of 270, so that a copy is cheap; what is packed is a hundredth larger."""
 _DICTIONARY = 4_096
 
 
@@ -18,17 +20,24 @@ class Packing:
 
     def __init__(self) -> None:
         self._dictionary = b""
+        self._packer = _packer(self._dictionary)
+        """Knows the dictionary, and has packed nothing: to be copied, for going through it takes a third of packing."""
 
     def learn(self, records: Sequence[bytes]) -> None:
         """Take what records look like from the first ones; whoever comes later is not asked."""
         if not self._dictionary:
             self._dictionary = b"".join(records[:8])[-_DICTIONARY:]
+            self._packer = _packer(self._dictionary)
 
     def pack(self, record: bytes) -> bytes:
         """Return the packed form of `record`."""
-        packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=self._dictionary)
+        packer = self._packer.copy()
         return packer.compress(record) + packer.flush()
 
     def unpack(self, packed: bytes) -> bytes:
         """Return the record that was packed."""
         return zlib.decompressobj(_RAW, zdict=self._dictionary).decompress(packed)
+
+
+def _packer(dictionary: bytes) -> "zlib._Compress":
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, _MEMORY, zdict=dictionary)
