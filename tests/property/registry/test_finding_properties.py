@@ -4,11 +4,13 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence_kit.events import Change
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS
+from ringfence_registry.finding.agent_index import AgentIndex
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.bits import everything, flags_of, of_flags, of_slots, slots_of
 from ringfence_registry.finding.orders import Order
@@ -81,6 +83,47 @@ def test_postings_are_a_mapping_to_sets(pairs: list[tuple[str, int]], data: st.D
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     for most in range(1, 6):
         assert postings.commonest(among, most, str) == ranked[:most]
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), unique=True), max_size=40), st.lists(st.integers(0, 1_140)))
+def test_postings_loaded_in_parts_are_those_added_one_by_one(said: list[list[str]], cuts: list[int]) -> None:
+    held = [*([["many"]] * 1_100), *said]
+    pairs = [(value, slot) for slot, values in enumerate(held) for value in values]
+    one_by_one, in_parts = Postings[str](), Postings[str]()
+    for value, slot in pairs:
+        one_by_one.add(value, slot)
+    for start, end in pairwise((0, *sorted(cuts), len(held))):
+        in_parts.load(pair for pair in pairs if start <= pair[1] < end)
+    in_parts.packed()
+    assert {value: in_parts.of(value) for value in in_parts} == {value: one_by_one.of(value) for value in one_by_one}
+    assert in_parts.commonest(everything(1_140), 4, str) == one_by_one.commonest(everything(1_140), 4, str)
+
+
+@given(speaking(), st.integers(1, 3))
+def test_an_index_loaded_in_parts_is_the_one_that_was_changed_agent_by_agent(mesh: list[Agent], size: int) -> None:
+    views = [AgentView(agent=agent, now=NOW) for agent in mesh]
+    changed, loaded = AgentIndex(views.__getitem__), AgentIndex(views.__getitem__)
+    for slot, view in enumerate(views):
+        changed.change(slot, before=None, after=view)
+    for start in range(0, len(views), size):
+        loaded.load(views[start : start + size])
+    loaded.packed()
+    for field in (*AGENT_FIELDS.fields, "labels.team"):
+        assert held_in(loaded, field, len(views)) == held_in(changed, field, len(views))
+    words = set(changed.words.words())
+    assert set(loaded.words.words()) == words
+    assert all(loaded.words.planes(word) == changed.words.planes(word) for word in words)
+
+
+def held_in(index: AgentIndex, field: str, length: int) -> object:
+    """Return everything an index knows of a field."""
+    values = index.values(field)
+    if values is None:
+        return None
+    postings = values.postings(field)
+    if postings is None:
+        return list(values.values_of(field, everything(length)))
+    return {value: postings.of(value) for value in postings}, values.counts(field)
 
 
 @given(st.lists(st.tuples(st.lists(st.integers(0, 15), min_size=6, max_size=6), st.integers(1, 40)), max_size=6), slots)

@@ -6,7 +6,7 @@
   take longer is refused with what would help.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS, MOVING, STANDING
@@ -47,19 +47,27 @@ class AgentIndex:
         self._standing = ValueIndex(STANDING)
         self._moving = ValueIndex(MOVING)
         self._moved: list[frozenset[Term]] = []
+        self._alike: dict[frozenset[Term], frozenset[Term]] = {}
+        """In the first filling, each of `_moved` once: of most agents the same is seen."""
         self.words = WordIndex()
 
-    def load(self, slot: int, view: AgentView) -> None:
-        """Take an agent in the first filling, which `packed` ends. Slots come in order."""
-        self._standing.load(slot, view)
-        self._moving.load(slot, view)
-        self._moved.append(frozenset(MOVING.terms_of(view)))
-        self.words.load(slot, strengths(texts_of(view)))
+    def load(self, views: Sequence[AgentView]) -> None:
+        """Take the agents of the next slots in the first filling, which `packed` ends."""
+        first = len(self._moved)
+        self._standing.load(first, views)
+        self._moving.load(first, views)
+        moved = (frozenset(MOVING.terms_of(view)) for view in views)
+        self._moved.extend(self._alike.setdefault(terms, terms) for terms in moved)
+        # One thing is done to all of them before the next is begun: what it works on stays in the processor's cache.
+        said = [strengths(texts_of(view)) for view in views]
+        for slot, words in enumerate(said, first):
+            self.words.load(slot, words)
 
     def packed(self) -> None:
         """End the first filling."""
         self._standing.packed()
         self._moving.packed()
+        self._alike.clear()
         self.words.packed()
 
     def change(self, slot: int, *, before: AgentView | None, after: AgentView | None) -> None:

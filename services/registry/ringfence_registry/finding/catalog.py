@@ -24,7 +24,7 @@ from ringfence_registry import model as kinds
 from ringfence_registry.boundaries import model as boundaries
 from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
 from ringfence_registry.finding.agent_view import AgentView, Viewer
-from ringfence_registry.finding.bits import NONE, Bits, everything, slots_of
+from ringfence_registry.finding.bits import NONE, Bits, everything, of_slots, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
 from ringfence_registry.finding.filtering.conditions import Condition
 from ringfence_registry.finding.name_order import NameOrder
@@ -76,16 +76,15 @@ class AgentCatalog:
         """Take a part of what the store was loaded with, leases included, as it is seen at `now`; `filled` ends it."""
         self._now = now
         self._packing.learn(stored)
-        for agent, record in zip(agents, stored, strict=True):
-            slot = self._names.load(str(agent.name))
-            self._records.append(self._packing.pack(record))
-            self._sizes.append(len(record))
-            self._seen.append(0)
-            self._namespaces.load(agent.name.namespace, slot)
-            if agent.deleted:
-                self._deleted |= 1 << slot
-            view = self._viewer.view(agent, now)
-            self._index.load(slot, view)
+        views = [self._viewer.view(agent, now) for agent in agents]
+        slots = [self._names.load(str(agent.name)) for agent in agents]
+        self._records.extend(map(self._packing.pack, stored))
+        self._sizes.extend(map(len, stored))
+        self._seen.extend(0 for _ in slots)
+        self._namespaces.load((agent.name.namespace, slot) for slot, agent in zip(slots, agents, strict=True))
+        self._deleted |= of_slots([slot for slot, agent in zip(slots, agents, strict=True) if agent.deleted])
+        self._index.load(views)
+        for slot, view in zip(slots, views, strict=True):
             self._wake_at(slot, view.until)
 
     def filled(self) -> None:

@@ -6,7 +6,8 @@ can still match.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 from ringfence_registry.finding.bits import NONE, Bits, Planes, of_flags, of_slots, planes_of, slots_of
@@ -45,23 +46,23 @@ class ValueIndex(Generic[T]):
         self._counts = {name: bytearray() for name, _ in self._inverted}
         """How many values each resource has; 255 stands for that and more."""
 
-    def load(self, slot: int, resource: T) -> None:
-        """Take a resource in the first filling, which `packed` ends. Slots come in order."""
+    def load(self, first: int, resources: Sequence[T]) -> None:
+        """Take the resources of the slots from `first` on, in the first filling, which `packed` ends."""
         for name, field in self._inverted:
-            values: Collection[Value] = field.values(resource)
-            if len(values) > 1:
-                values = dict.fromkeys(values)
-            self._counts[name].append(min(len(values), _MOST))
-            if values:
-                load = self._postings[name].load
-                for value in values:
-                    load(value, slot)
+            held = list(map(_distinct, map(field.values, resources)))
+            self._counts[name].extend(map(min, map(len, held), repeat(_MOST)))
+            if any(held):
+                self._postings[name].load((value, slot) for slot, values in enumerate(held, first) for value in values)
         for name, field in self._maps:
-            for key, text in field.read(resource).items():
-                if text:
-                    self._postings[f"{name}.{key}"].load(text, slot)
+            under = defaultdict[str, list[tuple[Value, int]]](list)
+            for slot, resource in enumerate(resources, first):
+                for key, text in field.read(resource).items():
+                    if text:
+                        under[key].append((text, slot))
+            for key, texts in under.items():
+                self._postings[f"{name}.{key}"].load(texts)
         for name, field in self._single:
-            self._columns[name].append(next(iter(field.values(resource)), None))
+            self._columns[name].extend([next(iter(field.values(resource)), None) for resource in resources])
 
     def packed(self) -> None:
         """End the first filling."""
@@ -151,3 +152,7 @@ class ValueIndex(Generic[T]):
                 column.append(None)
             values = () if resource is None else self._table.fields[name].values(resource)
             column[slot] = next(iter(values), None)
+
+
+def _distinct(values: Collection[Value]) -> Collection[Value]:
+    return dict.fromkeys(values) if len(values) > 1 else values

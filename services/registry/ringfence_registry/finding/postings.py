@@ -6,6 +6,7 @@ A value of one agent costs one integer, of a few an array, of many a bitmap, so 
 
 import bisect
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -54,18 +55,23 @@ class Postings(Generic[V]):
                 if len(few) > FEW:
                     self._postings[value] = _Many(of_slots(few), len(few))
 
-    def load(self, value: V, slot: int) -> None:
-        """As `add`, for the first filling: what becomes large is packed once, by `packed`, and not bit by bit."""
-        known = self._postings.get(value)
-        if known is None:
-            self._postings[value] = slot
-        elif isinstance(known, int):
-            self._postings[value] = array("I", (known, slot))
-        elif isinstance(known, _Many):
-            known.bits |= 1 << slot
-            known.size += 1
-        else:
-            known.append(slot)
+    def load(self, values: Iterable[tuple[V, int]]) -> None:
+        """As `add`, for many at once in the first filling: what becomes large is packed once, by `packed`."""
+        # First by value, then all agents of a value at once: a large field is gone through once, not once an agent.
+        having = defaultdict[V, list[int]](list)
+        for value, slot in values:
+            having[value].append(slot)
+        for value, slots in having.items():
+            match self._postings.get(value):
+                case None:
+                    self._postings[value] = slots[0] if len(slots) == 1 else array("I", slots)
+                case int(other):
+                    self._postings[value] = array("I", (other, *slots))
+                case _Many() as many:
+                    many.bits |= of_slots(slots)
+                    many.size += len(slots)
+                case few:
+                    few.extend(slots)
 
     def packed(self) -> None:
         """End the first filling."""
