@@ -46,14 +46,18 @@ PARENT = "namespaces/-"
 CEILINGS = {
     "ready_s": 20.0,
     "resident_mb": 1_000.0,
-    "get_us": 50.0,
+    "get_us": 5.0,
+    "get_first_us": 50.0,
     "list_p99_ms": 25.0,
     "search_p99_ms": 50.0,
     "similar_p99_ms": 50.0,
     "facets_p99_ms": 50.0,
     "select_p99_ms": 50.0,
 }
-"""What it may be at 100,000 agents, on two cores with nothing else to do. A Get includes making its message."""
+"""What it may be at 100,000 agents, on two cores with nothing else to do.
+
+A Get is of an agent asked for lately, and a first Get of one that never was; both include making the answer's bytes.
+"""
 
 
 async def fill(folder: Path, count: int) -> tuple[int, int]:
@@ -161,7 +165,7 @@ class Bench:
     async def figures(self) -> dict[str, float]:
         """Measure everything that is asked by message."""
         get = [registry_pb2.GetAgentRequest(name=self.name()) for _ in range(5_000)]
-        await self.times("GetAgent", get, 1)
+        first = await self.times("GetAgent", get, 1)
         got = await self.times("GetAgent", get, 1)
         lists = [registry_pb2.ListAgentsRequest(parent=PARENT, page_size=50, filter=text) for text in self.filters()]
         searches = [catalog_pb2.SearchAgentsRequest(parent=PARENT, query=text) for text in self.queries()]
@@ -176,6 +180,7 @@ class Bench:
         searched = await self.times("SearchAgents", searches, 5)
         return {
             "get_us": _quantile(got, 0.5) * 1_000,
+            "get_first_us": _quantile(first, 0.5) * 1_000,
             "get_p99_us": _quantile(got, 0.99) * 1_000,
             "list_p50_ms": _quantile(listed, 0.5),
             "list_p99_ms": _quantile(listed, 0.99),

@@ -36,12 +36,14 @@ from ringfence_registry.cards.signatures.remembered_keys import RememberedKeys
 from ringfence_registry.cards.signatures.trust_root import TrustRoot
 from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.config import RegistryConfig
+from ringfence_registry.convert.agent_bytes import AgentBytes
 from ringfence_registry.convert.neighbours import health_said, health_watch, identity_said, identity_watch
 from ringfence_registry.finding.agent_view import Viewer
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.similar import SimilarAgents
 from ringfence_registry.finding.watching import AgentWatching
+from ringfence_registry.finding.written import WrittenAgents
 from ringfence_registry.grants import GRANTS
 from ringfence_registry.http.face import HttpSettings, http_routes
 from ringfence_registry.http.places import Places
@@ -138,6 +140,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         lives=lives,
         similar=SimilarAgents(catalog, sight=namespaces),
         reading=reading,
+        written=WrittenAgents(catalog, AgentBytes()),
         watching=watching,
         validation=CardValidation(judge, policies=namespaces, visibility=namespaces),
         attesting=CardAttesting(attestor, lives.revisions, reading.get_agent),

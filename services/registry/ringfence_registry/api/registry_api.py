@@ -17,10 +17,11 @@ from ringfence_registry.api.attestation_api import AttestationMethods
 from ringfence_registry.api.card_api import CardMethods
 from ringfence_registry.cards.validation import CardValidation
 from ringfence_registry.convert import requests, responses
-from ringfence_registry.convert.agent_views import agent_message
+from ringfence_registry.convert.agent_bytes import agent_list, got
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.similar import SimilarAgents
 from ringfence_registry.finding.watching import AgentWatching
+from ringfence_registry.finding.written import WrittenAgents
 
 
 class RegistryApi(AgentLifeApi, CardMethods, AttestationMethods, registry_pb2_grpc.RegistryServiceServicer):
@@ -32,6 +33,7 @@ class RegistryApi(AgentLifeApi, CardMethods, AttestationMethods, registry_pb2_gr
         lives: AgentLives,
         similar: SimilarAgents,
         reading: AgentReading,
+        written: WrittenAgents,
         watching: AgentWatching,
         validation: CardValidation,
         attesting: CardAttesting,
@@ -41,21 +43,21 @@ class RegistryApi(AgentLifeApi, CardMethods, AttestationMethods, registry_pb2_gr
         CardMethods.__init__(self, validation, clock)
         AttestationMethods.__init__(self, attesting)
         self._reading = reading
+        self._written = written
         self._watching = watching
         self._clock = clock
         self._answers = responses.WatchAnswers(reading.view_at)
 
-    async def GetAgent(self, request: pb.GetAgentRequest, context: Any) -> pb.GetAgentResponse:
-        """Return one agent."""
-        now = self._clock.now()
-        view = self._reading.view_agent(requests.agent_name(request), caller=current_caller(), now=now)
-        return pb.GetAgentResponse(agent=agent_message(view))
+    async def GetAgent(self, request: pb.GetAgentRequest, context: Any) -> Any:
+        """Return one agent, as the bytes of the response."""
+        place = self._reading.place_of_agent(requests.agent_name(request), caller=current_caller())
+        return got(self._written.written(place, self._clock.now()))
 
-    async def ListAgents(self, request: pb.ListAgentsRequest, context: Any) -> pb.ListAgentsResponse:
-        """Return one page of agents."""
-        query = requests.list_agents(request)
-        found = self._reading.list_agents(query, caller=current_caller(), now=self._clock.now())
-        return responses.agent_list(found, request.detail)
+    async def ListAgents(self, request: pb.ListAgentsRequest, context: Any) -> Any:
+        """Return one page of agents, as the bytes of the response."""
+        query, now = requests.list_agents(request), self._clock.now()
+        found = self._reading.list_places(query, caller=current_caller(), now=now)
+        return agent_list(found, request.detail, self._written, now)
 
     async def WatchAgents(self, request: pb.WatchAgentsRequest, context: Any) -> AsyncIterator[Any]:
         """Stream changes."""

@@ -114,9 +114,23 @@ class BoundaryMap:
 
     def __init__(self, snapshot: ResourceSnapshot[Boundary]) -> None:
         self._snapshot = snapshot
+        self._around: dict[str, tuple[Boundary, ...]] = {}
+        """By namespace, as of so many changes of the snapshot."""
+        self._changes = snapshot.changes
 
     def boundaries_of(self, agent: Agent, /) -> tuple[BoundaryFacts, ...]:
         """See `ringfence_registry.agents.surroundings.Boundaries`."""
-        around = self._snapshot.within(prefix_of(agent.name.namespace, "boundaries"))
+        around = self._around_namespace(agent.name.namespace)
+        if not around:
+            return ()
         found = boundaries_of(agent, around)
         return tuple(BoundaryFacts(name=str(each.name), enabled=each.switch.on) for each in found)
+
+    def _around_namespace(self, namespace: str) -> tuple[Boundary, ...]:
+        if self._changes != self._snapshot.changes:
+            self._around.clear()
+            self._changes = self._snapshot.changes
+        around = self._around.get(namespace)
+        if around is None:
+            around = self._around[namespace] = self._snapshot.within(prefix_of(namespace, "boundaries"))
+        return around

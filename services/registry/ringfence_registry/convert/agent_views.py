@@ -1,5 +1,7 @@
 """An agent as it is seen at an instant, from the model to its message."""
 
+from itertools import chain, repeat
+
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.registry.v1 import registry_pb2 as pb
@@ -18,6 +20,7 @@ from ringfence_registry.model import (
     Agent,
     AgentSpec,
     AgentState,
+    ApprovedTool,
     Deployment,
     Deprecation,
     EscalationStep,
@@ -38,8 +41,14 @@ APPROVALS = {each: pb.ApprovalState.Value(f"APPROVAL_STATE_{each.name}") for eac
 
 def agent_message(view: AgentView) -> pb.Agent:
     """Return everything there is to say of an agent at that instant."""
-    agent = view.agent
-    message = content_message(agent.name, agent.spec, agent.card)
+    message = stored_message(view.agent)
+    message.MergeFrom(moving_message(view))
+    return message
+
+
+def stored_message(agent: Agent) -> pb.Agent:
+    """Return what is stored of an agent: nothing of it is another until the agent or its lease is."""
+    message = _content(agent.name, agent.spec, agent.card)
     message.MergeFrom(
         pb.Agent(
             uid=agent.uid,
@@ -48,9 +57,7 @@ def agent_message(view: AgentView) -> pb.Agent:
             create_time=to_timestamp(agent.created_at),
             update_time=to_timestamp(agent.updated_at),
             retire_time=_timestamp(agent.retired_at),
-            liveness=LIVENESS[view.liveness],
             lease_expire_time=_timestamp(agent.lease_expires_at),
-            trust=None if view.trust is None else trust_message(view.trust),
             revision=_revision(agent, agent.number),
             aliases=[
                 pb.RevisionAlias(alias=alias, revision=_revision(agent, number))
@@ -59,16 +66,12 @@ def agent_message(view: AgentView) -> pb.Agent:
             rollout=None if agent.rollout is None else _rollout(agent, agent.rollout),
             last_rollout_end=None if agent.last_rollout_end is None else _rollout_end(agent, agent.last_rollout_end),
             evaluation=_evaluation(agent.evaluations[0]) if agent.evaluations else None,
-            high_risk_edges=[EDGES[edge] for edge in view.edges],
             deprecation=None if agent.deprecation is None else _deprecation(agent.deprecation),
             state_reason=agent.state_reason,
             delete_time=_timestamp(agent.deleted_at),
             purge_time=_timestamp(agent.purge_at),
-            boundaries=view.boundaries,
         )
     )
-    for tool, state in zip(message.approved_tools, view.approvals, strict=False):  # a bare view says nothing of them
-        tool.state = APPROVALS[state]
     message.card.findings.extend(map(finding, agent.remarks))
     message.card.findings.extend(map(finding, signature_findings(agent.signatures, agent=str(agent.name))))
     message.card.signatures.extend(
@@ -77,8 +80,28 @@ def agent_message(view: AgentView) -> pb.Agent:
     return message
 
 
+def moving_message(view: AgentView) -> pb.Agent:
+    """Return what is known of an agent at that instant, and no field that `stored_message` fills."""
+    # A bare view says nothing of how approvals stand.
+    states = chain((APPROVALS[state] for state in view.approvals), repeat(pb.APPROVAL_STATE_UNSPECIFIED))
+    return pb.Agent(
+        liveness=LIVENESS[view.liveness],
+        trust=None if view.trust is None else trust_message(view.trust),
+        approved_tools=map(_approval, view.agent.spec.approved_tools, states),
+        high_risk_edges=[EDGES[edge] for edge in view.edges],
+        boundaries=view.boundaries,
+    )
+
+
 def content_message(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Agent:
     """Return what people say of an agent, and its card: what a revision holds."""
+    message = _content(name, spec, card)
+    message.approved_tools.extend(_approval(tool, pb.APPROVAL_STATE_UNSPECIFIED) for tool in spec.approved_tools)
+    return message
+
+
+def _content(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Agent:
+    """Return that without the approved tools: how each stands is said with them, and moves."""
     return pb.Agent(
         name=str(name),
         display_name=spec.display_name,
@@ -89,7 +112,6 @@ def content_message(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Age
         risk_tier=RISK_TIERS[spec.risk_tier],
         data_classes=spec.data_classes,
         environments=spec.environments,
-        approved_tools=[pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash) for tool in spec.approved_tools],
         did=spec.did,
         labels=spec.labels,
         annotations=spec.annotations,
@@ -102,24 +124,18 @@ def content_message(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Age
     )
 
 
-def listed_agent(view: AgentView, detail: int) -> pb.Agent:
-    """Return as much of an agent as a list shows (AIP-157)."""
-    agent, spec = view.agent, view.agent.spec
-    if detail == pb.AGENT_DETAIL_BASIC:
-        return pb.Agent(
-            name=str(agent.name),
-            display_name=spec.display_name,
-            owner=pb.Owner(display_name=spec.owner.display_name, contact=spec.owner.contact),
-            risk_tier=RISK_TIERS[spec.risk_tier],
-            environments=spec.environments,
-            labels=spec.labels,
-            state=STATES[agent.state],
-        )
-    message = agent_message(view)
-    if detail != pb.AGENT_DETAIL_FULL:
-        message.card.ClearField("reasons")
-        message.card.ClearField("findings")
-    return message
+def basic_message(agent: Agent) -> pb.Agent:
+    """Return as much of an agent as a list shows when little is asked for (AIP-157)."""
+    spec = agent.spec
+    return pb.Agent(
+        name=str(agent.name),
+        display_name=spec.display_name,
+        owner=pb.Owner(display_name=spec.owner.display_name, contact=spec.owner.contact),
+        risk_tier=RISK_TIERS[spec.risk_tier],
+        environments=spec.environments,
+        labels=spec.labels,
+        state=STATES[agent.state],
+    )
 
 
 def trust_message(trust: Trust) -> pb.AgentTrust:
@@ -127,6 +143,10 @@ def trust_message(trust: Trust) -> pb.AgentTrust:
     return pb.AgentTrust(
         score=trust.score, ring=trust.ring, active=trust.active, heard_time=to_timestamp(trust.heard_at)
     )
+
+
+def _approval(tool: ApprovedTool, state: "pb.ApprovalState.ValueType") -> pb.ApprovedTool:
+    return pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash, state=state)
 
 
 def _revision(agent: Agent, number: int) -> str:

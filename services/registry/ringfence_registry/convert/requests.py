@@ -7,6 +7,7 @@ of its own (`CardInvalid`), and is read after the rest of the request was found 
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from ringfence.registry.v1 import registry_pb2 as pb
@@ -71,8 +72,14 @@ def register_agent(request: pb.RegisterAgentRequest) -> tuple[NewAgent, str]:
 
 def agent_name(request: pb.GetAgentRequest) -> AgentName:
     """Return the name of the agent that is asked for."""
+    return _agent_name(request.name)
+
+
+@lru_cache(maxsize=8_192)
+def _agent_name(text: str) -> AgentName:
+    # Agents are asked for again and again; what is no name raises, and is not kept.
     found = Violations()
-    return found.ok(_name(found, request.name, "name"))
+    return found.ok(_name(found, text, "name"))
 
 
 def list_agents(request: pb.ListAgentsRequest) -> AgentQuery:

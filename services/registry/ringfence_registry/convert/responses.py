@@ -15,10 +15,9 @@ from ringfence_registry.cards.model import Card
 from ringfence_registry.cards.reading import read_whole_card
 from ringfence_registry.convert.agent_answers import gate
 from ringfence_registry.convert.agent_card import agent_card
-from ringfence_registry.convert.agent_views import agent_message, listed_agent
+from ringfence_registry.convert.agent_views import agent_message
 from ringfence_registry.convert.finding import similar_agents
 from ringfence_registry.finding.agent_view import AgentView
-from ringfence_registry.finding.reading import AgentList
 from ringfence_registry.finding.similar import SimilarAgent
 from ringfence_registry.finding.watching import WatchedItem
 
@@ -40,15 +39,6 @@ def card(value: Card) -> pb.GetCardResponse:
 def _agent_card(body: bytes) -> AgentCard:
     # Cards are asked for far more often than they change, and converting one takes as long as all else together.
     return agent_card(read_whole_card(body).content)
-
-
-def agent_list(value: AgentList, detail: int) -> pb.ListAgentsResponse:
-    """Return one page."""
-    return pb.ListAgentsResponse(
-        agents=[listed_agent(each, detail) for each in value.agents],
-        next_page_token=value.next_page_token,
-        revision=value.revision,
-    )
 
 
 def registered(

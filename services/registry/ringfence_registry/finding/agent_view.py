@@ -6,13 +6,14 @@ tool that somebody else changes makes an agent's reach another. A view holds all
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ringfence_kit.clock import Instant
 
 from ringfence_registry.agents.approvals import ApprovalState, approval_state
 from ringfence_registry.agents.high_risk import high_risk_edges
 from ringfence_registry.agents.leases import liveness_at
-from ringfence_registry.agents.surroundings import Boundaries, NothingKnown, Tools
+from ringfence_registry.agents.surroundings import Boundaries, NothingKnown, ToolFacts, Tools
 from ringfence_registry.finding.views import Health, HealthView, NothingHeard, Trust, TrustView
 from ringfence_registry.model import Agent, HighRiskEdge, Liveness
 
@@ -46,6 +47,16 @@ class AgentView:
         return min((end for end in ends if end is not None), default=None)
 
 
+class Moving(NamedTuple):
+    """What others know of an agent at one instant, as far as a message says it. Equal ones make equal messages."""
+
+    liveness: Liveness
+    trust: Trust | None
+    tools: tuple[ToolFacts | None, ...]
+    """What is known of each approved tool, in their order."""
+    boundaries: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
     """Looks at agents, with the eyes of those who know more of them."""
@@ -57,19 +68,30 @@ class Viewer:
 
     def view(self, agent: Agent, now: Instant) -> AgentView:
         """Return `agent` as it is seen at `now`."""
-        tools = [self.tools.tool(approved.name, now) for approved in agent.spec.approved_tools]
-        return AgentView(
-            agent=agent,
-            now=now,
-            liveness=liveness_at(agent, now),
-            trust=self.trust.trust(str(agent.name), agent.spec.did, now),
-            health=self.health.health(str(agent.name), now),
-            edges=high_risk_edges(agent.spec, (tool for tool in tools if tool is not None)),
-            boundaries=tuple(boundary.name for boundary in self.boundaries.boundaries_of(agent)),
-            approvals=tuple(
-                approval_state(approved, tool) for approved, tool in zip(agent.spec.approved_tools, tools, strict=True)
-            ),
+        return view_with(agent, self.moving(agent, now), now, health=self.health.health(str(agent.name), now))
+
+    def moving(self, agent: Agent, now: Instant) -> Moving:
+        """Return what others know of `agent` at `now`. Its card is not looked at."""
+        return Moving(
+            liveness_at(agent, now),
+            self.trust.trust(str(agent.name), agent.spec.did, now),
+            tuple([self.tools.tool(approved.name, now) for approved in agent.spec.approved_tools]),
+            tuple([boundary.name for boundary in self.boundaries.boundaries_of(agent)]),
         )
+
+
+def view_with(agent: Agent, moving: Moving, now: Instant, *, health: Health | None = None) -> AgentView:
+    """Return `agent` as it is seen at `now`, when all of `moving` is known of it."""
+    return AgentView(
+        agent=agent,
+        now=now,
+        liveness=moving.liveness,
+        trust=moving.trust,
+        health=health,
+        edges=high_risk_edges(agent.spec, (tool for tool in moving.tools if tool is not None)),
+        boundaries=moving.boundaries,
+        approvals=tuple(map(approval_state, agent.spec.approved_tools, moving.tools)),
+    )
 
 
 Look = Callable[[Agent, Instant], AgentView]

@@ -23,7 +23,7 @@ from ringfence_kit.events import Change, Event
 from ringfence_registry import model as kinds
 from ringfence_registry.boundaries import model as boundaries
 from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
-from ringfence_registry.finding.agent_view import AgentView, Viewer
+from ringfence_registry.finding.agent_view import AgentView, Moving, Viewer
 from ringfence_registry.finding.bits import NONE, Bits, everything, of_slots, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
 from ringfence_registry.finding.filtering.conditions import Condition
@@ -57,6 +57,7 @@ class AgentCatalog:
         self._deleted: Bits = NONE
         self._index = AgentIndex(self._look, max_read=max_read)
         self._decoded: OrderedDict[int, Agent] = OrderedDict()
+        self._versions: dict[int, int] = {}
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
         self._bodies_size = 0
         self._bodies_kept = bodies
@@ -127,7 +128,7 @@ class AgentCatalog:
         self._records[slot] = self._packing.pack(event.record)
         self._sizes[slot] = len(event.record)
         self._leases.pop(slot, None)
-        self._decoded.pop(slot, None)
+        self._outdate(slot)
         here = 1 << slot
         self._deleted = self._deleted | here if agent.deleted else self._deleted & ~here
         view = self._look(slot)
@@ -138,6 +139,22 @@ class AgentCatalog:
         """Return the agent called `name`, or None."""
         slot = self._names.slot(name)
         return None if slot is None else self._agent(slot)
+
+    def place(self, name: str) -> int:
+        """Return the place of an agent that is known to be here."""
+        return self._names.known(name)
+
+    def agent_at(self, slot: int) -> Agent:
+        """Return the agent that is known to be in that place."""
+        return self._agent(slot)
+
+    def version(self, slot: int) -> int:
+        """Return a number that is another whenever the agent in that place, or its lease, is another than before."""
+        return self._versions.get(slot, 0)
+
+    def moving(self, agent: Agent, now: Instant) -> Moving:
+        """Return what others know of `agent` at `now`."""
+        return self._viewer.moving(agent, now)
 
     def view_of(self, agent: Agent, now: Instant) -> AgentView:
         """Return `agent` as it is seen at `now`."""
@@ -240,7 +257,7 @@ class AgentCatalog:
         self._names.remove(name)
         self._records[slot] = b""
         self._leases.pop(slot, None)
-        self._decoded.pop(slot, None)
+        self._outdate(slot)
         self._deleted &= ~(1 << slot)
         self._wake_at(slot, None)
 
@@ -250,8 +267,12 @@ class AgentCatalog:
         if slot is None or self._agent(slot).uid != lease.uid:
             return
         self._leases[slot] = lease
-        self._decoded.pop(slot, None)
+        self._outdate(slot)
         self._move(slot)
+
+    def _outdate(self, slot: int) -> None:
+        self._decoded.pop(slot, None)
+        self._versions[slot] = self._versions.get(slot, 0) + 1
 
     def _agent(self, slot: int) -> Agent:
         agent = self._decoded.get(slot)

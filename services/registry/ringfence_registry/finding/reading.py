@@ -41,6 +41,16 @@ class AgentQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceList:
+    """One page of an answer, as the places in which the catalog keeps the agents."""
+
+    places: tuple[int, ...]
+    next_page_token: str
+    revision: Revision
+    """The revision the page was read at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentList:
     """One page of an answer."""
 
@@ -72,15 +82,15 @@ class AgentReading:
 
     def get_agent(self, name: AgentName, *, caller: Caller) -> Agent:
         """Return the agent called `name`, also a retired or deleted one, or raise `NotPermitted` or `AgentNotFound`."""
-        require_sight_of_agent(caller, self._sight.visible(caller), name, self._catalog.agent)
-        agent = self._catalog.agent(str(name))
-        if agent is None:
-            raise AgentNotFound(name=str(name))
-        return agent
+        return self._catalog.agent_at(self.place_of_agent(name, caller=caller))
 
-    def view_agent(self, name: AgentName, *, caller: Caller, now: Instant) -> AgentView:
-        """Return the agent called `name` as it is seen at `now`; raises what `get_agent` raises."""
-        return self._catalog.view_of(self.get_agent(name, caller=caller), now)
+    def place_of_agent(self, name: AgentName, *, caller: Caller) -> int:
+        """Return where the catalog keeps the agent called `name`; raises what `get_agent` raises."""
+        require_sight_of_agent(caller, self._sight.visible(caller), name, self._catalog.agent)
+        slot = self._catalog.slot(str(name))
+        if slot is None:
+            raise AgentNotFound(name=str(name))
+        return slot
 
     def look(self, agent: Agent, now: Instant) -> AgentView:
         """Return `agent`, whom the caller has just been given, as it is seen at `now`."""
@@ -95,6 +105,15 @@ class AgentReading:
         return await self._card_of(self.get_agent(name, caller=caller))
 
     def list_agents(self, query: AgentQuery, *, caller: Caller, now: Instant) -> AgentList:
+        """Return one page as `list_places` does, of agents as they are seen at `now`."""
+        page = self.list_places(query, caller=caller, now=now)
+        return AgentList(
+            agents=tuple(self._catalog.view_of(self._catalog.agent_at(place), now) for place in page.places),
+            next_page_token=page.next_page_token,
+            revision=page.revision,
+        )
+
+    def list_places(self, query: AgentQuery, *, caller: Caller, now: Instant) -> PlaceList:
         """Return one page of the agents that match, of those the caller sees.
 
         Raises `NotPermitted`, `FilterInvalid` and `PageTokenInvalid`. A page may be short before the last.
@@ -109,15 +128,15 @@ class AgentReading:
             self._catalog.seen_by(visible, query.namespace), retired=query.show_retired, deleted=query.show_deleted
         )
         matching = asked(self._catalog, query.filter, among, now=now)
-        found: list[AgentView] = []
+        found: list[int] = []
         size, cursor = 0, b""
-        for name, place in query.order.walk(self._catalog, matching, after, query.page_size + 1):
+        for name, behind in query.order.walk(self._catalog, matching, after, query.page_size + 1):
             if len(found) == query.page_size or size > self._page_bytes:
                 token = self._tokens.seal(cursor, caller=caller.principal, arguments=query.arguments, now=now)
-                return AgentList(agents=tuple(found), next_page_token=token, revision=self._newest())
-            found.append(self._catalog.view_of_name(name, now))
-            size, cursor = size + self._catalog.size(name), place
-        return AgentList(agents=tuple(found), next_page_token="", revision=self._newest())
+                return PlaceList(places=tuple(found), next_page_token=token, revision=self._newest())
+            found.append(self._catalog.place(name))
+            size, cursor = size + self._catalog.size(name), behind
+        return PlaceList(places=tuple(found), next_page_token="", revision=self._newest())
 
     async def _card_of(self, agent: Agent) -> Card:
         digest = agent.card.sha256

@@ -50,6 +50,8 @@ class ResourceSnapshot(Generic[T]):
         self._entries: dict[str, tuple[T, int]] = {}
         """By name, with the size of the stored record."""
         self._names: list[str] = []
+        self.changes = 0
+        """How many events it took: while that is the same, so is everything here."""
         self._page_work = page_work
         self._page_bytes = page_bytes
 
@@ -57,11 +59,13 @@ class ResourceSnapshot(Generic[T]):
         """Take what the store was loaded with. Once, first."""
         self._entries = {str(each.name): (each, len(records.encode(each))) for each in resources}
         self._names = sorted(self._entries)
+        self.changes += 1
 
     def apply(self, event: Event) -> None:
         """Take one committed event, of any kind; the hub calls this in revision order, each revision once."""
         if event.kind != self.kind:
             return
+        self.changes += 1
         known = event.name in self._entries
         if event.change is Change.DELETED:
             if known:

@@ -46,7 +46,8 @@ class ToolCatalog:
 
     def tool(self, tool_id: str, now: Instant, /) -> ToolFacts | None:
         """See `ringfence_registry.agents.surroundings.Tools`."""
-        tool = self.snapshot.get(self._names.get(tool_id))
+        name = self._names.get(tool_id)
+        tool = None if name is None else self.snapshot.get(name)
         if tool is None:
             return None
         return ToolFacts(
