@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import RevisionCompacted
 from ringfence_kit.events import Change, Event, Revision
+from ringfence_kit.sql_statements import Bound, Statement
 from ringfence_kit.sql_tables import events, store_state
 from ringfence_kit.store import StorageFault
 
@@ -18,6 +19,10 @@ CHANNEL = "ringfence_events"
 
 COMPACTED_AT_ONCE = 1_000
 """How many events one transaction forgets, so that writes do not wait long behind it."""
+
+_LOCK = Statement(sa.select(store_state.c.revision).with_for_update())
+_ADD = Statement(sa.insert(events))
+_MOVE_TO = Statement(sa.update(store_state), sets=("revision",))
 
 
 class Reads(Protocol):
@@ -50,7 +55,7 @@ def newest_revision(connection: sa.Connection) -> Revision:
 
 def lock_revision(connection: sa.Connection) -> Revision:
     """Return the newest revision and keep every other writer waiting until this transaction ends."""
-    return Revision(connection.execute(sa.select(store_state.c.revision).with_for_update()).scalar_one())
+    return Revision(_LOCK.scalar(connection))
 
 
 def events_after(connection: sa.Connection, after: Revision, limit: int | None = None) -> Sequence[Event]:
@@ -78,7 +83,7 @@ def events_after(connection: sa.Connection, after: Revision, limit: int | None =
 
 def append_events(connection: sa.Connection, added: Iterable[Event]) -> None:
     """Store `added`, move the state row to the last of them, and tell the other replicas at the commit."""
-    rows = [
+    rows: list[dict[str, Bound]] = [
         {
             "revision": event.revision,
             "change": event.change.value,
@@ -93,8 +98,8 @@ def append_events(connection: sa.Connection, added: Iterable[Event]) -> None:
     if not rows:
         return
     newest = rows[-1]["revision"]
-    connection.execute(sa.insert(events), rows)
-    connection.execute(sa.update(store_state).values(revision=newest))
+    _ADD.change_each(connection, rows)
+    _MOVE_TO.change(connection, revision=newest)
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(newest))))
 

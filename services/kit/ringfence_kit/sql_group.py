@@ -107,11 +107,11 @@ Job = Write | Upkeep
 class Group:
     """One open transaction that has locked the revision."""
 
-    def __init__(self, connection: sa.Connection, jobs: Sequence[Job]) -> None:
+    def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.before = lock_revision(connection)
         self.events: list[Event] = []
-        self.answered = AnsweredRequests(connection, [job.mutation for job in jobs if isinstance(job, Write)])
+        self.answered = AnsweredRequests(connection)
         self._raw = raw(connection)
 
     def apply(self, job: Job) -> Outcome:
@@ -161,7 +161,7 @@ def commit_group(engine: sa.Engine, jobs: Sequence[Job], *, published: Revision,
     """
     try:
         with engine.connect() as connection, connection.begin():
-            group = Group(connection, jobs)
+            group = Group(connection)
             missing = _missing(connection, published, group.before)
             outcomes = [group.apply(job) for job in jobs]
             group.flush(log)

@@ -33,12 +33,20 @@ class RawCursor(Protocol):
         """Return the next row, None when there is none."""
         ...
 
+    def executemany(self, statement: str, parameters: Any, /) -> object:
+        """Run `statement` once for each of `parameters`."""
+        ...
+
 
 class RawConnection(Protocol):
     """What the drivers of SQLite and PostgreSQL have in common."""
 
     def execute(self, statement: str, parameters: Any = ..., /) -> RawCursor:
         """Run `statement`."""
+        ...
+
+    def cursor(self) -> RawCursor:
+        """Return a cursor of its own."""
         ...
 
 
@@ -89,16 +97,28 @@ class Statement:
         """Run it; return how many rows it added or changed."""
         return self._run(connection, bound).rowcount
 
+    def change_each(self, connection: sa.Connection, rows: Sequence[dict[str, Bound]]) -> None:
+        """Run it once for each of `rows`, which a driver sends together."""
+        compiled = self._for(connection.dialect)
+        parameters = [compiled.parameters(bound) for bound in rows]
+        try:
+            raw(connection).cursor().executemany(compiled.text, parameters)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemy_says_it(error, compiled.text, parameters, connection.dialect) from error
+
     def _run(self, connection: sa.Connection, bound: dict[str, Bound]) -> RawCursor:
-        dialect = connection.dialect
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = self._compile(dialect)
+        compiled = self._for(connection.dialect)
         parameters = compiled.parameters(bound)
         try:
             return raw(connection).execute(compiled.text, parameters)
-        except dialect.loaded_dbapi.Error as error:
-            raise _as_sqlalchemy_says_it(error, compiled.text, parameters, dialect) from error
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _as_sqlalchemy_says_it(error, compiled.text, parameters, connection.dialect) from error
+
+    def _for(self, dialect: sa.Dialect) -> _Compiled:
+        compiled = self._compiled.get(dialect.name)
+        if compiled is None:
+            compiled = self._compiled[dialect.name] = self._compile(dialect)
+        return compiled
 
     def _compile(self, dialect: sa.Dialect) -> _Compiled:
         compiled = self._statement.compile(dialect=dialect, column_keys=self._sets)

@@ -62,6 +62,15 @@ async def test_it_says_how_many_rows_it_changed(backend: Backend) -> None:
 
 
 @on_both
+async def test_it_runs_once_for_each_of_many_rows(backend: Backend) -> None:
+    async with things(backend) as connection:
+        ADD.change_each(connection, [{"name": f"{number}", "size": number, "record": b"\0"} for number in range(3)])
+        ADD.change_each(connection, [])
+        found = connection.execute(sa.select(THINGS.c.name, THINGS.c.size, THINGS.c.record).order_by(THINGS.c.size))
+        assert list(map(tuple, found)) == [("0", 0, b"\0"), ("1", 1, b"\0"), ("2", 2, b"\0")]
+
+
+@on_both
 async def test_it_is_part_of_the_transaction(backend: Backend) -> None:
     async with things(backend) as connection:
         with connection.begin_nested() as savepoint:
@@ -83,7 +92,11 @@ async def test_a_drivers_complaint_is_the_exception_sqlalchemy_makes_of_it(backe
             with pytest.raises(sa.exc.IntegrityError) as raw:
                 ADD.change(connection, name="a", size=1, record=b"")
             savepoint.rollback()
-        assert type(raw.value.orig) is type(plain.value.orig)
+        with connection.begin_nested() as savepoint:
+            with pytest.raises(sa.exc.IntegrityError) as each:
+                ADD.change_each(connection, [{"name": name, "size": 1, "record": b""} for name in "ba"])
+            savepoint.rollback()
+        assert type(raw.value.orig) is type(each.value.orig) is type(plain.value.orig)
 
 
 @on_both
