@@ -33,6 +33,7 @@ from ringfence_registry.finding.postings import Postings
 from ringfence_registry.finding.word_index import WordIndex
 from ringfence_registry.model import Agent, AgentState, Lease
 from ringfence_registry.namespaces.visible import Visible
+from ringfence_registry.recorded import agent_recorded
 from ringfence_registry.tools import model as tools
 
 _BACK = 5 * MINUTE
@@ -116,7 +117,7 @@ class AgentCatalog:
             if slot is not None:
                 self._forget(event.name, slot, before)
             return
-        agent = records.decode(event.record, Agent)
+        agent = agent_recorded(event.record)
         if slot is None:
             slot = self._names.add(event.name)
             self._namespaces.add(agent.name.namespace, slot)
@@ -129,6 +130,7 @@ class AgentCatalog:
         self._sizes[slot] = len(event.record)
         self._leases.pop(slot, None)
         self._outdate(slot)
+        self._keep_decoded(slot, agent)
         here = 1 << slot
         self._deleted = self._deleted | here if agent.deleted else self._deleted & ~here
         view = self._look(slot)
@@ -278,10 +280,13 @@ class AgentCatalog:
         agent = self._decoded.get(slot)
         if agent is None:
             agent = _leased(self._unpacked(self._records[slot]), self._leases.get(slot))
-            self._decoded[slot] = agent
-            if len(self._decoded) > _DECODED:
-                self._decoded.popitem(last=False)
+            self._keep_decoded(slot, agent)
         return agent
+
+    def _keep_decoded(self, slot: int, agent: Agent) -> None:
+        self._decoded[slot] = agent
+        if len(self._decoded) > _DECODED:
+            self._decoded.popitem(last=False)
 
     def _unpacked(self, record: bytes) -> Agent:
         return records.decode(self._packing.unpack(record), Agent)

@@ -25,6 +25,7 @@ from ringfence_registry.namespaces.audience import Audience, Visibility
 from ringfence_registry.namespaces.model import NAMESPACE, Namespace
 from ringfence_registry.namespaces.policy import DEFAULT_POLICY, NamespacePolicy
 from ringfence_registry.namespaces.visible import EVERYTHING, Visible
+from ringfence_registry.recorded import agent_recorded
 
 _OVERSEERS = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
 _UNLESS_BOUND = (Role.APPROVER, Role.GATEWAY)
@@ -134,7 +135,7 @@ class NamespaceBook:
         return found if by_identity is None else found | {by_identity}
 
     def _take_agent(self, event: Event) -> None:
-        agent = records.decode(event.record, Agent)
+        agent = agent_recorded(event.record)
         self._move_out(event.name, agent.name.namespace)
         self._know(agent.name.namespace)
         if event.change is not Change.DELETED:

@@ -6,10 +6,10 @@ An approval is an agent's: it stands in the agent's own record. This is the same
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from ringfence_kit import records
 from ringfence_kit.events import Change, Event
 
 from ringfence_registry.model import AGENT, Agent, AgentState
+from ringfence_registry.recorded import agent_recorded
 
 
 class Approvals:
@@ -32,7 +32,7 @@ class Approvals:
             return
         self._drop(event.name)
         if event.change is not Change.DELETED:
-            self._put(event.name, records.decode(event.record, Agent))
+            self._put(event.name, agent_recorded(event.record))
 
     def pins(self, tool_id: str) -> Mapping[str, str]:
         """Return the pinned hash of every agent that is approved for the tool, by the agent's name."""

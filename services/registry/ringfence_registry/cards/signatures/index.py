@@ -6,29 +6,15 @@ another agent.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from ringfence.proofs.card_verdict import SignatureStatus
-from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Event
 
 from ringfence_registry.cards.signatures.keys import did_url
 from ringfence_registry.cards.signatures.report import UNSIGNED, SignatureReport
 from ringfence_registry.model import AGENT, Agent, AgentState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Signed:
-    """The part of an agent's record that is read here."""
-
-    state: AgentState
-    signatures: SignatureReport = field(default_factory=SignatureReport)
-    deleted_at: Instant | None = None
-
-    @property
-    def report(self) -> SignatureReport:
-        return UNSIGNED if self.state is AgentState.RETIRED or self.deleted_at is not None else self.signatures
+from ringfence_registry.recorded import agent_recorded
 
 
 class SignatureIndex:
@@ -43,13 +29,12 @@ class SignatureIndex:
     def fill(self, agents: Iterable[Agent]) -> None:
         """Take what the store was loaded with. Once, first."""
         for agent in agents:
-            signed = _Signed(state=agent.state, signatures=agent.signatures, deleted_at=agent.deleted_at)
-            self._put(str(agent.name), signed.report)
+            self._put(str(agent.name), _report_of(agent))
 
     def apply(self, event: Event) -> None:
         """Take one committed event."""
         if event.kind == AGENT:
-            self._put(event.name, records.decode(event.record, _Signed).report)
+            self._put(event.name, _report_of(agent_recorded(event.record)))
 
     def report(self, agent: str) -> SignatureReport:
         """Return the report on the card of the agent with this name."""
@@ -114,6 +99,10 @@ def signers_of(report: SignatureReport) -> set[str]:
         except ValueError:
             continue
     return dids
+
+
+def _report_of(agent: Agent) -> SignatureReport:
+    return UNSIGNED if agent.state is AgentState.RETIRED or agent.deleted else agent.signatures
 
 
 def _take_out(names: defaultdict[str, dict[str, None]], key: str, name: str) -> None:
