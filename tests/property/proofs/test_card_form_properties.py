@@ -55,6 +55,18 @@ def test_null_is_the_same_as_absent(card: dict[str, Any]) -> None:
         assert payload({**absent, "iconUrl": None}, form) == payload(absent, form)
 
 
+@given(cards(), st.permutations(list(CardForm)))
+def test_forms_are_the_same_in_whatever_order_they_are_asked_for(card: dict[str, Any], order: list[CardForm]) -> None:
+    forms = CardForms(card)
+    for form in order:
+        try:
+            formed = forms.form(form)
+        except CardFormError:
+            assert payload(card, form) is None
+        else:
+            assert formed == CardForms(card).form(form)
+
+
 @given(cards())
 def test_signatures_are_in_no_form(card: dict[str, Any]) -> None:
     signed = {**card, "signatures": [{"protected": "e30", "signature": "AA"}]}

@@ -77,7 +77,7 @@ class CardForms:
         """Return the card in `form`, or raise `CardFormError`."""
         formed = self._formed.get(form)
         if formed is None:
-            formed = self._formed[form] = _formed(self._card, form)
+            formed = self._formed[form] = _formed(self._card, form, self._formed.get(CardForm.RAW))
         if isinstance(formed, CardFormError):
             raise formed
         return formed
@@ -103,12 +103,16 @@ class CardForms:
         return raw
 
 
-def _formed(card: JsonObject, form: CardForm) -> FormedCard | CardFormError:
+def _formed(card: JsonObject, form: CardForm, raw: FormedCard | CardFormError | None) -> FormedCard | CardFormError:
+    """Return the card in `form`. `raw` is the card as it stands, when that was made before."""
     try:
         if form is CardForm.RAW:
             return FormedCard(canonical(card))
         former = _Former(form)
-        return FormedCard(canonical(former.message(CARD, card, ())), tuple(former.uncovered))
+        kept = former.message(CARD, card, ())
+        # What a form changes equals what stood there in one case, an integer beyond 2^53, and with it nothing is RAW.
+        payload = raw.payload if isinstance(raw, FormedCard) and kept == card else canonical(kept)
+        return FormedCard(payload, tuple(former.uncovered))
     except CardFormError as error:
         return error
     except CanonicalFormError as error:
