@@ -19,6 +19,7 @@ _ASCII = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "m": "rn", "w": 
 _WORD = re.compile(r"\w+")
 
 
+@lru_cache(maxsize=64)
 def skeleton(name: str) -> str:
     """Return the key that a name shares with every name that can be taken for it."""
     text = stream_safe(HIDDEN.sub("", name))
