@@ -20,6 +20,8 @@ _DIGITS = [bytes(0x31 if number >> bit & 1 else 0x30 for number in range(256)) f
 """For each bit, what a number's digit there is."""
 _AS_DIGITS = bytes.maketrans(b"\0\1", b"01")
 _AS_FLAGS = bytes.maketrans(b"01", b"\0\1")
+_SCATTERED = 16
+"""Up to one slot in so many, a flag for every slot is faster than bits for those that are there."""
 
 
 def of_slots(slots: Iterable[int]) -> Bits:
@@ -27,13 +29,19 @@ def of_slots(slots: Iterable[int]) -> Bits:
     known = slots if isinstance(slots, list | array) else list(slots)
     if not known:
         return NONE
-    held = bytearray((max(known) >> 3) + 1)
+    most = max(known)
+    if most < len(known) * _SCATTERED:
+        flags = bytearray(most + 1)
+        for slot in known:
+            flags[slot] = 1
+        return of_flags(flags)
+    held = bytearray((most >> 3) + 1)
     for slot in known:
         held[slot >> 3] |= 1 << (slot & 7)
     return int.from_bytes(held, "little")
 
 
-def of_flags(flags: Iterable[bool]) -> Bits:
+def of_flags(flags: Iterable[int]) -> Bits:
     """Return the set of slots whose flag is set; the first flag is that of slot 0."""
     digits = bytes(flags).translate(_AS_DIGITS)[::-1]
     return int(digits, 2) if digits else NONE

@@ -125,7 +125,7 @@ class WordIndex:
                     for plane in planes:
                         found |= plane
                 case few:
-                    slots.extend(pair >> STRENGTH_BITS for pair in few)
+                    slots += [pair >> STRENGTH_BITS for pair in few]
         return found | of_slots(slots)
 
     def _add(self, word: str, slot: int, level: int) -> None:
