@@ -77,7 +77,9 @@ async def test_killed_under_load_it_loses_nothing_and_repeats_nothing(tmp_path: 
         listed: dict[str, pb.Agent] = {}
         token, newest = "", 0
         while True:
-            request = pb.ListAgentsRequest(parent="namespaces/-", page_size=1_000, page_token=token)
+            request = pb.ListAgentsRequest(
+                parent="namespaces/-", page_size=1_000, page_token=token, detail=pb.AGENT_DETAIL_FULL
+            )
             page = await stub.ListAgents(request, metadata=last.credentials)
             listed |= {agent.name: agent for agent in page.agents}
             token, newest = page.next_page_token, page.revision

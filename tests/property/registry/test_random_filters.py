@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS
 from ringfence_registry.finding.agent_view import AgentView, Viewer
 from ringfence_registry.finding.catalog import AgentCatalog
@@ -26,6 +27,7 @@ def opened(mesh: RandomMesh) -> AgentCatalog:
     return catalog
 
 
+@pytest.mark.timeout(400)  # the scan is slow on purpose: some 35 s of CPU where nobody else works
 def test_twenty_thousand_filters_find_what_a_scan_finds() -> None:
     dice = random.Random(20_000)
     mesh = random_mesh(dice, AGENTS)

@@ -66,7 +66,9 @@ class RegistryLoad:
 
     async def _listed(self) -> tuple[dict[str, pb.Agent], int]:
         found: dict[str, pb.Agent] = {}
-        request = pb.ListAgentsRequest(parent=EVERYWHERE, page_size=1_000, show_retired=True)
+        request = pb.ListAgentsRequest(
+            parent=EVERYWHERE, page_size=1_000, show_retired=True, detail=pb.AGENT_DETAIL_FULL
+        )
         while True:
             page = await self._stub.ListAgents(request, timeout=PATIENCE_S, wait_for_ready=True)
             found |= {agent.name: agent for agent in page.agents}

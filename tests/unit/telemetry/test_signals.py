@@ -91,6 +91,13 @@ def test_every_reason_of_the_pdp_was_judged() -> None:
         "NO_BUNDLE",
         "REQUEST_INVALID",
         "LOG_UNAVAILABLE",
+        # What the registry says of the tool, and of who has not begun to serve, is for their owners to mend.
+        "AGENT_NOT_SERVING",
+        "TOOL_UNKNOWN",
+        "TOOL_DISABLED",
+        "TOOL_SCHEMA_CHANGED",
+        "TOOL_SCHEMA_NOT_PINNED",
+        "EXTERNAL_SYSTEM_NOT_TRUSTED",
     }
     assert reasons == AGENTS_OWN_DOING | not_its_doing
     for reason in not_its_doing:
