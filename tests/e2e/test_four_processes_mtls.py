@@ -170,10 +170,15 @@ async def test_a_service_whose_certificate_nobody_bound_is_no_peer_and_says_so(t
         await asyncio.gather(*(service.start() for service in services.values()))
         await asyncio.gather(services["registry"].serving(), services["identity"].serving())
         await services["pdp"].unwell()
-        code, said = await readiness(tmp_path, addresses["pdp.http_listen"])
+        refused = [
+            f"the feed from {feed} is connecting: NOT_PERMITTED: spiffe://ringfence.example/pdp may not"
+            for feed in ("identity", "registry")
+        ]
+        async with asyncio.timeout(60):  # the pdp was unwell before it reached anybody; it says so when it has
+            code, said = await readiness(tmp_path, addresses["pdp.http_listen"])
+            while not all(each in said for each in refused):
+                code, said = await readiness(tmp_path, addresses["pdp.http_listen"])
         assert code == 503
-        for feed in ("identity", "registry"):
-            assert f"the feed from {feed} is connecting: NOT_PERMITTED: spiffe://ringfence.example/pdp may not" in said
 
 
 def secured(name: str, folder: Path, addresses: Mapping[str, str]) -> ServiceProcess:
