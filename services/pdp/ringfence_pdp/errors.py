@@ -53,11 +53,101 @@ class KillSwitchAlreadyEngaged(Failure):
         super().__init__(f"{target} is stopped already, by {name}", metadata={"target": target, "name": name})
 
 
+class BundleTestsFailed(Failure):
+    """A bundle's own tests do not pass."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "BUNDLE_TESTS_FAILED"
+
+    def __init__(self, *, failed: int, run: int, first: str) -> None:
+        super().__init__(
+            f"{failed} of {run} tests of the bundle fail, nothing was kept: {first}; TestBundle lists them all",
+            metadata={"failed": str(failed), "run": str(run)},
+        )
+
+
+class RolloutConflict(Failure):
+    """A rollout cannot go from where it is to what was asked."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ROLLOUT_CONFLICT"
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(problem)
+
+
+class ApprovalNotFound(Failure):
+    """There is no such approval, or it is none of the caller's."""
+
+    kind = Kind.NOT_FOUND
+    reason = "APPROVAL_NOT_FOUND"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"there is no {name} to be seen; ListApprovals shows what there is", metadata={"name": name})
+
+
+class ApprovalNotPending(Failure):
+    """An approval is over: a vote changes nothing any more."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "APPROVAL_NOT_PENDING"
+
+    def __init__(self, *, name: str, state: str) -> None:
+        super().__init__(
+            f"{name} is {state.lower()}, so it cannot be changed any more; the same question asked again opens another",
+            metadata={"name": name, "state": state},
+        )
+
+
+class ApproverNotEligible(Failure):
+    """Somebody may not vote on an approval."""
+
+    kind = Kind.PERMISSION_DENIED
+    reason = "APPROVER_NOT_ELIGIBLE"
+
+    def __init__(self, *, name: str, principal: str, problem: str) -> None:
+        super().__init__(
+            f"{principal} may not vote on {name}: {problem}", metadata={"name": name, "principal": principal}
+        )
+
+
+class AlreadyVoted(Failure):
+    """One person, one vote."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "ALREADY_VOTED"
+
+    def __init__(self, *, name: str, principal: str) -> None:
+        super().__init__(
+            f"{principal} voted on {name} already, and that vote stands",
+            metadata={"name": name, "principal": principal},
+        )
+
+
+class LimitNotFound(Failure):
+    """The active bundle has no such limit."""
+
+    kind = Kind.NOT_FOUND
+    reason = "LIMIT_NOT_FOUND"
+
+    def __init__(self, *, limit: str) -> None:
+        super().__init__(
+            f"the active bundle has no limit {limit}; ListLimits shows those it has", metadata={"limit": limit}
+        )
+
+
 FAILURES: tuple[type[Failure], ...] = (
     *COMMON_FAILURES,
     BundleInvalid,
     BundleNotFound,
     KillSwitchNotFound,
     KillSwitchAlreadyEngaged,
+    BundleTestsFailed,
+    RolloutConflict,
+    ApprovalNotFound,
+    ApprovalNotPending,
+    ApproverNotEligible,
+    AlreadyVoted,
+    LimitNotFound,
 )
 """Every failure this service answers with."""

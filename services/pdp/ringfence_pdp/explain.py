@@ -58,7 +58,7 @@ def explain(basis: Basis, request: CheckRequest) -> Explanation:
     scope = case.scope()
     bundle = basis.bundle
     applying = () if bundle is None or scope is None else tuple(candidates(bundle, scope))
-    stages = tuple(_said(stage, case) for stage in Stage)
+    stages = tuple(_said(stage, case) for stage in (*STAGES, Stage.RULES))
     return Explanation(
         decision=decide_case(case),
         stages=stages,

@@ -6,6 +6,10 @@ from ringfence_kit.grants import Grant, Grants, MethodClass
 _ASKING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.GATEWAY, Role.AGENT)
 _LOOKING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR)
 _STOPPING = (Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER)
+_WRITING = (*_LOOKING, Role.NAMESPACE_OWNER)
+"""Who may try a policy out: it reveals nothing but what it was given."""
+_DECIDED_UPON = (*_LOOKING, Role.APPROVER, Role.NAMESPACE_OWNER, Role.GATEWAY, Role.AGENT)
+"""Who may see approvals: which of them is decided in `approvals`."""
 
 GRANTS = (
     Grants.of(
@@ -14,6 +18,9 @@ GRANTS = (
             "Check": Grant.to(*_ASKING, does=MethodClass.DECIDE),
             "BatchCheck": Grant.to(*_ASKING, does=MethodClass.DECIDE),
             "Explain": Grant.to(*_LOOKING, Role.AGENT, does=MethodClass.DECIDE),
+            "CheckStream": Grant.to(*_ASKING, does=MethodClass.DECIDE),
+            "ListAllowedTools": Grant.to(*_ASKING, Role.AUDITOR, does=MethodClass.DECIDE),
+            "WatchDecisions": Grant.to(*_LOOKING, does=MethodClass.READ),
         },
     )
     | Grants.of(
@@ -21,6 +28,15 @@ GRANTS = (
         {
             "PushBundle": Grant.to(Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
             "GetBundle": Grant.to(*_LOOKING, does=MethodClass.READ),
+            "UploadBundle": Grant.to(Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
+            "ValidateBundle": Grant.to(*_WRITING, does=MethodClass.READ),
+            "TestBundle": Grant.to(*_WRITING, does=MethodClass.READ),
+            "ListBundles": Grant.to(*_LOOKING, does=MethodClass.READ),
+            "GetRollout": Grant.to(*_LOOKING, does=MethodClass.READ),
+            "SetRollout": Grant.to(Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
+            "PromoteBundle": Grant.to(Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
+            "RollbackBundle": Grant.to(Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
+            "GetWouldFlips": Grant.to(*_LOOKING, does=MethodClass.READ),
         },
     )
     | Grants.of(
@@ -29,6 +45,24 @@ GRANTS = (
             "EngageKillSwitch": Grant.to(*_STOPPING, does=MethodClass.WRITE),
             "ReleaseKillSwitch": Grant.to(*_STOPPING, does=MethodClass.WRITE),
             "ListKillSwitches": Grant.to(*_LOOKING, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+        },
+    )
+    | Grants.of(
+        "ringfence.pdp.v1.ApprovalService",
+        {
+            "GetApproval": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
+            "ListApprovals": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
+            "WatchApprovals": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
+            "Approve": Grant.to(Role.APPROVER, does=MethodClass.WRITE),
+            "Deny": Grant.to(Role.APPROVER, does=MethodClass.WRITE),
+            "Cancel": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.WRITE),
+        },
+    )
+    | Grants.of(
+        "ringfence.pdp.v1.LimitService",
+        {
+            "ListLimits": Grant.to(*_WRITING, does=MethodClass.READ),
+            "GetBudget": Grant.to(*_WRITING, Role.AGENT, does=MethodClass.READ),
         },
     )
 )

@@ -51,13 +51,33 @@ class Reason(enum.IntEnum):
     TOOL_SCHEMA_NOT_PINNED = 21
     EXTERNAL_SYSTEM_NOT_TRUSTED = 22
     AGENT_NOT_SERVING = 23
+    MISSING_SIDE = 24
+    CHAIN_CYCLE = 25
+    CHAIN_INVALID = 26
+    CHAIN_TOO_LONG = 27
+    CAPABILITY_NOT_DELEGATED = 28
+    BOUNDARY_CLOSED = 29
+    OBLIGATION_UNSUPPORTED = 30
+    OBLIGATION_CONFLICT = 31
+    RATE_LIMITED = 32
+    BUDGET_EXHAUSTED = 33
+    APPROVAL_REFUSED = 34
+    ELEVATION_INVALID = 35
+    DEADLINE = 36
+    IDENTITY_AMBIGUOUS = 37
+    HEADER_BODY_MISMATCH = 38
+    BODY_TRUNCATED = 39
+    BODY_MALFORMED = 40
+    METHOD_UNKNOWN = 41
+    APPROVALS_UNAVAILABLE = 42
 
 
 class Side(enum.IntEnum):
-    """Which side of a call asks."""
+    """A side of a call: who calls, who is called, or a boundary between them. Only the first two can ask."""
 
     CALLER = 1
     CALLEE = 2
+    BOUNDARY = 3
 
     @property
     def word(self) -> str:
@@ -76,6 +96,22 @@ class SideEffects(enum.IntEnum):
     @property
     def word(self) -> str:
         """The side effects as conditions write them."""
+        return self.name.lower()
+
+
+class Protocol(enum.IntEnum):
+    """What a call is made with."""
+
+    UNKNOWN = 0
+    MCP = 1
+    A2A = 2
+    HTTP = 3
+    GRPC = 4
+    MODEL = 5
+
+    @property
+    def word(self) -> str:
+        """The protocol as conditions write it."""
         return self.name.lower()
 
 
@@ -101,9 +137,37 @@ class Resource(NamedTuple):
     id: str | None = None
     data_class: str | None = None
     labels: Mapping[str, str] = _NO_LABELS
+    environment: str | None = None
+    """The environment it belongs to; None means that of the request."""
+    owner: str | None = None
 
 
 NO_RESOURCE = Resource()
+
+
+class Target(NamedTuple):
+    """The agent that is called, by one of its names or both."""
+
+    did: str | None = None
+    agent: AgentName | None = None
+
+
+class Usage(NamedTuple):
+    """What a call is expected to use of budgets."""
+
+    tokens: int = 0
+    cost_micros: int = 0
+
+
+NO_USAGE = Usage()
+
+
+class Obligation(NamedTuple):
+    """Something that has to be done with a call that is allowed. `properties` is JSON, and never changed."""
+
+    type: str
+    id: str
+    properties: Mapping[str, object]
 
 
 class CheckRequest(NamedTuple):
@@ -124,6 +188,16 @@ class CheckRequest(NamedTuple):
     session: str | None = None
     context: Callable[[], Plain] = nothing
     trace_id: bytes = b""
+    target: Target | None = None
+    delegation_token: str | None = None
+    chain: tuple[str, ...] = ()
+    """On whose behalf, as the enforcement point was told: DIDs or names of agents, the origin first."""
+    elevation_grants: tuple[str, ...] = ()
+    supported_obligations: frozenset[str] = frozenset()
+    approval: str | None = None
+    usage: Usage = NO_USAGE
+    protocol: Protocol = Protocol.UNKNOWN
+    arguments_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +221,9 @@ class Stage(enum.Enum):
     ENVIRONMENT = "environment"
     TOOLS = "tools"
     RULES = "rules"
+    OBLIGATIONS = "obligations"
+    LIMITS = "limits"
+    APPROVAL = "approval"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

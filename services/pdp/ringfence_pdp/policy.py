@@ -145,7 +145,7 @@ def _policy(name: str, spec: View) -> Policy:
 
 def _governs(view: View) -> Governs:
     fields = view.fields(required=(), optional=("agents", "environments", "side"))
-    side = fields["side"].one_of(*(side.word for side in Side))
+    side = fields["side"].one_of(Side.CALLER.word, Side.CALLEE.word)
     return Governs(
         agents=tuple(map(_agent, _several(fields["agents"]))) or (ANYTHING,),
         environments=tuple(map(_environment, _several(fields["environments"]))),

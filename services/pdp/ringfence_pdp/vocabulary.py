@@ -61,7 +61,11 @@ SCHEMA = Record(
         "args": Field(type=MapOf(JSON), attribute="args"),
         "resource": Field(type=RESOURCE, attribute="request.resource"),
         "environment": Field(type=STRING, attribute="request.environment", size_max=63),
-        "side": Field(type=STRING, attribute="request.side.word", values=frozenset(side.word for side in Side)),
+        "side": Field(
+            type=STRING,
+            attribute="request.side.word",
+            values=frozenset(side.word for side in (Side.CALLER, Side.CALLEE)),
+        ),
         "context": Field(type=MapOf(JSON), attribute="context"),
         "now": Field(type=TIMESTAMP, attribute="now"),
     },

@@ -13,7 +13,7 @@ def test_reasons_of_failures_are_one_to_one() -> None:
 
 
 def test_the_codes_are_those_the_contract_names() -> None:
-    assert {failure: failure.kind for failure in FAILURES[-4:]} == {
+    assert {failure: failure.kind for failure in FAILURES[-11:-7]} == {
         BundleInvalid: Kind.INVALID_ARGUMENT,
         BundleNotFound: Kind.NOT_FOUND,
         KillSwitchNotFound: Kind.NOT_FOUND,
@@ -38,4 +38,15 @@ def test_side_effects_have_the_numbers_of_the_contract() -> None:
 
 
 def test_stages_are_those_the_contract_names() -> None:
-    assert [stage.value for stage in Stage] == ["kill", "validity", "identity", "ring", "environment", "tools", "rules"]
+    assert [stage.value for stage in Stage] == [
+        "kill",
+        "validity",
+        "identity",
+        "ring",
+        "environment",
+        "tools",
+        "rules",
+        "obligations",
+        "limits",
+        "approval",
+    ]

@@ -98,6 +98,27 @@ def test_every_reason_of_the_pdp_was_judged() -> None:
         "TOOL_SCHEMA_CHANGED",
         "TOOL_SCHEMA_NOT_PINNED",
         "EXTERNAL_SYSTEM_NOT_TRUSTED",
+        # What stands between agents, in others' hands, or only comes too early says nothing about whom it stops.
+        "MISSING_SIDE",
+        "CHAIN_CYCLE",
+        "CHAIN_INVALID",
+        "CHAIN_TOO_LONG",
+        "CAPABILITY_NOT_DELEGATED",
+        "BOUNDARY_CLOSED",
+        "OBLIGATION_UNSUPPORTED",
+        "OBLIGATION_CONFLICT",
+        "RATE_LIMITED",
+        "BUDGET_EXHAUSTED",
+        "APPROVAL_REFUSED",
+        "APPROVALS_UNAVAILABLE",
+        "ELEVATION_INVALID",
+        # So does what an enforcement point could not read, or had no time for.
+        "DEADLINE",
+        "IDENTITY_AMBIGUOUS",
+        "HEADER_BODY_MISMATCH",
+        "BODY_TRUNCATED",
+        "BODY_MALFORMED",
+        "METHOD_UNKNOWN",
     }
     assert reasons == AGENTS_OWN_DOING | not_its_doing
     for reason in not_its_doing:

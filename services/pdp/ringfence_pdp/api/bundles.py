@@ -12,13 +12,14 @@ from ringfence_kit.store import Writer
 from ringfence_kit.wire import mutation_of
 
 from ringfence_pdp import bundles
+from ringfence_pdp.api.pending import PendingBundles
 from ringfence_pdp.bundle import Bundle, PolicyFile
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.convert import bundles as convert
 from ringfence_pdp.store import PolicyTx
 
 
-class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
+class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
     """Pushes and shows bundles.
 
     `compile_files` raises `BundleInvalid`, and remembers what it compiled a moment ago. `active` returns the bundle in

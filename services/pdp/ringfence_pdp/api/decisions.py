@@ -9,11 +9,12 @@ from ringfence_kit.errors import Failure
 from ringfence_kit.service import Face
 from ringfence_kit.status import status_of
 
+from ringfence_pdp.api.pending import PendingDecisions
 from ringfence_pdp.convert import decisions as convert
 from ringfence_pdp.decisions import Decisions, Sitting
 
 
-class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
+class DecisionApi(PendingDecisions, decision_pb2_grpc.DecisionServiceServicer):
     """Answers questions."""
 
     def __init__(self, decisions: Decisions) -> None:

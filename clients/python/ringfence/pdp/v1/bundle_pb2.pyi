@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RolloutMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RolloutModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RolloutMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLLOUT_MODE_UNSPECIFIED: _RolloutMode.ValueType  # 0
+    """Never sent."""
+    ROLLOUT_MODE_NONE: _RolloutMode.ValueType  # 1
+    """Nothing is tried."""
+    ROLLOUT_MODE_SHADOW: _RolloutMode.ValueType  # 2
+    """It is asked too, and nobody hears its answer: differences are counted."""
+    ROLLOUT_MODE_CANARY: _RolloutMode.ValueType  # 3
+    """It decides for a share of the agents, always the same ones."""
+
+class RolloutMode(_RolloutMode, metaclass=_RolloutModeEnumTypeWrapper):
+    """How a bundle is tried beside the active one."""
+
+ROLLOUT_MODE_UNSPECIFIED: RolloutMode.ValueType  # 0
+"""Never sent."""
+ROLLOUT_MODE_NONE: RolloutMode.ValueType  # 1
+"""Nothing is tried."""
+ROLLOUT_MODE_SHADOW: RolloutMode.ValueType  # 2
+"""It is asked too, and nobody hears its answer: differences are counted."""
+ROLLOUT_MODE_CANARY: RolloutMode.ValueType  # 3
+"""It decides for a share of the agents, always the same ones."""
+Global___RolloutMode: _TypeAlias = RolloutMode  # noqa: Y015
 
 @_typing.final
 class PolicyFile(_message.Message):
@@ -139,7 +168,7 @@ class PushBundleResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def bundle(self) -> Global___Bundle:
-        """The bundle that is now active, or would be."""
+        """The bundle that is now active, or would be; whatever was being tried beside it is tried no more."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFinding]:
@@ -199,12 +228,17 @@ class GetBundleRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`bundles/{digest}` of a kept one; empty means the active one."""
     def __init__(
         self,
+        *,
+        name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,7 +254,7 @@ class GetBundleResponse(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def bundle(self) -> Global___Bundle:
-        """The active bundle."""
+        """The bundle."""
 
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFile]:
@@ -250,6 +284,7 @@ class KillTarget(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
     TOOL_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
     everything: _builtins.bool
     """Everything; must be true."""
     namespace: _builtins.str
@@ -258,6 +293,8 @@ class KillTarget(_message.Message):
     """`namespaces/{namespace}/agents/{agent}`, in every environment."""
     tool: _builtins.str
     """A tool's name, for every agent."""
+    chain: _builtins.str
+    """A delegation, as `delegations/{hash}` of any of its grants or by the `chain` id of its token: every call made on it."""
     def __init__(
         self,
         *,
@@ -265,12 +302,13 @@ class KillTarget(_message.Message):
         namespace: _builtins.str = ...,
         agent: _builtins.str = ...,
         tool: _builtins.str = ...,
+        chain: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "everything", b"everything", "namespace", b"namespace", "target", b"target", "tool", b"tool"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "chain", b"chain", "everything", b"everything", "namespace", b"namespace", "target", b"target", "tool", b"tool"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "everything", b"everything", "namespace", b"namespace", "target", b"target", "tool", b"tool"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "chain", b"chain", "everything", b"everything", "namespace", b"namespace", "target", b"target", "tool", b"tool"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["everything", "namespace", "agent", "tool"]  # noqa: Y015
+    _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["everything", "namespace", "agent", "tool", "chain"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
@@ -474,3 +512,727 @@ class ListKillSwitchesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListKillSwitchesResponse: _TypeAlias = ListKillSwitchesResponse  # noqa: Y015
+
+@_typing.final
+class AutoAbort(_message.Message):
+    """When a trial ends by itself. Unset (0) members never end it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_FLIP_RATE_FIELD_NUMBER: _builtins.int
+    MAX_ERROR_RATE_FIELD_NUMBER: _builtins.int
+    MIN_DECISIONS_FIELD_NUMBER: _builtins.int
+    max_flip_rate: _builtins.float
+    """Share of decisions that come out otherwise than under the active bundle, 0 to 1."""
+    max_error_rate: _builtins.float
+    """Share of decisions in which one of its conditions could not be evaluated, 0 to 1."""
+    min_decisions: _builtins.int
+    """Decisions to have seen before either counts. 0 means 100."""
+    def __init__(
+        self,
+        *,
+        max_flip_rate: _builtins.float = ...,
+        max_error_rate: _builtins.float = ...,
+        min_decisions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_error_rate", b"max_error_rate", "max_flip_rate", b"max_flip_rate", "min_decisions", b"min_decisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AutoAbort: _TypeAlias = AutoAbort  # noqa: Y015
+
+@_typing.final
+class Rollout(_message.Message):
+    """What decides, and what is tried beside it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    AUTO_ABORT_FIELD_NUMBER: _builtins.int
+    ABORTED_BECAUSE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    active: _builtins.str
+    """`bundles/{digest}` that decides; empty when none does."""
+    previous: _builtins.str
+    """`bundles/{digest}` that decided before, what a rollback without a name goes back to."""
+    candidate: _builtins.str
+    """`bundles/{digest}` that is tried; empty when none is."""
+    mode: Global___RolloutMode.ValueType
+    """How."""
+    percent: _builtins.int
+    """For a canary: how many of 100 agents, 0 to 100, it decides for. Whom is decided by a hash of the agent's name."""
+    aborted_because: _builtins.str
+    """Why the last trial ended by itself; empty when none did since the last change."""
+    actor: _builtins.str
+    """Who changed it last."""
+    etag: _builtins.str
+    """Strong etag, quoted."""
+    @_builtins.property
+    def auto_abort(self) -> Global___AutoAbort:
+        """When it ends by itself."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        active: _builtins.str = ...,
+        previous: _builtins.str = ...,
+        candidate: _builtins.str = ...,
+        mode: Global___RolloutMode.ValueType = ...,
+        percent: _builtins.int = ...,
+        auto_abort: Global___AutoAbort | None = ...,
+        aborted_because: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto_abort", b"auto_abort", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aborted_because", b"aborted_because", "active", b"active", "actor", b"actor", "auto_abort", b"auto_abort", "candidate", b"candidate", "etag", b"etag", "mode", b"mode", "percent", b"percent", "previous", b"previous", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rollout: _TypeAlias = Rollout  # noqa: Y015
+
+@_typing.final
+class UploadBundleRequest(_message.Message):
+    """Request of UploadBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    IGNORE_TESTS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    ignore_tests: _builtins.bool
+    """Keep it although its tests fail."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFile]:
+        """1 to 1,000 files."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___PolicyFile] | None = ...,
+        request_id: _builtins.str = ...,
+        ignore_tests: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "ignore_tests", b"ignore_tests", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadBundleRequest: _TypeAlias = UploadBundleRequest  # noqa: Y015
+
+@_typing.final
+class UploadBundleResponse(_message.Message):
+    """Response of UploadBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    TESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bundle(self) -> Global___Bundle:
+        """The bundle, kept."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFinding]:
+        """What is allowed and still worth a look."""
+
+    @_builtins.property
+    def tests(self) -> Global___TestReport:
+        """How its tests went."""
+
+    def __init__(
+        self,
+        *,
+        bundle: Global___Bundle | None = ...,
+        findings: _abc.Iterable[Global___PolicyFinding] | None = ...,
+        tests: Global___TestReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "tests", b"tests"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "findings", b"findings", "tests", b"tests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadBundleResponse: _TypeAlias = UploadBundleResponse  # noqa: Y015
+
+@_typing.final
+class ValidateBundleRequest(_message.Message):
+    """Request of ValidateBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFile]:
+        """1 to 1,000 files."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___PolicyFile] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateBundleRequest: _TypeAlias = ValidateBundleRequest  # noqa: Y015
+
+@_typing.final
+class ValidateBundleResponse(_message.Message):
+    """Response of ValidateBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFinding]:
+        """What is wrong; empty when the bundle could be pushed."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFinding]:
+        """What is allowed and still worth a look."""
+
+    @_builtins.property
+    def bundle(self) -> Global___Bundle:
+        """The bundle it would be; unset when something is wrong."""
+
+    def __init__(
+        self,
+        *,
+        problems: _abc.Iterable[Global___PolicyFinding] | None = ...,
+        findings: _abc.Iterable[Global___PolicyFinding] | None = ...,
+        bundle: Global___Bundle | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "findings", b"findings", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateBundleResponse: _TypeAlias = ValidateBundleResponse  # noqa: Y015
+
+@_typing.final
+class TestBundleRequest(_message.Message):
+    """Request of TestBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    NAME_CONTAINS_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    name_contains: _builtins.str
+    """Only tests whose name contains this."""
+    coverage: _builtins.bool
+    """Also take each rule away in turn and see whether a test notices."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___PolicyFile]:
+        """1 to 1,000 files, tests among them."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[Global___PolicyFile] | None = ...,
+        name_contains: _builtins.str = ...,
+        coverage: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "files", b"files", "name_contains", b"name_contains"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestBundleRequest: _TypeAlias = TestBundleRequest  # noqa: Y015
+
+@_typing.final
+class TestBundleResponse(_message.Message):
+    """Response of TestBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def report(self) -> Global___TestReport:
+        """How they went."""
+
+    def __init__(
+        self,
+        *,
+        report: Global___TestReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestBundleResponse: _TypeAlias = TestBundleResponse  # noqa: Y015
+
+@_typing.final
+class TestReport(_message.Message):
+    """How tests went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    UNKILLED_RULES_FIELD_NUMBER: _builtins.int
+    RULE_COUNT_FIELD_NUMBER: _builtins.int
+    run: _builtins.int
+    """How many ran."""
+    failed: _builtins.int
+    """How many of them failed."""
+    rule_count: _builtins.int
+    """How many rules there are."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___TestResult]:
+        """Each, in the order of files and lines; at most 10,000."""
+
+    @_builtins.property
+    def unkilled_rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Rules that could be taken away, as `policy/rule`, and no test would notice. Set when coverage was asked for."""
+
+    def __init__(
+        self,
+        *,
+        run: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        results: _abc.Iterable[Global___TestResult] | None = ...,
+        unkilled_rules: _abc.Iterable[_builtins.str] | None = ...,
+        rule_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed", b"failed", "results", b"results", "rule_count", b"rule_count", "run", b"run", "unkilled_rules", b"unkilled_rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestReport: _TypeAlias = TestReport  # noqa: Y015
+
+@_typing.final
+class TestResult(_message.Message):
+    """How one test went."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Path of its file."""
+    line: _builtins.int
+    """Line, from 1."""
+    name: _builtins.str
+    """Its name."""
+    passed: _builtins.bool
+    """Whether all came out as expected."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What did not, in sentences."""
+
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        line: _builtins.int = ...,
+        name: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line", "name", b"name", "passed", b"passed", "path", b"path", "problems", b"problems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestResult: _TypeAlias = TestResult  # noqa: Y015
+
+@_typing.final
+class ListBundlesRequest(_message.Message):
+    """Request of ListBundles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBundlesRequest: _TypeAlias = ListBundlesRequest  # noqa: Y015
+
+@_typing.final
+class ListBundlesResponse(_message.Message):
+    """Response of ListBundles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUNDLES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty when this was the last page."""
+    @_builtins.property
+    def bundles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Bundle]:
+        """The newest first."""
+
+    def __init__(
+        self,
+        *,
+        bundles: _abc.Iterable[Global___Bundle] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBundlesResponse: _TypeAlias = ListBundlesResponse  # noqa: Y015
+
+@_typing.final
+class GetRolloutRequest(_message.Message):
+    """Request of GetRollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRolloutRequest: _TypeAlias = GetRolloutRequest  # noqa: Y015
+
+@_typing.final
+class GetRolloutResponse(_message.Message):
+    """Response of GetRollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rollout(self) -> Global___Rollout:
+        """What decides, and what is tried."""
+
+    def __init__(
+        self,
+        *,
+        rollout: Global___Rollout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRolloutResponse: _TypeAlias = GetRolloutResponse  # noqa: Y015
+
+@_typing.final
+class SetRolloutRequest(_message.Message):
+    """Request of SetRollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    AUTO_ABORT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    candidate: _builtins.str
+    """`bundles/{digest}` to try; empty with NONE, which ends a trial."""
+    mode: Global___RolloutMode.ValueType
+    """How."""
+    percent: _builtins.int
+    """For a canary: how many of 100 agents."""
+    etag: _builtins.str
+    """The etag of the rollout this one replaces; empty replaces whatever it is."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    @_builtins.property
+    def auto_abort(self) -> Global___AutoAbort:
+        """When it ends by itself."""
+
+    def __init__(
+        self,
+        *,
+        candidate: _builtins.str = ...,
+        mode: Global___RolloutMode.ValueType = ...,
+        percent: _builtins.int = ...,
+        auto_abort: Global___AutoAbort | None = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["auto_abort", b"auto_abort"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auto_abort", b"auto_abort", "candidate", b"candidate", "etag", b"etag", "mode", b"mode", "percent", b"percent", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRolloutRequest: _TypeAlias = SetRolloutRequest  # noqa: Y015
+
+@_typing.final
+class SetRolloutResponse(_message.Message):
+    """Response of SetRollout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rollout(self) -> Global___Rollout:
+        """What decides, and what is tried."""
+
+    def __init__(
+        self,
+        *,
+        rollout: Global___Rollout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetRolloutResponse: _TypeAlias = SetRolloutResponse  # noqa: Y015
+
+@_typing.final
+class PromoteBundleRequest(_message.Message):
+    """Request of PromoteBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """The etag of the rollout; empty promotes whatever is tried."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteBundleRequest: _TypeAlias = PromoteBundleRequest  # noqa: Y015
+
+@_typing.final
+class PromoteBundleResponse(_message.Message):
+    """Response of PromoteBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rollout(self) -> Global___Rollout:
+        """What decides now."""
+
+    def __init__(
+        self,
+        *,
+        rollout: Global___Rollout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromoteBundleResponse: _TypeAlias = PromoteBundleResponse  # noqa: Y015
+
+@_typing.final
+class RollbackBundleRequest(_message.Message):
+    """Request of RollbackBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`bundles/{digest}` of a kept one; empty means the one that decided before."""
+    reason: _builtins.str
+    """Why, for the log. 1 to 500 bytes."""
+    etag: _builtins.str
+    """The etag of the rollout; empty rolls back whatever it is."""
+    request_id: _builtins.str
+    """A UUID that makes the call idempotent for 24 h."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackBundleRequest: _TypeAlias = RollbackBundleRequest  # noqa: Y015
+
+@_typing.final
+class RollbackBundleResponse(_message.Message):
+    """Response of RollbackBundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLLOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rollout(self) -> Global___Rollout:
+        """What decides now."""
+
+    def __init__(
+        self,
+        *,
+        rollout: Global___Rollout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rollout", b"rollout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RollbackBundleResponse: _TypeAlias = RollbackBundleResponse  # noqa: Y015
+
+@_typing.final
+class GetWouldFlipsRequest(_message.Message):
+    """Request of GetWouldFlips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWouldFlipsRequest: _TypeAlias = GetWouldFlipsRequest  # noqa: Y015
+
+@_typing.final
+class GetWouldFlipsResponse(_message.Message):
+    """Response of GetWouldFlips."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    FLIPS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    BY_RULE_FIELD_NUMBER: _builtins.int
+    candidate: _builtins.str
+    """`bundles/{digest}` that is tried."""
+    decisions: _builtins.int
+    """Decisions both were asked for, by this pdp, since the trial began."""
+    flips: _builtins.int
+    """How many came out otherwise."""
+    errors: _builtins.int
+    """In how many a condition of the candidate could not be evaluated."""
+    @_builtins.property
+    def by_rule(self) -> _containers.RepeatedCompositeFieldContainer[Global___WouldFlip]:
+        """By change and rule, the most frequent first; at most 100."""
+
+    def __init__(
+        self,
+        *,
+        candidate: _builtins.str = ...,
+        decisions: _builtins.int = ...,
+        flips: _builtins.int = ...,
+        errors: _builtins.int = ...,
+        by_rule: _abc.Iterable[Global___WouldFlip] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_rule", b"by_rule", "candidate", b"candidate", "decisions", b"decisions", "errors", b"errors", "flips", b"flips"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWouldFlipsResponse: _TypeAlias = GetWouldFlipsResponse  # noqa: Y015
+
+@_typing.final
+class WouldFlip(_message.Message):
+    """One way in which the answer would change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    EXAMPLE_DECISION_ID_FIELD_NUMBER: _builtins.int
+    before: _builtins.str
+    """What the active bundle says: `ALLOW`, `REQUIRE_APPROVAL` or `DENY`."""
+    after: _builtins.str
+    """What the candidate says."""
+    rule: _builtins.str
+    """The candidate's determining rule, as `policy/rule`; empty when no rule of it matches."""
+    count: _builtins.int
+    """How often."""
+    example_decision_id: _builtins.str
+    """One such decision, by id in the log."""
+    def __init__(
+        self,
+        *,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        count: _builtins.int = ...,
+        example_decision_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "count", b"count", "example_decision_id", b"example_decision_id", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WouldFlip: _TypeAlias = WouldFlip  # noqa: Y015

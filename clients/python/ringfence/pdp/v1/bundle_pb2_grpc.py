@@ -45,6 +45,51 @@ class BundleServiceStub:
                 request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetBundleRequest.SerializeToString,
                 response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetBundleResponse.FromString,
                 _registered_method=True)
+        self.UploadBundle = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/UploadBundle',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.UploadBundleRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.UploadBundleResponse.FromString,
+                _registered_method=True)
+        self.ValidateBundle = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/ValidateBundle',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ValidateBundleRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ValidateBundleResponse.FromString,
+                _registered_method=True)
+        self.TestBundle = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/TestBundle',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.TestBundleRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.TestBundleResponse.FromString,
+                _registered_method=True)
+        self.ListBundles = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/ListBundles',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ListBundlesRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ListBundlesResponse.FromString,
+                _registered_method=True)
+        self.GetRollout = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/GetRollout',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetRolloutRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetRolloutResponse.FromString,
+                _registered_method=True)
+        self.SetRollout = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/SetRollout',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.SetRolloutRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.SetRolloutResponse.FromString,
+                _registered_method=True)
+        self.PromoteBundle = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/PromoteBundle',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.PromoteBundleRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.PromoteBundleResponse.FromString,
+                _registered_method=True)
+        self.RollbackBundle = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/RollbackBundle',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.RollbackBundleRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.RollbackBundleResponse.FromString,
+                _registered_method=True)
+        self.GetWouldFlips = channel.unary_unary(
+                '/ringfence.pdp.v1.BundleService/GetWouldFlips',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetWouldFlipsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetWouldFlipsResponse.FromString,
+                _registered_method=True)
 
 
 class BundleServiceServicer:
@@ -69,6 +114,85 @@ class BundleServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadBundle(self, request, context):
+        """Checks, compiles, tests and keeps a bundle without letting it decide. SetRollout lets it, step by step.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_INVALID, BUNDLE_TESTS_FAILED, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateBundle(self, request, context):
+        """Says everything that is wrong with a bundle, and what is only worth a look. Changes nothing.
+
+        Needs any role that may ask for decisions of others. Errors: INVALID_REQUEST.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestBundle(self, request, context):
+        """Runs the tests of a bundle: its files that end in `_test.yaml`. Changes nothing.
+
+        Needs what ValidateBundle needs. Errors: INVALID_REQUEST, BUNDLE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBundles(self, request, context):
+        """Lists the bundles that are kept, the newest first: at least the last 20, and any that a rollout speaks of.
+
+        Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRollout(self, request, context):
+        """Returns what decides at present, and what is being tried beside it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRollout(self, request, context):
+        """Tries a kept bundle beside the active one: in its shadow, or for a share of the agents. Ends what was tried before.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_CONFLICT, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteBundle(self, request, context):
+        """Lets the bundle that is tried decide everything.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, ROLLOUT_CONFLICT, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollbackBundle(self, request, context):
+        """Lets an earlier bundle decide everything again, at once, and ends what is being tried.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWouldFlips(self, request, context):
+        """Says how often, and by which rules, the bundle that is tried would have decided otherwise than the active one.
+
+        Needs platform-admin, auditor or service. Errors: ROLLOUT_CONFLICT when nothing is tried.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BundleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +205,51 @@ def add_BundleServiceServicer_to_server(servicer, server):
                     servicer.GetBundle,
                     request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetBundleRequest.FromString,
                     response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetBundleResponse.SerializeToString,
+            ),
+            'UploadBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.UploadBundle,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.UploadBundleRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.UploadBundleResponse.SerializeToString,
+            ),
+            'ValidateBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateBundle,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ValidateBundleRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ValidateBundleResponse.SerializeToString,
+            ),
+            'TestBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestBundle,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.TestBundleRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.TestBundleResponse.SerializeToString,
+            ),
+            'ListBundles': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBundles,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ListBundlesRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ListBundlesResponse.SerializeToString,
+            ),
+            'GetRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRollout,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetRolloutRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetRolloutResponse.SerializeToString,
+            ),
+            'SetRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRollout,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.SetRolloutRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.SetRolloutResponse.SerializeToString,
+            ),
+            'PromoteBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteBundle,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.PromoteBundleRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.PromoteBundleResponse.SerializeToString,
+            ),
+            'RollbackBundle': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollbackBundle,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.RollbackBundleRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.RollbackBundleResponse.SerializeToString,
+            ),
+            'GetWouldFlips': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWouldFlips,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetWouldFlipsRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetWouldFlipsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -138,6 +307,249 @@ class BundleService:
             '/ringfence.pdp.v1.BundleService/GetBundle',
             ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetBundleRequest.SerializeToString,
             ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/UploadBundle',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.UploadBundleRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.UploadBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/ValidateBundle',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ValidateBundleRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ValidateBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/TestBundle',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.TestBundleRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.TestBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBundles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/ListBundles',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ListBundlesRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.ListBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/GetRollout',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetRolloutRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetRolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/SetRollout',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.SetRolloutRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.SetRolloutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/PromoteBundle',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.PromoteBundleRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.PromoteBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollbackBundle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/RollbackBundle',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.RollbackBundleRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.RollbackBundleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWouldFlips(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.BundleService/GetWouldFlips',
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetWouldFlipsRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_bundle__pb2.GetWouldFlipsResponse.FromString,
             options,
             channel_credentials,
             insecure,

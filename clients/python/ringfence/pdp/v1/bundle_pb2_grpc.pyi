@@ -43,6 +43,48 @@ class BundleServiceStub:
 
     Errors: BUNDLE_NOT_FOUND when none was pushed yet.
     """
+    UploadBundle: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.UploadBundleRequest, _bundle_pb2.UploadBundleResponse]
+    """Checks, compiles, tests and keeps a bundle without letting it decide. SetRollout lets it, step by step.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_INVALID, BUNDLE_TESTS_FAILED, REQUEST_ID_REUSED.
+    """
+    ValidateBundle: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.ValidateBundleRequest, _bundle_pb2.ValidateBundleResponse]
+    """Says everything that is wrong with a bundle, and what is only worth a look. Changes nothing.
+
+    Needs any role that may ask for decisions of others. Errors: INVALID_REQUEST.
+    """
+    TestBundle: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.TestBundleRequest, _bundle_pb2.TestBundleResponse]
+    """Runs the tests of a bundle: its files that end in `_test.yaml`. Changes nothing.
+
+    Needs what ValidateBundle needs. Errors: INVALID_REQUEST, BUNDLE_INVALID.
+    """
+    ListBundles: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.ListBundlesRequest, _bundle_pb2.ListBundlesResponse]
+    """Lists the bundles that are kept, the newest first: at least the last 20, and any that a rollout speaks of.
+
+    Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+    """
+    GetRollout: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.GetRolloutRequest, _bundle_pb2.GetRolloutResponse]
+    """Returns what decides at present, and what is being tried beside it."""
+    SetRollout: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.SetRolloutRequest, _bundle_pb2.SetRolloutResponse]
+    """Tries a kept bundle beside the active one: in its shadow, or for a share of the agents. Ends what was tried before.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_CONFLICT, REQUEST_ID_REUSED.
+    """
+    PromoteBundle: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.PromoteBundleRequest, _bundle_pb2.PromoteBundleResponse]
+    """Lets the bundle that is tried decide everything.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, ROLLOUT_CONFLICT, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RollbackBundle: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.RollbackBundleRequest, _bundle_pb2.RollbackBundleResponse]
+    """Lets an earlier bundle decide everything again, at once, and ends what is being tried.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    GetWouldFlips: _grpc.UnaryUnaryMultiCallable[_bundle_pb2.GetWouldFlipsRequest, _bundle_pb2.GetWouldFlipsResponse]
+    """Says how often, and by which rules, the bundle that is tried would have decided otherwise than the active one.
+
+    Needs platform-admin, auditor or service. Errors: ROLLOUT_CONFLICT when nothing is tried.
+    """
 
 @_typing.type_check_only
 class BundleServiceAsyncStub(BundleServiceStub):
@@ -58,6 +100,48 @@ class BundleServiceAsyncStub(BundleServiceStub):
     """Returns the active bundle with its files.
 
     Errors: BUNDLE_NOT_FOUND when none was pushed yet.
+    """
+    UploadBundle: _aio.UnaryUnaryMultiCallable[_bundle_pb2.UploadBundleRequest, _bundle_pb2.UploadBundleResponse]  # type: ignore[assignment]
+    """Checks, compiles, tests and keeps a bundle without letting it decide. SetRollout lets it, step by step.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_INVALID, BUNDLE_TESTS_FAILED, REQUEST_ID_REUSED.
+    """
+    ValidateBundle: _aio.UnaryUnaryMultiCallable[_bundle_pb2.ValidateBundleRequest, _bundle_pb2.ValidateBundleResponse]  # type: ignore[assignment]
+    """Says everything that is wrong with a bundle, and what is only worth a look. Changes nothing.
+
+    Needs any role that may ask for decisions of others. Errors: INVALID_REQUEST.
+    """
+    TestBundle: _aio.UnaryUnaryMultiCallable[_bundle_pb2.TestBundleRequest, _bundle_pb2.TestBundleResponse]  # type: ignore[assignment]
+    """Runs the tests of a bundle: its files that end in `_test.yaml`. Changes nothing.
+
+    Needs what ValidateBundle needs. Errors: INVALID_REQUEST, BUNDLE_INVALID.
+    """
+    ListBundles: _aio.UnaryUnaryMultiCallable[_bundle_pb2.ListBundlesRequest, _bundle_pb2.ListBundlesResponse]  # type: ignore[assignment]
+    """Lists the bundles that are kept, the newest first: at least the last 20, and any that a rollout speaks of.
+
+    Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+    """
+    GetRollout: _aio.UnaryUnaryMultiCallable[_bundle_pb2.GetRolloutRequest, _bundle_pb2.GetRolloutResponse]  # type: ignore[assignment]
+    """Returns what decides at present, and what is being tried beside it."""
+    SetRollout: _aio.UnaryUnaryMultiCallable[_bundle_pb2.SetRolloutRequest, _bundle_pb2.SetRolloutResponse]  # type: ignore[assignment]
+    """Tries a kept bundle beside the active one: in its shadow, or for a share of the agents. Ends what was tried before.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_CONFLICT, REQUEST_ID_REUSED.
+    """
+    PromoteBundle: _aio.UnaryUnaryMultiCallable[_bundle_pb2.PromoteBundleRequest, _bundle_pb2.PromoteBundleResponse]  # type: ignore[assignment]
+    """Lets the bundle that is tried decide everything.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, ROLLOUT_CONFLICT, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    RollbackBundle: _aio.UnaryUnaryMultiCallable[_bundle_pb2.RollbackBundleRequest, _bundle_pb2.RollbackBundleResponse]  # type: ignore[assignment]
+    """Lets an earlier bundle decide everything again, at once, and ends what is being tried.
+
+    Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+    """
+    GetWouldFlips: _aio.UnaryUnaryMultiCallable[_bundle_pb2.GetWouldFlipsRequest, _bundle_pb2.GetWouldFlipsResponse]  # type: ignore[assignment]
+    """Says how often, and by which rules, the bundle that is tried would have decided otherwise than the active one.
+
+    Needs platform-admin, auditor or service. Errors: ROLLOUT_CONFLICT when nothing is tried.
     """
 
 class BundleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -83,6 +167,102 @@ class BundleServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns the active bundle with its files.
 
         Errors: BUNDLE_NOT_FOUND when none was pushed yet.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadBundle(
+        self,
+        request: _bundle_pb2.UploadBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.UploadBundleResponse, _abc.Awaitable[_bundle_pb2.UploadBundleResponse]]:
+        """Checks, compiles, tests and keeps a bundle without letting it decide. SetRollout lets it, step by step.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_INVALID, BUNDLE_TESTS_FAILED, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def ValidateBundle(
+        self,
+        request: _bundle_pb2.ValidateBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.ValidateBundleResponse, _abc.Awaitable[_bundle_pb2.ValidateBundleResponse]]:
+        """Says everything that is wrong with a bundle, and what is only worth a look. Changes nothing.
+
+        Needs any role that may ask for decisions of others. Errors: INVALID_REQUEST.
+        """
+
+    @_abc_1.abstractmethod
+    def TestBundle(
+        self,
+        request: _bundle_pb2.TestBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.TestBundleResponse, _abc.Awaitable[_bundle_pb2.TestBundleResponse]]:
+        """Runs the tests of a bundle: its files that end in `_test.yaml`. Changes nothing.
+
+        Needs what ValidateBundle needs. Errors: INVALID_REQUEST, BUNDLE_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBundles(
+        self,
+        request: _bundle_pb2.ListBundlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.ListBundlesResponse, _abc.Awaitable[_bundle_pb2.ListBundlesResponse]]:
+        """Lists the bundles that are kept, the newest first: at least the last 20, and any that a rollout speaks of.
+
+        Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRollout(
+        self,
+        request: _bundle_pb2.GetRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.GetRolloutResponse, _abc.Awaitable[_bundle_pb2.GetRolloutResponse]]:
+        """Returns what decides at present, and what is being tried beside it."""
+
+    @_abc_1.abstractmethod
+    def SetRollout(
+        self,
+        request: _bundle_pb2.SetRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.SetRolloutResponse, _abc.Awaitable[_bundle_pb2.SetRolloutResponse]]:
+        """Tries a kept bundle beside the active one: in its shadow, or for a share of the agents. Ends what was tried before.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, ROLLOUT_CONFLICT, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def PromoteBundle(
+        self,
+        request: _bundle_pb2.PromoteBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.PromoteBundleResponse, _abc.Awaitable[_bundle_pb2.PromoteBundleResponse]]:
+        """Lets the bundle that is tried decide everything.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, ROLLOUT_CONFLICT, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def RollbackBundle(
+        self,
+        request: _bundle_pb2.RollbackBundleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.RollbackBundleResponse, _abc.Awaitable[_bundle_pb2.RollbackBundleResponse]]:
+        """Lets an earlier bundle decide everything again, at once, and ends what is being tried.
+
+        Needs platform-admin. Errors: INVALID_REQUEST, BUNDLE_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def GetWouldFlips(
+        self,
+        request: _bundle_pb2.GetWouldFlipsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bundle_pb2.GetWouldFlipsResponse, _abc.Awaitable[_bundle_pb2.GetWouldFlipsResponse]]:
+        """Says how often, and by which rules, the bundle that is tried would have decided otherwise than the active one.
+
+        Needs platform-admin, auditor or service. Errors: ROLLOUT_CONFLICT when nothing is tried.
         """
 
 def add_BundleServiceServicer_to_server(servicer: BundleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -106,6 +107,44 @@ class _DecisionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisi
     """The tool reaches an external system that nobody trusts at present."""
     DECISION_REASON_AGENT_NOT_SERVING: _DecisionReason.ValueType  # 23
     """The registry does not let the agent serve: it is a draft, waits for review, or is suspended there."""
+    DECISION_REASON_MISSING_SIDE: _DecisionReason.ValueType  # 24
+    """No policy speaks for one side of a hop, and the boundary between them is not single-sided."""
+    DECISION_REASON_CHAIN_CYCLE: _DecisionReason.ValueType  # 25
+    """An agent is in the chain twice, or calls itself through others."""
+    DECISION_REASON_CHAIN_INVALID: _DecisionReason.ValueType  # 26
+    """The delegation token does not verify, has ended or was revoked, or does not fit the rest of the request."""
+    DECISION_REASON_CHAIN_TOO_LONG: _DecisionReason.ValueType  # 27
+    """The chain has more agents than are allowed."""
+    DECISION_REASON_CAPABILITY_NOT_DELEGATED: _DecisionReason.ValueType  # 28
+    """Somebody in the chain did not hand on, or never had, what is asked for."""
+    DECISION_REASON_BOUNDARY_CLOSED: _DecisionReason.ValueType  # 29
+    """A boundary that would be crossed is disabled in the registry."""
+    DECISION_REASON_OBLIGATION_UNSUPPORTED: _DecisionReason.ValueType  # 30
+    """The enforcement point did not say that it can do what it would be obliged to."""
+    DECISION_REASON_OBLIGATION_CONFLICT: _DecisionReason.ValueType  # 31
+    """Two parties oblige to things that cannot both be done."""
+    DECISION_REASON_RATE_LIMITED: _DecisionReason.ValueType  # 32
+    """A rate is used up; `retry_after` says for how long."""
+    DECISION_REASON_BUDGET_EXHAUSTED: _DecisionReason.ValueType  # 33
+    """A budget is used up."""
+    DECISION_REASON_APPROVAL_REFUSED: _DecisionReason.ValueType  # 34
+    """The approval that was asked for was denied, cancelled, or came too late."""
+    DECISION_REASON_ELEVATION_INVALID: _DecisionReason.ValueType  # 35
+    """An elevation grant does not verify, has ended or was revoked, or is for something else."""
+    DECISION_REASON_DEADLINE: _DecisionReason.ValueType  # 36
+    """There was no time left to decide."""
+    DECISION_REASON_IDENTITY_AMBIGUOUS: _DecisionReason.ValueType  # 37
+    """Who calls is said twice, or differently in two places."""
+    DECISION_REASON_HEADER_BODY_MISMATCH: _DecisionReason.ValueType  # 38
+    """Headers and body say different things about the call."""
+    DECISION_REASON_BODY_TRUNCATED: _DecisionReason.ValueType  # 39
+    """The enforcement point saw only part of the body."""
+    DECISION_REASON_BODY_MALFORMED: _DecisionReason.ValueType  # 40
+    """The body is no JSON-RPC message that can be read in one way only: not JSON, a key twice, too deep."""
+    DECISION_REASON_METHOD_UNKNOWN: _DecisionReason.ValueType  # 41
+    """A JSON-RPC method that nobody decides about."""
+    DECISION_REASON_APPROVALS_UNAVAILABLE: _DecisionReason.ValueType  # 42
+    """Approvals cannot be kept at present: too many wait, or the store does not answer."""
 
 class DecisionReason(_DecisionReason, metaclass=_DecisionReasonEnumTypeWrapper):
     """Why a decision came out as it did. The first stage that lowered the effect gives the reason."""
@@ -160,6 +199,44 @@ DECISION_REASON_EXTERNAL_SYSTEM_NOT_TRUSTED: DecisionReason.ValueType  # 22
 """The tool reaches an external system that nobody trusts at present."""
 DECISION_REASON_AGENT_NOT_SERVING: DecisionReason.ValueType  # 23
 """The registry does not let the agent serve: it is a draft, waits for review, or is suspended there."""
+DECISION_REASON_MISSING_SIDE: DecisionReason.ValueType  # 24
+"""No policy speaks for one side of a hop, and the boundary between them is not single-sided."""
+DECISION_REASON_CHAIN_CYCLE: DecisionReason.ValueType  # 25
+"""An agent is in the chain twice, or calls itself through others."""
+DECISION_REASON_CHAIN_INVALID: DecisionReason.ValueType  # 26
+"""The delegation token does not verify, has ended or was revoked, or does not fit the rest of the request."""
+DECISION_REASON_CHAIN_TOO_LONG: DecisionReason.ValueType  # 27
+"""The chain has more agents than are allowed."""
+DECISION_REASON_CAPABILITY_NOT_DELEGATED: DecisionReason.ValueType  # 28
+"""Somebody in the chain did not hand on, or never had, what is asked for."""
+DECISION_REASON_BOUNDARY_CLOSED: DecisionReason.ValueType  # 29
+"""A boundary that would be crossed is disabled in the registry."""
+DECISION_REASON_OBLIGATION_UNSUPPORTED: DecisionReason.ValueType  # 30
+"""The enforcement point did not say that it can do what it would be obliged to."""
+DECISION_REASON_OBLIGATION_CONFLICT: DecisionReason.ValueType  # 31
+"""Two parties oblige to things that cannot both be done."""
+DECISION_REASON_RATE_LIMITED: DecisionReason.ValueType  # 32
+"""A rate is used up; `retry_after` says for how long."""
+DECISION_REASON_BUDGET_EXHAUSTED: DecisionReason.ValueType  # 33
+"""A budget is used up."""
+DECISION_REASON_APPROVAL_REFUSED: DecisionReason.ValueType  # 34
+"""The approval that was asked for was denied, cancelled, or came too late."""
+DECISION_REASON_ELEVATION_INVALID: DecisionReason.ValueType  # 35
+"""An elevation grant does not verify, has ended or was revoked, or is for something else."""
+DECISION_REASON_DEADLINE: DecisionReason.ValueType  # 36
+"""There was no time left to decide."""
+DECISION_REASON_IDENTITY_AMBIGUOUS: DecisionReason.ValueType  # 37
+"""Who calls is said twice, or differently in two places."""
+DECISION_REASON_HEADER_BODY_MISMATCH: DecisionReason.ValueType  # 38
+"""Headers and body say different things about the call."""
+DECISION_REASON_BODY_TRUNCATED: DecisionReason.ValueType  # 39
+"""The enforcement point saw only part of the body."""
+DECISION_REASON_BODY_MALFORMED: DecisionReason.ValueType  # 40
+"""The body is no JSON-RPC message that can be read in one way only: not JSON, a key twice, too deep."""
+DECISION_REASON_METHOD_UNKNOWN: DecisionReason.ValueType  # 41
+"""A JSON-RPC method that nobody decides about."""
+DECISION_REASON_APPROVALS_UNAVAILABLE: DecisionReason.ValueType  # 42
+"""Approvals cannot be kept at present: too many wait, or the store does not answer."""
 Global___DecisionReason: _TypeAlias = DecisionReason  # noqa: Y015
 
 class _Side:
@@ -174,6 +251,8 @@ class _SideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Side.ValueType],
     """The side of the agent that calls."""
     SIDE_CALLEE: _Side.ValueType  # 2
     """The side that is called."""
+    SIDE_BOUNDARY: _Side.ValueType  # 3
+    """A trust boundary that is crossed. Only in answers: boundaries are looked up, never asked for."""
 
 class Side(_Side, metaclass=_SideEnumTypeWrapper):
     """Which side of the call asks."""
@@ -184,7 +263,45 @@ SIDE_CALLER: Side.ValueType  # 1
 """The side of the agent that calls."""
 SIDE_CALLEE: Side.ValueType  # 2
 """The side that is called."""
+SIDE_BOUNDARY: Side.ValueType  # 3
+"""A trust boundary that is crossed. Only in answers: boundaries are looked up, never asked for."""
 Global___Side: _TypeAlias = Side  # noqa: Y015
+
+class _Protocol:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProtocolEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Protocol.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROTOCOL_UNSPECIFIED: _Protocol.ValueType  # 0
+    """Not said."""
+    PROTOCOL_MCP: _Protocol.ValueType  # 1
+    """Model Context Protocol."""
+    PROTOCOL_A2A: _Protocol.ValueType  # 2
+    """Agent2Agent."""
+    PROTOCOL_HTTP: _Protocol.ValueType  # 3
+    """Plain HTTP."""
+    PROTOCOL_GRPC: _Protocol.ValueType  # 4
+    """gRPC."""
+    PROTOCOL_MODEL: _Protocol.ValueType  # 5
+    """A call of a language model."""
+
+class Protocol(_Protocol, metaclass=_ProtocolEnumTypeWrapper):
+    """What a call is made with."""
+
+PROTOCOL_UNSPECIFIED: Protocol.ValueType  # 0
+"""Not said."""
+PROTOCOL_MCP: Protocol.ValueType  # 1
+"""Model Context Protocol."""
+PROTOCOL_A2A: Protocol.ValueType  # 2
+"""Agent2Agent."""
+PROTOCOL_HTTP: Protocol.ValueType  # 3
+"""Plain HTTP."""
+PROTOCOL_GRPC: Protocol.ValueType  # 4
+"""gRPC."""
+PROTOCOL_MODEL: Protocol.ValueType  # 5
+"""A call of a language model."""
+Global___Protocol: _TypeAlias = Protocol  # noqa: Y015
 
 class _SideEffects:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -283,6 +400,8 @@ class Action(_message.Message):
     TOOL_SCHEMA_HASH_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     SIDE_EFFECTS_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """E.g. `read_table`. ASCII `[a-z0-9._:/-]`, 1 to 128 bytes."""
     tool: _builtins.str
@@ -291,6 +410,12 @@ class Action(_message.Message):
     """`sha256-` and 64 hex digits over the tool's schema as the enforcement point sees it."""
     side_effects: Global___SideEffects.ValueType
     """What the tool does to the world."""
+    protocol: Global___Protocol.ValueType
+    """What the call is made with; conditions see it as `action.protocol`."""
+    arguments_digest: _builtins.str
+    """`sha256-` and 64 hex digits over the arguments in RFC 8785 form, for a caller that keeps them to itself. With
+    `arguments` it has to be theirs. Approvals are bound to it.
+    """
     @_builtins.property
     def arguments(self) -> _struct_pb2.Struct:
         """Arguments, at most 64 KiB and 4,096 values; conditions see them as `args`."""
@@ -303,10 +428,12 @@ class Action(_message.Message):
         tool_schema_hash: _builtins.str = ...,
         arguments: _struct_pb2.Struct | None = ...,
         side_effects: Global___SideEffects.ValueType = ...,
+        protocol: Global___Protocol.ValueType = ...,
+        arguments_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "name", b"name", "side_effects", b"side_effects", "tool", b"tool", "tool_schema_hash", b"tool_schema_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "arguments_digest", b"arguments_digest", "name", b"name", "protocol", b"protocol", "side_effects", b"side_effects", "tool", b"tool", "tool_schema_hash", b"tool_schema_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,12 +469,18 @@ class Resource(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     DATA_CLASS_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """E.g. `table`. At most 128 bytes."""
     id: _builtins.str
     """E.g. `warehouse/orders`. At most 512 bytes."""
     data_class: _builtins.str
     """Class of data, e.g. `pii`; conditions see it as `resource.data_class`."""
+    environment: _builtins.str
+    """The environment it belongs to; empty means that of the request. Another one is denied."""
+    owner: _builtins.str
+    """Who owns it, e.g. a namespace or a team; conditions see it as `resource.owner`. At most 200 bytes."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Labels, conditions see them as `resource.labels`. At most 64."""
@@ -359,14 +492,42 @@ class Resource(_message.Message):
         id: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         data_class: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_class", b"data_class", "id", b"id", "labels", b"labels", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_class", b"data_class", "environment", b"environment", "id", b"id", "labels", b"labels", "owner", b"owner", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Resource: _TypeAlias = Resource  # noqa: Y015
+
+@_typing.final
+class Usage(_message.Message):
+    """What a call is expected to use, for budgets. Counted when the call is allowed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    COST_MICROS_FIELD_NUMBER: _builtins.int
+    tokens: _builtins.int
+    """Tokens of a language model. 0 to 1,000,000,000."""
+    cost_micros: _builtins.int
+    """Cost in millionths of the currency the mesh accounts in. 0 to 1,000,000,000,000."""
+    def __init__(
+        self,
+        *,
+        tokens: _builtins.int = ...,
+        cost_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micros", b"cost_micros", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class CheckRequest(_message.Message):
@@ -382,6 +543,13 @@ class CheckRequest(_message.Message):
     SESSION_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    DELEGATION_TOKEN_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    ELEVATION_GRANTS_FIELD_NUMBER: _builtins.int
+    SUPPORTED_OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     environment: _builtins.str
     """The environment the enforcement point stands in; an agent of another one is denied."""
     side: Global___Side.ValueType
@@ -390,6 +558,12 @@ class CheckRequest(_message.Message):
     """Session or conversation id, for the log and for usage. At most 256 bytes."""
     trace_id: _builtins.bytes
     """W3C trace id, 16 bytes, to find the decision in the trace."""
+    delegation_token: _builtins.str
+    """The access token identity gave the subject for a delegation chain (ExchangeDelegation). Origin and intermediaries are
+    read from it once it verifies; its tools, scopes, budget and ring bound the call.
+    """
+    approval: _builtins.str
+    """`approvals/{approval}` of an earlier answer to this very question. Not needed: the question itself finds its approval."""
     @_builtins.property
     def subject(self) -> Global___Subject:
         """The agent."""
@@ -406,6 +580,28 @@ class CheckRequest(_message.Message):
     def context(self) -> _struct_pb2.Struct:
         """Anything else conditions may look at, as `context`; it never overrides a fact. At most 64 KiB and 4,096 values."""
 
+    @_builtins.property
+    def target(self) -> Global___Subject:
+        """The agent that is called, when an agent is called: its policies decide too."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """On whose behalf the subject calls, as the enforcement point was told: DIDs, or names of agents, the origin first,
+        without subject and target. It can only restrict. With a token both have to say the same.
+        """
+
+    @_builtins.property
+    def elevation_grants(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Elevation grants that are shown, compact JWS. At most 4."""
+
+    @_builtins.property
+    def supported_obligations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types of obligations the enforcement point fulfils. Any other one denies. At most 64."""
+
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """What the call is expected to use."""
+
     def __init__(
         self,
         *,
@@ -417,10 +613,17 @@ class CheckRequest(_message.Message):
         session: _builtins.str = ...,
         context: _struct_pb2.Struct | None = ...,
         trace_id: _builtins.bytes = ...,
+        target: Global___Subject | None = ...,
+        delegation_token: _builtins.str = ...,
+        chain: _abc.Iterable[_builtins.str] | None = ...,
+        elevation_grants: _abc.Iterable[_builtins.str] | None = ...,
+        supported_obligations: _abc.Iterable[_builtins.str] | None = ...,
+        approval: _builtins.str = ...,
+        usage: Global___Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "context", b"context", "resource", b"resource", "subject", b"subject", "target", b"target", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "context", b"context", "environment", b"environment", "resource", b"resource", "session", b"session", "side", b"side", "subject", b"subject", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "approval", b"approval", "chain", b"chain", "context", b"context", "delegation_token", b"delegation_token", "elevation_grants", b"elevation_grants", "environment", b"environment", "resource", b"resource", "session", b"session", "side", b"side", "subject", b"subject", "supported_obligations", b"supported_obligations", "target", b"target", "trace_id", b"trace_id", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -444,6 +647,14 @@ class CheckResponse(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     RULE_REASON_FIELD_NUMBER: _builtins.int
+    SIDES_FIELD_NUMBER: _builtins.int
+    OBLIGATIONS_FIELD_NUMBER: _builtins.int
+    RESOURCE_LIMITS_FIELD_NUMBER: _builtins.int
+    CACHE_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
     effect: Global___Effect.ValueType
     """The answer."""
     reason: Global___DecisionReason.ValueType
@@ -460,6 +671,10 @@ class CheckResponse(_message.Message):
     """The bundle that decided."""
     rule_reason: _builtins.str
     """The reason that the first of `rules` gives, in its author's words, e.g. `EXPORT_TOO_LARGE`; empty when it gives none."""
+    epoch: _builtins.int
+    """Grows whenever anything that was allowed before may be denied now: a kill switch, a policy, a fact. An answer with a
+    lower epoch is not to be used again.
+    """
     @_builtins.property
     def rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The rules that determined the answer, as `policy/rule`."""
@@ -476,6 +691,34 @@ class CheckResponse(_message.Message):
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """The instant it was decided for."""
 
+    @_builtins.property
+    def sides(self) -> _containers.RepeatedCompositeFieldContainer[Global___SideVerdict]:
+        """What each side of each hop and each boundary said, when more than one had a say."""
+
+    @_builtins.property
+    def obligations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Obligation]:
+        """What has to be done with the call. Set with ALLOW and REQUIRE_APPROVAL."""
+
+    @_builtins.property
+    def resource_limits(self) -> Global___ResourceLimits:
+        """What whoever runs the call for an agent of this ring holds it to. Set with ALLOW and REQUIRE_APPROVAL."""
+
+    @_builtins.property
+    def cache(self) -> Global___CacheHint:
+        """How long, and for what, the answer may be used again; unset when it may not."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """When asking again makes sense; set with RATE_LIMITED and where a budget is renewed."""
+
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitStatus]:
+        """The limits the call counted against, those nearest to their end first. At most 16."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The DIDs the call was judged for, the origin first; empty when nobody stands before the subject."""
+
     def __init__(
         self,
         *,
@@ -491,14 +734,226 @@ class CheckResponse(_message.Message):
         facts: Global___FactVersions | None = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         rule_reason: _builtins.str = ...,
+        sides: _abc.Iterable[Global___SideVerdict] | None = ...,
+        obligations: _abc.Iterable[Global___Obligation] | None = ...,
+        resource_limits: Global___ResourceLimits | None = ...,
+        cache: Global___CacheHint | None = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+        limits: _abc.Iterable[Global___LimitStatus] | None = ...,
+        epoch: _builtins.int = ...,
+        chain: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "decide_time", b"decide_time", "facts", b"facts"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "cache", b"cache", "decide_time", b"decide_time", "facts", b"facts", "resource_limits", b"resource_limits", "retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "bundle_digest", b"bundle_digest", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "effective_ring", b"effective_ring", "facts", b"facts", "message", b"message", "reason", b"reason", "rule_reason", b"rule_reason", "rules", b"rules", "trust_score", b"trust_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "bundle_digest", b"bundle_digest", "cache", b"cache", "chain", b"chain", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "effective_ring", b"effective_ring", "epoch", b"epoch", "facts", b"facts", "limits", b"limits", "message", b"message", "obligations", b"obligations", "reason", b"reason", "resource_limits", b"resource_limits", "retry_after", b"retry_after", "rule_reason", b"rule_reason", "rules", b"rules", "sides", b"sides", "trust_score", b"trust_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckResponse: _TypeAlias = CheckResponse  # noqa: Y015
+
+@_typing.final
+class SideVerdict(_message.Message):
+    """What one party to a call said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOP_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    hop: _builtins.int
+    """Which hop of the chain, from 1."""
+    side: Global___Side.ValueType
+    """Which side of it, or a boundary it crosses."""
+    party: _builtins.str
+    """The agent or the boundary that spoke, by name."""
+    effect: Global___Effect.ValueType
+    """What it said."""
+    reason: Global___DecisionReason.ValueType
+    """Why."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rules that determined it."""
+
+    def __init__(
+        self,
+        *,
+        hop: _builtins.int = ...,
+        side: Global___Side.ValueType = ...,
+        party: _builtins.str = ...,
+        effect: Global___Effect.ValueType = ...,
+        reason: Global___DecisionReason.ValueType = ...,
+        rules: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect", b"effect", "hop", b"hop", "party", b"party", "reason", b"reason", "rules", b"rules", "side", b"side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SideVerdict: _TypeAlias = SideVerdict  # noqa: Y015
+
+@_typing.final
+class Obligation(_message.Message):
+    """Something that has to be done with a call that is allowed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    PROPERTIES_FIELD_NUMBER: _builtins.int
+    type: _builtins.str
+    """E.g. `redact`, `log`, `notify`, `step_up`."""
+    id: _builtins.str
+    """Which one of its type, in its author's words."""
+    @_builtins.property
+    def properties(self) -> _struct_pb2.Struct:
+        """What exactly, by type."""
+
+    def __init__(
+        self,
+        *,
+        type: _builtins.str = ...,
+        id: _builtins.str = ...,
+        properties: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["properties", b"properties"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "properties", b"properties", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Obligation: _TypeAlias = Obligation  # noqa: Y015
+
+@_typing.final
+class ResourceLimits(_message.Message):
+    """What an agent of a ring is held to while its call runs. The pdp enforces the rate; the sandbox is promised the rest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RING_FIELD_NUMBER: _builtins.int
+    EXECUTION_TIME_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    CPU_MILLICORES_FIELD_NUMBER: _builtins.int
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    REQUEST_BURST_FIELD_NUMBER: _builtins.int
+    MAX_TOOLS_FIELD_NUMBER: _builtins.int
+    ring: _builtins.int
+    """The ring they are for."""
+    memory_bytes: _builtins.int
+    """Memory, in bytes."""
+    cpu_millicores: _builtins.int
+    """CPU, in thousandths of a core."""
+    requests_per_second: _builtins.int
+    """Calls a second, on average."""
+    request_burst: _builtins.int
+    """Calls at once, on top of the average."""
+    max_tools: _builtins.int
+    """Different tools in one session."""
+    @_builtins.property
+    def execution_time(self) -> _duration_pb2.Duration:
+        """How long a call may run."""
+
+    def __init__(
+        self,
+        *,
+        ring: _builtins.int = ...,
+        execution_time: _duration_pb2.Duration | None = ...,
+        memory_bytes: _builtins.int = ...,
+        cpu_millicores: _builtins.int = ...,
+        requests_per_second: _builtins.int = ...,
+        request_burst: _builtins.int = ...,
+        max_tools: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_time", b"execution_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_millicores", b"cpu_millicores", "execution_time", b"execution_time", "max_tools", b"max_tools", "memory_bytes", b"memory_bytes", "request_burst", b"request_burst", "requests_per_second", b"requests_per_second", "ring", b"ring"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResourceLimits: _TypeAlias = ResourceLimits  # noqa: Y015
+
+@_typing.final
+class CacheHint(_message.Message):
+    """How an answer may be used again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TTL_FIELD_NUMBER: _builtins.int
+    VARY_ON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """For how long."""
+
+    @_builtins.property
+    def vary_on(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For questions that are equal in these fields of CheckRequest, e.g. `action.name`; nothing else was looked at."""
+
+    def __init__(
+        self,
+        *,
+        ttl: _duration_pb2.Duration | None = ...,
+        vary_on: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ttl", b"ttl", "vary_on", b"vary_on"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheHint: _TypeAlias = CacheHint  # noqa: Y015
+
+@_typing.final
+class LimitStatus(_message.Message):
+    """How a limit stands after a decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    RESET_TIME_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
+    limit: _builtins.str
+    """`policy/limit`."""
+    key: _builtins.str
+    """Whom it counts, e.g. `agent:namespaces/data/agents/analyst`."""
+    unit: _builtins.str
+    """What it counts: `requests`, `tokens` or `cost_micros`."""
+    maximum: _builtins.int
+    """How much there is, in a window or at once."""
+    remaining: _builtins.int
+    """How much of it is left."""
+    @_builtins.property
+    def reset_time(self) -> _timestamp_pb2.Timestamp:
+        """When all of it is there again, or the window ends."""
+
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Shares of it whose crossing the policy wants to be told of, and that are crossed, e.g. 0.8."""
+
+    def __init__(
+        self,
+        *,
+        limit: _builtins.str = ...,
+        key: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        maximum: _builtins.int = ...,
+        remaining: _builtins.int = ...,
+        reset_time: _timestamp_pb2.Timestamp | None = ...,
+        alerts: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reset_time", b"reset_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "key", b"key", "limit", b"limit", "maximum", b"maximum", "remaining", b"remaining", "reset_time", b"reset_time", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitStatus: _TypeAlias = LimitStatus  # noqa: Y015
 
 @_typing.final
 class ApprovalRequirement(_message.Message):
@@ -509,13 +964,21 @@ class ApprovalRequirement(_message.Message):
     MIN_APPROVALS_FIELD_NUMBER: _builtins.int
     APPROVER_GROUPS_FIELD_NUMBER: _builtins.int
     TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     min_approvals: _builtins.int
     """How many distinct people."""
     timeout_seconds: _builtins.int
     """How long to wait before the answer is no, in seconds."""
+    approval: _builtins.str
+    """`approvals/{approval}`, to look at and vote on. A reference: who knows it can do nothing with it."""
     @_builtins.property
     def approver_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """From which groups."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends unanswered."""
 
     def __init__(
         self,
@@ -523,10 +986,12 @@ class ApprovalRequirement(_message.Message):
         min_approvals: _builtins.int = ...,
         approver_groups: _abc.Iterable[_builtins.str] | None = ...,
         timeout_seconds: _builtins.int = ...,
+        approval: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver_groups", b"approver_groups", "min_approvals", b"min_approvals", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "approver_groups", b"approver_groups", "expire_time", b"expire_time", "min_approvals", b"min_approvals", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -719,7 +1184,7 @@ class StageTrace(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """`kill`, `validity`, `identity`, `ring`, `environment`, `tools`, `rules`."""
+    """`kill`, `validity`, `identity`, `ring`, `environment`, `tools`, `rules`, `obligations`, `limits`, `approval`."""
     effect: Global___Effect.ValueType
     """Its verdict alone."""
     reason: Global___DecisionReason.ValueType
@@ -741,6 +1206,416 @@ class StageTrace(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StageTrace: _TypeAlias = StageTrace  # noqa: Y015
+
+@_typing.final
+class CheckStreamRequest(_message.Message):
+    """Request of CheckStream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """Chosen by the client, comes back with the answer. Not 0."""
+    @_builtins.property
+    def request(self) -> Global___CheckRequest:
+        """The question."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        request: Global___CheckRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckStreamRequest: _TypeAlias = CheckStreamRequest  # noqa: Y015
+
+@_typing.final
+class CheckStreamResponse(_message.Message):
+    """Response of CheckStream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    INVALIDATE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answer(self) -> Global___CheckStreamAnswer:
+        """An answer."""
+
+    @_builtins.property
+    def invalidate(self) -> Global___Invalidation:
+        """Answers given so far may not hold any more."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """The server is alive; sent when nothing else was for 10 s."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___CheckStreamAnswer | None = ...,
+        invalidate: Global___Invalidation | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "heartbeat", b"heartbeat", "invalidate", b"invalidate", "message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "heartbeat", b"heartbeat", "invalidate", b"invalidate", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["answer", "invalidate", "heartbeat"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___CheckStreamResponse: _TypeAlias = CheckStreamResponse  # noqa: Y015
+
+@_typing.final
+class CheckStreamAnswer(_message.Message):
+    """The answer to one question of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The question's."""
+    @_builtins.property
+    def response(self) -> Global___CheckResponse:
+        """The decision."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """The error this question got."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        response: Global___CheckResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "response", b"response", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "id", b"id", "response", b"response", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___CheckStreamAnswer: _TypeAlias = CheckStreamAnswer  # noqa: Y015
+
+@_typing.final
+class Invalidation(_message.Message):
+    """Says that answers of before may not be used again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """Answers with a lower epoch are void."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Invalidation: _TypeAlias = Invalidation  # noqa: Y015
+
+@_typing.final
+class Heartbeat(_message.Message):
+    """Says that the server is alive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """The epoch at present."""
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
+
+@_typing.final
+class ListAllowedToolsRequest(_message.Message):
+    """Request of ListAllowedTools."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    DELEGATION_TOKEN_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    SHOW_DENIED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """The environment the enforcement point stands in."""
+    delegation_token: _builtins.str
+    """As in CheckRequest."""
+    action: _builtins.str
+    """The action a call of a tool is checked as; empty means `tools/call`."""
+    show_denied: _builtins.bool
+    """Also those that may not be called, with the reason. Needs platform-admin, auditor or service."""
+    page_size: _builtins.int
+    """At most this many; 0 means 50, more than 1,000 means 1,000, negative is refused."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    @_builtins.property
+    def subject(self) -> Global___Subject:
+        """The agent."""
+
+    @_builtins.property
+    def target(self) -> Global___Subject:
+        """As in CheckRequest."""
+
+    @_builtins.property
+    def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in CheckRequest."""
+
+    def __init__(
+        self,
+        *,
+        subject: Global___Subject | None = ...,
+        environment: _builtins.str = ...,
+        target: Global___Subject | None = ...,
+        delegation_token: _builtins.str = ...,
+        chain: _abc.Iterable[_builtins.str] | None = ...,
+        action: _builtins.str = ...,
+        show_denied: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "chain", b"chain", "delegation_token", b"delegation_token", "environment", b"environment", "page_size", b"page_size", "page_token", b"page_token", "show_denied", b"show_denied", "subject", b"subject", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAllowedToolsRequest: _TypeAlias = ListAllowedToolsRequest  # noqa: Y015
+
+@_typing.final
+class ListAllowedToolsResponse(_message.Message):
+    """Response of ListAllowedTools."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty when this was the last page."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___AllowedTool]:
+        """Ordered by name."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[Global___AllowedTool] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAllowedToolsResponse: _TypeAlias = ListAllowedToolsResponse  # noqa: Y015
+
+@_typing.final
+class AllowedTool(_message.Message):
+    """A tool, and what Check would say about calling it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    SCHEMA_HASH_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    DEPENDS_ON_ARGUMENTS_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """As agents call it."""
+    schema_hash: _builtins.str
+    """Of its present schema."""
+    effect: Global___Effect.ValueType
+    """What Check would say, as far as it does not depend on arguments: the most it would."""
+    reason: Global___DecisionReason.ValueType
+    """Why."""
+    message: _builtins.str
+    """The same for a person."""
+    depends_on_arguments: _builtins.bool
+    """Whether arguments, resource or context could still lower the answer."""
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+        schema_hash: _builtins.str = ...,
+        effect: Global___Effect.ValueType = ...,
+        reason: Global___DecisionReason.ValueType = ...,
+        message: _builtins.str = ...,
+        depends_on_arguments: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depends_on_arguments", b"depends_on_arguments", "effect", b"effect", "message", b"message", "reason", b"reason", "schema_hash", b"schema_hash", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowedTool: _TypeAlias = AllowedTool  # noqa: Y015
+
+@_typing.final
+class WatchDecisionsRequest(_message.Message):
+    """Request of WatchDecisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
+    scope: _builtins.str
+    """Only about agents of this namespace (`namespaces/{namespace}`), or this one agent; empty means all."""
+    @_builtins.property
+    def effects(self) -> _containers.RepeatedScalarFieldContainer[Global___Effect.ValueType]:
+        """Only with these effects; empty means all."""
+
+    def __init__(
+        self,
+        *,
+        scope: _builtins.str = ...,
+        effects: _abc.Iterable[Global___Effect.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchDecisionsRequest: _TypeAlias = WatchDecisionsRequest  # noqa: Y015
+
+@_typing.final
+class WatchDecisionsResponse(_message.Message):
+    """One event of WatchDecisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decision(self) -> Global___WatchedDecision:
+        """A decision."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """The server is alive; sent when nothing else was for 5 s."""
+
+    def __init__(
+        self,
+        *,
+        decision: Global___WatchedDecision | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "heartbeat", b"heartbeat", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["decision", "heartbeat"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___WatchDecisionsResponse: _TypeAlias = WatchDecisionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchedDecision(_message.Message):
+    """A decision as a watcher sees it; arguments and context are not shown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
+    DID_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    BUNDLE_DIGEST_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """Names the decision in the audit log."""
+    agent: _builtins.str
+    """The agent that wanted to act, by name, or as it was asked about."""
+    did: _builtins.str
+    """Its DID, when it is known."""
+    environment: _builtins.str
+    """Where."""
+    action: _builtins.str
+    """The action."""
+    tool: _builtins.str
+    """The tool, if any."""
+    target: _builtins.str
+    """The agent called, if any."""
+    effect: Global___Effect.ValueType
+    """The answer."""
+    reason: Global___DecisionReason.ValueType
+    """Why."""
+    message: _builtins.str
+    """The same for a person."""
+    bundle_digest: _builtins.str
+    """The bundle that decided."""
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rules that determined it."""
+
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        agent: _builtins.str = ...,
+        did: _builtins.str = ...,
+        environment: _builtins.str = ...,
+        action: _builtins.str = ...,
+        tool: _builtins.str = ...,
+        target: _builtins.str = ...,
+        effect: Global___Effect.ValueType = ...,
+        reason: Global___DecisionReason.ValueType = ...,
+        message: _builtins.str = ...,
+        rules: _abc.Iterable[_builtins.str] | None = ...,
+        bundle_digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "bundle_digest", b"bundle_digest", "decide_time", b"decide_time", "decision_id", b"decision_id", "did", b"did", "effect", b"effect", "environment", b"environment", "message", b"message", "reason", b"reason", "rules", b"rules", "target", b"target", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchedDecision: _TypeAlias = WatchedDecision  # noqa: Y015
 
 @_typing.final
 class RuleTrace(_message.Message):

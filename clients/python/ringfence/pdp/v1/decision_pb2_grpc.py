@@ -53,6 +53,21 @@ class DecisionServiceStub:
                 request_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.CheckStream = channel.stream_stream(
+                '/ringfence.pdp.v1.DecisionService/CheckStream',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.CheckStreamRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.CheckStreamResponse.FromString,
+                _registered_method=True)
+        self.ListAllowedTools = channel.unary_unary(
+                '/ringfence.pdp.v1.DecisionService/ListAllowedTools',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ListAllowedToolsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ListAllowedToolsResponse.FromString,
+                _registered_method=True)
+        self.WatchDecisions = channel.unary_stream(
+                '/ringfence.pdp.v1.DecisionService/WatchDecisions',
+                request_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.WatchDecisionsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.WatchDecisionsResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -88,6 +103,36 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckStream(self, request_iterator, context):
+        """Decides as Check does, over one stream: answers carry the id of their question and may come in any order. The server
+        also says when what was answered before may have changed (`invalidate`), and that it is alive every 10 s.
+
+        Needs what Check needs. A question that cannot be asked gets its error on the stream; the stream goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAllowedTools(self, request, context):
+        """Says which of the registry's tools an agent could call now, and what Check would say about each: what a gateway
+        answers `tools/list` with. Nothing is counted or logged, and arguments are not known, so a rule that looks at them
+        shows as `depends_on_arguments`.
+
+        Needs what Check needs. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchDecisions(self, request, context):
+        """Streams decisions as they are made, by this pdp. A watch from now on, without history: the log has that.
+
+        Needs platform-admin, auditor or service. Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +150,21 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ExplainRequest.FromString,
                     response_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ExplainResponse.SerializeToString,
+            ),
+            'CheckStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.CheckStream,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.CheckStreamRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.CheckStreamResponse.SerializeToString,
+            ),
+            'ListAllowedTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAllowedTools,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ListAllowedToolsRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.ListAllowedToolsResponse.SerializeToString,
+            ),
+            'WatchDecisions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchDecisions,
+                    request_deserializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.WatchDecisionsRequest.FromString,
+                    response_serializer=ringfence_dot_pdp_dot_v1_dot_decision__pb2.WatchDecisionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -192,6 +252,87 @@ class DecisionService:
             '/ringfence.pdp.v1.DecisionService/Explain',
             ringfence_dot_pdp_dot_v1_dot_decision__pb2.ExplainRequest.SerializeToString,
             ringfence_dot_pdp_dot_v1_dot_decision__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ringfence.pdp.v1.DecisionService/CheckStream',
+            ringfence_dot_pdp_dot_v1_dot_decision__pb2.CheckStreamRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_decision__pb2.CheckStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAllowedTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.pdp.v1.DecisionService/ListAllowedTools',
+            ringfence_dot_pdp_dot_v1_dot_decision__pb2.ListAllowedToolsRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_decision__pb2.ListAllowedToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ringfence.pdp.v1.DecisionService/WatchDecisions',
+            ringfence_dot_pdp_dot_v1_dot_decision__pb2.WatchDecisionsRequest.SerializeToString,
+            ringfence_dot_pdp_dot_v1_dot_decision__pb2.WatchDecisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,24 @@ class DecisionServiceStub:
 
     Needs platform-admin, auditor or service; an agent may ask about itself.
     """
+    CheckStream: _grpc.StreamStreamMultiCallable[_decision_pb2.CheckStreamRequest, _decision_pb2.CheckStreamResponse]
+    """Decides as Check does, over one stream: answers carry the id of their question and may come in any order. The server
+    also says when what was answered before may have changed (`invalidate`), and that it is alive every 10 s.
+
+    Needs what Check needs. A question that cannot be asked gets its error on the stream; the stream goes on.
+    """
+    ListAllowedTools: _grpc.UnaryUnaryMultiCallable[_decision_pb2.ListAllowedToolsRequest, _decision_pb2.ListAllowedToolsResponse]
+    """Says which of the registry's tools an agent could call now, and what Check would say about each: what a gateway
+    answers `tools/list` with. Nothing is counted or logged, and arguments are not known, so a rule that looks at them
+    shows as `depends_on_arguments`.
+
+    Needs what Check needs. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+    """
+    WatchDecisions: _grpc.UnaryStreamMultiCallable[_decision_pb2.WatchDecisionsRequest, _decision_pb2.WatchDecisionsResponse]
+    """Streams decisions as they are made, by this pdp. A watch from now on, without history: the log has that.
+
+    Needs platform-admin, auditor or service. Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
+    """
 
 @_typing.type_check_only
 class DecisionServiceAsyncStub(DecisionServiceStub):
@@ -72,6 +90,24 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Decides as Check does, on the same code path, and shows the work. Nothing is counted or logged.
 
     Needs platform-admin, auditor or service; an agent may ask about itself.
+    """
+    CheckStream: _aio.StreamStreamMultiCallable[_decision_pb2.CheckStreamRequest, _decision_pb2.CheckStreamResponse]  # type: ignore[assignment]
+    """Decides as Check does, over one stream: answers carry the id of their question and may come in any order. The server
+    also says when what was answered before may have changed (`invalidate`), and that it is alive every 10 s.
+
+    Needs what Check needs. A question that cannot be asked gets its error on the stream; the stream goes on.
+    """
+    ListAllowedTools: _aio.UnaryUnaryMultiCallable[_decision_pb2.ListAllowedToolsRequest, _decision_pb2.ListAllowedToolsResponse]  # type: ignore[assignment]
+    """Says which of the registry's tools an agent could call now, and what Check would say about each: what a gateway
+    answers `tools/list` with. Nothing is counted or logged, and arguments are not known, so a rule that looks at them
+    shows as `depends_on_arguments`.
+
+    Needs what Check needs. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+    """
+    WatchDecisions: _aio.UnaryStreamMultiCallable[_decision_pb2.WatchDecisionsRequest, _decision_pb2.WatchDecisionsResponse]  # type: ignore[assignment]
+    """Streams decisions as they are made, by this pdp. A watch from now on, without history: the log has that.
+
+    Needs platform-admin, auditor or service. Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
     """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -110,6 +146,42 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Decides as Check does, on the same code path, and shows the work. Nothing is counted or logged.
 
         Needs platform-admin, auditor or service; an agent may ask about itself.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_decision_pb2.CheckStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decision_pb2.CheckStreamResponse], _abc.AsyncIterator[_decision_pb2.CheckStreamResponse]]:
+        """Decides as Check does, over one stream: answers carry the id of their question and may come in any order. The server
+        also says when what was answered before may have changed (`invalidate`), and that it is alive every 10 s.
+
+        Needs what Check needs. A question that cannot be asked gets its error on the stream; the stream goes on.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAllowedTools(
+        self,
+        request: _decision_pb2.ListAllowedToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_decision_pb2.ListAllowedToolsResponse, _abc.Awaitable[_decision_pb2.ListAllowedToolsResponse]]:
+        """Says which of the registry's tools an agent could call now, and what Check would say about each: what a gateway
+        answers `tools/list` with. Nothing is counted or logged, and arguments are not known, so a rule that looks at them
+        shows as `depends_on_arguments`.
+
+        Needs what Check needs. Errors: INVALID_REQUEST, NOT_PERMITTED, PAGE_TOKEN_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchDecisions(
+        self,
+        request: _decision_pb2.WatchDecisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decision_pb2.WatchDecisionsResponse], _abc.AsyncIterator[_decision_pb2.WatchDecisionsResponse]]:
+        """Streams decisions as they are made, by this pdp. A watch from now on, without history: the log has that.
+
+        Needs platform-admin, auditor or service. Errors: INVALID_REQUEST, WATCHER_TOO_SLOW.
         """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

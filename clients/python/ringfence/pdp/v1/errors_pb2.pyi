@@ -66,6 +66,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No kill switch has this name."""
     ERROR_REASON_KILL_SWITCH_ALREADY_ENGAGED: _ErrorReason.ValueType  # 103
     """ALREADY_EXISTS. A kill switch on this target is engaged."""
+    ERROR_REASON_BUNDLE_TESTS_FAILED: _ErrorReason.ValueType  # 104
+    """FAILED_PRECONDITION. Tests of the bundle fail; metadata `failed` counts them, the message names the first."""
+    ERROR_REASON_ROLLOUT_CONFLICT: _ErrorReason.ValueType  # 105
+    """FAILED_PRECONDITION. The rollout cannot go from where it is to what was asked; the message says what can be done."""
+    ERROR_REASON_APPROVAL_NOT_FOUND: _ErrorReason.ValueType  # 106
+    """NOT_FOUND. No approval has this name, or it is not the caller's to see."""
+    ERROR_REASON_APPROVAL_NOT_PENDING: _ErrorReason.ValueType  # 107
+    """FAILED_PRECONDITION. The approval is over: metadata `state` says how. A late vote changes nothing."""
+    ERROR_REASON_APPROVER_NOT_ELIGIBLE: _ErrorReason.ValueType  # 108
+    """PERMISSION_DENIED. The caller may not vote on this one: not in a group that is asked, or a party to the call itself."""
+    ERROR_REASON_ALREADY_VOTED: _ErrorReason.ValueType  # 109
+    """ALREADY_EXISTS. The caller voted on this approval already; the vote stands."""
+    ERROR_REASON_LIMIT_NOT_FOUND: _ErrorReason.ValueType  # 110
+    """NOT_FOUND. No limit of the active bundle has this name."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -117,4 +131,18 @@ ERROR_REASON_KILL_SWITCH_NOT_FOUND: ErrorReason.ValueType  # 102
 """NOT_FOUND. No kill switch has this name."""
 ERROR_REASON_KILL_SWITCH_ALREADY_ENGAGED: ErrorReason.ValueType  # 103
 """ALREADY_EXISTS. A kill switch on this target is engaged."""
+ERROR_REASON_BUNDLE_TESTS_FAILED: ErrorReason.ValueType  # 104
+"""FAILED_PRECONDITION. Tests of the bundle fail; metadata `failed` counts them, the message names the first."""
+ERROR_REASON_ROLLOUT_CONFLICT: ErrorReason.ValueType  # 105
+"""FAILED_PRECONDITION. The rollout cannot go from where it is to what was asked; the message says what can be done."""
+ERROR_REASON_APPROVAL_NOT_FOUND: ErrorReason.ValueType  # 106
+"""NOT_FOUND. No approval has this name, or it is not the caller's to see."""
+ERROR_REASON_APPROVAL_NOT_PENDING: ErrorReason.ValueType  # 107
+"""FAILED_PRECONDITION. The approval is over: metadata `state` says how. A late vote changes nothing."""
+ERROR_REASON_APPROVER_NOT_ELIGIBLE: ErrorReason.ValueType  # 108
+"""PERMISSION_DENIED. The caller may not vote on this one: not in a group that is asked, or a party to the call itself."""
+ERROR_REASON_ALREADY_VOTED: ErrorReason.ValueType  # 109
+"""ALREADY_EXISTS. The caller voted on this approval already; the vote stands."""
+ERROR_REASON_LIMIT_NOT_FOUND: ErrorReason.ValueType  # 110
+"""NOT_FOUND. No limit of the active bundle has this name."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

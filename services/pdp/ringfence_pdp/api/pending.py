@@ -1,0 +1,35 @@
+"""Methods of the contract that no use case stands behind yet: refused as unknown, in one place to be emptied."""
+
+from typing import Any
+
+from ringfence_kit.errors import MethodUnknown
+
+
+def _unary(name: str) -> Any:
+    async def method(*_: object) -> object:
+        raise MethodUnknown
+
+    method.__name__ = method.__qualname__ = name
+    return method
+
+
+class PendingDecisions:
+    """What DecisionService still lacks."""
+
+    CheckStream = _unary("CheckStream")
+    ListAllowedTools = _unary("ListAllowedTools")
+    WatchDecisions = _unary("WatchDecisions")
+
+
+class PendingBundles:
+    """What BundleService still lacks."""
+
+    UploadBundle = _unary("UploadBundle")
+    ValidateBundle = _unary("ValidateBundle")
+    TestBundle = _unary("TestBundle")
+    ListBundles = _unary("ListBundles")
+    GetRollout = _unary("GetRollout")
+    SetRollout = _unary("SetRollout")
+    PromoteBundle = _unary("PromoteBundle")
+    RollbackBundle = _unary("RollbackBundle")
+    GetWouldFlips = _unary("GetWouldFlips")
