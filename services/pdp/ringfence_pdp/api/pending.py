@@ -13,12 +13,21 @@ def _unary(name: str) -> Any:
     return method
 
 
+def _stream(name: str) -> Any:
+    async def method(*_: object) -> Any:
+        raise MethodUnknown
+        yield
+
+    method.__name__ = method.__qualname__ = name
+    return method
+
+
 class PendingDecisions:
     """What DecisionService still lacks."""
 
-    CheckStream = _unary("CheckStream")
+    CheckStream = _stream("CheckStream")
     ListAllowedTools = _unary("ListAllowedTools")
-    WatchDecisions = _unary("WatchDecisions")
+    WatchDecisions = _stream("WatchDecisions")
 
 
 class PendingBundles:
