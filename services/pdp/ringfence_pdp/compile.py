@@ -8,22 +8,24 @@ contradicts the rule's own selectors; one that favours agents for being trusted 
 rule that leaving an attribute out gets around.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.cel.condition import Condition, compile_condition
 from ringfence_pdp.cel.leaning import Cause, Direction
 from ringfence_pdp.cel.problems import ConditionInvalid
+from ringfence_pdp.compiled import CompiledBundle, CompiledLimit, CompiledRule
 from ringfence_pdp.errors import BundleInvalid
 from ringfence_pdp.fields import Place, Problem, Report
 from ringfence_pdp.index import PLACES_MAX, RuleIndex, places
-from ringfence_pdp.model import Approval, Effect, Reason, Side, Stage, Verdict
+from ringfence_pdp.model import Effect, Reason, Stage, Verdict
 from ringfence_pdp.policy import Policies, Policy, Rule, read_policies
 from ringfence_pdp.rings import RingGate
 from ringfence_pdp.selector import covers
 from ringfence_pdp.vocabulary import SCHEMA
+
+__all__ = ["CompiledBundle", "CompiledLimit", "CompiledRule", "compile_files"]
 
 BUNDLE_COST_MAX = 20_000_000
 """Units all conditions of a bundle may cost together, so that no request can meet more than that."""
@@ -35,45 +37,6 @@ BUNDLE_PATTERNS_MAX = 1_000
 """Regular expressions in a bundle, each of which may take memory of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledRule:
-    """One rule, ready to decide."""
-
-    id: str
-    """`policy/rule`."""
-    effect: Effect
-    evaluate: Callable[[Any], bool] | None
-    """The condition; None when there is none. Raises EvaluationError."""
-    grants: bool
-    """Whether a match permits something. A rule that asks for approval because an agent is trusted less, or left
-    something out, only restricts what another rule permits: otherwise it would open what is closed to the others."""
-    side: Side | None
-    needs_tool: bool
-    approval: Approval | None
-    verdict: Verdict
-    """What the rules stage says when this rule alone settles it."""
-    condition: Condition | None
-    rule: Rule
-    policy: Policy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledBundle:
-    """Everything a bundle says, immutable."""
-
-    rules: tuple[CompiledRule, ...]
-    """Ordered: denials first, then approvals, then permissions, each by id."""
-    index: RuleIndex
-    gate: RingGate
-    policy_count: int
-    findings: tuple[Problem, ...]
-
-    @property
-    def rule_count(self) -> int:
-        """How many rules there are."""
-        return len(self.rules)
-
-
 def compile_files(files: Sequence[PolicyFile]) -> CompiledBundle:
     """Return the bundle ready to decide; raise BundleInvalid with everything that is wrong."""
     compiler = _Compiler()
@@ -81,22 +44,77 @@ def compile_files(files: Sequence[PolicyFile]) -> CompiledBundle:
     rules = compiler.rules(policies)
     if compiler.report.problems:
         raise BundleInvalid([problem.as_violation() for problem in sorted(compiler.report.problems)])
-    index = RuleIndex()
-    for ordinal, rule in enumerate(rules):
-        index.put(
-            ordinal,
-            environments=rule.policy.governs.environments,
-            agents=rule.policy.governs.agents,
-            actions=rule.rule.actions,
-            tools=rule.rule.tools,
-        )
+    ordered = tuple(sorted(policies.policies, key=lambda policy: policy.name))
+    limits = _limits(ordered)
     return CompiledBundle(
         rules=rules,
-        index=index,
+        index=_rule_index(rules, of_boundaries=False),
+        boundary_index=_rule_index(rules, of_boundaries=True),
+        policies=ordered,
+        limits=limits,
         gate=RingGate(policies.ring_requirements),
-        policy_count=len(policies.policies),
+        policy_count=len(ordered),
         findings=tuple(sorted(compiler.findings)),
+        policy_index=_policy_index(ordered),
+        limit_index=_limit_index(limits),
+        has_obligations=any(rule.obligations for rule in rules),
+        has_caller_rings=any(policy.min_caller_ring is not None for policy in ordered),
+        has_boundaries=any(policy.governs.boundaries for policy in ordered),
     )
+
+
+def _limits(policies: Iterable[Policy]) -> tuple[CompiledLimit, ...]:
+    limits = [
+        CompiledLimit(
+            id=f"{policy.name}/{written.limit.name}",
+            limit=written.limit,
+            side=policy.governs.side,
+            needs_tool=bool(written.match.tools),
+            policy=policy,
+            match=written.match,
+        )
+        for policy in policies
+        for written in policy.limits
+    ]
+    return tuple(sorted(limits, key=lambda limit: limit.id))
+
+
+def _rule_index(rules: Iterable[CompiledRule], *, of_boundaries: bool) -> RuleIndex:
+    index = RuleIndex()
+    for ordinal, rule in enumerate(rules):
+        governs = rule.policy.governs
+        if bool(governs.boundaries) is of_boundaries:
+            index.put(
+                ordinal,
+                environments=governs.environments,
+                agents=governs.boundaries or governs.agents,
+                actions=rule.rule.actions,
+                tools=rule.rule.tools,
+            )
+    return index
+
+
+def _policy_index(policies: Iterable[Policy]) -> RuleIndex:
+    index = RuleIndex()
+    for ordinal, policy in enumerate(policies):
+        governs = policy.governs
+        if not governs.boundaries:
+            index.put(ordinal, environments=governs.environments, agents=governs.agents, actions=(), tools=())
+    return index
+
+
+def _limit_index(limits: Iterable[CompiledLimit]) -> RuleIndex:
+    index = RuleIndex()
+    for ordinal, limit in enumerate(limits):
+        governs, match = limit.policy.governs, limit.match
+        index.put(
+            ordinal,
+            environments=governs.environments,
+            agents=governs.agents,
+            actions=match.actions,
+            tools=match.tools,
+        )
+    return index
 
 
 @dataclass(slots=True)
@@ -145,6 +163,7 @@ class _Compiler:
             side=policy.governs.side,
             needs_tool=bool(rule.tools),
             approval=rule.approval,
+            obligations=rule.obligations,
             verdict=_verdict(id_, rule),
             condition=condition,
             rule=rule,

@@ -146,6 +146,17 @@ class View:
         self.wrong(f"expected a whole number, found {found}", f"give {low} to {high}")
         return low
 
+    def boolean(self) -> bool:
+        """Read `true` or `false`; a field that is not there is false."""
+        return self.present and self.one_of("true", "false") == "true"
+
+    def json_object(self) -> dict[str, object]:
+        """Read any fields as JSON: an unquoted number, `true`, `false` and `null` are what they look like."""
+        if isinstance(self.node, Mapping):
+            return {entry.key: _json(entry.value) for entry in self.node.entries}
+        self.wrong(f"expected fields, found {_kind(self.node)}")
+        return {}
+
     def _below(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 
@@ -158,6 +169,24 @@ def distinct(views: tuple[View, ...]) -> None:
             if view.node.text in seen:
                 view.wrong(f"{view.node.text!r} is there twice", "keep one")
             seen.add(view.node.text)
+
+
+_WORDS: AnyMapping[str, object] = {"true": True, "false": False, "null": None, "": None}
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,2})?", re.ASCII)
+
+
+def _json(node: Node) -> object:
+    match node:
+        case Mapping():
+            return {entry.key: _json(entry.value) for entry in node.entries}
+        case Sequence():
+            return [_json(item) for item in node.items]
+        case Scalar(quoted=True):
+            return node.text
+    if _INTEGER.fullmatch(node.text):
+        return int(node.text)
+    return float(node.text) if _NUMBER.fullmatch(node.text) else _WORDS.get(node.text, node.text)
 
 
 def _kind(node: Node | None) -> str:

@@ -207,8 +207,10 @@ class Approval:
     min_approvals: int
     """How many distinct people."""
     approver_groups: tuple[str, ...]
-    """Every one of them must be among the approvers; sorted."""
+    """Every one of them must be among the approvers; sorted. None named: whoever may approve at all."""
     timeout: Millis
+    deny_ends: bool = False
+    """Whether one refusal ends it."""
 
 
 class Stage(enum.Enum):

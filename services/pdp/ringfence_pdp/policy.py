@@ -10,43 +10,44 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ringfence_kit.clock import HOUR, SECOND, Millis
-from ringfence_kit.names import AgentName, is_resource_id
+from ringfence_kit.trust_decay import LEAST_TRUSTED_RING
 
 from ringfence_pdp.bundle import PolicyFile
-from ringfence_pdp.cel.problems import EvaluationError
 from ringfence_pdp.cel.tokens import SOURCE_MAX
-from ringfence_pdp.cel.values import NANOS_PER_MILLI, parse_duration
-from ringfence_pdp.fields import Place, Report, View, distinct
-from ringfence_pdp.model import Approval, Effect, Side
+from ringfence_pdp.fields import Place, Report, View
+from ringfence_pdp.model import Approval, Effect, Obligation, Side
+from ringfence_pdp.policy_fields import (
+    ACTION,
+    ACTION_SHAPE,
+    agent,
+    boundary,
+    environment,
+    length,
+    new_name,
+    selected,
+    selectors,
+    several,
+)
+from ringfence_pdp.policy_limits import WrittenLimit, read_limits
+from ringfence_pdp.policy_obligations import read_obligations
 from ringfence_pdp.rings import RingRequirement, loosest_class
 from ringfence_pdp.selector import ANYTHING
-from ringfence_pdp.yaml_reader import Mapping, Mark, YamlInvalid, read
+from ringfence_pdp.yaml_reader import Mark, YamlInvalid, read
 
 API_VERSION = "ringfence.dev/v1"
 
 RULES_MAX = 20_000
 """Rules in one bundle."""
 
-SELECTORS_MAX = 64
-"""Selectors in one list."""
-
 REQUIREMENTS_MAX = 256
 APPROVALS_MAX = 16
 APPROVAL_TIMEOUT_MIN = SECOND
 APPROVAL_TIMEOUT_MAX = Millis(24 * HOUR)
 
-_NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_NAME_SHAPE = "a name such as 'big-export': a-z, 0-9 and dashes, at most 63"
-_ACTION = re.compile(r"\*|[a-z0-9._:/-]{1,127}\*?", re.ASCII)
-_ACTION_SHAPE = "an action such as 'read_table' or 'read_*': lower case, '*' only at the end"
-_TOOL = re.compile(r"\*|[a-z0-9._-]{1,127}\*?", re.ASCII)
-_TOOL_SHAPE = "a tool such as 'warehouse.export' or 'warehouse.*': lower case, '*' only at the end"
 _GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _GROUP_SHAPE = "a group such as 'group:data-oncall'"
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 _REASON_SHAPE = "a reason such as 'EXPORT_TOO_LARGE'"
-_AGENT_SHAPE = "an agent such as 'namespaces/data/agents/analyst' or 'namespaces/data/agents/analyst-*'"
-_DURATION_SHAPE = "a length of time from 1s to 24h, such as '30m'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,9 @@ class Governs:
     agents: tuple[str, ...] = (ANYTHING,)
     environments: tuple[str, ...] = ()
     side: Side | None = None
+    """Which side of a call it speaks for; None means caller and callee. BOUNDARY exactly when it governs boundaries."""
+    boundaries: tuple[str, ...] = ()
+    """The boundaries it is for; it says nothing about agents then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,8 @@ class Rule:
     when: str | None = None
     approval: Approval | None = None
     """Set exactly when the effect is REQUIRE_APPROVAL."""
+    obligations: tuple[Obligation, ...] = ()
+    """What has to be done with a call it lets through, ordered by type and id; none when the effect is DENY."""
     reason: str | None = None
     place: Place
     when_place: Place
@@ -82,6 +88,9 @@ class Policy:
     name: str
     governs: Governs = field(default_factory=Governs)
     rules: tuple[Rule, ...]
+    min_caller_ring: int | None = None
+    """The least trusted ring in which a caller may be, where this policy speaks for the callee."""
+    limits: tuple[WrittenLimit, ...] = ()
     place: Place
 
 
@@ -124,49 +133,67 @@ def _documents(file: PolicyFile, report: Report) -> list[View]:
 
 
 def _document_name(metadata: View, names: set[str]) -> str:
-    return _new_name(metadata.fields(required=("name",))["name"], names, "document of this bundle")
-
-
-def _new_name(view: View, names: set[str], what: str) -> str:
-    name = view.text(_NAME, _NAME_SHAPE)
-    if name in names:
-        view.wrong(f"another {what} is called {name!r}", "give each its own name")
-    if name:
-        names.add(name)
-    return name
+    return new_name(metadata.fields(required=("name",))["name"], names, "document of this bundle")
 
 
 def _policy(name: str, spec: View) -> Policy:
-    fields = spec.fields(required=("rules",), optional=("governs",))
+    fields = spec.fields(required=(), optional=("governs", "rules", "min_caller_ring", "limits"))
+    if not any(fields[name].present for name in ("rules", "min_caller_ring", "limits")):
+        spec.wrong("says nothing", "give rules, limits or min_caller_ring")
+    governs = _governs(fields["governs"])
     names: set[str] = set()
     rules = tuple(_rule(item, names) for item in fields["rules"].items(at_most=RULES_MAX))
-    return Policy(name=name, governs=_governs(fields["governs"]), rules=rules, place=spec.place)
+    if governs.boundaries:
+        fields["limits"].wrong("a boundary counts nothing", "put limits into a policy that governs agents")
+    return Policy(
+        name=name,
+        governs=governs,
+        rules=rules,
+        min_caller_ring=_min_caller_ring(fields["min_caller_ring"], governs),
+        limits=read_limits(fields["limits"]),
+        place=spec.place,
+    )
+
+
+def _min_caller_ring(view: View, governs: Governs) -> int | None:
+    if governs.side is Side.CALLER:
+        view.wrong("whoever calls says nothing about who calls it", "leave it out, or write side: callee")
+    return view.integer(0, LEAST_TRUSTED_RING) if view.present else None
 
 
 def _governs(view: View) -> Governs:
-    fields = view.fields(required=(), optional=("agents", "environments", "side"))
-    side = fields["side"].one_of(Side.CALLER.word, Side.CALLEE.word)
+    fields = view.fields(required=(), optional=("agents", "environments", "side", "boundaries"))
+    word = fields["side"].one_of(*(side.word for side in Side))
+    side = next((one for one in Side if one.word == word), None)
+    boundaries = tuple(map(boundary, several(fields["boundaries"])))
+    if fields["boundaries"].present:
+        fields["agents"].wrong("a policy is for agents or for boundaries, not for both", "make two of it")
+        if side not in (None, Side.BOUNDARY):
+            fields["side"].wrong("a boundary is neither caller nor callee", "write side: boundary, or leave it out")
+        side = Side.BOUNDARY
+    elif side is Side.BOUNDARY:
+        fields["side"].wrong("names no boundary", "write boundaries: ['namespaces/data/boundaries/partners']")
     return Governs(
-        agents=tuple(map(_agent, _several(fields["agents"]))) or (ANYTHING,),
-        environments=tuple(map(_environment, _several(fields["environments"]))),
-        side=next((one for one in Side if one.word == side), None),
+        agents=tuple(map(agent, several(fields["agents"]))) or (ANYTHING,),
+        environments=tuple(map(environment, several(fields["environments"]))),
+        side=side,
+        boundaries=boundaries,
     )
 
 
 def _rule(view: View, names: set[str]) -> Rule:
-    fields = view.fields(required=("name", "match", "effect"), optional=("when", "approval", "reason"))
-    match = fields["match"].fields(required=(), optional=("actions", "tools"))
-    if isinstance(fields["match"].node, Mapping) and not fields["match"].node.entries:
-        fields["match"].wrong("matches nothing", "to match everything write {actions: ['*']}")
+    fields = view.fields(required=("name", "match", "effect"), optional=("when", "approval", "obligations", "reason"))
+    match = selected(fields["match"])
     word = fields["effect"].one_of(*(effect.name for effect in Effect))
     effect = Effect[word] if word in Effect.__members__ else Effect.DENY
     return Rule(
-        name=_new_name(fields["name"], names, "rule of this policy"),
+        name=new_name(fields["name"], names, "rule of this policy"),
         effect=effect,
-        actions=_selectors(match["actions"], _ACTION, _ACTION_SHAPE) or (ANYTHING,),
-        tools=_selectors(match["tools"], _TOOL, _TOOL_SHAPE),
+        actions=match.actions,
+        tools=match.tools,
         when=fields["when"].text(shape="a condition", at_most=SOURCE_MAX) or None,
         approval=_approval(view, fields["approval"], effect),
+        obligations=read_obligations(fields["obligations"], effect),
         reason=fields["reason"].text(_REASON, _REASON_SHAPE) or None,
         place=view.place,
         when_place=fields["when"].place,
@@ -180,63 +207,14 @@ def _approval(rule: View, approval: View, effect: Effect) -> Approval | None:
         return None
     if not approval.present:
         rule.wrong("'approval' is missing", "write {min_approvals: 1, approvers: ['group:…'], timeout: 30m}")
-    fields = approval.fields(required=("min_approvals", "approvers", "timeout"))
+    fields = approval.fields(required=("min_approvals", "timeout"), optional=("approvers", "deny_ends"))
+    timeout = fields["timeout"].text(shape="a length of time such as '30m'", at_most=32)
     return Approval(
         min_approvals=fields["min_approvals"].integer(1, APPROVALS_MAX),
-        approver_groups=tuple(sorted(_selectors(fields["approvers"], _GROUP, _GROUP_SHAPE))),
-        timeout=_timeout(fields["timeout"]),
+        approver_groups=tuple(sorted(selectors(fields["approvers"], _GROUP, _GROUP_SHAPE))),
+        timeout=length(fields["timeout"], timeout, APPROVAL_TIMEOUT_MIN, APPROVAL_TIMEOUT_MAX),
+        deny_ends=fields["deny_ends"].boolean(),
     )
-
-
-def _timeout(view: View) -> Millis:
-    text = view.text(shape=_DURATION_SHAPE, at_most=32)
-    try:
-        timeout = Millis(parse_duration(text) // NANOS_PER_MILLI)
-    except EvaluationError:
-        timeout = Millis(0)
-    if text and not APPROVAL_TIMEOUT_MIN <= timeout <= APPROVAL_TIMEOUT_MAX:
-        view.wrong(f"{text!r} is not {_DURATION_SHAPE}")
-    return timeout
-
-
-def _several(view: View) -> tuple[View, ...]:
-    items = view.items(at_most=SELECTORS_MAX)
-    distinct(items)
-    return items
-
-
-def _selectors(view: View, pattern: re.Pattern[str], shape: str) -> tuple[str, ...]:
-    return tuple(item.text(pattern, shape) for item in _several(view))
-
-
-def _agent(view: View) -> str:
-    """A selector of agents by name; `ns/` is short for `namespaces/`."""
-    text = view.text(shape=_AGENT_SHAPE)
-    full = f"namespaces/{text.removeprefix('ns/')}" if text.startswith("ns/") else text
-    if text and full != ANYTHING and not _can_cover_an_agent(full):
-        view.wrong(f"{text!r} is not {_AGENT_SHAPE}")
-    return full
-
-
-def _can_cover_an_agent(selector: str) -> bool:
-    if not selector.endswith("*"):
-        return AgentName.parse(selector) is not None
-    match selector[:-1].split("/"):
-        case ["namespaces", start]:
-            return not start or is_resource_id(start.rstrip("-"))
-        case ["namespaces", namespace, start]:
-            return is_resource_id(namespace) and "agents".startswith(start)
-        case ["namespaces", namespace, "agents", start]:
-            return is_resource_id(namespace) and (not start or is_resource_id(start.rstrip("-")))
-        case _:
-            return False
-
-
-def _environment(view: View) -> str:
-    text = view.text(shape="an environment such as 'prod'", at_most=63)
-    if text and not is_resource_id(text):
-        view.wrong(f"{text!r} is not an environment such as 'prod'")
-    return text
 
 
 def _ring_requirements(spec: View) -> list[RingRequirement]:
@@ -244,8 +222,8 @@ def _ring_requirements(spec: View) -> list[RingRequirement]:
     for item in spec.fields(required=("requirements",))["requirements"].items(at_most=REQUIREMENTS_MAX):
         fields = item.fields(required=("actions", "ring"))
         ring = fields["ring"].integer(0, 2)
-        for view in _several(fields["actions"]):
-            actions = view.text(_ACTION, _ACTION_SHAPE)
+        for view in several(fields["actions"]):
+            actions = view.text(ACTION, ACTION_SHAPE)
             needed = loosest_class(actions).value
             if actions and ring >= needed:
                 view.wrong(

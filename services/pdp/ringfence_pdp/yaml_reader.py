@@ -33,6 +33,8 @@ class Scalar:
 
     mark: Mark
     text: str
+    quoted: bool = False
+    """Whether it was written in quotes, or as a block: it is a text then, even where JSON is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class _Reader:
         if depth > DEPTH_MAX or self._nodes > NODES_MAX:
             raise YamlInvalid(mark, "the file is nested too deeply or has too many values", "split it")
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(mark, event.value)
+            return Scalar(mark, event.value, quoted=bool(event.style))
         if isinstance(event, yaml.SequenceStartEvent):
             return Sequence(mark, tuple(self._items(depth)))
         return Mapping(mark, tuple(self._entries(depth)))
