@@ -1,0 +1,1 @@
+"""Rates and budgets: what a call counts against, and how much of it is left."""
