@@ -1,0 +1,164 @@
+"""A request as a gateway saw it → what it wants, who wants it, and what stands in the way of knowing either.
+
+The rules:
+
+- a body that is there is read whole or not at all: cut, compressed, or in another character set, it is refused;
+- what headers and filters say of the body has to be what the body says. That a filter says nothing means nothing:
+  Envoy's own passes batches and padded bodies with empty metadata;
+- every message of a batch is asked about.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from ringfence_pdp.doors import headers as names
+from ringfence_pdp.doors.headers import Headers
+from ringfence_pdp.doors.json_rpc import RpcBody, RpcMessage, read_body
+from ringfence_pdp.doors.methods import RESOURCE_ID_MAX, Asked, asked_by, passes
+from ringfence_pdp.doors.refusal import Refused
+from ringfence_pdp.doors.route import Profile, Route
+from ringfence_pdp.model import Protocol, Reason
+
+BODY_MAX: Final = 1 << 20
+PARTIAL: Final = "x-envoy-auth-partial-body"
+MCP_FILTER: Final = "envoy.filters.http.mcp"
+A2A_FILTER: Final = "envoy.filters.http.a2a"
+
+_ACTIONS: Final[Mapping[str, str]] = {
+    "GET": "get_http",
+    "HEAD": "get_http_head",
+    "OPTIONS": "get_http_options",
+    "POST": "post_http",
+    "PUT": "put_http",
+    "PATCH": "patch_http",
+    "DELETE": "delete_http",
+}
+_TWO_WAYS: Final = re.compile(r"//|/\.{1,2}(?:/|$)|;|\\|%(?:2[ef]|5c|00|25)|[^!-~]", re.IGNORECASE)
+"""Paths that one server resolves and another takes as they are."""
+_OVERRIDING: Final = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
+_GRPC_PATH: Final = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,255}/([A-Za-z_][A-Za-z0-9_]{0,99}))")
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class GatewayRequest(NamedTuple):
+    """One HTTP request, as the gateway passed it on."""
+
+    extensions: Mapping[str, str]
+    principal: str
+    claims: Mapping[str, Mapping[str, object]]
+    """What jwt_authn verified, by where it was told to put it."""
+    filters: Mapping[str, Mapping[str, object]]
+    """What the filters that read MCP and A2A said."""
+    method: str
+    path: str
+    host: str
+    headers: Headers
+    body: bytes
+    size: int
+    """Of the whole body; -1 when the gateway does not know."""
+
+
+class Wanted(NamedTuple):
+    """What a request wants: several things when it is a batch, none when it only keeps a connection going."""
+
+    asked: tuple[Asked, ...]
+    body: RpcBody | None = None
+    """The messages, when it was JSON-RPC; `asked` stands for those that do not pass by themselves, in order."""
+
+
+def wanted(request: GatewayRequest, route: Route) -> Wanted:
+    """Return what a request wants, or raise Refused."""
+    for name in _OVERRIDING:
+        if request.headers.get(name) is not None:
+            raise Refused(Reason.REQUEST_INVALID, f"the header {name} would make another request of it to some servers")
+    if route.profile is Profile.GRPC:
+        return Wanted((_grpc(request),))
+    if route.profile is Profile.HTTP or (request.method != "POST" and not request.body and request.size <= 0):
+        return Wanted((_http(request),))
+    _check_whole(request)
+    body = read_body(request.body)
+    _check_headers(request.headers, body)
+    _check_filters(request.filters, body)
+    messages = [message for message in body.messages if not passes(message)]
+    asked = tuple(asked_by(message, route.profile.protocols, route.tool_prefix) for message in messages)
+    _check_name(request, body, asked)
+    return Wanted(asked, body)
+
+
+def _check_whole(request: GatewayRequest) -> None:
+    """The body we have is the one the service behind will read."""
+    headers, length = request.headers, len(request.body)
+    if any(said.get("is_exceeding_limit") for said in request.filters.values()):
+        raise _truncated("the gateway's MCP or A2A filter read only the beginning of the body")
+    if (headers.get(PARTIAL) or "false").lower() != "false" or request.size > length:
+        raise _truncated(f"the gateway passed on {length} of {request.size} bytes of the body (max_request_bytes)")
+    declared = headers.get("content-length")
+    if declared is not None and declared != str(length):
+        raise _truncated(f"the body has {length} bytes and content-length says {declared[:20]!a}")
+    if length > BODY_MAX:
+        raise _truncated(f"the body has {length} bytes and at most {BODY_MAX} are read")
+    if (headers.get("content-encoding") or "identity").lower() != "identity":
+        raise Refused(Reason.BODY_MALFORMED, "the body is compressed; it is read as it is or not at all")
+    charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", headers.get("content-type") or "", re.IGNORECASE)
+    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise Refused(Reason.BODY_MALFORMED, "the body is in another character set than UTF-8")
+    if not request.body:
+        raise Refused(Reason.BODY_MALFORMED, "there is no body; see that the gateway passes it on (with_request_body)")
+
+
+def _check_headers(headers: Headers, body: RpcBody) -> None:
+    method = headers.get(names.MCP_METHOD)
+    if method is not None and [message.method for message in body.messages] != [method]:
+        raise _mismatch(f"the header {names.MCP_METHOD} and the body name different methods")
+
+
+def _check_name(request: GatewayRequest, body: RpcBody, asked: tuple[Asked, ...]) -> None:
+    name = request.headers.get(names.MCP_NAME)
+    if name is not None and (body.is_batch or [one.name for one in asked] != [name]):
+        raise _mismatch(f"the header {names.MCP_NAME} and the body name different things")
+    for said in request.filters.values():
+        params = said.get("params")
+        filtered = params.get("name") if isinstance(params, Mapping) else None
+        if filtered is not None and [one.name for one in asked] != [filtered]:
+            raise _mismatch("the gateway's filter and the body name different things")
+
+
+def _check_filters(filters: Mapping[str, Mapping[str, object]], body: RpcBody) -> None:
+    for said in filters.values():
+        method = said.get("method")
+        if method is not None and [message.method for message in body.messages] != [method]:
+            raise _mismatch("the gateway's filter and the body name different methods")
+
+
+def _http(request: GatewayRequest) -> Asked:
+    action = _ACTIONS.get(request.method)
+    if action is None:
+        raise Refused(Reason.METHOD_UNKNOWN, f"{request.method[:20]!a} is no HTTP method anybody decides about")
+    path, _, _ = request.path.partition("?")
+    if not path.startswith("/") or _TWO_WAYS.search(path) is not None:
+        raise Refused(Reason.REQUEST_INVALID, "the path can be read in two ways; set normalize_path at the gateway")
+    if len(path) > RESOURCE_ID_MAX:
+        raise Refused(Reason.REQUEST_INVALID, f"the path is longer than {RESOURCE_ID_MAX} characters")
+    return Asked(action, Protocol.HTTP, None, "url", path)
+
+
+def _grpc(request: GatewayRequest) -> Asked:
+    named = _GRPC_PATH.fullmatch(request.path)
+    if request.method != "POST" or named is None:
+        raise Refused(Reason.METHOD_UNKNOWN, "this is no call of a gRPC method: POST to /package.Service/Method")
+    action = _HUMP.sub("_", named[2]).lower()
+    return Asked(action, Protocol.GRPC, None, "grpc", named[1])
+
+
+def first_call(body: RpcBody) -> RpcMessage:
+    """Return the message an answer to the whole body names."""
+    return next((message for message in body.messages if message.expects_answer), body.messages[0])
+
+
+def _truncated(message: str) -> Refused:
+    return Refused(Reason.BODY_TRUNCATED, message)
+
+
+def _mismatch(message: str) -> Refused:
+    return Refused(Reason.HEADER_BODY_MISMATCH, message)

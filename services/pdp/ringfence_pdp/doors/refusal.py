@@ -1,0 +1,12 @@
+"""What a door refuses by itself, before anybody is asked: with a reason, like any other denial."""
+
+from ringfence_pdp.model import Reason
+
+
+class Refused(Exception):  # noqa: N818 - named for what happened
+    """The call cannot be read in one way only, or says who calls in more. It is a denial, and logged as one."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
