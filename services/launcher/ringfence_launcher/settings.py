@@ -25,8 +25,8 @@ from ringfence_launcher.problems import Detail, Problem
 from ringfence_launcher.service_table import ENTRIES
 
 _CLIENT_VARIABLES = re.compile(r"RINGFENCE_(DATA|TOKEN|TOKEN_FILE|ADDR_\w+|TLS_(CA|CERT|KEY))")
-AT_HOME = {"registry.default_visibility": "public"}
-"""Settings that have another default in `ringfence up`."""
+AT_HOME = {"registry.default_visibility": "public", "registry.default_least_verdict": "nonconformant"}
+"""Settings that have another default in `ringfence up`: of cards in the wild every second breaks a rule of A2A."""
 _LISTENS = re.compile(r"\w+\.(\w+_)?listen")
 
 
@@ -108,7 +108,7 @@ def assignments(given: Sequence[str] | None) -> dict[str, str]:
 
 
 def _at_home(configuration: Configuration) -> Iterator[tuple[str, str]]:
-    """Give what is otherwise on one machine, where nobody said so: there is nobody to hide an agent from."""
+    """Give what is otherwise on one machine, where nobody said so: there is nobody to hide from or to protect."""
     for key, value in AT_HOME.items():
         if configuration.source(key) == "default":
             yield key, value

@@ -28,6 +28,7 @@ from ringfence_registry.api.catalog_api import catalog_api, catalog_face
 from ringfence_registry.api.identity_keys import IdentityKeys
 from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
+from ringfence_registry.cards.model import CardVerdict
 from ringfence_registry.cards.signatures.attestation import CardAttestor
 from ringfence_registry.cards.signatures.index import SignatureIndex
 from ringfence_registry.cards.signatures.judging import SignatureJudge
@@ -50,6 +51,7 @@ from ringfence_registry.http.places import Places
 from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
+from ringfence_registry.namespaces.model import NamespaceDefaults
 from ringfence_registry.namespaces.reading import NamespaceReading
 from ringfence_registry.namespaces.updating import NamespaceUpdating
 from ringfence_registry.neighbours.both import Neighbours
@@ -81,7 +83,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         between=lambda: catalog.catch_up(clock.now()),
     )
 
-    namespaces = NamespaceBook(Visibility[config.default_visibility.name], home_by_identity=neighbours.identity.home)
+    namespaces = NamespaceBook(_defaults(config), home_by_identity=neighbours.identity.home)
     tools = ToolSnapshots()
     catalog = AgentCatalog(
         Viewer(trust=neighbours.identity, health=neighbours.health, tools=tools.tools, boundaries=tools.map)
@@ -112,8 +114,8 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     tokens = PageTokens(database.page_key)
     namespace_api = NamespaceApi(
         reading=NamespaceReading(namespaces, tokens),
-        updating=NamespaceUpdating(writer, default=namespaces.default),
-        default=namespaces.default,
+        updating=NamespaceUpdating(writer, defaults=namespaces.defaults),
+        defaults=namespaces.defaults,
         clock=clock,
     )
     tool_services = ToolServices(
@@ -211,6 +213,13 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         readiness=readiness,
         tls=config.tls,
         collectors=[NeighbourMetrics(neighbours.reports, clock)],
+    )
+
+
+def _defaults(config: RegistryConfig) -> NamespaceDefaults:
+    return NamespaceDefaults(
+        visibility=Visibility[config.default_visibility.name],
+        least_verdict=CardVerdict[config.default_least_verdict.name],
     )
 
 

@@ -18,6 +18,17 @@ class DefaultVisibility(enum.Enum):
     """Every caller, and the HTTP face."""
 
 
+class DefaultLeastVerdict(enum.Enum):
+    """The worst card that is admitted into a namespace for which nobody said so."""
+
+    VALID = "valid"
+    VALID_WITH_WARNINGS = "valid-with-warnings"
+    UPCONVERTED = "upconverted"
+    """What is sound by an older A2A, too."""
+    NONCONFORMANT = "nonconformant"
+    """What breaks a rule, too: whatever can be read in one way only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryConfig:
     """What an operator may change about the registry."""
@@ -46,6 +57,11 @@ class RegistryConfig:
     )
     default_visibility: DefaultVisibility = setting(
         DefaultVisibility.PRIVATE, doc="Who sees a namespace nobody set up: private (its own people) or public."
+    )
+    default_least_verdict: DefaultLeastVerdict = setting(
+        DefaultLeastVerdict.UPCONVERTED,
+        doc="The worst card a namespace nobody set up admits: valid, valid-with-warnings, upconverted or "
+        "nonconformant.",
     )
     gated_environments: tuple[str, ...] = setting(
         ("prod",), doc="Where no agent serves before it is ready and an approver has let it."

@@ -8,7 +8,7 @@ from ringfence_kit.errors import EtagMismatch, RequestIdReused
 from ringfence_registry.errors import EtagRequired, ToolAlreadyExists, ToolNotFound
 from ringfence_registry.external_systems.ending import MOST_AT_ONCE
 from ringfence_registry.external_systems.model import TrustVerdict
-from ringfence_registry.namespaces.audience import Visibility
+from ringfence_registry.namespaces.model import NamespaceDefaults
 from ringfence_registry.namespaces.patch import NamespacePatch
 from ringfence_registry.namespaces.updating import NamespaceUpdating
 from ringfence_registry.resources.names import ExternalSystemName, ToolName
@@ -99,7 +99,7 @@ async def test_a_namespace_may_ask_for_the_etag(backend: Backend) -> None:
     async with opened_tools(backend) as registry:
         made = await registry.register()
         await registry.enter()
-        updating = NamespaceUpdating(registry.writer, default=Visibility.PRIVATE)
+        updating = NamespaceUpdating(registry.writer, defaults=NamespaceDefaults())
         patch = NamespacePatch(policy={"etag_required": True})
         await updating.update_namespace("finance", patch, etag="", caller=ADMIN, mutation=registry.asked())
         with pytest.raises(EtagRequired):

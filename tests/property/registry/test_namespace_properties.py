@@ -7,7 +7,7 @@ from ringfence_kit.callers import Caller, Role
 from ringfence_registry.cards.model import CardVerdict, FindingKind
 from ringfence_registry.namespaces.audience import Audience, Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
-from ringfence_registry.namespaces.model import Namespace, loosened
+from ringfence_registry.namespaces.model import Namespace, NamespaceDefaults, loosened
 from ringfence_registry.namespaces.patch import NamespacePatch, set_by_admin, set_by_owner
 from ringfence_registry.namespaces.policy import SignatureRequirement
 
@@ -18,7 +18,12 @@ def _in_order(kinds: set[FindingKind]) -> tuple[FindingKind, ...]:
 
 IDS = ("red", "green", "blue", "black")
 HOMES = st.frozensets(st.sampled_from(IDS))
-DEFAULTS = st.sampled_from([Visibility.PRIVATE, Visibility.PUBLIC])
+VERDICTS = st.sampled_from([each for each in CardVerdict if each is not CardVerdict.UNREADABLE])
+DEFAULTS = st.builds(
+    NamespaceDefaults,
+    visibility=st.sampled_from([Visibility.PRIVATE, Visibility.PUBLIC]),
+    least_verdict=VERDICTS,
+)
 AUDIENCES = st.builds(Audience, visibility=st.sampled_from(Visibility), entitled=HOMES)
 PATCHES = st.builds(
     NamespacePatch,
@@ -32,7 +37,7 @@ PATCHES = st.builds(
     admission=st.fixed_dictionaries(
         {},
         optional={
-            "least_verdict": st.sampled_from([each for each in CardVerdict if each is not CardVerdict.UNREADABLE]),
+            "least_verdict": st.none() | VERDICTS,
             "signatures": st.sampled_from(SignatureRequirement),
             "refuse_breaking_changes": st.booleans(),
             "refuse_look_alikes": st.booleans(),
@@ -44,26 +49,26 @@ PATCHES = st.builds(
 STEPS = st.lists(st.tuples(st.booleans(), PATCHES), max_size=8)
 
 
-def after(steps: list[tuple[bool, NamespacePatch]], default: Visibility) -> Namespace:
+def after(steps: list[tuple[bool, NamespacePatch]], defaults: NamespaceDefaults) -> Namespace:
     """Take each step that is allowed; the others change nothing, as a refused call does."""
     namespace = Namespace(id="red")
     for by_admin, patch in steps:
         if by_admin:
-            namespace = set_by_admin(namespace, patch, default)
+            namespace = set_by_admin(namespace, patch, defaults)
             continue
-        changed, refused = set_by_owner(namespace, patch, default)
+        changed, refused = set_by_owner(namespace, patch, defaults)
         namespace = namespace if refused else changed
     return namespace
 
 
 @given(STEPS, DEFAULTS)
 def test_no_sequence_of_changes_gets_below_what_a_platform_admin_asks(
-    steps: list[tuple[bool, NamespacePatch]], default: Visibility
+    steps: list[tuple[bool, NamespacePatch]], defaults: NamespaceDefaults
 ) -> None:
-    namespace = after(steps, default)
-    assert list(loosened(namespace.policy, namespace.floor)) == []
+    namespace = after(steps, defaults)
+    assert list(loosened(namespace.policy, namespace.floor, defaults.least_verdict)) == []
     if namespace.ceiling is not None:
-        assert namespace.audience(default).within(namespace.ceiling)
+        assert namespace.audience(defaults.visibility).within(namespace.ceiling)
 
 
 @given(STEPS, PATCHES, STEPS, DEFAULTS)
@@ -71,35 +76,37 @@ def test_what_a_platform_admin_set_last_binds_every_owner_after(
     before: list[tuple[bool, NamespacePatch]],
     patch: NamespacePatch,
     later: list[tuple[bool, NamespacePatch]],
-    default: Visibility,
+    defaults: NamespaceDefaults,
 ) -> None:
     steps = [*before, (True, patch), *[(False, each) for _, each in later]]
-    namespace, set_up = after(steps, default), after([*before, (True, patch)], default)
+    namespace, set_up = after(steps, defaults), after([*before, (True, patch)], defaults)
     for field in ("review_required", "distinct_approver_required", "etag_required"):
         if field in patch.policy:
             assert getattr(namespace.policy, field) >= patch.policy[field]
     asked = patch.admission
     if "least_verdict" in asked:
-        assert not namespace.policy.admission.least_verdict.is_worse_than(asked["least_verdict"])
+        least = namespace.policy.in_force(defaults.least_verdict).admission.least_verdict
+        assert least is not None
+        assert not least.is_worse_than(asked["least_verdict"] or defaults.least_verdict)
     if "refused_findings" in asked:
         assert {*namespace.policy.admission.refused_findings} >= {*asked["refused_findings"]}
     assert namespace.policy.admission.trusted_jwks == set_up.policy.admission.trusted_jwks
     if patch.of_audience and set_up.visibility is not None:
-        assert namespace.audience(default).within(set_up.audience(default))
+        assert namespace.audience(defaults.visibility).within(set_up.audience(defaults.visibility))
 
 
 @given(STEPS, DEFAULTS)
 def test_an_owner_can_always_keep_or_take_back_its_own_tightening(
-    steps: list[tuple[bool, NamespacePatch]], default: Visibility
+    steps: list[tuple[bool, NamespacePatch]], defaults: NamespaceDefaults
 ) -> None:
-    namespace = after(steps, default)
+    namespace = after(steps, defaults)
     floor = namespace.floor
     back = NamespacePatch(
         policy={"review_required": floor.review_required, "etag_required": floor.etag_required},
         admission={"least_verdict": floor.admission.least_verdict, "signatures": floor.admission.signatures},
     )
     for patch in (NamespacePatch(), back):
-        assert set_by_owner(namespace, patch, default)[1] == ()
+        assert set_by_owner(namespace, patch, defaults)[1] == ()
 
 
 @given(AUDIENCES, AUDIENCES)
@@ -110,9 +117,9 @@ def test_within_means_that_whoever_is_in_the_one_is_in_the_other(one: Audience, 
 
 @given(st.dictionaries(st.sampled_from(IDS), AUDIENCES), HOMES, DEFAULTS)
 def test_what_is_seen_is_what_each_audience_says(
-    audiences: dict[str, Audience], homes: frozenset[str], default: Visibility
+    audiences: dict[str, Audience], homes: frozenset[str], defaults: NamespaceDefaults
 ) -> None:
-    book = NamespaceBook(default)
+    book = NamespaceBook(defaults)
     set_up = [
         Namespace(id=name, visibility=audience.visibility, entitled=audience.entitled)
         for name, audience in audiences.items()
@@ -121,13 +128,13 @@ def test_what_is_seen_is_what_each_audience_says(
     owner = Caller(principal="o", roles=frozenset({Role.NAMESPACE_OWNER}), namespaces=homes)
     visible = book.visible(owner)
     for name in (*IDS, "elsewhere"):
-        audience = audiences.get(name, Audience(visibility=default))
+        audience = audiences.get(name, Audience(visibility=defaults.visibility))
         expected = name in homes or audience.admits(homes)
         assert visible.sees(name) is expected
         assert book.sees_with(owner, name, audience) is expected
 
 
 @given(STEPS, DEFAULTS)
-def test_what_is_stored_is_what_was_set(steps: list[tuple[bool, NamespacePatch]], default: Visibility) -> None:
-    namespace = after(steps, default)
+def test_what_is_stored_is_what_was_set(steps: list[tuple[bool, NamespacePatch]], defaults: NamespaceDefaults) -> None:
+    namespace = after(steps, defaults)
     assert records.decode(records.encode(namespace), Namespace) == namespace

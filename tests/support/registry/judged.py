@@ -48,6 +48,11 @@ class SmallPolicies:
         """See `PolicyReader`."""
         return NamespacePolicy(admission=Admission(trusted_jwks=self.trusted_jwks))
 
+    @property
+    def default_policy(self) -> NamespacePolicy:
+        """See `PolicyReader`."""
+        return NamespacePolicy()
+
 
 @dataclass(slots=True)
 class FaultyWriter:

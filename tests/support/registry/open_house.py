@@ -15,6 +15,11 @@ class SamePolicyEverywhere:
         """See `PolicyReader`."""
         return self.policy
 
+    @property
+    def default_policy(self) -> NamespacePolicy:
+        """See `PolicyReader`: what nobody set up asks nothing, whatever `policy` is."""
+        return NamespacePolicy()
+
 
 class AllVisible:
     """A `VisibilityReader` that hides nothing from anybody."""

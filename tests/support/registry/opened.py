@@ -24,8 +24,8 @@ from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.reading import AgentQuery, AgentReading
 from ringfence_registry.finding.watching import AgentWatching
 from ringfence_registry.model import Agent, AgentSpec
-from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
+from ringfence_registry.namespaces.model import NamespaceDefaults
 from ringfence_registry.namespaces.policy import PolicyReader
 from ringfence_registry.store import AgentStore, AgentTx
 from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
@@ -127,7 +127,7 @@ async def opened_registry(
     world: World | None = None,
 ) -> AsyncIterator[Registry]:
     """Open the registry on `backend`; leaving closes it in order. `prod` keeps gates."""
-    clock, catalog, book = clock or ManualClock(), catalog or AgentCatalog(), NamespaceBook(Visibility.PRIVATE)
+    clock, catalog, book = clock or ManualClock(), catalog or AgentCatalog(), NamespaceBook(NamespaceDefaults())
     due = DueLeases()
 
     def apply(event: Event) -> None:

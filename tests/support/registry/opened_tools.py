@@ -19,8 +19,8 @@ from ringfence_registry.external_systems.deciding import Word
 from ringfence_registry.external_systems.entry import NewExternalSystem
 from ringfence_registry.external_systems.model import ExternalSystem, TrustVerdict
 from ringfence_registry.finding.catalog import AgentCatalog
-from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
+from ringfence_registry.namespaces.model import NamespaceDefaults
 from ringfence_registry.resources.names import ExternalSystemName, ToolName
 from ringfence_registry.resources.patches import Patch
 from ringfence_registry.store import AgentStore, AgentTx
@@ -103,7 +103,7 @@ class OpenTools:
 async def opened_tools(backend: Backend, *, clock: ManualClock | None = None) -> AsyncIterator[OpenTools]:
     """Open them on `backend`; leaving closes it in order."""
     clock, snapshots = clock or ManualClock(), ToolSnapshots()
-    book = NamespaceBook(Visibility.PRIVATE)
+    book = NamespaceBook(NamespaceDefaults())
 
     def apply(event: Event) -> None:
         book.apply(event)

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from ringfence.registry.v1 import card_pb2
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_launcher.exit_codes import ExitCode
+from ringfence_launcher.views.agents import registered
 from support.launcher.command_line import CommandLine
 from support.launcher.fake_services import FakeMesh
 
@@ -169,3 +171,15 @@ def test_a_program_gets_the_whole_answer(ringfence: CommandLine, card: str) -> N
     assert answer["agent"]["name"] == "namespaces/demo/agents/a"
     assert answer["similarAgents"] == []
     assert answer["unmetGates"] == []
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_a_card_admitted_though_it_breaks_rules_is_shown_with_what_is_wrong(breaks: bool) -> None:
+    verdict = card_pb2.CARD_VERDICT_NONCONFORMANT if breaks else card_pb2.CARD_VERDICT_UPCONVERTED
+    reason = card_pb2.CardReason(pointer="/description", problem="must be a string", rule="A2A 1.0 4.4.1")
+    card = pb.CardView(size_bytes=3, display_name="Ledger", verdict=verdict, reasons=[reason])
+    console = Console(width=200, color_system=None, markup=False, highlight=False)
+    with console.capture() as captured:
+        console.print(registered(pb.RegisterAgentResponse(agent=pb.Agent(card=card))))
+    assert "must be a string (A2A 1.0 4.4.1)" in captured.get()
+    assert ("admitted all the same" in captured.get()) is breaks

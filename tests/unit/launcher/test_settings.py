@@ -19,6 +19,7 @@ from ringfence_launcher.settings import (
     without_client_variables,
 )
 from ringfence_pdp.config import PdpConfig
+from ringfence_registry.config import DefaultLeastVerdict, DefaultVisibility, RegistryConfig
 from ringfence_telemetry.config import TelemetryConfig
 
 
@@ -40,6 +41,22 @@ def test_every_service_listens_and_one_more_for_otlp() -> None:
         "pdp.listen": "127.0.0.1:7403",
         "pdp.http_listen": "127.0.0.1:7413",
     }
+
+
+class TestOnOneMachine:
+    def test_everything_is_shown_and_every_readable_card_admitted(self) -> None:
+        registry = one_process().section("registry", RegistryConfig)
+        assert registry.default_visibility is DefaultVisibility.PUBLIC
+        assert registry.default_least_verdict is DefaultLeastVerdict.NONCONFORMANT
+
+    def test_unless_somebody_said_otherwise(self) -> None:
+        asked = one_process({"RINGFENCE_REGISTRY_DEFAULT_LEAST_VERDICT": "valid"})
+        assert asked.section("registry", RegistryConfig).default_least_verdict is DefaultLeastVerdict.VALID
+
+    def test_a_service_of_its_own_is_as_strict_as_designed(self) -> None:
+        alone = load_settings(["registry"], file=None, flags={}, environment={}).section("registry", RegistryConfig)
+        assert alone.default_visibility is DefaultVisibility.PRIVATE
+        assert alone.default_least_verdict is DefaultLeastVerdict.UPCONVERTED
 
 
 class TestIntroductions:

@@ -7,11 +7,12 @@ from ringfence_kit import records
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change, Event, Revision
+from ringfence_registry.cards.model import CardVerdict
 from ringfence_registry.model import AGENT, Agent, AgentState
 from ringfence_registry.namespaces.audience import Audience, Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
-from ringfence_registry.namespaces.model import NAMESPACE, Namespace
-from ringfence_registry.namespaces.policy import NamespacePolicy
+from ringfence_registry.namespaces.model import NAMESPACE, Namespace, NamespaceDefaults
+from ringfence_registry.namespaces.policy import LEAST_VERDICT, Admission, NamespacePolicy
 from ringfence_registry.namespaces.visible import EVERYTHING
 from support.registry.agents import an_agent
 
@@ -28,7 +29,7 @@ def caller(*roles: Role, principal: str = "somebody", namespaces: tuple[str, ...
 
 
 def book(default: Visibility = Visibility.PRIVATE, *agents: Agent) -> NamespaceBook:
-    known = NamespaceBook(default)
+    known = NamespaceBook(NamespaceDefaults(visibility=default))
     known.fill([PRIVATE, ENTITLED, PUBLIC], agents)
     return known
 
@@ -108,7 +109,7 @@ def test_an_agent_registered_twice_stays_while_one_of_them_does() -> None:
 
 
 def test_an_agent_is_at_home_where_identity_says_it_is() -> None:
-    known = NamespaceBook(Visibility.PRIVATE, home_by_identity={DID: "hidden"}.get)
+    known = NamespaceBook(NamespaceDefaults(), home_by_identity={DID: "hidden"}.get)
     known.fill([PRIVATE], [])
     assert sees(known, caller(Role.AGENT, principal=DID)) == {"hidden"}
     assert sees(known, caller(Role.GATEWAY, principal=DID, namespaces=("guests",))) == {"guests"}
@@ -124,8 +125,8 @@ def test_a_change_of_audience_holds_from_its_event_on() -> None:
 
 def test_every_name_has_a_policy_and_those_in_use_are_listed() -> None:
     known = book(Visibility.PRIVATE, an_agent("clerk", namespace="guests"))
-    assert known.policy_of("nobody-ever-used") == NamespacePolicy()
-    strict = NamespacePolicy(review_required=True)
+    assert known.policy_of("nobody-ever-used") == known.default_policy == NamespacePolicy().in_force(LEAST_VERDICT)
+    strict = NamespacePolicy(review_required=True, admission=Admission(least_verdict=CardVerdict.VALID))
     known.apply(happened(Change.ADDED, Namespace(id="strict", policy=strict)))
     known.apply(happened(Change.ADDED, an_agent("clerk", namespace="a-new-one"), 2))
     assert known.policy_of("strict") == strict
@@ -138,3 +139,13 @@ def test_a_ceiling_holds_against_a_default_that_was_widened() -> None:
     capped = Namespace(id="capped", ceiling=ceiling)
     assert capped.audience(Visibility.PRIVATE).visibility is Visibility.PRIVATE
     assert capped.audience(Visibility.PUBLIC) == ceiling
+
+
+def test_a_setting_holds_for_who_said_nothing_of_it_also_in_a_namespace_that_was_set_up() -> None:
+    known = NamespaceBook(NamespaceDefaults(least_verdict=CardVerdict.NONCONFORMANT))
+    strict = NamespacePolicy(admission=Admission(least_verdict=CardVerdict.UPCONVERTED))
+    known.fill([Namespace(id="named", display_name="Named"), Namespace(id="strict", policy=strict)], ())
+    for namespace in ("nobody-ever-used", "named"):
+        assert known.policy_of(namespace).admission.admits(CardVerdict.NONCONFORMANT)
+        assert not known.policy_of(namespace).admission.admits(CardVerdict.UNREADABLE)
+    assert not known.policy_of("strict").admission.admits(CardVerdict.NONCONFORMANT)

@@ -17,6 +17,7 @@ from ringfence_kit.watch import EventHub
 from ringfence_registry.model import AGENT, Agent
 from ringfence_registry.namespaces.audience import Visibility
 from ringfence_registry.namespaces.book import NamespaceBook
+from ringfence_registry.namespaces.model import NamespaceDefaults
 from ringfence_registry.namespaces.patch import NamespacePatch
 from ringfence_registry.namespaces.updating import NamespaceUpdating
 from ringfence_registry.namespaces.visible import Visible
@@ -54,7 +55,7 @@ class Registry:
         await self.writer.write(work, mutation=Mutation(principal="x", at=self.clock.now()), result=type(None))
 
     async def show(self, namespace: str, visibility: Visibility, *entitled: str) -> None:
-        await NamespaceUpdating(self.writer, default=self.book.default).update_namespace(
+        await NamespaceUpdating(self.writer, defaults=self.book.defaults).update_namespace(
             namespace,
             NamespacePatch(plain={"visibility": visibility, "entitled": frozenset(entitled)}),
             etag="",
@@ -82,7 +83,7 @@ class Registry:
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Registry]:
-    clock, database, book = ManualClock(), MemoryDatabase(), NamespaceBook(Visibility.PRIVATE)
+    clock, database, book = ManualClock(), MemoryDatabase(), NamespaceBook(NamespaceDefaults())
     hub = EventHub(database.events, clock=clock, apply=book.apply)
     hub.start(Revision(0))
     async with MemoryWriter(database, MemoryAgentTx, hub, clock=clock) as writer:

@@ -15,7 +15,13 @@ from ringfence_launcher.words import duration_text, short, time_text, word
 
 def registered(answer: pb.RegisterAgentResponse) -> RenderableType:
     """Show an agent that was just registered: what the card is worth, what resembles it, what it lacks."""
-    return stacked(details(answer.agent), similar(answer.similar_agents), gates.lacking(answer.unmet_gates))
+    agent = answer.agent
+    return stacked(
+        details(agent),
+        cards.against_the_rules(agent.card),
+        similar(answer.similar_agents),
+        gates.lacking(answer.unmet_gates),
+    )
 
 
 def submitted(answer: pb.SubmitAgentResponse) -> RenderableType:

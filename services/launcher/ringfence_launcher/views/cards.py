@@ -53,6 +53,14 @@ def remarks(
     )
 
 
+def against_the_rules(card: pb.CardView) -> RenderableType | None:
+    """Say of an admitted card that another registry may refuse it; nothing of one that breaks no rule."""
+    if card.verdict != card_pb2.CARD_VERDICT_NONCONFORMANT:
+        return None
+    said = "admitted all the same: this registry lets nonconformant cards in; by default a registry refuses them"
+    return Text(f"\n{said}", style="yellow")
+
+
 def _reason(reason: card_pb2.CardReason) -> tuple[str, str]:
     rule = f" ({reason.rule})" if reason.rule else ""
     return reason.pointer or "/", f"{reason.problem}{rule}"

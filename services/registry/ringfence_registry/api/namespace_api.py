@@ -10,7 +10,7 @@ from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
 from ringfence_registry.convert import namespaces
-from ringfence_registry.namespaces.audience import Visibility
+from ringfence_registry.namespaces.model import NamespaceDefaults
 from ringfence_registry.namespaces.reading import NamespaceReading
 from ringfence_registry.namespaces.updating import NamespaceUpdating
 
@@ -19,17 +19,17 @@ class NamespaceApi(namespace_pb2_grpc.NamespaceServiceServicer):
     """The namespaces, over gRPC."""
 
     def __init__(
-        self, *, reading: NamespaceReading, updating: NamespaceUpdating, default: Visibility, clock: Clock
+        self, *, reading: NamespaceReading, updating: NamespaceUpdating, defaults: NamespaceDefaults, clock: Clock
     ) -> None:
         self._reading = reading
         self._updating = updating
-        self._default = default
+        self._defaults = defaults
         self._clock = clock
 
     async def GetNamespace(self, request: pb.GetNamespaceRequest, context: Any) -> pb.GetNamespaceResponse:
         """Return one namespace."""
         namespace = self._reading.get_namespace(namespaces.namespace_id(request), caller=current_caller())
-        return pb.GetNamespaceResponse(namespace=namespaces.namespace_message(namespace, self._default))
+        return pb.GetNamespaceResponse(namespace=namespaces.namespace_message(namespace, self._defaults))
 
     async def ListNamespaces(self, request: pb.ListNamespacesRequest, context: Any) -> pb.ListNamespacesResponse:
         """Return one page of namespaces."""
@@ -41,7 +41,7 @@ class NamespaceApi(namespace_pb2_grpc.NamespaceServiceServicer):
             caller=current_caller(),
             now=self._clock.now(),
         )
-        return namespaces.namespace_list(page, self._default)
+        return namespaces.namespace_list(page, self._defaults)
 
     async def UpdateNamespace(self, request: pb.UpdateNamespaceRequest, context: Any) -> pb.UpdateNamespaceResponse:
         """Change what the mask names."""
@@ -51,7 +51,7 @@ class NamespaceApi(namespace_pb2_grpc.NamespaceServiceServicer):
         namespace = await self._updating.update_namespace(
             wanted.namespace, wanted.patch, etag=wanted.etag, caller=caller, mutation=mutation
         )
-        return pb.UpdateNamespaceResponse(namespace=namespaces.namespace_message(namespace, self._default))
+        return pb.UpdateNamespaceResponse(namespace=namespaces.namespace_message(namespace, self._defaults))
 
 
 def namespace_face(api: NamespaceApi) -> Face:

@@ -14,7 +14,7 @@ def objections(card: CardFacts, admission: Admission) -> tuple[JsonFault, ...]:
     against_verdict = [
         JsonFault(reason.pointer, reason.problem, reason.rule)
         for reason in card.reasons
-        if reason.verdict.is_worse_than(admission.least_verdict)
+        if not admission.admits(reason.verdict)
     ]
     against_findings = [
         JsonFault(finding.pointer, finding.problem)

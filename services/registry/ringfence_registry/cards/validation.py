@@ -19,7 +19,7 @@ from ringfence_registry.cards.signatures.admission import require_admitted, sign
 from ringfence_registry.cards.signatures.judging import SignatureJudge
 from ringfence_registry.cards.signatures.report import UNSIGNED, SignatureReport
 from ringfence_registry.errors.cards import CardInvalid, CardSignatureRefused
-from ringfence_registry.namespaces.policy import DEFAULT_POLICY, Admission, PolicyReader
+from ringfence_registry.namespaces.policy import Admission, PolicyReader
 from ringfence_registry.namespaces.visible import VisibilityReader
 
 _NO_NAME = ""
@@ -60,7 +60,7 @@ class CardValidation:
         """
         if namespace is not None:
             require_sight(caller, self._visibility.visible(caller), namespace)
-        policy = DEFAULT_POLICY if namespace is None else self._policies.policy_of(namespace)
+        policy = self._policies.default_policy if namespace is None else self._policies.policy_of(namespace)
         try:
             facts = read_card(body).facts
         except CardInvalid as unreadable:

@@ -16,9 +16,9 @@ from ringfence_kit.wire import page_arguments, to_timestamp
 from ringfence_registry.cards.model import CardVerdict, FindingKind
 from ringfence_registry.cards.strict_json import JsonLimits, StrictJsonError, read_strict_json
 from ringfence_registry.namespaces.audience import Visibility
-from ringfence_registry.namespaces.model import Namespace
+from ringfence_registry.namespaces.model import Namespace, NamespaceDefaults
 from ringfence_registry.namespaces.patch import NamespacePatch
-from ringfence_registry.namespaces.policy import Admission, SignatureRequirement
+from ringfence_registry.namespaces.policy import LEAST_VERDICT, Admission, SignatureRequirement
 from ringfence_registry.namespaces.reading import NamespaceList
 
 _NAME = "namespaces/{namespace}"
@@ -92,18 +92,19 @@ def update_namespace(request: pb.UpdateNamespaceRequest) -> UpdateNamespace:
     return UpdateNamespace(namespace=found.ok(namespace), patch=patch, etag=etag, request_id=request_id)
 
 
-def namespace_message(namespace: Namespace, default: Visibility) -> pb.Namespace:
+def namespace_message(namespace: Namespace, defaults: NamespaceDefaults) -> pb.Namespace:
     """Return the message, every default filled in."""
-    audience = namespace.audience(default)
+    audience = namespace.audience(defaults.visibility)
+    policy = namespace.policy.in_force(defaults.least_verdict)
     message = pb.Namespace(
         name=namespace.name,
         display_name=namespace.display_name or namespace.id,
         visibility=_VISIBILITY_OF[audience.visibility],
         entitled_namespaces=[f"namespaces/{each}" for each in sorted(audience.entitled)],
-        admission=_admission_message(namespace.policy.admission),
-        review_required=namespace.policy.review_required,
-        distinct_approver_required=namespace.policy.distinct_approver_required,
-        etag_required=namespace.policy.etag_required,
+        admission=_admission_message(policy.admission),
+        review_required=policy.review_required,
+        distinct_approver_required=policy.distinct_approver_required,
+        etag_required=policy.etag_required,
         etag=namespace.etag,
     )
     if namespace.created_at != EPOCH:
@@ -112,17 +113,17 @@ def namespace_message(namespace: Namespace, default: Visibility) -> pb.Namespace
     return message
 
 
-def namespace_list(page: NamespaceList, default: Visibility) -> pb.ListNamespacesResponse:
+def namespace_list(page: NamespaceList, defaults: NamespaceDefaults) -> pb.ListNamespacesResponse:
     """Return the answer that holds a page."""
     return pb.ListNamespacesResponse(
-        namespaces=[namespace_message(namespace, default) for namespace in page.namespaces],
+        namespaces=[namespace_message(namespace, defaults) for namespace in page.namespaces],
         next_page_token=page.next_page_token,
     )
 
 
 def _admission_message(admission: Admission) -> pb.AdmissionPolicy:
     return pb.AdmissionPolicy(
-        least_verdict=_VERDICT_OF[admission.least_verdict],
+        least_verdict=_VERDICT_OF[admission.least_verdict or LEAST_VERDICT],
         signatures=_SIGNATURES_OF[admission.signatures],
         refuse_breaking_changes=admission.refuse_breaking_changes,
         refuse_look_alikes=admission.refuse_look_alikes,
@@ -191,7 +192,7 @@ _DEFAULTS = Admission()
 _ADMISSION: Mapping[str, tuple[str, _Check]] = {
     "admission.least_verdict": (
         "least_verdict",
-        lambda found, sent: found.enum(sent.least_verdict, "least_verdict", VERDICTS, default=_DEFAULTS.least_verdict),
+        lambda found, sent: found.enum(sent.least_verdict, "least_verdict", VERDICTS) if sent.least_verdict else None,
     ),
     "admission.signatures": (
         "signatures",

@@ -22,7 +22,7 @@ from ringfence_kit.events import Change, Event
 
 from ringfence_registry.model import AGENT, Agent, AgentState
 from ringfence_registry.namespaces.audience import Audience, Visibility
-from ringfence_registry.namespaces.model import NAMESPACE, Namespace
+from ringfence_registry.namespaces.model import NAMESPACE, Namespace, NamespaceDefaults
 from ringfence_registry.namespaces.policy import DEFAULT_POLICY, NamespacePolicy
 from ringfence_registry.namespaces.visible import EVERYTHING, Visible
 from ringfence_registry.recorded import agent_recorded
@@ -42,12 +42,14 @@ def nowhere(did: str) -> str | None:  # noqa: ARG001 - the same for every DID
 class NamespaceBook:
     """Knows the policy and the audience of every namespace: a `PolicyReader` and a `VisibilityReader`."""
 
-    def __init__(self, default: Visibility, *, home_by_identity: Callable[[str], str | None] = nowhere) -> None:
+    def __init__(self, defaults: NamespaceDefaults, *, home_by_identity: Callable[[str], str | None] = nowhere) -> None:
         """`home_by_identity` returns the namespace identity says the agent with a DID is of."""
-        self.default = default
-        """The visibility of a namespace for which nobody set one."""
+        self.defaults = defaults
+        self._default_policy = DEFAULT_POLICY.in_force(defaults.least_verdict)
         self._home_by_identity = home_by_identity
         self._set_up: dict[str, Namespace] = {}
+        self._policies: dict[str, NamespacePolicy] = {}
+        """Of those that were set up, as they are in force."""
         self._ids: list[str] = []
         """Of the namespaces that hold an agent, or once did, or were set up; sorted."""
         self._did_of: dict[str, str] = {}
@@ -57,7 +59,8 @@ class NamespaceBook:
 
     def fill(self, namespaces: Iterable[Namespace], agents: Iterable[Agent]) -> None:
         """Take what the store was loaded with, whole or in parts, before anything else."""
-        self._set_up.update((namespace.id, namespace) for namespace in namespaces)
+        for namespace in namespaces:
+            self._set(namespace)
         used = {*self._set_up, *self._ids}
         for agent in agents:
             used.add(agent.name.namespace)
@@ -70,14 +73,18 @@ class NamespaceBook:
             self._take_agent(event)
         elif event.kind == NAMESPACE:
             namespace = records.decode(event.record, Namespace)
-            self._set_up[namespace.id] = namespace
+            self._set(namespace)
             self._know(namespace.id)
             self._seen_from.clear()
 
     def policy_of(self, namespace: str) -> NamespacePolicy:
         """See `PolicyReader`."""
-        known = self._set_up.get(namespace)
-        return DEFAULT_POLICY if known is None else known.policy
+        return self._policies.get(namespace, self._default_policy)
+
+    @property
+    def default_policy(self) -> NamespacePolicy:
+        """See `PolicyReader`."""
+        return self._default_policy
 
     def namespace(self, namespace: str) -> Namespace:
         """Return the namespace with this id, with the registry's defaults when nobody set it up."""
@@ -118,12 +125,12 @@ class NamespaceBook:
         return known
 
     def _work_out(self, homes: frozenset[str]) -> Visible:
-        all_others = self.default is Visibility.PUBLIC
+        all_others = self.defaults.visibility is Visibility.PUBLIC
         # The exceptions to the default: those who are seen where nothing is, or hidden where everything is seen.
         exceptions = {
             namespace.id
             for namespace in self._set_up.values()
-            if namespace.audience(self.default).admits(homes) is not all_others
+            if namespace.audience(self.defaults.visibility).admits(homes) is not all_others
         }
         listed = exceptions - homes if all_others else exceptions | homes
         return Visible(listed=frozenset(listed), all_others=all_others)
@@ -156,6 +163,10 @@ class NamespaceBook:
             del homes[namespace]
         if not homes:
             del self._homes[did]
+
+    def _set(self, namespace: Namespace) -> None:
+        self._set_up[namespace.id] = namespace
+        self._policies[namespace.id] = namespace.policy.in_force(self.defaults.least_verdict)
 
     def _know(self, namespace: str) -> None:
         at = bisect.bisect_left(self._ids, namespace)

@@ -21,11 +21,20 @@ from dataclasses import dataclass
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_kit.events import EMPTY, Revision
 
+from ringfence_registry.cards.model import CardVerdict
 from ringfence_registry.namespaces.audience import NOBODY_ELSE, Audience, Visibility
-from ringfence_registry.namespaces.policy import DEFAULT_POLICY, NamespacePolicy
+from ringfence_registry.namespaces.policy import DEFAULT_POLICY, LEAST_VERDICT, NamespacePolicy
 
 NAMESPACE = "namespace"
 """The kind of a namespace's events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceDefaults:
+    """What holds where nobody said anything: the registry's settings. They are of now, and stored nowhere."""
+
+    visibility: Visibility = Visibility.PRIVATE
+    least_verdict: CardVerdict = LEAST_VERDICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +78,10 @@ class Namespace:
         return chosen if self.ceiling is None or chosen.within(self.ceiling) else self.ceiling
 
 
-def loosened(wanted: NamespacePolicy, floor: NamespacePolicy) -> Iterator[str]:
-    """Yield the path of every field in which `wanted` asks less than `floor`."""
-    asked, least = wanted.admission, floor.admission
-    if asked.least_verdict.is_worse_than(least.least_verdict):
+def loosened(wanted: NamespacePolicy, floor: NamespacePolicy, least_verdict: CardVerdict) -> Iterator[str]:
+    """Yield the path of every field in which `wanted` asks less than `floor`, `least_verdict` being the default."""
+    asked, least = wanted.in_force(least_verdict).admission, floor.in_force(least_verdict).admission
+    if asked.least_verdict is not None and not least.admits(asked.least_verdict):
         yield "admission.least_verdict"
     if asked.signatures.asks_less_than(least.signatures):
         yield "admission.signatures"

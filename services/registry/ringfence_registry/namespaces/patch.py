@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ringfence_registry.namespaces.audience import Visibility
-from ringfence_registry.namespaces.model import Namespace, loosened
+from ringfence_registry.namespaces.model import Namespace, NamespaceDefaults, loosened
 from ringfence_registry.namespaces.policy import NamespacePolicy
 
 
@@ -26,7 +25,7 @@ class NamespacePatch:
         return not self.plain.keys().isdisjoint({"visibility", "entitled"})
 
 
-def set_by_admin(namespace: Namespace, patch: NamespacePatch, default: Visibility) -> Namespace:
+def set_by_admin(namespace: Namespace, patch: NamespacePatch, defaults: NamespaceDefaults) -> Namespace:
     """Return `namespace` as a platform-admin wants it: every value in force at once, and the floor from now on."""
     after = replace(
         namespace,
@@ -37,15 +36,17 @@ def set_by_admin(namespace: Namespace, patch: NamespacePatch, default: Visibilit
     if not patch.of_audience:
         return after
     free = replace(after, ceiling=None)
-    return free if free.visibility is None else replace(free, ceiling=free.audience(default))
+    return free if free.visibility is None else replace(free, ceiling=free.audience(defaults.visibility))
 
 
-def set_by_owner(namespace: Namespace, patch: NamespacePatch, default: Visibility) -> tuple[Namespace, tuple[str, ...]]:
+def set_by_owner(
+    namespace: Namespace, patch: NamespacePatch, defaults: NamespaceDefaults
+) -> tuple[Namespace, tuple[str, ...]]:
     """Return `namespace` as its owner wants it, and the fields in which that is not the owner's to decide."""
     after = replace(namespace, **patch.plain, policy=_patched(namespace.policy, patch))
-    refused = list(loosened(after.policy, after.floor))
+    refused = list(loosened(after.policy, after.floor, defaults.least_verdict))
     if patch.of_audience and after.ceiling is not None:
-        wanted = replace(after, ceiling=None).audience(default)
+        wanted = replace(after, ceiling=None).audience(defaults.visibility)
         if not wanted.within(after.ceiling):
             refused.append("visibility")
     return after, tuple(refused)

@@ -6,7 +6,7 @@
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ringfence_registry.cards.model import CardVerdict, FindingKind
@@ -31,12 +31,16 @@ class SignatureRequirement(enum.Enum):
 _FROM_LEAST = {requirement: place for place, requirement in enumerate(SignatureRequirement)}
 
 
+LEAST_VERDICT = CardVerdict.UPCONVERTED
+"""The worst verdict that is admitted where neither the namespace nor the registry's settings say another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
     """What is let in. The defaults are those of the registry."""
 
-    least_verdict: CardVerdict = CardVerdict.UPCONVERTED
-    """The worst verdict that is admitted; never UNREADABLE."""
+    least_verdict: CardVerdict | None = None
+    """The worst verdict that is admitted; never UNREADABLE. None is the registry's default."""
     signatures: SignatureRequirement = SignatureRequirement.NONE
     refuse_breaking_changes: bool = False
     """Refuse a card that breaks callers of the present one."""
@@ -46,6 +50,10 @@ class Admission:
     """Refuse a card with a finding of one of these kinds; each once, in the order of their declaration."""
     trusted_jwks: str = ""
     """Keys trusted for signatures beside those identity knows: a JSON Web Key Set, checked when it was set."""
+
+    def admits(self, verdict: CardVerdict) -> bool:
+        """Say whether a card with this verdict is let in, as far as the verdict goes."""
+        return not verdict.is_worse_than(self.least_verdict or LEAST_VERDICT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +67,12 @@ class NamespacePolicy:
     """The approver of an agent may not be who submitted it."""
     etag_required: bool = False
     """A change of something that exists has to name the etag it is based on."""
+
+    def in_force(self, least_verdict: CardVerdict) -> "NamespacePolicy":
+        """Return what is asked where `least_verdict` is the registry's default."""
+        if self.admission.least_verdict is not None:
+            return self
+        return replace(self, admission=replace(self.admission, least_verdict=least_verdict))
 
     def require_etag(self, name: str, etag: str) -> None:
         """Raise `EtagRequired` when the change of `name` names no etag and has to."""
@@ -74,4 +88,9 @@ class PolicyReader(Protocol):
 
     def policy_of(self, namespace: str) -> NamespacePolicy:
         """Return what the namespace with this id asks now. A dictionary look-up."""
+        ...
+
+    @property
+    def default_policy(self) -> NamespacePolicy:
+        """What a namespace asks that nobody set up."""
         ...

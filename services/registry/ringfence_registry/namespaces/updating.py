@@ -14,8 +14,7 @@ from ringfence_kit.events import EMPTY, Change
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_owner
-from ringfence_registry.namespaces.audience import Visibility
-from ringfence_registry.namespaces.model import NAMESPACE, Namespace
+from ringfence_registry.namespaces.model import NAMESPACE, Namespace, NamespaceDefaults
 from ringfence_registry.namespaces.patch import NamespacePatch, set_by_admin, set_by_owner
 from ringfence_registry.store.namespaces import NamespaceTx
 
@@ -23,10 +22,9 @@ from ringfence_registry.store.namespaces import NamespaceTx
 class NamespaceUpdating:
     """Changes namespaces."""
 
-    def __init__(self, writer: Writer[NamespaceTx], *, default: Visibility) -> None:
-        """`default` is the visibility of a namespace for which nobody set one."""
+    def __init__(self, writer: Writer[NamespaceTx], *, defaults: NamespaceDefaults) -> None:
         self._writer = writer
-        self._default = default
+        self._defaults = defaults
 
     async def update_namespace(
         self, namespace: str, patch: NamespacePatch, *, etag: str, caller: Caller, mutation: Mutation
@@ -49,8 +47,8 @@ class NamespaceUpdating:
 
     def _changed(self, before: Namespace, patch: NamespacePatch, caller: Caller) -> Namespace:
         if caller.has(Role.PLATFORM_ADMIN):
-            return set_by_admin(before, patch, self._default)
-        after, refused = set_by_owner(before, patch, self._default)
+            return set_by_admin(before, patch, self._defaults)
+        after, refused = set_by_owner(before, patch, self._defaults)
         if refused:
             raise NotPermitted(
                 principal=caller.principal,
@@ -63,7 +61,7 @@ class NamespaceUpdating:
         new = before.revision == EMPTY
         put = replace(
             after,
-            seen_before=before.audience(self._default),
+            seen_before=before.audience(self._defaults.visibility),
             revision=tx.next_revision,
             created_at=now if new else before.created_at,
             updated_at=max(before.updated_at, now),

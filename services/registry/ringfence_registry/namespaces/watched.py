@@ -87,5 +87,5 @@ def _changed_hands(event: Event, caller: Caller, book: NamespaceBook) -> bool:
     """Say whether a change of a namespace gave it to the caller, or took it away."""
     namespace = records.decode(event.record, Namespace)
     return book.sees_with(caller, namespace.id, namespace.seen_before) is not book.sees_with(
-        caller, namespace.id, namespace.audience(book.default)
+        caller, namespace.id, namespace.audience(book.defaults.visibility)
     )

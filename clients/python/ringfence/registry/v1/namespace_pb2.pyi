@@ -95,7 +95,9 @@ class AdmissionPolicy(_message.Message):
     REFUSED_FINDINGS_FIELD_NUMBER: _builtins.int
     TRUSTED_JWKS_FIELD_NUMBER: _builtins.int
     least_verdict: _card_pb2.CardVerdict.ValueType
-    """The worst verdict that is admitted; unspecified means the registry's default, UPCONVERTED. UNREADABLE is not a value."""
+    """The worst verdict that is admitted; unspecified means the registry's setting
+    `default_least_verdict`, UPCONVERTED unless an operator changed it. UNREADABLE is not a value.
+    """
     signatures: Global___SignatureRequirement.ValueType
     """What signatures have to show."""
     refuse_breaking_changes: _builtins.bool
