@@ -49,6 +49,11 @@ def _decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.C
     return convert.response_to_proto(sitting.check(question, caller, request.SerializeToString(deterministic=True)))
 
 
+async def decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.CheckResponse:
+    """Decide one request on the basis of `sitting`: what every other door asks. Raises the failures of Check."""
+    return _decided(sitting, request, caller)
+
+
 def _result(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.BatchCheckResult:
     # The one servicer with a `try`: an item's failure is part of the answer (AIP-193 in a batch), not of the call.
     try:
