@@ -101,5 +101,6 @@ class TestIssuer:
                 roles=[role.value for role in caller.roles],
                 namespaces=sorted(caller.namespaces),
                 agents=sorted(caller.agents),
+                groups=sorted(caller.groups),
             ),
         )

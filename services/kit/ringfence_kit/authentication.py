@@ -18,7 +18,7 @@ from ringfence_kit.callers import ANONYMOUS, BOUND_BY_NAMESPACES, Caller, Role
 from ringfence_kit.clock import Clock
 from ringfence_kit.dev_tokens import DevTokens
 from ringfence_kit.errors import Unauthenticated
-from ringfence_kit.names import is_resource_id
+from ringfence_kit.names import is_group, is_resource_id
 from ringfence_kit.server_config import CertificateBinding
 from ringfence_kit.tokens import TokenVerifier, VerifiedToken
 
@@ -52,8 +52,9 @@ class Authenticator:
         return self._by_certificate(peer)
 
     async def _by_token(self, token: str) -> Caller:
-        caller = self._dev_tokens.caller(token) if self._dev_tokens is not None else None
-        return caller or caller_of(await self._tokens.verify(token, self._clock.now()))
+        now = self._clock.now()
+        caller = self._dev_tokens.caller(token, now) if self._dev_tokens is not None else None
+        return caller or caller_of(await self._tokens.verify(token, now))
 
     def _by_certificate(self, peer: PeerCertificate) -> Caller:
         names = certificate_names(peer)
@@ -95,6 +96,7 @@ def caller_of(token: VerifiedToken) -> Caller:
         roles=frozenset(claimed),
         namespaces=namespaces if claimed & BOUND_BY_NAMESPACES else frozenset(),
         agents=frozenset(_words(token.claims.get(issuer.agents_claim))) if Role.GATEWAY in claimed else frozenset(),
+        groups=_groups(_words(token.claims.get(issuer.groups_claim)) if Role.APPROVER in claimed else ()),
         expires_at=token.expires_at,
     )
 
@@ -116,7 +118,17 @@ def _agent_of(token: VerifiedToken) -> Caller:
 
 def _bound(binding: CertificateBinding) -> Caller:
     caller = Caller(principal=binding.identity, roles=frozenset(binding.roles))
-    return replace(caller, namespaces=frozenset(binding.namespaces), agents=frozenset(binding.agents))
+    return replace(
+        caller,
+        namespaces=frozenset(binding.namespaces),
+        agents=frozenset(binding.agents),
+        groups=_groups(binding.groups if Role.APPROVER in binding.roles else ()),
+    )
+
+
+def _groups(names: Iterable[str]) -> frozenset[str]:
+    """Return the names that are groups'; whatever else an issuer calls a group (`/Everyone`) cannot be asked for."""
+    return frozenset(filter(is_group, names))
 
 
 def _bearer(authorization: Sequence[str | bytes]) -> str:

@@ -51,6 +51,8 @@ class Caller:
     """Ids of the namespaces a namespace-owner owns, and those an approver or gateway is bound to."""
     agents: frozenset[str] = frozenset()
     """DIDs and resource names of the agents a gateway speaks for."""
+    groups: frozenset[str] = frozenset()
+    """Groups of people an approver is in, e.g. `data-oncall`; nobody else is in any."""
     environment: str = ""
     """The environment an agent's token is good for; empty for callers that are not bound to one."""
     expires_at: Instant | None = None

@@ -1,26 +1,43 @@
-"""The two tokens of development mode: files under the data directory that only their owner can read.
+"""The tokens of development mode: two files under the data directory, and people made of one of them.
 
 The rules:
 
 - a token is 32 random bytes, made at the first start and kept, so that a restart does not log anybody out;
 - a file that others can read or write is refused with the command that mends it;
-- tokens are compared in constant time.
+- tokens are compared in constant time;
+- whoever holds the operator's token may try out what takes several people: it makes tokens of people (`person_token`),
+  who are approvers in the groups named and nothing else, for five minutes. Without the file nobody makes one.
 """
 
+import base64
+import binascii
+import hashlib
 import hmac
 import os
 import secrets
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from ringfence_kit.callers import Caller, Role
+from ringfence_kit.clock import MINUTE, Instant
+from ringfence_kit.names import is_group, is_resource_id
 from ringfence_kit.refusals import FileUnusable
 
 PREFIX = "rfdev_"
 """Makes a leaked token easy to find, and a JWT impossible to mistake for one."""
+
+PERSON_PREFIX = "rfdev-person."
+"""Begins the token of a person."""
+
+PERSON_LIFETIME = 5 * MINUTE
+
+_PERSON_BYTES_MAX = 4_096
+_PERSON_KEY = b"ringfence development person 1"
 
 CALLERS: Mapping[str, Caller] = {
     "operator": Caller(principal="dev:operator", roles=frozenset({Role.PLATFORM_ADMIN})),
@@ -38,9 +55,12 @@ class DevTokens:
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
         self._tokens = [(text.encode(), CALLERS[name]) for name, text in tokens.items()]
+        self._person_key = _person_key(tokens["operator"])
 
-    def caller(self, token: str) -> Caller | None:
-        """Return whose token it is, or None."""
+    def caller(self, token: str, now: Instant) -> Caller | None:
+        """Return whose token it is at `now`, or None."""
+        if token.startswith(PERSON_PREFIX):
+            return _person(token, self._person_key, now)
         presented = token.encode()
         found = None
         # All are compared, always, so that the time taken does not tell which came close.
@@ -48,6 +68,52 @@ class DevTokens:
             if hmac.compare_digest(presented, expected):
                 found = caller
         return found
+
+
+class _Person(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the token of a person says."""
+
+    name: str
+    groups: tuple[str, ...]
+    ends: int
+
+
+def person_token(operator_token: str, *, name: str, groups: Collection[str], now: Instant) -> str:
+    """Return a token that makes its bearer the approver `dev:<name>`, in `groups`, until five minutes from `now`.
+
+    Raises ValueError when the name or a group is none.
+    """
+    person = _Person(name=name, groups=tuple(groups), ends=now + PERSON_LIFETIME)
+    if not is_resource_id(name) or name in CALLERS or not all(map(is_group, groups)):
+        raise ValueError("a person is named like ada, and a group like data-oncall")
+    said = base64.urlsafe_b64encode(msgspec.json.encode(person)).decode()
+    return f"{PERSON_PREFIX}{said}.{_mac(_person_key(operator_token), said)}"
+
+
+def _person(token: str, key: bytes, now: Instant) -> Caller | None:
+    said, _, mac = token.removeprefix(PERSON_PREFIX).partition(".")
+    if len(token) > _PERSON_BYTES_MAX or not hmac.compare_digest(_mac(key, said).encode(), mac.encode()):
+        return None
+    try:
+        person = msgspec.json.decode(base64.urlsafe_b64decode(said), type=_Person)
+    except (binascii.Error, msgspec.MsgspecError, ValueError):
+        return None
+    if person.ends <= now or person.name in CALLERS:
+        return None
+    return Caller(
+        principal=f"dev:{person.name}",
+        roles=frozenset({Role.APPROVER}),
+        groups=frozenset(person.groups),
+        expires_at=Instant(person.ends),
+    )
+
+
+def _person_key(operator_token: str) -> bytes:
+    return hmac.digest(operator_token.encode(), _PERSON_KEY, hashlib.sha256)
+
+
+def _mac(key: bytes, said: str) -> str:
+    return hmac.digest(key, said.encode(), hashlib.sha256).hex()
 
 
 def open_dev_tokens(data: Path) -> DevTokens:

@@ -52,6 +52,7 @@ class TrustedIssuer:
     """Word in the roles claim → role."""
     namespaces_claim: str = "namespaces"
     agents_claim: str = "agents"
+    groups_claim: str = "groups"
     still_good: Callable[[str], bool] | None = None
     """Whether a token that breaks no rule is still good, asked at every call: what only an issuer in this very process
     can know. None where the token's time decides alone."""
@@ -77,4 +78,5 @@ def configured_issuer(config: IssuerConfig, clock: Clock) -> TrustedIssuer:
         roles=config.roles or CLAIMABLE_ROLES,
         namespaces_claim=config.namespaces_claim,
         agents_claim=config.agents_claim,
+        groups_claim=config.groups_claim,
     )

@@ -12,6 +12,15 @@ def is_resource_id(text: str) -> bool:
     return ID_PATTERN.fullmatch(text) is not None
 
 
+GROUP_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""Groups of people, as policies ask for them after `group:`."""
+
+
+def is_group(text: str) -> bool:
+    """Say whether `text` names a group of people."""
+    return GROUP_PATTERN.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class AgentName:
     """`namespaces/{namespace}/agents/{agent}`."""

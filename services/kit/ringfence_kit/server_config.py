@@ -11,6 +11,7 @@ from ringfence_kit.addresses import is_loopback_host
 from ringfence_kit.callers import Role
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Millis
 from ringfence_kit.config import setting
+from ringfence_kit.names import is_group
 from ringfence_kit.tls import TlsConfig
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -147,6 +148,7 @@ class CertificateBinding:
         (), doc="Ids of the namespaces it owns, or is bound to as approver or gateway."
     )
     agents: tuple[str, ...] = setting((), doc="DIDs or names of the agents it speaks for, with role gateway.")
+    groups: tuple[str, ...] = setting((), doc="Groups of people it is in, with role approver: data-oncall.")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Yield what is wrong with the identity and the roles."""
@@ -154,6 +156,9 @@ class CertificateBinding:
             yield "identity", "must start with spiffe:// or dns:"
         if Role.AGENT in self.roles:
             yield "roles", "cannot hold agent: an agent is known by its token"
+        for group in self.groups:
+            if not is_group(group):
+                yield "groups", "must be names such as data-oncall: a-z, 0-9 and . _ -, at most 63, without group:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +180,7 @@ class IssuerConfig:
     roles: dict[str, Role] = setting(doc="Word in that claim to role; empty takes our own words.", factory=dict)
     namespaces_claim: str = setting("namespaces", doc="The claim that lists the namespaces owned, or bound to.")
     agents_claim: str = setting("agents", doc="The claim that lists the agents a gateway speaks for.")
+    groups_claim: str = setting("groups", doc="The claim that lists the groups an approver is in.")
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Yield what the settings must be to each other."""

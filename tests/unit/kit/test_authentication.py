@@ -84,6 +84,17 @@ class TestTokens:
         assert caller_of(token_with(agents=["did:web:a"])).agents == frozenset()
         assert caller_of(token_with(roles="gateway", agents=["did:web:a"])).agents == {"did:web:a"}
 
+    def test_groups_come_with_the_approver_only(self) -> None:
+        assert caller_of(token_with(groups=["data-oncall"])).groups == frozenset()
+        assert caller_of(token_with(roles="auditor", groups=["data-oncall"])).groups == frozenset()
+        assert caller_of(token_with(roles="approver", groups=["data-oncall"])).groups == {"data-oncall"}
+        assert caller_of(token_with(PROD, sub="did:web:a", env="prod", groups=["data-oncall"])).groups == frozenset()
+
+    def test_groups_of_another_shape_are_groups_of_nothing_here(self) -> None:
+        issuer = replace(CORP, groups_claim="teams")
+        claimed = ["data-oncall", "/Everyone", "group:data", "CN=x,DC=y", 5]
+        assert caller_of(token_with(issuer, roles="approver", teams=claimed)).groups == {"data-oncall"}
+
     def test_an_agent_is_itself_and_nothing_else(self) -> None:
         caller = caller_of(token_with(PROD, sub="did:web:a", env="prod", roles=["platform-admin"], namespaces=["red"]))
         assert caller == Caller(
@@ -140,6 +151,15 @@ class TestCertificates:
         assert caller.roles == {Role.GATEWAY}
         assert caller.agents == {"did:web:a"}
         assert caller.namespaces == {"red"}
+
+    async def test_groups_are_bound_to_approvers_only(self) -> None:
+        bound = [
+            CertificateBinding(identity="dns:ada", roles=(Role.APPROVER,), groups=("data-oncall",)),
+            CertificateBinding(identity="dns:ops", roles=(Role.PLATFORM_ADMIN,), groups=("data-oncall",)),
+        ]
+        knows = authenticator(certificates=bound)
+        assert (await knows.authenticate([], {"peer_dns": [b"ada"]})).groups == {"data-oncall"}
+        assert (await knows.authenticate([], {"peer_dns": [b"ops"]})).groups == frozenset()
 
     async def test_what_nobody_bound_has_no_role(self) -> None:
         caller = await authenticator().authenticate([], {"peer_uri": [b"spiffe://mesh/gateway/"]})

@@ -65,6 +65,13 @@ agents = ["did:web:a"]
     assert isinstance(trusted.keys, UrlKeys)
 
 
+def test_a_group_is_bound_by_its_bare_name(tmp_path: Path) -> None:
+    bound = '[[server.auth.certificates]]\nidentity = "dns:ada"\nroles = ["approver"]\n'
+    assert loaded(tmp_path, bound + 'groups = ["data-oncall"]').auth.certificates[0].groups == ("data-oncall",)
+    (found,) = problems(tmp_path, bound + 'groups = ["group:data-oncall"]')
+    assert found.startswith("server.auth.certificates[0].groups: must be names such as data-oncall")
+
+
 def test_what_an_issuer_gets_by_itself(tmp_path: Path) -> None:
     usual = IssuerConfig(name="corp", issuer="https://corp", audience="mesh", jwks_file=tmp_path / "jwks.json")
     trusted = configured_issuer(usual, ManualClock())
