@@ -151,9 +151,9 @@ class View:
         return self.present and self.one_of("true", "false") == "true"
 
     def json_object(self) -> dict[str, object]:
-        """Read any fields as JSON: an unquoted number, `true`, `false` and `null` are what they look like."""
+        """Read any fields as JSON."""
         if isinstance(self.node, Mapping):
-            return {entry.key: _json(entry.value) for entry in self.node.entries}
+            return {entry.key: as_json(entry.value) for entry in self.node.entries}
         self.wrong(f"expected fields, found {_kind(self.node)}")
         return {}
 
@@ -176,12 +176,13 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d{0,14})", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,15})?([eE][+-]?\d{1,2})?", re.ASCII)
 
 
-def _json(node: Node) -> object:
+def as_json(node: Node) -> object:
+    """Return a node as JSON: what is unquoted and looks like a number, `true`, `false` or `null` is one."""
     match node:
         case Mapping():
-            return {entry.key: _json(entry.value) for entry in node.entries}
+            return {entry.key: as_json(entry.value) for entry in node.entries}
         case Sequence():
-            return [_json(item) for item in node.items]
+            return [as_json(item) for item in node.items]
         case Scalar(quoted=True):
             return node.text
     if _INTEGER.fullmatch(node.text):

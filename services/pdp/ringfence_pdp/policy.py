@@ -28,8 +28,9 @@ from ringfence_pdp.policy_fields import (
     selectors,
     several,
 )
-from ringfence_pdp.policy_limits import WrittenLimit, read_limits
+from ringfence_pdp.policy_limits import LIMITS_MAX, WrittenLimit, read_limits
 from ringfence_pdp.policy_obligations import read_obligations
+from ringfence_pdp.presets.expanding import expand_presets
 from ringfence_pdp.rings import RingRequirement, loosest_class
 from ringfence_pdp.selector import ANYTHING
 from ringfence_pdp.yaml_reader import Mark, YamlInvalid, read
@@ -137,20 +138,23 @@ def _document_name(metadata: View, names: set[str]) -> str:
 
 
 def _policy(name: str, spec: View) -> Policy:
-    fields = spec.fields(required=(), optional=("governs", "rules", "min_caller_ring", "limits"))
-    if not any(fields[name].present for name in ("rules", "min_caller_ring", "limits")):
-        spec.wrong("says nothing", "give rules, limits or min_caller_ring")
+    fields = spec.fields(required=(), optional=("governs", "presets", "rules", "min_caller_ring", "limits"))
+    if not any(fields[name].present for name in ("presets", "rules", "min_caller_ring", "limits")):
+        spec.wrong("says nothing", "give rules, presets, limits or min_caller_ring")
     governs = _governs(fields["governs"])
     names: set[str] = set()
-    rules = tuple(_rule(item, names) for item in fields["rules"].items(at_most=RULES_MAX))
+    preset_rules, preset_limits = expand_presets(fields["presets"])
+    rules = (*fields["rules"].items(at_most=RULES_MAX), *preset_rules)
+    limits = (*fields["limits"].items(at_most=LIMITS_MAX), *preset_limits)
     if governs.boundaries:
-        fields["limits"].wrong("a boundary counts nothing", "put limits into a policy that governs agents")
+        for limit in limits:
+            limit.wrong("a boundary counts nothing", "put limits into a policy that governs agents")
     return Policy(
         name=name,
         governs=governs,
-        rules=rules,
+        rules=tuple(_rule(item, names) for item in rules),
         min_caller_ring=_min_caller_ring(fields["min_caller_ring"], governs),
-        limits=read_limits(fields["limits"]),
+        limits=read_limits(limits),
         place=spec.place,
     )
 

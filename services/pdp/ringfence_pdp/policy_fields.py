@@ -20,8 +20,8 @@ NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 NAME_SHAPE = "a name such as 'big-export': a-z, 0-9 and dashes, at most 63"
 ACTION = re.compile(r"\*|[a-z0-9._:/-]{1,127}\*?", re.ASCII)
 ACTION_SHAPE = "an action such as 'read_table' or 'read_*': lower case, '*' only at the end"
-_TOOL = re.compile(r"\*|[a-z0-9._-]{1,127}\*?", re.ASCII)
-_TOOL_SHAPE = "a tool such as 'warehouse.export' or 'warehouse.*': lower case, '*' only at the end"
+TOOL = re.compile(r"\*|[a-z0-9._-]{1,127}\*?", re.ASCII)
+TOOL_SHAPE = "a tool such as 'warehouse.export' or 'warehouse.*': lower case, '*' only at the end"
 _AGENT_SHAPE = "an agent such as 'namespaces/data/agents/analyst' or 'namespaces/data/agents/analyst-*'"
 _BOUNDARY_SHAPE = "a boundary such as 'namespaces/data/boundaries/partners' or 'namespaces/data/boundaries/*'"
 _DAYS = re.compile(r"(\d{1,4})d", re.ASCII)
@@ -53,7 +53,7 @@ def selected(match: View) -> Selected:
         match.wrong("matches nothing", "to match everything write {actions: ['*']}")
     return Selected(
         actions=selectors(fields["actions"], ACTION, ACTION_SHAPE) or (ANYTHING,),
-        tools=selectors(fields["tools"], _TOOL, _TOOL_SHAPE),
+        tools=selectors(fields["tools"], TOOL, TOOL_SHAPE),
     )
 
 

@@ -10,7 +10,7 @@ A limit without a name is called by what it is (`rate-per-agent`), so moving it 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -58,10 +58,10 @@ class WrittenLimit:
     place: Place
 
 
-def read_limits(view: View) -> tuple[WrittenLimit, ...]:
-    """Read the limits of a policy; none when it has none."""
+def read_limits(items: Iterable[View]) -> tuple[WrittenLimit, ...]:
+    """Read the limits of a policy."""
     names: set[str] = set()
-    return tuple(written for item in view.items(at_most=LIMITS_MAX) for written in _limits(item, names))
+    return tuple(written for item in items for written in _limits(item, names))
 
 
 def _limits(view: View, names: set[str]) -> Iterator[WrittenLimit]:
