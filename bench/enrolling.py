@@ -54,13 +54,15 @@ async def register_sponsors(stub: "IdentityServiceAsyncStub") -> None:
         await stub.RegisterSponsor(request)
 
 
-async def begin(stub: "IdentityServiceAsyncStub", agent: Newcomer) -> pb.CompleteRegistrationRequest:
+async def begin(
+    stub: "IdentityServiceAsyncStub", agent: Newcomer, *, environment: str = "prod"
+) -> pb.CompleteRegistrationRequest:
     """Begin an enrolment and return the answer to its challenge."""
     begun = await stub.BeginRegistration(
         pb.BeginRegistrationRequest(
             parent="namespaces/bench",
             agent_id=agent.name,
-            environment="prod",
+            environment=environment,
             sponsor=CONTENT.sponsor,
             birth_certificate=CONTENT,
         )
