@@ -1,0 +1,1 @@
+"""People who say yes before an agent may."""

@@ -1,0 +1,79 @@
+"""An approval as the audit log keeps it: one entry for the question, one for every vote, one for the end.
+
+Every entry follows from the record alone, its id included, so one that may have been lost is simply sent again: the
+log drops what it has. JSON in RFC 8785 form, described in services/telemetry/README.md; arguments never enter it.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+
+from ringfence.proofs.canonical_json import Json, canonical
+
+from ringfence_pdp.approvals.approval import Approval
+
+ENTRY = "approval"
+"""The entries' `type`."""
+
+_IDS = uuid.UUID("0f6f0a6e-5d0c-4d0e-9a55-6a2d3c1a7b10")
+
+Entry = tuple[str, bytes]
+"""Its id and its body."""
+
+
+def entries_of(approval: Approval) -> Sequence[Entry]:
+    """Return everything the log keeps of an approval as it is now, the oldest first."""
+    return [_entry(approval, document) for document in _documents(approval)]
+
+
+def _documents(approval: Approval) -> Iterator[dict[str, Json]]:
+    question = approval.question
+    yield {
+        "event": "OPENED",
+        "time_ms": approval.opened_at,
+        "actor": approval.asked.principal,
+        "asked_by_decision": approval.asked.decision_id,
+        "agent": question.agent,
+        "chain": [*question.chain, question.did],
+        "target": question.target,
+        "action": question.action,
+        "tool": question.tool,
+        "resource_type": question.resource_type,
+        "resource_id": question.resource_id,
+        "arguments_digest": question.arguments_digest,
+        "bundle_digest": question.bundle_digest,
+        "rules": list(approval.asked.rules),
+        "min_approvals": question.min_approvals,
+        "approver_groups": list(question.approver_groups),
+        "expire_time_ms": approval.expires_at,
+    }
+    for vote in approval.votes:
+        yield {
+            "event": "APPROVE" if vote.approve else "DENY",
+            "time_ms": vote.at,
+            "actor": vote.voter,
+            "groups": list(vote.groups),
+            "comment": vote.comment,
+        }
+    if approval.ended_at is not None:
+        yield {
+            "event": approval.state.name,
+            "time_ms": approval.ended_at,
+            "reason": approval.end_reason,
+            "used_by_decision": approval.used_by,
+        }
+
+
+def _entry(approval: Approval, document: dict[str, Json]) -> Entry:
+    about = f"{approval.name} {document['event']} {document.get('actor', '')}"
+    entry_id = str(uuid.uuid5(_IDS, about))
+    body: dict[str, Json] = {
+        **document,
+        "type": ENTRY,
+        "version": 1,
+        "decision_id": entry_id,
+        "approval": approval.name,
+        "binding_digest": approval.binding_digest,
+        "did": approval.question.did,
+        "environment": approval.question.environment,
+    }
+    return entry_id, canonical(body)
