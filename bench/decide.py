@@ -38,6 +38,8 @@ from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
 from ringfence_pdp.model import Effect
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.rollout.rollout import Rollout
+from ringfence_pdp.rollout.trial import Trials
 from ringfence_pdp.rules import judged_by_rules
 from ringfence_pdp.store import StoredPolicy
 
@@ -123,11 +125,17 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
         pushed_at=EPOCH,
         revision=1,
     )
-    state.fill(StoredPolicy(bundle=stored, kill_switches=()), Revision(1))
+    state.fill(StoredPolicy(bundles=(stored,), rollout=Rollout(active=stored.digest)), Revision(1))
     log = DecisionLog(stops_when_full=False)
     log.attach(NoDisk())
     decisions = Decisions(
-        policy=state, agents=known, log=log, gated_environments=frozenset(), clock=CLOCK, new_id=random_ids
+        policy=state,
+        trials=Trials(state),
+        agents=known,
+        log=log,
+        gated_environments=frozenset(),
+        clock=CLOCK,
+        new_id=random_ids,
     )
     asked = pb.CheckRequest(
         subject=pb.Subject(agent=str(AGENT)),

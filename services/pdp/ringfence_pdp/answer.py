@@ -5,6 +5,7 @@ from typing import NamedTuple
 from ringfence_kit.clock import Instant
 
 from ringfence_pdp.model import Decision
+from ringfence_pdp.rollout.rollout import Mode
 
 
 class Answer(NamedTuple):
@@ -18,3 +19,9 @@ class Answer(NamedTuple):
     registry_revision: int
     policy_revision: int
     decided_at: Instant
+    epoch: int = 0
+    """Grows whenever anything that was allowed before may be denied now."""
+    mode: Mode = Mode.NONE
+    """CANARY when the bundle that is tried decided, SHADOW when it was asked beside the one that did."""
+    would: Decision | None = None
+    """What the bundle that did not decide says; None when only one was asked."""

@@ -1,6 +1,6 @@
 """The pdp, put together: read from top to bottom, each part needs only those above it."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from ringfence.errors import RingfenceError
@@ -20,8 +20,7 @@ from ringfence_kit.watch import EventHub
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
 from ringfence_pdp.api.decisions import DecisionApi, decision_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
-from ringfence_pdp.bundle import Bundle
-from ringfence_pdp.compile import CompiledBundle, compile_files
+from ringfence_pdp.compile import compile_files
 from ringfence_pdp.config import PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import (
     identity_watch,
@@ -34,11 +33,11 @@ from ringfence_pdp.convert.agents import (
 from ringfence_pdp.convert.audit import audit_appender
 from ringfence_pdp.decision_log import DecisionLog, send_entries
 from ringfence_pdp.decisions import Decisions
-from ringfence_pdp.errors import BundleNotFound
 from ringfence_pdp.fact_feeds import FactFeeds
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.rollout.trial import Trials
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore, SqlPolicyTx
 
 POLICY_LOADED = "policy"
@@ -68,8 +67,10 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         readiness=readiness,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
+    trials = Trials(policy)
     decisions = Decisions(
         policy=policy,
+        trials=trials,
         agents=agents,
         log=log,
         gated_environments=frozenset(config.gated_environments),
@@ -78,13 +79,14 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     )
 
     decision_api = DecisionApi(decisions)
-    bundle_api = BundleApi(writer, clock=clock, compile_files=policy.compiled, active=_showing(policy))
+    tokens = PageTokens(database.page_key)
+    bundle_api = BundleApi(writer, clock=clock, policy=policy, flips=trials.flips, tokens=tokens)
     kill_switch_api = KillSwitchApi(
         writer,
         clock=clock,
         new_id=new_id,
         engaged=lambda: policy.current.kill_switches,
-        tokens=PageTokens(database.page_key),
+        tokens=tokens,
     )
 
     @asynccontextmanager
@@ -95,6 +97,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             policy.fill(stored, revision)
             hub.start(revision)
             await stack.enter_async_context(writer)
+            await stack.enter_async_context(background(trials.aborting(writer, clock), policy.warming()))
             limits = SpoolLimits(max_bytes=config.decision_log.max_bytes)
             spool = await stack.enter_async_context(Spool(config.spool_path(server.data), clock=clock, limits=limits))
             log.attach(spool)
@@ -125,12 +128,3 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tls=config.tls,
         collectors=[PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock)],
     )
-
-
-def _showing(policy: PolicyState[CompiledBundle]) -> Callable[[], Bundle]:
-    def active() -> Bundle:
-        if policy.current.bundle is None:
-            raise BundleNotFound
-        return policy.current.bundle
-
-    return active

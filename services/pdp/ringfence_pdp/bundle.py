@@ -24,7 +24,7 @@ class PolicyFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A bundle as it was pushed. `files` are ordered by path."""
+    """A bundle as it was pushed or uploaded. `files` are ordered by path."""
 
     digest: str
     """`sha256-` and 64 hex digits."""
@@ -34,17 +34,22 @@ class Bundle:
     author: str
     pushed_at: Instant
     revision: int
-    """The pdp's own revision at which it became active."""
+    """The pdp's own revision at which it was kept, or kept anew."""
 
     @property
     def name(self) -> str:
         """`bundles/{digest}`."""
-        return f"bundles/{self.digest}"
+        return name_of(self.digest)
 
     @property
     def etag(self) -> str:
-        """Strong etag (AIP-154). The revision is part of it: the same files pushed again are another activation."""
+        """Strong etag (AIP-154). The revision is part of it: the same files pushed again are kept anew."""
         return f'"{self.revision}-{self.digest[7:23]}"'
+
+
+def name_of(digest: str) -> str:
+    """Return the name of the bundle with this digest."""
+    return f"bundles/{digest}"
 
 
 def in_order(files: Iterable[PolicyFile]) -> tuple[PolicyFile, ...]:

@@ -19,10 +19,13 @@ from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_document import document
 from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import Facts
-from ringfence_pdp.model import CheckRequest, Decision, Effect, Reason
+from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
 from ringfence_pdp.policy_state import InForce, PolicyState
+from ringfence_pdp.rollout.rollout import Mode
+from ringfence_pdp.rollout.trial import Trial, Trials
 
 TRUSTED_RINGS = 1
 """Agents up to this ring are denied what cannot be logged: they could do the most with it."""
@@ -51,6 +54,7 @@ class Decisions:
         self,
         *,
         policy: PolicyState[CompiledBundle],
+        trials: Trials,
         agents: KnownAgents,
         log: DecisionLog,
         gated_environments: frozenset[str],
@@ -60,6 +64,7 @@ class Decisions:
         """`gated_environments` are those in which a tool has to be approved with the hash of its schema."""
         self._gated_environments = gated_environments
         self._policy = policy
+        self._trials = trials
         self._agents = agents
         self._log = log
         self._clock = clock
@@ -78,19 +83,28 @@ class Decisions:
             identity_age=self._agents.identity_age(now),
             gated_environments=self._gated_environments,
         )
-        return Sitting(basis, in_force, self._log, self._new_id, self.counts)
+        trial = self._trials.of(in_force)
+        return Sitting(basis, in_force, trial, log=self._log, new_id=self._new_id, counts=self.counts)
 
 
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id")
+    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_trial")
 
     def __init__(
-        self, basis: Basis, in_force: InForce[CompiledBundle], log: DecisionLog, new_id: NewId, counts: Tally
+        self,
+        basis: Basis,
+        in_force: InForce[CompiledBundle],
+        trial: Trial | None,
+        *,
+        log: DecisionLog,
+        new_id: NewId,
+        counts: Tally,
     ) -> None:
         self._basis = basis
         self._in_force = in_force
+        self._trial = trial
         self._log = log
         self._new_id = new_id
         self._counts = counts
@@ -101,7 +115,14 @@ class Sitting:
         Raises NotPermitted, and Unavailable when nothing can be logged and the pdp is configured to stop then.
         """
         refuse_strangers(caller, request, self._basis.facts)
-        answer = self._answer(decide(self._basis, request))
+        return self._kept(request, self._judged(request), asked)
+
+    def refuse(self, request: CheckRequest, refused: Refused, asked: bytes) -> Answer:
+        """Deny and log what a door could not read in one way only; nobody is asked about it."""
+        verdict = Verdict(stage=Stage.VALIDITY, effect=Effect.DENY, reason=refused.reason, message=refused.message)
+        return self._kept(request, self._answer(Decision(verdict, UNKNOWN, UNKNOWN), self._new_id()), asked)
+
+    def _kept(self, request: CheckRequest, answer: Answer, asked: bytes) -> Answer:
         try:
             self._log.take(answer.decision_id, document(request, answer, self._basis.facts, asked))
         except Unavailable as unlogged:
@@ -115,20 +136,39 @@ class Sitting:
     def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
         """Decide as `check` does and show the work; nothing is logged."""
         refuse_strangers(caller, request, self._basis.facts)
-        explanation = explain(self._basis, request)
-        return self._answer(explanation.decision), explanation
+        trial = self._trial
+        if trial is None or not trial.decides(self._basis, request):
+            explanation = explain(self._basis, request)
+            return self._answer(explanation.decision, self._new_id()), explanation
+        explanation = explain(trial.basis(self._basis), request)
+        return self._answer(explanation.decision, self._new_id(), Mode.CANARY), explanation
 
-    def _answer(self, decision: Decision) -> Answer:
-        bundle = self._in_force.bundle
-        facts = self._basis.facts
+    def _judged(self, request: CheckRequest) -> Answer:
+        decision_id, trial = self._new_id(), self._trial
+        if trial is None:
+            return self._answer(decide(self._basis, request), decision_id)
+        judged = trial.judge(self._basis, request, decision_id)
+        return self._answer(judged.decision, decision_id, judged.mode, judged.would)
+
+    def _answer(
+        self, decision: Decision, decision_id: str, mode: Mode = Mode.NONE, would: Decision | None = None
+    ) -> Answer:
+        in_force, facts = self._in_force, self._basis.facts
+        if mode is Mode.CANARY:
+            digest = in_force.rollout.candidate
+        else:
+            digest = in_force.bundle.digest if in_force.bundle is not None else ""
         return Answer(
             decision=decision,
-            decision_id=self._new_id(),
-            bundle_digest=bundle.digest if bundle is not None else "",
+            decision_id=decision_id,
+            bundle_digest=digest,
             identity_revision=facts.identity_revision,
             registry_revision=facts.registry_revision,
             policy_revision=self._in_force.revision,
             decided_at=self._basis.now,
+            epoch=in_force.epoch + facts.identity_revision + facts.registry_revision,
+            mode=mode,
+            would=would,
         )
 
 

@@ -24,13 +24,18 @@ class BundleInvalid(Failure):
 
 
 class BundleNotFound(Failure):
-    """No bundle was pushed yet."""
+    """No bundle of this name is kept, or, without a name, none is active or was active before."""
 
     kind = Kind.NOT_FOUND
     reason = "BUNDLE_NOT_FOUND"
 
-    def __init__(self) -> None:
-        super().__init__("no bundle is active, so everything is denied; push one with PushBundle")
+    def __init__(self, *, name: str | None = None) -> None:
+        if name is None:
+            super().__init__("no bundle is active, so everything is denied; push one with PushBundle")
+        elif not name:
+            super().__init__("no bundle decided before this one; name the one to go back to, ListBundles shows them")
+        else:
+            super().__init__(f"{name} is not kept; ListBundles shows those that are", metadata={"name": name})
 
 
 class KillSwitchNotFound(Failure):

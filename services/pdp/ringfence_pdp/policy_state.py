@@ -1,29 +1,33 @@
-"""What is in force at this moment: the compiled bundle and the engaged kill switches, in memory.
+"""What is in force at this moment: the compiled bundle, the one that is tried, the engaged kill switches, in memory.
 
 Changed by nothing but events, so every replica and every restart comes to the same state. A decision takes `current`
 once and keeps it: a push or a switch thrown meanwhile is seen by the next decision, never by half of one.
 
-A stored bundle this release cannot compile (it was pushed through a newer one) leaves the last good bundle in force;
-`problem` says so until a bundle compiles again.
+A stored bundle this release cannot compile (it was pushed through a newer one) leaves the last good bundle in force,
+and is not tried; `problem` says so until the rollout changes. What was compiled lately stays compiled, so that going
+back to it takes no time.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ringfence_kit import records
 from ringfence_kit.events import EMPTY, Change, Event, Revision
 
-from ringfence_pdp.bundle import BUNDLE, Bundle, PolicyFile
-from ringfence_pdp.errors import BundleInvalid
+from ringfence_pdp.bundle import BUNDLE, Bundle, PolicyFile, name_of
+from ringfence_pdp.errors import BundleInvalid, BundleNotFound
 from ringfence_pdp.kill_switch import KILL_SWITCH, KillSwitch, KillSwitches
+from ringfence_pdp.rollout.rollout import NOTHING_YET, ROLLOUT, Rollout
 from ringfence_pdp.store import StoredPolicy
 
 CompiledT = TypeVar("CompiledT")
 
-_KEPT_COMPILED = 4
-"""Compiled bundles kept by digest: the one in force, and those just compiled by a push that is being written."""
+_KEPT_COMPILED = 5
+"""Compiled bundles kept: those the rollout speaks of, and those just compiled by a push that is being written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,11 @@ class InForce(Generic[CompiledT]):
     compiled: CompiledT | None
     kill_switches: KillSwitches
     revision: Revision
+    epoch: Revision = EMPTY
+    """The newest revision that may deny what was allowed before it: of the rollout, or of a switch."""
+    rollout: Rollout = NOTHING_YET
+    candidate: CompiledT | None = None
+    """What is tried, compiled; None when nothing is."""
 
 
 class PolicyState(Generic[CompiledT]):
@@ -43,11 +52,35 @@ class PolicyState(Generic[CompiledT]):
         self._compile_files = compile_files
         self._compiled: dict[tuple[PolicyFile, ...], CompiledT] = {}
         self._remembering = threading.Lock()
+        self._kept: dict[str, Bundle] = {}
         self.current: InForce[CompiledT] = InForce(
             bundle=None, compiled=None, kill_switches=KillSwitches(), revision=EMPTY
         )
         self.problem: str = ""
         """Why the newest stored bundle does not decide; empty when it does."""
+
+    @property
+    def rollout(self) -> Rollout:
+        """What decides, and what is tried."""
+        return self.current.rollout
+
+    @property
+    def bundles(self) -> Sequence[Bundle]:
+        """The bundles that are kept, the newest first."""
+        return sorted(self._kept.values(), key=lambda bundle: bundle.revision, reverse=True)
+
+    def kept(self, digest: str) -> Bundle:
+        """Return the kept bundle with this digest. Raises BundleNotFound."""
+        bundle = self._kept.get(digest)
+        if bundle is None:
+            raise BundleNotFound(name=name_of(digest))
+        return bundle
+
+    def active(self) -> Bundle:
+        """Return the bundle that decides. Raises BundleNotFound before there is one."""
+        if self.current.bundle is None:
+            raise BundleNotFound
+        return self.current.bundle
 
     def compiled(self, files: Sequence[PolicyFile]) -> CompiledT:
         """Return `files` compiled, from memory when they were compiled a moment ago. Raises `BundleInvalid`.
@@ -65,30 +98,60 @@ class PolicyState(Generic[CompiledT]):
                 del self._compiled[next(iter(self._compiled))]
         return compiled
 
+    async def warming(self) -> None:
+        """Compile what decided before, in a thread, so that going back to it takes no time after a restart either."""
+        previous = self._kept.get(self.rollout.previous)
+        if previous is not None:
+            with suppress(BundleInvalid):  # whoever goes back to it is told
+                await asyncio.to_thread(self.compiled, previous.files)
+
     def fill(self, stored: StoredPolicy, revision: Revision) -> None:
         """Hold what the store was loaded with at the start."""
         switches = KillSwitches({switch.name: switch for switch in stored.kill_switches})
-        self.current = replace(self.current, kill_switches=switches, revision=revision)
-        if stored.bundle is not None:
-            self._put_in_force(stored.bundle)
+        self._kept = {bundle.digest: bundle for bundle in stored.bundles}
+        self.current = replace(self.current, kill_switches=switches, revision=revision, epoch=revision)
+        self._follow(stored.rollout)
 
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""
         self.current = replace(self.current, revision=event.revision)
         if event.kind == BUNDLE:
-            self._put_in_force(records.decode(event.record, Bundle))
+            self._keep(event.change, records.decode(event.record, Bundle))
+        elif event.kind == ROLLOUT:
+            self.current = replace(self.current, epoch=event.revision)
+            self._follow(records.decode(event.record, Rollout))
         elif event.kind == KILL_SWITCH:
             switch = records.decode(event.record, KillSwitch)
             switches = self.current.kill_switches
             released = event.change is Change.DELETED
             after = switches.without(switch.name) if released else switches.with_engaged(switch)
-            self.current = replace(self.current, kill_switches=after)
+            self.current = replace(self.current, kill_switches=after, epoch=event.revision)
 
-    def _put_in_force(self, bundle: Bundle) -> None:
-        try:
-            compiled = self.compiled(bundle.files)
-        except BundleInvalid as error:
-            self.problem = f"{bundle.name} does not compile here, the last good bundle decides: {error.message}"
+    def _keep(self, change: Change, bundle: Bundle) -> None:
+        if change is Change.DELETED:
+            self._kept.pop(bundle.digest, None)
             return
-        self.problem = ""
-        self.current = replace(self.current, bundle=bundle, compiled=compiled)
+        self._kept[bundle.digest] = bundle
+        active = self.current.bundle
+        if active is not None and active.digest == bundle.digest:
+            self.current = replace(self.current, bundle=bundle)
+
+    def _follow(self, rollout: Rollout) -> None:
+        """Let decide what `rollout` says, as far as it compiles here."""
+        problems: list[str] = []
+        active = self._ready(rollout.active, "the last good bundle decides", problems)
+        tried = self._ready(rollout.candidate, "it is not tried", problems)
+        self.current = replace(self.current, rollout=rollout, candidate=None if tried is None else tried[1])
+        if active is not None:
+            self.current = replace(self.current, bundle=active[0], compiled=active[1])
+        self.problem = "; ".join(problems)
+
+    def _ready(self, digest: str, otherwise: str, problems: list[str]) -> tuple[Bundle, CompiledT] | None:
+        if not digest:
+            return None
+        try:
+            bundle = self.kept(digest)
+            return bundle, self.compiled(bundle.files)
+        except (BundleInvalid, BundleNotFound) as error:
+            problems.append(f"{name_of(digest)} does not compile here, {otherwise}: {error.message}")
+            return None

@@ -1,26 +1,46 @@
 """The pdp's data in memory, for the contract suite and tests of use cases."""
 
+from collections.abc import Sequence
+
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
 
 from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.kill_switch import KillSwitch, KillTarget
+from ringfence_pdp.rollout.rollout import NOTHING_YET, ROLLOUT, Rollout
 from ringfence_pdp.store import StoredPolicy
 
-BUNDLES: MemoryTable[int, Bundle] = MemoryTable("bundles")
+BUNDLES: MemoryTable[str, Bundle] = MemoryTable("kept_bundles")
+ROLLOUTS: MemoryTable[str, Rollout] = MemoryTable("rollouts")
 KILL_SWITCHES: MemoryTable[str, KillSwitch] = MemoryTable("kill_switches")
 
 
 class MemoryPolicyTx(MemoryTx):
     """A `PolicyTx` on rows in memory."""
 
-    def active_bundle(self) -> Bundle | None:
+    def rollout(self) -> Rollout | None:
         """See `PolicyTx`."""
-        return _active(self.rows)
+        return self.rows.table(ROLLOUTS).get(ROLLOUT)
 
-    def activate(self, bundle: Bundle) -> None:
+    def put_rollout(self, rollout: Rollout) -> None:
         """See `PolicyTx`."""
-        self.rows.table(BUNDLES)[bundle.revision] = bundle
+        self.rows.table(ROLLOUTS)[ROLLOUT] = rollout
+
+    def bundle(self, digest: str) -> Bundle | None:
+        """See `PolicyTx`."""
+        return self.rows.table(BUNDLES).get(digest)
+
+    def keep(self, bundle: Bundle) -> None:
+        """See `PolicyTx`."""
+        self.rows.table(BUNDLES)[bundle.digest] = bundle
+
+    def kept_digests(self) -> Sequence[str]:
+        """See `PolicyTx`."""
+        return [bundle.digest for bundle in _newest_first(self.rows)]
+
+    def drop(self, digest: str) -> None:
+        """See `PolicyTx`."""
+        self.rows.table(BUNDLES).pop(digest, None)
 
     def kill_switch(self, name: str) -> KillSwitch | None:
         """See `PolicyTx`."""
@@ -51,10 +71,14 @@ class MemoryPolicyStore:
         return await self._database.load(_everything)
 
 
-def _active(rows: MemoryRows) -> Bundle | None:
-    return max(rows.table(BUNDLES).values(), key=lambda bundle: bundle.revision, default=None)
+def _newest_first(rows: MemoryRows) -> list[Bundle]:
+    return sorted(rows.table(BUNDLES).values(), key=lambda bundle: bundle.revision, reverse=True)
 
 
 def _everything(rows: MemoryRows) -> StoredPolicy:
     switches = sorted(rows.table(KILL_SWITCHES).values(), key=lambda switch: switch.name)
-    return StoredPolicy(bundle=_active(rows), kill_switches=tuple(switches))
+    return StoredPolicy(
+        bundles=tuple(_newest_first(rows)),
+        rollout=rows.table(ROLLOUTS).get(ROLLOUT, NOTHING_YET),
+        kill_switches=tuple(switches),
+    )

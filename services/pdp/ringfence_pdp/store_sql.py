@@ -1,5 +1,6 @@
 """The pdp's data in SQL."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -9,8 +10,9 @@ from ringfence_kit.sql import Database, SqlTx
 
 from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.kill_switch import KillSwitch, KillTarget
+from ringfence_pdp.rollout.rollout import NOTHING_YET, ROLLOUT, Rollout
 from ringfence_pdp.store import StoredPolicy
-from ringfence_pdp.tables import bundles, kill_switches
+from ringfence_pdp.tables import kept_bundles, kill_switches, rollouts
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 
@@ -18,14 +20,34 @@ MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 class SqlPolicyTx(SqlTx):
     """A `PolicyTx` on a connection."""
 
-    def active_bundle(self) -> Bundle | None:
+    def rollout(self) -> Rollout | None:
         """See `PolicyTx`."""
-        return _active(self.connection)
+        return _rollout(self.connection)
 
-    def activate(self, bundle: Bundle) -> None:
+    def put_rollout(self, rollout: Rollout) -> None:
         """See `PolicyTx`."""
-        row = {"revision": bundle.revision, "digest": bundle.digest, "record": records.encode(bundle)}
-        self.connection.execute(sa.insert(bundles).values(row))
+        self.connection.execute(sa.delete(rollouts).where(rollouts.c.name == ROLLOUT))
+        self.connection.execute(sa.insert(rollouts).values(name=ROLLOUT, record=records.encode(rollout)))
+
+    def bundle(self, digest: str) -> Bundle | None:
+        """See `PolicyTx`."""
+        record = self.connection.scalar(sa.select(kept_bundles.c.record).where(kept_bundles.c.digest == digest))
+        return None if record is None else records.decode(record, Bundle)
+
+    def keep(self, bundle: Bundle) -> None:
+        """See `PolicyTx`."""
+        self.drop(bundle.digest)
+        row = {"digest": bundle.digest, "revision": bundle.revision, "record": records.encode(bundle)}
+        self.connection.execute(sa.insert(kept_bundles).values(row))
+
+    def kept_digests(self) -> Sequence[str]:
+        """See `PolicyTx`."""
+        newest_first = sa.select(kept_bundles.c.digest).order_by(kept_bundles.c.revision.desc())
+        return list(self.connection.scalars(newest_first))
+
+    def drop(self, digest: str) -> None:
+        """See `PolicyTx`."""
+        self.connection.execute(sa.delete(kept_bundles).where(kept_bundles.c.digest == digest))
 
     def kill_switch(self, name: str) -> KillSwitch | None:
         """See `PolicyTx`."""
@@ -56,10 +78,9 @@ class SqlPolicyStore:
         return await self._database.load(_everything)
 
 
-def _active(connection: sa.Connection) -> Bundle | None:
-    query = sa.select(bundles.c.record).order_by(bundles.c.revision.desc()).limit(1)
-    record = connection.scalar(query)
-    return None if record is None else records.decode(record, Bundle)
+def _rollout(connection: sa.Connection) -> Rollout | None:
+    record = connection.scalar(sa.select(rollouts.c.record).where(rollouts.c.name == ROLLOUT))
+    return None if record is None else records.decode(record, Rollout)
 
 
 def _switch(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> KillSwitch | None:
@@ -70,4 +91,9 @@ def _switch(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Kil
 def _everything(connection: sa.Connection) -> StoredPolicy:
     found = connection.scalars(sa.select(kill_switches.c.record).order_by(kill_switches.c.name))
     switches = tuple(records.decode(record, KillSwitch) for record in found)
-    return StoredPolicy(bundle=_active(connection), kill_switches=switches)
+    kept = connection.scalars(sa.select(kept_bundles.c.record).order_by(kept_bundles.c.revision.desc()))
+    return StoredPolicy(
+        bundles=tuple(records.decode(record, Bundle) for record in kept),
+        rollout=_rollout(connection) or NOTHING_YET,
+        kill_switches=switches,
+    )

@@ -5,11 +5,18 @@ from ringfence_kit.sql_columns import BYTES, TEXT
 
 metadata = sa.MetaData()
 
-bundles = sa.Table(
-    "bundles",
+kept_bundles = sa.Table(
+    "kept_bundles",
     metadata,
-    sa.Column("revision", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("digest", TEXT, nullable=False),
+    sa.Column("digest", TEXT, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("record", BYTES, nullable=False),
+)
+
+rollouts = sa.Table(
+    "rollouts",
+    metadata,
+    sa.Column("name", TEXT, primary_key=True),
     sa.Column("record", BYTES, nullable=False),
 )
 

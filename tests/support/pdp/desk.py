@@ -14,6 +14,7 @@ from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.model import CheckRequest
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.rollout.trial import Trials
 
 from support.pdp.world import NOW, ask, bundle, facts_of, policy
 
@@ -72,6 +73,7 @@ class Desk:
         self.policy.current = replace(self.policy.current, compiled=compiled)
         self.decisions = Decisions(
             policy=self.policy,
+            trials=Trials(self.policy),
             agents=self.agents,
             log=self.log,
             gated_environments=frozenset(),

@@ -1,17 +1,21 @@
 """What is in force follows the events, and keeps the last good bundle."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+import pytest
 from ringfence_kit import records
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.errors import Violation
 from ringfence_kit.events import Change, Event, Revision
 from ringfence_pdp.bundle import BUNDLE, Bundle, PolicyFile, digest_of
-from ringfence_pdp.errors import BundleInvalid
+from ringfence_pdp.errors import BundleInvalid, BundleNotFound
 from ringfence_pdp.kill_switch import KILL_SWITCH, KillSwitch, KillSwitches, KillTarget, TargetKind
 from ringfence_pdp.kill_switches import page_of
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.rollout.rollout import ROLLOUT, Mode, Rollout
 from ringfence_pdp.store import StoredPolicy
 
 
@@ -51,8 +55,19 @@ def event(revision: int, change: Change, kind: str, name: str, record: bytes) ->
     )
 
 
-def pushed(revision: int, content: bytes) -> Event:
-    return event(revision, Change.MODIFIED, BUNDLE, "bundles/x", records.encode(bundle(content, revision)))
+def keep(state: PolicyState[str], revision: int, content: bytes) -> Bundle:
+    kept = bundle(content, revision)
+    state.apply(event(revision, Change.ADDED, BUNDLE, kept.name, records.encode(kept)))
+    return kept
+
+
+def follow(state: PolicyState[str], revision: int, **said: Any) -> None:
+    rollout = Rollout(revision=revision, **said)
+    state.apply(event(revision, Change.MODIFIED, ROLLOUT, ROLLOUT, records.encode(rollout)))
+
+
+def push(state: PolicyState[str], revision: int, content: bytes) -> None:
+    follow(state, revision + 1, active=keep(state, revision, content).digest)
 
 
 EVERYTHING = switch("killSwitches/all", KillTarget(TargetKind.EVERYTHING))
@@ -66,16 +81,57 @@ def test_nothing_is_in_force_before_anything_was_pushed() -> None:
 def test_a_pushed_bundle_decides_from_its_revision_on() -> None:
     state = PolicyState(Compiler())
     before = state.current
-    state.apply(pushed(1, b"one"))
-    assert (state.current.compiled, state.current.revision) == ("one", 1)
+    keep(state, 1, b"one")
+    assert (state.current.compiled, state.current.epoch) == (None, 0)
+    push(state, 2, b"one")
+    assert (state.current.compiled, state.current.revision, state.current.epoch) == ("one", 3, 3)
     assert before.compiled is None
+
+
+def test_what_is_tried_stands_beside_what_decides_until_the_rollout_says_otherwise() -> None:
+    state = PolicyState(Compiler())
+    push(state, 1, b"one")
+    two = keep(state, 3, b"two").digest
+    follow(state, 4, active=state.active().digest, candidate=two, mode=Mode.SHADOW)
+    assert (state.current.compiled, state.current.candidate) == ("one", "two")
+    follow(state, 5, active=two)
+    assert (state.current.compiled, state.current.candidate) == ("two", None)
+
+
+def test_a_forgotten_bundle_is_not_kept_and_the_newest_stands_first() -> None:
+    state = PolicyState(Compiler())
+    first, second = keep(state, 1, b"one"), keep(state, 2, b"two")
+    assert state.bundles == [second, first]
+    state.apply(event(3, Change.DELETED, BUNDLE, first.name, records.encode(replace(first, files=()))))
+    assert state.bundles == [second]
+    with pytest.raises(BundleNotFound):
+        state.kept(first.digest)
+
+
+def test_a_candidate_that_does_not_compile_here_is_not_tried() -> None:
+    state = PolicyState(Compiler())
+    push(state, 1, b"one")
+    follow(state, 4, active=state.active().digest, candidate=keep(state, 3, b"bad").digest, mode=Mode.CANARY)
+    assert (state.current.compiled, state.current.candidate) == ("one", None)
+    assert "it is not tried" in state.problem
+
+
+async def test_what_decided_before_is_compiled_again_after_a_restart() -> None:
+    one, two = bundle(b"one", 1), bundle(b"two", 3)
+    compiler = Compiler()
+    state = PolicyState(compiler)
+    state.fill(StoredPolicy(bundles=(two, one), rollout=Rollout(active=two.digest, previous=one.digest)), Revision(4))
+    await state.warming()
+    assert compiler.runs == 2
+    follow(state, 5, active=one.digest)
+    assert (state.current.compiled, compiler.runs) == ("one", 2)
 
 
 def test_a_bundle_compiled_by_its_push_is_not_compiled_again() -> None:
     compiler = Compiler()
     state = PolicyState(compiler)
     state.compiled(bundle(b"one").files)
-    state.apply(pushed(1, b"one"))
+    push(state, 1, b"one")
     assert compiler.runs == 1
 
 
@@ -90,11 +146,11 @@ def test_compiled_bundles_are_not_kept_for_ever() -> None:
 
 def test_a_stored_bundle_that_does_not_compile_leaves_the_last_good_one_in_force() -> None:
     state = PolicyState(Compiler())
-    state.apply(pushed(1, b"one"))
-    state.apply(pushed(2, b"bad"))
+    push(state, 1, b"one")
+    push(state, 3, b"bad")
     assert state.current.compiled == "one"
     assert "a.yaml:1: says so" in state.problem
-    state.apply(pushed(3, b"three"))
+    push(state, 5, b"three")
     assert (state.current.compiled, state.problem) == ("three", "")
 
 
@@ -106,12 +162,16 @@ def test_switches_come_and_go_with_their_events() -> None:
     state.apply(event(2, Change.DELETED, KILL_SWITCH, EVERYTHING.name, record))
     assert thrown.kill_switches.everything == EVERYTHING
     assert state.current.kill_switches.everything is None
+    assert (thrown.epoch, state.current.epoch) == (1, 2)
 
 
 def test_a_restart_comes_to_the_same_state() -> None:
     state = PolicyState(Compiler())
-    state.fill(StoredPolicy(bundle=bundle(b"one"), kill_switches=(EVERYTHING,)), Revision(7))
-    assert (state.current.compiled, state.current.revision) == ("one", 7)
+    one = bundle(b"one")
+    state.fill(
+        StoredPolicy(bundles=(one,), rollout=Rollout(active=one.digest), kill_switches=(EVERYTHING,)), Revision(7)
+    )
+    assert (state.current.compiled, state.current.revision, state.current.epoch) == ("one", 7, 7)
     assert list(state.current.kill_switches) == [EVERYTHING]
 
 

@@ -1,29 +1,32 @@
 """`ringfence.pdp.v1.BundleService`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
-import grpc.aio
+from google.protobuf.message import Message
 from ringfence.pdp.v1 import bundle_pb2 as pb
 from ringfence.pdp.v1 import bundle_pb2_grpc
 from ringfence_kit.callers import current_caller
 from ringfence_kit.clock import Clock
+from ringfence_kit.pages import PageTokens
 from ringfence_kit.service import Face
-from ringfence_kit.store import Writer
-from ringfence_kit.wire import mutation_of
+from ringfence_kit.store import Mutation, Writer
+from ringfence_kit.wire import mutation_of, page_arguments
 
 from ringfence_pdp import bundles
 from ringfence_pdp.api.pending import PendingBundles
-from ringfence_pdp.bundle import Bundle, PolicyFile
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.convert import bundles as convert
+from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.rollout import rollouts
+from ringfence_pdp.rollout.flips import WouldFlips
 from ringfence_pdp.store import PolicyTx
 
 
 class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
-    """Pushes and shows bundles.
+    """Keeps bundles, tries them, lets them decide, and shows what does.
 
-    `compile_files` raises `BundleInvalid`, and remembers what it compiled a moment ago. `active` returns the bundle in
-    force, or raises `BundleNotFound`.
+    `flips` returns the counts of what is tried, or raises `RolloutConflict` when nothing is.
     """
 
     def __init__(
@@ -31,41 +34,108 @@ class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
         writer: Writer[PolicyTx],
         *,
         clock: Clock,
-        compile_files: Callable[[Sequence[PolicyFile]], CompiledBundle],
-        active: Callable[[], Bundle],
+        policy: PolicyState[CompiledBundle],
+        flips: Callable[[], WouldFlips],
+        tokens: PageTokens,
     ) -> None:
         self._writer = writer
         self._clock = clock
-        self._compile_files = compile_files
-        self._active = active
+        self._policy = policy
+        self._flips = flips
+        self._tokens = tokens
 
-    async def PushBundle(
-        self,
-        request: pb.PushBundleRequest,
-        context: grpc.aio.ServicerContext[pb.PushBundleRequest, pb.PushBundleResponse],
-    ) -> pb.PushBundleResponse:
+    async def PushBundle(self, request: pb.PushBundleRequest, context: Any) -> pb.PushBundleResponse:
         """Check, compile and activate a bundle."""
-        command, now = convert.push_bundle(request), self._clock.now()
-        principal = current_caller().principal
+        command = convert.push_bundle(request)
         bundle = await bundles.push_bundle(
             self._writer,
             files=command.files,
-            compile_files=self._compile_files,
+            compile_files=self._policy.compiled,
             etag=command.etag,
-            mutation=mutation_of(request, request_id=command.request_id, principal=principal, now=now),
+            mutation=self._mutation(request, command.request_id),
             validate_only=command.validate_only,
         )
-        findings = self._compile_files(bundle.files).findings
-        return pb.PushBundleResponse(
-            bundle=convert.bundle_to_proto(bundle), findings=map(convert.finding_to_proto, findings)
-        )
+        findings = map(convert.finding_to_proto, self._policy.compiled(bundle.files).findings)
+        return pb.PushBundleResponse(bundle=convert.bundle_to_proto(bundle), findings=findings)
 
-    async def GetBundle(
-        self, request: pb.GetBundleRequest, context: grpc.aio.ServicerContext[pb.GetBundleRequest, pb.GetBundleResponse]
-    ) -> pb.GetBundleResponse:
-        """Return the active bundle with its files."""
-        bundle = self._active()
+    async def UploadBundle(self, request: pb.UploadBundleRequest, context: Any) -> pb.UploadBundleResponse:
+        """Check, compile, test and keep a bundle."""
+        command = convert.upload_bundle(request)
+        bundle = await bundles.upload_bundle(
+            self._writer,
+            files=command.files,
+            compile_files=self._policy.compiled,
+            mutation=self._mutation(request, command.request_id),
+        )
+        findings = map(convert.finding_to_proto, self._policy.compiled(bundle.files).findings)
+        return pb.UploadBundleResponse(bundle=convert.bundle_to_proto(bundle), findings=findings)
+
+    async def GetBundle(self, request: pb.GetBundleRequest, context: Any) -> pb.GetBundleResponse:
+        """Return a kept bundle, or the active one, with its files."""
+        digest = convert.get_bundle(request)
+        bundle = self._policy.kept(digest) if digest else self._policy.active()
         return pb.GetBundleResponse(bundle=convert.bundle_to_proto(bundle), files=convert.files_to_proto(bundle.files))
+
+    async def ListBundles(self, request: pb.ListBundlesRequest, context: Any) -> pb.ListBundlesResponse:
+        """List the bundles that are kept."""
+        query, caller, now = convert.list_bundles(request), current_caller().principal, self._clock.now()
+        arguments = page_arguments(request)
+        before = b""
+        if query.page_token:
+            before = self._tokens.open(query.page_token, caller=caller, arguments=arguments, now=now)
+        page, more = bundles.page_of(self._policy.bundles, before=int(before or 0), size=query.page_size)
+        response = pb.ListBundlesResponse(bundles=map(convert.bundle_to_proto, page))
+        if more:
+            last = str(page[-1].revision).encode()
+            response.next_page_token = self._tokens.seal(last, caller=caller, arguments=arguments, now=now)
+        return response
+
+    async def GetRollout(self, request: pb.GetRolloutRequest, context: Any) -> pb.GetRolloutResponse:
+        """Return what decides, and what is tried."""
+        return pb.GetRolloutResponse(rollout=convert.rollout_to_proto(self._policy.rollout))
+
+    async def SetRollout(self, request: pb.SetRolloutRequest, context: Any) -> pb.SetRolloutResponse:
+        """Try a kept bundle beside the active one."""
+        command = convert.set_rollout(request)
+        rollout = await rollouts.set_rollout(
+            self._writer,
+            self._policy,
+            candidate=command.candidate,
+            mode=command.mode,
+            percent=command.percent,
+            auto_abort=command.auto_abort,
+            etag=command.etag,
+            mutation=self._mutation(request, command.request_id),
+        )
+        return pb.SetRolloutResponse(rollout=convert.rollout_to_proto(rollout))
+
+    async def PromoteBundle(self, request: pb.PromoteBundleRequest, context: Any) -> pb.PromoteBundleResponse:
+        """Let what is tried decide everything."""
+        command = convert.promote_bundle(request)
+        mutation = self._mutation(request, command.request_id)
+        rollout = await rollouts.promote_bundle(self._writer, etag=command.etag, mutation=mutation)
+        return pb.PromoteBundleResponse(rollout=convert.rollout_to_proto(rollout))
+
+    async def RollbackBundle(self, request: pb.RollbackBundleRequest, context: Any) -> pb.RollbackBundleResponse:
+        """Let an earlier bundle decide again."""
+        command = convert.roll_back(request)
+        rollout = await rollouts.roll_back(
+            self._writer,
+            self._policy,
+            digest=command.digest,
+            reason=command.reason,
+            etag=command.etag,
+            mutation=self._mutation(request, command.request_id),
+        )
+        return pb.RollbackBundleResponse(rollout=convert.rollout_to_proto(rollout))
+
+    async def GetWouldFlips(self, request: pb.GetWouldFlipsRequest, context: Any) -> pb.GetWouldFlipsResponse:
+        """Say how what is tried differs from what decides."""
+        return convert.would_flips_to_proto(self._flips())
+
+    def _mutation(self, request: Message, request_id: str) -> Mutation:
+        principal = current_caller().principal
+        return mutation_of(request, request_id=request_id, principal=principal, now=self._clock.now())
 
 
 def bundle_face(api: BundleApi) -> Face:

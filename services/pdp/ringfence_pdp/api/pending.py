@@ -33,12 +33,5 @@ class PendingDecisions:
 class PendingBundles:
     """What BundleService still lacks."""
 
-    UploadBundle = _unary("UploadBundle")
     ValidateBundle = _unary("ValidateBundle")
     TestBundle = _unary("TestBundle")
-    ListBundles = _unary("ListBundles")
-    GetRollout = _unary("GetRollout")
-    SetRollout = _unary("SetRollout")
-    PromoteBundle = _unary("PromoteBundle")
-    RollbackBundle = _unary("RollbackBundle")
-    GetWouldFlips = _unary("GetWouldFlips")
