@@ -4,7 +4,8 @@ The rules:
 
 - it runs on the same event loop, opens the socket it is given, and takes no signal from the process;
 - `/healthz` says the loop turns, `/readyz` says whether the service can work and, if not, why;
-- nothing secret is served here: callers are not authenticated, so routes serve public documents only.
+- nothing secret is served here: callers of routes are not authenticated, so they serve public documents only. What
+  needs a caller is a method (`http_calls.py`).
 """
 
 import asyncio

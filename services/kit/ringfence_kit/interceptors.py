@@ -31,18 +31,15 @@ import grpc
 import grpc.aio
 import structlog
 
-from ringfence_kit.address_quotas import AddressQuotas
+from ringfence_kit.admission import Admission
 from ringfence_kit.answering import Context, answer
-from ringfence_kit.authentication import Authenticator
-from ringfence_kit.callers import ANONYMOUS, Caller, establish_caller
+from ringfence_kit.callers import Caller
 from ringfence_kit.calls import REQUEST_ID_KEY, Call, numbered_ids
 from ringfence_kit.clock import Clock, Millis
 from ringfence_kit.errors import (
     DeadlineExceeded,
     Failure,
     InternalError,
-    Kind,
-    NotPermitted,
     Unauthenticated,
     Unavailable,
 )
@@ -50,7 +47,6 @@ from ringfence_kit.grants import MethodClass
 from ringfence_kit.ids import NewId
 from ringfence_kit.methods import CallDetails, Handler, Method, Requests
 from ringfence_kit.observation import OK, Observer, Outcome, outcome_of
-from ringfence_kit.quotas import Quotas
 from ringfence_kit.room import Room
 from ringfence_kit.server_config import DeadlinesConfig
 from ringfence_kit.status import code_of, status_of, trailers_of
@@ -64,9 +60,7 @@ class Interceptors:
     def __init__(
         self,
         *,
-        authenticator: Authenticator,
-        quotas: Quotas,
-        addresses: AddressQuotas,
+        admission: Admission,
         deadlines: DeadlinesConfig,
         room: Room,
         observer: Observer,
@@ -75,9 +69,8 @@ class Interceptors:
         new_id: NewId,
         has_tls: bool,
     ) -> None:
-        self._authenticator = authenticator
-        self._quotas = quotas
-        self._addresses = addresses
+        self.admission = admission
+        """Steps 7 to 9."""
         self._deadlines = _defaults(deadlines)
         self._maximum = deadlines.maximum
         self._room = room
@@ -219,21 +212,13 @@ class Interceptors:
         """Steps 7 to 9, then the answer."""
         method = call.method
         peer = context.auth_context() if self._has_tls else _NO_PEER
-        self._addresses.before_reading(call)
+        await self.admission.admit(call, peer)
+        if method.is_long:
+            self._end_with_token(call.caller, timer)
         try:
-            call.caller = await self._authenticator.authenticate(call.authorization, peer)
-            establish_caller(call.caller)
-            if not method.grant.allows(call.caller):
-                raise _not_allowed(call)
-            self._quotas.take(call.quota_key, method.grant.method_class)
-            self._addresses.before_answering(call)
-            if method.is_long:
-                self._end_with_token(call.caller, timer)
             return await answer(method, requests, context)
         except Failure as failure:
-            # Of an open method, the proof that is refused may be in the request.
-            if failure.kind is Kind.UNAUTHENTICATED:
-                self._addresses.refused(call)
+            self.admission.count_refused(call, failure)
             raise
 
     def _end_with_token(self, caller: Caller, timer: asyncio.Timeout) -> None:
@@ -263,11 +248,3 @@ def _how_it_ended(error: BaseException, context: Context) -> Outcome:
         remaining = cast("float | None", context.time_remaining())
         return Outcome("CANCELLED" if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED")
     return outcome_of(error, context.code())
-
-
-def _not_allowed(call: Call) -> Failure:
-    if call.caller is ANONYMOUS:
-        return Unauthenticated(problem="this method needs a credential: a client certificate or a bearer token")
-    return NotPermitted(
-        principal=call.caller.principal, action=f"call {call.method.name}", needed=f"role {call.method.grant.needed}"
-    )

@@ -22,11 +22,13 @@ import structlog
 from ringfence_kit import http, listening, ports
 from ringfence_kit.address_quotas import AddressQuotas
 from ringfence_kit.addresses import Address
+from ringfence_kit.admission import Admission
 from ringfence_kit.authentication import Authenticator
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.dev_tokens import DevTokens, open_dev_tokens
 from ringfence_kit.health import Health
+from ringfence_kit.http_calls import HttpCalls
 from ringfence_kit.ids import NewId
 from ringfence_kit.interceptors import Interceptors
 from ringfence_kit.issuers import configured_issuer
@@ -148,7 +150,8 @@ class Server:
             self._metrics.registry.register(collector)
             closing.callback(self._metrics.registry.unregister, collector)
         running = Running(service=service, room=Room(self._config.limits.max_calls))
-        interceptors = self._interceptors(running, dev_tokens, has_tls=certificates is not None)
+        admission = self._admission(service, dev_tokens)
+        interceptors = self._interceptors(running, admission, has_tls=certificates is not None)
         for listener in service.listeners:
             server, health, bound = self._bind(service, listener, interceptors, certificates)
             closing.push_async_callback(listening.release, server)
@@ -160,9 +163,10 @@ class Server:
             reuse = self._config.reuse_port
             bound_socket = listening.open_http_port(address, service.http.setting, reuse_port=reuse)
             addresses[service.http.setting] = str(Address(address.host, bound_socket.getsockname()[1]))
+            calls = self._http_calls(running, admission, in_the_clear=certificates is None and not address.is_loopback)
             serving = http.serving(
                 http.application(
-                    service.http.routes,
+                    [*service.http.routes, *map(calls.route, service.http.methods)],
                     metrics=self._metrics,
                     unmet=running.unmet,
                     impaired=lambda: service.readiness.impaired,
@@ -197,9 +201,9 @@ class Server:
         )
         return server, port.health, bound
 
-    def _interceptors(self, running: Running, dev_tokens: DevTokens | None, *, has_tls: bool) -> Interceptors:
-        config, service = self._config, running.service
-        return Interceptors(
+    def _admission(self, service: Service, dev_tokens: DevTokens | None) -> Admission:
+        config = self._config
+        return Admission(
             authenticator=Authenticator(
                 # A service's own issuers come last and win: it knows its keys better than any configured URL does.
                 tokens=TokenVerifier([*self._issuers, *service.issuers]),
@@ -209,6 +213,25 @@ class Server:
             ),
             quotas=Quotas(configured_rates(config.quotas), self._clock),
             addresses=AddressQuotas(config.quotas, self._clock),
+        )
+
+    def _http_calls(self, running: Running, admission: Admission, *, in_the_clear: bool) -> HttpCalls:
+        config, service = self._config, running.service
+        return HttpCalls(
+            service.name,
+            admission=admission,
+            room=running.room,
+            observer=Observer(service.name, config.log.calls),
+            deadlines=config.deadlines,
+            metrics=self._metrics,
+            new_id=self._new_id,
+            takes_tokens=not in_the_clear or config.plaintext_behind_proxy,
+        )
+
+    def _interceptors(self, running: Running, admission: Admission, *, has_tls: bool) -> Interceptors:
+        config, service = self._config, running.service
+        return Interceptors(
+            admission=admission,
             deadlines=config.deadlines,
             room=running.room,
             observer=Observer(service.name, config.log.calls),

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from starlette.routing import BaseRoute
 
 from ringfence_kit.grants import Grants
+from ringfence_kit.http_methods import HttpMethod
 from ringfence_kit.issuers import TrustedIssuer
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.tls import TlsConfig
@@ -48,12 +49,14 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFace:
-    """The service's HTTP port: `/metrics`, `/healthz`, `/readyz`, and the documents the outside world fetches."""
+    """The service's HTTP port: `/metrics`, `/healthz`, `/readyz`, documents for the outside world, methods."""
 
     address: str
     setting: str
     """The configuration key that changes the address."""
     routes: Sequence[BaseRoute] = ()
+    methods: Sequence[HttpMethod] = ()
+    """Paths that need a caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,48 @@
+"""Who a call is from, whether they may make it, and whether they may make it again already: the same on every port.
+
+In this order: an address whose credentials were refused too often is not heard; the caller is established; the grant is
+asked before the quota is, so that the uninvited do not spend one.
+"""
+
+from ringfence_kit.address_quotas import AddressQuotas
+from ringfence_kit.authentication import Authenticator, PeerCertificate
+from ringfence_kit.callers import ANONYMOUS, establish_caller
+from ringfence_kit.calls import Call
+from ringfence_kit.errors import Failure, Kind, NotPermitted, Unauthenticated
+from ringfence_kit.quotas import Quotas
+
+
+class Admission:
+    """Lets the calls of one service in, or raises why not."""
+
+    def __init__(self, *, authenticator: Authenticator, quotas: Quotas, addresses: AddressQuotas) -> None:
+        self._authenticator = authenticator
+        self._quotas = quotas
+        self._addresses = addresses
+
+    async def admit(self, call: Call, peer: PeerCertificate) -> None:
+        """Establish the caller of a call and let it in; `call.caller` is set from then on."""
+        self._addresses.before_reading(call)
+        try:
+            call.caller = await self._authenticator.authenticate(call.authorization, peer)
+            establish_caller(call.caller)
+            if not call.method.grant.allows(call.caller):
+                raise _not_allowed(call)
+        except Failure as failure:
+            self.count_refused(call, failure)
+            raise
+        self._quotas.take(call.quota_key, call.method.grant.method_class)
+        self._addresses.before_answering(call)
+
+    def count_refused(self, call: Call, failure: Failure) -> None:
+        """Count a credential that was refused; of an open method, the proof that is may be in the request."""
+        if failure.kind is Kind.UNAUTHENTICATED:
+            self._addresses.refused(call)
+
+
+def _not_allowed(call: Call) -> Failure:
+    if call.caller is ANONYMOUS:
+        return Unauthenticated(problem="this method needs a credential: a client certificate or a bearer token")
+    return NotPermitted(
+        principal=call.caller.principal, action=f"call {call.method.name}", needed=f"role {call.method.grant.needed}"
+    )
