@@ -19,6 +19,7 @@ from ringfence_kit.watch import EventHub
 
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
 from ringfence_pdp.api.decisions import DecisionApi, decision_face
+from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.config import PdpConfig, WhenFull
@@ -79,6 +80,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     )
 
     decision_api = DecisionApi(decisions)
+    ext_authz_api = ExtAuthzApi(decisions)
     tokens = PageTokens(database.page_key)
     bundle_api = BundleApi(writer, clock=clock, policy=policy, flips=trials.flips, tokens=tokens)
     kill_switch_api = KillSwitchApi(
@@ -118,7 +120,12 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             Listener(
                 address=config.listen,
                 setting="pdp.listen",
-                faces=[decision_face(decision_api), bundle_face(bundle_api), kill_switch_face(kill_switch_api)],
+                faces=[
+                    decision_face(decision_api),
+                    ext_authz_face(ext_authz_api),
+                    bundle_face(bundle_api),
+                    kill_switch_face(kill_switch_api),
+                ],
             )
         ],
         grants=GRANTS,

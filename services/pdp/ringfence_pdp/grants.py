@@ -18,10 +18,14 @@ GRANTS = (
             "Check": Grant.to(*_ASKING, does=MethodClass.DECIDE),
             "BatchCheck": Grant.to(*_ASKING, does=MethodClass.DECIDE),
             "Explain": Grant.to(*_LOOKING, Role.AGENT, does=MethodClass.DECIDE),
-            "CheckStream": Grant.to(*_ASKING, does=MethodClass.DECIDE),
+            "CheckStream": Grant.to(*_ASKING, does=MethodClass.STREAM),
             "ListAllowedTools": Grant.to(*_ASKING, Role.AUDITOR, does=MethodClass.DECIDE),
-            "WatchDecisions": Grant.to(*_LOOKING, does=MethodClass.READ),
+            "WatchDecisions": Grant.to(*_LOOKING, does=MethodClass.STREAM),
         },
+    )
+    | Grants.of(
+        "envoy.service.auth.v3.Authorization",
+        {"Check": Grant.to(Role.PLATFORM_ADMIN, Role.SERVICE, Role.GATEWAY, does=MethodClass.DECIDE)},
     )
     | Grants.of(
         "ringfence.pdp.v1.BundleService",

@@ -229,8 +229,7 @@ def _metadata(decision: pb.CheckResponse, count: int) -> Struct:
             "approval": decision.approval.approval,
             "chain": list(decision.chain),
             "obligations": [
-                {"type": one.type, "id": one.id, "properties": one.properties}
-                for one in decision.obligations
+                {"type": one.type, "id": one.id, "properties": one.properties} for one in decision.obligations
             ],
         }
     )
