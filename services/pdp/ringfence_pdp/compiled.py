@@ -73,6 +73,8 @@ class CompiledBundle:
     findings: tuple[Problem, ...]
     policy_index: RuleIndex
     """Which policies govern an agent, by ordinal."""
+    boundary_policy_index: RuleIndex
+    """Which policies govern a boundary, by ordinal."""
     limit_index: RuleIndex
     """Which limits may count a call, by ordinal."""
     has_obligations: bool
@@ -81,6 +83,13 @@ class CompiledBundle:
     """Whether any policy says in which ring a caller has to be."""
     has_boundaries: bool
     """Whether any policy governs boundaries."""
+    has_algorithms: bool
+    """Whether the rules of any policy can override one another."""
+
+    @property
+    def is_composed(self) -> bool:
+        """Whether more than the rules for the agent that acts may have to be asked."""
+        return self.has_obligations or self.has_caller_rings
 
     @property
     def rule_count(self) -> int:
@@ -92,6 +101,11 @@ class CompiledBundle:
         found = self.policy_index.candidates(environment=environment, agent=agent, action="", tool="")
         policies = (self.policies[ordinal] for ordinal in found)
         return [policy for policy in policies if policy.governs.side in (None, side)]
+
+    def governs_boundary(self, boundary: str, environment: str) -> bool:
+        """Say whether any policy governs what crosses a boundary."""
+        asked = self.boundary_policy_index
+        return bool(asked.candidates(environment=environment, agent=boundary, action="", tool=""))
 
     def min_caller_ring(self, agent: str, environment: str) -> int | None:
         """Return the least trusted ring in which a caller of `agent` may be; None when no policy says."""

@@ -52,8 +52,12 @@ class Report:
 
     def add(self, place: Place, problem: str, remedy: str = "") -> None:
         """Note a problem."""
+        self.note(Problem(place, problem, remedy))
+
+    def note(self, problem: Problem) -> None:
+        """Note a problem, unless there are enough."""
         if len(self.problems) < PROBLEMS_MAX:
-            self.problems.append(Problem(place, problem, remedy))
+            self.problems.append(problem)
 
 
 @dataclass(frozen=True, slots=True)

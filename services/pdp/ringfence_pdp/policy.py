@@ -5,13 +5,15 @@ names file, line and field and says what would be right. What is read here is on
 make sense is found out by compiling (`compile.py`).
 """
 
+import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ringfence_kit.clock import HOUR, SECOND, Millis
 from ringfence_kit.trust_decay import LEAST_TRUSTED_RING
 
+from ringfence_pdp.breathing import nothing_more
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.cel.tokens import SOURCE_MAX
 from ringfence_pdp.fields import Place, Report, View
@@ -19,6 +21,8 @@ from ringfence_pdp.model import Approval, Effect, Obligation, Side
 from ringfence_pdp.policy_fields import (
     ACTION,
     ACTION_SHAPE,
+    NAME,
+    NAME_SHAPE,
     agent,
     boundary,
     environment,
@@ -41,6 +45,7 @@ RULES_MAX = 20_000
 """Rules in one bundle."""
 
 REQUIREMENTS_MAX = 256
+PRIORITY_MAX = 1_000_000
 APPROVALS_MAX = 16
 APPROVAL_TIMEOUT_MIN = SECOND
 APPROVAL_TIMEOUT_MAX = Millis(24 * HOUR)
@@ -49,6 +54,15 @@ _GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _GROUP_SHAPE = "a group such as 'group:data-oncall'"
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 _REASON_SHAPE = "a reason such as 'EXPORT_TOO_LARGE'"
+
+
+class Algorithm(enum.Enum):
+    """How the rules of one policy are combined; see `algorithm.py`."""
+
+    DENY_OVERRIDES = "deny_overrides"
+    ALLOW_OVERRIDES = "allow_overrides"
+    PRIORITY_FIRST_MATCH = "priority_first_match"
+    MOST_SPECIFIC_WINS = "most_specific_wins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +92,8 @@ class Rule:
     obligations: tuple[Obligation, ...] = ()
     """What has to be done with a call it lets through, ordered by type and id; none when the effect is DENY."""
     reason: str | None = None
+    priority: int = 0
+    """What comes first has more; other than 0 only where the policy goes by it."""
     place: Place
     when_place: Place
 
@@ -88,6 +104,7 @@ class Policy:
 
     name: str
     governs: Governs = field(default_factory=Governs)
+    algorithm: Algorithm = Algorithm.DENY_OVERRIDES
     rules: tuple[Rule, ...]
     min_caller_ring: int | None = None
     """The least trusted ring in which a caller may be, where this policy speaks for the callee."""
@@ -97,34 +114,59 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """All documents of a bundle."""
+    """The documents of a file, or of all files of a bundle."""
 
     policies: tuple[Policy, ...]
     ring_requirements: tuple[RingRequirement, ...]
+    names: tuple[tuple[str, Place], ...]
+    """Of every document, and where it is called so."""
 
 
 def read_policies(files: Iterable[PolicyFile], report: Report) -> Policies:
     """Read every document; what is wrong goes into the report."""
-    policies: list[Policy] = []
-    requirements: list[RingRequirement] = []
+    return together([read_file(file, report) for file in files], report)
+
+
+def together(parts: Sequence[Policies], report: Report) -> Policies:
+    """Return the documents of several files as one; what they contradict one another in is noted."""
     names: set[str] = set()
-    for file in files:
-        for document in _documents(file, report):
-            fields = document.fields(required=("apiVersion", "kind", "metadata", "spec"))
-            fields["apiVersion"].one_of(API_VERSION)
-            name = _document_name(fields["metadata"], names)
-            if fields["kind"].one_of("Policy", "RingGate") == "RingGate":
-                requirements.extend(_ring_requirements(fields["spec"]))
-            else:
-                policies.append(_policy(name, fields["spec"]))
+    for part in parts:
+        for name, place in part.names:
+            if name in names:
+                report.add(place, f"another document of this bundle is called {name!r}", "give each its own name")
+            names.add(name)
+    policies = tuple(policy for part in parts for policy in part.policies)
     if sum(len(policy.rules) for policy in policies) > RULES_MAX:
         report.add(policies[-1].place, f"the bundle has more than {RULES_MAX} rules")
-    return Policies(policies=tuple(policies), ring_requirements=tuple(requirements))
+    return Policies(
+        policies=policies,
+        ring_requirements=tuple(row for part in parts for row in part.ring_requirements),
+        names=tuple(pair for part in parts for pair in part.names),
+    )
 
 
-def _documents(file: PolicyFile, report: Report) -> list[View]:
+def read_file(file: PolicyFile, report: Report, breathe: Callable[[], None] = nothing_more) -> Policies:
+    """Read the documents of one file; what is wrong goes into the report. `breathe` is called every now and then."""
+    policies: list[Policy] = []
+    requirements: list[RingRequirement] = []
+    names: list[tuple[str, Place]] = []
+    for document in _documents(file, report, breathe):
+        fields = document.fields(required=("apiVersion", "kind", "metadata", "spec"))
+        fields["apiVersion"].one_of(API_VERSION)
+        view = fields["metadata"].fields(required=("name",))["name"]
+        name = view.text(NAME, NAME_SHAPE)
+        if name:
+            names.append((name, view.place))
+        if fields["kind"].one_of("Policy", "RingGate") == "RingGate":
+            requirements.extend(_ring_requirements(fields["spec"]))
+        else:
+            policies.append(_policy(name, fields["spec"], breathe))
+    return Policies(policies=tuple(policies), ring_requirements=tuple(requirements), names=tuple(names))
+
+
+def _documents(file: PolicyFile, report: Report, breathe: Callable[[], None]) -> list[View]:
     try:
-        roots = read(file.content)
+        roots = read(file.content, breathe)
     except YamlInvalid as error:
         report.add(Place(file.path, error.mark, ""), error.problem, error.remedy)
         return []
@@ -133,15 +175,14 @@ def _documents(file: PolicyFile, report: Report) -> list[View]:
     return [View(file.path, root, root.mark, "", report) for root in roots]
 
 
-def _document_name(metadata: View, names: set[str]) -> str:
-    return new_name(metadata.fields(required=("name",))["name"], names, "document of this bundle")
-
-
-def _policy(name: str, spec: View) -> Policy:
-    fields = spec.fields(required=(), optional=("governs", "presets", "rules", "min_caller_ring", "limits"))
+def _policy(name: str, spec: View, breathe: Callable[[], None]) -> Policy:
+    fields = spec.fields(
+        required=(), optional=("governs", "algorithm", "presets", "rules", "min_caller_ring", "limits")
+    )
     if not any(fields[name].present for name in ("presets", "rules", "min_caller_ring", "limits")):
         spec.wrong("says nothing", "give rules, presets, limits or min_caller_ring")
     governs = _governs(fields["governs"])
+    algorithm = _algorithm(fields["algorithm"])
     names: set[str] = set()
     preset_rules, preset_limits = expand_presets(fields["presets"])
     rules = (*fields["rules"].items(at_most=RULES_MAX), *preset_rules)
@@ -152,7 +193,8 @@ def _policy(name: str, spec: View) -> Policy:
     return Policy(
         name=name,
         governs=governs,
-        rules=tuple(_rule(item, names) for item in rules),
+        algorithm=algorithm,
+        rules=tuple(_rule(item, names, algorithm, breathe) for item in rules),
         min_caller_ring=_min_caller_ring(fields["min_caller_ring"], governs),
         limits=read_limits(limits),
         place=spec.place,
@@ -185,8 +227,25 @@ def _governs(view: View) -> Governs:
     )
 
 
-def _rule(view: View, names: set[str]) -> Rule:
-    fields = view.fields(required=("name", "match", "effect"), optional=("when", "approval", "obligations", "reason"))
+def _algorithm(view: View) -> Algorithm:
+    word = view.one_of(*(algorithm.value for algorithm in Algorithm))
+    return next((one for one in Algorithm if one.value == word), Algorithm.DENY_OVERRIDES)
+
+
+def _priority(view: View, algorithm: Algorithm) -> int:
+    if algorithm is not Algorithm.PRIORITY_FIRST_MATCH:
+        view.wrong(
+            "the order of rules means nothing here", "write algorithm: priority_first_match in spec, or leave it"
+        )
+        return 0
+    return view.integer(-PRIORITY_MAX, PRIORITY_MAX) if view.present else 0
+
+
+def _rule(view: View, names: set[str], algorithm: Algorithm, breathe: Callable[[], None]) -> Rule:
+    breathe()
+    fields = view.fields(
+        required=("name", "match", "effect"), optional=("when", "approval", "obligations", "reason", "priority")
+    )
     match = selected(fields["match"])
     word = fields["effect"].one_of(*(effect.name for effect in Effect))
     effect = Effect[word] if word in Effect.__members__ else Effect.DENY
@@ -199,6 +258,7 @@ def _rule(view: View, names: set[str]) -> Rule:
         approval=_approval(view, fields["approval"], effect),
         obligations=read_obligations(fields["obligations"], effect),
         reason=fields["reason"].text(_REASON, _REASON_SHAPE) or None,
+        priority=_priority(fields["priority"], algorithm),
         place=view.place,
         when_place=fields["when"].place,
     )

@@ -5,11 +5,13 @@ Scalars stay texts: what a field takes is decided where the field is read, so `n
 false.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import yaml
+
+from ringfence_pdp.breathing import nothing_more
 
 DEPTH_MAX = 20
 NODES_MAX = 200_000
@@ -75,7 +77,7 @@ class YamlInvalid(Exception):  # noqa: N818 - named for what happened
         self.remedy = remedy
 
 
-def read(content: bytes) -> tuple[Node, ...]:
+def read(content: bytes, breathe: Callable[[], None] = nothing_more) -> tuple[Node, ...]:
     """Return the root of each document of a file; raise YamlInvalid at the first thing that is wrong."""
     try:
         text = content.decode("utf-8")
@@ -83,7 +85,7 @@ def read(content: bytes) -> tuple[Node, ...]:
         before = content[: error.start]
         raise YamlInvalid(Mark(before.count(b"\n") + 1, 1), "this is not UTF-8") from error
     try:
-        return tuple(_Reader(yaml.parse(text, Loader=_LOADER)).documents())
+        return tuple(_Reader(yaml.parse(text, Loader=_LOADER), breathe).documents())
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(1, 1) if place is None else Mark(place.line + 1, place.column + 1)
@@ -98,8 +100,9 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Reader:
     """Builds nodes from the parser's events; depth and number are bounded while reading."""
 
-    def __init__(self, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, events: Iterator[yaml.Event], breathe: Callable[[], None]) -> None:
         self._events = events
+        self._breathe = breathe
         self._nodes = 0
 
     def documents(self) -> Iterator[Node]:
@@ -108,6 +111,7 @@ class _Reader:
                 yield self._node(next(self._events), 1)
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
+        self._breathe()
         mark = _mark(event)
         self._nodes += 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
