@@ -21,7 +21,8 @@ from ringfence_pdp.api.bundles import BundleApi, bundle_face
 from ringfence_pdp.api.decisions import DecisionApi, decision_face
 from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
-from ringfence_pdp.compile import compile_files
+from ringfence_pdp.breathing import Breath
+from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.config import PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import (
     identity_watch,
@@ -53,7 +54,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
 
     database = Database(config.database_url(server.data), service="pdp", migrations=MIGRATIONS)
     store = SqlPolicyStore(database)
-    policy = PolicyState(compile_files)
+    policy = PolicyState(BundleCompiler(Breath).compile_files)
     hub = EventHub(database.events, clock=clock, apply=policy.apply)
     writer = SqlWriter(database, SqlPolicyTx, hub, clock=clock, keep_events=config.events_kept)
 

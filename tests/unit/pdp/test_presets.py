@@ -1,7 +1,6 @@
 """Presets: called as people write them, expanding to rules that decide the same when they are written out."""
 
 import textwrap
-from typing import Any
 
 import pytest
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
