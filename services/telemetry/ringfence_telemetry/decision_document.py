@@ -4,11 +4,14 @@ Pure. README.md lists the members. The rules:
 
 - one decision has one spelling: bytes that are not their own canonical form are refused, so a hash stands for what was
   decided and not for how it was written down;
-- the members that are judged by (who, what came of it, when) are checked; all others are kept and covered by the hash.
+- the members that are judged by (who, what came of it, when) are checked; all others are kept and covered by the hash;
+- what a decision stood on (`fact`) and what people said about it (`approval`) are documents of their own, which say
+  nothing about an agent.
 """
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +24,9 @@ from ringfence_kit.names import is_resource_id
 from ringfence_telemetry.signals import Effect
 
 BODY_MAX = 64 * 1024
-VERSION = 1
+VERSIONS = {"decision": (1, 2), "fact": (1,), "approval": (1,)}
+"""By type, the versions that are taken."""
+
 DID_MAX = 1_024
 ENVIRONMENT_MAX = 63
 REASON_MAX = 128
@@ -55,16 +60,21 @@ def canonical(document: dict[str, Any]) -> bytes:
 
 
 def read_decision(body: bytes, *, decision_id: str, path: str) -> tuple[Decision | None, list[Violation]]:
-    """Return the decision in `body`, or what is wrong with it; `path` is the field `body` came in."""
+    """Return the decision in `body`, or what is wrong with it; `path` is the field `body` came in.
+
+    A document that belongs to decisions and is none gives neither.
+    """
     if len(body) > BODY_MAX:
         return None, [Violation(path, f"is longer than {BODY_MAX} bytes")]
     document = _parse(body)
     if not isinstance(document, dict):
         return None, [Violation(path, "is not a JSON object in RFC 8785 form (canonical, UTF-8, no duplicate member)")]
     members = _Members(document, path)
-    members.must_be("type", "decision")
-    members.must_be("version", VERSION)
-    members.must_be("decision_id", decision_id)
+    type_ = members.one_of("type", tuple(VERSIONS))
+    members.one_of("version", VERSIONS.get(type_, (1, 2)))
+    members.one_of("decision_id", (decision_id,))
+    if type_ not in ("", "decision"):
+        return None, members.violations
     decided_at = members.integer("decide_time_ms")
     did = members.text("did", max_bytes=DID_MAX)
     environment = members.text("environment", max_bytes=ENVIRONMENT_MAX)
@@ -125,10 +135,13 @@ class _Members:
         self._path = path
         self.violations: list[Violation] = []
 
-    def must_be(self, name: str, expected: str | int) -> None:
+    def one_of(self, name: str, expected: Sequence[str | int]) -> str:
+        """Return a member that has to be one of few values as text; empty when it is none."""
         found = self._document.get(name)
-        if found != expected or isinstance(found, bool):
-            self._wrong(name, f"must be {json.dumps(expected)}")
+        if isinstance(found, bool) or not isinstance(found, str | int) or found not in expected:
+            self._wrong(name, f"must be {' or '.join(map(json.dumps, expected))}")
+            return ""
+        return str(found)
 
     def integer(self, name: str) -> int:
         found = self._document.get(name)

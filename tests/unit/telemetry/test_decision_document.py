@@ -14,7 +14,7 @@ from support.telemetry.spans import NOW
 
 def problems(content: bytes, number: int = 1) -> dict[str, str]:
     decision, violations = read_decision(content, decision_id=decision_id(number), path="entries[0].body")
-    assert (decision is None) == bool(violations)
+    assert decision is None or not violations
     return {violation.field: violation.problem for violation in violations}
 
 
@@ -32,6 +32,20 @@ def test_a_decision_is_read() -> None:
         decided_at=NOW,
     )
     assert decision.names_an_agent
+
+
+def test_both_versions_say_the_same_to_us() -> None:
+    first, second = (
+        read_decision(body(1, version=version), decision_id=decision_id(1), path="b") for version in (1, 2)
+    )
+    assert first == second
+    assert first[0] is not None
+
+
+@pytest.mark.parametrize("kind", ["fact", "approval"])
+def test_what_belongs_to_decisions_is_kept_and_says_nothing_about_an_agent(kind: str) -> None:
+    content = rfc8785.dumps({"type": kind, "version": 1, "decision_id": decision_id(1), "content": "{}"})
+    assert read_decision(content, decision_id=decision_id(1), path="body") == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +74,11 @@ def test_what_was_asked_is_logged_as_it_was_but_only_agents_are_judged(members: 
     [
         ({"type": "outcome"}, "type"),
         ({"type": None}, "type"),
-        ({"version": 2}, "version"),
+        ({"version": 3}, "version"),
+        ({"version": 0}, "version"),
+        ({"type": "fact", "version": 2}, "version"),
+        ({"type": "approval", "decision_id": decision_id(2)}, "decision_id"),
+        ({"type": ["decision"]}, "type"),
         ({"version": True}, "version"),
         ({"version": "1"}, "version"),
         ({"decision_id": decision_id(2)}, "decision_id"),
