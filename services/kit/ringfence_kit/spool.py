@@ -7,18 +7,20 @@ The rules:
 - the spool is bounded and says so: `SpoolFull` is for the producer to act on (fail closed, or refuse its own caller);
 - delivery is one loop. A batch is sent until the receiver takes it, and forgotten only then; every item carries an id
   by which the receiver drops a repeat after a crash;
-- one thread touches the disk, so the event loop never waits for it and the files need no locks.
+- one thread touches the disk, so the event loop never waits for it and the files need no locks;
+- what was kept a moment ago is delivered from memory, up to a bound; what is older is read back from the disk.
 """
 
 import asyncio
+import contextlib
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, NoReturn, ParamSpec, Self, TypeAlias, TypeVar
+from typing import NamedTuple, NoReturn, ParamSpec, Self, TypeAlias, TypeVar
 
 from ringfence.backoff import Backoff
 
@@ -72,6 +74,13 @@ class SpoolLimits:
     batch_items: int = 500
     """The most items sent at once."""
     batch_bytes: int = 2**20
+    gather_posted: Millis = Millis(0)
+    """How long items that were posted wait for others to share their sync. Nobody waits for them, so a few milliseconds
+    cost nothing but those few milliseconds' items when the process is killed."""
+    gather_batch: Millis = Millis(0)
+    """How long a batch that is not full waits for more before it is sent."""
+    recent_bytes: int = 4 * 2**20
+    """How much of what is kept also stays in memory until it is delivered."""
 
     def __post_init__(self) -> None:
         if self.max_bytes < 4 * self.segment_bytes:
@@ -100,11 +109,11 @@ class SpoolHooks:
     """The receiver did not take a batch for this reason; it is sent again after this long."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[T]):
+class _Waiting(NamedTuple):
     item: NewItem
     cost: int
-    kept: asyncio.Future[T]
+    kept: asyncio.Future[Position] | None
+    """None when it was posted."""
 
 
 class Spool:
@@ -125,12 +134,19 @@ class Spool:
         self._hooks = hooks or SpoolHooks()
         self._sync = sync
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
-        self._waiting: deque[_Waiting[Position]] = deque()
-        self._committing: list[_Waiting[Position]] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._committing: list[_Waiting] = []
         self._waiting_bytes = 0
+        self._awaited = 0
+        """How many of the waiting somebody waits for."""
+        self._recent: deque[SpooledItem] = deque()
+        """The newest durable items, without a gap up to the last."""
+        self._recent_bytes = 0
         self._durable_bytes = 0
         self._last = self._delivered = Position(0)
         self._offered = asyncio.Event()
+        self._hurry = asyncio.Event()
+        """Ends the gathering of posted items."""
         self._kept = asyncio.Event()
         self._empty = asyncio.Event()
         self._open = False
@@ -156,6 +172,7 @@ class Spool:
     ) -> None:
         self._open = False
         self._offered.set()
+        self._hurry.set()
         try:
             await self._committer
         finally:
@@ -172,11 +189,30 @@ class Spool:
         """What counts against the bound now."""
         return self._durable_bytes + self._waiting_bytes
 
+    @property
+    def recent_bytes(self) -> int:
+        """How much of what is kept also stays in memory."""
+        return self._recent_bytes
+
     def offer(self, item_id: str, payload: bytes) -> asyncio.Future[Position]:
         """Queue an item and return what resolves to its position once it is durable; items keep the order of offers.
 
         Raises SpoolFull at once; the future raises SpoolUnwritable. A cancelled future may still be delivered.
         """
+        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
+        self._enqueue(item_id, payload, kept)
+        self._awaited += 1
+        self._hurry.set()
+        return kept
+
+    def post(self, item_id: str, payload: bytes) -> None:
+        """Queue an item as `offer` does, for a producer that does not wait: the hooks hear what became of it.
+
+        Raises SpoolFull at once.
+        """
+        self._enqueue(item_id, payload, None)
+
+    def _enqueue(self, item_id: str, payload: bytes, kept: asyncio.Future[Position] | None) -> None:
         self._check(item_id, payload)
         item = NewItem(item_id, payload, self._clock.now())
         # As if it came in a frame and a segment of its own: the bound holds however the items are grouped.
@@ -185,12 +221,11 @@ class Spool:
             full = SpoolFull(used_bytes=self.used_bytes, max_bytes=self._limits.max_bytes)
             self._hooks.refused(full)
             raise full
-        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, cost, kept))
         self._waiting_bytes += cost
-        self._empty.clear()
-        self._offered.set()
-        return kept
+        if len(self._waiting) == 1:
+            self._empty.clear()
+            self._offered.set()
 
     async def append(self, item_id: str, payload: bytes) -> Position:
         """Return the item's position once it is durable. Raises SpoolFull, SpoolUnwritable."""
@@ -217,6 +252,8 @@ class Spool:
             while True:
                 self._kept.clear()
                 batch = await self._next_batch()
+                if batch and len(batch) < self._limits.batch_items and await _passed(self._limits.gather_batch):
+                    batch = await self._next_batch()
                 if batch:
                     await self._send_until_taken(send, batch, retry_on, backoff)
                     await self._forget(batch)
@@ -227,6 +264,8 @@ class Spool:
 
     async def _next_batch(self) -> list[SpooledItem]:
         limits = self._limits
+        if self._recent and self._recent[0].position == self._delivered + 1:
+            return list(_first_of(self._recent, max_items=limits.batch_items, max_bytes=limits.batch_bytes))
         return await self._on_disk(
             self._log.read, self._delivered, max_items=limits.batch_items, max_bytes=limits.batch_bytes
         )
@@ -248,6 +287,8 @@ class Spool:
     async def _forget(self, batch: list[SpooledItem]) -> None:
         self._delivered = batch[-1].position  # before the disk knows: at worst a cancelled caller makes it come twice
         self._hooks.delivered(len(batch), Millis(max(0, self._clock.now() - batch[0].at)))
+        while self._recent and self._recent[0].position <= self._delivered:
+            self._recent_bytes -= len(self._recent.popleft().payload)
         await self._on_disk(self._log.release, self._delivered)
         self._durable_bytes = self._log.size
         self._note_emptiness()
@@ -256,6 +297,7 @@ class Spool:
         try:
             while self._open or self._waiting:
                 if self._waiting:
+                    await self._gather()
                     self._committing = self._take_group()
                     await self._commit(self._committing)
                     self._committing = []
@@ -267,7 +309,16 @@ class Spool:
             self._refuse([*self._committing, *self._waiting], SpoolUnwritable(problem="it is closed"))
             self._waiting.clear()
 
-    async def _commit(self, group: list[_Waiting[Position]]) -> None:
+    async def _gather(self) -> None:
+        """Give posted items time to be joined by others, unless somebody waits for one or all is about to end."""
+        if not self._open or self._awaited or not self._limits.gather_posted:
+            return
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.gather_posted / 1_000):
+                await self._hurry.wait()
+
+    async def _commit(self, group: list[_Waiting]) -> None:
         try:
             first = await self._on_disk(self._log.append, [waiting.item for waiting in group])
         except (OSError, SpoolError) as error:
@@ -275,25 +326,37 @@ class Spool:
             return
         self._settle(group)
         self._last = Position(first + len(group) - 1)
+        self._remember(first, group)
         self._kept.set()
         self._hooks.kept(len(group))
         for offset, waiting in enumerate(group):
-            if not waiting.kept.done():
+            if waiting.kept is not None and not waiting.kept.done():
                 waiting.kept.set_result(Position(first + offset))
 
-    def _refuse(self, group: list[_Waiting[Position]], failure: SpoolUnwritable) -> None:
+    def _remember(self, first: Position, group: list[_Waiting]) -> None:
+        """Keep in memory what was just written, unless something before it is on the disk alone."""
+        follows = self._recent[-1].position + 1 if self._recent else self._delivered + 1
+        if follows != first or self._recent_bytes >= self._limits.recent_bytes:
+            return
+        for position, waiting in enumerate(group, start=first):
+            item = waiting.item
+            self._recent.append(SpooledItem(Position(position), item.id, item.payload, item.at))
+            self._recent_bytes += len(item.payload)
+
+    def _refuse(self, group: list[_Waiting], failure: SpoolUnwritable) -> None:
         self._settle(group)
         for waiting in group:
             self._hooks.refused(failure)
-            if not waiting.kept.done():
+            if waiting.kept is not None and not waiting.kept.done():
                 waiting.kept.set_exception(failure)
         self._note_emptiness()
 
-    def _settle(self, group: list[_Waiting[Position]]) -> None:
+    def _settle(self, group: list[_Waiting]) -> None:
         self._waiting_bytes -= sum(waiting.cost for waiting in group)
+        self._awaited -= sum(waiting.kept is not None for waiting in group)
         self._durable_bytes = self._log.size
 
-    def _take_group(self) -> list[_Waiting[Position]]:
+    def _take_group(self) -> list[_Waiting]:
         group = [self._waiting.popleft()]
         size = group[0].cost
         while self._waiting and len(group) < self._limits.group_items:
@@ -322,7 +385,25 @@ class Spool:
         return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))
 
 
+async def _passed(wait: Millis) -> bool:
+    """Let so much real time pass, and say whether any did: this is about sharing work, and no rule hangs on it."""
+    if wait:
+        await asyncio.sleep(wait / 1_000)
+    return wait > 0
+
+
+def _first_of(items: Iterable[SpooledItem], *, max_items: int, max_bytes: int) -> Iterator[SpooledItem]:
+    taken = 0
+    for place, item in enumerate(items):
+        taken += len(item.payload)
+        if place and (place == max_items or taken > max_bytes):
+            return
+        yield item
+
+
 def _encoded_length(text: str) -> int:
+    if text.isascii():
+        return len(text)
     try:
         return len(text.encode())
     except UnicodeEncodeError:  # a lone surrogate: not text, and not to be written as if it were

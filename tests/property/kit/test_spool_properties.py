@@ -1,6 +1,7 @@
 import asyncio
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -52,21 +53,21 @@ LIVES = st.lists(
 )
 
 
-@given(lives=LIVES)
+@given(lives=LIVES, recent_bytes=st.sampled_from([0, 150, 2**20]))
 @settings(max_examples=50, deadline=None)
 def test_every_acknowledged_item_arrives_in_order_whatever_the_receiver_does(
-    lives: list[tuple[list[int], list[str], bool]],
+    lives: list[tuple[list[int], list[str], bool]], recent_bytes: int
 ) -> None:
     with tempfile.TemporaryDirectory() as room:
-        asyncio.run(_live(Path(room, "spool"), lives))
+        asyncio.run(_live(Path(room, "spool"), lives, replace(LIMITS, recent_bytes=recent_bytes)))
 
 
-async def _live(directory: Path, lives: list[tuple[list[int], list[str], bool]]) -> None:
+async def _live(directory: Path, lives: list[tuple[list[int], list[str], bool]], limits: SpoolLimits) -> None:
     acknowledged: list[str] = []
     received: list[str] = []
     for sizes, script, waits in [*lives, ([], [], True)]:
         receiver = FickleReceiver(list(script))
-        async with Spool(directory, clock=ImpatientClock(), limits=LIMITS) as spool:
+        async with Spool(directory, clock=ImpatientClock(), limits=limits) as spool:
             delivery = asyncio.create_task(spool.deliver(receiver, retry_on=(Refused,)))
             for size in sizes:
                 item_id = f"id-{len(acknowledged)}"

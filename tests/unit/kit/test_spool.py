@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from ringfence.backoff import Backoff
@@ -91,6 +91,91 @@ async def fill(spool: Spool, payload: bytes) -> NoReturn:
     for number in itertools.count():
         await spool.append(f"id-{number}", payload)
     raise AssertionError("counting does not end")
+
+
+class TestPost:
+    async def test_posted_items_are_kept_and_delivered_in_their_order_among_others(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        receiver = Receiver()
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            spool.post("first", b"x")
+            assert await spool.append("second", b"x") == 2
+            spool.post("third", b"x")
+            await deliver_all(spool, receiver)
+        assert receiver.ids == ["first", "second", "third"]
+
+    async def test_what_was_posted_before_the_end_is_kept(self, tmp_path: Path, clock: ManualClock) -> None:
+        limits = SpoolLimits(gather_posted=Millis(3_600_000))
+        async with Spool(tmp_path / "s", clock=clock, limits=limits) as spool:
+            spool.post("id", b"x")
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            assert spool.undelivered == 1
+
+    async def test_those_that_come_while_one_gathers_share_its_sync(self, tmp_path: Path, clock: ManualClock) -> None:
+        disk = FrailDisk()
+        limits = SpoolLimits(gather_posted=Millis(5_000))
+        async with Spool(tmp_path / "s", clock=clock, limits=limits, sync=disk.sync) as spool:
+            before = disk.syncs
+            for number in range(50):
+                spool.post(f"id-{number}", b"x")
+                await asyncio.sleep(0)
+            await spool.append("last", b"x")
+            assert disk.syncs - before == 1
+
+    async def test_a_full_spool_refuses_a_post_at_once(self, tmp_path: Path, clock: ManualClock) -> None:
+        async with Spool(tmp_path / "s", clock=clock, limits=SMALL) as spool:
+            while spool.used_bytes < SMALL.max_bytes - 500:
+                spool.post("id", b"x" * 400)
+            with pytest.raises(SpoolFull):
+                spool.post("one more", b"x" * 450)
+
+    async def test_the_hooks_hear_that_the_disk_did_not_take_a_post(self, tmp_path: Path, clock: ManualClock) -> None:
+        heard: list[Unavailable] = []
+        told = asyncio.Event()
+
+        def refused(failure: Unavailable) -> None:
+            heard.append(failure)
+            told.set()
+
+        async with Spool(tmp_path / "s", clock=clock, hooks=SpoolHooks(refused=refused)) as spool:
+            with file_size_limit(200):
+                spool.post("id", b"x" * 1_000)
+                await told.wait()
+        assert [type(failure) for failure in heard] == [SpoolUnwritable]
+
+
+class TestRecent:
+    async def test_what_is_kept_lately_is_not_read_back(self, tmp_path: Path, clock: ManualClock) -> None:
+        receiver = Receiver()
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            await spool.append("id", b"payload")
+            for segment in (tmp_path / "s").glob("*.seg"):
+                segment.write_bytes(b"")  # nothing could be read from it
+            await deliver_all(spool, receiver)
+        assert receiver.ids == ["id"]
+
+    async def test_memory_holds_no_more_than_its_bound_and_the_disk_has_the_rest(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        receiver = Receiver()
+        limits = SpoolLimits(recent_bytes=30, batch_items=2)
+        async with Spool(tmp_path / "s", clock=clock, limits=limits) as spool:
+            for number in range(10):
+                await spool.append(f"id-{number}", b"x" * 10)
+            assert spool.recent_bytes == 30
+            await deliver_all(spool, receiver)
+            assert spool.recent_bytes == 0
+        assert receiver.ids == [f"id-{number}" for number in range(10)]
+
+    async def test_a_batch_that_is_not_full_waits_for_more(self, tmp_path: Path, clock: ManualClock) -> None:
+        receiver = Receiver()
+        async with Spool(tmp_path / "s", clock=clock, limits=SpoolLimits(gather_batch=Millis(300))) as spool:
+            task = asyncio.create_task(spool.deliver(receiver, retry_on=(Away,)))
+            await asyncio.gather(*(spool.append(f"id-{number}", b"x") for number in range(5)))
+            await spool.drained()
+            task.cancel()
+        assert receiver.batches == [[f"id-{number}" for number in range(5)]]
 
 
 class TestAppend:
@@ -207,7 +292,7 @@ class TestBound:
         ("limits", "problem"),
         [({"max_bytes": 100, "segment_bytes": 50}, "a quarter"), ({"max_item_bytes": 2**24}, "do not fit")],
     )
-    def test_limits_that_contradict_each_other_are_refused(self, limits: dict[str, int], problem: str) -> None:
+    def test_limits_that_contradict_each_other_are_refused(self, limits: dict[str, Any], problem: str) -> None:
         with pytest.raises(SpoolError, match=problem):
             SpoolLimits(**limits)
 
@@ -393,7 +478,7 @@ class TestBadDisk:
         self, tmp_path: Path, clock: ManualClock
     ) -> None:
         receiver = Receiver()
-        async with Spool(tmp_path / "s", clock=clock) as spool:
+        async with Spool(tmp_path / "s", clock=clock, limits=SpoolLimits(recent_bytes=0)) as spool:
             await spool.append("id", b"payload")
             (segment,) = (tmp_path / "s").glob("*.seg")
             content = segment.read_bytes()
