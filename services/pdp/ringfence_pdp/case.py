@@ -1,14 +1,16 @@
-"""A case: a request beside what is known of its agent, and the basis it is decided on."""
+"""A case: a request beside what is known of its agents, and the basis it is decided on."""
 
 from typing import NamedTuple
 
-from ringfence_kit.clock import Instant, Millis
+from ringfence_kit.clock import EPOCH, Instant, Millis
 
-from ringfence_pdp.compile import CompiledBundle
-from ringfence_pdp.facts import Facts, Standing, standing_at
+from ringfence_pdp.chains.call import Call, call_of, is_composed
+from ringfence_pdp.chains.party import Party, party
+from ringfence_pdp.compiled import CompiledBundle
+from ringfence_pdp.facts import Facts
 from ringfence_pdp.kill_switch import KillSwitches
-from ringfence_pdp.model import UNKNOWN, CheckRequest
-from ringfence_pdp.vocabulary import AgentView, Scope
+from ringfence_pdp.model import CheckRequest
+from ringfence_pdp.vocabulary import Scope
 
 
 class Basis(NamedTuple):
@@ -22,34 +24,46 @@ class Basis(NamedTuple):
     """How long ago identity was last heard; None means never."""
     gated_environments: frozenset[str]
     """Those in which a tool has to be approved with the hash of its schema."""
-
-
-_NO_STANDING = Standing(UNKNOWN, UNKNOWN)
+    audiences: frozenset[str] = frozenset()
+    """The audiences of tokens this pdp decides for; empty leaves that to the enforcement points."""
+    proofs_at: Instant = EPOCH
+    """The latest moment this pdp knows of: what has expired by then stays so when its clock is set back."""
 
 
 class Case:
-    """Everything about the agent is looked up here, once."""
+    """Everything about the agents is looked up here, once."""
 
-    __slots__ = ("basis", "identity", "registered", "request", "standing")
+    __slots__ = ("acting", "basis", "call", "request", "standing")
+
+    acting: Party
+    """The agent that acts."""
+    call: Call | None
+    """All parties, when the question brings up anybody or anything but that agent."""
 
     def __init__(self, basis: Basis, request: CheckRequest) -> None:
         self.basis = basis
         self.request = request
-        facts = basis.facts
-        identity = facts.identity(request.did, request.agent, request.environment)
-        self.identity = identity
-        self.registered = facts.registered.get(identity.resource_name) if identity is not None else None
-        self.standing = standing_at(identity, basis.now, basis.identity_age) if identity is not None else _NO_STANDING
+        acting = party(basis.facts, request, request.environment, basis.now, basis.identity_age)
+        self.acting = acting
+        self.call = call = call_of(basis, request, acting) if is_composed(request) else None
+        self.standing = acting.standing if call is None else call.standing
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Everybody who has a part in the call; whoever stands behind it before whom it is made to."""
+        return (self.acting,) if self.call is None else self.call.parties
 
     @property
     def subject(self) -> str:
-        """The agent as messages call it."""
-        if self.identity is not None:
-            return self.identity.resource_name
-        return self.request.did or str(self.request.agent)
+        """The agent that acts, as messages call it."""
+        return self.acting.name
 
     def scope(self) -> Scope | None:
         """What conditions see; None when too little is known to run any."""
-        if self.identity is None or self.registered is None:
+        if self.call is not None:
+            if any(one.identity is None or one.registered is None for one in self.call.parties):
+                return None
+            return Scope.of_call(self.request, self.acting, self.call, self.basis.now)
+        if self.acting.registered is None:
             return None
-        return Scope(self.request, AgentView(self.identity, self.registered, self.standing), self.basis.now)
+        return Scope(self.request, self.acting, self.basis.now)

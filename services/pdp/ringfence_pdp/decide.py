@@ -1,4 +1,4 @@
-"""The decision: seven stages, each of which may only lower the answer.
+"""The decision: eight stages, each of which may only lower the answer.
 
 Pure: the same basis and request give the same decision, bit for bit. A stage says what it has against a request, or
 nothing; the first denial in the order of the stages gives the reason. What a stage needs and does not find is a denial,
@@ -13,24 +13,16 @@ so every stage can be asked on its own, which is what explaining does.
 | environment | an agent of another environment than the enforcement point's |
 | tools | a tool that is not approved as it is now, is unknown or disabled, or reaches what nobody trusts |
 | rules | what a rule denies, or no rule permits; asks for approval where a rule does |
+| obligations | what obliges to something that cannot be done, or that the enforcement point does not do |
+
+An agent that is alone, which most are, is judged here and now. Whatever brings up a second say is composed in
+`composition.py`, by the same stages and rules.
 """
 
-from collections.abc import Callable, Mapping
-
-from ringfence_pdp import stages
 from ringfence_pdp.case import Basis, Case
-from ringfence_pdp.model import CheckRequest, Decision, Stage, Verdict
+from ringfence_pdp.composition import STAGES, decide_together
+from ringfence_pdp.model import CheckRequest, Decision
 from ringfence_pdp.rules import judged_by_rules
-
-STAGES: Mapping[Stage, Callable[[Case], Verdict | None]] = {
-    Stage.KILL: stages.killed,
-    Stage.VALIDITY: stages.contradictory,
-    Stage.IDENTITY: stages.not_in_good_standing,
-    Stage.RING: stages.ring_insufficient,
-    Stage.ENVIRONMENT: stages.elsewhere,
-    Stage.TOOLS: stages.tool_not_callable,
-}
-"""The stages before the rules, in their order. None means no objection."""
 
 _BEFORE_RULES = tuple(STAGES.values())
 
@@ -42,8 +34,12 @@ def decide(basis: Basis, request: CheckRequest) -> Decision:
 
 def decide_case(case: Case) -> Decision:
     """Return the decision on a case: the first objection, or what the rules say."""
+    bundle = case.basis.bundle
+    if case.call is not None or case.basis.facts.boundaries or (bundle is not None and bundle.is_composed):
+        return decide_together(case)
+    acting = case.acting
     for stage in _BEFORE_RULES:
-        verdict = stage(case)
+        verdict = stage(case, acting)
         if verdict is not None:
             break
     else:

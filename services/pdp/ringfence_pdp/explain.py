@@ -1,7 +1,8 @@
 """Why a decision came out as it did, and what would make it allow: the same stages, all asked, with their work shown.
 
 The verdict is the one `decide` gives, from the same code. Beside it stand the stages after the first objection, every
-rule whose selectors match with its condition clause by clause, and the nearest misses.
+rule whose selectors match with its condition clause by clause, and the nearest misses; for each side of a call that has
+several.
 """
 
 import enum
@@ -10,11 +11,13 @@ from dataclasses import dataclass
 
 from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.cel.clauses import ClauseResult
-from ringfence_pdp.compile import CompiledRule
-from ringfence_pdp.decide import STAGES, decide_case
-from ringfence_pdp.model import Approval, CheckRequest, Decision, Effect, Reason, Stage, Verdict
-from ringfence_pdp.rules import candidates, holds, judged_by_rules
+from ringfence_pdp.compiled import CompiledBundle, CompiledRule
+from ringfence_pdp.composition import STAGES, judged_together, objection, unmet_obligations
+from ringfence_pdp.decide import decide_case
+from ringfence_pdp.model import Approval, CheckRequest, Decision, Effect, Reason, Side, Stage, Verdict
+from ringfence_pdp.rules import holds
 from ringfence_pdp.selector import covers
+from ringfence_pdp.sides import Voice, voices
 from ringfence_pdp.stages import required_ring
 from ringfence_pdp.vocabulary import Scope
 
@@ -55,15 +58,18 @@ class Explanation:
 def explain(basis: Basis, request: CheckRequest) -> Explanation:
     """Return the decision on one request, and the reasons for it."""
     case = Case(basis, request)
-    scope = case.scope()
-    bundle = basis.bundle
-    applying = () if bundle is None or scope is None else tuple(candidates(bundle, scope))
-    stages = tuple(_said(stage, case) for stage in (*STAGES, Stage.RULES))
+    scope, bundle = case.scope(), basis.bundle
+    asked = () if bundle is None or scope is None else tuple(voices(case, bundle, scope))
+    stages = tuple(_said(stage, case) for stage in (*STAGES, Stage.RULES, Stage.OBLIGATIONS))
+    traces: dict[str, RuleTrace] = {}
+    for voice in asked:
+        for rule in voice.rules:
+            traces.setdefault(rule.id, _trace(rule, voice.scope))
     return Explanation(
         decision=decide_case(case),
         stages=stages,
-        rules=tuple(_trace(rule, scope) for rule in applying) if scope is not None else (),
-        nearest_misses=tuple(_misses(case, scope, stages, applying)),
+        rules=tuple(traces.values()),
+        nearest_misses=tuple(_misses(case, stages, asked)),
     )
 
 
@@ -74,19 +80,25 @@ def truth_of(result: bool | None) -> Truth:
 
 def _said(stage: Stage, case: Case) -> Verdict:
     if stage is Stage.RULES:
-        return judged_by_rules(case)
-    objection = STAGES[stage](case)
-    if objection is not None:
-        return objection
+        return judged_together(case).verdict
+    against = unmet_obligations(case, judged_together(case)) if stage is Stage.OBLIGATIONS else objection(stage, case)
+    if against is not None:
+        return against
     return Verdict(stage=stage, effect=Effect.ALLOW, reason=Reason.ALLOWED, message=_passed(stage, case))
 
 
+_PASSED = {
+    Stage.VALIDITY: "the request does not contradict itself",
+    Stage.OBLIGATIONS: "nothing is obliged to that the enforcement point did not say it fulfils",
+}
+
+
 def _passed(stage: Stage, case: Case) -> str:
+    if stage in _PASSED:
+        return _PASSED[stage]
     match stage:
         case Stage.KILL:
             return f"no kill switch stops {case.subject}"
-        case Stage.VALIDITY:
-            return "the request does not contradict itself"
         case Stage.IDENTITY:
             return f"{case.subject} is active; identity was heard {(case.basis.identity_age or 0) // 1_000} s ago"
         case Stage.RING:
@@ -110,28 +122,41 @@ def _trace(rule: CompiledRule, scope: Scope) -> RuleTrace:
     return RuleTrace(rule=rule.id, effect=rule.effect, result=result, clauses=clauses)
 
 
-def _misses(
-    case: Case, scope: Scope | None, stages: tuple[Verdict, ...], applying: tuple[CompiledRule, ...]
-) -> Iterator[str]:
+def _misses(case: Case, stages: tuple[Verdict, ...], asked: tuple[Voice, ...]) -> Iterator[str]:
     for verdict in stages:
         if verdict.stage is not Stage.RULES and verdict.effect is not Effect.ALLOW:
             yield f"{verdict.stage.value}: {verdict.message}"
-    if case.basis.bundle is None:
-        yield f"rules: {stages[-1].message}"
-    if scope is None or case.basis.bundle is None:
+    bundle = case.basis.bundle
+    if bundle is None:
+        yield f"rules: {next(verdict.message for verdict in stages if verdict.stage is Stage.RULES)}"
         return
-    restricting = [rule for rule in applying if rule.effect is not Effect.ALLOW and holds(rule, scope) is not False]
+    for voice in asked:
+        of_whom = "" if case.call is None and len(asked) == 1 else f"hop {voice.hop}, {voice.side.word} {voice.party}: "
+        for miss in _misses_of(voice, case, bundle):
+            yield f"{of_whom}{miss}"
+
+
+def _misses_of(voice: Voice, case: Case, bundle: CompiledBundle) -> Iterator[str]:
+    """What keeps one party from saying yes."""
+    if voice.silenced is not None:
+        yield f"rules: {voice.silenced.verdict.message}"
+        return
+    scope = voice.scope
+    restricting = [rule for rule in voice.rules if rule.effect is not Effect.ALLOW and holds(rule, scope) is not False]
     for rule in restricting:
         yield _would_let(rule, scope)
-    if not any(rule.grants and holds(rule, scope) is True for rule in applying):
-        yield from _nearest(case, scope, [rule for rule in case.basis.bundle.rules if rule.grants])
+    if not any(rule.grants and holds(rule, scope) is True for rule in voice.rules):
+        of_boundaries = voice.side is Side.BOUNDARY
+        permitting = [rule for rule in bundle.rules if rule.grants]
+        permitting = [rule for rule in permitting if bool(rule.policy.governs.boundaries) is of_boundaries]
+        yield from _nearest(voice, case, permitting)
 
 
-def _nearest(case: Case, scope: Scope, permitting: Sequence[CompiledRule]) -> Iterator[str]:
+def _nearest(voice: Voice, case: Case, permitting: Sequence[CompiledRule]) -> Iterator[str]:
     """The rules that would permit with the fewest changes."""
     if not permitting:
         yield "rules: no rule of the bundle permits anything"
-    gaps = [(list(_gaps(rule, case, scope)), rule) for rule in permitting]
+    gaps = [(list(_gaps(rule, voice, case)), rule) for rule in permitting]
     for missing, rule in sorted(gaps, key=lambda pair: (len(pair[0]), -pair[1].effect, pair[1].id))[:MISSES_MAX]:
         would = "allow it" if rule.effect is Effect.ALLOW else "let it be approved"
         yield f"rules: {rule.id} would {would} if {' and '.join(missing)}"
@@ -152,11 +177,11 @@ def _approval(approval: Approval) -> str:
     return f"{people} of {', '.join(approval.approver_groups) or 'those who may approve'} approve within {approval.timeout // 1_000} s"
 
 
-def _gaps(rule: CompiledRule, case: Case, scope: Scope) -> Iterator[str]:
+def _gaps(rule: CompiledRule, voice: Voice, case: Case) -> Iterator[str]:
     """What keeps a rule from permitting this request."""
     governs, request = rule.policy.governs, case.request
     for what, selectors, value in (
-        ("the agent", governs.agents, case.subject),
+        ("the boundary" if governs.boundaries else "the agent", governs.boundaries or governs.agents, voice.party),
         ("the environment", governs.environments, request.environment),
         ("the action", rule.rule.actions, request.action),
         ("the tool", rule.rule.tools, request.tool or ""),
@@ -165,7 +190,7 @@ def _gaps(rule: CompiledRule, case: Case, scope: Scope) -> Iterator[str]:
             yield f"{what} were {' or '.join(sorted(selectors))}"
     if rule.needs_tool and request.tool is None and "*" in rule.rule.tools:
         yield "a tool were used"
-    if rule.side not in (None, request.side):
+    if rule.side not in (None, voice.side):
         yield f"the {rule.side.word} asked"
     if rule.condition is not None:
-        yield from map(str, rule.condition.clauses.gaps(scope))
+        yield from map(str, rule.condition.clauses.gaps(voice.scope))

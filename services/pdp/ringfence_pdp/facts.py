@@ -13,6 +13,10 @@ from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import LEAST_TRUSTED_RING, TrustState, ring_with, score_at, within_ceiling
 
+from ringfence_pdp.boundaries import Boundaries
+from ringfence_pdp.chains.issuers import Issuers
+from ringfence_pdp.chains.revocations import Revocations
+
 HEARTBEAT = Millis(5_000)
 """How often a quiet feed still speaks."""
 
@@ -24,6 +28,10 @@ TOKEN_TTL = Millis(300_000)
 
 NEEDS_FRESH_FACTS = 1
 """Rings up to this one are believed only while identity is heard."""
+
+
+_WITH_A_REGISTRAR = "did:webvh:"
+"""A did:key names nobody who vouches for it."""
 
 
 class IdentityStatus(enum.Enum):
@@ -51,6 +59,12 @@ class AgentIdentity:
     """By name, the approved schema's hash; empty approves any schema."""
     expires_at: Instant | None = None
     """When it ends by itself, without identity saying so again; None for one that does not."""
+    permissions: tuple[str, ...] = ()
+    """The scopes its birth certificate permits."""
+    certificate_hash: str = ""
+    """Of its birth certificate of now, as tokens name it."""
+    revocation_epoch: int = 0
+    """Tokens of an earlier one are void."""
 
     @property
     def namespace(self) -> str:
@@ -75,6 +89,11 @@ class RegisteredAgent:
     halted: str = ""
     """Why the registry does not let it serve, for who is denied; empty while it does, and when it is retired."""
 
+    @property
+    def resource_name(self) -> str:
+        """Its name in one text."""
+        return str(self.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredTool:
@@ -89,6 +108,10 @@ class RegisteredTool:
     """Whether every external system it reaches was trusted and enabled when the registry last spoke of it."""
     trust_expires_at: Instant | None = None
     """When that ends by itself, without the registry saying so; None for never."""
+    external_systems: tuple[str, ...] = ()
+    """What it reaches, by resource name."""
+    permissions: tuple[str, ...] = ()
+    """The scopes that whoever calls it needs."""
 
     def reaches_trusted(self, now: Instant) -> bool:
         """Say whether everything it reaches is trusted at `now`."""
@@ -113,6 +136,11 @@ class Facts:
     """By resource name."""
     tools: dict[str, RegisteredTool] = field(default_factory=dict)
     """By what agents call them."""
+    boundaries: Boundaries = field(default_factory=Boundaries)
+    revocations: Revocations = field(default_factory=Revocations)
+    issuers: Issuers = field(default_factory=dict)
+    environments: dict[str, str] = field(default_factory=dict)
+    """Those that were seen, each with the DID of an agent in it whose registrar can be asked for."""
     identity_revision: int = 0
     registry_revision: int = 0
 
@@ -125,10 +153,18 @@ class Facts:
     def put_identity(self, identity: AgentIdentity) -> None:
         """Know `identity` as it is now. Its name means it, unless it is revoked and another one took its place."""
         self.by_did[identity.did] = identity
+        if identity.environment not in self.environments and identity.did.startswith(_WITH_A_REGISTRAR):
+            self.environments[identity.environment] = identity.did
         key = (identity.environment, identity.resource_name)
         named = self.by_name.get(key)
         if named is None or named.did == identity.did or identity.status is not IdentityStatus.REVOKED:
             self.by_name[key] = identity
+
+    def identity_of(self, did: str, environment: str) -> AgentIdentity | None:
+        """Return the identity that a DID or the name of an agent means in an environment."""
+        if did.startswith("did:"):
+            return self.by_did.get(did)
+        return self.by_name.get((environment, did))
 
     def drop_identity(self, did: str) -> None:
         """Forget the identity of `did`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
 Plain = Mapping[str, object]
@@ -248,13 +248,55 @@ UNKNOWN = -1
 """A ring or a score that is not known."""
 
 
+class SideVerdict(NamedTuple):
+    """What one party to a call said."""
+
+    hop: int
+    """Which hop of the chain, from 1."""
+    side: Side
+    party: str
+    """The agent or the boundary that spoke, by name."""
+    verdict: Verdict
+
+    @property
+    def speaker(self) -> str:
+        """Who spoke, for a person."""
+        return f"hop {self.hop}, {self.side.word} {self.party}"
+
+
+class Composed(NamedTuple):
+    """What a decision is made of besides its verdict, when more than the rules for one agent had a say."""
+
+    obligations: tuple[Obligation, ...] = ()
+    """What has to be done with the call; none when it is denied."""
+    sides: tuple[SideVerdict, ...] = ()
+    """What each party said, when more than one had a say."""
+    chain: tuple[str, ...] = ()
+    """The DIDs it was judged for, the origin first; empty when nobody stands before the agent."""
+    subjects: tuple[str, ...] = ()
+    """Everybody behind the call by name, the origin first and the agent last; empty when no party is named but it."""
+    delegations: tuple[str, ...] = ()
+    """The chain id of the token it was judged on, and its grants."""
+    budget: tuple[tuple[str, int], ...] = ()
+    """What that token may spend, by unit."""
+    token: str = ""
+    """The id of that token."""
+    valid_until: Instant | None = None
+    """When what was shown for it ends."""
+
+
+ALONE = Composed()
+"""One agent, and the rules for it."""
+
+
 class Decision(NamedTuple):
     """The answer: the verdict of the stage that settled it, and how trusted the agent was at that moment."""
 
     verdict: Verdict
     ring: int
-    """The ring the agent was judged at."""
+    """The ring the call was judged at."""
     score: int
+    composed: Composed = ALONE
 
     @property
     def effect(self) -> Effect:
@@ -265,3 +307,38 @@ class Decision(NamedTuple):
     def reason(self) -> Reason:
         """Why."""
         return self.verdict.reason
+
+    @property
+    def obligations(self) -> tuple[Obligation, ...]:
+        """What has to be done with the call."""
+        return self.composed.obligations
+
+    @property
+    def sides(self) -> tuple[SideVerdict, ...]:
+        """What each party said, when more than one had a say."""
+        return self.composed.sides
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The DIDs it was judged for; empty when nobody stands before the agent."""
+        return self.composed.chain
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everybody behind the call by name; empty when no party is named but the agent."""
+        return self.composed.subjects
+
+    @property
+    def delegations(self) -> tuple[str, ...]:
+        """The chain id of the token it was judged on, and its grants."""
+        return self.composed.delegations
+
+    @property
+    def budget(self) -> tuple[tuple[str, int], ...]:
+        """What that token may spend, by unit."""
+        return self.composed.budget
+
+    @property
+    def valid_until(self) -> Instant | None:
+        """When what was shown for it ends."""
+        return self.composed.valid_until

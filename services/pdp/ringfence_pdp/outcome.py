@@ -17,17 +17,14 @@ a kill dominate, and `TOP` is neutral. docs/composition.md says the same for who
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
-from types import MappingProxyType
 from typing import TypeVar
 
 from ringfence_kit.clock import Instant, Millis
 
 from ringfence_pdp.model import Approval, Effect
 from ringfence_pdp.obligations import NO_OBLIGATIONS, Obligations, joined
-
-_UNLIMITED: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class Outcome:
     """How often it may be handed on."""
     capabilities: frozenset[str] | None = None
     """The only things it may be used for."""
-    budgets: Mapping[str, int] = _UNLIMITED
+    budgets: Mapping[str, int] = field(default_factory=dict)
     """What may be spent, by unit; what is not named is not limited."""
     obligations: Obligations = NO_OBLIGATIONS
     killed: bool = False
@@ -117,4 +114,5 @@ def _common(left: frozenset[str] | None, right: frozenset[str] | None) -> frozen
 def _least(left: Mapping[str, int], right: Mapping[str, int]) -> Mapping[str, int]:
     if not left or not right:
         return left or right
-    return {unit: min(left.get(unit, right.get(unit, 0)), right.get(unit, left.get(unit, 0))) for unit in {*left, *right}}
+    both = {unit: min(left[unit], right[unit]) for unit in left.keys() & right.keys()}
+    return {**left, **right, **both}

@@ -2,62 +2,113 @@
 
 Any denial that matches or errs denies. Every request for approval that matches or errs is asked, and what is asked is
 what satisfies all of them. Something must permit: a permission that matches, or a request for approval that matches.
-Nothing depends on an order; where several rules would do, the first by id is named.
+What rules that permit oblige to is added up, also of those that err. Nothing depends on an order; where several rules
+would do, the first by id is named.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
+from ringfence_pdp.algorithm import prevailing
 from ringfence_pdp.case import Case
 from ringfence_pdp.cel.problems import EvaluationError
-from ringfence_pdp.compile import CompiledBundle, CompiledRule
-from ringfence_pdp.model import Effect, Reason, Stage, Verdict
+from ringfence_pdp.compiled import CompiledBundle, CompiledRule
+from ringfence_pdp.index import RuleIndex
+from ringfence_pdp.model import Effect, Obligation, Reason, Side, Stage, Verdict
 from ringfence_pdp.outcome import Outcome, meet_all
 from ringfence_pdp.stages import denial
 from ringfence_pdp.vocabulary import Scope
 
 
+class Judged(NamedTuple):
+    """What rules say together."""
+
+    verdict: Verdict
+    obligations: tuple[Obligation, ...] = ()
+    """Of every rule that lets it through, as written."""
+
+
 def judged_by_rules(case: Case) -> Verdict:
-    """Return what the rules say, which is always something."""
+    """Return what the rules say to the agent that acts, when it is alone; which is always something."""
     bundle = case.basis.bundle
     if bundle is None:
-        return denial(Stage.RULES, Reason.NO_BUNDLE, "no bundle of policies is active; push one")
+        return no_bundle()
     scope = case.scope()
     if scope is None:
-        return denial(Stage.RULES, Reason.AGENT_UNKNOWN, "rules do not speak of unknown agents")
+        return nobody_known()
+    return judged(candidates(bundle, scope), scope, case.subject, obliging=False).verdict
+
+
+def no_bundle() -> Verdict:
+    """Return what is said when there are no rules at all."""
+    return denial(Stage.RULES, Reason.NO_BUNDLE, "no bundle of policies is active; push one")
+
+
+def nobody_known() -> Verdict:
+    """Return what is said of agents that are not known."""
+    return denial(Stage.RULES, Reason.AGENT_UNKNOWN, "rules do not speak of unknown agents")
+
+
+def judged(rules: Iterable[CompiledRule], scope: Scope, governed: str, *, obliging: bool) -> Judged:
+    """Return what `rules` say: denials first, then approvals, then permissions, as `candidates` yields them.
+
+    `governed` is whom they are asked about. Unless `obliging`, the first permission settles it.
+    """
     asking: list[CompiledRule] = []
+    obligations: list[Obligation] = []
     permitting: CompiledRule | None = None
-    for rule in candidates(bundle, scope):
-        if rule.effect is Effect.ALLOW and permitting is not None:
+    for rule in rules:
+        if rule.effect is Effect.ALLOW and permitting is not None and not obliging:
             break
         truth = holds(rule, scope)
         if truth is False:
             continue
         if rule.effect is Effect.DENY:
             # An error is no excuse: what could not be read may be what would have denied.
-            return rule.verdict if truth is True else _erring(rule, truth)
+            return Judged(rule.verdict if truth is True else _erring(rule, truth))
         if rule.effect is Effect.REQUIRE_APPROVAL:
             # One that errs still asks for its approval, and permits nothing.
             asking.append(rule)
-        if truth is True and rule.grants:
+        # For the same reason one that errs still obliges.
+        obligations.extend(rule.obligations)
+        if truth is True and rule.grants and permitting is None:
             permitting = rule
     if permitting is None:
-        message = f"no rule permits {case.request.action} for {case.subject}; Explain shows which come nearest"
-        return denial(Stage.RULES, Reason.NO_MATCH, message)
-    return _asking_for_approval(asking) if asking else permitting.verdict
+        message = f"no rule permits {scope.request.action} for {governed}; Explain shows which come nearest"
+        return Judged(denial(Stage.RULES, Reason.NO_MATCH, message))
+    verdict = _asking_for_approval(asking) if asking else permitting.verdict
+    return Judged(verdict, tuple(obligations))
 
 
-def candidates(bundle: CompiledBundle, scope: Scope) -> Iterator[CompiledRule]:
-    """Yield the rules whose selectors cover the request: denials first, then approvals, then permissions."""
+def candidates(bundle: CompiledBundle, scope: Scope) -> Iterable[CompiledRule]:
+    """Return the rules that select the request of an agent that is alone, in the order of `judged`."""
+    return selected(bundle, bundle.index, scope, scope.agent.name, scope.request.side)
+
+
+def selected(
+    bundle: CompiledBundle, index: RuleIndex, scope: Scope, governed: str, side: Side
+) -> Iterable[CompiledRule]:
+    """Return the rules of `index` about `governed` on `side` that select the request and are not overridden."""
+    selecting = _selecting(bundle, index, scope, governed, side)
+    if not bundle.has_algorithms:
+        return selecting
     request = scope.request
-    for ordinal in bundle.index.candidates(
+    return prevailing(selecting, action=request.action, tool=request.tool, holds=lambda rule: holds(rule, scope))
+
+
+def _selecting(
+    bundle: CompiledBundle, index: RuleIndex, scope: Scope, governed: str, side: Side
+) -> Iterator[CompiledRule]:
+    request = scope.request
+    for ordinal in index.candidates(
         environment=request.environment,
-        agent=scope.agent.identity.resource_name,
+        agent=governed,
         action=request.action,
         tool=request.tool or "",
     ):
         rule = bundle.rules[ordinal]
-        if rule.side in (None, request.side) and not (rule.needs_tool and request.tool is None):
+        if rule.side in (None, side) and not (rule.needs_tool and request.tool is None):
             yield rule
 
 

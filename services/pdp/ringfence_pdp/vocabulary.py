@@ -1,17 +1,22 @@
 """What conditions can speak of: the typed request schema, and the object behind it.
 
-`agent` is what the pdp knows itself; `action`, `args`, `resource`, `context` are what the enforcement point says. They
-are different roots, so that no argument can ever stand in for a fact.
+`agent`, `origin`, `chain` and `target` are what the pdp knows itself; `action`, `args`, `resource`, `context` are what
+the enforcement point says. They are different roots, so that no argument can ever stand in for a fact.
+
+`agent` is who acts, judged as the whole chain is: at the ring of the least trusted who stands behind the call, and the
+lowest score. `origin` is who began it, as it is itself; without a chain that is the agent. `chain` are the names of all
+who stand behind it, the origin first and the agent last. `target` is the agent that is called, if one is.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
 
 from ringfence_kit.clock import Instant
 
 from ringfence_pdp.cel.types import INT, JSON, STRING, TIMESTAMP, Field, ListOf, MapOf, Record
 from ringfence_pdp.cel.values import NANOS_PER_MILLI, Timestamp
-from ringfence_pdp.facts import AgentIdentity, RegisteredAgent, Standing
-from ringfence_pdp.model import CheckRequest, Plain, Side, SideEffects
+from ringfence_pdp.chains.call import SUBJECTS_MAX, Call
+from ringfence_pdp.chains.party import Party
+from ringfence_pdp.model import CheckRequest, Plain, Protocol, Side, SideEffects
 
 RISK_TIERS = ("low", "medium", "high", "critical")
 
@@ -32,6 +37,11 @@ AGENT = Record(
     },
 )
 
+ORIGIN = Record("origin", AGENT.fields)
+
+TARGET = Record("target", {name: replace(field, optional=True) for name, field in AGENT.fields.items()})
+"""Every field is optional, since most calls are of no agent."""
+
 ACTION = Record(
     "action",
     {
@@ -39,6 +49,9 @@ ACTION = Record(
         "tool": Field(type=STRING, attribute="tool", optional=True, size_max=128),
         "side_effects": Field(
             type=STRING, attribute="side_effects.word", values=frozenset(effects.word for effects in SideEffects)
+        ),
+        "protocol": Field(
+            type=STRING, attribute="protocol.word", values=frozenset(protocol.word for protocol in Protocol)
         ),
     },
 )
@@ -50,6 +63,8 @@ RESOURCE = Record(
         "id": Field(type=STRING, attribute="id", optional=True, size_max=512),
         "data_class": Field(type=STRING, attribute="data_class", optional=True, size_max=63),
         "labels": Field(type=MapOf(STRING), attribute="labels", size_max=64),
+        "environment": Field(type=STRING, attribute="environment", optional=True, size_max=63),
+        "owner": Field(type=STRING, attribute="owner", optional=True, size_max=200),
     },
 )
 
@@ -57,14 +72,17 @@ SCHEMA = Record(
     "request",
     {
         "agent": Field(type=AGENT, attribute="agent"),
+        "origin": Field(type=ORIGIN, attribute="origin"),
+        "chain": Field(type=ListOf(STRING), attribute="chain", size_max=SUBJECTS_MAX),
+        "target": Field(type=TARGET, attribute="called"),
         "action": Field(type=ACTION, attribute="request"),
         "args": Field(type=MapOf(JSON), attribute="args"),
         "resource": Field(type=RESOURCE, attribute="request.resource"),
         "environment": Field(type=STRING, attribute="request.environment", size_max=63),
         "side": Field(
             type=STRING,
-            attribute="request.side.word",
-            values=frozenset(side.word for side in (Side.CALLER, Side.CALLEE)),
+            attribute="side.word",
+            values=frozenset(side.word for side in Side),
         ),
         "context": Field(type=MapOf(JSON), attribute="context"),
         "now": Field(type=TIMESTAMP, attribute="now"),
@@ -73,28 +91,55 @@ SCHEMA = Record(
 """The roots, and below them every field, with types, bounds and where the value is."""
 
 
-class AgentView(NamedTuple):
-    """What is known of the agent, as `agent` in conditions."""
+class _Nobody:
+    """What `target` is when no agent is called: its groups are there, and what is asked of them is not."""
 
-    identity: AgentIdentity
-    registered: RegisteredAgent
-    standing: Standing
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: object = None) -> None:
+        self.fields = fields
+
+    def __getattr__(self, name: str) -> object:
+        return self.fields
+
+
+NOBODY = _Nobody(_Nobody())
 
 
 class Scope:
     """The object conditions run over. What takes work to make is made when a condition first asks for it."""
 
-    __slots__ = ("agent", "args", "context", "instant", "now", "request")
+    __slots__ = ("agent", "args", "called", "chain", "context", "instant", "now", "origin", "request", "side")
 
-    agent: AgentView
+    agent: Party
     args: Plain
+    chain: list[str]
     context: Plain
     now: Timestamp
+    origin: Party
+    side: Side
+    called: "Party | _Nobody"
 
-    def __init__(self, request: CheckRequest, agent: AgentView, instant: Instant) -> None:
+    def __init__(self, request: CheckRequest, agent: Party, instant: Instant) -> None:
+        """The scope of an agent that is alone."""
         self.request = request
         self.agent = agent
         self.instant = instant
+
+    @classmethod
+    def of_call(cls, request: CheckRequest, acting: Party, call: Call, instant: Instant) -> "Scope":
+        """Return the scope of a call with several parties."""
+        scope = cls(request, acting._replace(standing=call.standing), instant)
+        scope.origin = call.subjects[0]
+        scope.chain = [one.name for one in call.subjects]
+        scope.called = call.target or NOBODY
+        return scope
+
+    def on(self, side: Side) -> "Scope":
+        """Return the same as one side of a hop, or a boundary, sees it."""
+        scope = Scope(self.request, self.agent, self.instant)
+        scope.origin, scope.chain, scope.called, scope.side = self.origin, self.chain, self.called, side
+        return scope
 
     def __getattr__(self, name: str) -> object:
         """Python calls this for a slot that is still empty."""
@@ -106,6 +151,14 @@ class Scope:
                 value = self.request.context()
             case "now":
                 value = Timestamp(self.instant * NANOS_PER_MILLI)
+            case "side":
+                value = self.request.side
+            case "origin":
+                value = self.agent
+            case "chain":
+                value = [self.agent.name]
+            case "called":
+                value = NOBODY
             case _:
                 raise AttributeError(name)
         setattr(self, name, value)

@@ -13,7 +13,7 @@ from ringfence_pdp.decide import decide
 from ringfence_pdp.explain import explain
 from ringfence_pdp.facts import IdentityStatus
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
-from ringfence_pdp.model import CheckRequest, Effect, Reason, Resource
+from ringfence_pdp.model import CheckRequest, Effect, Reason, Resource, Stage
 from ringfence_pdp.outcome import Outcome, meet_all
 from support.pdp.bundles import World, bundles, files, policies, worlds
 from support.pdp.oracle import judged, policies_of
@@ -59,7 +59,8 @@ def test_explaining_gives_the_same_decision_and_the_meet_of_its_stages(drawn: Dr
     assert explanation.decision == decide(stood_on, world.request)
     stages = meet_all(Outcome(verdict.effect, approval=verdict.approval) for verdict in explanation.stages)
     assert stages.effect is explanation.decision.effect
-    first = next((verdict for verdict in explanation.stages if verdict.effect is Effect.DENY), explanation.stages[-1])
+    rules = next(verdict for verdict in explanation.stages if verdict.stage is Stage.RULES)
+    first = next((verdict for verdict in explanation.stages if verdict.effect is Effect.DENY), rules)
     assert first == explanation.decision.verdict
     assert bool(explanation.nearest_misses) == (explanation.decision.effect is not Effect.ALLOW)
 

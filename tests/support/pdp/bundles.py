@@ -171,7 +171,7 @@ def requests() -> st.SearchStrategy[CheckRequest]:
         tool=st.sampled_from([None, None, *TOOLS]),
         tool_schema_hash=st.sampled_from([None, HASH, HASH, OTHER_HASH]),
         environment=st.sampled_from(["prod"] * 9 + ["dev"]),
-        side=st.sampled_from(Side),
+        side=st.sampled_from([Side.CALLER, Side.CALLEE]),
         side_effects=st.sampled_from([SideEffects.UNKNOWN, *SideEffects]),
         arguments=_sent(),
         context=_sent(),
