@@ -18,7 +18,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence_kit.callers import Caller, Role
@@ -106,10 +105,7 @@ class NoDisk:
     undelivered = 0
     used_bytes = 0
 
-    def offer(self, *_item: object) -> Any:
-        return self
-
-    def add_done_callback(self, *_callback: object) -> None: ...
+    def post(self, *_item: object) -> None: ...
 
 
 def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str, Line]:

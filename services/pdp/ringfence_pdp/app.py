@@ -5,14 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
-from ringfence_kit.clock import Clock
+from ringfence_kit.clock import Clock, Millis
 from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import HttpFace, Listener, Service
-from ringfence_kit.spool import Spool, SpooledItem, SpoolLimits
+from ringfence_kit.spool import Spool, SpooledItem, SpoolHooks, SpoolLimits
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
@@ -41,6 +41,12 @@ from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.rollout.trial import Trials
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore, SqlPolicyTx
+
+GATHERED_FOR = Millis(5)
+"""How long decisions wait for others to share the disk's sync: what a killed process may lose of its log."""
+
+SENT_AFTER = Millis(20)
+"""How long decisions wait for others to share the call that takes them to telemetry."""
 
 POLICY_LOADED = "policy"
 """The condition under which the pdp has what is its own."""
@@ -101,8 +107,13 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             hub.start(revision)
             await stack.enter_async_context(writer)
             await stack.enter_async_context(background(trials.aborting(writer, clock), policy.warming()))
-            limits = SpoolLimits(max_bytes=config.decision_log.max_bytes)
-            spool = await stack.enter_async_context(Spool(config.spool_path(server.data), clock=clock, limits=limits))
+            limits = SpoolLimits(
+                max_bytes=config.decision_log.max_bytes, gather_posted=GATHERED_FOR, gather_batch=SENT_AFTER
+            )
+            hooks = SpoolHooks(kept=log.kept, refused=log.refused)
+            spool = await stack.enter_async_context(
+                Spool(config.spool_path(server.data), clock=clock, limits=limits, hooks=hooks)
+            )
             log.attach(spool)
             await stack.enter_async_context(peers)
             append = audit_appender(peers.channel(config.telemetry))

@@ -9,23 +9,22 @@ The rules:
   for good would hold up the rest: it is counted and logged as lost.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 from ringfence.errors import RingfenceError
 from ringfence_kit.errors import Unavailable
-from ringfence_kit.spool import Position, SpooledItem
+from ringfence_kit.spool import SpooledItem, SpoolFull
 
 _log = structlog.get_logger(__name__)
 
 
 class Offers(Protocol):
-    """The producer's side of a `ringfence_kit.spool.Spool`."""
+    """The producer's side of a `ringfence_kit.spool.Spool` whose hooks are `DecisionLog.kept` and `refused`."""
 
-    def offer(self, item_id: str, payload: bytes, /) -> "asyncio.Future[Position]":
-        """Queue an item; the future tells when it is durable. Raises SpoolFull at once."""
+    def post(self, item_id: str, payload: bytes, /) -> None:
+        """Queue an item; its hooks tell what became of it. Raises SpoolFull at once."""
         ...
 
     @property
@@ -60,7 +59,7 @@ class DecisionLog:
         if self.spool is None:
             raise Unavailable(problem="the decision log is not open yet")
         try:
-            self.spool.offer(decision_id, body).add_done_callback(self._kept)
+            self.spool.post(decision_id, body)
         except Unavailable:
             self.unlogged += 1
             raise
@@ -73,11 +72,14 @@ class DecisionLog:
         """Count an entry that telemetry refused for good."""
         self.unlogged += 1
 
-    def _kept(self, kept: "asyncio.Future[Position]") -> None:
-        if kept.cancelled():
-            return
-        error = kept.exception()
-        self._failing = error if isinstance(error, Unavailable) else None
+    def kept(self, _count: int) -> None:
+        """Hear that the spool keeps what it was given."""
+        self._failing = None
+
+    def refused(self, failure: Unavailable) -> None:
+        """Hear that the spool did not keep what it was given. That it is full was heard when it was given."""
+        if not isinstance(failure, SpoolFull):
+            self._failing = failure
 
 
 class AuditAppender(Protocol):

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import Instant, ManualClock, Millis
+from ringfence_kit.errors import Unavailable
 from ringfence_kit.ids import counting_ids
-from ringfence_kit.spool import Position, SpoolFull
+from ringfence_kit.spool import SpoolFull
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.decision_log import DecisionLog
@@ -38,7 +39,9 @@ class Tray:
     def __init__(self) -> None:
         self.items: list[tuple[str, bytes]] = []
         self.full = False
-        self.breaks: Exception | None = None
+        self.breaks: Unavailable | None = None
+        self.log: DecisionLog | None = None
+        """Who hears what becomes of the items."""
 
     @property
     def undelivered(self) -> int:
@@ -48,16 +51,19 @@ class Tray:
     def used_bytes(self) -> int:
         return sum(len(body) for _, body in self.items)
 
-    def offer(self, item_id: str, payload: bytes) -> "asyncio.Future[Position]":
+    def post(self, item_id: str, payload: bytes) -> None:
         if self.full:
             raise SpoolFull(used_bytes=10, max_bytes=10)
-        kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
-        if self.breaks is not None:
-            kept.set_exception(self.breaks)
-        else:
+        if self.breaks is None:
             self.items.append((item_id, payload))
-            kept.set_result(Position(len(self.items)))
-        return kept
+        asyncio.get_running_loop().call_soon(self._tell, self.breaks)
+
+    def _tell(self, broken: Unavailable | None) -> None:
+        """As a spool tells by its hooks, a turn later."""
+        if self.log is not None and broken is not None:
+            self.log.refused(broken)
+        elif self.log is not None:
+            self.log.kept(1)
 
 
 class Desk:
@@ -68,6 +74,7 @@ class Desk:
         self.tray = Tray()
         self.log = DecisionLog(stops_when_full=stops_when_full)
         self.log.attach(self.tray)
+        self.tray.log = self.log
         self.policy: PolicyState[CompiledBundle] = PolicyState(compile_files)
         compiled = bundle(policy("{name: read, match: {actions: ['read_*', 'write_*']}, effect: ALLOW}"))
         self.policy.current = replace(self.policy.current, compiled=compiled)
