@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock, Millis
+from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import Peers
@@ -17,12 +18,21 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 
+from ringfence_pdp.api.approvals import ApprovalApi, approval_face
+from ringfence_pdp.api.authzen import AuthZenApi, authzen_methods, authzen_routes
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
 from ringfence_pdp.api.decisions import DecisionApi, decision_face
 from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
+from ringfence_pdp.api.limits import LimitApi, limit_face
+from ringfence_pdp.approvals.book import ApprovalBook
+from ringfence_pdp.approvals.desk import ApprovalDesk
+from ringfence_pdp.approvals.metrics import ApprovalMetrics
+from ringfence_pdp.approvals.settling import Bounds
+from ringfence_pdp.approvals.store_sql import every_approval
 from ringfence_pdp.breathing import Breath
 from ringfence_pdp.compile import BundleCompiler
+from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.config import PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import (
     identity_watch,
@@ -37,10 +47,14 @@ from ringfence_pdp.decision_log import DecisionLog, send_entries
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.fact_feeds import FactFeeds
 from ringfence_pdp.grants import GRANTS
+from ringfence_pdp.limits.memory_counters import MemoryCounters
+from ringfence_pdp.limits.metering import Metering
 from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.reckoning import Reckoning
 from ringfence_pdp.rollout.trial import Trials
-from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore, SqlPolicyTx
+from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore
+from ringfence_pdp.transactions import SqlPdpTx
 
 GATHERED_FOR = Millis(5)
 """How long decisions wait for others to share the disk's sync: what a killed process may lose of its log."""
@@ -61,8 +75,9 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     database = Database(config.database_url(server.data), service="pdp", migrations=MIGRATIONS)
     store = SqlPolicyStore(database)
     policy = PolicyState(BundleCompiler(Breath).compile_files)
-    hub = EventHub(database.events, clock=clock, apply=policy.apply)
-    writer = SqlWriter(database, SqlPolicyTx, hub, clock=clock, keep_events=config.events_kept)
+    book = ApprovalBook()
+    hub = EventHub(database.events, clock=clock, apply=lambda event: _apply(event, policy, book))
+    writer = SqlWriter(database, SqlPdpTx, hub, clock=clock, keep_events=config.events_kept)
 
     agents = FactFeeds(
         identity_source=lambda: identity_watch(peers.channel(config.identity)),
@@ -75,12 +90,33 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         readiness=readiness,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
+    desk = ApprovalDesk(
+        writer,
+        book,
+        clock=clock,
+        new_id=new_id,
+        bounds=Bounds(
+            open_of_one=config.approvals.open_of_one,
+            open_in_all=config.approvals.open_in_all,
+            kept=config.approvals.kept,
+        ),
+        rest=config.approvals.rest,
+        tell=log.take,
+    )
+    counters = MemoryCounters()
+    reckoning = Reckoning(
+        Metering(counters, ring_rates=config.ring_rates),
+        desk,
+        clock=clock,
+        shows_arguments=config.approvals.show_arguments,
+    )
     trials = Trials(policy)
     decisions = Decisions(
         policy=policy,
         trials=trials,
         agents=agents,
         log=log,
+        reckoning=reckoning,
         gated_environments=frozenset(config.gated_environments),
         clock=clock,
         new_id=new_id,
@@ -88,8 +124,17 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
 
     decision_api = DecisionApi(decisions)
     ext_authz_api = ExtAuthzApi(decisions)
+    authzen_api = AuthZenApi(decisions, public_url=config.public_url)
     tokens = PageTokens(database.page_key)
     bundle_api = BundleApi(writer, clock=clock, policy=policy, flips=trials.flips, tokens=tokens)
+    approval_api = ApprovalApi(writer, book, hub, clock=clock, moment=desk.moment, tokens=tokens)
+    limit_api = LimitApi(
+        counters,
+        clock=clock,
+        bundle=lambda: policy.current.compiled,
+        facts=lambda: agents.facts,
+        tokens=tokens,
+    )
     kill_switch_api = KillSwitchApi(
         writer,
         clock=clock,
@@ -104,6 +149,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             await stack.enter_async_context(database)
             revision, stored = await store.load()
             policy.fill(stored, revision)
+            book.fill(await database.read(every_approval))
             hub.start(revision)
             await stack.enter_async_context(writer)
             await stack.enter_async_context(background(trials.aborting(writer, clock), policy.warming()))
@@ -115,6 +161,8 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                 Spool(config.spool_path(server.data), clock=clock, limits=limits, hooks=hooks)
             )
             log.attach(spool)
+            desk.start()
+            await stack.enter_async_context(background(desk.ending()))
             await stack.enter_async_context(peers)
             append = audit_appender(peers.channel(config.telemetry))
 
@@ -137,13 +185,28 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                     ext_authz_face(ext_authz_api),
                     bundle_face(bundle_api),
                     kill_switch_face(kill_switch_api),
+                    approval_face(approval_api),
+                    limit_face(limit_api),
                 ],
             )
         ],
         grants=GRANTS,
-        http=HttpFace(address=config.http_listen, setting="pdp.http_listen"),
+        http=HttpFace(
+            address=config.http_listen,
+            setting="pdp.http_listen",
+            routes=authzen_routes(authzen_api),
+            methods=authzen_methods(authzen_api, GRANTS),
+        ),
         run=run,
         readiness=readiness,
         tls=config.tls,
-        collectors=[PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock)],
+        collectors=[
+            PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock),
+            ApprovalMetrics(desk),
+        ],
     )
+
+
+def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook) -> None:
+    policy.apply(event)
+    book.apply(event)

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringfence_kit.clock import DAY, MINUTE, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
@@ -31,11 +32,25 @@ class DecisionLogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalsConfig:
+    """Questions to people."""
+
+    open_of_one: int = setting(20, doc="Approvals of one agent that may wait at a time.", at_least=1, at_most=1_000)
+    open_in_all: int = setting(1_000, doc="Approvals that may wait at a time.", at_least=1, at_most=10_000)
+    kept: int = setting(5_000, doc="Approvals that are over and still shown; the audit log has all.", at_most=100_000)
+    rest: Millis = setting(
+        MINUTE, doc="How long a question that ran out of time stays answered with no.", at_least=0, at_most=DAY
+    )
+    show_arguments: bool = setting(True, doc="Show people the arguments they approve, up to 4 KiB; they are stored.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PdpConfig:
     """What an operator may change about the pdp."""
 
     listen: str = setting("127.0.0.1:7403", doc="Where gRPC is served, host:port.")
-    http_listen: str = setting("127.0.0.1:7413", doc="Where /metrics, /healthz and /readyz are served.")
+    http_listen: str = setting("127.0.0.1:7413", doc="Where AuthZEN, /metrics, /healthz and /readyz are served.")
+    public_url: str = setting("", doc="What enforcement points reach http_listen by; empty tells each what it used.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
     database: Secret = setting(
         Secret(""), doc="sqlite:///file or postgresql://…; empty keeps pdp.db in the data directory."
@@ -43,6 +58,10 @@ class PdpConfig:
     gated_environments: tuple[str, ...] = setting(
         ("prod",), doc="Environments in which a tool has to be approved with the hash of its schema."
     )
+    ring_rates: tuple[str, ...] = setting(
+        (), doc="Environments in which every agent is held to the request rate of its ring: 100, 50, 20 or 5 a second."
+    )
+    approvals: ApprovalsConfig = setting(ApprovalsConfig(), doc="Questions to people.")
     events_kept: int = setting(100_000, doc="How many events are kept; older ones are forgotten.", at_least=1_000)
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Where agents' identities come from.")
     registry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7401"), doc="Where agents' registrations come from.")

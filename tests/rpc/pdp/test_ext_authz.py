@@ -1,4 +1,4 @@
-"""Envoy's Authorization service over the wire: what a gateway is told to do, and that each attack it can carry is denied."""
+"""Envoy's Authorization service over the wire: what a gateway is told, and that each attack it can carry is denied."""
 
 import json
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from google.protobuf.json_format import MessageToDict
 from ringfence.extauthz.v3 import ext_authz_pb2 as gate
 from ringfence.extauthz.v3 import ext_authz_pb2_grpc
 from ringfence.identity.v1 import identity_pb2
@@ -34,7 +35,11 @@ spec:
     - {name: read, match: {actions: ["read_*", "list_*", "get_*"]}, effect: ALLOW}
     - {name: talk, match: {actions: [send_message, post_http]}, effect: ALLOW}
     - {name: export, match: {tools: [warehouse.export_table]}, effect: ALLOW}
-    - {name: much, match: {tools: ["warehouse.*"]}, effect: DENY, when: "has(args.rows) && args.rows > 100", reason: TOO_MUCH}
+    - name: much
+      match: {tools: ["warehouse.*"]}
+      effect: DENY
+      when: "has(args.rows) && args.rows > 100"
+      reason: TOO_MUCH
     - name: delete
       match: {actions: ["delete_*"]}
       effect: REQUIRE_APPROVAL
@@ -62,9 +67,9 @@ async def pdp(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServedP
         yield served
 
 
-async def ask(pdp: ServedPdp, *args: Any, caller: Caller = GATEWAY, **kwargs: Any) -> gate.CheckResponse:
+async def ask(pdp: ServedPdp, message: Any = None, *, caller: Caller = GATEWAY, **kwargs: Any) -> gate.CheckResponse:
     stub: Any = ext_authz_pb2_grpc.AuthorizationStub(pdp.channel(caller))
-    answer: gate.CheckResponse = await stub.Check(envoy_request(*args, **kwargs))
+    answer: gate.CheckResponse = await stub.Check(envoy_request(message, **kwargs))
     return answer
 
 
@@ -84,7 +89,7 @@ async def test_a_permitted_call_passes_with_the_decision_and_without_what_was_ou
     assert answer.status.code == 0
     assert headers(answer) == {"x-ringfence-decision": answer.dynamic_metadata["decision_id"]}
     assert {"signature", "x-ringfence-approval", "x-ringfence-delegation"} <= set(answer.ok_response.headers_to_remove)
-    said = answer.dynamic_metadata
+    said = MessageToDict(answer.dynamic_metadata)
     assert (said["effect"], said["reason"], said["effective_ring"]) == ("ALLOW", "ALLOWED", 2)
     await pdp.around.telemetry.logged(said["decision_id"])
     entry = json.loads(pdp.around.telemetry.entries[said["decision_id"]])
@@ -170,9 +175,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("raw_headers", [False, True], ids=["map", "raw"])
 async def test_an_attack_is_denied_and_logged(pdp: ServedPdp, attack: str, raw_headers: bool) -> None:
     expected, sent = ATTACKS[attack]
-    answer = await ask(
-        pdp, sent.get("message"), raw_headers=raw_headers, **{k: v for k, v in sent.items() if k != "message"}
-    )
+    answer = await ask(pdp, **{"raw_headers": raw_headers, **sent})
     assert (answer.denied_response.status.code, reason(answer)) == (403, expected)
     body = json.loads(answer.denied_response.body)
     assert body["error"]["message"]

@@ -84,6 +84,8 @@ def test_the_conversation_of_an_a2a_message_is_its_session() -> None:
     assert (asked.session, asked.protocol, asked.arguments) == ("c-1", Protocol.A2A, PARAMS)
 
 
+CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":%s}'
+
 MALFORMED: dict[str, Any] = {
     "no JSON": b"{",
     "nothing": b"",
@@ -98,8 +100,8 @@ MALFORMED: dict[str, Any] = {
     "half of a surrogate pair": b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":"\\ud800"}}',
     "a method twice": b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}',
     "a name twice": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}',
-    "a name twice, once escaped": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n\\u0061me":"b"}}',
-    "an argument twice": b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"r":1,"r":2}}}',
+    "a name twice, once escaped": CALL % b'{"name":"a","n\\u0061me":"b"}',
+    "an argument twice": CALL % b'{"name":"a","arguments":{"r":1,"r":2}}',
     "another case of method": rpc("ping", Method="tools/call"),
     "another case of params": {**rpc("tools/call"), "Params": {"name": "delete_all"}},
     "another case of name": rpc("tools/call", {"name": "read_a", "Name": "delete_all"}),
