@@ -33,6 +33,8 @@ MAX_READ = 5_000
 
 _READING = 100
 """Reading one agent costs as much as so many tests of a value."""
+_SEARCHING = 64
+"""Searching so many values for a text costs as much as one test."""
 
 Look = Callable[[int], AgentView]
 """Reads the agent in a slot, as it is seen at the moment the index stands at."""
@@ -131,11 +133,12 @@ class AgentIndex:
         """Return the words that contain `part`, and start or end with it where its neighbour is no part of the word."""
         if starts and ends:
             return [part]
+        found = self.words.containing(part)
         if starts:
-            return [word for word in self.words.words() if word.startswith(part)]
+            return [word for word in found if word.startswith(part)]
         if ends:
-            return [word for word in self.words.words() if word.endswith(part)]
-        return [word for word in self.words.words() if part in word]
+            return [word for word in found if word.endswith(part)]
+        return found
 
 
 class _Question:
@@ -178,7 +181,7 @@ class _Question:
                 return 2
             case Presence(field=field) | Comparison(field=field):
                 filed = self._index.values(field) is not None
-                looked_up = isinstance(condition, Presence) or condition.exact is not None
+                looked_up = isinstance(condition, Presence) or condition.looked_up
                 return 3 if not filed else 0 if looked_up else 1
 
     def _present(self, condition: Presence[AgentView], among: Bits) -> Bits:
@@ -189,12 +192,15 @@ class _Question:
         values = self._index.values(said.field)
         if values is not None and said.exact is not None:
             return values.equal(said.field, said.exact, among)
+        if values is not None and said.bounds is not None and values.counts_on(said.field):
+            return values.between(said.field, said.bounds, among)
         if said.within and said.field in AGENT_FIELDS.searched:
             may = self._index.containing(said.within)
             among = among if may is None else among & may
-        if values is None or among.bit_count() * _READING < values.distinct(said.field):
+        tests = 0 if values is None else values.distinct(said.field) // (_SEARCHING if said.within else 1)
+        if values is None or among.bit_count() * _READING < tests:
             return self._read(said, among)
-        return values.where(said.field, said.test, among)
+        return values.where(said.field, said.test, among, within=said.within)
 
     def _anywhere(self, said: Anywhere[AgentView], among: Bits) -> Bits:
         may = self._index.containing(said.within) if said.within else None

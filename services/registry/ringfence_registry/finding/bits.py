@@ -16,6 +16,8 @@ NONE: Bits = 0
 Planes: TypeAlias = tuple[Bits, ...]
 """A number for every agent: plane n is the set of those whose number has bit n."""
 
+_SPARSE = 8
+"""One slot in so many is looked for by itself; of more slots the whole set is walked."""
 _DIGITS = [bytes(0x31 if number >> bit & 1 else 0x30 for number in range(256)) for bit in range(8)]
 """For each bit, what a number's digit there is."""
 _AS_DIGITS = bytes.maketrans(b"\0\1", b"01")
@@ -54,8 +56,15 @@ def flags_of(bits: Bits, length: int) -> bytes:
 
 def slots_of(bits: Bits) -> list[int]:
     """Return the slots in the set, the lowest first."""
-    flags = flags_of(bits, bits.bit_length())
-    return list(compress(range(len(flags)), flags))
+    if bits.bit_count() * _SPARSE > bits.bit_length():
+        flags = flags_of(bits, bits.bit_length())
+        return list(compress(range(len(flags)), flags))
+    digits, found = bin(bits)[:1:-1], list[int]()
+    at = digits.find("1")
+    while at >= 0:
+        found.append(at)
+        at = digits.find("1", at + 1)
+    return found
 
 
 def planes_of(numbers: bytes | bytearray) -> Planes:

@@ -11,6 +11,7 @@ from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 from ringfence_registry.finding.bits import NONE, Bits, Planes, of_flags, of_slots, planes_of, slots_of
+from ringfence_registry.finding.filtering.conditions import Bounds
 from ringfence_registry.finding.filtering.fields import (
     FieldTable,
     MapField,
@@ -20,6 +21,7 @@ from ringfence_registry.finding.filtering.fields import (
     TimeField,
     Value,
 )
+from ringfence_registry.finding.instants import InstantPlanes
 from ringfence_registry.finding.postings import Postings
 
 T = TypeVar("T")
@@ -43,6 +45,9 @@ class ValueIndex(Generic[T]):
             if isinstance(field, TextField | NumberField | TimeField) and not field.indexed
         )
         self._columns: dict[str, list[Any]] = {name: [] for name, _ in self._single}
+        self._instants = frozenset(name for name, field in self._single if isinstance(field, TimeField))
+        self._planes: dict[str, InstantPlanes] = {}
+        """Of columns of instants, once they are filled or asked for."""
         self._counts = {name: bytearray() for name, _ in self._inverted}
         """How many values each resource has; 255 stands for that and more."""
 
@@ -68,6 +73,8 @@ class ValueIndex(Generic[T]):
         """End the first filling."""
         for postings in self._postings.values():
             postings.packed()
+        # Or the first to ask for a range would wait for it.
+        self._planes = {name: InstantPlanes(self._columns[name]) for name in self._instants}
 
     def change(self, slot: int, *, before: Iterable[Term], after: T | None) -> frozenset[Term]:
         """File the resource in `slot` under the terms it has now, instead of `before`; return them."""
@@ -129,11 +136,22 @@ class ValueIndex(Generic[T]):
             return self._in_column(field, lambda held: bool(held == value), among)
         return self._postings[field].of(value) & among if field in self._postings else NONE
 
-    def where(self, field: str, test: Callable[[Any], bool], among: Bits) -> Bits:
-        """Return those of `among` that have a value that passes `test`."""
+    def where(self, field: str, test: Callable[[Any], bool], among: Bits, *, within: str = "") -> Bits:
+        """Return those of `among` that have a value that passes `test`: a text with the case-folded `within` in it."""
         if field in self._columns:
             return self._in_column(field, test, among)
-        return self._postings[field].where(test) & among if field in self._postings else NONE
+        return self._postings[field].where(test, within=within) & among if field in self._postings else NONE
+
+    def counts_on(self, field: str) -> bool:
+        """Say whether `between` can be asked of `field`."""
+        return field in self._instants
+
+    def between(self, field: str, bounds: Bounds, among: Bits) -> Bits:
+        """Return those of `among` whose instant is within `bounds`."""
+        column, planes = self._columns[field], self._planes.get(field)
+        if planes is None or planes.outgrown:
+            planes = self._planes[field] = InstantPlanes(column)
+        return planes.between(bounds, column, among)
 
     def distinct(self, field: str) -> int:
         """Return how many tests `where` costs at most."""
@@ -151,7 +169,10 @@ class ValueIndex(Generic[T]):
             while len(column) <= slot:
                 column.append(None)
             values = () if resource is None else self._table.fields[name].values(resource)
-            column[slot] = next(iter(values), None)
+            value = next(iter(values), None)
+            if value != column[slot] and name in self._planes:
+                self._planes[name].change(slot)
+            column[slot] = value
 
 
 def _distinct(values: Collection[Value]) -> Collection[Value]:

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from ringfence_registry.finding.bits import NONE, Bits, flags_of, of_slots
+from ringfence_registry.finding.known_texts import KnownTexts
 
 V = TypeVar("V", bound=Hashable)
 
 FEW = 1_024
 """As many slots take 4 KB as an array; beyond, a bitmap of 100,000 agents is worth its 12.5 KB."""
+
+
+_FEW_VALUES = 1_024
+"""As many are asked one by one; more are searched together, where a part of what is wanted is known."""
 
 
 @dataclass(slots=True)
@@ -33,6 +38,8 @@ class Postings(Generic[V]):
 
     def __init__(self) -> None:
         self._postings: dict[V, _Posting] = {}
+        self._texts: KnownTexts[V] | None = None
+        """The values, when they are texts and somebody asked what they contain."""
 
     def __len__(self) -> int:
         return len(self._postings)
@@ -45,6 +52,8 @@ class Postings(Generic[V]):
         match self._postings.get(value):
             case None:
                 self._postings[value] = slot
+                if self._texts is not None:
+                    self._texts.add(value)
             case int(other):
                 self._postings[value] = array("I", (other, slot))
             case _Many() as many:
@@ -136,9 +145,13 @@ class Postings(Generic[V]):
                     slots.extend(few)
         return found | of_slots(slots)
 
-    def where(self, test: Callable[[V], bool]) -> Bits:
-        """Return who has at least one value that passes `test`."""
-        return self.all_of([value for value in self._postings if test(value)])
+    def where(self, test: Callable[[V], bool], *, within: str = "") -> Bits:
+        """Return who has at least one value that passes `test`; those that pass contain the case-folded `within`."""
+        if not within or len(self._postings) <= _FEW_VALUES:
+            return self.all_of([value for value in self._postings if test(value)])
+        if self._texts is None or self._texts.outgrown:
+            self._texts = KnownTexts(self._postings)
+        return self.all_of([value for value in self._texts.containing(within) if test(value)])
 
     def having(self) -> Bits:
         """Return who has any value at all."""

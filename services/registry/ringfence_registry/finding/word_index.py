@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ringfence_registry.finding.bits import NONE, Bits, Planes, of_slots, planes_of
+from ringfence_registry.finding.known_texts import KnownTexts
 from ringfence_registry.finding.words import kin_of, words_of
 
 STRENGTH_BITS = 4
@@ -71,6 +72,7 @@ class WordIndex:
         self._said: dict[str, _Said] = {}
         self._kin: dict[str, set[str]] = {}
         self._load = _Appending(self._said)
+        self._texts: KnownTexts[str] | None = None
 
     def change(self, slot: int, *, before: Strengths, after: Strengths) -> None:
         """Say how the agent in `slot` changed its words."""
@@ -98,6 +100,12 @@ class WordIndex:
     def words(self) -> Iterable[str]:
         """Return every word that somebody says."""
         return self._said
+
+    def containing(self, part: str) -> list[str]:
+        """Return every word that contains `part`."""
+        if self._texts is None or self._texts.outgrown:
+            self._texts = KnownTexts(self._said)
+        return [word for word in self._texts.containing(part) if part in word]
 
     def kin(self, word: str) -> Sequence[str]:
         """Return the words that a search for `word` finds, in order."""
@@ -134,6 +142,8 @@ class WordIndex:
             case None:
                 self._said[word] = array("I", (pair,))
                 self._kin.setdefault(kin_of(word), set()).add(word)
+                if self._texts is not None:
+                    self._texts.add(word)
             case _Many(planes):
                 _flip(planes, slot, level)
             case few:

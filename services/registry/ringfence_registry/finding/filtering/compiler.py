@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from ringfence_registry.finding.filtering import literals
 from ringfence_registry.finding.filtering.conditions import (
     Anywhere,
+    Bounds,
     Comparison,
     Condition,
     Every,
@@ -139,8 +140,28 @@ def _compared(
 def _on_time(name: str, field: TimeField[T], said: Restriction) -> Condition[T]:
     wanted, compare = literals.nanos(said.value), _ORDER[said.comparator]
     return Comparison(
-        field=name, values=field.values, test=lambda instant: compare(instant * literals.NANOS_PER_MILLI, wanted)
+        field=name,
+        values=field.values,
+        test=lambda instant: compare(instant * literals.NANOS_PER_MILLI, wanted),
+        bounds=_millis(said.comparator, wanted),
     )
+
+
+def _millis(comparator: str, nanos: int) -> Bounds | None:
+    """Return the milliseconds that pass: what is asked for may lie between two."""
+    before, after = nanos // literals.NANOS_PER_MILLI, -(-nanos // literals.NANOS_PER_MILLI)
+    match comparator:
+        case "<":
+            return Bounds(most=after - 1)
+        case "<=":
+            return Bounds(most=before)
+        case ">":
+            return Bounds(least=before + 1)
+        case ">=":
+            return Bounds(least=after)
+        case "=" | ":":
+            return Bounds(least=after, most=before)
+    return None
 
 
 def _on_text(name: str, field: TextField[T], said: Restriction) -> Condition[T]:

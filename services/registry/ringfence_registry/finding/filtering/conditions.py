@@ -1,7 +1,8 @@
 """What a filter demands, checked and typed: a tree that one resource, or a whole index, can be held against.
 
 A comparison matches when one of its field's values passes its test. What an index needs to know to do better than ask
-every value is said beside the test: the one value that passes, or a text that each value which passes contains.
+every value is said beside the test: the one value that passes, the range of those that pass, or a text that each value
+which passes contains.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +12,20 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from ringfence_registry.finding.filtering.fields import Value
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The whole numbers from `least` to `most`, both included; None is no bound."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def hold(self, number: int | None) -> bool:
+        """Say whether there is a number, and it is one of them."""
+        if number is None:
+            return False
+        return (self.least is None or number >= self.least) and (self.most is None or number <= self.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +40,13 @@ class Comparison(Generic[T]):
     """The only value that passes, when there is only one."""
     within: str = ""
     """Case-folded: a text that passes contains it. Empty: nothing is known."""
+    bounds: Bounds | None = None
+    """Of a field of whole numbers: those that pass, when they are a range."""
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether an index need not ask value by value."""
+        return self.exact is not None or self.bounds is not None
 
     def matches(self, resource: T) -> bool:
         """Say whether `resource` has a value that passes."""
