@@ -17,6 +17,7 @@ from ringfence_pdp.errors import BundleInvalid
 from ringfence_pdp.fields import Report
 from ringfence_pdp.index import RuleIndex
 from ringfence_pdp.policy import Algorithm, Policy, together
+from ringfence_pdp.policy_tests.written import TESTS_MAX
 from ringfence_pdp.rings import RingGate
 
 __all__ = ["BundleCompiler", "CompiledBundle", "CompiledLimit", "CompiledRule", "compile_files"]
@@ -104,6 +105,7 @@ def _bundle(parts: Sequence[CompiledFile], breathe: Callable[[], None]) -> Compi
         has_obligations=any(rule.obligations for rule in rules),
         has_caller_rings=any(policy.min_caller_ring is not None for policy in ordered),
         has_boundaries=any(policy.governs.boundaries for policy in ordered),
+        tests=tuple(test for part in parts for test in part.tests),
         has_algorithms=any(policy.algorithm is not Algorithm.DENY_OVERRIDES for policy in ordered),
     )
 
@@ -114,9 +116,11 @@ def _check_bounds(parts: Sequence[CompiledFile], policies: Sequence[Policy], rep
         (sum(part.cost for part in parts), BUNDLE_COST_MAX, "units its conditions can cost"),
         (sum(part.places for part in parts), BUNDLE_PLACES_MAX, "combinations of selectors"),
         (sum(map(len, patterns.values())), BUNDLE_PATTERNS_MAX, "regular expressions"),
+        (sum(len(part.tests) for part in parts), TESTS_MAX, "tests"),
     ):
         if total > most:
-            report.add(policies[-1].place, f"the bundle has {total} {what}, {most} are allowed")
+            places = [policy.place for policy in policies] or [test.place for part in parts for test in part.tests]
+            report.add(places[-1], f"the bundle has {total} {what}, {most} are allowed")
 
 
 def _limits(policies: Iterable[Policy]) -> tuple[CompiledLimit, ...]:

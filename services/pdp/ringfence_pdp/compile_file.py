@@ -18,6 +18,7 @@ from ringfence_pdp.fields import Place, Problem, Report
 from ringfence_pdp.index import PLACES_MAX, places
 from ringfence_pdp.model import Effect, Reason, Stage, Verdict
 from ringfence_pdp.policy import Policies, Policy, Rule, read_file
+from ringfence_pdp.policy_tests.written import PolicyTest, is_test, read_tests
 from ringfence_pdp.selector import covers
 from ringfence_pdp.vocabulary import SCHEMA
 
@@ -36,6 +37,10 @@ class CompiledFile:
     """Places it takes in the indexes."""
     conditions: Mapping[str, Condition]
     """By text."""
+    tests: tuple[PolicyTest, ...] = ()
+
+
+_NO_POLICIES = Policies(policies=(), ring_requirements=(), names=())
 
 
 def compile_file(
@@ -43,7 +48,8 @@ def compile_file(
 ) -> CompiledFile:
     """Return what a file says, with everything that is wrong with it. `known`: conditions compiled before, by text."""
     compiler = _FileCompiler(known)
-    policies = read_file(file, compiler.report, breathe)
+    tests = read_tests(file, compiler.report, breathe) if is_test(file.path) else ()
+    policies = _NO_POLICIES if is_test(file.path) else read_file(file, compiler.report, breathe)
     rules: list[CompiledRule] = []
     for policy in policies.policies:
         for rule in policy.rules:
@@ -61,6 +67,7 @@ def compile_file(
         cost=compiler.cost,
         places=compiler.places,
         conditions=compiler.conditions,
+        tests=tests,
     )
 
 

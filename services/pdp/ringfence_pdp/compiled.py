@@ -14,6 +14,7 @@ from ringfence_pdp.limit import Limit
 from ringfence_pdp.model import Approval, Effect, Obligation, Side, Verdict
 from ringfence_pdp.policy import Policy, Rule
 from ringfence_pdp.policy_fields import Selected
+from ringfence_pdp.policy_tests.written import PolicyTest
 from ringfence_pdp.rings import RingGate
 
 
@@ -83,6 +84,8 @@ class CompiledBundle:
     """Whether any policy says in which ring a caller has to be."""
     has_boundaries: bool
     """Whether any policy governs boundaries."""
+    tests: tuple[PolicyTest, ...]
+    """In the order of files and lines."""
     has_algorithms: bool
     """Whether the rules of any policy can override one another."""
 
