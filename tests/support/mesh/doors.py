@@ -28,6 +28,7 @@ class Doors:
 
     layout: Layout
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _kept: dict[tuple[str, str], grpc.aio.Channel] = field(default_factory=dict)
 
     def channel(self, service: str, *, who: str = "operator", retry: RetryPolicy = ONCE) -> grpc.aio.Channel:
         """Open a channel as the bearer of a development token; `otlp` is telemetry's own port for spans."""
@@ -38,6 +39,12 @@ class Doors:
         channel = open_aio_channel(address, options)
         self.closing.push_async_callback(channel.close)
         return channel
+
+    def kept_channel(self, service: str, *, who: str = "operator") -> grpc.aio.Channel:
+        """Return the channel that was opened the first time: for thousands of calls to a mesh that stays up."""
+        if (service, who) not in self._kept:
+            self._kept[service, who] = self.channel(service, who=who)
+        return self._kept[service, who]
 
     def story(self) -> Story:
         """Return the story as the operator plays it."""

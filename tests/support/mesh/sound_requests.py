@@ -126,7 +126,7 @@ class SoundRequests:
 
     @property
     def _tools(self) -> ToolRequests:
-        return ToolRequests(self.doors.channel("registry"), self._numbers, self._kept)
+        return ToolRequests(self.doors.kept_channel("registry"), self._numbers, self._kept)
 
     def _makers(self) -> dict[str, Callable[[], Awaitable[Message]]]:
         def always(message: Message) -> Callable[[], Awaitable[Message]]:
@@ -217,7 +217,7 @@ class SoundRequests:
             "WorkflowService/ReportOutcome": self._report_outcome,
             "AuditService/AppendDecisions": self._append_decisions,
             "AuditService/GetEntry": always(audit_pb2.GetEntryRequest(index=0)),
-            "AuditService/ListEntries": always(audit_pb2.ListEntriesRequest(page_size=1)),
+            "AuditService/ListEntries": self._list_entries,
             "AuditService/GetCheckpoint": always(audit_pb2.GetCheckpointRequest()),
             "AuditService/GetInclusionProof": always(audit_pb2.GetInclusionProofRequest(index=0)),
             "AuditService/GetConsistencyProof": always(audit_pb2.GetConsistencyProofRequest(first_tree_size=1)),
@@ -228,7 +228,7 @@ class SoundRequests:
             "BundleService/PushBundle": self._push_bundle,
             "BundleService/GetBundle": always(bundle_pb2.GetBundleRequest()),
             **self._tools.makers(),
-            **AgentLifeRequests(self.doors.channel("registry"), self._numbers, self._kept).makers(),
+            **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
             "KillSwitchService/ListKillSwitches": always(bundle_pb2.ListKillSwitchesRequest(page_size=1)),
@@ -237,9 +237,13 @@ class SoundRequests:
     def _fresh(self) -> str:
         return f"fresh-{next(self._numbers)}"
 
+    def _first_time(self, method: str) -> bool:
+        """Say whether `method` is asked about the first time: a list that has two pages goes on having them."""
+        return self._kept.setdefault(method, token := self._fresh()) == token
+
     async def _list_namespaces(self) -> Message:
         # Beside the namespace of the story another one, so that the list has two pages.
-        await NamespaceServiceStub(self.doors.channel("registry")).UpdateNamespace(await self._update_namespace())
+        await NamespaceServiceStub(self.doors.kept_channel("registry")).UpdateNamespace(await self._update_namespace())
         return namespace_pb2.ListNamespacesRequest(page_size=1)
 
     async def _update_namespace(self) -> namespace_pb2.UpdateNamespaceRequest:
@@ -284,7 +288,7 @@ class SoundRequests:
         return identity_pb2.RegisterSponsorRequest(sponsor_id=self._fresh(), sponsor=sponsor)
 
     async def _offboard_sponsor(self) -> Message:
-        (name,) = await register_sponsors(self.doors.channel("identity"), self._fresh())
+        (name,) = await register_sponsors(self.doors.kept_channel("identity"), self._fresh())
         return identity_pb2.OffboardSponsorRequest(name=name, reason="They work elsewhere now.")
 
     async def _list_agent_identities(self) -> Message:
@@ -302,7 +306,7 @@ class SoundRequests:
 
     async def _complete_registration(self) -> Message:
         return await answer_to_challenge(
-            self.doors.channel("identity"),
+            self.doors.kept_channel("identity"),
             parent=NAMESPACE,
             agent_id=self._fresh(),
             content=self.content,
@@ -311,7 +315,7 @@ class SoundRequests:
 
     async def _enrolled(self, key: AgentKey | None = None) -> identity_pb2.AgentIdentity:
         return await enrol(
-            self.doors.channel("identity"), parent=NAMESPACE, agent_id=self._fresh(), content=self.content, key=key
+            self.doors.kept_channel("identity"), parent=NAMESPACE, agent_id=self._fresh(), content=self.content, key=key
         )
 
     async def _rotate_key(self) -> Message:
@@ -345,7 +349,7 @@ class SoundRequests:
 
     async def _reinstate(self) -> Message:
         suspending = await self._suspend()
-        await IdentityServiceStub(self.doors.channel("identity")).Suspend(suspending)
+        await IdentityServiceStub(self.doors.kept_channel("identity")).Suspend(suspending)
         return identity_pb2.ReinstateRequest(did=suspending.did, reason="It was looked at.")
 
     async def _revoke(self) -> Message:
@@ -359,7 +363,7 @@ class SoundRequests:
 
     async def _introspect_token(self) -> Message:
         asked = await self._issue_token()
-        issued = await CredentialServiceStub(self.doors.channel("identity")).IssueToken(asked)
+        issued = await CredentialServiceStub(self.doors.kept_channel("identity")).IssueToken(asked)
         return credential_pb2.IntrospectTokenRequest(token=issued.access_token, audience=asked.audience)
 
     async def _rotate_issuer_key(self) -> Message:
@@ -368,7 +372,7 @@ class SoundRequests:
 
     async def _revoke_issuer_key(self) -> Message:
         rotate = credential_pb2.RotateIssuerKeyRequest(environment="dev", algorithm="EdDSA")
-        next_key = await CredentialServiceStub(self.doors.channel("identity")).RotateIssuerKey(rotate)
+        next_key = await CredentialServiceStub(self.doors.kept_channel("identity")).RotateIssuerKey(rotate)
         return credential_pb2.RevokeIssuerKeyRequest(
             environment="dev", key_id=next_key.key.key_id, reason=self._fresh()
         )
@@ -405,7 +409,7 @@ class SoundRequests:
         )
 
     async def _revoke_elevation(self) -> Message:
-        trust = TrustServiceStub(self.doors.channel("identity"))
+        trust = TrustServiceStub(self.doors.kept_channel("identity"))
         granted = await trust.GrantElevation(await self._grant_elevation())
         return trust_pb2.RevokeElevationRequest(name=granted.elevation.name, reason="The quarter has ended.")
 
@@ -417,20 +421,21 @@ class SoundRequests:
 
     async def _revoke_delegation(self) -> Message:
         exchange = await self._exchange_delegation()
-        exchanged = await DelegationServiceStub(self.doors.channel("identity")).ExchangeDelegation(exchange)
+        exchanged = await DelegationServiceStub(self.doors.kept_channel("identity")).ExchangeDelegation(exchange)
         return delegation_pb2.RevokeDelegationRequest(name=exchanged.delegation.name, reason="The work is done.")
 
     async def _list_delegations(self) -> Message:
-        await DelegationServiceStub(self.doors.channel("identity")).ExchangeDelegation(
-            await self._exchange_delegation()
-        )
+        if self._first_time("ListDelegations"):
+            identity = DelegationServiceStub(self.doors.kept_channel("identity"))
+            for _ in range(2):
+                await identity.ExchangeDelegation(await self._exchange_delegation())
         return delegation_pb2.ListDelegationsRequest(environment="dev", page_size=1)
 
     async def _delegator(self) -> tuple[AgentKey, identity_pb2.AgentIdentity]:
         key, content = AgentKey.generate(), identity_pb2.BirthCertificateContent()
         content.CopyFrom(self.content)
         content.max_delegation_depth = 2
-        channel = self.doors.channel("identity")
+        channel = self.doors.kept_channel("identity")
         identity = await enrol(channel, parent=NAMESPACE, agent_id=self._fresh(), content=content, key=key)
         return owned(key, identity), identity
 
@@ -440,7 +445,7 @@ class SoundRequests:
 
     async def _verify_peer(self) -> Message:
         meetings, peer = meetings_of(self.key), await self._peer()
-        trust = TrustServiceStub(self.doors.channel("identity", who="service"))
+        trust = TrustServiceStub(self.doors.kept_channel("identity", who="service"))
         asked_at = meetings.now()
         challenged = await trust.CreateChallenge(meetings.challenge_request(peer.did, PLACE, Requirements()))
         invited = meetings.invited(
@@ -451,7 +456,7 @@ class SoundRequests:
 
     async def _peer(self) -> AgentKey:
         key = AgentKey.generate()
-        channel = self.doors.channel("identity")
+        channel = self.doors.kept_channel("identity")
         identity = await enrol(channel, parent=NAMESPACE, agent_id=self._fresh(), content=self.content, key=key)
         return owned(key, identity)
 
@@ -460,7 +465,12 @@ class SoundRequests:
             did=self.did, environment="dev", outcome=telemetry_pb2.OUTCOME_ACCEPTED, work_id=self._fresh()
         )
 
-    async def _append_decisions(self) -> Message:
+    async def _list_entries(self) -> Message:
+        if self._first_time("ListEntries"):
+            await AuditServiceStub(self.doors.kept_channel("telemetry")).AppendDecisions(await self._append_decisions())
+        return audit_pb2.ListEntriesRequest(page_size=1)
+
+    async def _append_decisions(self) -> audit_pb2.AppendDecisionsRequest:
         decision_id = str(uuid.uuid4())
         entry = audit_pb2.DecisionEntry(decision_id=decision_id, body=decision_body(decision_id))
         return audit_pb2.AppendDecisionsRequest(entries=[entry])
@@ -485,6 +495,6 @@ class SoundRequests:
         return bundle_pb2.EngageKillSwitchRequest(target=target, reason="It misbehaves.")
 
     async def _release(self) -> Message:
-        switches = KillSwitchServiceStub(self.doors.channel("pdp"))
+        switches = KillSwitchServiceStub(self.doors.kept_channel("pdp"))
         engaged = await switches.EngageKillSwitch(await self._engage())
         return bundle_pb2.ReleaseKillSwitchRequest(name=engaged.kill_switch.name, reason="It does not.")
