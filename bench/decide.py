@@ -27,6 +27,8 @@ from ringfence_kit.ids import random_ids
 from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import MICRO, TrustState
 from ringfence_pdp.api.decisions import check_bytes
+from ringfence_pdp.approvals.approval import Approval, Asked, Question
+from ringfence_pdp.approvals.desk import Said
 from ringfence_pdp.bundle import Bundle, PolicyFile, digest_of
 from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.compile import CompiledBundle, compile_files
@@ -35,8 +37,11 @@ from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
+from ringfence_pdp.limits.memory_counters import MemoryCounters
+from ringfence_pdp.limits.metering import Metering
 from ringfence_pdp.model import Effect
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.reckoning import Reckoning
 from ringfence_pdp.rollout.rollout import Rollout
 from ringfence_pdp.rollout.trial import Trials
 from ringfence_pdp.rules import judged_by_rules
@@ -66,6 +71,19 @@ def bundle_of(rules: int) -> list[PolicyFile]:
         governs = f"  governs: {{agents: ['ns/data/agents/analyst-{group}-*'], environments: [prod]}}\n  rules:\n"
         files.append(PolicyFile(path=f"p{group}.yaml", content=(head + governs + "".join(lines)).encode()))
     return files
+
+
+class Nobody:
+    """People who are never asked: nothing here needs an approval."""
+
+    async def put(self, question: Question, asked: Asked, *, named: str = "") -> Said:
+        raise AssertionError(question, asked, named)
+
+    def peek(self, question: Question) -> Approval | None:
+        raise AssertionError(question)
+
+    def refusing(self, approval: Approval) -> Millis | None:
+        raise AssertionError(approval)
 
 
 class Known:
@@ -129,6 +147,7 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
         trials=Trials(state),
         agents=known,
         log=log,
+        reckoning=Reckoning(Metering(MemoryCounters()), Nobody(), clock=CLOCK),
         gated_environments=frozenset(),
         clock=CLOCK,
         new_id=random_ids,

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
-from ringfence_kit.clock import Instant
+from ringfence_kit.clock import Instant, Millis
 
+from ringfence_pdp.limits.counters import Status
 from ringfence_pdp.model import Decision
 from ringfence_pdp.rollout.rollout import Mode
 
@@ -25,3 +26,10 @@ class Answer(NamedTuple):
     """CANARY when the bundle that is tried decided, SHADOW when it was asked beside the one that did."""
     would: Decision | None = None
     """What the bundle that did not decide says; None when only one was asked."""
+    limits: tuple[Status, ...] = ()
+    """How the limits stand that it counts against, those nearest to their end first."""
+    retry_after: Millis | None = None
+    """When asking again makes sense; None when that is not known, or never."""
+    approval: str = ""
+    """The approval it waits for, was let through by, or was refused because of."""
+    approval_expires_at: Instant | None = None

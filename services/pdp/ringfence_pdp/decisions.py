@@ -24,6 +24,7 @@ from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
 from ringfence_pdp.policy_state import InForce, PolicyState
+from ringfence_pdp.reckoning import Reckoning, Unsettled
 from ringfence_pdp.rollout.rollout import Mode
 from ringfence_pdp.rollout.trial import Trial, Trials
 
@@ -57,6 +58,7 @@ class Decisions:
         trials: Trials,
         agents: KnownAgents,
         log: DecisionLog,
+        reckoning: Reckoning,
         gated_environments: frozenset[str],
         clock: Clock,
         new_id: NewId,
@@ -67,6 +69,7 @@ class Decisions:
         self._trials = trials
         self._agents = agents
         self._log = log
+        self._reckoning = reckoning
         self._clock = clock
         self._new_id = new_id
         self.counts: Tally = {}
@@ -84,13 +87,21 @@ class Decisions:
             gated_environments=self._gated_environments,
         )
         trial = self._trials.of(in_force)
-        return Sitting(basis, in_force, trial, log=self._log, new_id=self._new_id, counts=self.counts)
+        return Sitting(
+            basis,
+            in_force,
+            trial,
+            log=self._log,
+            reckoning=self._reckoning,
+            new_id=self._new_id,
+            counts=self.counts,
+        )
 
 
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_trial")
+    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_trial")
 
     def __init__(
         self,
@@ -99,6 +110,7 @@ class Sitting:
         trial: Trial | None,
         *,
         log: DecisionLog,
+        reckoning: Reckoning,
         new_id: NewId,
         counts: Tally,
     ) -> None:
@@ -106,16 +118,36 @@ class Sitting:
         self._in_force = in_force
         self._trial = trial
         self._log = log
+        self._reckoning = reckoning
         self._new_id = new_id
         self._counts = counts
 
-    def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer:
-        """Decide and log. `asked` are the request's own bytes, of which the log keeps a digest.
+    def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer | Unsettled:
+        """Decide, count and log; or return what people have a say in, for `settled`.
 
-        Raises NotPermitted, and Unavailable when nothing can be logged and the pdp is configured to stop then.
+        `asked` are the request's own bytes, of which the log keeps a digest. Raises NotPermitted, and Unavailable when
+        nothing can be logged and the pdp is configured to stop then.
         """
         refuse_strangers(caller, request, self._basis.facts)
-        return self._kept(request, self._judged(request), asked)
+        answer, basis = self._judged(request)
+        decision = answer.decision
+        if decision.effect is Effect.DENY:
+            return self._kept(request, answer, asked)
+        if decision.effect is Effect.REQUIRE_APPROVAL:
+            return Unsettled(answer, basis, request, caller, asked)
+        if not self._reckoning.metering.counts(basis, request, decision):
+            return self._kept(request, answer, asked)
+        with self._reckoning.counting(basis, request, answer) as counted:
+            return counted.let_through(self._kept(request, counted.answer, asked))
+
+    async def settled(self, unsettled: Unsettled) -> Answer:
+        """Hear what people say, or ask them; count and log. Raises what `check` raises."""
+        request = unsettled.request
+        with self._reckoning.counting(unsettled.basis, request, unsettled.answer) as counted:
+            answer = counted.answer
+            if answer.decision.effect is not Effect.DENY:
+                answer = await self._reckoning.heard(unsettled, answer)
+            return counted.let_through(self._kept(request, answer, unsettled.asked))
 
     def refuse(self, request: CheckRequest, refused: Refused, asked: bytes) -> Answer:
         """Deny and log what a door could not read in one way only; nobody is asked about it."""
@@ -143,12 +175,13 @@ class Sitting:
         explanation = explain(trial.basis(self._basis), request)
         return self._answer(explanation.decision, self._new_id(), Mode.CANARY), explanation
 
-    def _judged(self, request: CheckRequest) -> Answer:
+    def _judged(self, request: CheckRequest) -> tuple[Answer, Basis]:
+        """Return the answer as far as the policy goes, and the basis of the bundle that gave it."""
         decision_id, trial = self._new_id(), self._trial
         if trial is None:
-            return self._answer(decide(self._basis, request), decision_id)
+            return self._answer(decide(self._basis, request), decision_id), self._basis
         judged = trial.judge(self._basis, request, decision_id)
-        return self._answer(judged.decision, decision_id, judged.mode, judged.would)
+        return self._answer(judged.decision, decision_id, judged.mode, judged.would), judged.basis
 
     def _answer(
         self, decision: Decision, decision_id: str, mode: Mode = Mode.NONE, would: Decision | None = None

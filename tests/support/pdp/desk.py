@@ -1,6 +1,7 @@
 """The use case of decisions over a world that a test can change."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from ringfence_kit.callers import Caller, Role
@@ -9,12 +10,17 @@ from ringfence_kit.errors import Unavailable
 from ringfence_kit.ids import counting_ids
 from ringfence_kit.spool import SpoolFull
 from ringfence_pdp.answer import Answer
+from ringfence_pdp.approvals.approval import Approval, Asked, Question
+from ringfence_pdp.approvals.desk import Said
 from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.facts import Facts
+from ringfence_pdp.limits.memory_counters import MemoryCounters
+from ringfence_pdp.limits.metering import Metering
 from ringfence_pdp.model import CheckRequest
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.reckoning import Reckoning
 from ringfence_pdp.rollout.trial import Trials
 
 from support.pdp.world import NOW, ask, bundle, facts_of, policy
@@ -66,10 +72,32 @@ class Tray:
             self.log.kept(1)
 
 
+class Absent:
+    """People who say what a test lets them, and otherwise cannot be asked."""
+
+    def __init__(self) -> None:
+        self.says: Said = Said(None, "nobody is there")
+        self.heard: list[tuple[Question, Asked, str]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens while they are asked."""
+
+    async def put(self, question: Question, asked: Asked, *, named: str = "") -> Said:
+        self.heard.append((question, asked, named))
+        await asyncio.sleep(0)
+        self.meanwhile()
+        return self.says
+
+    def peek(self, question: Question) -> Approval | None:
+        return self.says.approval
+
+    def refusing(self, approval: Approval) -> Millis | None:
+        return None
+
+
 class Desk:
     """The use case over a world a test can change."""
 
-    def __init__(self, *, stops_when_full: bool = False) -> None:
+    def __init__(self, *, stops_when_full: bool = False, ring_rates: Collection[str] = ()) -> None:
         self.agents = Agents()
         self.tray = Tray()
         self.log = DecisionLog(stops_when_full=stops_when_full)
@@ -78,15 +106,33 @@ class Desk:
         self.policy: PolicyState[CompiledBundle] = PolicyState(compile_files)
         compiled = bundle(policy("{name: read, match: {actions: ['read_*', 'write_*']}, effect: ALLOW}"))
         self.policy.current = replace(self.policy.current, compiled=compiled)
+        self.clock = ManualClock(NOW)
+        self.people = Absent()
+        self.counters = MemoryCounters()
+        self.metering = Metering(self.counters, ring_rates=ring_rates)
         self.decisions = Decisions(
             policy=self.policy,
             trials=Trials(self.policy),
             agents=self.agents,
             log=self.log,
+            reckoning=Reckoning(self.metering, self.people, clock=self.clock),
             gated_environments=frozenset(),
-            clock=ManualClock(NOW),
+            clock=self.clock,
             new_id=counting_ids(),
         )
 
+    def let_decide(self, *texts: str) -> None:
+        """Let these policies decide from now on."""
+        self.policy.current = replace(self.policy.current, compiled=bundle(*texts))
+
     def check(self, request: CheckRequest | None = None, caller: Caller = ADMIN) -> Answer:
-        return self.decisions.sitting().check(request or ask(), caller, b"asked")
+        """Ask what no people have a say in."""
+        answer = self.decisions.sitting().check(request or ask(), caller, b"asked")
+        assert isinstance(answer, Answer)
+        return answer
+
+    async def ask(self, request: CheckRequest | None = None, caller: Caller = ADMIN) -> Answer:
+        """Ask, and wait for people where they have a say."""
+        sitting = self.decisions.sitting()
+        answer = sitting.check(request or ask(), caller, b"asked")
+        return answer if isinstance(answer, Answer) else await sitting.settled(answer)

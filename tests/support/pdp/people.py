@@ -58,6 +58,7 @@ def question(**changed: Any) -> Question:
         "side_effects": "unknown",
         "protocol": "unknown",
         "target": "",
+        "target_did": "",
         "resource_type": "table",
         "resource_id": "orders",
         "resource_owner": "",

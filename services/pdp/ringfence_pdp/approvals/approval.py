@@ -57,6 +57,8 @@ class Question:
     protocol: str
     target: str
     """The agent called, by name."""
+    target_did: str
+    """Its DID."""
     resource_type: str
     resource_id: str
     resource_owner: str

@@ -20,7 +20,7 @@ def digest_of(value: Json) -> str:
 
 def arguments_digest(arguments: Plain) -> str:
     """Return the digest of a call's arguments. Raises CanonicalFormError when they have no canonical form."""
-    return digest_of(_json(arguments))
+    return digest_of(json_of(arguments))
 
 
 def question_key(question: Question) -> str:
@@ -39,7 +39,7 @@ def _bound(question: Question) -> dict[str, Json]:
         "chain": [*question.chain, question.did],
         "agent": question.agent,
         "side": question.side,
-        "target": question.target,
+        "target": {"agent": question.target, "did": question.target_did},
         "action": {
             "name": question.action,
             "tool": question.tool,
@@ -67,12 +67,12 @@ def _bound(question: Question) -> dict[str, Json]:
     }
 
 
-def _json(value: object) -> Json:
+def json_of(value: object) -> Json:
     """Return plain values as what can be written canonically; anything else has no canonical form."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, dict):
-        return {str(name): _json(member) for name, member in value.items()}
+        return {str(name): json_of(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(member) for member in value]
+        return [json_of(member) for member in value]
     raise CanonicalFormError(f"{type(value).__name__} is not JSON")

@@ -102,6 +102,11 @@ class ApprovalDesk:
         latest = self.book.latest(question_key(question))
         return None if latest is None else latest.at(self.moment())
 
+    def refusing(self, approval: Approval) -> Millis | None:
+        """Return for how long an approval that ended stands as a no to its question; None when it does not."""
+        until = refuses_until(approval, self._rest)
+        return None if until is None else Millis(max(until - self.moment(), 0))
+
     def moment(self) -> Instant:
         """Return the time, which never goes back behind anything an approval was told."""
         self._latest = max(self._latest, self._clock.now())
