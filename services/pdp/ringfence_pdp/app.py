@@ -43,9 +43,11 @@ from ringfence_pdp.convert.agents import (
     tool_watch,
 )
 from ringfence_pdp.convert.audit import audit_appender
+from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
+from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
 from ringfence_pdp.decision_log import DecisionLog, send_entries
 from ringfence_pdp.decisions import Decisions
-from ringfence_pdp.fact_feeds import FactFeeds
+from ringfence_pdp.fact_feeds import FactFeeds, Told
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
@@ -80,12 +82,12 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     writer = SqlWriter(database, SqlPdpTx, hub, clock=clock, keep_events=config.events_kept)
 
     agents = FactFeeds(
-        identity_source=lambda: identity_watch(peers.channel(config.identity)),
-        registry_source=lambda: registry_watch(peers.channel(config.registry)),
-        tool_source=lambda: tool_watch(peers.channel(config.registry)),
-        take_identity=take_identity,
-        take_registered=take_registered,
-        take_tool=take_tool,
+        identity=Told(source=lambda: identity_watch(peers.channel(config.identity)), take=take_identity),
+        registry=Told(source=lambda: registry_watch(peers.channel(config.registry)), take=take_registered),
+        tools=Told(source=lambda: tool_watch(peers.channel(config.registry)), take=take_tool),
+        boundaries=Told(source=lambda: boundary_watch(peers.channel(config.registry)), take=take_boundary),
+        revocations=Told(source=lambda: revocation_watch(peers.channel(config.identity)), take=take_revocation),
+        fetch_issuer=issuer_fetcher(lambda: peers.channel(config.identity)),
         clock=clock,
         readiness=readiness,
     )

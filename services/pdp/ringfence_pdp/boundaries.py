@@ -119,6 +119,11 @@ class Boundaries:
     def __bool__(self) -> bool:
         return bool(self._by_name) or not self.heard
 
+    @property
+    def every(self) -> tuple[Boundary, ...]:
+        """All of them."""
+        return tuple(self._by_name.values())
+
     def put(self, boundary: Boundary) -> None:
         """Know `boundary` as it is now."""
         self.drop(boundary.name)

@@ -174,7 +174,8 @@ def _would_let(rule: CompiledRule, scope: Scope) -> str:
 
 def _approval(approval: Approval) -> str:
     people = "1 person" if approval.min_approvals == 1 else f"{approval.min_approvals} people"
-    return f"{people} of {', '.join(approval.approver_groups) or 'those who may approve'} approve within {approval.timeout // 1_000} s"
+    who = ", ".join(approval.approver_groups) or "those who may approve"
+    return f"{people} of {who} approve within {approval.timeout // 1_000} s"
 
 
 def _gaps(rule: CompiledRule, voice: Voice, case: Case) -> Iterator[str]:

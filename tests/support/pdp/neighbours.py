@@ -10,11 +10,13 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 from grpc_status import rpc_status
-from ringfence.identity.v1 import identity_pb2
-from ringfence.registry.v1 import registry_pb2, tool_pb2
+from ringfence.identity.v1 import identity_pb2, revocation_pb2
+from ringfence.registry.v1 import boundary_pb2, registry_pb2, tool_pb2
 from ringfence.telemetry.v1 import audit_pb2
 from ringfence_kit.errors import Failure
 from ringfence_kit.status import status_of
+
+from support.pdp.mint import Mint
 
 ItemT = TypeVar("ItemT", bound=Message)
 AnswerT = TypeVar("AnswerT", bound=Message)
@@ -26,7 +28,14 @@ _MODIFIED, _BOOKMARK = 2, 4
 class Watched(Generic[ItemT, AnswerT]):
     """A state that is watched: what is there, what changes, and heartbeats when a test says so."""
 
-    def __init__(self, answer: Callable[..., AnswerT], item_field: str, key: Callable[[ItemT], str]) -> None:
+    def __init__(
+        self,
+        answer: Callable[..., AnswerT],
+        item_field: str,
+        key: Callable[[ItemT], str],
+        changed: int = _MODIFIED,
+    ) -> None:
+        self._changed = changed
         self._answer = answer
         self._item_field = item_field
         self._key = key
@@ -39,7 +48,7 @@ class Watched(Generic[ItemT, AnswerT]):
         """Let everyone who watches know `item` as it is now."""
         self._items[self._key(item)] = item
         revision = len(self._events) + 1
-        self._events.append(self._answer(type=_MODIFIED, revision=revision, **{self._item_field: item}))
+        self._events.append(self._answer(type=self._changed, revision=revision, **{self._item_field: item}))
         self._wake()
 
     def beat(self) -> None:
@@ -76,6 +85,18 @@ class Identity:
         self.agents = Watched[identity_pb2.AgentIdentity, identity_pb2.WatchAgentsResponse](
             identity_pb2.WatchAgentsResponse, "identity", lambda identity: identity.did
         )
+        self.revocations = Watched[revocation_pb2.Revocation, revocation_pb2.WatchRevocationsResponse](
+            revocation_pb2.WatchRevocationsResponse, "revocation", lambda revocation: revocation.subject, changed=1
+        )
+        self.mint = Mint("dev")
+
+    async def get_jwks(self, request: identity_pb2.GetJwksRequest, context: Any) -> identity_pb2.GetJwksResponse:
+        if request.environment != self.mint.environment:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such environment")
+        return identity_pb2.GetJwksResponse(jwks=self.mint.jwks, issuer=self.mint.name)
+
+    async def resolve(self, request: identity_pb2.ResolveDidRequest, context: Any) -> identity_pb2.ResolveDidResponse:
+        return identity_pb2.ResolveDidResponse(did_document=self.mint.document(request.did))
 
 
 class Registry:
@@ -87,6 +108,9 @@ class Registry:
         )
         self.tools = Watched[tool_pb2.Tool, tool_pb2.WatchToolsResponse](
             tool_pb2.WatchToolsResponse, "tool", lambda tool: tool.name
+        )
+        self.boundaries = Watched[boundary_pb2.Boundary, boundary_pb2.WatchBoundariesResponse](
+            boundary_pb2.WatchBoundariesResponse, "boundary", lambda boundary: boundary.name
         )
 
 
@@ -134,9 +158,32 @@ async def neighbours() -> AsyncIterator[Neighbours]:
     server.add_generic_rpc_handlers(
         [
             _watch("ringfence.identity.v1.IdentityService", identity_pb2.WatchAgentsRequest, identity.agents),
+            _watch(
+                "ringfence.identity.v1.IdentityService",
+                revocation_pb2.WatchRevocationsRequest,
+                identity.revocations,
+                "WatchRevocations",
+            ),
+            _unary(
+                "ringfence.identity.v1.IdentityService", "ResolveDid", identity_pb2.ResolveDidRequest, identity.resolve
+            ),
+            _unary(
+                "ringfence.identity.v1.CredentialService", "GetJwks", identity_pb2.GetJwksRequest, identity.get_jwks
+            ),
+            _watch(
+                "ringfence.registry.v1.BoundaryService",
+                boundary_pb2.WatchBoundariesRequest,
+                registry.boundaries,
+                "WatchBoundaries",
+            ),
             _watch("ringfence.registry.v1.RegistryService", registry_pb2.WatchAgentsRequest, registry.agents),
             _watch("ringfence.registry.v1.ToolService", tool_pb2.WatchToolsRequest, registry.tools, "WatchTools"),
-            _unary("ringfence.telemetry.v1.AuditService", "AppendDecisions", telemetry.append_decisions),
+            _unary(
+                "ringfence.telemetry.v1.AuditService",
+                "AppendDecisions",
+                audit_pb2.AppendDecisionsRequest,
+                telemetry.append_decisions,
+            ),
         ]
     )
     port = server.add_insecure_port("127.0.0.1:0")
@@ -160,10 +207,10 @@ def _watch(
     return grpc.method_handlers_generic_handler(service, {method: handler})
 
 
-def _unary(service: str, method: str, answer: Any) -> grpc.GenericRpcHandler:
+def _unary(service: str, method: str, request: type[Message], answer: Any) -> grpc.GenericRpcHandler:
     handler: Any = grpc.unary_unary_rpc_method_handler(
         answer,
-        request_deserializer=audit_pb2.AppendDecisionsRequest.FromString,
+        request_deserializer=request.FromString,
         response_serializer=lambda response: response.SerializeToString(),
     )
     return grpc.method_handlers_generic_handler(service, {method: handler})

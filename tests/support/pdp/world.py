@@ -45,6 +45,7 @@ def identity(
     status: IdentityStatus = IdentityStatus.ACTIVE,
     tools: Mapping[str, str] | None = None,
     ring_ceiling: int = 0,
+    **told: Any,
 ) -> AgentIdentity:
     return AgentIdentity(
         did=f"did:webvh:{name.agent}:{environment}",
@@ -55,6 +56,7 @@ def identity(
         trust=trust(ring, score),
         ring_ceiling=ring_ceiling,
         approved_tools={"warehouse.query": "", "warehouse.export": ""} if tools is None else tools,
+        **{"certificate_hash": "bc", "revocation_epoch": 1, **told},
     )
 
 
@@ -82,17 +84,20 @@ def tool(
     enabled: bool = True,
     trusted: bool = True,
     until: Instant | None = None,
+    **told: Any,
 ) -> RegisteredTool:
     return RegisteredTool(
-        name=name, schema_hash=schema_hash, enabled=enabled, systems_trusted=trusted, trust_expires_at=until
+        name=name, schema_hash=schema_hash, enabled=enabled, systems_trusted=trusted, trust_expires_at=until, **told
     )
 
 
 EVERY_TOOL = tuple(map(tool, TOOLS))
 
 
-def facts_of(*known: AgentIdentity | RegisteredAgent, tools: Iterable[RegisteredTool] = EVERY_TOOL) -> Facts:
-    facts = Facts(identity_revision=7, registry_revision=5, tools={each.name: each for each in tools})
+def facts_of(
+    *known: AgentIdentity | RegisteredAgent, tools: Iterable[RegisteredTool] = EVERY_TOOL, **told: Any
+) -> Facts:
+    facts = Facts(identity_revision=7, registry_revision=5, tools={each.name: each for each in tools}, **told)
     for one in known or (identity(), registered()):
         if isinstance(one, AgentIdentity):
             facts.put_identity(one)
@@ -124,6 +129,8 @@ def basis(
     now: Instant = NOW,
     identity_age: Millis | None = FRESH,
     gated: Collection[str] = (),
+    audiences: Collection[str] = (),
+    proofs_at: Instant = EPOCH,
 ) -> Basis:
     engaged = {
         f"killSwitches/{place}": KillSwitch(
@@ -138,6 +145,8 @@ def basis(
         now=now,
         identity_age=identity_age,
         gated_environments=frozenset(gated),
+        audiences=frozenset(audiences),
+        proofs_at=proofs_at,
     )
 
 

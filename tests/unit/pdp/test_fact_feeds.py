@@ -6,13 +6,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from ringfence.identity.v1 import identity_pb2, trust_pb2
-from ringfence.registry.v1 import registry_pb2, tool_pb2
+from ringfence.errors import UnavailableError
+from ringfence.identity.v1 import identity_pb2, revocation_pb2, trust_pb2
+from ringfence.registry.v1 import boundary_pb2, registry_pb2, tool_pb2
 from ringfence.watch import Bookmark, Change, Changed, StateBegins, StateComplete
 from ringfence_kit.clock import EPOCH, ManualClock
 from ringfence_kit.feeds import HEARTBEAT
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.trust_decay import TrustState
+from ringfence_pdp.chains.issuers import Issuer
 from ringfence_pdp.convert.agents import (
     identity_from_proto,
     registered_from_proto,
@@ -22,7 +24,16 @@ from ringfence_pdp.convert.agents import (
     tool_from_proto,
     trust_from_proto,
 )
-from ringfence_pdp.fact_feeds import IDENTITY_FEED, REGISTRY_FEED, TOOL_FEED, FactFeeds
+from ringfence_pdp.convert.boundaries import take_boundary
+from ringfence_pdp.convert.revocations import take_revocation
+from ringfence_pdp.fact_feeds import (
+    IDENTITY_FEED,
+    REGISTRY_FEED,
+    REVOCATION_FEED,
+    TOOL_FEED,
+    FactFeeds,
+    Told,
+)
 from ringfence_pdp.facts import IdentityStatus
 from support.scripted_source import ScriptedSource
 
@@ -67,20 +78,32 @@ class Mesh:
         self.identity = ScriptedSource[identity_pb2.WatchAgentsResponse]()
         self.registry = ScriptedSource[registry_pb2.WatchAgentsResponse]()
         self.tools = ScriptedSource[tool_pb2.WatchToolsResponse]()
+        self.boundaries = ScriptedSource[boundary_pb2.WatchBoundariesResponse]()
+        self.revocations = ScriptedSource[revocation_pb2.WatchRevocationsResponse]()
+        self.fetched: list[tuple[str, str]] = []
+        self.keys_are_away = False
         self.clock = ManualClock()
         self.readiness = Readiness()
         self.feeds = FactFeeds(
-            identity_source=lambda: self.identity,
-            registry_source=lambda: self.registry,
-            tool_source=lambda: self.tools,
-            take_identity=take_identity,
-            take_registered=take_registered,
-            take_tool=take_tool,
+            identity=Told(source=lambda: self.identity, take=take_identity),
+            registry=Told(source=lambda: self.registry, take=take_registered),
+            tools=Told(source=lambda: self.tools, take=take_tool),
+            boundaries=Told(source=lambda: self.boundaries, take=take_boundary),
+            revocations=Told(source=lambda: self.revocations, take=take_revocation),
+            fetch_issuer=self.fetch_issuer,
             clock=self.clock,
             readiness=self.readiness,
         )
 
+    async def fetch_issuer(self, environment: str, agent: str) -> Issuer:
+        self.fetched.append((environment, agent))
+        if self.keys_are_away:
+            raise UnavailableError("identity is away")
+        return Issuer(environment=environment, name=f"https://{environment}.id.example", keys={})
+
     async def say_identity(self, *identities: identity_pb2.AgentIdentity, revision: int = 3) -> None:
+        if self.feeds.identity_age(self.clock.now()) is None:
+            await self.say_revoked()
         told = [
             Changed(revision, Change.ADDED, identity_pb2.WatchAgentsResponse(identity=identity))
             for identity in identities
@@ -92,6 +115,20 @@ class Mesh:
         await self.registry.say(StateBegins(), *told, StateComplete(revision))
         if not self.feeds.facts.tools:
             await self.say_tools(TOOL, revision=revision)
+            await self.say_boundaries()
+
+    async def say_revoked(self, *revoked: revocation_pb2.Revocation, revision: int = 3) -> None:
+        told = [
+            Changed(revision, Change.ADDED, revocation_pb2.WatchRevocationsResponse(revocation=each))
+            for each in revoked
+        ]
+        await self.revocations.say(StateBegins(), *told, StateComplete(revision))
+
+    async def say_boundaries(self, *boundaries: boundary_pb2.Boundary, revision: int = 4) -> None:
+        told = [
+            Changed(revision, Change.ADDED, boundary_pb2.WatchBoundariesResponse(boundary=each)) for each in boundaries
+        ]
+        await self.boundaries.say(StateBegins(), *told, StateComplete(revision))
 
     async def say_tools(self, *tools: tool_pb2.Tool, revision: int = 4) -> None:
         told = [Changed(revision, Change.ADDED, tool_pb2.WatchToolsResponse(tool=tool)) for tool in tools]
@@ -128,7 +165,7 @@ async def test_nobody_is_known_before_identity_has_spoken() -> None:
         await mesh.say_registry(AGENT)
         assert mesh.feeds.facts.by_did == {}
         assert mesh.feeds.identity_age(mesh.clock.now()) is None
-        assert set(mesh.readiness.unmet) == {IDENTITY_FEED}
+        assert set(mesh.readiness.unmet) == {IDENTITY_FEED, REVOCATION_FEED}
 
 
 async def test_a_revocation_is_known_with_its_event() -> None:
@@ -200,6 +237,8 @@ async def test_a_silent_tool_feed_is_named_and_its_last_word_serves() -> None:
         for _ in range(4):
             await mesh.identity.say(Bookmark(3))
             await mesh.registry.say(Bookmark(4))
+            await mesh.boundaries.say(Bookmark(4))
+            await mesh.revocations.say(Bookmark(3))
             await mesh.beats(1)
         assert set(mesh.readiness.unmet) == {TOOL_FEED}
         assert "registry tools is cut" in mesh.readiness.unmet[TOOL_FEED]
@@ -208,6 +247,8 @@ async def test_a_silent_tool_feed_is_named_and_its_last_word_serves() -> None:
             "identity",
             "registry",
             "registry tools",
+            "registry boundaries",
+            "identity revocations",
         ]
 
 

@@ -98,6 +98,8 @@ def tool_from_proto(tool: tool_pb2.Tool) -> RegisteredTool:
         enabled=tool.state == tool_pb2.SWITCH_STATE_ENABLED,
         systems_trusted=tool.external_systems_trusted,
         trust_expires_at=to_instant(tool.trust_expire_time) if tool.HasField("trust_expire_time") else None,
+        external_systems=tuple(tool.external_systems),
+        permissions=tuple(tool.required_permissions),
     )
 
 
@@ -117,6 +119,9 @@ def identity_from_proto(identity: identity_pb2.AgentIdentity) -> AgentIdentity |
         ring_ceiling=birth.ring_ceiling,
         approved_tools={tool.name: tool.schema_hash for tool in birth.approved_tools},
         expires_at=to_instant(identity.expire_time) if identity.HasField("expire_time") else None,
+        permissions=tuple(birth.permissions),
+        certificate_hash=identity.birth_certificate_hash,
+        revocation_epoch=identity.revocation_epoch,
     )
 
 

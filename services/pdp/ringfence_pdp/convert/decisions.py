@@ -17,8 +17,32 @@ from ringfence_kit.wire import to_timestamp
 
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.cel.cost import JSON_VALUES_MAX
+from ringfence_pdp.convert.calls import (
+    DID,
+    NOBODY_ELSE,
+    approval_name,
+    parties,
+    put_composed,
+    require_digest_of,
+    supported_obligations,
+    usage,
+)
+from ringfence_pdp.convert.limits import RESOURCE_LIMITS, status_to_proto, to_duration
 from ringfence_pdp.explain import Explanation, RuleTrace, truth_of
-from ringfence_pdp.model import NO_RESOURCE, CheckRequest, Plain, Resource, Side, SideEffects, Verdict, nothing
+from ringfence_pdp.model import (
+    ALONE,
+    NO_RESOURCE,
+    NO_USAGE,
+    CheckRequest,
+    Effect,
+    Plain,
+    Protocol,
+    Resource,
+    Side,
+    SideEffects,
+    Verdict,
+    nothing,
+)
 
 STRUCT_BYTES_MAX = 64 * 1024
 LABELS_MAX = 64
@@ -29,7 +53,6 @@ _NAMES_REMEMBERED = 8_192
 _ACTION = re.compile(r"[a-z0-9._:/-]{1,128}")
 _TOOL = re.compile(r"[a-z0-9._-]{1,128}")
 _HASH = re.compile(r"sha256-[0-9a-f]{64}")
-_DID = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]+")
 _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?")
 
 _SIDES: Mapping[int, Side] = {pb.SIDE_CALLER: Side.CALLER, pb.SIDE_CALLEE: Side.CALLEE}
@@ -38,6 +61,9 @@ _SIDE_EFFECTS: Mapping[int, SideEffects] = {
     pb.SIDE_EFFECTS_REVERSIBLE: SideEffects.REVERSIBLE,
     pb.SIDE_EFFECTS_IRREVERSIBLE: SideEffects.IRREVERSIBLE,
 }
+
+_PROTOCOLS: Mapping[int, Protocol] = {protocol.value: protocol for protocol in Protocol}
+_NO_TYPES: frozenset[str] = frozenset()
 
 
 def check_request(request: pb.CheckRequest) -> CheckRequest:
@@ -68,6 +94,17 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
     resource = _resource(request.resource, found) if request.HasField("resource") else NO_RESOURCE
     arguments = _struct(action.arguments, "action.arguments", found) if action.HasField("arguments") else nothing
     context = _struct(request.context, "context", found) if request.HasField("context") else nothing
+    protocol = found.enum(action.protocol, "action.protocol", _PROTOCOLS) if action.protocol else Protocol.UNKNOWN
+    digest, elses = action.arguments_digest, NOBODY_ELSE
+    if digest:
+        found.text(digest, "action.arguments_digest", max_bytes=71, pattern=_HASH, shape="sha256- and 64 hex digits")
+        if action.HasField("arguments"):
+            require_digest_of(arguments(), digest, found)
+    if request.HasField("target") or request.delegation_token or request.chain or request.elevation_grants:
+        elses = parties(request, found)
+    supported = supported_obligations(request, found) if request.supported_obligations else _NO_TYPES
+    approval = approval_name(request.approval, found) if request.approval else None
+    expected = usage(request.usage, found) if request.HasField("usage") else NO_USAGE
     return CheckRequest(
         did=request.subject.did or None,
         agent=agent,
@@ -82,6 +119,15 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
         session=request.session or None,
         context=context,
         trace_id=request.trace_id,
+        target=elses.target,
+        delegation_token=elses.delegation_token,
+        chain=elses.chain,
+        elevation_grants=elses.elevation_grants,
+        supported_obligations=supported,
+        approval=approval,
+        usage=expected,
+        protocol=found.ok(protocol),
+        arguments_digest=digest or None,
     )
 
 
@@ -134,6 +180,7 @@ def response_to_proto(answer: Answer) -> pb.CheckResponse:
         rule_reason=verdict.rule_reason,
         bundle_digest=answer.bundle_digest,
         decide_time=to_timestamp(answer.decided_at),
+        epoch=answer.epoch,
     )
     facts = response.facts
     facts.identity_revision = answer.identity_revision
@@ -144,7 +191,24 @@ def response_to_proto(answer: Answer) -> pb.CheckResponse:
         approval.min_approvals = verdict.approval.min_approvals
         approval.approver_groups.extend(verdict.approval.approver_groups)
         approval.timeout_seconds = verdict.approval.timeout // 1_000
+    if verdict.effect is not Effect.DENY:
+        response.resource_limits.CopyFrom(RESOURCE_LIMITS[answer.decision.ring])
+    if answer.decision.composed is not ALONE:
+        put_composed(response, answer)
+    if answer.limits or answer.approval or answer.retry_after is not None:
+        _put_reckoned(response, answer)
     return response
+
+
+def _put_reckoned(response: pb.CheckResponse, answer: Answer) -> None:
+    """Say what was counted, and who was asked."""
+    response.limits.extend(map(status_to_proto, answer.limits))
+    if answer.retry_after is not None:
+        response.retry_after.CopyFrom(to_duration(answer.retry_after))
+    if answer.approval and answer.decision.verdict.approval is not None:
+        response.approval.approval = answer.approval
+        if answer.approval_expires_at is not None:
+            response.approval.expire_time.CopyFrom(to_timestamp(answer.approval_expires_at))
 
 
 def explanation_to_proto(answer: Answer, explanation: Explanation) -> pb.ExplainResponse:
@@ -167,7 +231,7 @@ def _subject(subject: pb.Subject, found: Violations) -> AgentName | None:
         found.add("subject", "did or agent must be set")
         return None
     if subject.did:
-        found.text(subject.did, "subject.did", max_bytes=512, pattern=_DID, shape="did:method:id")
+        found.text(subject.did, "subject.did", max_bytes=512, pattern=DID, shape="did:method:id")
     if not subject.agent:
         return None
     agent = _parsed_name(subject.agent) if len(subject.agent) <= _AGENT_NAME_MAX else None
@@ -196,8 +260,17 @@ def _resource(resource: pb.Resource, found: Violations) -> Resource:
             keys_shape="a-z, 0-9 and . _ / - between letters or digits",
             max_value_bytes=256,
         )
+    environment, owner = resource.environment, resource.owner
+    if environment and not _is_shaped(environment, ID_PATTERN, 63):
+        found.add("resource.environment", "must be the name of an environment: an RFC 1034 label such as prod")
+    _text(owner, "resource.owner", 200, found)
     return Resource(
-        type=resource.type or None, id=resource.id or None, data_class=resource.data_class or None, labels=labels
+        type=resource.type or None,
+        id=resource.id or None,
+        data_class=resource.data_class or None,
+        labels=labels,
+        environment=environment or None,
+        owner=owner or None,
     )
 
 
