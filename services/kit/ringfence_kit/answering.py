@@ -22,27 +22,23 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 async def answer(method: Method, requests: Requests, context: Context) -> bytes | None:
     """Return the response of a method that gives one; write those of a method that gives a stream, and return None."""
-    request = _decoded(method, requests) if method.request_streaming else decode(method, await _first(context))
+    request: Any
+    if method.request_streaming:
+        request = _decoded(method, requests)
+    else:
+        # Read from the context: an iterator left after its first message costs a task to close.
+        raw = await context.read()
+        request = decode(method, None if raw is grpc.aio.EOF else raw)
     if not method.response_streaming:
-        return await _one_response(method, request, context)
+        response = await method.behavior(request, context)
+        if response is None and cast("int | None", context.code()):
+            # Channelz, which is not ours, sets a code and returns nothing.
+            await context.abort(context.code(), context.details())
+        return encode(method, response)
     async with aclosing(method.behavior(request, context)) as responses:
         async for response in responses:
             await context.write(encode(method, response))
     return None
-
-
-async def _first(context: Context) -> bytes | None:
-    # Read from the context: an iterator left after its first message costs a task to close.
-    raw = await context.read()
-    return None if raw is grpc.aio.EOF else raw
-
-
-async def _one_response(method: Method, request: Any, context: Context) -> bytes:
-    response = await method.behavior(request, context)
-    if response is None and cast("int | None", context.code()):
-        # Channelz, which is not ours, sets a code and returns nothing.
-        await context.abort(context.code(), context.details())
-    return encode(method, response)
 
 
 async def _decoded(method: Method, requests: Requests) -> AsyncIterator[Any]:

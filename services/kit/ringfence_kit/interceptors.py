@@ -50,6 +50,7 @@ from ringfence_kit.observation import OK, Observer, Outcome, outcome_of
 from ringfence_kit.room import Room
 from ringfence_kit.server_config import DeadlinesConfig
 from ringfence_kit.status import code_of, status_of, trailers_of
+from ringfence_kit.time_limits import TimeLimits
 
 _log = structlog.get_logger(__name__)
 
@@ -80,28 +81,31 @@ class Interceptors:
         self._new_id = new_id
         self._request_id = numbered_ids(new_id)
         self._has_tls = has_tls
+        self._limits = TimeLimits()
 
     def around(self, method: Method) -> Handler:
         """Return the handler to register for a method."""
 
+        may_be_traced = self._tracer is not None and method.traced
+
         async def handle(requests: Requests, context: Context) -> bytes | None:
-            return await self._recover(method, requests, context)
+            """Step 1. Cancellation and an abort made further in are gRPC's own and pass."""
+            call = Call(method, context.invocation_metadata() or (), context.peer())
+            try:
+                # On the hot path only for callers that are tracing already.
+                if may_be_traced and (call.trace.sampled or not method.is_hot):
+                    return await self._trace(call, requests, context)
+                return await self._observe(call, requests, context)
+            except grpc.aio.AbortError:
+                raise
+            except Failure as failure:
+                await self._refuse(call, failure, context)
+            except Exception as error:  # noqa: BLE001 - the last resort, which is the point of this step
+                await self._refuse(call, self._internal(call, error), context)
 
         if method.response_streaming:
             return grpc.stream_stream_rpc_method_handler(handle)
         return grpc.stream_unary_rpc_method_handler(handle)
-
-    async def _recover(self, method: Method, requests: Requests, context: Context) -> bytes | None:
-        """Step 1. Cancellation and an abort made further in are gRPC's own and pass."""
-        call = Call(method, context.invocation_metadata() or (), context.peer())
-        try:
-            return await self._trace(call, requests, context)
-        except grpc.aio.AbortError:
-            raise
-        except Failure as failure:
-            await self._refuse(call, failure, context)
-        except Exception as error:  # noqa: BLE001 - the last resort, which is the point of this step
-            await self._refuse(call, self._internal(call, error), context)
 
     async def _refuse(self, call: Call, failure: Failure, context: Context) -> Never:
         trailers = (*trailers_of(failure), (REQUEST_ID_KEY, call.request_id))
@@ -114,10 +118,8 @@ class Interceptors:
         return failure
 
     async def _trace(self, call: Call, requests: Requests, context: Context) -> bytes | None:
-        """Step 2. On the hot path only for callers that are tracing already."""
-        wanted = call.method.traced and (call.trace.sampled or not call.method.is_hot)
-        if self._tracer is None or not wanted:
-            return await self._observe(call, requests, context)
+        """Step 2."""
+        tracer = cast(grpc.aio.ServerInterceptor, self._tracer)
 
         async def unary(requests: Requests, context: Context) -> bytes | None:
             return await self._observe(call, requests, context)
@@ -136,7 +138,7 @@ class Interceptors:
         async def found(_details: object) -> Handler:
             return cast(Handler, plain)
 
-        traced: Any = await self._tracer.intercept_service(found, CallDetails(call.method.name))
+        traced: Any = await tracer.intercept_service(found, CallDetails(call.method.name))
         if not is_stream:
             response: bytes | None = await traced.stream_unary(requests, context)
             return response
@@ -163,63 +165,67 @@ class Interceptors:
         return response
 
     async def _in_time(self, call: Call, requests: Requests, context: Context) -> bytes | None:
-        """Step 5. A stream has no end of its own, but for a caller's; a drain ends it through its timer."""
-        limit = self._limit(call.method, context)
-        timer = asyncio.timeout(limit / 1_000 if limit is not None else None)
+        """Step 5, of a method that has an end."""
+        if call.method.is_long:
+            return await self._while_it_lasts(call, requests, context)
+        duration = self._limit(call.method, context)
+        if duration is None:
+            return await self._admitted(call, requests, context)
+        limit = self._limits.limit(duration)
+        try:
+            with limit:
+                return await self._admitted(call, requests, context)
+        except TimeoutError:
+            if not limit.passed:
+                raise
+            raise DeadlineExceeded(method=call.method.name, limit=duration) from None
+
+    async def _while_it_lasts(self, call: Call, requests: Requests, context: Context) -> bytes | None:
+        """Step 5, of a stream that has no end of its own, but for a caller's; a drain ends it through its timer."""
+        timer = asyncio.timeout(None)
         try:
             async with timer:
-                if call.method.is_long:
-                    self._room.hold(timer)
-                return await self._admit_and_answer(call, requests, context, timer)
+                self._room.hold(timer)
+                return await self._admitted(call, requests, context, timer)
         except TimeoutError:
             if not timer.expired():
                 raise
-            raise self._too_late(call, limit) from None
+            raise self._ended() from None
         finally:
-            if call.method.is_long:
-                self._room.release(timer)
+            self._room.release(timer)
 
     def _limit(self, method: Method, context: Context) -> Millis | None:
         """Return how long the call may take by our rules. A caller's shorter deadline is gRPC's to keep: it cancels."""
-        if method.is_long:
-            return None
         # The stub leaves out that a call may have no deadline.
         asked = cast("float | None", context.time_remaining())
         if asked is None:
             return self._deadlines[method.grant.method_class]
         return self._maximum if asked * 1_000 > self._maximum else None
 
-    def _too_late(self, call: Call, limit: Millis | None) -> Failure:
-        if not call.method.is_long:
-            return DeadlineExceeded(method=call.method.name, limit=limit or Millis(0))
+    def _ended(self) -> Failure:
         if self._room.draining:
             return Unavailable(problem="it is shutting down; resume on another replica")
         return Unauthenticated(problem="the token expired while the stream was open; resume with a new one")
 
-    async def _admit_and_answer(
-        self, call: Call, requests: Requests, context: Context, timer: asyncio.Timeout
+    async def _admitted(
+        self, call: Call, requests: Requests, context: Context, timer: asyncio.Timeout | None = None
     ) -> bytes | None:
-        """Step 6, and what it encloses. Health and reflection are answered however busy the service is."""
-        if call.method.always:
-            return await self._admitted(call, requests, context, timer)
+        """Steps 6 to 9, then the answer. Health and reflection are answered however busy the service is."""
+        method, room = call.method, self._room
         try:
-            self._room.enter()
-            return await self._admitted(call, requests, context, timer)
+            if not method.always:
+                room.enter()
+            await self.admission.admit(call, context.auth_context() if self._has_tls else _NO_PEER)
+            if timer is not None:
+                self._end_with_token(call.caller, timer)
+            try:
+                return await answer(method, requests, context)
+            except Failure as failure:
+                self.admission.count_refused(call, failure)
+                raise
         finally:
-            self._room.leave()
-
-    async def _admitted(self, call: Call, requests: Requests, context: Context, timer: asyncio.Timeout) -> bytes | None:
-        """Steps 7 to 9, then the answer."""
-        method = call.method
-        peer = context.auth_context() if self._has_tls else _NO_PEER
-        await self.admission.admit(call, peer)
-        if method.is_long:
-            self._end_with_token(call.caller, timer)
-        try:
-            return await answer(method, requests, context)
-        except Failure as failure:
-            self.admission.count_refused(call, failure)
-            raise
+            if not method.always:
+                room.leave()
 
     def _end_with_token(self, caller: Caller, timer: asyncio.Timeout) -> None:
         """A stream does not outlive the token it was opened with. One that a drain is ending already is left alone."""

@@ -1,17 +1,55 @@
-"""What Prometheus is told about calls, streams and readiness, for all services of a process in one registry.
+"""Prometheus metrics of calls, the same for every service, and the registry for what a service adds of its own.
 
 The rules:
 
 - labels take values we choose (service, method, code, reason), never what a caller sends: an unknown method is counted
   as `unknown`, so nobody can fill our memory with names;
-- what happens on every call is looked up once and kept: `MethodMeter` holds the children of its own labels.
+- what happens on every call is a plain number in a `MethodMeter`, made into metrics when somebody scrapes: a locked
+  counter for each costs more than looking up who calls.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Seconds; from a decision out of memory to a slow commit."""
+
+
+class MethodMeter:
+    """Counts the calls of one method. Used on the event loop alone."""
+
+    __slots__ = ("by_code", "by_reason", "in_flight", "is_stream", "method", "seconds", "service", "within")
+
+    def __init__(self, service: str, method: str, *, is_stream: bool) -> None:
+        self.service = service
+        self.method = method
+        self.is_stream = is_stream
+        self.in_flight = 0
+        self.by_code: dict[str, int] = {}
+        self.by_reason: dict[str, int] = {}
+        self.seconds = 0.0
+        """All of them together."""
+        self.within = [0] * (len(LATENCY_BUCKETS) + 1)
+        """Calls by the first of `LATENCY_BUCKETS` they were answered within; the last is for those that took longer."""
+
+    def begin(self) -> None:
+        """Count a call that has come in."""
+        self.in_flight += 1
+
+    def end(self, code: str, reason: str, seconds: float) -> None:
+        """Count a call that has been answered with a status code and, if it was refused, a reason."""
+        self.in_flight -= 1
+        self.by_code[code] = self.by_code.get(code, 0) + 1
+        if not self.is_stream:
+            self.seconds += seconds
+            self.within[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        if reason:
+            self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
 
 
 class Metrics:
@@ -21,36 +59,16 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self._calls = Counter(
-            "ringfence_calls", "Calls answered.", ("service", "method", "code"), registry=self.registry
-        )
-        self._refusals = Counter(
-            "ringfence_refusals", "Calls refused, by reason.", ("service", "reason"), registry=self.registry
-        )
-        self._seconds = Histogram(
-            "ringfence_call_seconds",
-            "Time to answer a call that is not a stream.",
-            ("service", "method"),
-            buckets=LATENCY_BUCKETS,
-            registry=self.registry,
-        )
-        self._in_flight = Gauge("ringfence_calls_in_flight", "Calls in progress.", ("service",), registry=self.registry)
-        self._streams = Gauge(
-            "ringfence_streams_open", "Streams in progress.", ("service", "method"), registry=self.registry
-        )
+        self._meters: dict[tuple[str, str], MethodMeter] = {}
+        self.registry.register(_Calls(self._meters))
         self._ready = Gauge("ringfence_ready", "1 while the service can work.", ("service",), registry=self.registry)
 
-    def meter(self, service: str, method: str, *, is_stream: bool) -> "MethodMeter":
-        """Return the meter of one method (`ringfence.pdp.v1.PolicyDecisionService/Check`)."""
-        return MethodMeter(
-            service,
-            method,
-            calls=self._calls,
-            refusals=self._refusals,
-            seconds=None if is_stream else self._seconds.labels(service, method),
-            in_flight=self._in_flight.labels(service),
-            streams=self._streams.labels(service, method) if is_stream else None,
-        )
+    def meter(self, service: str, method: str, *, is_stream: bool) -> MethodMeter:
+        """Return the meter of one method (`ringfence.pdp.v1.DecisionService/Check`): the same one however often."""
+        found = self._meters.get((service, method))
+        if found is None:
+            found = self._meters[service, method] = MethodMeter(service, method, is_stream=is_stream)
+        return found
 
     def set_ready(self, service: str, *, ready: bool) -> None:
         """Record whether a service can work."""
@@ -61,64 +79,49 @@ class Metrics:
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
-class MethodMeter:
-    """Counts the calls of one method."""
+class _Calls(Collector):
+    """What the meters hold, when it is scraped."""
 
-    __slots__ = (
-        "_by_code",
-        "_by_reason",
-        "_calls",
-        "_in_flight",
-        "_method",
-        "_refusals",
-        "_seconds",
-        "_service",
-        "_streams",
-    )
+    def __init__(self, meters: dict[tuple[str, str], MethodMeter]) -> None:
+        self._meters = meters
 
-    def __init__(
-        self,
-        service: str,
-        method: str,
-        *,
-        calls: Counter,
-        refusals: Counter,
-        seconds: Histogram | None,
-        in_flight: Gauge,
-        streams: Gauge | None,
-    ) -> None:
-        self._service = service
-        self._method = method
-        self._calls = calls
-        self._refusals = refusals
-        self._seconds = seconds
-        self._in_flight = in_flight
-        self._streams = streams
-        self._by_code: dict[str, Counter] = {}
-        self._by_reason: dict[str, Counter] = {}
+    def collect(self) -> Iterator[Metric]:
+        """Give each metric with all its labels."""
+        calls = CounterMetricFamily("ringfence_calls", "Calls answered.", labels=("service", "method", "code"))
+        seconds = HistogramMetricFamily(
+            "ringfence_call_seconds", "Time to answer a call that is not a stream.", labels=("service", "method")
+        )
+        streams = GaugeMetricFamily("ringfence_streams_open", "Streams in progress.", labels=("service", "method"))
+        refused: Counter[tuple[str, str]] = Counter()
+        in_flight: Counter[str] = Counter()
+        for meter in list(self._meters.values()):
+            labels = (meter.service, meter.method)
+            in_flight[meter.service] += meter.in_flight
+            for code, count in meter.by_code.items():
+                calls.add_metric((*labels, code), count)
+            for reason, count in meter.by_reason.items():
+                refused[meter.service, reason] += count
+            if meter.is_stream:
+                streams.add_metric(labels, meter.in_flight)
+            else:
+                seconds.add_metric(labels, buckets=_cumulative(meter.within), sum_value=meter.seconds)
+        yield calls
+        refusals = CounterMetricFamily("ringfence_refusals", "Calls refused, by reason.", labels=("service", "reason"))
+        for refusal, count in sorted(refused.items()):
+            refusals.add_metric(refusal, count)
+        yield refusals
+        yield seconds
+        flying = GaugeMetricFamily("ringfence_calls_in_flight", "Calls in progress.", labels=("service",))
+        for service, count in sorted(in_flight.items()):
+            flying.add_metric((service,), count)
+        yield flying
+        yield streams
 
-    def begin(self) -> None:
-        """Count a call that has come in."""
-        self._in_flight.inc()
-        if self._streams is not None:
-            self._streams.inc()
 
-    def end(self, code: str, reason: str, seconds: float) -> None:
-        """Count a call that has been answered with a status code and, if it was refused, a reason."""
-        self._in_flight.dec()
-        if self._streams is not None:
-            self._streams.dec()
-        if self._seconds is not None:
-            self._seconds.observe(seconds)
-        counter = self._by_code.get(code)
-        if counter is None:
-            counter = self._by_code[code] = self._calls.labels(self._service, self._method, code)
-        counter.inc()
-        if reason:
-            self._refuse(reason)
-
-    def _refuse(self, reason: str) -> None:
-        counter = self._by_reason.get(reason)
-        if counter is None:
-            counter = self._by_reason[reason] = self._refusals.labels(self._service, reason)
-        counter.inc()
+def _cumulative(within: list[int]) -> list[tuple[str, float]]:
+    """Return the buckets as Prometheus counts them: each with all below it."""
+    total, buckets = 0, []
+    for bound, count in zip((*map(repr, LATENCY_BUCKETS), "+Inf"), within, strict=True):
+        total += count
+        buckets.append((bound, float(total)))
+    return buckets

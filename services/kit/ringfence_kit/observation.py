@@ -64,8 +64,10 @@ class Observer:
 
     def _mark_span(self, outcome: Outcome) -> None:
         """Say in the current span how it ended: the failure passes through it as an exception, without a code."""
+        if outcome is OK:
+            return
         span = trace.get_current_span()
-        if outcome is OK or not span.is_recording():
+        if not span.is_recording():
             return
         span.set_attribute("rpc.grpc.status_code", grpc.StatusCode[outcome.code].value[0])
         if outcome.reason:
