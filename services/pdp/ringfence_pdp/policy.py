@@ -50,10 +50,10 @@ APPROVALS_MAX = 16
 APPROVAL_TIMEOUT_MIN = SECOND
 APPROVAL_TIMEOUT_MAX = Millis(24 * HOUR)
 
-_GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
-_GROUP_SHAPE = "a group such as 'group:data-oncall'"
-_REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
-_REASON_SHAPE = "a reason such as 'EXPORT_TOO_LARGE'"
+GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+GROUP_SHAPE = "a group such as 'group:data-oncall'"
+REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
+REASON_SHAPE = "a reason such as 'EXPORT_TOO_LARGE'"
 
 
 class Algorithm(enum.Enum):
@@ -257,7 +257,7 @@ def _rule(view: View, names: set[str], algorithm: Algorithm, breathe: Callable[[
         when=fields["when"].text(shape="a condition", at_most=SOURCE_MAX) or None,
         approval=_approval(view, fields["approval"], effect),
         obligations=read_obligations(fields["obligations"], effect),
-        reason=fields["reason"].text(_REASON, _REASON_SHAPE) or None,
+        reason=fields["reason"].text(REASON, REASON_SHAPE) or None,
         priority=_priority(fields["priority"], algorithm),
         place=view.place,
         when_place=fields["when"].place,
@@ -275,7 +275,7 @@ def _approval(rule: View, approval: View, effect: Effect) -> Approval | None:
     timeout = fields["timeout"].text(shape="a length of time such as '30m'", at_most=32)
     return Approval(
         min_approvals=fields["min_approvals"].integer(1, APPROVALS_MAX),
-        approver_groups=tuple(sorted(selectors(fields["approvers"], _GROUP, _GROUP_SHAPE))),
+        approver_groups=tuple(sorted(selectors(fields["approvers"], GROUP, GROUP_SHAPE))),
         timeout=length(fields["timeout"], timeout, APPROVAL_TIMEOUT_MIN, APPROVAL_TIMEOUT_MAX),
         deny_ends=fields["deny_ends"].boolean(),
     )

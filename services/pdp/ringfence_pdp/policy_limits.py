@@ -33,9 +33,9 @@ ALERTS_MAX = 8
 RATE_WINDOW_MIN, RATE_WINDOW_MAX = SECOND, DAY
 BUDGET_WINDOW_MIN, BUDGET_WINDOW_MAX = MINUTE, Millis(366 * DAY)
 
-_RATE = re.compile(r"(\d{1,15})/([0-9a-z.]{1,32})", re.ASCII)
+RATE = re.compile(r"(\d{1,15})/([0-9a-z.]{1,32})", re.ASCII)
 _RATE_SHAPE = "a rate such as '100/1m': so many calls in so long"
-_AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kMG]?)", re.ASCII)
+AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)([kMG]?)", re.ASCII)
 _AMOUNT_SHAPE = "an amount such as 500, '250k' or '2M'"
 _SCALE = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _SHARE = re.compile(r"0\.\d{1,6}|1(?:\.0{1,6})?", re.ASCII)
@@ -109,8 +109,8 @@ _Amount = tuple[LimitUnit, int, Millis, int]
 
 def _rate(fields: Mapping[str, View]) -> list[_Amount]:
     fields["window"].wrong("belongs to a budget", "a rate says its own: 100/1m")
-    text = fields["rate"].text(_RATE, _RATE_SHAPE)
-    match = _RATE.fullmatch(text)
+    text = fields["rate"].text(RATE, _RATE_SHAPE)
+    match = RATE.fullmatch(text)
     if match is None:
         return []
     maximum = int(match[1])
@@ -140,8 +140,8 @@ def _budget(view: View, fields: Mapping[str, View]) -> list[_Amount]:
 
 def _amount(view: View, scale: int) -> int:
     """An amount in its unit, exactly."""
-    text = view.text(_AMOUNT, _AMOUNT_SHAPE)
-    match = _AMOUNT.fullmatch(text)
+    text = view.text(AMOUNT, _AMOUNT_SHAPE)
+    match = AMOUNT.fullmatch(text)
     if match is None:
         return 0
     amount = Decimal(match[1]) * _SCALE[match[2]] * scale

@@ -15,9 +15,9 @@ OBLIGATIONS_MAX = 16
 
 PROPERTIES_BYTES_MAX = 4_096
 
-_TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+TYPE = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _TYPE_SHAPE = "a type such as 'redact' or 'step_up'"
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _ID_SHAPE = "an id such as 'pii'"
 
 
@@ -29,8 +29,8 @@ def read_obligations(view: View, effect: Effect) -> tuple[Obligation, ...]:
     found: dict[tuple[str, str], Obligation] = {}
     for item in view.items(at_most=OBLIGATIONS_MAX):
         fields = item.fields(required=("type",), optional=("id", "properties"))
-        type_ = fields["type"].text(_TYPE, _TYPE_SHAPE)
-        id_ = fields["id"].text(_ID, _ID_SHAPE) if fields["id"].present else type_
+        type_ = fields["type"].text(TYPE, _TYPE_SHAPE)
+        id_ = fields["id"].text(ID, _ID_SHAPE) if fields["id"].present else type_
         properties = fields["properties"].json_object()
         if len(json.dumps(properties, ensure_ascii=False).encode()) > PROPERTIES_BYTES_MAX:
             fields["properties"].wrong(f"are more than {PROPERTIES_BYTES_MAX} bytes as JSON")

@@ -1,0 +1,191 @@
+"""The JSON Schema of policy files (draft 2020-12), so that editors complete and check them while they are written.
+
+It says what fields there are and what shape their values have, from the same patterns and bounds the reader uses. What
+only a compiler finds out (a condition that compares a text with a number, a rule that can never match) it does not say.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ringfence_pdp.cel.tokens import SOURCE_MAX
+from ringfence_pdp.limit import LimitPer
+from ringfence_pdp.model import Effect, Side
+from ringfence_pdp.policy import (
+    API_VERSION,
+    APPROVALS_MAX,
+    GROUP,
+    PRIORITY_MAX,
+    REASON,
+    REQUIREMENTS_MAX,
+    RULES_MAX,
+    Algorithm,
+)
+from ringfence_pdp.policy_fields import ACTION, NAME, SELECTORS_MAX, TOOL
+from ringfence_pdp.policy_limits import ALERTS_MAX, AMOUNT, BURST_MAX, LIMITS_MAX, RATE
+from ringfence_pdp.policy_obligations import ID, OBLIGATIONS_MAX, TYPE
+from ringfence_pdp.presets.catalog import PRESETS
+from ringfence_pdp.presets.expanding import PRESETS_MAX
+
+Schema: TypeAlias = dict[str, Any]
+
+ID_OF_SCHEMA = "https://ringfence.dev/schemas/policy-v1.json"
+
+
+def policy_schema() -> Schema:
+    """Return the schema of one document of a policy file."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": ID_OF_SCHEMA,
+        "title": "Ringfence policy",
+        "oneOf": [_document("Policy", _policy()), _document("RingGate", _ring_gate())],
+        "$defs": _PARTS,
+    }
+
+
+def _document(kind: str, spec: Schema) -> Schema:
+    named = _object({"name": _text(NAME.pattern, "Unique in the bundle.")}, required=["name"])
+    fields = {"apiVersion": {"const": API_VERSION}, "kind": {"const": kind}, "metadata": named, "spec": spec}
+    return {"title": kind, **_object(fields, required=list(fields))}
+
+
+def _policy() -> Schema:
+    return _object(
+        {
+            "governs": _ref("governs"),
+            "algorithm": {
+                "enum": [algorithm.value for algorithm in Algorithm],
+                "description": "How the rules of this policy are combined. Across policies any denial denies.",
+            },
+            "presets": _list(_ref("preset"), PRESETS_MAX, "Rules and limits everybody writes, by name."),
+            "rules": _list(_ref("rule"), RULES_MAX),
+            "limits": _list(_ref("limit"), LIMITS_MAX, "Rates and budgets."),
+            "min_caller_ring": {
+                **_whole(0, 3),
+                "description": "The least trusted ring in which a caller may be, where this policy is for the callee.",
+            },
+        },
+        minProperties=1,
+    )
+
+
+def _ring_gate() -> Schema:
+    row = _object({"actions": _ref("actions"), "ring": _whole(0, 2)}, required=["actions", "ring"])
+    return _object({"requirements": _list(row, REQUIREMENTS_MAX)}, required=["requirements"])
+
+
+def _object(properties: Mapping[str, Schema], *, required: Sequence[str] = (), **more: Any) -> Schema:
+    needed = {"required": list(required)} if required else {}
+    return {"type": "object", "properties": dict(properties), "additionalProperties": False, **needed, **more}
+
+
+def _list(items: Schema, most: int, description: str = "") -> Schema:
+    told = {"description": description} if description else {}
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": most, **told}
+
+
+def _text(pattern: str, description: str = "") -> Schema:
+    told = {"description": description} if description else {}
+    return {"type": "string", "pattern": f"^(?:{pattern})$", **told}
+
+
+def _whole(low: int, high: int) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _selectors(pattern: str, description: str) -> Schema:
+    return {**_list(_text(pattern), SELECTORS_MAX, description), "uniqueItems": True}
+
+
+_RESOURCE = r"\*|(namespaces|ns)/[a-z0-9*-]{1,64}(/[a-z]*(/[a-z0-9-]*)?)?\*?"
+_AMOUNT = {"oneOf": [{"type": "number", "exclusiveMinimum": 0}, _text(AMOUNT.pattern)]}
+
+_PARTS: Schema = {
+    "actions": _selectors(ACTION.pattern, "Names of actions, or beginnings of them such as `read_*`."),
+    "tools": _selectors(TOOL.pattern, "Names of tools, or beginnings of them such as `warehouse.*`."),
+    "match": _object({"actions": _ref("actions"), "tools": _ref("tools")}, minProperties=1),
+    "length": _text(r"(\d+(\.\d+)?(h|m|s|ms|d))+", "A length of time such as `30m` or `1d`."),
+    "governs": _object(
+        {
+            "agents": _selectors(_RESOURCE, "Names of agents, or beginnings of them; left out: everyone."),
+            "environments": _selectors(r"[a-z0-9-]{1,63}", "Left out: everywhere."),
+            "side": {"enum": [side.word for side in Side], "description": "Left out: caller and callee."},
+            "boundaries": _selectors(_RESOURCE, "Boundaries instead of agents."),
+        }
+    ),
+    "rule": _object(
+        {
+            "name": _text(NAME.pattern, "Unique in the policy."),
+            "match": _ref("match"),
+            "effect": {"enum": [effect.name for effect in Effect]},
+            "when": {"type": "string", "maxLength": SOURCE_MAX, "description": "A condition in CEL."},
+            "approval": _ref("approval"),
+            "obligations": _list(_ref("obligation"), OBLIGATIONS_MAX, "What has to be done with a call let through."),
+            "reason": _text(REASON.pattern, "Sent as rule_reason."),
+            "priority": _whole(-PRIORITY_MAX, PRIORITY_MAX),
+        },
+        required=["name", "match", "effect"],
+        **{
+            "if": {"properties": {"effect": {"const": Effect.REQUIRE_APPROVAL.name}}, "required": ["effect"]},
+            "then": {"required": ["approval"]},
+            "else": {"properties": {"approval": False}},
+        },
+    ),
+    "approval": _object(
+        {
+            "min_approvals": {**_whole(1, APPROVALS_MAX), "description": "How many distinct people."},
+            "approvers": _selectors(GROUP.pattern, "Groups that have to be among them, such as `group:oncall`."),
+            "timeout": _ref("length"),
+            "deny_ends": {"type": "boolean", "description": "One refusal ends it."},
+        },
+        required=["min_approvals", "timeout"],
+    ),
+    "obligation": _object(
+        {"type": _text(TYPE.pattern), "id": _text(ID.pattern), "properties": {"type": "object"}}, required=["type"]
+    ),
+    "limit": _object(
+        {
+            "name": _text(NAME.pattern, "Left out: it is called by what it is, such as `rate-per-agent`."),
+            "rate": _text(RATE.pattern, "So many calls in so long, such as `100/1m`."),
+            "burst": {**_whole(1, BURST_MAX), "description": "How many calls at once."},
+            "budget": _object({"requests": _AMOUNT, "tokens": _AMOUNT, "usd": _AMOUNT}, minProperties=1),
+            "window": _ref("length"),
+            "per": {"enum": [per.word for per in LimitPer]},
+            "alert_at": _list({"type": "number", "exclusiveMinimum": 0, "maximum": 1}, ALERTS_MAX),
+            "match": _ref("match"),
+        },
+        required=["per"],
+        oneOf=[
+            {"required": ["rate"], "properties": {"budget": False, "window": False}},
+            {"required": ["budget", "window"], "properties": {"rate": False, "burst": False}},
+        ],
+    ),
+    "preset": {
+        "oneOf": [
+            {
+                **_text(rf"({'|'.join(PRESETS)})(\(.*\))?"),
+                "examples": [preset.example for preset in PRESETS.values()],
+            },
+            _object(
+                {
+                    preset.name: {
+                        "description": preset.what,
+                        **_object(
+                            {
+                                "name": _text(NAME.pattern),
+                                **{one.name: {"description": one.what} for one in preset.parameters},
+                            },
+                            required=[one.name for one in preset.parameters if one.default is None],
+                        ),
+                    }
+                    for preset in PRESETS.values()
+                },
+                minProperties=1,
+                maxProperties=1,
+            ),
+        ]
+    },
+}
