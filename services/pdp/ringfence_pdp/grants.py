@@ -51,23 +51,22 @@ GRANTS = (
             "ListKillSwitches": Grant.to(*_LOOKING, Role.NAMESPACE_OWNER, does=MethodClass.READ),
         },
     )
+    | Grants.of(
+        "ringfence.pdp.v1.ApprovalService",
+        {
+            "GetApproval": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
+            "ListApprovals": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
+            "WatchApprovals": Grant.to(*_DECIDED_UPON, does=MethodClass.STREAM),
+            "Approve": Grant.to(Role.APPROVER, does=MethodClass.WRITE),
+            "Deny": Grant.to(Role.APPROVER, does=MethodClass.WRITE),
+            "Cancel": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.WRITE),
+        },
+    )
+    | Grants.of(
+        "ringfence.pdp.v1.LimitService",
+        {
+            "ListLimits": Grant.to(*_WRITING, does=MethodClass.READ),
+            "GetBudget": Grant.to(*_WRITING, Role.AGENT, does=MethodClass.READ),
+        },
+    )
 )
-
-UNSERVED = Grants.of(
-    "ringfence.pdp.v1.ApprovalService",
-    {
-        "GetApproval": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
-        "ListApprovals": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
-        "WatchApprovals": Grant.to(*_DECIDED_UPON, does=MethodClass.READ),
-        "Approve": Grant.to(Role.APPROVER, does=MethodClass.WRITE),
-        "Deny": Grant.to(Role.APPROVER, does=MethodClass.WRITE),
-        "Cancel": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.WRITE),
-    },
-) | Grants.of(
-    "ringfence.pdp.v1.LimitService",
-    {
-        "ListLimits": Grant.to(*_WRITING, does=MethodClass.READ),
-        "GetBudget": Grant.to(*_WRITING, Role.AGENT, does=MethodClass.READ),
-    },
-)
-"""Of services that no face stands for yet; joined to `GRANTS` with it."""

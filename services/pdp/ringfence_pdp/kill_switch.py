@@ -1,12 +1,13 @@
 """Kill switches: who or what is stopped, and which switch stops a given request.
 
-A switch names one target: everything, a namespace, an agent (in every environment) or a tool. While it is engaged,
-whatever its target covers is denied before anything else is looked at. The collection is immutable, so a decision holds
-one and is not disturbed by a switch thrown meanwhile; every throw makes a new collection.
+A switch names one target: everything, a namespace, an agent (in every environment), a tool, or a delegation with all
+that was handed on by it. While it is engaged, whatever its target covers is denied before anything else is looked at.
+The collection is immutable, so a decision holds one and is not disturbed by a switch thrown meanwhile; every throw
+makes a new collection.
 """
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ringfence_kit.clock import Instant
@@ -23,11 +24,13 @@ class TargetKind(enum.Enum):
     NAMESPACE = "namespace"
     AGENT = "agent"
     TOOL = "tool"
+    CHAIN = "chain"
 
 
 @dataclass(frozen=True, slots=True)
 class KillTarget:
-    """One target. `value` is the namespace's id, the agent's resource name, the tool's name, or empty."""
+    """One target. `value` is the namespace's id, the agent's resource name, the tool's name, the hash of a grant or the
+    id of a chain, or empty."""
 
     kind: TargetKind
     value: str = ""
@@ -42,6 +45,8 @@ class KillTarget:
                 return self.value
             case TargetKind.TOOL:
                 return f"tool {self.value}"
+            case TargetKind.CHAIN:
+                return f"chain {self.value}"
 
     @property
     def namespace(self) -> str:
@@ -52,7 +57,7 @@ class KillTarget:
             case TargetKind.AGENT:
                 name = AgentName.parse(self.value)
                 return name.namespace if name is not None else ""
-            case TargetKind.EVERYTHING | TargetKind.TOOL:
+            case TargetKind.EVERYTHING | TargetKind.TOOL | TargetKind.CHAIN:
                 return ""
 
 
@@ -105,6 +110,11 @@ class KillSwitches:
             or engaged(KillTarget(TargetKind.AGENT, str(agent)))
             or (engaged(KillTarget(TargetKind.TOOL, tool)) if tool else None)
         )
+
+    def stopping_chain(self, ids: Iterable[str]) -> KillSwitch | None:
+        """Return the switch that stops what was delegated: by the id of its chain or the hash of any of its grants."""
+        engaged = (self._by_target.get(KillTarget(TargetKind.CHAIN, one)) for one in ids)
+        return next(filter(None, engaged), None)
 
     @property
     def everything(self) -> KillSwitch | None:

@@ -33,6 +33,10 @@ def killed(case: Case, party: Party) -> Verdict | None:
     stopped = switches.everything or next(
         filter(None, (switches.stopping(agent, tool) for agent in named if agent is not None)), None
     )
+    if stopped is None and case.call is not None and case.call.delegated is not None:
+        delegation = case.call.delegated.delegation
+        # Whoever hands on names the chain, so one may be called like a grant.
+        stopped = switches.stopping_chain((delegation.chain.removeprefix("delegations/"), *delegation.grants))
     if stopped is None:
         return None
     message = f"{stopped.target} is stopped: {stopped.reason}; {stopped.name} would have to be released"

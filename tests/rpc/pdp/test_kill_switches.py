@@ -52,6 +52,18 @@ async def test_a_switch_tells_who_engaged_it_and_when(pdp: ServedPdp) -> None:
     assert switch.target == pb.KillTarget(agent=ANALYST)
 
 
+@pytest.mark.parametrize("said", ["delegations/grant-1", "grant-1"])
+async def test_a_delegation_is_stopped_by_an_administrator_by_either_of_its_names(pdp: ServedPdp, said: str) -> None:
+    switch = await engage(pdp, chain=said)
+    assert switch.target == pb.KillTarget(chain="grant-1")
+    assert [
+        one.target.chain for one in (await pdp.switches().ListKillSwitches(pb.ListKillSwitchesRequest())).kill_switches
+    ]
+    assert (await refusal(engage(pdp, chain="grant-1"))).reason == "KILL_SWITCH_ALREADY_ENGAGED"
+    assert (await refusal(engage(pdp, OWNER, chain="grant-2"))).reason == "NOT_PERMITTED"
+    assert (await refusal(engage(pdp, chain="no blanks"))).reason == "INVALID_REQUEST"
+
+
 async def test_a_switch_survives_a_restart(tmp_path: Path) -> None:
     async with served_pdp(tmp_path) as first:
         await first.push()

@@ -73,3 +73,16 @@ def test_only_namespaces_and_their_agents_lie_in_a_namespace() -> None:
         "agent": "sales",
         "tool": "",
     }
+
+
+@pytest.mark.parametrize("ids", [("chain-1",), ("other", "grant-1", "chain-1"), ("grant-2", "chain-1")])
+def test_a_chain_is_stopped_by_its_id_or_any_of_its_grants(ids: tuple[str, ...]) -> None:
+    stopping = engaged(KillTarget(TargetKind.CHAIN, "chain-1"), TARGETS["tool"]).stopping_chain(ids)
+    assert stopping is not None
+    assert stopping.target.value == "chain-1"
+
+
+def test_a_chain_switch_stops_no_other_chain_and_no_agent_by_itself() -> None:
+    switches = engaged(KillTarget(TargetKind.CHAIN, "chain-1"))
+    assert switches.stopping_chain(("chain-2", "grant-1")) is None
+    assert switches.stopping(ANALYST, "chain-1") is None

@@ -13,7 +13,7 @@ from ringfence_launcher.paging import pages
 from ringfence_launcher.views import decisions as view
 from ringfence_launcher.words import agent_name, namespace_name
 
-app = typer.Typer(no_args_is_help=True, help="Stop an agent, a tool, a namespace or everything; and let go again.")
+app = typer.Typer(no_args_is_help=True, help="Stop an agent, a tool, a delegation, a namespace or everything; let go.")
 
 
 @app.command(epilog="Example: ringfence kill engage --agent demo/analyst --reason 'it deletes orders'")
@@ -26,17 +26,20 @@ def engage(
     agent: Annotated[str, typer.Option(metavar="NAMESPACE/AGENT", help="Stop one agent, in every environment.")] = "",
     tool: Annotated[str, typer.Option(metavar="NAME", help="Stop a tool, for every agent.")] = "",
     namespace: Annotated[str, typer.Option(metavar="NAME", help="Stop all agents of a namespace.")] = "",
+    chain: Annotated[str, typer.Option(metavar="DELEGATION", help="Stop a grant or chain, and all made on it.")] = "",
     everything: Annotated[bool, typer.Option("--everything", help="Stop every agent.")] = False,
     request_id: RequestIdOption = "",
 ) -> None:
     """Deny everything of a target from now on, in every pdp within a second, also after a restart."""
-    if sum(map(bool, (agent, tool, namespace, everything))) != 1:
-        raise typer.BadParameter("say what to stop: one of --agent, --tool, --namespace, --everything")
+    if sum(map(bool, (agent, tool, namespace, chain, everything))) != 1:
+        raise typer.BadParameter("say what to stop: one of --agent, --tool, --namespace, --chain, --everything")
     target = pb.KillTarget()
     if agent:
         target.agent = agent_name(agent)
     elif tool:
         target.tool = tool
+    elif chain:
+        target.chain = chain
     elif namespace == "-":
         raise typer.BadParameter("--namespace names one namespace; stop all with --everything")
     elif namespace:

@@ -141,6 +141,8 @@ def target(stopped: bundle_pb2.KillTarget) -> str:
             return stopped.agent
         case "tool":
             return f"tool {stopped.tool}"
+        case "chain":
+            return f"all that was delegated by {stopped.chain}"
     return "nothing"
 
 

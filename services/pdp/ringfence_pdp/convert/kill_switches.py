@@ -12,6 +12,8 @@ from ringfence_pdp.kill_switch import KillSwitch, KillTarget, TargetKind
 
 REASON_BYTES_MAX = 500
 TOOL_PATTERN = re.compile(r"[a-z0-9._-]{1,128}")
+CHAIN_PATTERN = re.compile(r"(?:delegations/)?[!-~]{1,128}")
+CHAIN_SHAPE = "delegations/{hash} of a grant, or the chain of a token"
 TOOL_SHAPE = "a tool's name: a-z, 0-9, dot, underscore and dash, at most 128"
 
 
@@ -96,8 +98,11 @@ def _target(target: pb.KillTarget, found: Violations) -> KillTarget | None:
         case "tool":
             tool = under.text(target.tool, "tool", max_bytes=128, pattern=TOOL_PATTERN, shape=TOOL_SHAPE)
             return KillTarget(TargetKind.TOOL, tool)
+        case "chain":
+            chain = under.text(target.chain, "chain", max_bytes=160, pattern=CHAIN_PATTERN, shape=CHAIN_SHAPE)
+            return KillTarget(TargetKind.CHAIN, chain.removeprefix("delegations/"))
         case _:
-            found.add("target", "exactly one of everything, namespace, agent, tool must be set")
+            found.add("target", "exactly one of everything, namespace, agent, tool, chain must be set")
             return None
 
 
@@ -111,6 +116,8 @@ def _target_to_proto(target: KillTarget) -> pb.KillTarget:
             return pb.KillTarget(agent=target.value)
         case TargetKind.TOOL:
             return pb.KillTarget(tool=target.value)
+        case TargetKind.CHAIN:
+            return pb.KillTarget(chain=target.value)
 
 
 def _switch_name(text: str) -> str | None:
