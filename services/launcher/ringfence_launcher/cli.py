@@ -38,7 +38,7 @@ COMMANDS = {
         ("token", _AGENTS, "Get an access token, look into one, keep the keys that sign them."),
         ("delegate", _AGENTS, "Hand authority from agent to agent, and take it back."),
         ("trust", _AGENTS, "See how far an agent is trusted now, and why."),
-        ("policy", _POLICIES, "Check, push and show policies; ask for a decision, or why it came out so."),
+        ("policy", _POLICIES, "Check, test, push and show policies; ask for a decision, or why it came out so."),
         ("kill", _POLICIES, "Stop an agent, a tool, a namespace or everything; and let go again."),
         ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
         ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),

@@ -1,7 +1,6 @@
 """`ringfence policy`: policies from files to the pdp, and the decisions they give."""
 
 import enum
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,24 +11,20 @@ from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
 
+from ringfence_launcher.commands.policy_offline import add_to
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
-from ringfence_launcher.input_files import read_bytes, unusable
-from ringfence_launcher.options import EtagOption, RequestIdOption, prints, speaks_to, takes
+from ringfence_launcher.input_files import unusable
+from ringfence_launcher.options import EtagOption, RequestIdOption, speaks_to, takes
 from ringfence_launcher.output import Output
-from ringfence_launcher.policy_lint import lint_files
-from ringfence_launcher.problems import Problem
+from ringfence_launcher.policy_files import PolicyFilesArgument, policy_files
 from ringfence_launcher.views import decisions as view
-from ringfence_launcher.views.lint import lint_report
 from ringfence_launcher.words import agent_name, number, pairs
 
 app = typer.Typer(
-    no_args_is_help=True, help="Check, push and show policies; ask for a decision, or why it came out so."
+    no_args_is_help=True, help="Check, test, push and show policies; ask for a decision, or why it came out so."
 )
-
-PolicyFilesArgument = Annotated[
-    list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Policy files, or folders of *.yaml and *.yml.")
-]
+add_to(app)
 
 
 class SideEffects(enum.StrEnum):
@@ -85,21 +80,6 @@ def _question(
         session=session,
         context=_struct(context, option="--context"),
     )
-
-
-@app.command(epilog="Example: ringfence policy lint policies/")
-@prints
-def lint(
-    out: Output,
-    files: PolicyFilesArgument,
-    *,
-    strict: Annotated[bool, typer.Option("--strict", help="Remarks fail it too.")] = False,
-) -> None:
-    """Check and compile policies here, with the pdp's own compiler and without a server. For CI."""
-    report = lint_files(policy_files(files))
-    out.value(report.as_json(), lambda: lint_report(report))
-    if report.problems or (strict and report.remarks):
-        raise typer.Exit(int(ExitCode.NEGATIVE))
 
 
 @app.command(epilog="Example: ringfence policy push policies/")
@@ -162,27 +142,6 @@ def explain(mesh: Mesh, out: Output, question: decision_pb2.CheckRequest) -> Non
     answer = DecisionServiceStub(mesh.channel("pdp")).Explain(decision_pb2.ExplainRequest(request=question))
     out.one(answer, view.explanation)
     _end_with(answer.response)
-
-
-def policy_files(paths: list[Path]) -> list[bundle_pb2.PolicyFile]:
-    """Read policy files; folders give their *.yaml and *.yml, at any depth, named relative to the folder."""
-    found = [
-        bundle_pb2.PolicyFile(path=name, content=read_bytes(file)) for path in paths for name, file in _named(path)
-    ]
-    if not found:
-        raise Problem(
-            "there is no policy file", code=ExitCode.CONFIGURATION, mend="name files, or folders with *.yaml in them"
-        )
-    return found
-
-
-def _named(path: Path) -> Iterator[tuple[str, Path]]:
-    if not path.is_dir():
-        yield path.name if str(path) != "-" else "stdin.yaml", path
-        return
-    for file in sorted(path.rglob("*")):
-        if file.suffix in {".yaml", ".yml"} and file.is_file():
-            yield file.relative_to(path).as_posix(), file
 
 
 def _write_files(folder: Path, files: Any) -> None:
