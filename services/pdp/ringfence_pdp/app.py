@@ -120,6 +120,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         log=log,
         reckoning=reckoning,
         gated_environments=frozenset(config.gated_environments),
+        audiences=frozenset(config.audiences),
         clock=clock,
         new_id=new_id,
     )

@@ -62,6 +62,9 @@ class PdpConfig:
         (), doc="Environments in which every agent is held to the request rate of its ring: 100, 50, 20 or 5 a second."
     )
     approvals: ApprovalsConfig = setting(ApprovalsConfig(), doc="Questions to people.")
+    audiences: tuple[str, ...] = setting(
+        (), doc="Audiences of the delegation tokens that are decided on here; none leaves that to enforcement points."
+    )
     events_kept: int = setting(100_000, doc="How many events are kept; older ones are forgotten.", at_least=1_000)
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Where agents' identities come from.")
     registry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7401"), doc="Where agents' registrations come from.")

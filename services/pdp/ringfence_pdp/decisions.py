@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import Clock, Instant, Millis
+from ringfence_kit.clock import EPOCH, Clock, Instant, Millis
 from ringfence_kit.errors import NotPermitted, Unavailable
 from ringfence_kit.ids import NewId
 
@@ -22,7 +22,7 @@ from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import Facts
-from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
+from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Side, Stage, Target, Verdict
 from ringfence_pdp.policy_state import InForce, PolicyState
 from ringfence_pdp.reckoning import Reckoning, Unsettled
 from ringfence_pdp.rollout.rollout import Mode
@@ -60,11 +60,17 @@ class Decisions:
         log: DecisionLog,
         reckoning: Reckoning,
         gated_environments: frozenset[str],
+        audiences: frozenset[str] = frozenset(),
         clock: Clock,
         new_id: NewId,
     ) -> None:
-        """`gated_environments` are those in which a tool has to be approved with the hash of its schema."""
+        """`gated_environments` are those in which a tool has to be approved with the hash of its schema.
+
+        `audiences` are those of the delegation tokens this pdp decides for; none leaves that to enforcement points.
+        """
         self._gated_environments = gated_environments
+        self._audiences = audiences
+        self._latest = EPOCH
         self._policy = policy
         self._trials = trials
         self._agents = agents
@@ -85,6 +91,8 @@ class Decisions:
             now=now,
             identity_age=self._agents.identity_age(now),
             gated_environments=self._gated_environments,
+            audiences=self._audiences,
+            proofs_at=self._latest_moment(now),
         )
         trial = self._trials.of(in_force)
         return Sitting(
@@ -96,6 +104,11 @@ class Decisions:
             new_id=self._new_id,
             counts=self.counts,
         )
+
+    def _latest_moment(self, now: Instant) -> Instant:
+        """Return the latest moment there was: no proof comes back to life when the clock is set back."""
+        self._latest = max(self._latest, now)
+        return self._latest
 
 
 class Sitting:
@@ -224,9 +237,13 @@ def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> Non
     """Raise NotPermitted unless `caller` may ask about the request's agent.
 
     An agent is known by the name or DID its credential is bound to, whichever the request used: so both are tried,
-    those of the request and those the facts join to them.
+    those of the request and those the facts join to them. Whoever stands before an agent that is called asks for it: as
+    the callee's side, about those who call it.
     """
     if caller.has(Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR):
+        return
+    called = request.target if request.side is Side.CALLEE else None
+    if called is not None and any(caller.speaks_for(name) for name in _names(facts, called, request.environment)):
         return
     identity = facts.identity(request.did, request.agent, request.environment)
     if identity is not None:
@@ -240,3 +257,11 @@ def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> Non
             action=f"ask about {request.did or request.agent}",
             needed="to be that agent, a gateway bound to it, or platform-admin",
         )
+
+
+def _names(facts: Facts, called: Target, environment: str) -> tuple[str, ...]:
+    """Return what the facts call an agent that is called; nothing when they do not know it as it was named."""
+    identity = facts.identity(called.did, called.agent, environment)
+    if identity is None or called.agent not in {None, identity.name}:
+        return ()
+    return identity.did, identity.resource_name
