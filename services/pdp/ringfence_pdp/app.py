@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
@@ -25,6 +26,7 @@ from ringfence_pdp.api.decisions import DecisionApi, decision_face
 from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.api.limits import LimitApi, limit_face
+from ringfence_pdp.api.streams import CheckStreams
 from ringfence_pdp.approvals.book import ApprovalBook
 from ringfence_pdp.approvals.desk import ApprovalDesk
 from ringfence_pdp.approvals.metrics import ApprovalMetrics
@@ -33,7 +35,7 @@ from ringfence_pdp.approvals.store_sql import every_approval
 from ringfence_pdp.breathing import Breath
 from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
-from ringfence_pdp.config import PdpConfig, WhenFull
+from ringfence_pdp.config import Inputs, PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import (
     identity_watch,
     registry_watch,
@@ -46,11 +48,15 @@ from ringfence_pdp.convert.audit import audit_appender
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
 from ringfence_pdp.decision_log import DecisionLog, send_entries
+from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decisions import Decisions
+from ringfence_pdp.epochs import Epochs
+from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.fact_feeds import FactFeeds, Told
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
+from ringfence_pdp.masks import Masks
 from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.reckoning import Reckoning
@@ -78,7 +84,8 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     store = SqlPolicyStore(database)
     policy = PolicyState(BundleCompiler(Breath).compile_files)
     book = ApprovalBook()
-    hub = EventHub(database.events, clock=clock, apply=lambda event: _apply(event, policy, book))
+    epochs = Epochs(lambda: policy.current.epoch + agents.facts.epoch)
+    hub = EventHub(database.events, clock=clock, apply=lambda event: _apply(event, policy, book, epochs))
     writer = SqlWriter(database, SqlPdpTx, hub, clock=clock, keep_events=config.events_kept)
 
     agents = FactFeeds(
@@ -90,8 +97,17 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         fetch_issuer=issuer_fetcher(lambda: peers.channel(config.identity)),
         clock=clock,
         readiness=readiness,
+        on_change=epochs.changed,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
+    records = DecisionRecords(
+        log,
+        EvidenceKeeper(log, release=version("ringfence")),
+        kept=policy.find,
+        masks=Masks.of(config.decision_log.masks),
+        inputs=config.decision_log.inputs is Inputs.FULL,
+        allow_rate=config.decision_log.allow_rate,
+    )
     desk = ApprovalDesk(
         writer,
         book,
@@ -117,7 +133,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         policy=policy,
         trials=trials,
         agents=agents,
-        log=log,
+        log=records,
         reckoning=reckoning,
         gated_environments=frozenset(config.gated_environments),
         audiences=frozenset(config.audiences),
@@ -125,10 +141,10 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         new_id=new_id,
     )
 
-    decision_api = DecisionApi(decisions)
+    tokens = PageTokens(database.page_key)
+    decision_api = DecisionApi(decisions, streams=CheckStreams(decisions, epochs, clock), tokens=tokens, clock=clock)
     ext_authz_api = ExtAuthzApi(decisions)
     authzen_api = AuthZenApi(decisions, public_url=config.public_url)
-    tokens = PageTokens(database.page_key)
     bundle_api = BundleApi(writer, clock=clock, policy=policy, flips=trials.flips, tokens=tokens)
     approval_api = ApprovalApi(writer, book, hub, clock=clock, moment=desk.moment, tokens=tokens)
     limit_api = LimitApi(
@@ -210,6 +226,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     )
 
 
-def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook) -> None:
+def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook, epochs: Epochs) -> None:
     policy.apply(event)
     book.apply(event)
+    epochs.changed()

@@ -5,6 +5,7 @@ agents it speaks for; the services and administrators about all. Asking about so
 anything about it is revealed.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
@@ -13,12 +14,13 @@ from ringfence_kit.clock import EPOCH, Clock, Instant, Millis
 from ringfence_kit.errors import NotPermitted, Unavailable
 from ringfence_kit.ids import NewId
 
+from ringfence_pdp.allowed_tools import AllowedTools, ToolPage
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.case import Basis
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.decide import decide
-from ringfence_pdp.decision_document import document
-from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.decision_record import DecisionRecords
+from ringfence_pdp.decision_watch import DecisionWatch, Seen
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import Facts
@@ -57,7 +59,7 @@ class Decisions:
         policy: PolicyState[CompiledBundle],
         trials: Trials,
         agents: KnownAgents,
-        log: DecisionLog,
+        log: DecisionRecords,
         reckoning: Reckoning,
         gated_environments: frozenset[str],
         audiences: frozenset[str] = frozenset(),
@@ -78,13 +80,57 @@ class Decisions:
         self._reckoning = reckoning
         self._clock = clock
         self._new_id = new_id
+        self._tools = AllowedTools()
+        self.watch = DecisionWatch(clock)
+        """Those who watch decisions as they are made."""
         self.counts: Tally = {}
         """Answers given since the start."""
 
+    @property
+    def epoch(self) -> int:
+        """Answers with a lower epoch are not to be used again."""
+        return self._policy.current.epoch + self._agents.facts.epoch
+
     def sitting(self) -> "Sitting":
         """Return what decides on this moment's basis."""
-        in_force, now = self._policy.current, self._clock.now()
-        basis = Basis(
+        in_force = self._policy.current
+        trial = self._trials.of(in_force)
+        return Sitting(
+            self._basis(in_force),
+            in_force,
+            trial,
+            log=self._log,
+            reckoning=self._reckoning,
+            new_id=self._new_id,
+            watch=self.watch,
+            counts=self.counts,
+        )
+
+    def tools(
+        self,
+        subject: CheckRequest,
+        caller: Caller,
+        *,
+        asked: Callable[[str], CheckRequest],
+        after: str,
+        size: int,
+        show_denied: bool,
+    ) -> ToolPage:
+        """Return the tools an agent could call, those whose names come after `after`. Nothing is logged or counted.
+
+        Raises NotPermitted. Without `show_denied` only what the agent is approved for is looked at: nothing else can be
+        allowed.
+        """
+        basis = self._basis(self._policy.current)
+        refuse_strangers(caller, subject, basis.facts)
+        identity = basis.facts.identity(subject.did, subject.agent, subject.environment)
+        approved = identity.approved_tools if identity is not None else ()
+        names = sorted(name for name in (basis.facts.tools if show_denied else approved) if name > after)
+        return self._tools.page(basis, asked, names, size=size, show_denied=show_denied)
+
+    def _basis(self, in_force: InForce[CompiledBundle]) -> Basis:
+        now = self._clock.now()
+        return Basis(
             bundle=in_force.compiled,
             kill_switches=in_force.kill_switches,
             facts=self._agents.facts,
@@ -93,16 +139,6 @@ class Decisions:
             gated_environments=self._gated_environments,
             audiences=self._audiences,
             proofs_at=self._latest_moment(now),
-        )
-        trial = self._trials.of(in_force)
-        return Sitting(
-            basis,
-            in_force,
-            trial,
-            log=self._log,
-            reckoning=self._reckoning,
-            new_id=self._new_id,
-            counts=self.counts,
         )
 
     def _latest_moment(self, now: Instant) -> Instant:
@@ -114,7 +150,7 @@ class Decisions:
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_trial")
+    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_trial", "_watch")
 
     def __init__(
         self,
@@ -122,11 +158,13 @@ class Sitting:
         in_force: InForce[CompiledBundle],
         trial: Trial | None,
         *,
-        log: DecisionLog,
+        log: DecisionRecords,
         reckoning: Reckoning,
         new_id: NewId,
+        watch: DecisionWatch,
         counts: Tally,
     ) -> None:
+        self._watch = watch
         self._basis = basis
         self._in_force = in_force
         self._trial = trial
@@ -169,13 +207,16 @@ class Sitting:
 
     def _kept(self, request: CheckRequest, answer: Answer, asked: bytes) -> Answer:
         try:
-            self._log.take(answer.decision_id, document(request, answer, self._basis.facts, asked))
+            self._log.take(request, answer, self._basis, asked)
         except Unavailable as unlogged:
             if self._log.stops_when_full:
                 raise
             answer = _without_log(answer, unlogged)
         answered = answer.decision.effect, answer.decision.reason
         self._counts[answered] = self._counts.get(answered, 0) + 1
+        if self._watch:
+            facts = self._basis.facts
+            self._watch.tell(Seen(request, answer, facts.identity(request.did, request.agent, request.environment)))
         return answer
 
     def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
@@ -212,9 +253,10 @@ class Sitting:
             registry_revision=facts.registry_revision,
             policy_revision=self._in_force.revision,
             decided_at=self._basis.now,
-            epoch=in_force.epoch + facts.identity_revision + facts.registry_revision,
+            epoch=in_force.epoch + facts.epoch,
             mode=mode,
             would=would,
+            judged=decision,
         )
 
 

@@ -71,11 +71,16 @@ class FactFeeds:
         fetch_issuer: Callable[[str, str], Awaitable[Issuer]],
         clock: Clock,
         readiness: Readiness,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fetch_issuer` returns the issuer of an environment, given the DID of an agent in it."""
+        """`on_change` is called after every change.
+
+        `fetch_issuer` returns the issuer of an environment, given the DID of an agent in it.
+        """
         self.facts = Facts(boundaries=_UNHEARD)
         """Everything known at this moment."""
         self._clock = clock
+        self._on_change = on_change
         self._readiness = readiness
         self._issuers = IssuerKeys(fetch_issuer, clock=clock, on_change=self._changed)
         self._identity: Feed[Any, Facts] = identity.feed("identity", Facts, clock, self._changed)
@@ -134,7 +139,9 @@ class FactFeeds:
             environments=identities.environments,
             identity_revision=self._identity.revision,
             registry_revision=self._registry.revision,
+            epoch=sum(feed.revision for _, feed in self._feeds()),
         )
+        self._on_change()
         self._issuers.want(identities.environments, revocations.issuer_keys)
         for condition, feed in self._feeds():
             why = why_not_believed(feed.report(now))

@@ -143,6 +143,8 @@ class Facts:
     """Those that were seen, each with the DID of an agent in it whose registrar can be asked for."""
     identity_revision: int = 0
     registry_revision: int = 0
+    epoch: int = 0
+    """Grows with everything that was heard, of whichever feed."""
 
     def identity(self, did: str | None, agent: AgentName | None, environment: str) -> AgentIdentity | None:
         """Return the identity meant: the DID's, or the agent's in that environment when there is no DID."""

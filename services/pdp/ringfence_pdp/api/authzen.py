@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ringfence_pdp.api.decisions import decided
+from ringfence_pdp.api.asking import decided
 from ringfence_pdp.convert import authzen as convert
 from ringfence_pdp.convert.decisions import response_to_proto
 from ringfence_pdp.decisions import Decisions, Sitting

@@ -1,26 +1,42 @@
 """`ringfence.pdp.v1.DecisionService`."""
 
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence.pdp.v1 import decision_pb2_grpc
-from ringfence_kit.callers import Caller, current_caller
-from ringfence_kit.errors import Failure
+from ringfence_kit.callers import Caller, Role, current_caller
+from ringfence_kit.clock import Clock
+from ringfence_kit.errors import Failure, NotPermitted
+from ringfence_kit.pages import PageTokens
 from ringfence_kit.service import Face
 from ringfence_kit.status import status_of
+from ringfence_kit.wire import page_arguments
 
-from ringfence_pdp.answer import Answer
-from ringfence_pdp.api.pending import PendingDecisions
+from ringfence_pdp.api.asking import checked, decided
+from ringfence_pdp.api.streams import CheckStreams
 from ringfence_pdp.convert import decisions as convert
+from ringfence_pdp.convert import overviews
 from ringfence_pdp.decisions import Decisions, Sitting
 from ringfence_pdp.reckoning import Unsettled
 
 
-class DecisionApi(PendingDecisions, decision_pb2_grpc.DecisionServiceServicer):
+class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
     """Answers questions."""
 
-    def __init__(self, decisions: Decisions) -> None:
+    def __init__(
+        self,
+        decisions: Decisions,
+        *,
+        streams: CheckStreams,
+        tokens: PageTokens,
+        clock: Clock,
+    ) -> None:
         self._decisions = decisions
+        self._streams = streams
+        self._tokens = tokens
+        self._clock = clock
 
     async def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
         """Decide one request."""
@@ -37,6 +53,48 @@ class DecisionApi(PendingDecisions, decision_pb2_grpc.DecisionServiceServicer):
         answer, explanation = self._decisions.sitting().explain(question, current_caller())
         return convert.explanation_to_proto(answer, explanation)
 
+    async def CheckStream(
+        self, request: AsyncIterator[pb.CheckStreamRequest], context: Any
+    ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
+        """Decide what is asked on a stream, and say when that does not hold any more."""
+        async with aclosing(self._streams.answers(request, current_caller())) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def ListAllowedTools(self, request: pb.ListAllowedToolsRequest, context: Any) -> pb.ListAllowedToolsResponse:
+        """Say which tools an agent could call now."""
+        query, caller, now = overviews.tool_query(request), current_caller(), self._clock.now()
+        if query.show_denied and not caller.has(Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE):
+            needed = "role platform-admin, auditor or service"
+            raise NotPermitted(principal=caller.principal, action="see the tools that are denied", needed=needed)
+        arguments, after = page_arguments(request), b""
+        if query.page_token:
+            after = self._tokens.open(query.page_token, caller=caller.principal, arguments=arguments, now=now)
+        page = self._decisions.tools(
+            query.subject,
+            caller,
+            asked=query.asked,
+            after=after.decode(),
+            size=query.page_size,
+            show_denied=query.show_denied,
+        )
+        response = pb.ListAllowedToolsResponse(tools=map(overviews.allowed_tool_to_proto, page.tools))
+        if page.last:
+            last = page.last.encode()
+            response.next_page_token = self._tokens.seal(last, caller=caller.principal, arguments=arguments, now=now)
+        return response
+
+    async def WatchDecisions(
+        self, request: pb.WatchDecisionsRequest, context: Any
+    ) -> AsyncGenerator[pb.WatchDecisionsResponse, None]:
+        """Stream decisions as they are made."""
+        async with aclosing(self._decisions.watch.watch(overviews.watched(request))) as decisions:
+            async for seen in decisions:
+                if seen is None:
+                    yield pb.WatchDecisionsResponse(heartbeat=pb.Heartbeat(epoch=self._decisions.epoch))
+                else:
+                    yield pb.WatchDecisionsResponse(decision=overviews.seen_to_proto(seen))
+
 
 def check_bytes(decisions: Decisions, asked: bytes, caller: Caller) -> bytes:
     """Decide the request in `asked` and return the response's bytes: the whole of Check without a transport.
@@ -44,23 +102,10 @@ def check_bytes(decisions: Decisions, asked: bytes, caller: Caller) -> bytes:
     People are not asked: what needs them is answered as it stands before. Raises DecodeError for bytes that are no
     request, and the failures of Check.
     """
-    answer = _checked(decisions.sitting(), pb.CheckRequest.FromString(asked), caller)
+    answer = checked(decisions.sitting(), pb.CheckRequest.FromString(asked), caller)
     if isinstance(answer, Unsettled):
         answer = answer.answer
     return convert.response_to_proto(answer).SerializeToString()
-
-
-async def decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.CheckResponse:
-    """Decide one request on the basis of `sitting`: what every door asks. Raises the failures of Check."""
-    answer = _checked(sitting, request, caller)
-    if isinstance(answer, Unsettled):
-        answer = await sitting.settled(answer)
-    return convert.response_to_proto(answer)
-
-
-def _checked(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> Answer | Unsettled:
-    question = convert.check_request(request)
-    return sitting.check(question, caller, request.SerializeToString(deterministic=True))
 
 
 async def _result(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.BatchCheckResult:

@@ -18,7 +18,7 @@ from ringfence_kit.callers import Caller, current_caller
 from ringfence_kit.errors import Failure, InvalidRequest, NotPermitted
 from ringfence_kit.service import Face
 
-from ringfence_pdp.api.decisions import decided
+from ringfence_pdp.api.asking import decided
 from ringfence_pdp.convert import ext_authz as convert
 from ringfence_pdp.convert.decisions import response_to_proto
 from ringfence_pdp.decisions import Decisions, Sitting

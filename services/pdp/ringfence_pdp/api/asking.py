@@ -1,0 +1,23 @@
+"""A message of `ringfence.pdp.v1` put to the use case: what every door does, and the only place where it is done."""
+
+from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence_kit.callers import Caller
+
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.convert import decisions as convert
+from ringfence_pdp.decisions import Sitting
+from ringfence_pdp.reckoning import Unsettled
+
+
+def checked(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> Answer | Unsettled:
+    """Decide one request, or return what people have a say in. Raises the failures of Check."""
+    question = convert.check_request(request)
+    return sitting.check(question, caller, request.SerializeToString(deterministic=True))
+
+
+async def decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.CheckResponse:
+    """Decide one request, people included. Raises the failures of Check."""
+    answer = checked(sitting, request, caller)
+    if isinstance(answer, Unsettled):
+        answer = await sitting.settled(answer)
+    return convert.response_to_proto(answer)

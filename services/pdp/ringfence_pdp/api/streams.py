@@ -1,0 +1,143 @@
+"""CheckStream: questions and answers over one stream, in any order, and word of what no longer holds.
+
+The rules:
+
+- no more than `IN_FLIGHT` questions are taken that have no written answer yet: who does not read is not read either,
+  and what waits for a slow reader is bounded by that;
+- however often the epoch grows, one invalidation waits at most, and says the latest;
+- a question that cannot be asked gets its error; the stream goes on.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
+
+from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence_kit.background import background
+from ringfence_kit.callers import Caller
+from ringfence_kit.clock import Clock, Millis
+from ringfence_kit.errors import Failure, InvalidRequest, Violation
+from ringfence_kit.status import status_of
+
+from ringfence_pdp.api.asking import checked
+from ringfence_pdp.convert.decisions import response_to_proto
+from ringfence_pdp.decisions import Decisions, Sitting
+from ringfence_pdp.epochs import Epochs
+from ringfence_pdp.reckoning import Unsettled
+
+IN_FLIGHT: Final = 64
+HEARTBEAT: Final = Millis(10_000)
+CHANGES_GATHER: Final = Millis(100)
+"""How far apart invalidations are told, when facts change all the time."""
+
+
+class CheckStreams:
+    """What every stream needs."""
+
+    def __init__(self, decisions: Decisions, epochs: Epochs, clock: Clock) -> None:
+        self._decisions = decisions
+        self._epochs = epochs
+        self._clock = clock
+
+    async def answers(
+        self, questions: AsyncIterator[pb.CheckStreamRequest], caller: Caller
+    ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
+        """Yield what the server says on one stream."""
+        stream = _Stream(self._decisions, self._epochs, self._clock, caller)
+        async with background(stream.read(questions), stream.beat(), stream.invalidate()):
+            while (said := await stream.next()) is not None:
+                yield said
+                stream.written(said)
+
+
+class _Stream:
+    """One stream: what waits to be written, and how much may still be asked."""
+
+    def __init__(self, decisions: Decisions, epochs: Epochs, clock: Clock, caller: Caller) -> None:
+        self._decisions = decisions
+        self._epochs = epochs
+        self._clock = clock
+        self._caller = caller
+        self._room = asyncio.Semaphore(IN_FLIGHT)
+        self._answers: deque[pb.CheckStreamAnswer] = deque()
+        self._something = asyncio.Event()
+        self._epoch_told = epochs.now
+        self._beat_is_due = True
+        self._written = 0
+        self._ended = False
+
+    async def next(self) -> pb.CheckStreamResponse | None:
+        """Return what to write next; None at the end."""
+        while True:
+            # Before any answer: it may be one that holds no longer.
+            if self._epochs.now > self._epoch_told:
+                self._epoch_told = self._epochs.now
+                return pb.CheckStreamResponse(invalidate=pb.Invalidation(epoch=self._epoch_told))
+            if self._answers:
+                return pb.CheckStreamResponse(answer=self._answers.popleft())
+            if self._beat_is_due:
+                self._beat_is_due = False
+                return pb.CheckStreamResponse(heartbeat=pb.Heartbeat(epoch=self._epoch_told))
+            if self._ended:
+                return None
+            self._something.clear()
+            await self._something.wait()
+
+    def written(self, said: pb.CheckStreamResponse) -> None:
+        """Take note that it left: there is room for another question."""
+        self._written += 1
+        if said.HasField("answer"):
+            self._room.release()
+
+    async def read(self, questions: AsyncIterator[pb.CheckStreamRequest]) -> None:
+        """Take questions as long as there is room, until there are no more and all are answered."""
+        async with asyncio.TaskGroup() as waiting:
+            async for asked in questions:
+                await self._room.acquire()
+                sitting = self._decisions.sitting()
+                unsettled = self._begin(sitting, asked)
+                if unsettled is not None:
+                    waiting.create_task(self._settle(sitting, asked.id, unsettled))
+        self._ended = True
+        self._something.set()
+
+    async def beat(self) -> None:
+        """Say that the server is alive when nothing else was said for a while."""
+        while True:
+            before = self._written
+            await self._clock.sleep(HEARTBEAT)
+            if self._written == before:
+                self._beat_is_due = True
+                self._something.set()
+
+    async def invalidate(self) -> None:
+        """Say when answers may not hold any more, once for all that changes in a short while."""
+        while True:
+            await self._epochs.after(self._epoch_told)
+            self._something.set()
+            await self._clock.sleep(CHANGES_GATHER)
+
+    def _begin(self, sitting: Sitting, asked: pb.CheckStreamRequest) -> Unsettled | None:
+        """Answer at once, as most questions are; or return what people have a say in."""
+        try:
+            if not asked.id:
+                raise InvalidRequest(Violation("id", "must not be 0"))
+            answer = checked(sitting, asked.request, self._caller)
+            if isinstance(answer, Unsettled):
+                return answer
+            self._put(pb.CheckStreamAnswer(id=asked.id, response=response_to_proto(answer)))
+        except Failure as failure:
+            self._put(pb.CheckStreamAnswer(id=asked.id, error=status_of(failure)))
+        return None
+
+    async def _settle(self, sitting: Sitting, number: int, unsettled: Unsettled) -> None:
+        try:
+            answer = await sitting.settled(unsettled)
+            self._put(pb.CheckStreamAnswer(id=number, response=response_to_proto(answer)))
+        except Failure as failure:
+            self._put(pb.CheckStreamAnswer(id=number, error=status_of(failure)))
+
+    def _put(self, answer: pb.CheckStreamAnswer) -> None:
+        self._answers.append(answer)
+        self._something.set()
