@@ -167,17 +167,11 @@ def batch_items(request: pb.BatchCheckRequest) -> list[pb.CheckRequest]:
 
 
 def response_to_proto(answer: Answer) -> pb.CheckResponse:
-    """Return the answer."""
-    verdict = answer.decision.verdict
+    """Return the answer. `answer_bytes` says the same where it has to be said often."""
     response = pb.CheckResponse(
-        effect=pb.Effect.ValueType(verdict.effect),
-        reason=pb.DecisionReason.ValueType(verdict.reason),
-        message=verdict.message,
         decision_id=answer.decision_id,
         effective_ring=answer.decision.ring,
         trust_score=answer.decision.score,
-        rules=verdict.rules,
-        rule_reason=verdict.rule_reason,
         bundle_digest=answer.bundle_digest,
         decide_time=to_timestamp(answer.decided_at),
         epoch=answer.epoch,
@@ -186,18 +180,28 @@ def response_to_proto(answer: Answer) -> pb.CheckResponse:
     facts.identity_revision = answer.identity_revision
     facts.registry_revision = answer.registry_revision
     facts.policy_revision = answer.policy_revision
+    put_verdict(response, answer.decision.verdict, answer.decision.ring)
+    if answer.decision.composed is not ALONE:
+        put_composed(response, answer)
+    if answer.limits or answer.approval or answer.retry_after is not None:
+        _put_reckoned(response, answer)
+    return response
+
+
+def put_verdict(response: pb.CheckResponse, verdict: Verdict, ring: int) -> None:
+    """Say what a verdict always says to an agent of `ring`."""
+    response.effect = pb.Effect.ValueType(verdict.effect)
+    response.reason = pb.DecisionReason.ValueType(verdict.reason)
+    response.message = verdict.message
+    response.rules.extend(verdict.rules)
+    response.rule_reason = verdict.rule_reason
     if verdict.approval is not None:
         approval = response.approval
         approval.min_approvals = verdict.approval.min_approvals
         approval.approver_groups.extend(verdict.approval.approver_groups)
         approval.timeout_seconds = verdict.approval.timeout // 1_000
     if verdict.effect is not Effect.DENY:
-        response.resource_limits.CopyFrom(RESOURCE_LIMITS[answer.decision.ring])
-    if answer.decision.composed is not ALONE:
-        put_composed(response, answer)
-    if answer.limits or answer.approval or answer.retry_after is not None:
-        _put_reckoned(response, answer)
-    return response
+        response.resource_limits.CopyFrom(RESOURCE_LIMITS[ring])
 
 
 def _put_reckoned(response: pb.CheckResponse, answer: Answer) -> None:
