@@ -14,13 +14,13 @@ from ringfence_pdp.cel.condition import Condition
 from ringfence_pdp.compile_file import CompiledFile, compile_file
 from ringfence_pdp.compiled import CompiledBundle, CompiledLimit, CompiledRule
 from ringfence_pdp.errors import BundleInvalid
-from ringfence_pdp.fields import Report
+from ringfence_pdp.fields import Problem, Report
 from ringfence_pdp.index import RuleIndex
-from ringfence_pdp.policy import Algorithm, Policy, together
+from ringfence_pdp.policy import Algorithm, Policies, Policy, together
 from ringfence_pdp.policy_tests.written import TESTS_MAX
 from ringfence_pdp.rings import RingGate
 
-__all__ = ["BundleCompiler", "CompiledBundle", "CompiledLimit", "CompiledRule", "compile_files"]
+__all__ = ["BundleCompiler", "CompiledBundle", "CompiledLimit", "CompiledRule", "Examined", "compile_files"]
 
 BUNDLE_COST_MAX = 20_000_000
 """Units all conditions of a bundle may cost together, so that no request can meet more than that."""
@@ -48,11 +48,18 @@ class BundleCompiler:
 
     def compile_files(self, files: Sequence[PolicyFile]) -> CompiledBundle:
         """Return the bundle ready to decide; raise BundleInvalid with everything that is wrong."""
+        examined = self.examine(files)
+        if examined.bundle is None:
+            raise BundleInvalid([problem.as_violation() for problem in examined.problems])
+        return examined.bundle
+
+    def examine(self, files: Sequence[PolicyFile]) -> "Examined":
+        """Return everything that is wrong with a bundle, and the bundle when nothing is."""
         large = sum(len(file.content) for file in files) > LARGE
         with uncollected() if large else nullcontext():
-            return self._compiled(files, self._breathe())
+            return self._examined(files, self._breathe())
 
-    def _compiled(self, files: Sequence[PolicyFile], breathe: Callable[[], None]) -> CompiledBundle:
+    def _examined(self, files: Sequence[PolicyFile], breathe: Callable[[], None]) -> "Examined":
         known = self._known
         conditions = dict(known.conditions)
         parts: dict[PolicyFile, CompiledFile] = {}
@@ -61,9 +68,16 @@ class BundleCompiler:
             part = known.files.get(file) or compile_file(file, conditions, breathe)
             conditions.update(part.conditions)
             parts[file] = part
-        bundle = _bundle(list(parts.values()), breathe)
+        examined = _together(list(parts.values()), breathe)
         self._known = _Known(parts, {text: one for part in parts.values() for text, one in part.conditions.items()})
-        return bundle
+        return examined
+
+
+class Examined(NamedTuple):
+    """What came of a bundle: everything that is wrong with it, or the bundle."""
+
+    problems: tuple[Problem, ...]
+    bundle: CompiledBundle | None
 
 
 class _Known(NamedTuple):
@@ -78,7 +92,7 @@ def compile_files(files: Sequence[PolicyFile]) -> CompiledBundle:
     return BundleCompiler().compile_files(files)
 
 
-def _bundle(parts: Sequence[CompiledFile], breathe: Callable[[], None]) -> CompiledBundle:
+def _together(parts: Sequence[CompiledFile], breathe: Callable[[], None]) -> Examined:
     report = Report()
     for part in parts:
         for problem in part.problems:
@@ -86,7 +100,11 @@ def _bundle(parts: Sequence[CompiledFile], breathe: Callable[[], None]) -> Compi
     policies = together([part.policies for part in parts], report)
     _check_bounds(parts, policies.policies, report)
     if report.problems:
-        raise BundleInvalid([problem.as_violation() for problem in sorted(report.problems)])
+        return Examined(tuple(sorted(report.problems)), None)
+    return Examined((), _bundle(parts, policies, breathe))
+
+
+def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable[[], None]) -> CompiledBundle:
     rules = tuple(sorted((rule for part in parts for rule in part.rules), key=lambda rule: (rule.effect, rule.id)))
     ordered = tuple(sorted(policies.policies, key=lambda policy: policy.name))
     limits = _limits(ordered)

@@ -11,13 +11,13 @@ from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
 
-from ringfence_launcher.commands.policy_offline import add_to
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import unusable
 from ringfence_launcher.options import EtagOption, RequestIdOption, speaks_to, takes
 from ringfence_launcher.output import Output
 from ringfence_launcher.policy_files import PolicyFilesArgument, policy_files
+from ringfence_launcher.policy_offline import add_to
 from ringfence_launcher.views import decisions as view
 from ringfence_launcher.words import agent_name, number, pairs
 

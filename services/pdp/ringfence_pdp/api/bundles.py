@@ -14,16 +14,17 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_kit.wire import mutation_of, page_arguments
 
 from ringfence_pdp import bundles
-from ringfence_pdp.api.pending import PendingBundles
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.convert import bundles as convert
+from ringfence_pdp.convert import reviews as review
 from ringfence_pdp.policy_state import PolicyState
+from ringfence_pdp.reviews import Reviews
 from ringfence_pdp.rollout import rollouts
 from ringfence_pdp.rollout.flips import WouldFlips
 from ringfence_pdp.store import PolicyTx
 
 
-class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
+class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
     """Keeps bundles, tries them, lets them decide, and shows what does.
 
     `flips` returns the counts of what is tried, or raises `RolloutConflict` when nothing is.
@@ -38,6 +39,7 @@ class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
         flips: Callable[[], WouldFlips],
         tokens: PageTokens,
     ) -> None:
+        self._reviews = Reviews()
         self._writer = writer
         self._clock = clock
         self._policy = policy
@@ -61,6 +63,7 @@ class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
     async def UploadBundle(self, request: pb.UploadBundleRequest, context: Any) -> pb.UploadBundleResponse:
         """Check, compile, test and keep a bundle."""
         command = convert.upload_bundle(request)
+        tests = await self._reviews.pass_tests(command.files, self._policy.compiled, ignoring=command.ignore_tests)
         bundle = await bundles.upload_bundle(
             self._writer,
             files=command.files,
@@ -68,7 +71,19 @@ class BundleApi(PendingBundles, bundle_pb2_grpc.BundleServiceServicer):
             mutation=self._mutation(request, command.request_id),
         )
         findings = map(convert.finding_to_proto, self._policy.compiled(bundle.files).findings)
-        return pb.UploadBundleResponse(bundle=convert.bundle_to_proto(bundle), findings=findings)
+        return pb.UploadBundleResponse(
+            bundle=convert.bundle_to_proto(bundle), findings=findings, tests=review.report_to_proto(tests)
+        )
+
+    async def ValidateBundle(self, request: pb.ValidateBundleRequest, context: Any) -> pb.ValidateBundleResponse:
+        """Say everything that is wrong with a bundle."""
+        files = review.validate_bundle(request)
+        return review.examined_to_proto(files, await self._reviews.examine(files))
+
+    async def TestBundle(self, request: pb.TestBundleRequest, context: Any) -> pb.TestBundleResponse:
+        """Run the tests of a bundle."""
+        files, chosen = review.test_bundle(request)
+        return pb.TestBundleResponse(report=review.report_to_proto(await self._reviews.test(files, chosen)))
 
     async def GetBundle(self, request: pb.GetBundleRequest, context: Any) -> pb.GetBundleResponse:
         """Return a kept bundle, or the active one, with its files."""
