@@ -35,7 +35,9 @@ from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.convert.decisions import check_request
 from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decisions import Decisions
+from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
@@ -146,7 +148,7 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
         policy=state,
         trials=Trials(state),
         agents=known,
-        log=log,
+        log=DecisionRecords(log, EvidenceKeeper(log, release="bench"), kept=state.find),
         reckoning=Reckoning(Metering(MemoryCounters()), Nobody(), clock=CLOCK),
         gated_environments=frozenset(),
         clock=CLOCK,

@@ -26,6 +26,8 @@ class Answer(NamedTuple):
     """CANARY when the bundle that is tried decided, SHADOW when it was asked beside the one that did."""
     would: Decision | None = None
     """What the bundle that did not decide says; None when only one was asked."""
+    judged: Decision | None = None
+    """What was decided before anything was counted and anybody was asked; None when nothing was."""
     limits: tuple[Status, ...] = ()
     """How the limits stand that it counts against, those nearest to their end first."""
     retry_after: Millis | None = None

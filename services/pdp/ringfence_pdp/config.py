@@ -1,6 +1,7 @@
 """The pdp's settings: `[pdp]` in the file, `RINGFENCE_PDP_…` in the environment."""
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from ringfence_kit.clock import DAY, MINUTE, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
+
+from ringfence_pdp.masks import DEFAULT_MASKS, is_mask
 
 
 class WhenFull(enum.Enum):
@@ -17,6 +20,15 @@ class WhenFull(enum.Enum):
     """Agents in rings 0 and 1 are denied, the others are answered; what is not logged is counted."""
     STOP = "stop"
     """Nothing is answered: UNAVAILABLE."""
+
+
+class Inputs(enum.Enum):
+    """What of a question is logged beside who asked for what."""
+
+    FULL = "full"
+    """Arguments, context and labels, but for what is masked."""
+    DIGEST = "digest"
+    """None of them: only a digest of the question. What looked at them cannot be replayed exactly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +41,21 @@ class DecisionLogConfig:
     max_bytes: int = setting(
         256 << 20, doc="How much may wait on disk while telemetry is away.", at_least=32 << 20, at_most=64 << 30
     )
+    allow_rate: float = setting(
+        1.0, doc="Which share of allowed calls is logged; denials and approvals always are.", at_least=0, at_most=1
+    )
+    inputs: Inputs = setting(
+        Inputs.FULL, doc="full (arguments, context and labels are logged, but for masks) or digest (none of them)."
+    )
+    masks: tuple[str, ...] = setting(
+        DEFAULT_MASKS, doc="What is never logged: arguments.card.number, context.*, labels.owner, **.password anywhere."
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with the masks."""
+        for mask in self.masks:
+            if not is_mask(mask):
+                yield "masks", f"{mask!r} must be a path below arguments, context or labels, or **. and a name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

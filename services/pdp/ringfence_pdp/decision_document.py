@@ -1,57 +1,140 @@
 """A decision as the audit log keeps it: one JSON object in RFC 8785 form, described in services/telemetry/README.md.
 
-The members are texts, whole numbers and lists of texts, with ASCII names; for that shape sorted keys without spaces are
-the canonical form, which a property test holds against the reference implementation. Arguments never enter the log:
-only a digest of the question does, salted with the decision's id, so that equal questions do not look equal.
+Everything a replay needs is in it or named by it: what was asked, as far as it may be logged, and the addresses of the
+facts it was decided on. Replaying makes what `said` returns anew, so whatever the software would decide or say
+differently today shows as other bytes.
+
+Members that are empty are left out. They are texts, whole numbers, lists and objects of these, with ASCII names: for
+that shape sorted names without spaces are the canonical form, which a property test holds against the reference
+implementation. What was sent as JSON is brought into that form where it is taken over.
 """
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
+import rfc8785
 
 from ringfence_pdp.answer import Answer
-from ringfence_pdp.facts import Facts
-from ringfence_pdp.model import CheckRequest
+from ringfence_pdp.facts import AgentIdentity
+from ringfence_pdp.limits.counters import Status
+from ringfence_pdp.model import CheckRequest, Decision, Effect, Obligation, Reason, SideVerdict, Stage, Verdict
+from ringfence_pdp.rollout.rollout import Mode
+
+DECISION = "decision"
+VERSION = 2
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
+# Looked up by number, since the name of a member of an enumeration is worked out at every use.
+_EFFECTS = ["", *(effect.name for effect in sorted(Effect))]
+_REASONS = ["", *(reason.name for reason in sorted(Reason))]
 
-def document(request: CheckRequest, answer: Answer, facts: Facts, asked: bytes) -> bytes:
-    """Return the document of one decision. `asked` are the bytes of the request."""
-    identity = facts.identity(request.did, request.agent, request.environment)
-    decision = answer.decision
-    return _encode(
-        {
-            "type": "decision",
-            "version": 1,
-            "decision_id": answer.decision_id,
-            "decide_time_ms": answer.decided_at,
-            "environment": request.environment,
-            "did": identity.did if identity is not None else request.did or "",
-            "agent": identity.resource_name if identity is not None else str(request.agent or ""),
-            "effect": decision.effect.name,
-            "reason": decision.reason.name,
-            "action": request.action,
-            "tool": request.tool or "",
-            "resource_type": request.resource.type or "",
-            "resource_id": request.resource.id or "",
-            "side": request.side.word,
-            "session": request.session or "",
-            "trace_id": request.trace_id.hex(),
-            "input_digest": input_digest(answer.decision_id, asked),
-            "bundle_digest": answer.bundle_digest,
-            "rules": decision.verdict.rules,
-            "ring": decision.ring,
-            "score": decision.score,
-            "facts": {
-                "identity_revision": answer.identity_revision,
-                "registry_revision": answer.registry_revision,
-                "policy_revision": answer.policy_revision,
-            },
-        }
-    )
+
+def decision_document(
+    request: CheckRequest,
+    answer: Answer,
+    identity: AgentIdentity | None,
+    *,
+    identity_age: int | None,
+    asked: dict[str, Any],
+    digest: str,
+    left_out: list[str],
+    evidence: tuple[str, ...],
+) -> bytes:
+    """Return the document of one decision."""
+    decision, judged = answer.decision, answer.judged
+    document = said(decision, request, identity)
+    document |= {
+        "type": DECISION,
+        "version": VERSION,
+        "decision_id": answer.decision_id,
+        "decide_time_ms": answer.decided_at,
+        "environment": request.environment,
+        "action": request.action,
+        "input": asked,
+        "input_digest": digest,
+        "bundle_digest": answer.bundle_digest,
+        "evidence": evidence,
+        "facts": {
+            "identity_revision": answer.identity_revision,
+            "registry_revision": answer.registry_revision,
+            "policy_revision": answer.policy_revision,
+        },
+        "identity_age_ms": -1 if identity_age is None else identity_age,
+    }
+    if request.tool is not None:
+        document["tool"] = request.tool
+    if left_out:
+        document["left_out"] = sorted(left_out)
+    if judged is not None and judged.verdict is not decision.verdict:
+        document["judged"] = verdict_document(judged.verdict)
+    if answer.limits:
+        document["limits"] = [_limit(status) for status in answer.limits]
+    if answer.approval:
+        document["approval"] = answer.approval
+    if answer.mode is not Mode.NONE:
+        document["mode"] = answer.mode.value
+    if answer.would is not None:
+        document["would"] = verdict_document(answer.would.verdict)
+    return _encode(document)
+
+
+def said(decision: Decision, request: CheckRequest, identity: AgentIdentity | None) -> dict[str, Any]:
+    """Return the members that follow from deciding a question: those a replay makes anew."""
+    verdict = decision.verdict
+    members: dict[str, Any] = {
+        "agent": identity.resource_name if identity is not None else str(request.agent or ""),
+        "did": identity.did if identity is not None else request.did or "",
+        "effect": _EFFECTS[verdict.effect],
+        "reason": _REASONS[verdict.reason],
+        "ring": decision.ring,
+        "score": decision.score,
+        "rules": verdict.rules,
+    }
+    if verdict.stage is not Stage.RULES:
+        members["stage"] = verdict.stage.value
+    if decision.chain:
+        members["chain"] = decision.chain
+    if decision.sides:
+        members["sides"] = [_side(side) for side in decision.sides]
+    if decision.obligations:
+        members["obligations"] = [_obligation(obligation) for obligation in decision.obligations]
+    return members
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict that is not the answer itself."""
+    return {
+        "effect": verdict.effect.name,
+        "reason": verdict.reason.name,
+        "stage": verdict.stage.value,
+        "rules": verdict.rules,
+    }
 
 
 def input_digest(decision_id: str, asked: bytes) -> str:
     """Return what stands for the question: `sha256-` over the decision's id and the request's bytes."""
     return f"sha256-{hashlib.sha256(decision_id.encode() + asked).hexdigest()}"
+
+
+def _side(side: SideVerdict) -> dict[str, Any]:
+    who = {"hop": side.hop, "side": side.side.word, "party": side.party}
+    return {**who, **verdict_document(side.verdict)}
+
+
+def _limit(status: Status) -> dict[str, Any]:
+    meter = status.meter
+    return {
+        "limit": meter.id,
+        "key": meter.key,
+        "unit": meter.limit.unit.word,
+        "maximum": meter.limit.maximum,
+        "remaining": status.remaining,
+    }
+
+
+def _obligation(obligation: Obligation) -> Mapping[str, Any]:
+    properties = msgspec.Raw(rfc8785.dumps(dict(obligation.properties)))
+    return {"type": obligation.type, "id": obligation.id, "properties": properties}

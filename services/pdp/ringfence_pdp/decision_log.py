@@ -19,6 +19,9 @@ from ringfence_kit.spool import SpooledItem, SpoolFull
 
 _log = structlog.get_logger(__name__)
 
+FACTS_REMEMBERED = 200_000
+"""What is told again after that is the same entry again."""
+
 
 class Offers(Protocol):
     """The producer's side of a `ringfence_kit.spool.Spool` whose hooks are `DecisionLog.kept` and `refused`."""
@@ -48,6 +51,10 @@ class DecisionLog:
         """Decisions answered, or refused, without an entry."""
         self.spool: Offers | None = None
         """Where decisions go; None before the pdp runs."""
+        self.facts: set[str] = set()
+        """Addresses of the facts that were told, as far as they are remembered; empty again after a failure."""
+        self.failures = 0
+        """How often something that was taken was not kept: what was told before may have to be told again."""
         self._failing: Unavailable | None = None
 
     def attach(self, spool: Offers) -> None:
@@ -68,6 +75,14 @@ class DecisionLog:
             self.unlogged += 1
             raise self._failing
 
+    def tell(self, address: str, entries: Sequence[tuple[str, bytes]]) -> None:
+        """Hand over the entries of a fact that decisions name. Raises Unavailable when they cannot be kept."""
+        for entry_id, body in entries:
+            self.take(entry_id, body)
+        if len(self.facts) >= FACTS_REMEMBERED:
+            self.facts.clear()
+        self.facts.add(address)
+
     def count_lost(self, _decision_id: str) -> None:
         """Count an entry that telemetry refused for good."""
         self.unlogged += 1
@@ -80,6 +95,8 @@ class DecisionLog:
         """Hear that the spool did not keep what it was given. That it is full was heard when it was given."""
         if not isinstance(failure, SpoolFull):
             self._failing = failure
+        self.failures += 1
+        self.facts.clear()
 
 
 class AuditAppender(Protocol):

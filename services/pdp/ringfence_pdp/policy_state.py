@@ -76,6 +76,10 @@ class PolicyState(Generic[CompiledT]):
             raise BundleNotFound(name=name_of(digest))
         return bundle
 
+    def find(self, digest: str) -> Bundle | None:
+        """Return the kept bundle with this digest, or None."""
+        return self._kept.get(digest)
+
     def active(self) -> Bundle:
         """Return the bundle that decides. Raises BundleNotFound before there is one."""
         if self.current.bundle is None:

@@ -41,7 +41,7 @@ async def test_a_permitted_action_is_allowed_with_everything_it_stands_on(pdp: S
     assert (answer.effective_ring, answer.trust_score) == (2, 500)
     assert list(answer.rules) == ["house/read"]
     assert answer.bundle_digest.startswith("sha256-")
-    assert (answer.facts.identity_revision, answer.facts.registry_revision, answer.facts.policy_revision) == (1, 1, 1)
+    assert (answer.facts.identity_revision, answer.facts.registry_revision, answer.facts.policy_revision) == (1, 1, 2)
     assert answer.decide_time.ToMilliseconds() == pdp.clock.now()
 
 
@@ -68,11 +68,15 @@ async def test_an_unknown_agent_has_no_ring_and_no_score(pdp: ServedPdp) -> None
     assert (answer.reason, answer.effective_ring, answer.trust_score) == (pb.DECISION_REASON_AGENT_UNKNOWN, -1, -1)
 
 
-async def test_a_decision_is_logged_without_its_arguments(pdp: ServedPdp) -> None:
-    answer = await pdp.check(arguments={"password": "hunter2"}, session="s-1", trace_id=b"\x01" * 16)
+async def test_a_decision_is_logged_with_its_question_and_without_what_is_masked(pdp: ServedPdp) -> None:
+    arguments = {"rows": 3, "login": {"Password": "hunter2"}}
+    answer = await pdp.check(arguments=arguments, session="s-1", trace_id=b"\x01" * 16)
     document = json.loads(await pdp.around.telemetry.logged(answer.decision_id))
     assert (document["effect"], document["agent"], document["did"]) == ("ALLOW", ANALYST, ANALYST_DID)
-    assert (document["session"], document["trace_id"]) == ("s-1", "01" * 16)
+    asked = document["input"]
+    assert (asked["session"], asked["trace_id"]) == ("s-1", "01" * 16)
+    assert asked["arguments"] == {"rows": 3, "login": {"Password": "(masked)"}}
+    assert document["left_out"] == ["arguments.login.Password"]
     assert "hunter2" not in json.dumps(document)
 
 

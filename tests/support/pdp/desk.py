@@ -14,7 +14,9 @@ from ringfence_pdp.approvals.approval import Approval, Asked, Question
 from ringfence_pdp.approvals.desk import Said
 from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decisions import Decisions
+from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
@@ -44,6 +46,8 @@ class Tray:
 
     def __init__(self) -> None:
         self.items: list[tuple[str, bytes]] = []
+        self.facts: list[tuple[str, bytes]] = []
+        """What decisions stood on, apart from them."""
         self.full = False
         self.breaks: Unavailable | None = None
         self.log: DecisionLog | None = None
@@ -61,7 +65,7 @@ class Tray:
         if self.full:
             raise SpoolFull(used_bytes=10, max_bytes=10)
         if self.breaks is None:
-            self.items.append((item_id, payload))
+            (self.facts if b'"type":"fact"' in payload else self.items).append((item_id, payload))
         asyncio.get_running_loop().call_soon(self._tell, self.breaks)
 
     def _tell(self, broken: Unavailable | None) -> None:
@@ -114,7 +118,7 @@ class Desk:
             policy=self.policy,
             trials=Trials(self.policy),
             agents=self.agents,
-            log=self.log,
+            log=DecisionRecords(self.log, EvidenceKeeper(self.log, release="1"), kept=self.policy.find),
             reckoning=Reckoning(self.metering, self.people, clock=self.clock),
             gated_environments=frozenset(),
             clock=self.clock,

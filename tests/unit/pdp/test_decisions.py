@@ -15,9 +15,11 @@ from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import NotPermitted, Unavailable
 from ringfence_kit.spool import Position, SpooledItem
 from ringfence_pdp.answer import Answer
+from ringfence_pdp.asked_document import asked_document
 from ringfence_pdp.decide import decide
-from ringfence_pdp.decision_document import document, input_digest
+from ringfence_pdp.decision_document import decision_document, input_digest
 from ringfence_pdp.decision_log import DecisionLog, send_entries
+from ringfence_pdp.masks import NO_MASKS
 from ringfence_pdp.model import Effect, Reason, Resource
 from support.pdp.desk import ADMIN, Desk
 from support.pdp.world import ANALYST, NOW, ask, basis, bundle, facts_of, identity, policy, registered
@@ -151,7 +153,17 @@ def test_the_document_is_in_canonical_form(session: str, resource: str, rules: l
     verdict = replace(ANSWER.decision.verdict, rules=tuple(rules))
     answer = ANSWER._replace(decision=ANSWER.decision._replace(verdict=verdict, ring=ring))
     request = ask()._replace(session=session or None, resource=Resource(id=resource or None))
-    body = document(request, answer, facts_of(), b"asked")
+    left_out: list[str] = []
+    body = decision_document(
+        request,
+        answer,
+        identity(),
+        identity_age=None,
+        asked=asked_document(request, NO_MASKS, left_out, whole=True),
+        digest=input_digest(answer.decision_id, b"asked"),
+        left_out=left_out,
+        evidence=(),
+    )
     assert body == rfc8785.dumps(json.loads(body))
 
 

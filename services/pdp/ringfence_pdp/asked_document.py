@@ -1,0 +1,219 @@
+"""A question as the decision log keeps it, and as it is read back for a replay.
+
+Everything a CheckRequest says is here, or named in `left_out`, and nothing else: a question that leaves nothing out is
+read back as it was. Left out are what is masked; what shows who somebody is (tokens, grants: they are credentials); and
+numbers JSON has no spelling for. What is empty is not written.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import rfc8785
+from ringfence_kit.names import AgentName
+
+from ringfence_pdp.masks import Masks
+from ringfence_pdp.model import (
+    NO_RESOURCE,
+    NO_USAGE,
+    CheckRequest,
+    Plain,
+    Protocol,
+    Resource,
+    Side,
+    SideEffects,
+    Target,
+    Usage,
+    nothing,
+)
+
+_EXACT = 2**53
+
+
+def asked_document(request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool) -> dict[str, Any]:
+    """Return what the log keeps of a question; the paths of what it does not are added to `left_out`.
+
+    Action, tool and environment stand beside it. `whole`: whether arguments, context and labels may be in it at all.
+    """
+    # On the path of every decision: most questions say little, so each member is looked at once and most are passed by.
+    asked: dict[str, Any] = {}
+    did, agent, resource, session = request.did, request.agent, request.resource, request.session
+    if did is not None:
+        asked["did"] = did
+    if agent is not None:
+        asked["agent"] = str(agent)
+    if resource is not NO_RESOURCE:
+        asked["resource"] = _resource(resource, masks, left_out, whole=whole)
+    if session is not None:
+        asked["session"] = session
+    if request.arguments is not nothing:
+        _put_sent(asked, "arguments", request.arguments(), masks, left_out, whole=whole)
+    if request.context is not nothing:
+        _put_sent(asked, "context", request.context(), masks, left_out, whole=whole)
+    if request.trace_id:
+        asked["trace_id"] = request.trace_id.hex()
+    if request[_FIRST_SELDOM:] != _SELDOM or request.side is not Side.CALLER:
+        _put_seldom(asked, request, left_out)
+    if request.tool_schema_hash is not None:
+        asked["tool_schema_hash"] = request.tool_schema_hash
+    if request.side_effects:
+        asked["side_effects"] = request.side_effects.word
+    return asked
+
+
+_FIRST_SELDOM = CheckRequest._fields.index("target")
+_SELDOM = tuple(CheckRequest._field_defaults[field] for field in CheckRequest._fields[_FIRST_SELDOM:])
+"""What few questions say, and what they say when they do not."""
+
+
+def _put_seldom(asked: dict[str, Any], request: CheckRequest, left_out: list[str]) -> None:
+    if request.delegation_token:
+        left_out.append("delegation_token")
+    if request.elevation_grants:
+        left_out.append("elevation_grants")
+    target, usage = request.target, request.usage
+    said: dict[str, Any] = {
+        "side": request.side.word if request.side is not Side.CALLER else None,
+        "target": None if target is None else _without_empty({"did": target.did, "agent": _name(target.agent)}),
+        "chain": list(request.chain) or None,
+        "supported_obligations": sorted(request.supported_obligations) or None,
+        "approval": request.approval,
+        "usage": {"tokens": usage.tokens, "cost_micros": usage.cost_micros} if usage != NO_USAGE else None,
+        "protocol": request.protocol.word if request.protocol else None,
+        "arguments_digest": request.arguments_digest,
+    }
+    asked |= _without_empty(said)
+
+
+def _resource(resource: Resource, masks: Masks, left_out: list[str], *, whole: bool) -> dict[str, Any]:
+    type_, id_, data_class, labels, environment, owner = resource
+    said: dict[str, Any] = {}
+    if type_ is not None:
+        said["type"] = type_
+    if id_ is not None:
+        said["id"] = id_
+    if data_class is not None:
+        said["data_class"] = data_class
+    if environment is not None:
+        said["environment"] = environment
+    if owner is not None:
+        said["owner"] = owner
+    if labels:
+        _put_sent(said, "labels", labels, masks, left_out, whole=whole)
+    return said
+
+
+def _put_sent(
+    said: dict[str, Any], root: str, value: Mapping[str, object], masks: Masks, left_out: list[str], *, whole: bool
+) -> None:
+    """Take over JSON in RFC 8785 form, unless it is empty or has to stay away."""
+    if not value:
+        return
+    if not whole:
+        left_out.append(root)
+        return
+    plain = _Plain()
+    written = plain.of(masks.masked(value, (root,), left_out), root)
+    left_out += plain.unwritable
+    said[root] = written if plain.simple else msgspec.Raw(rfc8785.dumps(written))
+
+
+def question(asked: Mapping[str, Any], *, action: str, tool: str | None, environment: str) -> CheckRequest:
+    """Return the question a document was made of."""
+    resource, target, usage = asked.get("resource"), asked.get("target"), asked.get("usage")
+    return CheckRequest(
+        action=action,
+        environment=environment,
+        did=asked.get("did"),
+        agent=_agent(asked.get("agent")),
+        tool=tool,
+        tool_schema_hash=asked.get("tool_schema_hash"),
+        side_effects=SideEffects[asked.get("side_effects", "unknown").upper()],
+        arguments=_reading(asked.get("arguments")),
+        resource=NO_RESOURCE if resource is None else Resource(**{"labels": {}, **resource}),
+        side=Side[asked.get("side", "caller").upper()],
+        session=asked.get("session"),
+        context=_reading(asked.get("context")),
+        trace_id=bytes.fromhex(asked.get("trace_id", "")),
+        target=None if target is None else Target(target.get("did"), _agent(target.get("agent"))),
+        chain=tuple(asked.get("chain", ())),
+        supported_obligations=frozenset(asked.get("supported_obligations", ())),
+        approval=asked.get("approval"),
+        usage=NO_USAGE if usage is None else Usage(**usage),
+        protocol=Protocol[asked.get("protocol", "unknown").upper()],
+        arguments_digest=asked.get("arguments_digest"),
+    )
+
+
+class _Plain:
+    """JSON with whole numbers as such. `simple`: sorted members without spaces are its RFC 8785 form."""
+
+    def __init__(self) -> None:
+        self.simple = True
+        self.unwritable: list[str] = []
+
+    def of(self, value: object, path: str) -> Any:
+        match value:
+            case bool() | None | str():
+                return value
+            case int():
+                return self._number(float(value), path) if abs(value) > _EXACT else value
+            case float():
+                return self._number(value, path)
+            case Mapping():
+                return {self._key(name): self.of(inner, f"{path}.{name}") for name, inner in value.items()}
+            case list():
+                return [self.of(inner, f"{path}.{place}") for place, inner in enumerate(value)]
+            case _:
+                raise AssertionError(f"{path} is no JSON: {type(value).__name__}")
+
+    def _key(self, name: str) -> str:
+        self.simple = self.simple and name.isascii()
+        return name
+
+    def _number(self, number: float, path: str) -> object:
+        if not math.isfinite(number) or (number == 0 and math.copysign(1, number) < 0):
+            self.unwritable.append(path)
+            return str(number)
+        if number.is_integer() and abs(number) < _EXACT:
+            return int(number)
+        self.simple = False
+        return number
+
+
+def _reading(sent: Mapping[str, Any] | None) -> Callable[[], Plain]:
+    if sent is None:
+        return nothing
+    doubles: Plain = _with_doubles(sent)
+    return lambda: doubles
+
+
+def _without_empty(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _with_doubles(value: Any) -> Any:
+    """Return JSON as it is sent: its numbers are doubles."""
+    match value:
+        case dict():
+            return {name: _with_doubles(inner) for name, inner in value.items()}
+        case list():
+            return [_with_doubles(inner) for inner in value]
+        case int() if not isinstance(value, bool):
+            return float(value)
+        case _:
+            return value
+
+
+def _name(agent: AgentName | None) -> str | None:
+    return None if agent is None else str(agent)
+
+
+def _agent(text: str | None) -> AgentName | None:
+    if text is None:
+        return None
+    agent = AgentName.parse(text)
+    if agent is None:
+        raise ValueError(f"{text} is no agent's name")
+    return agent

@@ -1,0 +1,83 @@
+"""Puts decisions on record: what of a decision goes to the log, and with which evidence.
+
+- denials and requests for approval always, allowed calls at a rate the operator sets. Which of these is chosen follows
+  from the decision's own id, which no caller has a say in;
+- the question is in it as far as masks, and its size, allow; what is left out is named;
+- what it stood on is told first.
+"""
+
+from collections.abc import Callable
+
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.asked_document import asked_document
+from ringfence_pdp.bundle import Bundle
+from ringfence_pdp.case import Basis
+from ringfence_pdp.decision_document import decision_document, input_digest
+from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.evidence import EvidenceKeeper
+from ringfence_pdp.masks import NO_MASKS, Masks
+from ringfence_pdp.model import CheckRequest, Effect
+
+BODY_MAX = 64 * 1024
+"""What the log takes."""
+
+_TAIL = 2**32
+
+
+class DecisionRecords:
+    """Writes decisions into the log."""
+
+    def __init__(
+        self,
+        log: DecisionLog,
+        keeper: EvidenceKeeper,
+        *,
+        kept: Callable[[str], Bundle | None],
+        masks: Masks = NO_MASKS,
+        inputs: bool = True,
+        allow_rate: float = 1.0,
+    ) -> None:
+        """`kept` returns a bundle by its digest; `inputs` says whether arguments, context and labels are logged."""
+        self.log = log
+        self.sampled_out = 0
+        """Allowed calls that were not logged, since only a share of them is."""
+        self._keeper = keeper
+        self._kept = kept
+        self._masks = masks
+        self._inputs = inputs
+        self._allow_rate = allow_rate
+
+    @property
+    def stops_when_full(self) -> bool:
+        """Whether to answer nothing at all while nothing can be logged."""
+        return self.log.stops_when_full
+
+    def take(self, request: CheckRequest, answer: Answer, basis: Basis, asked: bytes) -> None:
+        """Log a decision. Raises Unavailable when it cannot be kept."""
+        if self._allow_rate < 1 and answer.decision.effect is Effect.ALLOW and not self._chosen(answer.decision_id):
+            self.sampled_out += 1
+            return
+        if answer.bundle_digest:
+            self._keeper.bundle(answer.bundle_digest, self._kept)
+        facts = basis.facts
+        identity = facts.identity(request.did, request.agent, request.environment)
+        evidence = self._keeper.of(basis, request, answer.decision, identity)
+        digest = input_digest(answer.decision_id, asked)
+        for whole in (self._inputs, False):
+            left_out: list[str] = []
+            body = decision_document(
+                request,
+                answer,
+                identity,
+                identity_age=basis.identity_age,
+                asked=asked_document(request, self._masks, left_out, whole=whole),
+                digest=digest,
+                left_out=left_out,
+                evidence=evidence,
+            )
+            if len(body) <= BODY_MAX:
+                break
+        self.log.take(answer.decision_id, body)
+
+    def _chosen(self, decision_id: str) -> bool:
+        return int(decision_id[-8:], 16) < self._allow_rate * _TAIL

@@ -1,0 +1,195 @@
+"""Whatever is decided can be decided again from the log alone, to the last byte; and what is read back is what was
+asked.
+"""
+
+import json
+from typing import Any
+
+import rfc8785
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ringfence_kit.clock import EPOCH
+from ringfence_kit.ids import counting_ids
+from ringfence_kit.names import AgentName
+from ringfence_pdp.answer import Answer
+from ringfence_pdp.asked_document import asked_document, question
+from ringfence_pdp.bundle import Bundle, PolicyFile, digest_of
+from ringfence_pdp.compile import compile_files
+from ringfence_pdp.decide import decide
+from ringfence_pdp.decision_log import DecisionLog
+from ringfence_pdp.decision_record import BODY_MAX, DecisionRecords
+from ringfence_pdp.evidence import EvidenceKeeper
+from ringfence_pdp.masks import NO_MASKS, Masks
+from ringfence_pdp.model import CheckRequest, Protocol, Resource, Side, SideEffects, Target, Usage
+from ringfence_pdp.replay import Evidence, Outcome, read, replay, what_if
+from support.pdp.bundles import World, bundles, worlds
+from support.pdp.bundles import files as files_of
+from support.pdp.world import ANALYST, NOW, basis
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+doubles = st.one_of(
+    st.integers(-(2**53) + 1, 2**53 - 1).map(float), st.floats(allow_nan=False, allow_infinity=False)
+).filter(lambda number: str(number) != "-0.0")
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), doubles, texts),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
+    max_leaves=8,
+)
+objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+def sent(value: dict[str, Any]) -> Any:
+    return lambda: value
+
+
+def questions() -> st.SearchStrategy[CheckRequest]:
+    maybe = st.none() | texts.filter(bool)
+    return st.builds(
+        CheckRequest,
+        action=texts.filter(bool),
+        environment=texts.filter(bool),
+        did=maybe,
+        agent=st.sampled_from([None, ANALYST, AgentName("sales", "b")]),
+        tool=maybe,
+        tool_schema_hash=maybe,
+        side_effects=st.sampled_from(SideEffects),
+        arguments=objects.map(sent),
+        resource=st.builds(
+            Resource, maybe, maybe, maybe, st.dictionaries(texts, texts, max_size=2), environment=maybe, owner=maybe
+        ),
+        side=st.sampled_from([Side.CALLER, Side.CALLEE]),
+        session=maybe,
+        context=objects.map(sent),
+        trace_id=st.sampled_from([b"", b"\x01" * 16]),
+        target=st.none() | st.builds(Target, maybe, st.sampled_from([None, ANALYST])),
+        chain=st.lists(texts, max_size=2).map(tuple),
+        supported_obligations=st.frozensets(texts, max_size=2),
+        approval=maybe,
+        usage=st.builds(Usage, st.integers(0, 10**9), st.integers(0, 10**12)),
+        protocol=st.sampled_from(Protocol),
+        arguments_digest=maybe,
+        delegation_token=st.none(),
+        elevation_grants=st.just(()),
+    )
+
+
+def same(one: CheckRequest, other: CheckRequest) -> bool:
+    """Questions are the same when all they say is, and what they read is."""
+    unread = {"arguments": None, "context": None}
+    return (
+        one._replace(**unread) == other._replace(**unread)
+        and one.arguments() == other.arguments()
+        and one.context() == other.context()
+    )
+
+
+@given(questions())
+def test_a_question_is_read_back_as_it_was_asked(request: CheckRequest) -> None:
+    left_out: list[str] = []
+    written = rfc8785.dumps(json.loads(_json(asked_document(request, NO_MASKS, left_out, whole=True))))
+    again = question(json.loads(written), action=request.action, tool=request.tool, environment=request.environment)
+    assert left_out == []
+    assert same(again, request)
+
+
+@given(questions(), st.sampled_from([("**.b",), ("arguments.*", "context.a"), ("labels",)]))
+def test_what_is_masked_is_named_and_gone(request: CheckRequest, masks: tuple[str, ...]) -> None:
+    secret = {"a": "5ecret", "b": "5ecret", "B": {"c": "5ecret"}}
+    hidden = request._replace(
+        arguments=sent(secret) if masks[0] == "arguments.*" else sent({"b": "5ecret"}),
+        context=sent({"a": "5ecret"} if masks[0] == "arguments.*" else {"x": [{"b": "5ecret"}]}),
+        resource=Resource(labels={"b": "5ecret"} if masks == ("**.b",) else {}),
+    )
+    if masks == ("labels",):
+        hidden = request._replace(resource=Resource(labels={"owner": "5ecret"}), arguments=sent({}), context=sent({}))
+    left_out: list[str] = []
+    written = _json(asked_document(hidden, Masks.of(masks), left_out, whole=True))
+    assert b"5ecret" not in written
+    assert left_out
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    import msgspec  # noqa: PLC0415 - as the document is written
+
+    return msgspec.json.encode(document, order="sorted")
+
+
+class Shelf:
+    """A spool that hands over what it was given."""
+
+    undelivered = used_bytes = 0
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    def post(self, item_id: str, payload: bytes) -> None:
+        assert json.loads(payload)["decision_id"] == item_id
+        assert len(payload) <= BODY_MAX
+        self.bodies.append(payload)
+
+
+def logged(world: World, files: list[PolicyFile], masks: Masks = NO_MASKS) -> tuple[bytes, Evidence]:
+    """Decide in `world` as the pdp does, and return what the log then holds."""
+    stored = Bundle(
+        digest=digest_of(files),
+        files=tuple(files),
+        policy_count=1,
+        rule_count=1,
+        author="a",
+        pushed_at=EPOCH,
+        revision=1,
+    )
+    on = basis(
+        compile_files(files),
+        facts=world.facts,
+        switches=world.switches,
+        identity_age=world.identity_age,
+        gated=world.gated,
+    )
+    log, shelf = DecisionLog(stops_when_full=True), Shelf()
+    log.attach(shelf)
+    records = DecisionRecords(log, EvidenceKeeper(log, release="1"), kept=lambda _: stored, masks=masks)
+    decision = decide(on, world.request)
+    answer = Answer(
+        decision=decision,
+        decision_id=counting_ids()(),
+        bundle_digest=stored.digest,
+        identity_revision=7,
+        registry_revision=5,
+        policy_revision=2,
+        decided_at=NOW,
+        judged=decision,
+    )
+    records.take(world.request, answer, on, b"asked")
+    evidence = Evidence()
+    for body in shelf.bodies[:-1]:
+        evidence.take(read(body) or {})
+    return shelf.bodies[-1], evidence
+
+
+@settings(max_examples=60)
+@given(bundles(careless=False).map(files_of), worlds())
+def test_a_replay_gives_the_same_bytes(files: list[PolicyFile], world: World) -> None:
+    body, evidence = logged(world, files)
+    again = replay(body, evidence)
+    assert again.outcome is Outcome.SAME, again.why
+
+
+@settings(max_examples=25)
+@given(bundles(careless=False).map(files_of), worlds())
+def test_the_same_bundle_changes_nothing_and_what_if_judges_as_deciding_would(
+    files: list[PolicyFile], world: World
+) -> None:
+    body, evidence = logged(world, files)
+    assert what_if(body, evidence, compile_files(files)).outcome is Outcome.SAME
+    none = compile_files([PolicyFile(path="none.yaml", content=NOTHING_ALLOWED)])
+    changed = what_if(body, evidence, none)
+    assert (changed.outcome is Outcome.CHANGED) == (json.loads(body)["effect"] != "DENY")
+
+
+NOTHING_ALLOWED = b"""\
+apiVersion: ringfence.dev/v1
+kind: Policy
+metadata: {name: none}
+spec: {rules: [{name: none, match: {actions: ["*"]}, effect: DENY}]}
+"""
