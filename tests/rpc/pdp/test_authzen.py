@@ -18,10 +18,11 @@ UNBOUND = Caller(principal="gateway-2", roles=frozenset({Role.GATEWAY}))
 APPROVER = Caller(principal="ada", roles=frozenset({Role.APPROVER}))
 ITSELF = Caller(principal=ANALYST_DID, roles=frozenset({Role.AGENT}), environment="dev")
 
+ORDERS = {"type": "table", "id": "orders", "properties": {"labels": {"secret": "no"}}}
 READ: dict[str, Any] = {
     "subject": {"type": "agent", "id": ANALYST_DID},
     "action": {"name": "read_table"},
-    "resource": {"type": "table", "id": "orders"},
+    "resource": ORDERS,
     "context": {"environment": "dev"},
 }
 SECRET = {"resource": {"type": "table", "id": "orders", "properties": {"labels": {"secret": "yes"}}}}
@@ -220,7 +221,7 @@ async def test_a_row_is_what_its_items_are_alone(pdp: ServedPdp) -> None:
 
 
 async def test_items_take_whole_parts_from_the_top(pdp: ServedPdp) -> None:
-    row = await evaluate_row(pdp, {"resource": {"type": "table", "id": "x"}}, {}, **SECRET)
+    row = await evaluate_row(pdp, {"resource": ORDERS}, {}, **SECRET)
     assert [one["decision"] for one in row] == [True, False]
 
 
