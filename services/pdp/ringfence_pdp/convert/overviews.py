@@ -80,8 +80,8 @@ def watched(request: pb.WatchDecisionsRequest) -> Callable[[Seen], bool]:
     if scope and AgentName.parse(scope) is None and parse_namespace(scope) is None:
         found.add("scope", "must be empty, namespaces/{namespace}, or namespaces/{namespace}/agents/{agent}")
     effects = {
-        found.enum(effect, f"effects[{place}]", {effect.value: effect for effect in Effect})
-        for place, effect in found.items(request.effects, "effects", min_items=0, max_items=len(Effect))
+        found.enum(effect, path, {effect.value: effect for effect in Effect})
+        for path, effect in found.items(request.effects, "effects", min_items=0, max_items=len(Effect))
     }
     found.raise_if_any()
     inside = f"{scope}/"
