@@ -100,7 +100,7 @@ class Endpoints:
             return _token(token, "RINGFENCE_TOKEN")
         if named := self.environment.get("RINGFENCE_TOKEN_FILE"):
             return Sourced(value=_read_token(Path(named)), source=f"RINGFENCE_TOKEN_FILE {named}")
-        return self._operator_token(address)
+        return self.operator_token(address)
 
     def tls(self) -> Tls | None:
         """Return the certificate files to use; None speaks plaintext."""
@@ -121,7 +121,8 @@ class Endpoints:
         """Return where a mesh in dev mode on this data directory keeps its operator token."""
         return self.running.token_file if self.running is not None else self.data / "dev" / "operator.token"
 
-    def _operator_token(self, address: str) -> Sourced | None:
+    def operator_token(self, address: str) -> Sourced | None:
+        """Return the operator token of a mesh in dev mode at `address`; None when it is not for there."""
         file = self.operator_token_file()
         if self.tls() is not None or not is_loopback(address) or not file.exists():
             return None

@@ -15,7 +15,7 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse, HealthListResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from ringfence.identity.v1 import identity_pb2_grpc, transparency_pb2_grpc, trust_pb2_grpc
-from ringfence.pdp.v1 import bundle_pb2_grpc, decision_pb2_grpc
+from ringfence.pdp.v1 import approval_pb2, approval_pb2_grpc, bundle_pb2_grpc, decision_pb2_grpc
 from ringfence.registry.v1 import (
     boundary_pb2,
     boundary_pb2_grpc,
@@ -74,8 +74,9 @@ class FakeMesh:
         external_systems = external_system_pb2.DESCRIPTOR.services_by_name["ExternalSystemService"]
         self.external_systems = ScriptedService(self.saw, external_systems)
         self.namespaces = ScriptedService(self.saw, namespace_pb2.DESCRIPTOR.services_by_name["NamespaceService"])
+        self.approvals = ScriptedService(self.saw, approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"])
         self.identity = FakeIdentity(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
-        self.pdp = FakePdp(self.saw)
+        self.pdp = FakePdp(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.telemetry = FakeTelemetry(self.saw)
         self.transparency = FakeTransparency(self.saw)
 
@@ -89,6 +90,7 @@ class FakeMesh:
             (boundary_pb2_grpc.add_BoundaryServiceServicer_to_server, self.boundaries),
             (external_system_pb2_grpc.add_ExternalSystemServiceServicer_to_server, self.external_systems),
             (namespace_pb2_grpc.add_NamespaceServiceServicer_to_server, self.namespaces),
+            (approval_pb2_grpc.add_ApprovalServiceServicer_to_server, self.approvals),
         )
         for add, service in scripted:
             add(service, server)

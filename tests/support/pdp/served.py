@@ -13,8 +13,10 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from ringfence.identity.v1 import identity_pb2, trust_pb2
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence.pdp.v1.approval_pb2_grpc import ApprovalServiceStub
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
+from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceStub
 from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import ManualClock
@@ -30,8 +32,10 @@ from support.pdp.world import HASH
 from support.serving import OPERATOR, Mesh, server_config, serving
 
 if TYPE_CHECKING:
+    from ringfence.pdp.v1.approval_pb2_grpc import ApprovalServiceAsyncStub
     from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceAsyncStub, KillSwitchServiceAsyncStub
     from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceAsyncStub
+    from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceAsyncStub
 
 DECISION_SERVICE = "ringfence.pdp.v1.DecisionService"
 BUNDLE_SERVICE = "ringfence.pdp.v1.BundleService"
@@ -71,6 +75,12 @@ class ServedPdp:
 
     def switches(self, caller: Caller = OPERATOR) -> "KillSwitchServiceAsyncStub":
         return KillSwitchServiceStub(self.mesh.channel(caller))
+
+    def approvals(self, caller: Caller = OPERATOR) -> "ApprovalServiceAsyncStub":
+        return ApprovalServiceStub(self.mesh.channel(caller))
+
+    def limits(self, caller: Caller = OPERATOR) -> "LimitServiceAsyncStub":
+        return LimitServiceStub(self.mesh.channel(caller))
 
     def channel(self, caller: Caller = OPERATOR) -> grpc.aio.Channel:
         return self.mesh.channel(caller)
