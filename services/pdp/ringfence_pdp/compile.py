@@ -16,6 +16,7 @@ from ringfence_pdp.compiled import CompiledBundle, CompiledLimit, CompiledRule
 from ringfence_pdp.errors import BundleInvalid
 from ringfence_pdp.fields import Problem, Report
 from ringfence_pdp.index import RuleIndex
+from ringfence_pdp.lints import findings_together
 from ringfence_pdp.policy import Algorithm, Policies, Policy, together
 from ringfence_pdp.policy_tests.written import TESTS_MAX
 from ringfence_pdp.rings import RingGate
@@ -108,6 +109,7 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
     rules = tuple(sorted((rule for part in parts for rule in part.rules), key=lambda rule: (rule.effect, rule.id)))
     ordered = tuple(sorted(policies.policies, key=lambda policy: policy.name))
     limits = _limits(ordered)
+    alone = (finding for part in parts for finding in part.findings)
     return CompiledBundle(
         rules=rules,
         index=_rule_index(rules, breathe, of_boundaries=False),
@@ -116,7 +118,7 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
         limits=limits,
         gate=RingGate(policies.ring_requirements),
         policy_count=len(ordered),
-        findings=tuple(sorted(finding for part in parts for finding in part.findings)),
+        findings=tuple(sorted([*alone, *findings_together(ordered, rules, breathe)])),
         policy_index=_policy_index(ordered, breathe, of_boundaries=False),
         boundary_policy_index=_policy_index(ordered, breathe, of_boundaries=True),
         limit_index=_limit_index(limits),

@@ -17,8 +17,12 @@ spec:
   agents:
     analyst: {name: namespaces/data/agents/analyst, ring: 2}
   tests:
-    - {name: it reads, ask: {agent: analyst, action: read_table, resource: {labels: {secret: "no"}}}, expect: {effect: ALLOW, rules: [house/read]}}
-    - {name: it deletes, ask: {agent: analyst, action: delete_table, resource: {labels: {secret: "no"}}}, expect: {effect: REQUIRE_APPROVAL}}
+    - name: it reads
+      ask: {agent: analyst, action: read_table, resource: {labels: {secret: "no"}}}
+      expect: {effect: ALLOW, rules: [house/read]}
+    - name: it deletes
+      ask: {agent: analyst, action: delete_table, resource: {labels: {secret: "no"}}}
+      expect: {effect: REQUIRE_APPROVAL}
 """
 WRONG = TESTS.replace(b"effect: REQUIRE_APPROVAL", b"effect: ALLOW")
 SHADOWED = POLICY + b"    - {name: wall, match: {actions: ['read_*']}, effect: DENY, when: has(args.rows)}\n"
@@ -50,7 +54,7 @@ async def test_everything_that_is_wrong_is_an_answer_and_no_error(pdp: ServedPdp
     assert [(problem.path, problem.line, problem.field) for problem in answer.problems] == [
         ("house.yaml", 6, "spec.rules[0].effect"),
         ("house.yaml", 7, "spec.rules[1].when"),
-        ("house_test.yaml", 10, ""),
+        ("house_test.yaml", 14, ""),
     ]
     assert not answer.HasField("bundle")
 
@@ -61,7 +65,7 @@ async def test_tests_run_and_say_how_they_went(pdp: ServedPdp) -> None:
     assert (report.run, report.failed, report.rule_count) == (2, 1, 3)
     assert [(result.path, result.line, result.name, result.passed) for result in report.results] == [
         ("house_test.yaml", 8, "it reads", True),
-        ("house_test.yaml", 9, "it deletes", False),
+        ("house_test.yaml", 11, "it deletes", False),
     ]
     assert list(report.results[1].problems) == [
         "expected effect ALLOW, got REQUIRE_APPROVAL: rule house/delete asks for approval"
@@ -83,7 +87,7 @@ async def test_tests_of_a_bundle_that_does_not_compile_are_not_run(pdp: ServedPd
 async def test_a_bundle_whose_tests_fail_is_not_kept(pdp: ServedPdp) -> None:
     refused = await refusal(pdp.bundles().UploadBundle(pb.UploadBundleRequest(files=files(WRONG))))
     assert (refused.code, refused.reason) == ("FAILED_PRECONDITION", "BUNDLE_TESTS_FAILED")
-    assert "house_test.yaml:9:7 spec.tests[1], 'it deletes': expected effect ALLOW" in refused.message
+    assert "house_test.yaml:11:7 spec.tests[1], 'it deletes': expected effect ALLOW" in refused.message
     assert not (await pdp.bundles().ListBundles(pb.ListBundlesRequest())).bundles
 
 

@@ -59,6 +59,11 @@ FOR_SERVICES = frozenset(
 """Methods that are not the operator's: agents meet, and services speak for them."""
 
 
+def policy_files() -> list[bundle_pb2.PolicyFile]:
+    """Return the files of a bundle."""
+    return [bundle_pb2.PolicyFile(path="house.yaml", content=POLICY)]
+
+
 def owned(key: AgentKey, identity: identity_pb2.AgentIdentity) -> AgentKey:
     """Return `key`, knowing whose it is."""
     return enrolled(key, identity_pb2.CompleteRegistrationResponse(identity=identity))
@@ -227,6 +232,8 @@ class SoundRequests:
             "DecisionService/Explain": always(decision_pb2.ExplainRequest(request=self._question())),
             "BundleService/PushBundle": self._push_bundle,
             "BundleService/GetBundle": always(bundle_pb2.GetBundleRequest()),
+            "BundleService/ValidateBundle": always(bundle_pb2.ValidateBundleRequest(files=policy_files())),
+            "BundleService/TestBundle": always(bundle_pb2.TestBundleRequest(files=policy_files())),
             **self._tools.makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,

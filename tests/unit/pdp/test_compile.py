@@ -9,6 +9,8 @@ from support.pdp.world import bundle, policy
 
 ASK = "{min_approvals: 1, approvers: ['group:oncall'], timeout: 30m}"
 
+OPEN = policy("{name: all, match: {actions: ['*']}, effect: ALLOW}", name="open")
+
 
 def rule(effect: str, when: str, name: str = "r") -> str:
     approval = f", approval: {ASK}" if effect == "REQUIRE_APPROVAL" else ""
@@ -25,7 +27,7 @@ def rule(effect: str, when: str, name: str = "r") -> str:
     ],
 )
 def test_a_rule_that_leaving_something_out_gets_around_is_accepted_and_told(effect: str, when: str, told: str) -> None:
-    (finding,) = bundle(policy(rule(effect, when))).findings
+    (finding,) = bundle(policy(rule(effect, when)), OPEN).findings
     assert told in str(finding)
     assert str(finding.place).startswith("0.yaml:7:")
 
@@ -40,7 +42,7 @@ def test_a_rule_that_leaving_something_out_gets_around_is_accepted_and_told(effe
     ],
 )
 def test_a_rule_that_leaving_something_out_does_not_get_around_is_not_told(effect: str, when: str) -> None:
-    assert bundle(policy(rule(effect, when))).findings == ()
+    assert bundle(policy(rule(effect, when)), OPEN).findings == ()
 
 
 @pytest.mark.parametrize(
