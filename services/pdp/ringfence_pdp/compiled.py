@@ -4,7 +4,7 @@ Everything here is looked up by what a request says, in the same time over ten p
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ringfence_pdp.cel.condition import Condition
@@ -88,6 +88,8 @@ class CompiledBundle:
     """In the order of files and lines."""
     has_algorithms: bool
     """Whether the rules of any policy can override one another."""
+    vary_on: dict[tuple[str, str, str, str, Side], tuple[str, ...] | None] = field(default_factory=dict, compare=False)
+    """What answers depend on, kept for who asks again (`cacheable.py`); the only part that grows."""
 
     @property
     def is_composed(self) -> bool:
