@@ -15,9 +15,12 @@ def checked(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> Answe
     return sitting.check(question, caller, request.SerializeToString(deterministic=True))
 
 
-async def decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.CheckResponse:
+async def answered(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> Answer:
     """Decide one request, people included. Raises the failures of Check."""
     answer = checked(sitting, request, caller)
-    if isinstance(answer, Unsettled):
-        answer = await sitting.settled(answer)
-    return convert.response_to_proto(answer)
+    return await sitting.settled(answer) if isinstance(answer, Unsettled) else answer
+
+
+async def decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.CheckResponse:
+    """Decide one request, and return the response as a message."""
+    return convert.response_to_proto(await answered(sitting, request, caller))

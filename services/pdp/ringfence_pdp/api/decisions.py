@@ -14,10 +14,11 @@ from ringfence_kit.service import Face
 from ringfence_kit.status import status_of
 from ringfence_kit.wire import page_arguments
 
-from ringfence_pdp.api.asking import checked, decided
+from ringfence_pdp.api.asking import answered, checked
 from ringfence_pdp.api.streams import CheckStreams
 from ringfence_pdp.convert import decisions as convert
 from ringfence_pdp.convert import overviews
+from ringfence_pdp.convert.answer_bytes import batch_bytes, response_bytes, result_bytes
 from ringfence_pdp.decisions import Decisions, Sitting
 from ringfence_pdp.reckoning import Unsettled
 
@@ -38,14 +39,14 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
         self._tokens = tokens
         self._clock = clock
 
-    async def Check(self, request: pb.CheckRequest, context: Any) -> pb.CheckResponse:
-        """Decide one request."""
-        return await decided(self._decisions.sitting(), request, current_caller())
+    async def Check(self, request: pb.CheckRequest, context: Any) -> Any:
+        """Decide one request; the response is given as its bytes."""
+        return response_bytes(await answered(self._decisions.sitting(), request, current_caller()))
 
-    async def BatchCheck(self, request: pb.BatchCheckRequest, context: Any) -> pb.BatchCheckResponse:
-        """Decide up to 256 requests on one basis."""
+    async def BatchCheck(self, request: pb.BatchCheckRequest, context: Any) -> Any:
+        """Decide up to 256 requests on one basis; the response is given as its bytes."""
         items, caller, sitting = convert.batch_items(request), current_caller(), self._decisions.sitting()
-        return pb.BatchCheckResponse(results=[await _result(sitting, item, caller) for item in items])
+        return batch_bytes([await _result(sitting, item, caller) for item in items])
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         """Decide one request and show the work."""
@@ -105,15 +106,15 @@ def check_bytes(decisions: Decisions, asked: bytes, caller: Caller) -> bytes:
     answer = checked(decisions.sitting(), pb.CheckRequest.FromString(asked), caller)
     if isinstance(answer, Unsettled):
         answer = answer.answer
-    return convert.response_to_proto(answer).SerializeToString()
+    return response_bytes(answer)
 
 
-async def _result(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.BatchCheckResult:
+async def _result(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> bytes:
     # The one servicer with a `try`: an item's failure is part of the answer (AIP-193 in a batch), not of the call.
     try:
-        return pb.BatchCheckResult(response=await decided(sitting, request, caller))
+        return result_bytes(response_bytes(await answered(sitting, request, caller)))
     except Failure as failure:
-        return pb.BatchCheckResult(error=status_of(failure))
+        return pb.BatchCheckResult(error=status_of(failure)).SerializeToString()
 
 
 def decision_face(api: DecisionApi) -> Face:
