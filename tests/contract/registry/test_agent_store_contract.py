@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from ringfence_kit import records
 from ringfence_kit.events import Revision
 from ringfence_kit.migrate import schema_differences
 from ringfence_kit.names import AgentName
@@ -65,6 +66,20 @@ async def test_an_agent_put_again_replaces_the_first(backend: Backend) -> None:
         await registry.writer.write(work, mutation=registry.asked(), result=type(None))
         _, found = await registry.store.load()
         assert found.agents == (second,)
+
+
+async def test_a_new_agent_is_added_and_what_is_stored_is_what_is_answered(backend: Backend) -> None:
+    new, same = stored(an_agent("new")), stored(an_agent("same"))
+
+    def work(tx: AgentTx) -> None:
+        assert tx.add(new) == records.encode(new)
+        assert tx.put(same) == tx.put(same) == records.encode(same)
+        assert tx.agent(new.name) == new
+
+    async with opened_registry(backend) as registry:
+        await registry.writer.write(work, mutation=registry.asked(), result=type(None))
+        _, found = await registry.store.load()
+        assert found.agents == (new, same)
 
 
 async def test_every_body_is_kept(backend: Backend) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import EtagMismatch, Failure
 from ringfence_kit.events import Change
@@ -138,8 +137,7 @@ def stored(
         tx.add_revision(
             revision_of(after, actor=mutation.principal, rollback_of=decided.rollback_of, reason=decided.reason)
         )
-    tx.put(after)
-    tx.record(recorded, AGENT, str(after.name), records.encode(after))
+    tx.record(recorded, AGENT, str(after.name), tx.put(after))
     return after
 
 

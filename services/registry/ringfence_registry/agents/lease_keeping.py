@@ -159,8 +159,7 @@ def _renewed(tx: AgentTx, agent: Agent, expires_at: Instant, now: Instant) -> Le
     lease = Lease(agent=str(agent.name), uid=agent.uid, expires_at=expires_at)
     if comes_to_life:
         alive = replace(agent, lease_expires_at=expires_at, lease_expired=False)
-        tx.put(alive)
-        tx.record(Change.MODIFIED, AGENT, lease.agent, records.encode(alive))
+        tx.record(Change.MODIFIED, AGENT, lease.agent, tx.put(alive))
     else:
         tx.put_lease(agent.name, expires_at)
     tx.record(Change.MODIFIED, LEASE, lease.agent, records.encode(lease))
@@ -175,8 +174,7 @@ def _ending(name: AgentName, now: Instant) -> Callable[[AgentTx], bool]:
         if agent.lease_expires_at is None or agent.lease_expired or not lease_ended(agent.lease_expires_at, now):
             return False
         dead = replace(agent, lease_expired=True)
-        tx.put(dead)
-        tx.record(Change.MODIFIED, AGENT, str(name), records.encode(dead))
+        tx.record(Change.MODIFIED, AGENT, str(name), tx.put(dead))
         return True
 
     return work

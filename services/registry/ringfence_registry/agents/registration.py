@@ -126,8 +126,7 @@ def _registering(
         agent = remarked(tx, None, agent, admission)
         tx.put_card(wanted.card)
         tx.add_revision(revision_of(agent, actor=mutation.principal))
-        tx.put(agent)
-        tx.record(Change.ADDED, AGENT, str(agent.name), records.encode(agent))
+        tx.record(Change.ADDED, AGENT, str(agent.name), tx.add(agent))
         if agent.lease_expires_at is not None:
             lease = Lease(agent=str(agent.name), uid=uid, expires_at=agent.lease_expires_at)
             tx.record(Change.ADDED, LEASE, lease.agent, records.encode(lease))

@@ -15,6 +15,8 @@ def default_display_name(name: AgentName, card: CardFacts) -> str:
 
     The card keeps its own spelling: this is what people read in lists.
     """
-    shown = "".join(" " if unicodedata.category(each).startswith("C") else each for each in stream_safe(card.name))
+    shown = card.name
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(" " if unicodedata.category(each).startswith("C") else each for each in stream_safe(shown))
     line = unicodedata.normalize("NFC", " ".join(shown.split()))
     return line.encode()[:MAX_BYTES].decode("utf-8", "ignore").rstrip() or name.agent

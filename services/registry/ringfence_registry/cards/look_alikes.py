@@ -26,7 +26,10 @@ def skeleton(name: str) -> str:
     for _ in range(2):  # casefolding and decomposing bring up characters that look like others in turn
         text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).translate(_looks()).casefold())
     text = text.translate(_ASCII)
-    letters = "".join(each for each in text if each.isalnum() or unicodedata.combining(each))
+    if text.isascii():
+        letters = "".join(filter(str.isalnum, text))
+    else:
+        letters = "".join(each for each in text if each.isalnum() or unicodedata.combining(each))
     # A name of nothing but signs is compared as it is: no two of them are alike because both are empty.
     return unicodedata.normalize("NFKD", letters) or text
 

@@ -74,8 +74,11 @@ class AgentIndex:
 
     def change(self, slot: int, *, before: AgentView | None, after: AgentView | None) -> None:
         """Say what the agent in `slot` was and what it is; None where there was, or is, none."""
-        old = () if before is None else STANDING.terms_of(before)
-        self._standing.change(slot, before=old, after=after)
+        if before is None and after is not None:
+            self._standing.add(slot, after)
+        else:
+            old = () if before is None else STANDING.terms_of(before)
+            self._standing.change(slot, before=old, after=after)
         self.move(slot, after)
         said = () if before is None else texts_of(before)
         says = () if after is None else texts_of(after)

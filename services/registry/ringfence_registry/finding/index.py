@@ -27,6 +27,7 @@ from ringfence_registry.finding.postings import Postings
 T = TypeVar("T")
 
 _MOST = 255
+_AHEAD = 64
 _SPARSE = 8
 """Of a column, one agent in so many is looked at by itself; more are looked at by walking the column."""
 
@@ -76,6 +77,20 @@ class ValueIndex(Generic[T]):
         # Or the first to ask for a range would wait for it.
         self._planes = {name: InstantPlanes(self._columns[name]) for name in self._instants}
 
+    def add(self, slot: int, resource: T) -> None:
+        """File the resource in `slot`, in which there was none: what `change` does, term by term, in half the time."""
+        self._reach(slot)
+        for name, field in self._inverted:
+            values = _distinct(field.values(resource))
+            self._counts[name][slot] = min(len(values), _MOST)
+            for value in values:
+                self._postings[name].add(value, slot)
+        for name, field in self._maps:
+            for key, text in field.read(resource).items():
+                if text:
+                    self._postings[f"{name}.{key}"].add(text, slot)
+        self._set_columns(slot, resource)
+
     def change(self, slot: int, *, before: Iterable[Term], after: T | None) -> frozenset[Term]:
         """File the resource in `slot` under the terms it has now, instead of `before`; return them."""
         old = frozenset(before)
@@ -88,8 +103,8 @@ class ValueIndex(Generic[T]):
             self._postings[field].add(value, slot)
         self._set_columns(slot, after)
         counts = Counter(field for field, _ in new)
+        self._reach(slot)
         for field, held in self._counts.items():
-            held.extend(bytes(max(0, slot + 1 - len(held))))
             held[slot] = min(counts[field], _MOST)
         return new
 
@@ -163,6 +178,13 @@ class ValueIndex(Generic[T]):
         if among.bit_count() * _SPARSE < len(column):
             return of_slots([slot for slot in slots_of(among) if (held := column[slot]) is not None and test(held)])
         return of_flags([held is not None and test(held) for held in column]) & among
+
+    def _reach(self, slot: int) -> None:
+        """Make room for the counts of `slot`, and of some that follow; all fields have room for as many."""
+        for held in self._counts.values():
+            if len(held) > slot:
+                return
+            held.extend(bytes(slot + _AHEAD - len(held)))
 
     def _set_columns(self, slot: int, resource: T | None) -> None:
         for name, column in self._columns.items():

@@ -79,9 +79,15 @@ class WordIndex:
         for word, level in before.items():
             if after.get(word) != level:
                 self._forget(word, slot, level)
+        said, first = self._said, slot << STRENGTH_BITS
         for word, level in after.items():
             if before.get(word) != level:
-                self._add(word, slot, level)
+                pair, known = first | level, said.get(word)
+                # Two hundred words an agent: what is done for nearly all of them is done here.
+                if isinstance(known, array) and known[-1] < pair and len(known) < _FEW:
+                    known.append(pair)
+                else:
+                    self._add(word, pair)
 
     def load(self, slot: int, strengths: Strengths) -> None:
         """Take the words of an agent that follows all others, in the first filling, which `packed` ends."""
@@ -136,8 +142,7 @@ class WordIndex:
                     slots += [pair >> STRENGTH_BITS for pair in few]
         return found | of_slots(slots)
 
-    def _add(self, word: str, slot: int, level: int) -> None:
-        pair = slot << STRENGTH_BITS | level
+    def _add(self, word: str, pair: int) -> None:
         match self._said.get(word):
             case None:
                 self._said[word] = array("I", (pair,))
@@ -145,7 +150,7 @@ class WordIndex:
                 if self._texts is not None:
                     self._texts.add(word)
             case _Many(planes):
-                _flip(planes, slot, level)
+                _flip(planes, pair >> STRENGTH_BITS, pair & STRONGEST)
             case few:
                 few.insert(bisect.bisect_left(few, pair), pair)
                 if len(few) > _FEW:

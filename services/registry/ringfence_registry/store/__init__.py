@@ -54,8 +54,15 @@ class AgentTx(RevisionTx, NamespaceTx, ToolTx, Recorder, Protocol):
         """Return the agent called `name`, or None."""
         ...
 
-    def put(self, agent: Agent) -> None:
-        """Store `agent`, in place of one of the same name. Nothing is recorded: the use case says what happened."""
+    def add(self, agent: Agent) -> bytes:
+        """Store an agent of a name that nobody has; return its record. Nothing is recorded, as with `put`."""
+        ...
+
+    def put(self, agent: Agent) -> bytes:
+        """Store `agent`, in place of one of the same name; return its record.
+
+        Nothing is recorded: the use case says what happened.
+        """
         ...
 
     def put_lease(self, name: AgentName, expires_at: Instant) -> None:

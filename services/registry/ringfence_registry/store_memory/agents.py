@@ -25,9 +25,14 @@ class MemoryAgentRows(MemoryRevisionTx):
         """See `AgentTx`."""
         return self.rows.table(AGENTS).get(str(name))
 
-    def put(self, agent: Agent) -> None:
+    def add(self, agent: Agent) -> bytes:
+        """See `AgentTx`."""
+        return self.put(agent)
+
+    def put(self, agent: Agent) -> bytes:
         """See `AgentTx`."""
         self.rows.table(AGENTS)[str(agent.name)] = agent
+        return records.encode(agent)
 
     def put_lease(self, name: AgentName, expires_at: Instant) -> None:
         """See `AgentTx`."""

@@ -43,11 +43,18 @@ class SqlAgentRows(SqlRevisionTx):
         row = _AGENT.row(self.connection, of_name=str(name))
         return None if row is None else agent_of(row[0], row[1])
 
-    def put(self, agent: Agent) -> None:
+    def add(self, agent: Agent) -> bytes:
         """See `AgentTx`."""
-        name, changing = str(agent.name), _columns(agent)
-        if _CHANGE.change(self.connection, of_name=name, **changing) == 0:
-            _ADD.change(self.connection, name=name, **changing)
+        record = records.encode(agent)
+        _ADD.change(self.connection, name=str(agent.name), record=record, **_columns(agent))
+        return record
+
+    def put(self, agent: Agent) -> bytes:
+        """See `AgentTx`."""
+        name, record, columns = str(agent.name), records.encode(agent), _columns(agent)
+        if _CHANGE.change(self.connection, of_name=name, record=record, **columns) == 0:
+            _ADD.change(self.connection, name=name, record=record, **columns)
+        return record
 
     def put_lease(self, name: AgentName, expires_at: Instant) -> None:
         """See `AgentTx`."""
@@ -106,7 +113,6 @@ def _columns(agent: Agent) -> dict[str, Bound]:
         "look_alike": look_alike_key(agent),
         "lease_expires_at": agent.lease_expires_at,
         "purge_at": agent.purge_at,
-        "record": records.encode(agent),
     }
 
 

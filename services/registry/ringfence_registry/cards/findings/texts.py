@@ -75,18 +75,21 @@ class Texts:
 
     def _collect(self, value: JsonValue) -> None:
         # No deeper than a card may nest.
-        if isinstance(value, str):
-            self.values.append(value)
-        elif isinstance(value, dict):
+        if isinstance(value, dict):
             self.names += value
             self._names_are_distinct &= len({name.lower() for name in value}) == len(value)
             for name, member in value.items():
                 if isinstance(member, str):
                     self.members.append((name, member))
-                self._collect(member)
+                    self.values.append(member)
+                else:
+                    self._collect(member)
         elif isinstance(value, list):
-            for member in value:
-                self._collect(member)
+            for each in value:
+                if isinstance(each, str):
+                    self.values.append(each)
+                else:
+                    self._collect(each)
         elif isinstance(value, int) and not _is_exact(value):
             self._numbers_are_exact = False
 

@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import Protocol
 
 from ringfence.proofs.card_verdict import SignatureStatus
-from ringfence_kit import records
 from ringfence_kit.background import background
 from ringfence_kit.clock import SECOND, Clock, Instant, Millis
 from ringfence_kit.errors import Unavailable
@@ -198,8 +197,7 @@ def _taking(name: AgentName, before: SignatureReport, after: SignatureReport) ->
             return False  # it has another card by now, or somebody judged this one later
         at = max(agent.updated_at, after.judged_at)  # a clock may have been set back
         changed = replace(agent, signatures=after, revision=tx.next_revision, updated_at=at)
-        tx.put(changed)
-        tx.record(Change.MODIFIED, AGENT, str(name), records.encode(changed))
+        tx.record(Change.MODIFIED, AGENT, str(name), tx.put(changed))
         return True
 
     return work
