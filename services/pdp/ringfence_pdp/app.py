@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
@@ -35,7 +36,7 @@ from ringfence_pdp.approvals.store_sql import every_approval
 from ringfence_pdp.breathing import Breath
 from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
-from ringfence_pdp.config import Inputs, PdpConfig, WhenFull
+from ringfence_pdp.config import DecisionLogConfig, Inputs, PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import (
     identity_watch,
     registry_watch,
@@ -60,7 +61,11 @@ from ringfence_pdp.masks import Masks
 from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.reckoning import Reckoning
+from ringfence_pdp.rollout.metrics import RolloutMetrics
 from ringfence_pdp.rollout.trial import Trials
+from ringfence_pdp.sources.folder import FolderSource
+from ringfence_pdp.sources.git import GitSource
+from ringfence_pdp.sources.source import Follower, Source
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore
 from ringfence_pdp.transactions import SqlPdpTx
 
@@ -100,14 +105,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         on_change=epochs.changed,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
-    records = DecisionRecords(
-        log,
-        EvidenceKeeper(log, release=version("ringfence")),
-        kept=policy.find,
-        masks=Masks.of(config.decision_log.masks),
-        inputs=config.decision_log.inputs is Inputs.FULL,
-        allow_rate=config.decision_log.allow_rate,
-    )
+    records = _records(config.decision_log, log, policy)
     desk = ApprovalDesk(
         writer,
         book,
@@ -162,6 +160,16 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tokens=tokens,
     )
 
+    follower = Follower(
+        _source(config, server.data, clock),
+        writer,
+        policy,
+        activates=config.source.activate,
+        interval=config.source.interval,
+        clock=clock,
+        readiness=readiness,
+    )
+
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -172,13 +180,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             hub.start(revision)
             await stack.enter_async_context(writer)
             await stack.enter_async_context(background(trials.aborting(writer, clock), policy.warming()))
-            limits = SpoolLimits(
-                max_bytes=config.decision_log.max_bytes, gather_posted=GATHERED_FOR, gather_batch=SENT_AFTER
-            )
-            hooks = SpoolHooks(kept=log.kept, refused=log.refused)
-            spool = await stack.enter_async_context(
-                Spool(config.spool_path(server.data), clock=clock, limits=limits, hooks=hooks)
-            )
+            spool = await stack.enter_async_context(_spool(config, server.data, log, clock))
             log.attach(spool)
             desk.start()
             await stack.enter_async_context(background(desk.ending()))
@@ -191,6 +193,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             await stack.enter_async_context(background(spool.deliver(send, retry_on=(RingfenceError,))))
             await stack.enter_async_context(agents.following())
             readiness.met(POLICY_LOADED)
+            await stack.enter_async_context(background(follower.following()))
             yield
 
     return Service(
@@ -222,8 +225,38 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         collectors=[
             PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock),
             ApprovalMetrics(desk),
+            RolloutMetrics(policy, trials, records, follower),
         ],
     )
+
+
+def _records(config: DecisionLogConfig, log: DecisionLog, policy: PolicyState[CompiledBundle]) -> DecisionRecords:
+    return DecisionRecords(
+        log,
+        EvidenceKeeper(log, release=version("ringfence")),
+        kept=policy.find,
+        masks=Masks.of(config.masks),
+        inputs=config.inputs is Inputs.FULL,
+        allow_rate=config.allow_rate,
+    )
+
+
+def _spool(config: PdpConfig, data: Path, log: DecisionLog, clock: Clock) -> Spool:
+    limits = SpoolLimits(max_bytes=config.decision_log.max_bytes, gather_posted=GATHERED_FOR, gather_batch=SENT_AFTER)
+    hooks = SpoolHooks(kept=log.kept, refused=log.refused)
+    return Spool(config.spool_path(data), clock=clock, limits=limits, hooks=hooks)
+
+
+def _source(config: PdpConfig, data: Path, clock: Clock) -> Source | None:
+    """Return where bundles come from by themselves; None when they are only pushed."""
+    asked = config.source
+    if asked.folder:
+        return FolderSource(Path(asked.folder), clock=clock)
+    url = asked.git.reveal()
+    if not url:
+        return None
+    store = data / "pdp-policies.git"
+    return GitSource(url, ref=asked.ref, folder=asked.git_folder, store=store, timeout=asked.timeout)
 
 
 def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook, epochs: Epochs) -> None:

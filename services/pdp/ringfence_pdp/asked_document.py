@@ -29,6 +29,10 @@ from ringfence_pdp.model import (
 )
 
 _EXACT = 2**53
+"""From here on whole numbers are no JSON integers that everybody reads alike."""
+
+_WITH_EXPONENT = 1e21
+"""From here on RFC 8785 writes an exponent, which nobody takes for an integer."""
 
 
 def asked_document(request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool) -> dict[str, Any]:
@@ -173,13 +177,20 @@ class _Plain:
         return name
 
     def _number(self, number: float, path: str) -> object:
-        if not math.isfinite(number) or (number == 0 and math.copysign(1, number) < 0):
+        if not _is_writable(number):
             self.unwritable.append(path)
             return str(number)
         if number.is_integer() and abs(number) < _EXACT:
             return int(number)
         self.simple = False
         return number
+
+
+def _is_writable(number: float) -> bool:
+    """Say whether a number read back from JSON is the same: not so NaN, -0, and what looks like a large integer."""
+    if not math.isfinite(number) or (number == 0 and math.copysign(1, number) < 0):
+        return False
+    return not _EXACT <= abs(number) < _WITH_EXPONENT
 
 
 def _reading(sent: Mapping[str, Any] | None) -> Callable[[], Plain]:

@@ -11,6 +11,7 @@ from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
 
 from ringfence_pdp.masks import DEFAULT_MASKS, is_mask
+from ringfence_pdp.sources.git import is_ref, is_repository
 
 
 class WhenFull(enum.Enum):
@@ -72,6 +73,28 @@ class ApprovalsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """Where bundles come from by themselves: a folder or a git repository."""
+
+    folder: str = setting("", doc="A folder whose *.yaml and *.yml are the policies, at any depth.")
+    git: Secret = setting(Secret(""), doc="A git repository instead: https://, ssh:// or file://, or an absolute path.")
+    ref: str = setting("main", doc="Which branch, tag or commit of it.")
+    git_folder: str = setting("", doc="The folder in it; empty takes all of it.")
+    interval: Millis = setting(Millis(5_000), doc="How often to look.", at_least=100, at_most=3_600_000)
+    timeout: Millis = setting(Millis(30_000), doc="How long one call of git may take.", at_least=1_000, at_most=600_000)
+    activate: bool = setting(True, doc="Whether what is new decides at once; if not it is kept, for a rollout.")
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what cannot be followed."""
+        if self.folder and self.git.reveal():
+            yield "git", "is set and folder is too; policies come from one place"
+        if self.git.reveal() and not is_repository(self.git.reveal()):
+            yield "git", "must begin with https://, ssh:// or file://, or be an absolute path"
+        if not is_ref(self.ref):
+            yield "ref", f"{self.ref!r} is no branch, tag or commit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PdpConfig:
     """What an operator may change about the pdp."""
 
@@ -97,6 +120,8 @@ class PdpConfig:
     registry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7401"), doc="Where agents' registrations come from.")
     telemetry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7404"), doc="Where decisions are logged.")
     decision_log: DecisionLogConfig = setting(DecisionLogConfig(), doc="What happens to decisions on their way there.")
+
+    source: SourceConfig = setting(SourceConfig(), doc="Where bundles come from by themselves.")
 
     def database_url(self, data: Path) -> str:
         """Return where the pdp keeps its data."""

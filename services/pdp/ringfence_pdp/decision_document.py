@@ -135,6 +135,11 @@ def _limit(status: Status) -> dict[str, Any]:
     }
 
 
+def as_json(value: object) -> Any:
+    """Return a value as it reads once it is written."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def _obligation(obligation: Obligation) -> Mapping[str, Any]:
-    properties = msgspec.Raw(rfc8785.dumps(dict(obligation.properties)))
+    properties = msgspec.Raw(rfc8785.dumps(as_json(obligation.properties)))
     return {"type": obligation.type, "id": obligation.id, "properties": properties}

@@ -23,7 +23,7 @@ from ringfence_pdp.case import Basis
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.decide import decide
-from ringfence_pdp.decision_document import DECISION, VERSION, said, verdict_document
+from ringfence_pdp.decision_document import DECISION, VERSION, as_json, said, verdict_document
 from ringfence_pdp.errors import BundleInvalid
 from ringfence_pdp.evidence import (
     FACT,
@@ -163,7 +163,7 @@ def replay(body: bytes, evidence: Evidence) -> Replayed:
 
     def compared(logged: dict[str, Any], decision: Decision, request: CheckRequest, basis: Basis) -> Replayed:
         again = _again(logged, decision, request, basis)
-        made = rfc8785.dumps(_as_json(again))
+        made = rfc8785.dumps(as_json(again))
         exact = not logged.get("left_out")
         same = made == body if exact else _answer(again) == _answer(logged)
         return Replayed(
@@ -296,7 +296,7 @@ def _rule(decision: Decision) -> str:
 
 
 def _difference(logged: Mapping[str, Any], again: Mapping[str, Any]) -> str:
-    now = _as_json(again)
+    now = as_json(again)
     names = sorted(name for name in {*logged, *now} if logged.get(name) != now.get(name))
     return ", ".join(f"{name}: {logged.get(name)!r} then, {now.get(name)!r} now" for name in names) or "its spelling"
 
@@ -304,12 +304,6 @@ def _difference(logged: Mapping[str, Any], again: Mapping[str, Any]) -> str:
 def _left_out(logged: Mapping[str, Any]) -> str:
     left_out = logged.get("left_out", ())
     return f"not in the log: {', '.join(left_out)}" if left_out else ""
-
-
-def _as_json(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a document as it reads once it is written."""
-    made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document))
-    return made
 
 
 def flips(replays: Iterable[Replayed]) -> Mapping[tuple[str, str, str], list[Replayed]]:

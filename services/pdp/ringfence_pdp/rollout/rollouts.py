@@ -32,6 +32,10 @@ class KeptBundles(Protocol):
         """Return a bundle that is kept. Raises BundleNotFound."""
         ...
 
+    def find(self, digest: str) -> Bundle | None:
+        """Return a bundle that is kept, or None."""
+        ...
+
     def compiled(self, files: Sequence[PolicyFile]) -> object:
         """Return files compiled. Raises BundleInvalid."""
         ...

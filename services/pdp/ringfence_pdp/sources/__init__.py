@@ -1,0 +1,1 @@
+"""Where bundles come from by themselves: a watched folder, a git repository."""
