@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from ringfence_kit.clock import Instant, Millis
 
+from ringfence_pdp.cacheable import CacheHint
 from ringfence_pdp.limits.counters import Status
 from ringfence_pdp.model import Decision
 from ringfence_pdp.rollout.rollout import Mode
@@ -35,3 +36,5 @@ class Answer(NamedTuple):
     approval: str = ""
     """The approval it waits for, was let through by, or was refused because of."""
     approval_expires_at: Instant | None = None
+    cache: CacheHint | None = None
+    """How it may be used again; None when it may not."""

@@ -15,12 +15,22 @@ from ringfence_kit.clock import Instant, Millis
 
 from ringfence_pdp.case import Basis
 from ringfence_pdp.cel.reads import reads
-from ringfence_pdp.compiled import CompiledBundle
-from ringfence_pdp.facts import HEARTBEAT, TOKEN_TTL, AgentIdentity, standing_at
+from ringfence_pdp.compiled import CompiledBundle, HintKey
+from ringfence_pdp.facts import (
+    HEARTBEAT,
+    MISSED_HEARTBEATS,
+    NEEDS_FRESH_FACTS,
+    TOKEN_TTL,
+    AgentIdentity,
+    standing_at,
+)
 from ringfence_pdp.model import CheckRequest, Decision, Effect
 
 KEPT = 10_000
-"""Answers of `_vary_on` kept with a bundle."""
+"""Hints kept with a bundle."""
+
+AHEAD = Millis(60_000)
+"""How far ahead a ring is looked at, so that it need not be for each answer."""
 
 TTL = HEARTBEAT
 """How long at most. A cache that hears nothing for as long has lost its pdp."""
@@ -65,16 +75,36 @@ class CacheHint(NamedTuple):
     """Ordered."""
 
 
+class Kept(NamedTuple):
+    """What was found out for a question, good until anything of it is another."""
+
+    identity: AgentIdentity
+    until: Instant
+    """Asked before then, the ring is the same until the answer ends."""
+    hint: CacheHint | None
+
+
 def cache_hint(basis: Basis, request: CheckRequest, decision: Decision) -> CacheHint | None:
     """Return how an answer may be used again; None when it may not, or when it counts against a limit."""
-    bundle, facts = basis.bundle, basis.facts
-    if decision.effect is not Effect.ALLOW or bundle is None or decision.chain or _brings_along(request):
+    bundle, age = basis.bundle, basis.identity_age
+    if decision.effect is not Effect.ALLOW or bundle is None or age is None or _brings_along(request):
         return None
-    identity = facts.identity(request.did, request.agent, request.environment)
-    if identity is None or not _lasts(basis, request, decision, identity):
+    identity = basis.facts.identity(request.did, request.agent, request.environment)
+    if identity is None or age + TTL > (HEARD_LATELY if decision.ring <= NEEDS_FRESH_FACTS else TOKEN_TTL - 1):
         return None
-    vary_on = _vary_on(bundle, request, identity.resource_name)
-    return None if vary_on is None else CacheHint(TTL, vary_on)
+    tool = request.tool
+    key = (identity.did, decision.ring, request.action, tool, request.side)
+    kept = bundle.hints.get(key)
+    if kept is None or kept.identity is not identity or basis.now >= kept.until:
+        kept = _keep(bundle, key, Kept(identity, *_found(basis.now, bundle, request, identity)))
+    if kept.hint is None or tool is None:
+        return kept.hint
+    known = basis.facts.tools.get(tool)
+    return kept.hint if known is not None and known.reaches_trusted(Instant(basis.now + TTL)) else None
+
+
+HEARD_LATELY = MISSED_HEARTBEATS * HEARTBEAT
+"""How old facts may be for a ring that needs fresh ones."""
 
 
 def _brings_along(request: CheckRequest) -> bool:
@@ -87,37 +117,37 @@ def _brings_along(request: CheckRequest) -> bool:
     )
 
 
-def _lasts(basis: Basis, request: CheckRequest, decision: Decision, identity: AgentIdentity) -> bool:
-    """Say whether what the answer stands on is the same until it ends, were nothing heard meanwhile."""
-    age, then = basis.identity_age, Instant(basis.now + TTL)
-    if age is None or age + TTL >= TOKEN_TTL or (identity.expires_at is not None and identity.expires_at <= then):
-        return False
-    tool = None if request.tool is None else basis.facts.tools.get(request.tool)
-    if tool is not None and not tool.reaches_trusted(then):
-        return False
-    return standing_at(identity, then, Millis(age + TTL)).ring == decision.ring
+def _keep(bundle: CompiledBundle, key: HintKey, kept: Kept) -> Kept:
+    if len(bundle.hints) >= KEPT:
+        bundle.hints.clear()
+    bundle.hints[key] = kept
+    return kept
+
+
+def _found(
+    now: Instant, bundle: CompiledBundle, request: CheckRequest, identity: AgentIdentity
+) -> tuple[Instant, CacheHint | None]:
+    """Return until when what follows is so for whoever asks again: how an answer may be used again."""
+    for ahead in (AHEAD, Millis(0)):
+        then = Instant(now + ahead + TTL)
+        ends = identity.expires_at is not None and identity.expires_at <= then
+        if not ends and standing_at(identity, then, FRESH).ring == standing_at(identity, now, FRESH).ring:
+            members = _vary_on(bundle, request, identity.resource_name)
+            hint = None if members is None else CacheHint(TTL, members)
+            return Instant(now + max(ahead, 1)), hint
+    return Instant(now + 1), None
+
+
+FRESH = Millis(0)
 
 
 def _vary_on(bundle: CompiledBundle, request: CheckRequest, agent: str) -> tuple[str, ...] | None:
     """Return what an answer depends on as far as the policies go; None when it may not be used again."""
-    tool = request.tool or ""
-    key = (request.environment, agent, request.action, tool, request.side)
-    found = bundle.vary_on.get(key, _UNKNOWN)
-    if found is not _UNKNOWN:
-        return found
     if bundle.limits and bundle.counting(
         environment=request.environment, agent=agent, action=request.action, tool=request.tool, side=request.side
     ):
-        members = None
-    else:
-        members = _members(bundle, request, agent)
-    if len(bundle.vary_on) >= KEPT:
-        bundle.vary_on.clear()
-    bundle.vary_on[key] = members
-    return members
-
-
-_UNKNOWN: tuple[str, ...] = ("not known",)
+        return None
+    return _members(bundle, request, agent)
 
 
 def _members(bundle: CompiledBundle, request: CheckRequest, agent: str) -> tuple[str, ...] | None:

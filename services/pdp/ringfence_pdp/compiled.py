@@ -5,7 +5,7 @@ Everything here is looked up by what a request says, in the same time over ten p
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ringfence_pdp.cel.condition import Condition
 from ringfence_pdp.fields import Problem
@@ -16,6 +16,9 @@ from ringfence_pdp.policy import Policy, Rule
 from ringfence_pdp.policy_fields import Selected
 from ringfence_pdp.policy_tests.written import PolicyTest
 from ringfence_pdp.rings import RingGate
+
+HintKey: TypeAlias = tuple[str, int, str, str | None, Side]
+"""A DID, its ring, an action, a tool and a side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,8 @@ class CompiledBundle:
     """In the order of files and lines."""
     has_algorithms: bool
     """Whether the rules of any policy can override one another."""
-    vary_on: dict[tuple[str, str, str, str, Side], tuple[str, ...] | None] = field(default_factory=dict, compare=False)
-    """What answers depend on, kept for who asks again (`cacheable.py`); the only part that grows."""
+    hints: dict[HintKey, Any] = field(default_factory=dict, compare=False)
+    """What `cacheable.py` found out, for who asks again; the only part that grows."""
 
     @property
     def is_composed(self) -> bool:

@@ -5,7 +5,7 @@ agents it speaks for; the services and administrators about all. Asking about so
 anything about it is revealed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
@@ -16,6 +16,7 @@ from ringfence_kit.ids import NewId
 
 from ringfence_pdp.allowed_tools import AllowedTools, ToolPage
 from ringfence_pdp.answer import Answer
+from ringfence_pdp.cacheable import CacheHint, cache_hint
 from ringfence_pdp.case import Basis
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.decide import decide
@@ -23,7 +24,7 @@ from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decision_watch import DecisionWatch, Seen
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
-from ringfence_pdp.facts import Facts
+from ringfence_pdp.facts import Facts, RegisteredTool
 from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Side, Stage, Target, Verdict
 from ringfence_pdp.policy_state import InForce, PolicyState
 from ringfence_pdp.reckoning import Reckoning, Unsettled
@@ -189,7 +190,10 @@ class Sitting:
         if not self._reckoning.metering.counts(basis, request, decision):
             return self._kept(request, answer, asked)
         with self._reckoning.counting(basis, request, answer) as counted:
-            return counted.let_through(self._kept(request, counted.answer, asked))
+            answer = counted.answer
+            if answer.limits:
+                answer = answer._replace(cache=None)  # what counts has to be counted each time
+            return counted.let_through(self._kept(request, answer, asked))
 
     async def settled(self, unsettled: Unsettled) -> Answer:
         """Hear what people say, or ask them; count and log. Raises what `check` raises."""
@@ -199,6 +203,10 @@ class Sitting:
             if answer.decision.effect is not Effect.DENY:
                 answer = await self._reckoning.heard(unsettled, answer)
             return counted.let_through(self._kept(request, answer, unsettled.asked))
+
+    def tool_schemas(self) -> Mapping[str, RegisteredTool]:
+        """Return the tools as the registry has them, for a door that vouches for what is behind it."""
+        return self._basis.facts.tools
 
     def refuse(self, request: CheckRequest, refused: Refused, asked: bytes) -> Answer:
         """Deny and log what a door could not read in one way only; nobody is asked about it."""
@@ -225,7 +233,8 @@ class Sitting:
         trial = self._trial
         if trial is None or not trial.decides(self._basis, request):
             explanation = explain(self._basis, request)
-            return self._answer(explanation.decision, self._new_id()), explanation
+            hint = cache_hint(self._basis, request, explanation.decision)
+            return self._answer(explanation.decision, self._new_id(), cache=hint), explanation
         explanation = explain(trial.basis(self._basis), request)
         return self._answer(explanation.decision, self._new_id(), Mode.CANARY), explanation
 
@@ -233,12 +242,19 @@ class Sitting:
         """Return the answer as far as the policy goes, and the basis of the bundle that gave it."""
         decision_id, trial = self._new_id(), self._trial
         if trial is None:
-            return self._answer(decide(self._basis, request), decision_id), self._basis
+            decision = decide(self._basis, request)
+            hint = cache_hint(self._basis, request, decision)
+            return self._answer(decision, decision_id, cache=hint), self._basis
         judged = trial.judge(self._basis, request, decision_id)
         return self._answer(judged.decision, decision_id, judged.mode, judged.would), judged.basis
 
     def _answer(
-        self, decision: Decision, decision_id: str, mode: Mode = Mode.NONE, would: Decision | None = None
+        self,
+        decision: Decision,
+        decision_id: str,
+        mode: Mode = Mode.NONE,
+        would: Decision | None = None,
+        cache: CacheHint | None = None,
     ) -> Answer:
         in_force, facts = self._in_force, self._basis.facts
         if mode is Mode.CANARY:
@@ -257,6 +273,7 @@ class Sitting:
             mode=mode,
             would=would,
             judged=decision,
+            cache=cache,
         )
 
 
@@ -272,7 +289,7 @@ def _without_log(answer: Answer, unlogged: Unavailable) -> Answer:
     verdict = replace(
         decision.verdict, effect=Effect.DENY, reason=Reason.LOG_UNAVAILABLE, message=message, approval=None
     )
-    return answer._replace(decision=Decision(verdict, decision.ring, decision.score))
+    return answer._replace(decision=Decision(verdict, decision.ring, decision.score), cache=None)
 
 
 def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> None:

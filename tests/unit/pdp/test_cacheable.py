@@ -178,4 +178,4 @@ def test_what_is_kept_with_a_bundle_is_bounded() -> None:
     for place in range(KEPT + 5):
         request = ask(action=f"read_{place}")
         cache_hint(on, request, decide(on, ask()))
-    assert len(compiled.vary_on) <= KEPT
+    assert len(compiled.hints) <= KEPT

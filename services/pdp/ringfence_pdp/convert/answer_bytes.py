@@ -14,7 +14,8 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_pdp.answer import Answer
-from ringfence_pdp.convert.decisions import put_verdict, response_to_proto
+from ringfence_pdp.cacheable import CacheHint
+from ringfence_pdp.convert.decisions import hint_to_proto, put_verdict, response_to_proto
 from ringfence_pdp.model import ALONE, Verdict
 
 _VERDICTS_REMEMBERED = 4_096
@@ -49,6 +50,7 @@ def response_bytes(answer: Answer) -> bytes:
             answer.decision_id.encode(),
             _standing(decision.ring, decision.score),
             _moment(answer[_MOMENT]),
+            b"" if answer.cache is None else _hint(answer.cache),
         )
     )
 
@@ -96,6 +98,11 @@ def _moment(known: tuple[str, int, int, int, Instant, int]) -> bytes:
     )
     moment = pb.CheckResponse(bundle_digest=bundle, facts=facts, decide_time=to_timestamp(now), epoch=epoch)
     return moment.SerializeToString()
+
+
+@lru_cache(maxsize=256)
+def _hint(hint: CacheHint) -> bytes:
+    return pb.CheckResponse(cache=hint_to_proto(hint)).SerializeToString()
 
 
 @lru_cache(maxsize=4_096)

@@ -16,6 +16,7 @@ from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_pdp.answer import Answer
+from ringfence_pdp.cacheable import CacheHint
 from ringfence_pdp.cel.cost import JSON_VALUES_MAX
 from ringfence_pdp.convert.calls import (
     DID,
@@ -185,7 +186,14 @@ def response_to_proto(answer: Answer) -> pb.CheckResponse:
         put_composed(response, answer)
     if answer.limits or answer.approval or answer.retry_after is not None:
         _put_reckoned(response, answer)
+    if answer.cache is not None:
+        response.cache.CopyFrom(hint_to_proto(answer.cache))
     return response
+
+
+def hint_to_proto(hint: CacheHint) -> pb.CacheHint:
+    """Return how an answer may be used again."""
+    return pb.CacheHint(ttl=to_duration(hint.ttl), vary_on=hint.vary_on)
 
 
 def put_verdict(response: pb.CheckResponse, verdict: Verdict, ring: int) -> None:
