@@ -53,10 +53,10 @@ class AllowedTools:
         bases = [basis._replace(bundle=bundle) for bundle in self._hopeful(basis.bundle)]
         found: list[AllowedTool] = []
         for place, name in enumerate(names, start=1):
-            request = asked(name)
+            tool = basis.facts.tools.get(name)
+            request = asked(name)._replace(tool_schema_hash=tool.schema_hash if tool is not None else None)
             decision = max((decide(hopeful, request) for hopeful in bases), key=lambda one: one.effect)
             if show_denied or decision.effect is not Effect.DENY:
-                tool = basis.facts.tools.get(name)
                 depends = decision.effect is not Effect.DENY and _depends(basis, request)
                 found.append(AllowedTool(name, tool.schema_hash if tool is not None else "", decision, depends))
             if (len(found) == size or place == EXAMINED_MAX) and place < len(names):

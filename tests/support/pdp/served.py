@@ -109,10 +109,15 @@ class ServedPdp:
 
 @asynccontextmanager
 async def served_pdp(
-    data: Path, *, database: str = "", known: bool = True, log: DecisionLogConfig | None = None
+    data: Path,
+    *,
+    database: str = "",
+    known: bool = True,
+    log: DecisionLogConfig | None = None,
+    clock: ManualClock | None = None,
 ) -> AsyncIterator[ServedPdp]:
     """Serve the pdp from `data` on free ports; `known`: whether the analyst is enrolled and registered."""
-    clock = ManualClock()
+    clock = clock or ManualClock()
     async with neighbours() as around:
         if known:
             around.identity.agents.say(identity(clock))

@@ -72,7 +72,8 @@ async def _answered(sitting: Sitting, request: gate.CheckRequest, caller: Caller
         calls = caller_of(route, passed_on.principal, passed_on.claims.get(route.jwt_payload, {}), passed_on.headers)
         wants = wanted(passed_on, route)
         body = wants.body
-        questions = [convert.question(passed_on, route, calls, asked) for asked in wants.asked]
+        schemas = sitting.tool_schemas() if route.registry_schemas else {}
+        questions = [convert.question(passed_on, route, calls, asked, schemas) for asked in wants.asked]
         if not questions:
             return convert.passing()
         return convert.answered(await _decided(sitting, questions, caller), body)

@@ -22,6 +22,7 @@ from ringfence_pdp.doors.methods import Asked, passes
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import Route
 from ringfence_pdp.doors.who_calls import JWT_AUTHN, Caller
+from ringfence_pdp.facts import RegisteredTool
 from ringfence_pdp.model import CheckRequest, Protocol, Reason
 
 DECISION: Final = "x-ringfence-decision"
@@ -67,8 +68,10 @@ def gateway_request(request: gate.CheckRequest) -> GatewayRequest:
     )
 
 
-def question(request: GatewayRequest, route: Route, caller: Caller, asked: Asked) -> pb.CheckRequest:
-    """Return the question about one thing that a request wants."""
+def question(
+    request: GatewayRequest, route: Route, caller: Caller, asked: Asked, schemas: Mapping[str, RegisteredTool]
+) -> pb.CheckRequest:
+    """Return the question about one thing that a request wants; `schemas` are those the route vouches for."""
     # A session is for usage and for finding things again, so one that does not fit is left out.
     session = asked.session or request.headers.get("mcp-session-id") or ""
     made = pb.CheckRequest(
@@ -85,6 +88,8 @@ def question(request: GatewayRequest, route: Route, caller: Caller, asked: Asked
         supported_obligations=route.obligations,
         approval=caller.approval,
     )
+    if asked.tool is not None and asked.tool in schemas:
+        made.action.tool_schema_hash = schemas[asked.tool].schema_hash
     if route.target:
         made.target.CopyFrom(_target(route.target))
     elif asked.protocol is Protocol.A2A and not asked.resource_id:

@@ -61,6 +61,9 @@ class Route(NamedTuple):
     """Where jwt_authn puts the claims it verified (`payload_in_metadata`)."""
     trust_domain: str = ""
     """SPIFFE ids of this trust domain whose path names an agent say who calls; empty: none do."""
+    registry_schemas: bool = False
+    """Whether the server behind is vouched for to have its tools' schemas as the registry has them: a gateway that reads
+    no `tools/list` cannot name them itself."""
     trusts_headers: bool = False
     """Whether something the gateway runs sets `x-agent-did` itself, and drops what callers send under that name."""
 
@@ -84,6 +87,7 @@ def route_of(extensions: Mapping[str, str]) -> Route:
         obligations=_listed(extensions.get("obligations", "")),
         jwt_payload=extensions.get("jwt_payload", "") or "ringfence",
         trust_domain=extensions.get("trust_domain", ""),
+        registry_schemas=extensions.get("tool_schemas") == "registry",
         trusts_headers=extensions.get("trust_headers") == "true",
     )
 
@@ -111,5 +115,6 @@ _SHAPES: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
         lambda text: len(_listed(text)) <= 64 and all(map(_OBLIGATION.fullmatch, _listed(text))),
         "types of obligations with commas between them, or left out",
     ),
+    "tool_schemas": (lambda text: text in ("", "registry"), "registry, or left out"),
     "trust_headers": (lambda text: text in ("", "true", "false"), "true or false"),
 }
