@@ -99,11 +99,11 @@ def test_agt_the_callers_context_stands_in_for_nothing() -> None:
     compiled = bundle(
         policy(
             "{name: a, match: {actions: ['read_*']}, effect: ALLOW}",
-            "{name: d, match: {actions:['*']}, effect: DENY, when: \"action.name == 'write_table' || agent.ring > 1\"}",
+            "{name: d, match: {actions: ['*']}, effect: DENY, when: \"action.name == 'write_x' || agent.ring > 1\"}",
         )
     )
     lies = {"action": "read_table", "action.name": "read_table", "agent": {"ring": 0.0}, "ring": 0.0}
-    assert answer(compiled, "write_table", context=lies, arguments=lies) == "DENY RULE_DENIED"
+    assert answer(compiled, "write_x", context=lies, arguments=lies) == "DENY RULE_DENIED"
     assert answer(compiled, ring=2, context=lies, arguments=lies) == "DENY RULE_DENIED"
 
 
