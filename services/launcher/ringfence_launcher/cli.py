@@ -41,6 +41,7 @@ COMMANDS = {
         ("policy", _POLICIES, "Check, test, push and show policies; ask for a decision, or why it came out so."),
         ("approval", _POLICIES, "See what waits for people, and approve or deny it."),
         ("kill", _POLICIES, "Stop an agent, a tool, a delegation, a namespace or everything; let go."),
+        ("replay", _EVIDENCE, "Decide logged decisions again from the log, or try other policies on them."),
         ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
         ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),
         ("verify", _EVIDENCE, "Check offline what the mesh has signed."),

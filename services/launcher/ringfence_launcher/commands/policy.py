@@ -11,20 +11,21 @@ from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
 
+from ringfence_launcher import policy_offline, policy_rollout
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import unusable
 from ringfence_launcher.options import EtagOption, RequestIdOption, speaks_to, takes
 from ringfence_launcher.output import Output
 from ringfence_launcher.policy_files import PolicyFilesArgument, policy_files
-from ringfence_launcher.policy_offline import add_to
 from ringfence_launcher.views import decisions as view
 from ringfence_launcher.words import agent_name, number, pairs
 
 app = typer.Typer(
     no_args_is_help=True, help="Check, test, push and show policies; ask for a decision, or why it came out so."
 )
-add_to(app)
+policy_offline.add_to(app)
+policy_rollout.add_to(app)
 
 
 class SideEffects(enum.StrEnum):
@@ -112,11 +113,14 @@ def push(
 def show(
     mesh: Mesh,
     out: Output,
+    name: Annotated[str, typer.Argument(metavar="BUNDLE", help="A kept bundle. Default: the active one.")] = "",
     *,
     into: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write the files into a new folder.")] = None,
 ) -> None:
-    """Show the active bundle, and its files."""
-    active = BundleServiceStub(mesh.channel("pdp")).GetBundle(bundle_pb2.GetBundleRequest())
+    """Show a bundle, the active one unless another is named, and its files."""
+    stub = BundleServiceStub(mesh.channel("pdp"))
+    wanted = policy_rollout.kept_bundle(stub, name) if name else ""
+    active = stub.GetBundle(bundle_pb2.GetBundleRequest(name=wanted))
     if into is not None:
         _write_files(into, active.files)
     out.one(active, view.active_bundle)
