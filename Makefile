@@ -32,7 +32,7 @@ demo: .venv/run.stamp ## Show the closed loop, step by step; exits non-zero when
 
 test: .venv/test.stamp check ## Install, check, and run every test, real PostgreSQL included
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
