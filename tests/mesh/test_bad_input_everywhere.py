@@ -21,10 +21,12 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ringfence.pdp.v1 import decision_pb2
-from ringfence_kit.dev_tokens import token_path
+from ringfence_kit.clock import SystemClock
+from ringfence_kit.dev_tokens import person_token, token_path
 from support.mesh.contract import REASONS, Rpc, every_rpc, is_open_ended, is_output_only, names_a_field
 from support.mesh.damage import UNKNOWN_ENUM_VALUES, F, Way, bad_values, not_utf8, spoiled, ways_to, written
 from support.mesh.in_process import InProcessMesh, in_process_mesh
+from support.mesh.people_requests import FOR_PEOPLE, GROUP
 from support.mesh.process import QUICK_TO_RECONNECT
 from support.mesh.sound_requests import FOR_SERVICES, SoundRequests
 from support.wire import Refusal, messages, raw_stream, read_refusal, read_status
@@ -65,6 +67,9 @@ ANSWERED_EMPTY = frozenset(
         "TraceService/Export",
         "BundleService/GetBundle",
         "KillSwitchService/ListKillSwitches",
+        "ApprovalService/ListApprovals",
+        "ApprovalService/WatchApprovals",
+        "LimitService/ListLimits",
     }
 )
 """Methods whose request has no required field."""
@@ -108,6 +113,8 @@ class Stranger:
 
     def bearer(self, rpc: Rpc) -> list[tuple[str, str]]:
         """Return the headers of somebody who may call `rpc`."""
+        if rpc.name in FOR_PEOPLE:
+            return self.being_a_person()
         return self.holding("service" if rpc.name in FOR_SERVICES else "operator")
 
     def holding(self, who: str) -> list[tuple[str, str]]:
@@ -116,6 +123,12 @@ class Stranger:
             token = token_path(self.mesh.layout.data, who).read_text().strip()
             self._headers[who] = [("authorization", f"Bearer {token}")]
         return self._headers[who]
+
+    def being_a_person(self) -> list[tuple[str, str]]:
+        """Return the headers of an approver, made of the operator's token as a terminal does."""
+        operator = token_path(self.mesh.layout.data, "operator").read_text().strip()
+        token = person_token(operator, name="ada", groups=[GROUP], now=SystemClock().now())
+        return [("authorization", f"Bearer {token}")]
 
     async def spoil(self, rpc: Rpc, spoiling: Callable[[Message], bytes]) -> Refusal:
         """Return how a sound request went that was spoiled.

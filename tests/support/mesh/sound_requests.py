@@ -30,7 +30,7 @@ from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceStub
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
-from ringfence.pdp.v1.bundle_pb2_grpc import KillSwitchServiceStub
+from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.peer_cache import Moment
 from ringfence.peer_meetings import Meetings
 from ringfence.proofs.peer_transcript import Requirements
@@ -42,10 +42,12 @@ from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
 from ringfence_kit.wire import to_timestamp
 
+from support.mesh import people_requests
 from support.mesh.agent_life_requests import AgentLifeRequests
 from support.mesh.audit import decision_body, logged
 from support.mesh.birth import answer_to_challenge, birth_certificate, enrol, register_sponsors
 from support.mesh.doors import Doors
+from support.mesh.people_requests import PeopleRequests
 from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
@@ -61,7 +63,7 @@ FOR_SERVICES = frozenset(
 
 def policy_files() -> list[bundle_pb2.PolicyFile]:
     """Return the files of a bundle."""
-    return [bundle_pb2.PolicyFile(path="house.yaml", content=POLICY)]
+    return [bundle_pb2.PolicyFile(path="house.yaml", content=POLICY), people_requests.FILE]
 
 
 def owned(key: AgentKey, identity: identity_pb2.AgentIdentity) -> AgentKey:
@@ -94,6 +96,7 @@ class SoundRequests:
     content: identity_pb2.BirthCertificateContent
     _numbers: "itertools.count[int]"
     _kept: dict[str, str] = field(default_factory=dict)
+    _waiting: list[str] = field(default_factory=list)
 
     @classmethod
     async def prepared(cls, doors: Doors) -> "SoundRequests":
@@ -107,7 +110,9 @@ class SoundRequests:
         content = birth_certificate(sponsor=first, backup=second)
         identified = await enrol(identity, parent=NAMESPACE, agent_id="analyst", content=content, key=key)
         await enrol(identity, parent=NAMESPACE, agent_id="second", content=content)
-        await story.push_policy()
+        await BundleServiceStub(doors.kept_channel("pdp")).PushBundle(
+            bundle_pb2.PushBundleRequest(files=policy_files())
+        )
         allowed, _ = await story.told(agent, effect_is(decision_pb2.EFFECT_ALLOW))
         await story.trace(identified.did)
         await logged(AuditServiceStub(doors.channel("telemetry")), allowed.decision_id)
@@ -132,6 +137,11 @@ class SoundRequests:
     @property
     def _tools(self) -> ToolRequests:
         return ToolRequests(self.doors.kept_channel("registry"), self._numbers, self._kept)
+
+    @property
+    def _people(self) -> PeopleRequests:
+        channel = self.doors.kept_channel("pdp")
+        return PeopleRequests(channel=channel, agent=self.agent, numbers=self._numbers, waiting=self._waiting)
 
     def _makers(self) -> dict[str, Callable[[], Awaitable[Message]]]:
         def always(message: Message) -> Callable[[], Awaitable[Message]]:
@@ -235,6 +245,7 @@ class SoundRequests:
             "BundleService/ValidateBundle": always(bundle_pb2.ValidateBundleRequest(files=policy_files())),
             "BundleService/TestBundle": always(bundle_pb2.TestBundleRequest(files=policy_files())),
             **self._tools.makers(),
+            **self._people.makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
@@ -494,7 +505,7 @@ class SoundRequests:
         )
 
     async def _push_bundle(self) -> Message:
-        files = [bundle_pb2.PolicyFile(path=f"{self._fresh()}.yaml", content=POLICY)]
+        files = [bundle_pb2.PolicyFile(path=f"{self._fresh()}.yaml", content=POLICY), people_requests.FILE]
         return bundle_pb2.PushBundleRequest(files=files, validate_only=True)
 
     async def _engage(self) -> bundle_pb2.EngageKillSwitchRequest:
