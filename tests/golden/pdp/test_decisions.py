@@ -1,13 +1,15 @@
 """Stories of decisions: a bundle, agents and questions in; the answer, with its whole trail, out.
 
-What a check `gives` is written by hand. The trail beside it (every stage, rule, clause and near miss) is kept in
-`expected/`; `RINGFENCE_REGENERATE=1` writes it anew, and the diff is then the review.
+What a check `gives` is written by hand. The trail beside it (every stage, rule, clause and near miss) and what the log
+says of the decision are kept in `expected/`; `RINGFENCE_REGENERATE=1` writes them anew, and the diff is the review.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from ringfence_kit import records
@@ -17,6 +19,7 @@ from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.case import Basis
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.decide import decide
+from ringfence_pdp.decision_document import said
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import IdentityStatus, RegisteredTool
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
@@ -111,7 +114,9 @@ def test_a_story_is_decided_as_written_and_explained_as_kept(path: Path) -> None
         explanation = explain(told_basis, request)
         assert f"{explanation.decision.effect.name} {explanation.decision.reason.name}" == check["gives"], check["ask"]
         assert decide(told_basis, request) == explanation.decision
-        trails[check["ask"]] = trail(explanation)
+        identity = told_basis.facts.identity(request.did, request.agent, request.environment)
+        record = said(explanation.decision, request, identity)
+        trails[check["ask"]] = {**trail(explanation), "log record": json.loads(msgspec.json.encode(record))}
     kept = HERE / "expected" / path.name
     if os.environ.get("RINGFENCE_REGENERATE"):
         kept.parent.mkdir(exist_ok=True)
