@@ -9,6 +9,7 @@ The rules:
 import types
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
@@ -47,8 +48,9 @@ class Table:
                 yield member
 
 
+@cache
 def table_of(kind: type, path: str) -> Table:
-    """Return the tree of a configuration dataclass that stands at `path`."""
+    """Return the tree of a configuration dataclass that stands at `path`: always the same one, for all to read."""
     return Table(path=path, kind=kind, members=_members(kind, path))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import typer
+from ringfence_kit.heap import loading
 from typer.core import TyperCommand, TyperGroup
 
 
@@ -40,6 +41,7 @@ def lazy_group(table: Mapping[str, LazyCommand]) -> type[TyperGroup]:
 
 
 def _load(name: str, table: Mapping[str, LazyCommand]) -> Any:
-    command = typer.main.get_command(importlib.import_module(table[name].module).app)
+    with loading():  # modules stay: the garbage collector would look for some in each of them, again and again
+        command = typer.main.get_command(importlib.import_module(table[name].module).app)
     command.name = name
     return command

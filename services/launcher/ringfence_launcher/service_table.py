@@ -11,6 +11,7 @@ from typing import Any
 
 from ringfence_kit.clock import Clock
 from ringfence_kit.config import Configuration
+from ringfence_kit.heap import loading
 from ringfence_kit.ids import NewId
 from ringfence_kit.refusals import StartRefused
 from ringfence_kit.server_config import ServerConfig
@@ -36,7 +37,8 @@ class ServiceEntry:
     def build(self, configuration: Configuration, *, clock: Clock, new_id: NewId) -> Service:
         """Put the service together; nothing is opened yet. What it refuses to start with is a Problem."""
         section: Any = configuration.section(self.name, self.config_kind())
-        app = importlib.import_module(f"ringfence_{self.name}.app")
+        with loading():
+            app = importlib.import_module(f"ringfence_{self.name}.app")
         server = configuration.section("server", ServerConfig)
         try:
             built: Service = app.build(section, server, clock=clock, new_id=new_id)
