@@ -9,20 +9,24 @@ import pytest
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence.pdp.v1 import approval_pb2, bundle_pb2, decision_pb2, limit_pb2
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_pdp.grants import GRANTS
 from support.pdp.served import (
+    APPROVAL_SERVICE,
     BUNDLE_SERVICE,
     DECISION_SERVICE,
     KILL_SWITCH_SERVICE,
+    LIMIT_SERVICE,
     ServedPdp,
     push,
     question,
     served_pdp,
     stop,
 )
-from support.wire import messages, raw_method, read_refusal, refusal
+from support.wire import messages, raw_method, raw_stream, read_refusal, refusal
+
+NO_APPROVAL = "approvals/00000000-0000-4000-8000-000000000000"
 
 SOUND: dict[str, Message] = {
     f"/{DECISION_SERVICE}/Check": question(),
@@ -35,10 +39,25 @@ SOUND: dict[str, Message] = {
         name="killSwitches/00000000-0000-4000-8000-000000000000", reason="it is safe"
     ),
     f"/{KILL_SWITCH_SERVICE}/ListKillSwitches": bundle_pb2.ListKillSwitchesRequest(),
+    f"/{APPROVAL_SERVICE}/GetApproval": approval_pb2.GetApprovalRequest(name=NO_APPROVAL),
+    f"/{APPROVAL_SERVICE}/ListApprovals": approval_pb2.ListApprovalsRequest(),
+    f"/{APPROVAL_SERVICE}/WatchApprovals": approval_pb2.WatchApprovalsRequest(),
+    f"/{APPROVAL_SERVICE}/Approve": approval_pb2.ApproveRequest(name=NO_APPROVAL),
+    f"/{APPROVAL_SERVICE}/Deny": approval_pb2.DenyRequest(name=NO_APPROVAL, comment="not today"),
+    f"/{APPROVAL_SERVICE}/Cancel": approval_pb2.CancelRequest(name=NO_APPROVAL),
+    f"/{LIMIT_SERVICE}/ListLimits": limit_pb2.ListLimitsRequest(),
+    f"/{LIMIT_SERVICE}/GetBudget": limit_pb2.GetBudgetRequest(limit="house/none", key="everything@dev"),
 }
 EVERY_METHOD = pytest.mark.parametrize("method", sorted(SOUND), ids=lambda method: method.rsplit("/", 1)[1])
 
-EMPTY_IS_SOUND = {"GetBundle", "ListKillSwitches"}
+EMPTY_IS_SOUND = {"GetBundle", "ListKillSwitches", "ListApprovals", "WatchApprovals", "ListLimits"}
+STREAMS = {"WatchApprovals"}
+NOT_THERE = {
+    ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND"),
+    ("NOT_FOUND", "APPROVAL_NOT_FOUND"),
+    ("NOT_FOUND", "LIMIT_NOT_FOUND"),
+}
+"""What a sound request may be told that is about nothing that exists."""
 
 
 @pytest.fixture
@@ -49,8 +68,17 @@ async def pdp(tmp_path: Path) -> AsyncIterator[ServedPdp]:
 
 
 def send(channel: grpc.aio.Channel, method: str, *bodies: bytes) -> Any:
-    """Call a method with any bytes."""
+    """Call a method with any bytes; of a stream, the first answer is the answer."""
+    if method.rsplit("/", 1)[1] in STREAMS:
+        return raw_stream(channel, method)(messages(bodies)).read()
     return raw_method(channel, method)(messages(bodies))
+
+
+def with_a_grant(pdp: ServedPdp, method: str) -> grpc.aio.Channel:
+    """Return a channel of somebody with a grant."""
+    roles = GRANTS[method].roles
+    role = Role.PLATFORM_ADMIN if Role.PLATFORM_ADMIN in roles else next(iter(roles))
+    return pdp.channel(Caller(principal="someone", roles=frozenset({role})))
 
 
 async def outcome(call: Any) -> tuple[str, str]:
@@ -85,7 +113,7 @@ async def test_only_roles_with_a_grant_get_past_the_door(pdp: ServedPdp, method:
             assert told == ("PERMISSION_DENIED", "NOT_PERMITTED"), role
         else:
             # Past the door, a caller may still lack a bond to the agent or the namespace.
-            allowed = {("OK", ""), ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND"), ("PERMISSION_DENIED", "NOT_PERMITTED")}
+            allowed = {("OK", ""), *NOT_THERE, ("PERMISSION_DENIED", "NOT_PERMITTED")}
             assert told in allowed | {("ALREADY_EXISTS", "KILL_SWITCH_ALREADY_ENGAGED")}, role
 
 
@@ -99,7 +127,7 @@ NO_MESSAGE = {
 @EVERY_METHOD
 async def test_what_is_no_message_is_refused(pdp: ServedPdp, method: str) -> None:
     for why, body in NO_MESSAGE.items():
-        told = await outcome(send(pdp.channel(), method, body))
+        told = await outcome(send(with_a_grant(pdp, method), method, body))
         assert told == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE"), why
 
 
@@ -118,13 +146,13 @@ async def test_a_text_that_is_not_utf_8_is_refused(pdp: ServedPdp, method: str, 
 @EVERY_METHOD
 async def test_a_message_over_the_limit_is_refused(pdp: ServedPdp, method: str) -> None:
     # Field 999, unknown to every message, of five and a half million bytes.
-    refused = await refusal(send(pdp.channel(), method, b"\xba\x3e\xe0\xd8\xcf\x02" + b"x" * 5_500_000))
+    refused = await refusal(send(with_a_grant(pdp, method), method, b"\xba\x3e\xe0\xd8\xcf\x02" + b"x" * 5_500_000))
     assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")
 
 
 @EVERY_METHOD
 async def test_an_empty_message_is_told_what_is_missing(pdp: ServedPdp, method: str) -> None:
-    call = send(pdp.channel(), method, b"")
+    call = send(with_a_grant(pdp, method), method, b"")
     if method.rsplit("/", 1)[1] in EMPTY_IS_SOUND:
         await call
         return
@@ -136,8 +164,8 @@ async def test_an_empty_message_is_told_what_is_missing(pdp: ServedPdp, method: 
 @EVERY_METHOD
 async def test_unknown_fields_are_passed_over(pdp: ServedPdp, method: str) -> None:
     body = SOUND[method].SerializeToString()
-    told = await outcome(send(pdp.channel(), method, body + b"\xba\x3e\x03abc"))
-    assert told in {("OK", ""), ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND")}
+    told = await outcome(send(with_a_grant(pdp, method), method, body + b"\xba\x3e\x03abc"))
+    assert told in {("OK", ""), *NOT_THERE}
 
 
 async def test_a_method_there_is_not(pdp: ServedPdp) -> None:
@@ -154,6 +182,6 @@ async def test_damaged_requests_are_never_our_fault(pdp: ServedPdp, method: str,
     body = SOUND[method].SerializeToString()
     at, length = data.draw(st.integers(0, len(body))), data.draw(st.integers(0, 4))
     body = body[:at] + data.draw(st.binary(max_size=4)) + body[at + length :]
-    code, reason = await outcome(send(pdp.channel(), method, body))
+    code, reason = await outcome(send(with_a_grant(pdp, method), method, body))
     assert code in NEVER_OURS
     assert (code == "OK") == (reason == "")

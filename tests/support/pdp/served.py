@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 DECISION_SERVICE = "ringfence.pdp.v1.DecisionService"
 BUNDLE_SERVICE = "ringfence.pdp.v1.BundleService"
 KILL_SWITCH_SERVICE = "ringfence.pdp.v1.KillSwitchService"
+APPROVAL_SERVICE = "ringfence.pdp.v1.ApprovalService"
+LIMIT_SERVICE = "ringfence.pdp.v1.LimitService"
 
 ANALYST = "namespaces/data/agents/analyst"
 ANALYST_DID = "did:webvh:QmAnalyst:dev.id.ringfence.internal:agents:QmAnalyst"
