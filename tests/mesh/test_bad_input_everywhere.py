@@ -70,6 +70,8 @@ ANSWERED_EMPTY = frozenset(
         "ApprovalService/ListApprovals",
         "ApprovalService/WatchApprovals",
         "LimitService/ListLimits",
+        "DecisionService/WatchDecisions",
+        "Authorization/Check",  # with a denial: a gateway is told what to do, whatever it sends
     }
 )
 """Methods whose request has no required field."""
@@ -78,6 +80,7 @@ REFUSED_ALL_THE_SAME = {"TrustService/GrantRing": "RING_NOT_EARNED"}
 """Methods whose sound request is refused in a mesh this young: ring 0 takes weeks of good work."""
 
 BATCH, IN_A_BATCH = "DecisionService/BatchCheck", "requests."
+STREAM = "DecisionService/CheckStream"
 
 GOVERNING = frozenset({"update_mask"})
 """Fields that say which others are read: what is wrong then stands there."""
@@ -159,6 +162,8 @@ class Stranger:
             return told
         finally:
             call.cancel()
+        if rpc.name == STREAM:
+            return answer_refusal(rpc, answer)
         return item_refusal(rpc, answer) if rpc.name == BATCH else OK
 
     def _channel(self, setting: str) -> grpc.aio.Channel:
@@ -178,6 +183,16 @@ def item_refusal(rpc: Rpc, answer: bytes) -> Refusal:
             check_refusal(rpc, told, decision_pb2.CheckRequest.DESCRIPTOR)
             return told
     return OK
+
+
+def answer_refusal(rpc: Rpc, answer: bytes) -> Refusal:
+    """Return how a question of a stream was refused: the stream goes on."""
+    said = decision_pb2.CheckStreamResponse.FromString(answer).answer
+    if not said.HasField("error"):
+        return OK
+    told = read_status(said.error)
+    check_refusal(rpc, told, rpc.fields)
+    return told
 
 
 def check_refusal(rpc: Rpc, told: Refusal, fields: Descriptor) -> None:

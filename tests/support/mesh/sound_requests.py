@@ -51,6 +51,7 @@ from support.mesh.people_requests import PeopleRequests
 from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
+from support.pdp.gateway import envoy_request, tool_call
 
 ISSUER = "https://dev.id.ringfence.internal"
 PLACE = "https://orders.example.com"
@@ -239,6 +240,16 @@ class SoundRequests:
             "TraceService/Export": always(one_trace(self.did)),
             "DecisionService/Check": always(self._question()),
             "DecisionService/BatchCheck": always(decision_pb2.BatchCheckRequest(requests=[self._question()])),
+            "DecisionService/CheckStream": always(decision_pb2.CheckStreamRequest(id=1, request=self._question())),
+            "DecisionService/ListAllowedTools": always(
+                decision_pb2.ListAllowedToolsRequest(
+                    subject=decision_pb2.Subject(agent=self.agent), environment="dev", show_denied=True, page_size=1
+                )
+            ),
+            "DecisionService/WatchDecisions": always(
+                decision_pb2.WatchDecisionsRequest(scope=NAMESPACE, effects=[decision_pb2.EFFECT_DENY])
+            ),
+            "Authorization/Check": always(envoy_request(tool_call())),
             "DecisionService/Explain": always(decision_pb2.ExplainRequest(request=self._question())),
             "BundleService/PushBundle": self._push_bundle,
             "BundleService/GetBundle": always(bundle_pb2.GetBundleRequest()),

@@ -17,9 +17,10 @@ from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence_kit.background import background
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Clock, Millis
-from ringfence_kit.errors import Failure, InvalidRequest, Violation
+from ringfence_kit.errors import Failure, InvalidRequest, MalformedMessage, Violation
 from ringfence_kit.status import status_of
 
+from ringfence_pdp.answer import Answer
 from ringfence_pdp.api.asking import checked
 from ringfence_pdp.convert.decisions import response_to_proto
 from ringfence_pdp.decisions import Decisions, Sitting
@@ -63,7 +64,7 @@ class _Stream:
         self._answers: deque[pb.CheckStreamAnswer] = deque()
         self._something = asyncio.Event()
         self._epoch_told = epochs.now
-        self._beat_is_due = True
+        self._beat_is_due = False
         self._written = 0
         self._ended = False
 
@@ -92,13 +93,21 @@ class _Stream:
 
     async def read(self, questions: AsyncIterator[pb.CheckStreamRequest]) -> None:
         """Take questions as long as there is room, until there are no more and all are answered."""
-        async with asyncio.TaskGroup() as waiting:
-            async for asked in questions:
-                await self._room.acquire()
-                sitting = self._decisions.sitting()
-                unsettled = self._begin(sitting, asked)
-                if unsettled is not None:
-                    waiting.create_task(self._settle(sitting, asked.id, unsettled))
+        asked_any = False
+        try:
+            async with asyncio.TaskGroup() as waiting:
+                async for asked in questions:
+                    asked_any = True
+                    await self._room.acquire()
+                    sitting = self._decisions.sitting()
+                    unsettled = self._begin(sitting, asked)
+                    if unsettled is not None:
+                        waiting.create_task(self._settle(sitting, asked.id, unsettled))
+        except BaseExceptionGroup as several:
+            # What a message cannot be read for is a failure of the stream, and comes out as it is.
+            raise several.exceptions[0] from None
+        if not asked_any:
+            raise MalformedMessage(method="CheckStream", problem="the stream ended without a question")
         self._ended = True
         self._something.set()
 
@@ -121,9 +130,7 @@ class _Stream:
     def _begin(self, sitting: Sitting, asked: pb.CheckStreamRequest) -> Unsettled | None:
         """Answer at once, as most questions are; or return what people have a say in."""
         try:
-            if not asked.id:
-                raise InvalidRequest(Violation("id", "must not be 0"))
-            answer = checked(sitting, asked.request, self._caller)
+            answer = _checked(sitting, asked, self._caller)
             if isinstance(answer, Unsettled):
                 return answer
             self._put(pb.CheckStreamAnswer(id=asked.id, response=response_to_proto(answer)))
@@ -141,3 +148,16 @@ class _Stream:
     def _put(self, answer: pb.CheckStreamAnswer) -> None:
         self._answers.append(answer)
         self._something.set()
+
+
+def _checked(sitting: Sitting, asked: pb.CheckStreamRequest, caller: Caller) -> Answer | Unsettled:
+    """Decide, or raise InvalidRequest with the paths as they are in this message."""
+    found = [] if asked.id else [Violation("id", "must not be 0")]
+    try:
+        answer = checked(sitting, asked.request, caller) if not found else None
+    except InvalidRequest as invalid:
+        found = [Violation(f"request.{violation.field}", violation.problem) for violation in invalid.violations]
+        answer = None
+    if answer is None:
+        raise InvalidRequest(*found)
+    return answer

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence_kit.errors import InvalidRequest, Violation
 from ringfence_kit.names import AgentName, parse_namespace
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
@@ -38,11 +39,10 @@ def tool_query(request: pb.ListAllowedToolsRequest) -> ToolQuery:
         delegation_token=request.delegation_token,
         chain=request.chain,
         action=pb.Action(name=request.action or _PLACEHOLDER, protocol=pb.PROTOCOL_MCP),
-        # What would be obliged to is known when the call is made.
     )
     if request.HasField("target"):
         about.target.CopyFrom(request.target)
-    subject = check_request(about)._replace(protocol=Protocol.MCP)
+    subject = _checked(about)._replace(protocol=Protocol.MCP)
     found = Violations()
     page_size = found.page_size(request.page_size)
     found.raise_if_any()
@@ -58,6 +58,16 @@ def tool_query(request: pb.ListAllowedToolsRequest) -> ToolQuery:
         page_size=page_size,
         page_token=request.page_token,
     )
+
+
+def _checked(about: pb.CheckRequest) -> CheckRequest:
+    """Judge it as Check does, or raise InvalidRequest with the paths as they are in this request."""
+    try:
+        return check_request(about)
+    except InvalidRequest as invalid:
+        paths = {"action.name": "action"}
+        found = [Violation(paths.get(one.field, one.field), one.problem) for one in invalid.violations]
+        raise InvalidRequest(*found) from None
 
 
 def allowed_tool_to_proto(tool: AllowedTool) -> pb.AllowedTool:

@@ -62,7 +62,7 @@ class Route(NamedTuple):
     trust_domain: str = ""
     """SPIFFE ids of this trust domain whose path names an agent say who calls; empty: none do."""
     registry_schemas: bool = False
-    """Whether the server behind is vouched for to have its tools' schemas as the registry has them: a gateway that reads
+    """Whether somebody vouches that the tools behind have the schemas the registry has: a gateway that reads
     no `tools/list` cannot name them itself."""
     trusts_headers: bool = False
     """Whether something the gateway runs sets `x-agent-did` itself, and drops what callers send under that name."""
