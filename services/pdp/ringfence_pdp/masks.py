@@ -1,8 +1,9 @@
 """Masks: which parts of arguments, context and labels never enter the decision log.
 
 A mask is a path with dots between its names: `arguments.card.number`, `context.user`, `labels.owner`. `*` stands for
-any one name or place in a list. `**.password` stands for that name, in whatever case, wherever it is. What is under a
-masked name goes with it. A mask that is not such a path is refused when the pdp starts.
+any one name or place in a list. `**.password` stands for that name, in whatever case, wherever it is in arguments and
+context; labels say what kind of thing something is, and are masked by their path alone. What is under a masked name
+goes with it. A mask that is not such a path is refused when the pdp starts.
 """
 
 import re
@@ -56,7 +57,7 @@ class Masks:
 
     def hide(self, path: Path) -> bool:
         """Say whether what stands at `path` is masked; its last part is a name, or a place in a list."""
-        if path[-1].lower() in self.anywhere:
+        if path[-1].lower() in self.anywhere and path[0] != "labels":
             return True
         return any(
             len(mask) == len(path) and all(part in ("*", found) for part, found in zip(mask, path, strict=True))

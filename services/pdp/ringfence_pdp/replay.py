@@ -168,14 +168,24 @@ def replay(body: bytes, evidence: Evidence) -> Replayed:
         same = made == body if exact else _answer(again) == _answer(logged)
         return Replayed(
             decision_id=logged["decision_id"],
-            outcome=(Outcome.SAME if exact else Outcome.INEXACT) if same else Outcome.OTHER,
+            outcome=_OUTCOMES[exact, same],
             before=_answer(logged),
             after=_answer(again),
             rule=_rule(decision),
-            why=_difference(logged, again) if not same else _left_out(logged),
+            why=_left_out(logged) if not exact else "" if same else _difference(logged, again),
         )
 
     return _decided(body, evidence, None, compared)
+
+
+_OUTCOMES = {
+    (True, True): Outcome.SAME,
+    (True, False): Outcome.OTHER,
+    (False, True): Outcome.INEXACT,
+    # Whether it was what is left out, or the software, nobody can say.
+    (False, False): Outcome.IMPOSSIBLE,
+}
+"""By whether all of the question is in the log, and whether the same came out."""
 
 
 def what_if(body: bytes, evidence: Evidence, bundle: CompiledBundle) -> Replayed:

@@ -23,7 +23,7 @@ from ringfence_pdp.cel.problems import EvaluationError
 from ringfence_pdp.compiled import CompiledBundle, CompiledRule
 from ringfence_pdp.decide import decide
 from ringfence_pdp.errors import RolloutConflict
-from ringfence_pdp.model import CheckRequest, Decision
+from ringfence_pdp.model import CheckRequest, Decision, Effect
 from ringfence_pdp.policy_state import InForce, PolicyState
 from ringfence_pdp.rollout.flips import WouldFlips
 from ringfence_pdp.rollout.rollout import Mode, Rollout, share_of
@@ -80,9 +80,10 @@ class Trial:
         except Exception:  # noqa: BLE001 - whatever is wrong with what is tried, it must not bring down what decides
             _log.exception("trial_failed", candidate=self.rollout.candidate, decision_id=decision_id)
             self._errors.seen += 1
-            self._count(active, active, decision_id, erred=True)
+            self.saw(active.effect, active.effect, "", decision_id, erred=True)
             return Judged(active, basis, Mode.SHADOW)
-        self._count(active, tried, decision_id, erred=self._errors.seen > errors_before)
+        rule = tried.verdict.rules[0] if tried.verdict.rules else ""
+        self.saw(active.effect, tried.effect, rule, decision_id, erred=self._errors.seen > errors_before)
         if canary:
             return Judged(tried, tried_on, Mode.CANARY, active)
         return Judged(active, basis, Mode.SHADOW, tried)
@@ -97,9 +98,9 @@ class Trial:
         """Return `basis` with the candidate in it."""
         return basis._replace(bundle=self._candidate)
 
-    def _count(self, active: Decision, tried: Decision, decision_id: str, *, erred: bool) -> None:
-        rule = tried.verdict.rules[0] if tried.verdict.rules else ""
-        self.flips.count(active.effect, tried.effect, rule, decision_id, erred=erred)
+    def saw(self, before: Effect, after: Effect, rule: str, decision_id: str, *, erred: bool) -> None:
+        """Count a decision that both bundles were asked for; a trial that went wrong too often is over."""
+        self.flips.count(before, after, rule, decision_id, erred=erred)
         self.aborted = _too_much(self.rollout, self.flips)
         if self.aborted:
             self._on_abort(self)
