@@ -192,8 +192,8 @@ class Approval(_message.Message):
     arguments_digest: _builtins.str
     """`sha256-` and 64 hex digits over the arguments in RFC 8785 form."""
     binding_digest: _builtins.str
-    """`sha256-` and 64 hex digits over all of the above that is decided about, the bundle, a nonce and the end, in RFC 8785
-    form: what the votes are for.
+    """`sha256-` and 64 hex digits over all that is decided about, what it takes, the bundle, a nonce and the end, in RFC
+    8785 form: what the votes are for.
     """
     bundle_digest: _builtins.str
     """The bundle under which it was asked for; under another one it is asked for anew."""
@@ -207,7 +207,7 @@ class Approval(_message.Message):
     """Strong etag, quoted."""
     @_builtins.property
     def approver_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Every one of these groups has to be among them."""
+        """Every one of these groups needs a person of its own: somebody in several counts for one."""
 
     @_builtins.property
     def votes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Vote]:

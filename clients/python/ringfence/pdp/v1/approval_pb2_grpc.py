@@ -31,6 +31,9 @@ class ApprovalServiceStub:
     Check opens an approval when it answers REQUIRE_APPROVAL; asking the same again finds it. It is bound to exactly what
     was asked (`binding_digest`), so what was approved for one call opens no other. Once enough eligible people approved,
     the next Check of the same question is allowed, once. Silence is no.
+
+    Nobody votes who has a part in the call: the agents it is made for and what speaks for them, who asked, the agents'
+    owners in the registry, and the owners of their namespaces. Agents, gateways and services do not vote at all.
     """
 
     def __init__(self, channel):
@@ -77,6 +80,9 @@ class ApprovalServiceServicer:
     Check opens an approval when it answers REQUIRE_APPROVAL; asking the same again finds it. It is bound to exactly what
     was asked (`binding_digest`), so what was approved for one call opens no other. Once enough eligible people approved,
     the next Check of the same question is allowed, once. Silence is no.
+
+    Nobody votes who has a part in the call: the agents it is made for and what speaks for them, who asked, the agents'
+    owners in the registry, and the owners of their namespaces. Agents, gateways and services do not vote at all.
     """
 
     def GetApproval(self, request, context):
@@ -119,7 +125,8 @@ class ApprovalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Deny(self, request, context):
-        """Votes no. It ends the approval when the policy says that one denial is enough, or when too few are left to approve.
+        """Votes no. It ends the approval when the policy says that one denial is enough (`deny_ends`), or when as many deny as
+        would have had to approve. A denial holds for the same question until the approval would have ended.
 
         Needs what Approve needs.
         """
@@ -184,6 +191,9 @@ class ApprovalService:
     Check opens an approval when it answers REQUIRE_APPROVAL; asking the same again finds it. It is bound to exactly what
     was asked (`binding_digest`), so what was approved for one call opens no other. Once enough eligible people approved,
     the next Check of the same question is allowed, once. Silence is no.
+
+    Nobody votes who has a part in the call: the agents it is made for and what speaks for them, who asked, the agents'
+    owners in the registry, and the owners of their namespaces. Agents, gateways and services do not vote at all.
     """
 
     @staticmethod

@@ -32,6 +32,9 @@ class ApprovalServiceStub:
     Check opens an approval when it answers REQUIRE_APPROVAL; asking the same again finds it. It is bound to exactly what
     was asked (`binding_digest`), so what was approved for one call opens no other. Once enough eligible people approved,
     the next Check of the same question is allowed, once. Silence is no.
+
+    Nobody votes who has a part in the call: the agents it is made for and what speaks for them, who asked, the agents'
+    owners in the registry, and the owners of their namespaces. Agents, gateways and services do not vote at all.
     """
 
     @_typing.overload
@@ -62,7 +65,8 @@ class ApprovalServiceStub:
     APPROVER_NOT_ELIGIBLE, ALREADY_VOTED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     Deny: _grpc.UnaryUnaryMultiCallable[_approval_pb2.DenyRequest, _approval_pb2.DenyResponse]
-    """Votes no. It ends the approval when the policy says that one denial is enough, or when too few are left to approve.
+    """Votes no. It ends the approval when the policy says that one denial is enough (`deny_ends`), or when as many deny as
+    would have had to approve. A denial holds for the same question until the approval would have ended.
 
     Needs what Approve needs.
     """
@@ -80,6 +84,9 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
     Check opens an approval when it answers REQUIRE_APPROVAL; asking the same again finds it. It is bound to exactly what
     was asked (`binding_digest`), so what was approved for one call opens no other. Once enough eligible people approved,
     the next Check of the same question is allowed, once. Silence is no.
+
+    Nobody votes who has a part in the call: the agents it is made for and what speaks for them, who asked, the agents'
+    owners in the registry, and the owners of their namespaces. Agents, gateways and services do not vote at all.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -107,7 +114,8 @@ class ApprovalServiceAsyncStub(ApprovalServiceStub):
     APPROVER_NOT_ELIGIBLE, ALREADY_VOTED, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     Deny: _aio.UnaryUnaryMultiCallable[_approval_pb2.DenyRequest, _approval_pb2.DenyResponse]  # type: ignore[assignment]
-    """Votes no. It ends the approval when the policy says that one denial is enough, or when too few are left to approve.
+    """Votes no. It ends the approval when the policy says that one denial is enough (`deny_ends`), or when as many deny as
+    would have had to approve. A denial holds for the same question until the approval would have ended.
 
     Needs what Approve needs.
     """
@@ -124,6 +132,9 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
     Check opens an approval when it answers REQUIRE_APPROVAL; asking the same again finds it. It is bound to exactly what
     was asked (`binding_digest`), so what was approved for one call opens no other. Once enough eligible people approved,
     the next Check of the same question is allowed, once. Silence is no.
+
+    Nobody votes who has a part in the call: the agents it is made for and what speaks for them, who asked, the agents'
+    owners in the registry, and the owners of their namespaces. Agents, gateways and services do not vote at all.
     """
 
     @_abc_1.abstractmethod
@@ -179,7 +190,8 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_pb2.DenyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_approval_pb2.DenyResponse, _abc.Awaitable[_approval_pb2.DenyResponse]]:
-        """Votes no. It ends the approval when the policy says that one denial is enough, or when too few are left to approve.
+        """Votes no. It ends the approval when the policy says that one denial is enough (`deny_ends`), or when as many deny as
+        would have had to approve. A denial holds for the same question until the approval would have ended.
 
         Needs what Approve needs.
         """

@@ -921,7 +921,7 @@ class LimitStatus(_message.Message):
     limit: _builtins.str
     """`policy/limit`."""
     key: _builtins.str
-    """Whom it counts, e.g. `agent:namespaces/data/agents/analyst`."""
+    """Whom it counts, and in which environment, e.g. `agent:namespaces/data/agents/analyst@prod`."""
     unit: _builtins.str
     """What it counts: `requests`, `tokens` or `cost_micros`."""
     maximum: _builtins.int

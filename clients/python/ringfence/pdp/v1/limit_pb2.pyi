@@ -213,7 +213,7 @@ class GetBudgetRequest(_message.Message):
     limit: _builtins.str
     """`policy/limit`."""
     key: _builtins.str
-    """Whom it counts, as LimitStatus says it, e.g. `agent:namespaces/data/agents/analyst`."""
+    """Whom it counts, as LimitStatus says it, e.g. `agent:namespaces/data/agents/analyst@prod`."""
     def __init__(
         self,
         *,
