@@ -75,6 +75,7 @@ class TestStory:
         does(ringfence, "agent rollback demo/analyst --reason", "revision 1 was better")
         old = does(ringfence, "agent card demo/analyst --revision stable").raw
         assert old == does(ringfence, "agent card demo/analyst").raw == (home / CARD).read_bytes()
+        assert "namespaces/demo/agents/analyst" in does(ringfence, "agent attestation demo/analyst").out
         does(ringfence, "agent renew demo/analyst --for 1h")
 
     def test_agents_are_found_counted_and_exported(self, ringfence: CommandLine) -> None:

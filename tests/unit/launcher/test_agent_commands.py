@@ -1,8 +1,10 @@
+import base64
 import json
 import uuid
 from pathlib import Path
 
 import pytest
+from ringfence.registry.v1 import agent_card_pb2
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_launcher.agent.options import Risk
 from ringfence_launcher.exit_codes import ExitCode
@@ -137,6 +139,30 @@ def test_a_card_comes_back_byte_for_byte(ringfence: CommandLine, mesh: FakeMesh)
     mesh.registry.agents["namespaces/demo/agents/a"] = pb.Agent()
     mesh.registry.cards["namespaces/demo/agents/a"] = b'{"x": "\xff\r\n"}'
     assert ringfence("agent", "card", "demo/a").raw == b'{"x": "\xff\r\n"}'
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"),
+    [
+        (b'{"sub": "namespaces/demo/agents/a", "rev": 2}', ["sub", "namespaces/demo/agents/a", "rev"]),
+        (b"[1]", []),
+        (b"\xff{", []),
+    ],
+)
+def test_the_registrys_signature_is_shown_with_what_it_says(
+    ringfence: CommandLine, mesh: FakeMesh, header: bytes, shown: list[str]
+) -> None:
+    protected = base64.urlsafe_b64encode(header).decode().rstrip("=")
+    signature = agent_card_pb2.AgentCardSignature(protected=protected, signature="c2ln")
+    mesh.registry.answers["GetCardAttestation"] = pb.GetCardAttestationResponse(
+        signature=signature, card_sha256=b"\x07" * 32
+    )
+    ended = ringfence("agent", "attestation", "demo/a", "--revision", "2")
+    assert ended.code == 0, ended.err
+    assert mesh.sent("GetCardAttestation").name == "namespaces/demo/agents/a/revisions/2"
+    for text in (*shown, protected, "c2ln", "07" * 32):
+        assert text in ended.out
+    assert "signature" in json.loads(ringfence("agent", "attestation", "demo/a", "--revision", "2", "-o", "json").out)
 
 
 def test_names_from_elsewhere_cannot_move_the_cursor(ringfence: CommandLine, mesh: FakeMesh) -> None:

@@ -15,6 +15,7 @@ from ringfence_launcher.options import speaks_to
 from ringfence_launcher.output import Output
 from ringfence_launcher.paging import pages
 from ringfence_launcher.views import agents as view
+from ringfence_launcher.views import cards
 from ringfence_launcher.watching import (
     BookmarksOption,
     CountOption,
@@ -48,6 +49,24 @@ def card(
     """Print an agent's card, the very bytes that were registered."""
     name = revision_name(agent, revision) if revision else agent_name(agent)
     out.raw(RegistryServiceStub(mesh.channel("registry")).GetCard(pb.GetCardRequest(name=name)).card)
+
+
+@app.command(
+    epilog="Examples: ringfence agent attestation demo/analyst\n\n"
+    "ringfence agent attestation demo/analyst -o json | jq .signature"
+)
+@speaks_to("registry")
+def attestation(
+    mesh: Mesh,
+    out: Output,
+    agent: AgentArgument,
+    *,
+    revision: Annotated[str, typer.Option(metavar="NUMBER|ALIAS", help="Of which revision. Default: now's.")] = "",
+) -> None:
+    """Show the registry's own signature on an agent's card: that it holds this card, for this agent."""
+    name = revision_name(agent, revision) if revision else agent_name(agent)
+    request = pb.GetCardAttestationRequest(name=name)
+    out.one(RegistryServiceStub(mesh.channel("registry")).GetCardAttestation(request), cards.attested)
 
 
 @app.command(

@@ -1,6 +1,9 @@
 """How the registry's judgement of a card looks in a terminal: verdict, reasons, signatures, findings."""
 
+import base64
+import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -25,6 +28,27 @@ def judged(answer: pb.ValidateCardResponse) -> RenderableType:
         _listed("refused because", ((str(place), why) for place, why in enumerate(answer.refusals, 1)), "red"),
         remarks(answer.reasons, answer.signatures, answer.findings),
     )
+
+
+def attested(answer: pb.GetCardAttestationResponse) -> RenderableType:
+    """Show the registry's signature on a card, with what its protected header says. Nothing is verified here."""
+    signature = answer.signature
+    return fields(
+        [
+            *((name, str(value)) for name, value in sorted(_header(signature.protected).items())),
+            ("card sha256", answer.card_sha256.hex()),
+            ("protected", signature.protected),
+            ("signature", signature.signature),
+        ]
+    )
+
+
+def _header(protected: str) -> dict[str, Any]:
+    try:
+        header = json.loads(base64.urlsafe_b64decode(protected + "=" * (-len(protected) % 4)))
+    except ValueError:
+        return {}  # it is shown as it came
+    return header if isinstance(header, dict) else {}
 
 
 def verdict(value: int) -> Text:
