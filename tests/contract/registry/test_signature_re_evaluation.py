@@ -7,7 +7,7 @@ from ringfence.proofs.did_keys import KeyPeriod
 from ringfence_kit.clock import EPOCH, SECOND, Instant, Millis
 from ringfence_kit.events import Change, Event, Revision
 from ringfence_registry.cards.signatures.keys import IdentityStanding
-from ringfence_registry.cards.signatures.re_evaluation import CHANGES_REMEMBERED, PRINCIPAL, RETRY_EVERY
+from ringfence_registry.cards.signatures.re_evaluation import AT_ONCE, CHANGES_REMEMBERED, PRINCIPAL, RETRY_EVERY
 from ringfence_registry.cards.signatures.report import UNSIGNED
 from ringfence_registry.model import AgentState
 from ringfence_registry.namespaces.model import NAMESPACE
@@ -190,6 +190,29 @@ async def test_what_changed_is_judged_in_the_background(backend: Backend) -> Non
         judged.identity.put(AGENT.known(standing=IdentityStanding.REVOKED))
         judged.re_evaluation.changed(AGENT.did)
         await judged.until(["KEY_REVOKED"])
+
+
+async def test_signers_are_asked_about_at_once_so_many_and_no_more(backend: Backend) -> None:
+    signing = [SigningAgent(f"namespaces/finance/agents/agent-{number}") for number in range(AT_ONCE + 3)]
+    async with opened_judged(backend, running=True) as judged:
+        for number, agent in enumerate(signing):
+            judged.identity.put(agent.known())
+            await judged.put(agent.signer().signed(CARD), f"agent-{number}")
+        judged.identity.answers.clear()
+        judged.identity.asked.clear()
+        for agent in signing:
+            judged.identity.put(agent.known(standing=IdentityStanding.REVOKED))
+            judged.re_evaluation.changed(agent.did)
+        while len(judged.identity.asked) < AT_ONCE:
+            judged.identity.called.clear()
+            await judged.identity.called.wait()
+        assert len(set(judged.identity.asked)) == AT_ONCE
+        judged.identity.answers.set()
+        for number in range(len(signing)):
+            while await judged.statuses(f"agent-{number}") != ["KEY_REVOKED"]:
+                judged.heard.clear()
+                await judged.heard.wait()
+        assert len(judged.identity.asked) == len(signing)
 
 
 async def test_keys_that_could_not_be_asked_for_are_asked_for_again(backend: Backend) -> None:

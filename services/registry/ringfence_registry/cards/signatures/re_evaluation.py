@@ -10,7 +10,7 @@
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
@@ -33,6 +33,8 @@ from ringfence_registry.namespaces.policy import PolicyReader
 from ringfence_registry.store import AgentTx, CardReader
 
 RETRY_EVERY = Millis(5 * SECOND)
+AT_ONCE = 16
+"""Signers that identity is asked about at once."""
 CHANGES_REMEMBERED = 10_000
 """How many DIDs are known to have changed lately; a card is stored within seconds of being judged."""
 
@@ -124,10 +126,26 @@ class ReEvaluation:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                for agent in tuple(self._pending):
-                    del self._pending[agent]  # first: a change noted meanwhile puts it back
+                await self._judge_pending()
+
+    async def _judge_pending(self) -> None:
+        """Judge what is noted by now, `AT_ONCE` signers at a time: after a start that is all of them."""
+        by_signers = defaultdict[frozenset[str], list[str]](list)
+        for agent in self._pending:
+            by_signers[frozenset(signers_of(self._index.report(agent)))].append(agent)
+        # The cards of one signer stay in one hand, for which identity is asked once.
+        hands = iter(by_signers.values())
+
+        async def judge() -> None:
+            for agents in hands:
+                for agent in agents:
+                    self._pending.pop(agent, None)  # first: a change noted meanwhile puts it back
                     if not await self._judge_again(agent, self._clock.now()):
                         self._pending[agent] = None
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(AT_ONCE, len(by_signers))):
+                group.create_task(judge())
 
     async def _try_again(self) -> None:
         while True:
