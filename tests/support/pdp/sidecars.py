@@ -238,9 +238,9 @@ async def _know_everybody(pdp: ServedPdp, mint: Mint) -> None:
     birth = identity_pb2.BirthCertificateContent(
         ring_ceiling=1, approved_tools=[identity_pb2.ApprovedTool(name=name, schema_hash=HASH) for name in TOOLS]
     )
-    born = {"birth_certificate": birth, "birth_certificate_hash": "bc", "revocation_epoch": 1}
+    born: dict[str, Any] = {"birth_certificate": birth, "birth_certificate_hash": "bc", "revocation_epoch": 1}
     for name in NAMES:
-        known = {"agent": resource_name(name), "did": did_of(name), "environment": "prod", **born}
+        known: dict[str, Any] = {"agent": resource_name(name), "did": did_of(name), "environment": "prod", **born}
         around.identity.agents.say(identity(pdp.clock, **known))
         approved = [registry_pb2.ApprovedTool(name=one, schema_hash=HASH) for one in TOOLS]
         around.registry.agents.say(agent(name=resource_name(name), environments=["prod"], approved_tools=approved))
