@@ -28,6 +28,7 @@ from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.api.limits import LimitApi, limit_face
 from ringfence_pdp.api.streams import CheckStreams
+from ringfence_pdp.approvals.approval import APPROVAL
 from ringfence_pdp.approvals.book import ApprovalBook
 from ringfence_pdp.approvals.desk import ApprovalDesk
 from ringfence_pdp.approvals.metrics import ApprovalMetrics
@@ -260,6 +261,9 @@ def _source(config: PdpConfig, data: Path, clock: Clock) -> Source | None:
 
 
 def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook, epochs: Epochs) -> None:
-    policy.apply(event)
-    book.apply(event)
+    """Give an event to whoever it changes: what people said moves no policy."""
+    if event.kind == APPROVAL:
+        book.apply(event)
+    else:
+        policy.apply(event)
     epochs.changed()

@@ -234,9 +234,22 @@ class Sitting:
         if trial is None or not trial.decides(self._basis, request):
             explanation = explain(self._basis, request)
             hint = cache_hint(self._basis, request, explanation.decision)
-            return self._answer(explanation.decision, self._new_id(), cache=hint), explanation
-        explanation = explain(trial.basis(self._basis), request)
-        return self._answer(explanation.decision, self._new_id(), Mode.CANARY), explanation
+            answer = self._answer(explanation.decision, self._new_id(), cache=hint)
+            return self._foreseen(self._basis, request, answer, explanation)
+        basis = trial.basis(self._basis)
+        explanation = explain(basis, request)
+        answer = self._answer(explanation.decision, self._new_id(), Mode.CANARY)
+        return self._foreseen(basis, request, answer, explanation)
+
+    def _foreseen(
+        self, basis: Basis, request: CheckRequest, answer: Answer, explanation: Explanation
+    ) -> tuple[Answer, Explanation]:
+        """Add what limits and people would say; nothing is counted, and nobody is asked."""
+        answer, limits, approval = self._reckoning.foreseen(basis, request, answer)
+        if answer.limits:
+            answer = answer._replace(cache=None)
+        stages = (*explanation.stages, limits, approval)
+        return answer, replace(explanation, decision=answer.decision, stages=stages)
 
     def _judged(self, request: CheckRequest) -> tuple[Answer, Basis]:
         """Return the answer as far as the policy goes, and the basis of the bundle that gave it."""

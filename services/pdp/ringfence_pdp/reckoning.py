@@ -75,6 +75,14 @@ class Counted:
             self._refund(self._reservation)
 
 
+class Foreseen(NamedTuple):
+    """What an answer would be, and what the two stages say to it."""
+
+    answer: Answer
+    limits: Verdict
+    approval: Verdict
+
+
 class Reckoning:
     """Counts what is let through, and asks people."""
 
@@ -110,11 +118,46 @@ class Reckoning:
                 unsettled.caller.principal, request, answer, acting, basis.facts, shown=self._shows_arguments
             )
         except CanonicalFormError as error:
-            message = f"an approval is bound to the arguments, and these have no RFC 8785 form: {error}"
-            verdict = _denial(Reason.REQUEST_INVALID, message)
-            return answer._replace(decision=denying(answer.decision, verdict))
+            return _unbound(answer, error)
         said = await self._people.put(question, asked, named=request.approval or "")
         return self._as_said(answer, said)
+
+    def foreseen(self, basis: Basis, request: CheckRequest, answer: Answer) -> Foreseen:
+        """Return what would be answered if it were asked now; nothing is counted, and nobody is asked."""
+        if answer.decision.effect is Effect.DENY:
+            return Foreseen(answer, _passing(Stage.LIMITS, _DENIED), _passing(Stage.APPROVAL, _DENIED))
+        with self.counting(basis, request, answer) as counted:
+            answer = counted.answer
+        if answer.decision.effect is Effect.DENY:
+            return Foreseen(answer, answer.decision.verdict, _passing(Stage.APPROVAL, _DENIED))
+        limits = _passing(Stage.LIMITS, _standing(answer))
+        if answer.decision.effect is Effect.ALLOW:
+            return Foreseen(answer, limits, _passing(Stage.APPROVAL, "no rule asks for approval"))
+        answer = self._foreseen_by_people(basis, request, answer)
+        said = answer.decision.verdict
+        return Foreseen(answer, limits, replace(said, stage=Stage.APPROVAL))
+
+    def _foreseen_by_people(self, basis: Basis, request: CheckRequest, answer: Answer) -> Answer:
+        needed = answer.decision.verdict.approval
+        acting = basis.facts.identity(request.did, request.agent, request.environment)
+        if needed is None or acting is None:
+            return answer
+        try:
+            held = self._people.peek(question_of(request, answer, acting, basis.facts, needed))
+        except CanonicalFormError as error:
+            return _unbound(answer, error)
+        if held is None or (not held.state.is_open and not self._people.refusing(held)):
+            return answer
+        if held.state is not State.APPROVED:
+            return self._as_said(answer, Said(held))
+        verdict = replace(
+            answer.decision.verdict,
+            effect=Effect.ALLOW,
+            reason=Reason.ALLOWED,
+            message=f"{held.name} is approved, and would be used up by the call",
+            approval=None,
+        )
+        return answer._replace(decision=answer.decision._replace(verdict=verdict), approval=held.name)
 
     def _refund(self, reservation: Reservation) -> None:
         # By the clock and not by the decision's moment: people may have been asked in between.
@@ -161,10 +204,29 @@ _ENDED: Mapping[State, str] = {
 }
 
 
+_DENIED = "not asked: the call is denied before"
+
+
 def denying(decision: Decision, verdict: Verdict) -> Decision:
     """Return a decision that is denied by a later stage: nothing has to be done with the call."""
     kept = replace(verdict, rules=decision.verdict.rules, rule_reason=decision.verdict.rule_reason)
     return decision._replace(verdict=kept, composed=decision.composed._replace(obligations=()))
+
+
+def _unbound(answer: Answer, error: CanonicalFormError) -> Answer:
+    message = f"an approval is bound to the arguments, and these have no RFC 8785 form: {error}"
+    return answer._replace(decision=denying(answer.decision, _denial(Reason.REQUEST_INVALID, message)))
+
+
+def _standing(answer: Answer) -> str:
+    if not answer.limits:
+        return "nothing limits the call"
+    nearest = answer.limits[0]
+    return f"{len(answer.limits)} limits would count it; {nearest.meter.id} would have {nearest.remaining} left"
+
+
+def _passing(stage: Stage, message: str) -> Verdict:
+    return Verdict(stage=stage, effect=Effect.ALLOW, reason=Reason.ALLOWED, message=message)
 
 
 def _without_people(answer: Answer, problem: str) -> Answer:

@@ -284,6 +284,9 @@ async def test_explaining_shows_every_stage_rule_and_clause(pdp: ServedPdp) -> N
         "environment",
         "tools",
         "rules",
+        "obligations",
+        "limits",
+        "approval",
     ]
     assert [(rule.rule, rule.result) for rule in told.rules] == [
         ("house/secret", pb.CONDITION_RESULT_TRUE),
@@ -297,8 +300,8 @@ async def test_explaining_shows_every_stage_rule_and_clause(pdp: ServedPdp) -> N
 
 async def test_explaining_answers_as_check_does_and_logs_nothing(pdp: ServedPdp) -> None:
     for request in (question(), question(action="delete_table"), question(name="namespaces/data/agents/nobody")):
-        told = (await pdp.decisions().Explain(pb.ExplainRequest(request=request))).response
         answered = await pdp.decisions().Check(request)
+        told = (await pdp.decisions().Explain(pb.ExplainRequest(request=request))).response
         await pdp.around.telemetry.logged(answered.decision_id)
         assert told.decision_id not in pdp.around.telemetry.entries
         told.decision_id = answered.decision_id

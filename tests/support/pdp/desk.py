@@ -82,6 +82,8 @@ class Absent:
     def __init__(self) -> None:
         self.says: Said = Said(None, "nobody is there")
         self.heard: list[tuple[Question, Asked, str]] = []
+        self.rests: Millis | None = None
+        """For how long their no stands."""
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens while they are asked."""
 
@@ -95,7 +97,7 @@ class Absent:
         return self.says.approval
 
     def refusing(self, approval: Approval) -> Millis | None:
-        return None
+        return self.rests
 
 
 class Desk:

@@ -218,3 +218,50 @@ async def test_one_agent_that_names_many_sessions_is_denied_alone() -> None:
     answers = [desk.check(ask(session=f"s-{each}")) for each in range(3)]
     assert [answer.decision.effect for answer in answers] == [Effect.ALLOW, Effect.ALLOW, Effect.DENY]
     assert "counts for too many already" in answers[2].decision.verdict.message
+
+
+class TestForeseen:
+    def stages(self, desk: Desk, **fields: Any) -> tuple[Answer, dict[Stage, str]]:
+        answer, explanation = desk.decisions.sitting().explain(ask(**fields), ADMIN)
+        assert explanation.decision == answer.decision
+        return answer, {stage.stage: stage.message for stage in explanation.stages[-2:]}
+
+    def test_what_would_be_counted_is_told_and_not_counted(self, desk: Desk) -> None:
+        answer, told = self.stages(desk)
+        assert answer.decision.effect is Effect.ALLOW
+        assert told[Stage.LIMITS] == "2 limits would count it; house/calls would have 1 left"
+        assert told[Stage.APPROVAL] == "no rule asks for approval"
+        assert left(desk) == 2
+
+    async def test_what_is_used_up_denies_here_too(self, desk: Desk) -> None:
+        desk.check()
+        desk.check()
+        answer, told = self.stages(desk)
+        assert answer.decision.reason is Reason.RATE_LIMITED
+        assert "is used up" in told[Stage.LIMITS]
+        assert answer.cache is None
+
+    def test_what_is_denied_before_is_not_asked_about(self, desk: Desk) -> None:
+        _, told = self.stages(desk, action="list_tables")
+        assert set(told.values()) == {"not asked: the call is denied before"}
+
+    @pytest.mark.parametrize(
+        ("state", "effect", "says"),
+        [
+            (State.PENDING, Effect.REQUIRE_APPROVAL, "approvals/1 waits for people"),
+            (State.APPROVED, Effect.ALLOW, "is approved, and would be used up by the call"),
+            (State.USED, Effect.REQUIRE_APPROVAL, "rule house/delete asks for approval"),
+        ],
+    )
+    def test_what_people_said_is_told_and_not_used(self, desk: Desk, state: State, effect: Effect, says: str) -> None:
+        desk.people.says = Said(approval(state))
+        answer, told = self.stages(desk, action="write_table")
+        assert answer.decision.effect is effect
+        assert says in told[Stage.APPROVAL]
+        assert (desk.people.heard, left(desk)) == ([], 2)
+
+    def test_a_no_that_still_stands_denies_here_too(self, desk: Desk) -> None:
+        desk.people.says = Said(approval(State.DENIED, ended_at=NOW, end_reason="not today"))
+        assert self.stages(desk, action="write_table")[0].decision.effect is Effect.REQUIRE_APPROVAL
+        desk.people.rests = MINUTE
+        assert self.stages(desk, action="write_table")[0].decision.reason is Reason.APPROVAL_REFUSED
