@@ -48,6 +48,7 @@ from support.mesh.audit import decision_body, logged
 from support.mesh.birth import answer_to_challenge, birth_certificate, enrol, register_sponsors
 from support.mesh.doors import Doors
 from support.mesh.people_requests import PeopleRequests
+from support.mesh.rollout_requests import RolloutRequests
 from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
@@ -257,6 +258,9 @@ class SoundRequests:
             "BundleService/TestBundle": always(bundle_pb2.TestBundleRequest(files=policy_files())),
             **self._tools.makers(),
             **self._people.makers(),
+            **RolloutRequests(
+                channel=self.doors.kept_channel("pdp"), files=policy_files(), numbers=self._numbers
+            ).makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
