@@ -51,6 +51,11 @@ class Watched(Generic[ItemT, AnswerT]):
         self._events.append(self._answer(type=self._changed, revision=revision, **{self._item_field: item}))
         self._wake()
 
+    @property
+    def revision(self) -> int:
+        """The revision of the last change."""
+        return len(self._events)
+
     def beat(self) -> None:
         """Send a heartbeat."""
         self._beats += 1
