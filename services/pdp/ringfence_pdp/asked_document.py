@@ -76,6 +76,8 @@ def _put_seldom(asked: dict[str, Any], request: CheckRequest, left_out: list[str
         left_out.append("delegation_token")
     if request.elevation_grants:
         left_out.append("elevation_grants")
+    if request.history is not None:
+        left_out.append("history")
     target, usage = request.target, request.usage
     said: dict[str, Any] = {
         "side": request.side.word if request.side is not Side.CALLER else None,

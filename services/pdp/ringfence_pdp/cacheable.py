@@ -59,11 +59,10 @@ _MEMBERS = {
     "resource.labels": "resource.labels",
     "resource.owner": "resource.owner",
     "resource.type": "resource.type",
-    "session": "session",
 }
 """By attribute of conditions, the member of the request it is read from. Of facts, the epoch tells."""
 
-_MOMENTARY = ("now", "agent.trust", "origin.trust", "target.trust", "history")
+_MOMENTARY = ("now", "agent.trust", "origin.trust", "target.trust", "session")
 """What is another a moment later without anybody saying so."""
 
 

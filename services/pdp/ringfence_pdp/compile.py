@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ringfence_pdp.breathing import nothing_more, uncollected
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.cel.condition import Condition
+from ringfence_pdp.cel.reads import reads
 from ringfence_pdp.compile_file import CompiledFile, compile_file
 from ringfence_pdp.compiled import CompiledBundle, CompiledLimit, CompiledRule
 from ringfence_pdp.errors import BundleInvalid
@@ -125,6 +126,7 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
         has_obligations=any(rule.obligations for rule in rules),
         has_caller_rings=any(policy.min_caller_ring is not None for policy in ordered),
         has_boundaries=any(policy.governs.boundaries for policy in ordered),
+        has_history=any("session" in reads(one.checked) for part in parts for one in part.conditions.values()),
         tests=tuple(test for part in parts for test in part.tests),
         has_algorithms=any(policy.algorithm is not Algorithm.DENY_OVERRIDES for policy in ordered),
     )

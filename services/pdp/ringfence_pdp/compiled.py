@@ -87,6 +87,8 @@ class CompiledBundle:
     """Whether any policy says in which ring a caller has to be."""
     has_boundaries: bool
     """Whether any policy governs boundaries."""
+    has_history: bool
+    """Whether any condition asks what a session did before."""
     tests: tuple[PolicyTest, ...]
     """In the order of files and lines."""
     has_algorithms: bool

@@ -30,6 +30,7 @@ from ringfence_pdp.policy_state import InForce, PolicyState
 from ringfence_pdp.reckoning import Reckoning, Unsettled
 from ringfence_pdp.rollout.rollout import Mode
 from ringfence_pdp.rollout.trial import Trial, Trials
+from ringfence_pdp.session_log import SessionHistories
 
 TRUSTED_RINGS = 1
 """Agents up to this ring are denied what cannot be logged: they could do the most with it."""
@@ -82,6 +83,7 @@ class Decisions:
         self._clock = clock
         self._new_id = new_id
         self._tools = AllowedTools()
+        self._sessions = SessionHistories()
         self.watch = DecisionWatch(clock)
         """Those who watch decisions as they are made."""
         self.counts: Tally = {}
@@ -96,8 +98,11 @@ class Decisions:
         """Return what decides on this moment's basis."""
         in_force = self._policy.current
         trial = self._trials.of(in_force)
+        basis = self._basis(in_force)
+        asked = any(one is not None and one.has_history for one in (in_force.compiled, in_force.candidate))
+        self._sessions.listen(basis.now, asked=asked)
         return Sitting(
-            self._basis(in_force),
+            basis,
             in_force,
             trial,
             log=self._log,
@@ -105,6 +110,7 @@ class Decisions:
             new_id=self._new_id,
             watch=self.watch,
             counts=self.counts,
+            sessions=self._sessions if asked else None,
         )
 
     def tools(
@@ -151,7 +157,7 @@ class Decisions:
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_trial", "_watch")
+    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_sessions", "_trial", "_watch")
 
     def __init__(
         self,
@@ -164,7 +170,10 @@ class Sitting:
         new_id: NewId,
         watch: DecisionWatch,
         counts: Tally,
+        sessions: SessionHistories | None = None,
     ) -> None:
+        """`sessions`: what conditions hear of sessions; None when none asks."""
+        self._sessions = sessions
         self._watch = watch
         self._basis = basis
         self._in_force = in_force
@@ -181,6 +190,7 @@ class Sitting:
         nothing can be logged and the pdp is configured to stop then.
         """
         refuse_strangers(caller, request, self._basis.facts)
+        request = self._remembering(request)
         answer, basis = self._judged(request)
         decision = answer.decision
         if decision.effect is Effect.DENY:
@@ -222,6 +232,8 @@ class Sitting:
             answer = _without_log(answer, unlogged)
         answered = answer.decision.effect, answer.decision.reason
         self._counts[answered] = self._counts.get(answered, 0) + 1
+        if self._sessions is not None and answer.decision.effect is Effect.ALLOW:
+            self._sessions.happened(request, self._did(request), self._basis.now)
         if self._watch:
             facts = self._basis.facts
             self._watch.tell(Seen(request, answer, facts.identity(request.did, request.agent, request.environment)))
@@ -230,6 +242,7 @@ class Sitting:
     def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
         """Decide as `check` does and show the work; nothing is logged."""
         refuse_strangers(caller, request, self._basis.facts)
+        request = self._remembering(request)
         trial = self._trial
         if trial is None or not trial.decides(self._basis, request):
             explanation = explain(self._basis, request)
@@ -250,6 +263,15 @@ class Sitting:
             answer = answer._replace(cache=None)
         stages = (*explanation.stages, limits, approval)
         return answer, replace(explanation, decision=answer.decision, stages=stages)
+
+    def _remembering(self, request: CheckRequest) -> CheckRequest:
+        if self._sessions is None:
+            return request
+        return self._sessions.told(request, self._did(request), self._basis.now)
+
+    def _did(self, request: CheckRequest) -> str | None:
+        identity = self._basis.facts.identity(request.did, request.agent, request.environment)
+        return None if identity is None else identity.did
 
     def _judged(self, request: CheckRequest) -> tuple[Answer, Basis]:
         """Return the answer as far as the policy goes, and the basis of the bundle that gave it."""

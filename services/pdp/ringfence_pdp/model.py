@@ -13,6 +13,8 @@ from typing import NamedTuple
 from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
+from ringfence_pdp.history import History
+
 Plain = Mapping[str, object]
 """JSON as Python holds it."""
 
@@ -198,6 +200,8 @@ class CheckRequest(NamedTuple):
     usage: Usage = NO_USAGE
     protocol: Protocol = Protocol.UNKNOWN
     arguments_digest: str | None = None
+    history: History | None = None
+    """What the session did before, where policies ask; never the enforcement point's to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

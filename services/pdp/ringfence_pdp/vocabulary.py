@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ringfence_kit.clock import Instant
 
-from ringfence_pdp.cel.types import INT, JSON, STRING, TIMESTAMP, Field, ListOf, MapOf, Record
+from ringfence_pdp.cel.types import INT, JSON, SESSION, STRING, TIMESTAMP, Field, ListOf, MapOf, Record
 from ringfence_pdp.cel.values import NANOS_PER_MILLI, Timestamp
 from ringfence_pdp.chains.call import SUBJECTS_MAX, Call
 from ringfence_pdp.chains.party import Party
@@ -86,6 +86,7 @@ SCHEMA = Record(
         ),
         "context": Field(type=MapOf(JSON), attribute="context"),
         "now": Field(type=TIMESTAMP, attribute="now"),
+        "session": Field(type=SESSION, attribute="request.history", optional=True),
     },
 )
 """The roots, and below them every field, with types, bounds and where the value is."""

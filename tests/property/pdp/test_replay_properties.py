@@ -10,23 +10,17 @@ import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ringfence_kit.clock import EPOCH
-from ringfence_kit.ids import counting_ids
 from ringfence_kit.names import AgentName
-from ringfence_pdp.answer import Answer
 from ringfence_pdp.asked_document import asked_document, question
-from ringfence_pdp.bundle import Bundle, PolicyFile, digest_of
+from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.compile import compile_files
-from ringfence_pdp.decide import decide
-from ringfence_pdp.decision_log import DecisionLog
-from ringfence_pdp.decision_record import BODY_MAX, DecisionRecords
-from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.masks import DEFAULT_MASKS, NO_MASKS, Masks, is_mask
 from ringfence_pdp.model import CheckRequest, Protocol, Resource, Side, SideEffects, Target, Usage, nothing
 from ringfence_pdp.replay import Evidence, Outcome, read, replay, what_if
 from support.pdp.bundles import World, bundles, worlds
 from support.pdp.bundles import files as files_of
-from support.pdp.world import ANALYST, NOW, ask, basis
+from support.pdp.replays import logged_in
+from support.pdp.world import ANALYST, ask, basis
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 doubles = st.one_of(
@@ -72,6 +66,7 @@ def questions() -> st.SearchStrategy[CheckRequest]:
         arguments_digest=maybe,
         delegation_token=st.none(),
         elevation_grants=st.just(()),
+        history=st.none(),
     )
 
 
@@ -136,31 +131,8 @@ def _json(document: dict[str, Any]) -> bytes:
     return msgspec.json.encode(document, order="sorted")
 
 
-class Shelf:
-    """A spool that hands over what it was given."""
-
-    undelivered = used_bytes = 0
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-
-    def post(self, item_id: str, payload: bytes) -> None:
-        assert json.loads(payload)["decision_id"] == item_id
-        assert len(payload) <= BODY_MAX
-        self.bodies.append(payload)
-
-
-def logged(world: World, files: list[PolicyFile], masks: Masks = NO_MASKS) -> tuple[bytes, Evidence]:
+def logged(world: World, files: list[PolicyFile]) -> tuple[bytes, Evidence]:
     """Decide in `world` as the pdp does, and return what the log then holds."""
-    stored = Bundle(
-        digest=digest_of(files),
-        files=tuple(files),
-        policy_count=1,
-        rule_count=1,
-        author="a",
-        pushed_at=EPOCH,
-        revision=1,
-    )
     on = basis(
         compile_files(files),
         facts=world.facts,
@@ -168,25 +140,11 @@ def logged(world: World, files: list[PolicyFile], masks: Masks = NO_MASKS) -> tu
         identity_age=world.identity_age,
         gated=world.gated,
     )
-    log, shelf = DecisionLog(stops_when_full=True), Shelf()
-    log.attach(shelf)
-    records = DecisionRecords(log, EvidenceKeeper(log, release="1"), kept=lambda _: stored, masks=masks)
-    decision = decide(on, world.request)
-    answer = Answer(
-        decision=decision,
-        decision_id=counting_ids()(),
-        bundle_digest=stored.digest,
-        identity_revision=7,
-        registry_revision=5,
-        policy_revision=2,
-        decided_at=NOW,
-        judged=decision,
-    )
-    records.take(world.request, answer, on, b"asked")
+    *facts, body = logged_in(files, [world.request], on=on)
     evidence = Evidence()
-    for body in shelf.bodies[:-1]:
-        evidence.take(read(body) or {})
-    return shelf.bodies[-1], evidence
+    for fact in facts:
+        evidence.take(read(fact) or {})
+    return body, evidence
 
 
 @settings(max_examples=60)

@@ -127,8 +127,15 @@ def _of_field(found: Field) -> Extent:
             return NOTHING
 
 
+_LOOKING_BACK = frozenset({"formerly", "count_within", "sum_within", "distinct_within"})
+_EVENTS = 1_000
+"""What a session keeps at most."""
+
+
 def _call(node: Call, cost: int, extents: list[Extent]) -> Estimate:
     text = extents[0]
+    if node.function in _LOOKING_BACK:
+        return Estimate(cost + _EVENTS, NOTHING)
     if node.function == "matches":
         return Estimate(cost + text.characters // _CHARACTERS_PER_UNIT_MATCHED, NOTHING)
     keeps = node.function in ("lowerAscii", "upperAscii", "string")

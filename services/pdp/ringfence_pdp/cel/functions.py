@@ -62,6 +62,10 @@ MEMBERS: dict[tuple[str, int], Function] = {
         _function("lowerAscii(string)", STRING, "lower_ascii"),
         _function("upperAscii(string)", STRING, "upper_ascii"),
         _function("size(string|bytes|list|map)", INT, "size"),
+        _function("formerly(session, string, duration)", BOOL, "formerly", fails=True),
+        _function("count_within(session, string, duration)", INT, "count_within", fails=True),
+        _function("sum_within(session, string, string, duration)", DOUBLE, "sum_within", fails=True),
+        _function("distinct_within(session, string, string, duration)", INT, "distinct_within", fails=True),
         *(
             _function(f"{name}({'timestamp|duration' if name in _OF_DURATIONS else 'timestamp'})", INT, implementation)
             for name, implementation in _ACCESSORS.items()

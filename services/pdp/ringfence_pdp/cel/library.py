@@ -156,6 +156,49 @@ def _no_conversion(value: Value, wanted: str) -> EvaluationError:
     return EvaluationError(f"the {kind_of(value)}{shown} cannot be made {wanted}")
 
 
+# What a session did before (not CEL's)
+
+
+class _Session(Protocol):
+    """What the functions of a session ask; they raise EvaluationError where it is not wholly known."""
+
+    def formerly(self, action: str, within: int) -> bool:
+        """Say whether an action happened within so many nanoseconds."""
+        ...
+
+    def count_within(self, action: str, within: int) -> int:
+        """Return how often it happened."""
+        ...
+
+    def sum_within(self, action: str, argument: str, within: int) -> float:
+        """Return what one of its arguments adds up to."""
+        ...
+
+    def distinct_within(self, action: str, member: str, within: int) -> int:
+        """Return how many different ones there were."""
+        ...
+
+
+def formerly(session: _Session, action: str, within: Duration) -> bool:
+    """Ask the session."""
+    return session.formerly(action, within)
+
+
+def count_within(session: _Session, action: str, within: Duration) -> int:
+    """Ask the session."""
+    return session.count_within(action, within)
+
+
+def sum_within(session: _Session, action: str, argument: str, within: Duration) -> float:
+    """Ask the session."""
+    return session.sum_within(action, argument, within)
+
+
+def distinct_within(session: _Session, action: str, member: str, within: Duration) -> int:
+    """Ask the session."""
+    return session.distinct_within(action, member, within)
+
+
 # Parts of a time (langdef, "Timestamps"): months and days count from zero, getDate from one
 
 

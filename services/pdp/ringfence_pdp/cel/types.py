@@ -83,6 +83,8 @@ DURATION = Simple("duration")
 JSON = Simple("json")
 """A JSON value: null, bool, double, string, list or map. Its numbers are doubles, never ints (langdef, "JSON")."""
 DYN = Simple("dyn")
+SESSION = Simple("session")
+"""What happened before in a session. It can only be asked by its functions, never compared or passed on."""
 
 UNKNOWN = frozenset({JSON, DYN})
 """Types that leave the kind of a value open until run time."""
@@ -100,7 +102,7 @@ NEVER_JSON = frozenset({BYTES, TIMESTAMP, DURATION})
 def comparable(left: Type, right: Type) -> bool:
     """Say whether values of the two types could ever be equal (langdef, "Equality"): numbers of any kind may."""
     match left, right:
-        case (Record(), _) | (_, Record()):
+        case (Record(), _) | (_, Record()) | (Simple("session"), _) | (_, Simple("session")):
             return False
         case (Simple(), _) if left in UNKNOWN:
             return left == DYN or right not in NEVER_JSON
