@@ -7,6 +7,7 @@ from typing import Any
 
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import ManualClock, Millis
+from ringfence_kit.errors import Unavailable
 from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId, random_ids
 from ringfence_kit.memory import MemoryWriter
@@ -90,6 +91,17 @@ def asked(decision_id: str = "decision", **changed: Any) -> Asked:
     return Asked(**{**usual, **changed})
 
 
+class Log(list[tuple[str, bytes]]):
+    """What the audit log was told, until a test says that it takes no more."""
+
+    full = False
+
+    def tell(self, entry_id: str, body: bytes) -> None:
+        if self.full:
+            raise Unavailable(problem="the log is full")
+        self.append((entry_id, body))
+
+
 @dataclass(slots=True, kw_only=True)
 class People:
     """Approvals at work: a store, the book that follows it, the desk, and what the audit log was told."""
@@ -98,7 +110,7 @@ class People:
     clock: ManualClock
     book: ApprovalBook
     desk: ApprovalDesk
-    log: list[tuple[str, bytes]]
+    log: Log
     events: list[Event] = field(default_factory=list)
 
     def mutation(self, caller: Caller, **more: Any) -> Mutation:
@@ -152,7 +164,7 @@ async def people(
 ) -> AsyncIterator[People]:
     """Open approvals on `backend`; leaving closes them in order. Opening the same backend again is a restart."""
     clock, book = clock or ManualClock(), ApprovalBook()
-    log: list[tuple[str, bytes]] = []
+    log = Log()
     events: list[Event] = []
 
     def apply(event: Event) -> None:
@@ -167,7 +179,7 @@ async def people(
             new_id=new_id or random_ids,
             bounds=bounds or Bounds(open_of_one=3, open_in_all=5, kept=4),
             rest=rest,
-            tell=lambda entry_id, body: log.append((entry_id, body)),
+            tell=log.tell,
         )
         desk.start()
         return People(writer=writer, clock=clock, book=book, desk=desk, log=log, events=events)
