@@ -26,6 +26,11 @@ class FakePdp(
         self.faults: list[tuple[str, str]] = []
         """What the compiler finds wrong with a bundle."""
         self.engaged: dict[str, pb.KillSwitch] = {}
+        self.kept: list[pb.Bundle] = []
+        self.rollout = pb.Rollout()
+        self.flips = pb.GetWouldFlipsResponse()
+        self.changes: list[Any] = []
+        """What was asked of the rollout."""
 
     def Check(self, request: Any, context: Any) -> decision_pb2.CheckResponse:
         self._saw(request, context)
@@ -55,6 +60,39 @@ class FakePdp(
         if not self.files:
             refuse(context, grpc.StatusCode.NOT_FOUND, "BUNDLE_NOT_FOUND", "no bundle was pushed")
         return pb.GetBundleResponse(bundle=pb.Bundle(digest="sha256-ab"), files=self.files)
+
+    def UploadBundle(self, request: Any, context: Any) -> pb.UploadBundleResponse:
+        self._saw(request, context)
+        return pb.UploadBundleResponse(bundle=pb.Bundle(digest="sha256-cd", policy_count=len(request.files)))
+
+    def ListBundles(self, request: Any, context: Any) -> pb.ListBundlesResponse:
+        self._saw(request, context)
+        return pb.ListBundlesResponse(bundles=self.kept)
+
+    def GetRollout(self, request: Any, context: Any) -> pb.GetRolloutResponse:
+        self._saw(request, context)
+        return pb.GetRolloutResponse(rollout=self.rollout)
+
+    def SetRollout(self, request: Any, context: Any) -> pb.SetRolloutResponse:
+        self._change(request, context)
+        rollout = pb.Rollout(active=self.rollout.active, candidate=request.candidate, mode=request.mode)
+        return pb.SetRolloutResponse(rollout=rollout)
+
+    def PromoteBundle(self, request: Any, context: Any) -> pb.PromoteBundleResponse:
+        self._change(request, context)
+        return pb.PromoteBundleResponse(rollout=pb.Rollout(active=self.rollout.candidate))
+
+    def RollbackBundle(self, request: Any, context: Any) -> pb.RollbackBundleResponse:
+        self._change(request, context)
+        return pb.RollbackBundleResponse(rollout=pb.Rollout(active=request.name or self.rollout.previous))
+
+    def GetWouldFlips(self, request: Any, context: Any) -> pb.GetWouldFlipsResponse:
+        self._saw(request, context)
+        return self.flips
+
+    def _change(self, request: Any, context: Any) -> None:
+        self._saw(request, context)
+        self.changes.append(request)
 
     def EngageKillSwitch(self, request: Any, context: Any) -> pb.EngageKillSwitchResponse:
         self._saw(request, context)

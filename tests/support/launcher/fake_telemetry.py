@@ -40,7 +40,10 @@ class FakeTelemetry(telemetry_pb2_grpc.UsageServiceServicer, audit_pb2_grpc.Audi
 
     def GetEntry(self, request: Any, context: Any) -> pb.GetEntryResponse:
         self._saw(request, context)
-        return self._told("GetEntry", pb.GetEntryResponse(entry=self._entry(request.index)))
+        index = self._place(request)
+        if index >= len(self.log.bodies):
+            refuse(context, grpc.StatusCode.NOT_FOUND, "ENTRY_NOT_FOUND", "the log has no such entry")
+        return self._told("GetEntry", pb.GetEntryResponse(entry=self._entry(index)))
 
     def ListEntries(self, request: Any, context: Any) -> pb.ListEntriesResponse:
         self._saw(request, context)
@@ -52,12 +55,7 @@ class FakeTelemetry(telemetry_pb2_grpc.UsageServiceServicer, audit_pb2_grpc.Audi
 
     def GetInclusionProof(self, request: Any, context: Any) -> pb.GetInclusionProofResponse:
         self._saw(request, context)
-        size = len(self.log.bodies)
-        if request.WhichOneof("key") == "index":
-            index = request.index
-        else:
-            wanted = f'"decision_id":"{request.decision_id}"'.encode()
-            index = next((i for i, body in enumerate(self.log.bodies) if wanted in body), size)
+        size, index = len(self.log.bodies), self._place(request)
         if index >= size:
             refuse(context, grpc.StatusCode.NOT_FOUND, "ENTRY_NOT_FOUND", "the log has no such entry")
         proof = pb.GetInclusionProofResponse(
@@ -79,6 +77,13 @@ class FakeTelemetry(telemetry_pb2_grpc.UsageServiceServicer, audit_pb2_grpc.Audi
         return pb.Checkpoint(
             tree_size=len(self.log.bodies), signed_note=self.log.checkpoint(), verifier_key=self.log.verifier_key
         )
+
+    def _place(self, request: Any) -> int:
+        """Return where an entry is, one past the end when it is nowhere."""
+        if request.WhichOneof("key") == "index":
+            return int(request.index)
+        wanted = f'"decision_id":"{request.decision_id}"'.encode()
+        return next((i for i, body in enumerate(self.log.bodies) if wanted in body), len(self.log.bodies))
 
     def _entry(self, index: int) -> pb.AuditEntry:
         body = self.log.bodies[index]
