@@ -183,11 +183,7 @@ async def test_every_vote_and_use_is_told_once_and_what_a_crash_may_have_lost_ag
 
 async def test_a_log_that_takes_nothing_stops_no_vote() -> None:
     async with people(Backend(kind="memory")) as at:
-
-        def full(*_: object) -> None:
-            raise Unavailable(problem="the log is full")
-
-        at.desk._tell = full
+        at.log.full = True
         name = (await at.opened(question(min_approvals=2))).name
         await at.vote(ADA, name)
         assert (await at.vote(BOB, name)).state is State.APPROVED
