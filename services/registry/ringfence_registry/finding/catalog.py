@@ -235,6 +235,10 @@ class AgentCatalog:
         """Return those of `among` that meet a condition at the moment that was last asked about; raises as `select`."""
         return self._index.select(condition, among)
 
+    def views(self, among: Bits) -> Iterator[AgentView]:
+        """Yield `among` as they were seen at the moment that was last asked about, in no order that says anything."""
+        return map(self._look, slots_of(among))
+
     def by_name(self, among: Bits, *, after: str = "") -> Iterator[str]:
         """Yield the names of `among` that follow `after`, in order."""
         return (self._names.name(slot) for slot in self._names.sorted(among, after=after))

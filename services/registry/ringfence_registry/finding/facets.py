@@ -1,15 +1,24 @@
 """Counting agents by the values of a field, over everything that matches."""
 
+import heapq
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from ringfence_kit.errors import InvalidRequest, Violation
 
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS
-from ringfence_registry.finding.bits import Bits
+from ringfence_registry.finding.agent_view import AgentView
+from ringfence_registry.finding.bits import NONE, Bits
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.filtering.errors import FilterError
 from ringfence_registry.finding.filtering.fields import GroupField, TimeField, Value
 from ringfence_registry.finding.ranking import Scores
+
+_READING = 3_000
+"""Reading one agent that nobody looked at lately costs as much as so many entries of an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +42,22 @@ def countable(field: str) -> str:
     return name
 
 
-def facet_of(catalog: AgentCatalog, field: str, matching: Bits, *, most: int) -> Facet:
-    """Count `matching` by a field that `countable` returned, listing at most `most` values."""
+def facet_of(catalog: AgentCatalog, field: str, matching: Bits, *, most: int, reading: int = _READING) -> Facet:
+    """Count `matching` by a field that `countable` returned, listing at most `most` values.
+
+    Few agents are read, more are counted value by value, when reading one costs as much as `reading` of the field's
+    values in all agents.
+    """
     values = catalog.index.values(field)
     postings = None if values is None else values.postings(field)
     if values is None or postings is None:
         return Facet(field=field, values=(), other=0, unset=matching.bit_count())
-    listed = postings.commonest(matching, most, _shown)
+    held = values.counts(field)
+    everywhere = sum(plane.bit_count() << bit for bit, plane in enumerate(held))
+    if matching.bit_count() * reading < everywhere:
+        listed = _commonest_of(catalog.views(matching), field, most)
+    else:
+        listed = postings.commonest(matching, most, _shown, slots=values.slots)
     # Who has as many of the listed values as values at all has no other.
     has = Scores()
     for value, _ in listed:
@@ -47,9 +65,15 @@ def facet_of(catalog: AgentCatalog, field: str, matching: Bits, *, most: int) ->
     return Facet(
         field=field,
         values=tuple((_shown(value), count) for value, count in listed),
-        other=has.other_than(values.counts(field), matching).bit_count(),
-        unset=(matching & ~values.having(field, matching)).bit_count(),
+        other=has.other_than(held, matching).bit_count(),
+        unset=(matching & ~reduce(or_, held, NONE)).bit_count(),
     )
+
+
+def _commonest_of(views: Iterable[AgentView], field: str, most: int) -> list[tuple[Value, int]]:
+    _, read = AGENT_FIELDS.resolve(tuple(field.split(".")), 1)
+    counts = Counter(value for view in views for value in dict.fromkeys(read.values(view)))
+    return heapq.nsmallest(most, counts.items(), key=lambda pair: (-pair[1], _shown(pair[0])))
 
 
 def fields_to_count(fields: tuple[str, ...]) -> tuple[str, ...]:

@@ -118,6 +118,11 @@ class ValueIndex(Generic[T]):
         # What is under one key of a map is one value or none.
         return (self._postings[field].having(),) if held is None else planes_of(held)
 
+    @property
+    def slots(self) -> int:
+        """How many slots there are at most."""
+        return max(map(len, self._counts.values()), default=0)
+
     def files(self, field: str) -> bool:
         """Say whether the values of `field` are known here, inverted or in a column."""
         known = self._table.fields.get(field) or self._table.fields.get(field.partition(".")[0])

@@ -107,23 +107,25 @@ class Postings(Generic[V]):
         """Return who has `value`."""
         return _bits(self._postings.get(value))
 
-    def commonest(self, among: Bits, most: int, key: Callable[[V], str]) -> list[tuple[V, int]]:
+    def commonest(self, among: Bits, most: int, key: Callable[[V], str], *, slots: int) -> list[tuple[V, int]]:
         """Return the `most` values that most of `among` have, with how many do; ties by `key`.
 
-        Values are looked at the commonest of all first, until no other can be among the first any more.
+        Values are looked at the commonest of all first, until no other can be among the first any more. Nobody has a
+        slot beyond the first `slots`.
         """
-        flags = flags_of(among, among.bit_length())
-        seen, kept = len(flags), list[tuple[int, str, V]]()
-        for size, value in sorted(((_size(each), value) for value, each in self._postings.items()), key=_by_size):
+        flags = flags_of(among, slots)
+        here, kept = flags.__getitem__, list[tuple[int, str, V]]()
+        sizes = [(_size(each), value) for value, each in self._postings.items()]
+        for size, value in sorted(sizes, key=_by_size):
             if len(kept) == most and size < -kept[-1][0]:
                 break
             match self._postings[value]:
                 case int(slot):
-                    count = flags[slot] if slot < seen else 0
+                    count = flags[slot]
                 case _Many(bits):
                     count = (bits & among).bit_count()
                 case few:
-                    count = sum(flags[slot] for slot in few if slot < seen)
+                    count = sum(map(here, few))
             if count:
                 bisect.insort(kept, (-count, key(value), value))
                 del kept[most:]
@@ -159,13 +161,9 @@ class Postings(Generic[V]):
 
 
 def _size(posting: _Posting) -> int:
-    match posting:
-        case int():
-            return 1
-        case _Many(size=size):
-            return size
-        case few:
-            return len(few)
+    if isinstance(posting, int):
+        return 1
+    return posting.size if isinstance(posting, _Many) else len(posting)
 
 
 def _by_size(pair: tuple[int, object]) -> int:
