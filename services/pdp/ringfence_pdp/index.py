@@ -13,18 +13,22 @@ from ringfence_pdp.selector import ANYTHING, SelectorTable
 PLACES_MAX = 4_096
 """Combinations at which one rule may stand."""
 
+REMEMBERED = 10_000
+"""Look-ups whose answer is kept: agents ask for the same few things again and again."""
+
 _Tools = SelectorTable[list[int]]
 _Actions = SelectorTable[_Tools]
 _Agents = SelectorTable[_Actions]
 
 
 class RuleIndex:
-    """Ordinals of rules by what the rules select. Built once, then only read."""
+    """Ordinals of rules by what the rules select. Built once; what is looked up is remembered."""
 
-    __slots__ = ("_environments",)
+    __slots__ = ("_environments", "_found")
 
     def __init__(self) -> None:
         self._environments: SelectorTable[_Agents] = SelectorTable()
+        self._found: dict[tuple[str, str, str, str], list[int]] = {}
 
     def put(
         self,
@@ -36,6 +40,7 @@ class RuleIndex:
         tools: Collection[str],
     ) -> None:
         """Add a rule at every combination of its selectors; an empty collection selects anything."""
+        self._found.clear()
         selected = [part or (ANYTHING,) for part in (environments, agents, actions, tools)]
         for environment, agent, action, tool in product(*selected):
             under_environment: _Agents = self._environments.at(environment, SelectorTable)
@@ -44,7 +49,17 @@ class RuleIndex:
             under_action.at(tool, list).append(ordinal)
 
     def candidates(self, *, environment: str, agent: str, action: str, tool: str) -> list[int]:
-        """Return the ordinals of the rules whose selectors cover the request, ascending."""
+        """Return the ordinals of the rules whose selectors cover the request, ascending; not to be changed."""
+        key = (environment, agent, action, tool)
+        found = self._found.get(key)
+        if found is None:
+            found = self._look_up(environment, agent, action, tool)
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            self._found[key] = found
+        return found
+
+    def _look_up(self, environment: str, agent: str, action: str, tool: str) -> list[int]:
         leaves = [
             leaf
             for under_environment in self._environments.covering(environment)

@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_pdp.index import RuleIndex, places
+from ringfence_pdp.index import REMEMBERED, RuleIndex, places
 from ringfence_pdp.selector import SelectorTable, covers, overlap
 
 names = st.text(alphabet="ab_", min_size=1, max_size=4)
@@ -56,3 +56,13 @@ def test_places_are_the_combinations(parts: list[list[str]]) -> None:
     for part in parts:
         total *= len(part or ["*"])
     assert places(*parts) == total
+
+
+def test_what_is_remembered_of_look_ups_is_bounded_and_right() -> None:
+    index = RuleIndex()
+    index.put(0, environments=(), agents=(), actions=["read_*"], tools=())
+    index.put(1, environments=(), agents=(), actions=["read_7"], tools=())
+    for _ in range(2):
+        for place in range(REMEMBERED + 5):
+            found = index.candidates(environment="e", agent="a", action=f"read_{place}", tool="")
+            assert found == ([0, 1] if place == 7 else [0])
