@@ -24,6 +24,7 @@ from ringfence_pdp.compile import compile_files
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_document import DECISION, VERSION, as_json, said, verdict_document
+from ringfence_pdp.doors.refusal import UNREAD
 from ringfence_pdp.errors import BundleInvalid
 from ringfence_pdp.evidence import (
     FACT,
@@ -224,7 +225,7 @@ def _decided(body: bytes, evidence: Evidence, bundle: CompiledBundle | None, com
 def _refuse_what_cannot_be(logged: Mapping[str, Any]) -> None:
     if logged.get("version") != VERSION:
         raise NotReplayable(f"it is of version {logged.get('version')}, which does not say what was asked")
-    if logged["reason"] in SAID_AT_A_DOOR:
+    if logged["reason"] in SAID_AT_A_DOOR or logged["action"] == UNREAD:
         raise NotReplayable("the call could not be read in one way, so there was no question to decide")
     credentials = {"delegation_token", "elevation_grants"} & set(logged.get("left_out", ()))
     if credentials:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from ringfence.pdp.v1 import approval_pb2, bundle_pb2, decision_pb2, limit_pb2
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_pdp.grants import GRANTS
+from support.pdp.gateway import envoy_request, tool_call
 from support.pdp.served import (
+    ANALYST,
     APPROVAL_SERVICE,
     BUNDLE_SERVICE,
     DECISION_SERVICE,
@@ -32,6 +34,12 @@ SOUND: dict[str, Message] = {
     f"/{DECISION_SERVICE}/Check": question(),
     f"/{DECISION_SERVICE}/BatchCheck": decision_pb2.BatchCheckRequest(requests=[question()]),
     f"/{DECISION_SERVICE}/Explain": decision_pb2.ExplainRequest(request=question()),
+    f"/{DECISION_SERVICE}/CheckStream": decision_pb2.CheckStreamRequest(id=1, request=question()),
+    f"/{DECISION_SERVICE}/ListAllowedTools": decision_pb2.ListAllowedToolsRequest(
+        subject=decision_pb2.Subject(agent=ANALYST), environment="dev"
+    ),
+    f"/{DECISION_SERVICE}/WatchDecisions": decision_pb2.WatchDecisionsRequest(),
+    "/envoy.service.auth.v3.Authorization/Check": envoy_request(tool_call()),
     f"/{BUNDLE_SERVICE}/PushBundle": push(),
     f"/{BUNDLE_SERVICE}/GetBundle": bundle_pb2.GetBundleRequest(),
     f"/{KILL_SWITCH_SERVICE}/EngageKillSwitch": stop(tool="shell.run"),
@@ -50,8 +58,10 @@ SOUND: dict[str, Message] = {
 }
 EVERY_METHOD = pytest.mark.parametrize("method", sorted(SOUND), ids=lambda method: method.rsplit("/", 1)[1])
 
-EMPTY_IS_SOUND = {"GetBundle", "ListKillSwitches", "ListApprovals", "WatchApprovals", "ListLimits"}
-STREAMS = {"WatchApprovals"}
+EMPTY_IS_SOUND = {"GetBundle", "ListKillSwitches", "ListApprovals", "WatchApprovals", "ListLimits", "WatchDecisions"}
+TOLD_IN_THE_ANSWER = {"/envoy.service.auth.v3.Authorization/Check", f"/{DECISION_SERVICE}/CheckStream"}
+"""A gateway is told what to do, whatever it sends; a stream goes on."""
+STREAMS = {"WatchApprovals", "WatchDecisions", "CheckStream"}
 NOT_THERE = {
     ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND"),
     ("NOT_FOUND", "APPROVAL_NOT_FOUND"),
@@ -153,7 +163,7 @@ async def test_a_message_over_the_limit_is_refused(pdp: ServedPdp, method: str) 
 @EVERY_METHOD
 async def test_an_empty_message_is_told_what_is_missing(pdp: ServedPdp, method: str) -> None:
     call = send(with_a_grant(pdp, method), method, b"")
-    if method.rsplit("/", 1)[1] in EMPTY_IS_SOUND:
+    if method.rsplit("/", 1)[1] in EMPTY_IS_SOUND or method in TOLD_IN_THE_ANSWER:
         await call
         return
     refused = await refusal(call)

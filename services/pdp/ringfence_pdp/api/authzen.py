@@ -24,7 +24,7 @@ from ringfence_pdp.convert import authzen as convert
 from ringfence_pdp.convert.decisions import response_to_proto
 from ringfence_pdp.decisions import Decisions, Sitting
 from ringfence_pdp.doors.authzen import Evaluation, evaluation, evaluations, read_object
-from ringfence_pdp.doors.refusal import Refused
+from ringfence_pdp.doors.refusal import UNREAD, Refused
 from ringfence_pdp.model import CheckRequest
 
 BODY_MAX: Final = 1 << 20
@@ -98,7 +98,7 @@ async def _decided(sitting: Sitting, asked: Evaluation, caller: Caller, environm
     try:
         question = convert.question(asked, environment)
     except Refused as refused:
-        denied = sitting.refuse(CheckRequest(action="unreadable", environment=environment), refused, b"")
+        denied = sitting.refuse(CheckRequest(action=UNREAD, environment=environment), refused, b"")
         return convert.decision(response_to_proto(denied))
     return convert.decision(await decided(sitting, question, caller))
 

@@ -19,7 +19,7 @@ from ringfence_pdp.doors.gateway import A2A_FILTER, MCP_FILTER, GatewayRequest
 from ringfence_pdp.doors.headers import NOT_PASSED_ON, Headers
 from ringfence_pdp.doors.json_rpc import RpcBody, RpcMessage
 from ringfence_pdp.doors.methods import Asked, passes
-from ringfence_pdp.doors.refusal import Refused
+from ringfence_pdp.doors.refusal import UNREAD, Refused
 from ringfence_pdp.doors.route import Route
 from ringfence_pdp.doors.who_calls import JWT_AUTHN, Caller
 from ringfence_pdp.facts import RegisteredTool
@@ -104,7 +104,7 @@ def question(
 def refused_question(request: gate.CheckRequest) -> CheckRequest:
     """Return what the log says was asked when it could not be read: where, and nothing that is not certain."""
     environment = request.attributes.context_extensions.get("environment", "")
-    return CheckRequest(action="unreadable", environment=environment[:63])
+    return CheckRequest(action=UNREAD, environment=environment[:63])
 
 
 def refusal_of(failure: InvalidRequest) -> Refused:

@@ -1,6 +1,11 @@
 """What a door refuses by itself, before anybody is asked: with a reason, like any other denial."""
 
+from typing import Final
+
 from ringfence_pdp.model import Reason
+
+UNREAD: Final = "(unread)"
+"""What the log calls the action of a call that could not be read; nobody can ask about it, since it is no action."""
 
 
 class Refused(Exception):  # noqa: N818 - named for what happened
