@@ -12,7 +12,7 @@ from ringfence_pdp.case import Basis
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.limits.charging import Allowance, Parties, Party, allowance_charges, charges, ring_charge
 from ringfence_pdp.limits.counters import Charge, Counters, Refusal, Reservation, Status
-from ringfence_pdp.model import CheckRequest, Decision, Effect, Reason, Stage, Verdict
+from ringfence_pdp.model import ALONE, CheckRequest, Decision, Effect, Reason, Stage, Verdict
 
 STATUSES_TOLD = 16
 """Limits one answer tells of."""
@@ -29,12 +29,13 @@ class Metering:
         self._ring_rates = frozenset(ring_rates)
 
     def counts(self, basis: Basis, request: CheckRequest, decision: Decision) -> bool:
-        """Say whether anything limits the call."""
-        return (
-            bool(basis.bundle is not None and basis.bundle.limits)
-            or request.environment in self._ring_rates
-            or bool(decision.composed.budget)
-        )
+        """Say whether anything limits the call. Every call is asked this, so what is usual is told apart first."""
+        bundle = basis.bundle
+        if bundle is not None and bundle.limits:
+            return True
+        if self._ring_rates and request.environment in self._ring_rates:
+            return True
+        return decision.composed is not ALONE and bool(decision.composed.budget)
 
     def reserve(self, basis: Basis, request: CheckRequest, decision: Decision) -> Reservation | Refusal:
         """Count a call that may be let through, or say what it is too much for."""
