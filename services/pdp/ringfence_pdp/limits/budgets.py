@@ -62,7 +62,7 @@ def budget(
     key: str,
     now: Instant,
 ) -> Status:
-    """Return how a limit stands for a key. Raises NotPermitted before it says whether there is one, or LimitNotFound."""
+    """Return how a limit stands for a key. Raises NotPermitted, whatever there is, or LimitNotFound."""
     asked = Key(key)
     if not _may_look(caller, asked, facts):
         raise NotPermitted(

@@ -48,15 +48,8 @@ class Metering:
         if reservation.receipts:
             self.counters.refund(reservation, now)
 
-    def peek(self, basis: Basis, request: CheckRequest, decision: Decision) -> Refusal | None:
-        """Return what a call would be too much for, without counting it; None when it is not."""
-        counted = self.reserve(basis, request, decision)
-        if isinstance(counted, Refusal):
-            return counted
-        self.refund(counted, basis.now)
-        return None
-
     def charges(self, basis: Basis, request: CheckRequest, decision: Decision) -> list[Charge]:
+        """Return everything a call would be counted as."""
         parties = _parties(basis.facts, request, decision)
         if parties is None:  # nobody lets an agent through that is not known
             return []
