@@ -102,7 +102,7 @@ async def test_promoting_and_going_back_take_one_call_each_and_raise_the_epoch(p
     answer = await pdp.check()
     assert answer.effect == DENY
     back = await pdp.bundles().RollbackBundle(pb.RollbackBundleRequest(reason="it denies too much"))
-    assert back.rollout.active == before
+    assert (back.rollout.active, back.rollout.reason) == (before, "it denies too much")
     again = await pdp.check()
     assert again.effect == ALLOW
     epochs += [answer.epoch, again.epoch]

@@ -85,7 +85,7 @@ def bundle(shown: bundle_pb2.Bundle) -> RenderableType:
             ("policies", str(shown.policy_count)),
             ("rules", str(shown.rule_count)),
             ("pushed by", shown.author),
-            ("active since", time_text(shown.create_time)),
+            ("since", time_text(shown.create_time)),
             ("etag", shown.etag),
         ]
     )

@@ -28,6 +28,7 @@ def rollout(shown: pb.Rollout) -> RenderableType:
             ("tried", tried),
             ("ends by itself", _limits(shown.auto_abort) if shown.candidate else ""),
             ("ended because", Text(shown.aborted_because, style="bold red") if shown.aborted_because else ""),
+            ("because", shown.reason),
             ("changed by", shown.actor),
             ("changed", time_text(shown.update_time) if shown.HasField("update_time") else ""),
             ("etag", shown.etag),

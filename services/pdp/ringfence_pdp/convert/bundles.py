@@ -208,6 +208,7 @@ def rollout_to_proto(rollout: Rollout) -> pb.Rollout:
         mode=_MODE_NUMBERS[rollout.mode],
         percent=rollout.percent,
         aborted_because=rollout.aborted_because,
+        reason=rollout.reason,
         actor=rollout.actor,
         etag=rollout.etag,
     )

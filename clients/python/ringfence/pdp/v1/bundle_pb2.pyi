@@ -96,12 +96,12 @@ class Bundle(_message.Message):
     rule_count: _builtins.int
     """How many rules they have."""
     author: _builtins.str
-    """Who pushed it."""
+    """Who pushed or uploaded it; `source:…` when it came from a folder or a repository."""
     etag: _builtins.str
     """Strong etag, quoted."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it became active."""
+        """When it was pushed or uploaded last."""
 
     def __init__(
         self,
@@ -559,6 +559,7 @@ class Rollout(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     active: _builtins.str
     """`bundles/{digest}` that decides; empty when none does."""
     previous: _builtins.str
@@ -575,6 +576,8 @@ class Rollout(_message.Message):
     """Who changed it last."""
     etag: _builtins.str
     """Strong etag, quoted."""
+    reason: _builtins.str
+    """Why it was rolled back, in the words of who did; empty when the last change was no rollback."""
     @_builtins.property
     def auto_abort(self) -> Global___AutoAbort:
         """When it ends by itself."""
@@ -596,10 +599,11 @@ class Rollout(_message.Message):
         actor: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["auto_abort", b"auto_abort", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aborted_because", b"aborted_because", "active", b"active", "actor", b"actor", "auto_abort", b"auto_abort", "candidate", b"candidate", "etag", b"etag", "mode", b"mode", "percent", b"percent", "previous", b"previous", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aborted_because", b"aborted_because", "active", b"active", "actor", b"actor", "auto_abort", b"auto_abort", "candidate", b"candidate", "etag", b"etag", "mode", b"mode", "percent", b"percent", "previous", b"previous", "reason", b"reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

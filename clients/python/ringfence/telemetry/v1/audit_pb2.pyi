@@ -59,7 +59,7 @@ class AuditEntry(_message.Message):
     """Its place, from 0."""
     body: _builtins.bytes
     """What was hashed: the leaf is SHA-256(0x00 || body). A JSON document in RFC 8785 form; its member `type` says what it
-    is: `decision` or `outcome`.
+    is: `decision`, `fact` (what decisions stood on), `approval` or `outcome`.
     """
     leaf_hash: _builtins.bytes
     """SHA-256(0x00 || body)."""
