@@ -86,10 +86,14 @@ class Absent:
         """For how long their no stands."""
         self.meanwhile: Callable[[], None] = lambda: None
         """What happens while they are asked."""
+        self.reached = asyncio.Event()
+        """Set unless they cannot be reached, and whoever asks waits."""
+        self.reached.set()
 
     async def put(self, question: Question, asked: Asked, *, named: str = "") -> Said:
         self.heard.append((question, asked, named))
         await asyncio.sleep(0)
+        await self.reached.wait()
         self.meanwhile()
         return self.says
 
