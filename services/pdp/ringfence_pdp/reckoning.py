@@ -183,7 +183,7 @@ class Reckoning:
             needed = decision.verdict.approval
             verdict = replace(
                 decision.verdict,
-                message=f"{decision.verdict.message}; {approval.name} waits for people",
+                message=f"{decision.verdict.message}; {approval.name} {_WAITS[approval.state]}",
                 approval=needed and replace(needed, min_approvals=approval.question.min_approvals),
             )
             return named._replace(decision=decision._replace(verdict=verdict))
@@ -196,6 +196,10 @@ class Reckoning:
         )
 
 
+_WAITS: Mapping[State, str] = {
+    State.PENDING: "waits for people",
+    State.APPROVED: "is approved, and somebody who did not say yes to it may use it",
+}
 _ENDED: Mapping[State, str] = {
     State.DENIED: "was denied",
     State.CANCELLED: "was called off",

@@ -242,6 +242,27 @@ async def test_one_agent_waits_for_so_many_and_all_of_them_for_so_many(backend: 
         await at.opened(question(did="did:web:another"))
 
 
+async def test_who_said_yes_does_not_use_it(backend: Backend) -> None:
+    async with people(backend) as at:
+        name = (await at.opened()).name
+        await at.vote(ADA, name)
+        voter = asked("d", principal=ADA.principal)
+        assert not (await at.put(by=voter)).yes
+        assert at.named(name).state is State.APPROVED
+        assert (await at.put()).yes
+
+
+async def test_time_does_not_go_back_over_a_restart(backend: Backend) -> None:
+    async with people(backend) as at:
+        early = (await at.opened()).name
+        at.clock.advance(HALF_AN_HOUR)
+        await at.opened(question(action="drop_later"))
+    at.clock.advance(Millis(-HALF_AN_HOUR))
+    async with people(backend, clock=at.clock) as again:
+        with pytest.raises(ApprovalNotPending, match="is expired"):
+            await again.vote(ADA, early)
+
+
 async def test_ended_ones_are_kept_to_be_looked_at_up_to_a_number(backend: Backend) -> None:
     async with people(backend, bounds=Bounds(open_of_one=9, open_in_all=9, kept=2)) as at:
         names = []

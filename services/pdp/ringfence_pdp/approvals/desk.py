@@ -113,10 +113,12 @@ class ApprovalDesk:
         return self._latest
 
     def start(self) -> None:
-        """Tell the log what it may have missed when the process ended before."""
+        """Take up where the last process ended: its time, and what the log may have missed of it."""
+        changed = {one.name: _changed_at(one) for one in self.book.newest_first()}
+        self._latest = max(changed.values(), default=EPOCH)
         since = self.moment() - TOLD_AGAIN
         for approval in self.book.newest_first():
-            if max(approval.opened_at, approval.ended_at or EPOCH, *(vote.at for vote in approval.votes)) >= since:
+            if changed[approval.name] >= since:
                 self._tell_all(entries_of(approval))
 
     async def ending(self) -> None:
@@ -154,7 +156,7 @@ class ApprovalDesk:
     def _changed(self, before: Approval | None, after: Approval) -> None:
         told = [] if before is None else entries_of(before)
         fresh = entries_of(after)[len(told) :]
-        self._latest = max(self._latest, after.opened_at, after.ended_at or EPOCH)
+        self._latest = max(self._latest, _changed_at(after))
         self.counts["votes"] += len(after.votes) - (0 if before is None else len(before.votes))
         if before is None or before.state is not after.state:
             self.counts[after.state.value] += 1
@@ -167,3 +169,8 @@ class ApprovalDesk:
             except Unavailable as untold:
                 # The log counts what it could not take. The record is kept, and is told again after a restart.
                 _log.warning("approval_not_logged", entry_id=entry_id, problem=untold.message)
+
+
+def _changed_at(approval: Approval) -> Instant:
+    """Return when it became what it is."""
+    return max(approval.opened_at, approval.ended_at or EPOCH, *(vote.at for vote in approval.votes))

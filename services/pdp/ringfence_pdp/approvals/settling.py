@@ -75,7 +75,8 @@ async def settle(
             found = found.at(mutation.at)
             if found.state is State.EXPIRED:
                 expired, found = keep_changed(tx, found), None
-        if found is not None and found.state is State.APPROVED:
+        # Whoever said yes does not use it as well, whatever else they may do here.
+        if found is not None and found.state is State.APPROVED and found.vote_of(asked.principal) is None:
             used = keep_changed(tx, found.used(asked.decision_id, mutation.at))
             return Settled(settlement=Settlement.USED, approval=used)
         if found is not None:
