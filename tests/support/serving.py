@@ -17,6 +17,7 @@ from ringfence_kit.server_config import CallLog, LogConfig, ServerConfig
 from ringfence_kit.service import Service
 from ringfence_kit.tracing import Tracing
 
+from support.prepared import prepare
 from support.tokens import TestIssuer
 
 OPERATOR = CALLERS["operator"]
@@ -80,6 +81,7 @@ async def serving(
     clock, issuer, metrics = clock or SystemClock(), TestIssuer(), Metrics()
     server = Server(config, clock=clock, new_id=new_id or counting_ids(), metrics=metrics, tracing=tracing)
     for service in services:
+        prepare(service.name, config.data / f"{service.name}.db")
         server.add(on_free_ports(replace(service, issuers=[*service.issuers, *issuer.trusted])))
     async with AsyncExitStack() as channels, server.serving() as addresses:
         yield Mesh(

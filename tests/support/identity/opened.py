@@ -19,6 +19,7 @@ from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Writer
 from ringfence_kit.watch import EventHub
 from support.backends import Backend
+from support.prepared import prepare_backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ async def opened_identity(
         async with MemoryWriter(backend.memory, MemoryIdentityTx, hub, clock=clock, log=memory_log) as memory_writer:
             yield OpenedIdentity(writer=memory_writer, store=memory_store, snapshot=snapshot, hub=hub)
         return
+    prepare_backend("identity", backend)
     async with Database(backend.url, service="identity", migrations=MIGRATIONS) as database:
         hub = EventHub(database.events, clock=clock, apply=snapshot.apply)
         sql_store = SqlIdentityStore(database)

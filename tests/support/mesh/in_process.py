@@ -22,6 +22,7 @@ from ringfence_launcher.service_table import ENTRIES
 
 from support.mesh.doors import Doors
 from support.mesh.layout import SERVICES, development_layout
+from support.prepared import prepare
 
 LONGEST_WAIT_S = 20.0
 
@@ -40,6 +41,7 @@ class InProcessMesh(Doors):
     async def start(self, *names: str) -> None:
         """Start services, on the data they had, and return once all of them can work."""
         for name in names:
+            prepare(name, self.layout.data / f"{name}.db")
             self.services[name] = ENTRIES[name].build(self.configuration, clock=self.clock, new_id=random_ids)
             config, metrics = self.configuration.section("server", ServerConfig), Metrics()
             server = Server(config, clock=self.clock, new_id=random_ids, metrics=metrics)

@@ -16,6 +16,7 @@ from ringfence_pdp.store_memory import MemoryPolicyStore, MemoryPolicyTx
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore, SqlPolicyTx
 
 from support.backends import Backend
+from support.prepared import prepare_backend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ async def opened_policies(backend: Backend) -> AsyncIterator[Policies]:
         async with MemoryWriter(backend.memory, MemoryPolicyTx, hub, clock=clock) as memory_writer:
             yield Policies(writer=memory_writer, store=memory_store, events=events)
         return
+    prepare_backend("pdp", backend)
     async with Database(backend.url, service="pdp", migrations=MIGRATIONS) as database:
         sql_store = SqlPolicyStore(database)
         hub = EventHub(database.events, clock=clock, apply=events.append)

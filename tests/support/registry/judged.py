@@ -32,6 +32,7 @@ from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 
 from support.backends import Backend
+from support.prepared import prepare_backend
 from support.registry.agents import an_agent
 from support.registry.signers import SmallIdentity
 
@@ -167,6 +168,7 @@ async def opened_judged(backend: Backend, *, running: bool = False, trusted_jwks
         async with _judged(memory, MemoryAgentStore(backend.memory), hub, clock, policies, opened, running) as judged:
             yield judged
         return
+    prepare_backend("registry", backend)
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
         hub = EventHub(database.events, clock=clock, apply=apply)
         sql = SqlWriter(database, SqlAgentTx, hub, clock=clock)

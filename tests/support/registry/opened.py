@@ -32,6 +32,7 @@ from ringfence_registry.store_memory import MemoryAgentStore, MemoryAgentTx
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 
 from support.backends import Backend
+from support.prepared import prepare_backend
 from support.registry.agents import CARD, SPEC
 from support.registry.world import SteeredJudge, World
 
@@ -156,6 +157,7 @@ async def opened_registry(
         async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
             yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.page_key))
         return
+    prepare_backend("registry", backend)
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
         hub = EventHub(database.events, clock=clock, apply=apply)
         sql_store = SqlAgentStore(database)

@@ -32,6 +32,7 @@ from ringfence_registry.tools.model import Tool
 from ringfence_registry.tools.registration import NewTool
 
 from support.backends import Backend
+from support.prepared import prepare_backend
 from support.registry.tools import BANK, EXPORT, a_system, a_tool_spec
 
 ADMIN = Caller(principal="spiffe://mesh/admin", roles=frozenset({Role.PLATFORM_ADMIN}))
@@ -136,6 +137,7 @@ async def opened_tools(backend: Backend, *, clock: ManualClock | None = None) ->
         async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
             yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.page_key))
         return
+    prepare_backend("registry", backend)
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
         sql_store = SqlAgentStore(database)
         hub = EventHub(database.events, clock=clock, apply=apply)

@@ -16,6 +16,7 @@ from ringfence_telemetry.store_memory import MemoryTelemetryStore, MemoryTelemet
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 
 from support.backends import Backend
+from support.prepared import prepare_backend
 from support.telemetry.spans import NOW
 
 BY_TELEMETRY = Mutation(principal="telemetry", at=NOW)
@@ -40,6 +41,7 @@ async def opened_store(backend: Backend, *, clock: Clock | None = None) -> Async
         async with MemoryWriter(backend.memory, MemoryTelemetryTx, hub, clock=clock) as memory_writer:
             yield OpenedStore(writer=memory_writer, store=memory_store)
         return
+    prepare_backend("telemetry", backend)
     async with Database(backend.url, service="telemetry", migrations=MIGRATIONS) as database:
         sql_store = SqlTelemetryStore(database)
         hub = EventHub(database.events, clock=clock, apply=_ignore)
