@@ -167,7 +167,10 @@ class TestCheck:
         assert not mesh.calls
 
     def test_words_are_the_protos(self) -> None:
-        assert {number(decision_pb2.Side, one) for one in Side} == set(decision_pb2.Side.values()) - {0, decision_pb2.SIDE_BOUNDARY}
+        assert {number(decision_pb2.Side, one) for one in Side} == set(decision_pb2.Side.values()) - {
+            0,
+            decision_pb2.SIDE_BOUNDARY,
+        }
         assert {number(decision_pb2.SideEffects, one) for one in SideEffects} == (
             set(decision_pb2.SideEffects.values()) - {0}
         )
@@ -265,3 +268,26 @@ class TestLint:
         assert len(shown["remarks"]) == 1
         assert ringfence("policy", "lint", "p.yaml").code == 0
         assert ringfence("policy", "lint", "p.yaml", "--strict").code == ExitCode.NEGATIVE
+
+
+class TestWhatWaitsAndWhatIsLeft:
+    def test_an_approval_is_named_with_how_to_answer_it(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.pdp.answer = decision_pb2.CheckResponse(
+            effect=decision_pb2.EFFECT_REQUIRE_APPROVAL,
+            approval=decision_pb2.ApprovalRequirement(
+                min_approvals=2, approver_groups=["group:oncall"], timeout_seconds=1_800, approval="approvals/1"
+            ),
+        )
+        ended = ringfence("policy", "check", "demo/analyst", "delete_table", "-e", "dev")
+        assert "2 from group:oncall within 1800 s: approvals/1" in ended.out
+        assert "ringfence approval approve approvals/1" in ended.err
+
+    def test_limits_say_what_is_left_and_when_to_come_back(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        limit = decision_pb2.LimitStatus(
+            limit="house/calls", key="agent:a@dev", unit="requests", maximum=1_000, remaining=0
+        )
+        mesh.pdp.answer = decision_pb2.CheckResponse(effect=decision_pb2.EFFECT_DENY, limits=[limit])
+        mesh.pdp.answer.retry_after.FromSeconds(20)
+        ended = ringfence("policy", "check", "demo/analyst", "read_table", "-e", "dev")
+        assert "house/calls of agent:a@dev: 0 of 1,000 requests left" in ended.out
+        assert "20s" in ended.out

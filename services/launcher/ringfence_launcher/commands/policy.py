@@ -135,6 +135,8 @@ def check(mesh: Mesh, out: Output, question: decision_pb2.CheckRequest) -> None:
     """Ask for a decision, as a gateway does. Exit code 0 means allow, 1 anything else."""
     answer = DecisionServiceStub(mesh.channel("pdp")).Check(question)
     out.one(answer, view.decision)
+    if answer.approval.approval:
+        out.hint(f"people answer with: ringfence approval approve {answer.approval.approval}; then ask this again")
     _end_with(answer)
 
 

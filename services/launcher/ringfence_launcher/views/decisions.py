@@ -8,7 +8,7 @@ from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 
 from ringfence_launcher.output import fields, stacked, table
 from ringfence_launcher.plain_text import plain
-from ringfence_launcher.words import code_word, time_text, word
+from ringfence_launcher.words import code_word, duration_text, time_text, word
 
 _STYLES = {
     decision_pb2.EFFECT_ALLOW: "bold green",
@@ -30,6 +30,8 @@ def decision(answer: decision_pb2.CheckResponse) -> RenderableType:
                 ("score", _known(answer.trust_score)),
                 ("rules", "\n".join(answer.rules)),
                 ("approval", _approval(answer)),
+                ("limits", _limits(answer)),
+                ("ask again in", duration_text(answer.retry_after)),
                 ("decision", answer.decision_id),
                 ("bundle", answer.bundle_digest),
                 (
@@ -164,7 +166,15 @@ def _approval(answer: decision_pb2.CheckResponse) -> str:
         return ""
     needed = answer.approval
     groups = f" from {', '.join(needed.approver_groups)}" if needed.approver_groups else ""
-    return f"{needed.min_approvals}{groups} within {needed.timeout_seconds} s"
+    waits = f": {needed.approval}, until {time_text(needed.expire_time)}" if needed.approval else ""
+    return f"{needed.min_approvals}{groups} within {needed.timeout_seconds} s{waits}"
+
+
+def _limits(answer: decision_pb2.CheckResponse) -> str:
+    return "\n".join(
+        f"{limit.limit} of {limit.key}: {limit.remaining:,} of {limit.maximum:,} {limit.unit} left"
+        for limit in answer.limits
+    )
 
 
 def _clauses(rule: decision_pb2.RuleTrace) -> str:
