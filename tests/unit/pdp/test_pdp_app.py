@@ -9,7 +9,7 @@ from ringfence_kit.ids import counting_ids
 from ringfence_kit.server_config import ServerConfig
 from ringfence_pdp.app import POLICY_LOADED, build
 from ringfence_pdp.config import PdpConfig
-from ringfence_pdp.fact_feeds import IDENTITY_FEED, REGISTRY_FEED, TOOL_FEED
+from ringfence_pdp.fact_feeds import BOUNDARY_FEED, IDENTITY_FEED, REGISTRY_FEED, REVOCATION_FEED, TOOL_FEED
 
 SAMPLE = Path(__file__).parents[3] / "services" / "pdp" / "pdp.sample.toml"
 
@@ -18,7 +18,8 @@ def test_building_opens_nothing_and_is_not_ready(tmp_path: Path) -> None:
     server = ServerConfig(dev=True, data=tmp_path / "data")
     service = build(PdpConfig(), server, clock=ManualClock(), new_id=counting_ids())
     assert not (tmp_path / "data").exists()
-    assert set(service.readiness.unmet) == {POLICY_LOADED, IDENTITY_FEED, REGISTRY_FEED, TOOL_FEED}
+    feeds = {IDENTITY_FEED, REVOCATION_FEED, REGISTRY_FEED, TOOL_FEED, BOUNDARY_FEED}
+    assert set(service.readiness.unmet) == {POLICY_LOADED, *feeds}
     assert [listener.address for listener in service.listeners] == ["127.0.0.1:7403"]
     assert service.http is not None
     assert service.http.address == "127.0.0.1:7413"
