@@ -1373,7 +1373,9 @@ class ListAllowedToolsRequest(_message.Message):
     delegation_token: _builtins.str
     """As in CheckRequest."""
     action: _builtins.str
-    """The action a call of a tool is checked as; empty means `tools/call`."""
+    """The action a call of a tool is checked as; empty means the tool's own name, which is what stands after its last dot: as
+    gateways ask.
+    """
     show_denied: _builtins.bool
     """Also those that may not be called, with the reason. Needs platform-admin, auditor or service."""
     page_size: _builtins.int
@@ -1525,7 +1527,7 @@ class WatchDecisionsResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """The server is alive; sent when nothing else was for 5 s."""
+        """The server is alive; sent at the start, and when nothing else was for 5 s."""
 
     def __init__(
         self,
