@@ -176,6 +176,29 @@ class TestStory:
         self.does(ringfence, "kill", "release", engaged.json["name"], "--reason", "the drill is over")
         until(ringfence, *read)
 
+    def test_people_are_asked_and_what_they_approve_happens_once(self, ringfence: CommandLine, home: Path) -> None:
+        first = (home / ".ringfence/examples/policies/first-policy.yaml").read_text()
+        (home / "policies").mkdir()
+        (home / "policies" / "first.yaml").write_text(first)
+        (home / "policies" / "people.yaml").write_text(
+            "apiVersion: ringfence.dev/v1\nkind: Policy\nmetadata: {name: people}\nspec:\n"
+            '  presets: [\'require_approval(["read_salaries"], 2, 30m, ["group:hr"])\']\n'
+        )
+        self.does(ringfence, "policy", "push", "policies")
+        ask = ("policy", "check", "demo/analyst", "read_salaries", "--arg", "rows=20")
+        asked = ringfence(*ask, "-o", "json")
+        assert (asked.code, asked.json["effect"]) == (ExitCode.NEGATIVE, "EFFECT_REQUIRE_APPROVAL")
+        name = asked.json["approval"]["approval"]
+        assert name.removeprefix("approvals/") in self.does(ringfence, "approval", "list", "--state", "pending").out
+        assert "NOT_PERMITTED" in ringfence("approval", "approve", name).err
+        stranger = ringfence("approval", "approve", name, "--as", "eve", "--group", "sales")
+        assert "APPROVER_NOT_ELIGIBLE" in stranger.err
+        for person in ("ada", "bob"):
+            self.does(ringfence, "approval", "approve", name, "--as", person, "--group", "hr")
+        assert "approved by dev:ada, dev:bob" in self.does(ringfence, *ask).out
+        assert ringfence(*ask).code == ExitCode.NEGATIVE
+        assert "used" in self.does(ringfence, "approval", "get", name).out
+
     def test_revoked_and_retired_is_for_good(self, ringfence: CommandLine) -> None:
         did = self.does(ringfence, "did", "get", "demo/analyst", "-o", "json").json["did"]
         assert "revoked" in self.does(ringfence, "did", "revoke", did, "--reason", "it is over").out
