@@ -103,31 +103,36 @@ _NONE: frozenset[str] = frozenset()
 
 
 class Boundaries:
-    """All boundaries of a moment. True when a call has to look: there is one, or nobody said yet whether there is."""
+    """All boundaries of a moment."""
 
-    __slots__ = ("_by_name", "_of_agents", "_of_systems", "heard")
+    __slots__ = ("_by_name", "_of_agents", "_of_systems", "heard", "to_look_at")
+
+    to_look_at: bool
+    """Whether a call has to look: there is one, or nobody said yet whether there is."""
 
     def __init__(self, boundaries: Iterable[Boundary] = (), *, heard: bool = True) -> None:
         """`heard`: whether the registry has told of all there are."""
         self.heard = heard
+        self.to_look_at = not heard
         self._by_name: dict[str, Boundary] = {}
         self._of_agents: dict[str, tuple[Member, frozenset[str]]] = {}
         self._of_systems: dict[str, frozenset[str]] = {}
         for boundary in boundaries:
             self.put(boundary)
 
-    def __bool__(self) -> bool:
-        return bool(self._by_name) or not self.heard
-
     @property
     def every(self) -> tuple[Boundary, ...]:
         """All of them."""
         return tuple(self._by_name.values())
 
+    def __bool__(self) -> bool:
+        return self.to_look_at
+
     def put(self, boundary: Boundary) -> None:
         """Know `boundary` as it is now."""
         self.drop(boundary.name)
         self._by_name[boundary.name] = boundary
+        self.to_look_at = True
         for system in boundary.external_systems:
             self._of_systems[system] = self._of_systems.get(system, _NONE) | {boundary.name}
 
@@ -137,6 +142,7 @@ class Boundaries:
         before = self._by_name.pop(name, None)
         for system in before.external_systems if before is not None else ():
             self._of_systems[system] -= {name}
+        self.to_look_at = bool(self._by_name) or not self.heard
 
     def of_agent(self, agent: Member) -> frozenset[str]:
         """Return the names of those `agent` is in; worked out once for an agent as it is now."""

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ringfence_kit.clock import EPOCH, Instant, Millis
 
-from ringfence_pdp.chains.call import Call, call_of, is_composed
+from ringfence_pdp.chains.call import Call, call_of
 from ringfence_pdp.chains.party import Party, party
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.facts import Facts
@@ -45,8 +45,17 @@ class Case:
         self.request = request
         acting = party(basis.facts, request, request.environment, basis.now, basis.identity_age)
         self.acting = acting
-        self.call = call = call_of(basis, request, acting) if is_composed(request) else None
-        self.standing = acting.standing if call is None else call.standing
+        if (
+            request.target is None
+            and not request.chain
+            and request.delegation_token is None
+            and not request.elevation_grants
+        ):
+            self.call = None
+            self.standing = acting.standing
+        else:
+            self.call = call = call_of(basis, request, acting)
+            self.standing = call.standing
 
     @property
     def parties(self) -> tuple[Party, ...]:

@@ -35,7 +35,7 @@ def decide(basis: Basis, request: CheckRequest) -> Decision:
 def decide_case(case: Case) -> Decision:
     """Return the decision on a case: the first objection, or what the rules say."""
     bundle = case.basis.bundle
-    if case.call is not None or case.basis.facts.boundaries or (bundle is not None and bundle.is_composed):
+    if case.call is not None or case.basis.facts.boundaries.to_look_at or (bundle is not None and bundle.is_composed):
         return decide_together(case)
     acting = case.acting
     for stage in _BEFORE_RULES:

@@ -88,7 +88,7 @@ def _voice(hop: int, side: Side, party: str, bundle: CompiledBundle, scope: Scop
 
 def _boundaries(hop: _Hop, case: Case, bundle: CompiledBundle, scope: Scope, *, last: bool) -> Iterator[Voice]:
     boundaries = case.basis.facts.boundaries
-    if not boundaries:
+    if not boundaries.to_look_at:
         return
     for name in sorted(_crossed(hop, case, boundaries, last=last)):
         if not boundaries.heard or not boundaries.is_open(name):

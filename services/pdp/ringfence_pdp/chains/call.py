@@ -81,16 +81,6 @@ class Call(NamedTuple):
         return tuple(one.did for one in self.subjects) if self.subjects[1:] else ()
 
 
-def is_composed(request: CheckRequest) -> bool:
-    """Say whether a request brings up anybody or anything but the agent that acts."""
-    return (
-        request.target is not None
-        or bool(request.chain)
-        or request.delegation_token is not None
-        or bool(request.elevation_grants)
-    )
-
-
 def call_of(ground: Ground, request: CheckRequest, acting: Party) -> Call:
     """Return the parties to what is asked."""
     target = None if request.target is None else _party(ground, request.target, request)

@@ -38,9 +38,6 @@ class Parties(NamedTuple):
     elevation_grants: tuple[str, ...] = ()
 
 
-NOBODY_ELSE = Parties()
-
-
 def parties(request: pb.CheckRequest, found: Violations) -> Parties:
     """Judge the parties of a call."""
     return Parties(

@@ -7,6 +7,7 @@ conditions never look at (arguments, context) is turned into plain values only w
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from ringfence.pdp.v1 import decision_pb2 as pb
@@ -20,7 +21,6 @@ from ringfence_pdp.cacheable import CacheHint
 from ringfence_pdp.cel.cost import JSON_VALUES_MAX
 from ringfence_pdp.convert.calls import (
     DID,
-    NOBODY_ELSE,
     approval_name,
     parties,
     put_composed,
@@ -33,7 +33,6 @@ from ringfence_pdp.explain import Explanation, RuleTrace, truth_of
 from ringfence_pdp.model import (
     ALONE,
     NO_RESOURCE,
-    NO_USAGE,
     CheckRequest,
     Effect,
     Plain,
@@ -64,7 +63,6 @@ _SIDE_EFFECTS: Mapping[int, SideEffects] = {
 }
 
 _PROTOCOLS: Mapping[int, Protocol] = {protocol.value: protocol for protocol in Protocol}
-_NO_TYPES: frozenset[str] = frozenset()
 
 
 def check_request(request: pb.CheckRequest) -> CheckRequest:
@@ -86,50 +84,53 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
     _text(request.session, "session", 256, found)
     if len(request.trace_id) not in (0, 16):
         found.add("trace_id", "must be 16 bytes long, or empty")
-    side = found.enum(request.side, "side", _SIDES) if request.side else Side.CALLER
-    effects = (
-        found.enum(action.side_effects, "action.side_effects", _SIDE_EFFECTS)
-        if action.side_effects
-        else SideEffects.UNKNOWN
-    )
+    side, effects = Side.CALLER, SideEffects.UNKNOWN
+    if request.side:
+        side = found.enum(request.side, "side", _SIDES) or side
+    if action.side_effects:
+        effects = found.enum(action.side_effects, "action.side_effects", _SIDE_EFFECTS) or effects
     resource = _resource(request.resource, found) if request.HasField("resource") else NO_RESOURCE
     arguments = _struct(action.arguments, "action.arguments", found) if action.HasField("arguments") else nothing
     context = _struct(request.context, "context", found) if request.HasField("context") else nothing
-    protocol = found.enum(action.protocol, "action.protocol", _PROTOCOLS) if action.protocol else Protocol.UNKNOWN
-    digest, elses = action.arguments_digest, NOBODY_ELSE
-    if digest:
-        found.text(digest, "action.arguments_digest", max_bytes=71, pattern=_HASH, shape="sha256- and 64 hex digits")
-        if action.HasField("arguments"):
-            require_digest_of(arguments(), digest, found)
-    if request.HasField("target") or request.delegation_token or request.chain or request.elevation_grants:
-        elses = parties(request, found)
-    supported = supported_obligations(request, found) if request.supported_obligations else _NO_TYPES
-    approval = approval_name(request.approval, found) if request.approval else None
-    expected = usage(request.usage, found) if request.HasField("usage") else NO_USAGE
-    return CheckRequest(
+    more = _more(request, arguments, found)
+    found.raise_if_any()
+    asked = CheckRequest(
         did=request.subject.did or None,
         agent=agent,
         action=name,
         tool=tool or None,
         tool_schema_hash=schema or None,
-        side_effects=found.ok(effects),
+        side_effects=effects,
         arguments=arguments,
         resource=resource,
         environment=request.environment,
-        side=found.ok(side),
+        side=side,
         session=request.session or None,
         context=context,
         trace_id=request.trace_id,
-        target=elses.target,
-        delegation_token=elses.delegation_token,
-        chain=elses.chain,
-        elevation_grants=elses.elevation_grants,
-        supported_obligations=supported,
-        approval=approval,
-        usage=expected,
-        protocol=found.ok(protocol),
-        arguments_digest=digest or None,
     )
+    return asked._replace(**more) if more else asked
+
+
+def _more(request: pb.CheckRequest, arguments: Callable[[], Plain], found: Violations) -> dict[str, Any]:
+    """Judge what most questions say nothing of, and return what of it is there."""
+    action, more = request.action, dict[str, Any]()
+    if request.HasField("target") or request.delegation_token or request.chain or request.elevation_grants:
+        more = parties(request, found)._asdict()
+    if action.protocol:
+        more["protocol"] = found.enum(action.protocol, "action.protocol", _PROTOCOLS)
+    if action.arguments_digest:
+        digest = more["arguments_digest"] = action.arguments_digest
+        found.text(digest, "action.arguments_digest", max_bytes=71, pattern=_HASH, shape="sha256- and 64 hex digits")
+        if action.HasField("arguments"):
+            require_digest_of(arguments(), digest, found)
+    if request.supported_obligations:
+        more["supported_obligations"] = supported_obligations(request, found)
+    if request.approval:
+        more["approval"] = approval_name(request.approval, found)
+    if request.HasField("usage"):
+        more["usage"] = usage(request.usage, found)
+    return more
 
 
 def explain_request(request: pb.ExplainRequest) -> CheckRequest:
