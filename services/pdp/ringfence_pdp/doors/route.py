@@ -6,6 +6,7 @@ Environment, side and profile have to be said. A default would be wrong somewher
 import enum
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ringfence_kit.names import ID_PATTERN, AgentName
@@ -15,6 +16,7 @@ from ringfence_pdp.model import Protocol, Reason, Side
 
 _DID: Final = re.compile(r"did:[a-z0-9]+:[A-Za-z0-9._:%-]{1,500}")
 _PREFIX: Final = re.compile(r"[a-z0-9._-]{0,96}")
+_REMEMBERED_TEXT: Final = 2_048
 _OBLIGATION: Final = re.compile(r"[a-z][a-z0-9_.-]{0,62}")
 
 
@@ -70,6 +72,21 @@ class Route(NamedTuple):
 
 def route_of(extensions: Mapping[str, str]) -> Route:
     """Return the route that `context_extensions` describe, or raise Refused with everything that is wrong."""
+    if sum(map(len, extensions.values())) > _REMEMBERED_TEXT:
+        return _read(extensions)
+    return _remembered(frozenset(extensions.items()))
+
+
+# A gateway says the same of a route with every request. What is remembered is small, and only callers that are known
+# to be gateways can add to it.
+
+
+@lru_cache(maxsize=1_024)
+def _remembered(extensions: frozenset[tuple[str, str]]) -> Route:
+    return _read(dict(extensions))
+
+
+def _read(extensions: Mapping[str, str]) -> Route:
     problems = [
         f"{name} is {extensions.get(name, '')!a} and has to be {shape}"
         for name, (is_sound, shape) in _SHAPES.items()
