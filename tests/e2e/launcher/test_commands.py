@@ -81,8 +81,9 @@ class TestStory:
 
     def test_what_the_registry_refuses_is_listed_whole(self, ringfence: CommandLine, home: Path) -> None:
         (home / "bad.json").write_text('{"name": ""}')
+        self.does(ringfence, "catalog", "namespace", "set", "strict", "--least-verdict", "upconverted")
         ended = ringfence(
-            *("agent", "register", "demo/bad", "--card", "bad.json", "--purpose", "p", "--risk", "low"),
+            *("agent", "register", "strict/bad", "--card", "bad.json", "--purpose", "p", "--risk", "low"),
             *("--owner", "A <a@example.com>", "--environment", "dev"),
         )
         assert ended.code == ExitCode.INVALID

@@ -81,6 +81,15 @@ class TestWhileItRuns:
         ended = run("catalog", "namespace", "get", "demo", "-o", "json", folder=folder)
         assert ended.returncode == 0, ended.stderr
         assert json.loads(ended.stdout)["visibility"] == "VISIBILITY_PUBLIC"
+        assert json.loads(ended.stdout)["admission"]["leastVerdict"] == "CARD_VERDICT_NONCONFORMANT"
+
+    def test_a_card_that_breaks_rules_is_admitted_and_what_is_wrong_is_said(self, mesh: Process, folder: Path) -> None:
+        (folder / "broken.json").write_text('{"name": "Broken", "version": "1", "description": 7}')
+        ended = run("agent", "register", "demo/broken", "--card", "broken.json", folder=folder)
+        assert ended.returncode == 0, ended.stderr
+        assert re.search(r"verdict +nonconformant", ended.stdout)
+        assert "/description" in ended.stdout
+        assert "admitted all the same" in ended.stdout
 
     def test_doctor_finds_a_credential_that_is_no_good(self, mesh: Process, folder: Path) -> None:
         ended = run("doctor", "--token", "nonsense", folder=folder)
