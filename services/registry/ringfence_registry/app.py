@@ -7,7 +7,6 @@ from functools import partial
 from ringfence_kit.background import background
 from ringfence_kit.clock import DAY, Clock, Instant, Millis
 from ringfence_kit.events import Event
-from ringfence_kit.heap import loading
 from ringfence_kit.ids import NewId
 from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.pages import PageTokens
@@ -36,6 +35,8 @@ from ringfence_registry.cards.signatures.re_evaluation import ReEvaluation
 from ringfence_registry.cards.signatures.remembered_keys import RememberedKeys
 from ringfence_registry.cards.signatures.trust_root import TrustRoot
 from ringfence_registry.cards.validation import CardValidation
+from ringfence_registry.checkpoint.file import CheckpointFile
+from ringfence_registry.checkpoint.keeping import CheckpointKeeping
 from ringfence_registry.config import RegistryConfig
 from ringfence_registry.convert.agent_bytes import AgentBytes
 from ringfence_registry.convert.neighbours import health_said, health_watch, identity_said, identity_watch
@@ -151,23 +152,31 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     finding = catalog_api(catalog, tokens, sight=namespaces, clock=clock)
 
+    checkpoint = CheckpointKeeping(
+        CheckpointFile(config.checkpoint_path(server.data), database.page_key), catalog, clock
+    )
+
+    def fill(stored: StoredAgents) -> None:
+        # In a thread, so that whoever asks whether we live has an answer. Nobody is let in before it is done.
+        namespaces.fill(stored.namespaces, ())
+        tools.fill(stored.tools, ())
+        checkpoint.restore(stored)
+        beside = (partial(namespaces.fill, ()), tools.approvals.fill, due.fill, re_evaluation.fill)
+        _fill(catalog, stored, beside, now=clock.now())
+
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         if config.seal or server.dev:
             seal = seal_of(config.seal, setting="registry.seal", dev=server.dev)
             attestor.open(open_key_file(config.key_path(server.data), seal), at=clock.now())
         async with database:
-            revision, stored = await store.load()
-            namespaces.fill(stored.namespaces, ())
-            tools.fill(stored.tools, ())
-            beside = (partial(namespaces.fill, ()), tools.approvals.fill, due.fill, re_evaluation.fill)
-            _fill(catalog, stored, beside, now=clock.now())
-            del stored  # the catalog has the records, and nobody needs the rest
+            revision, _ = await store.load(fill)
             hub.start(revision)
             async with (
+                checkpoint.at_the_end(),  # first, so that nothing changes any more when it is written
                 writer,
                 peers,
-                background(lives.upkeep.run(), re_evaluation.run(), tool_services.ending.run()),
+                background(lives.upkeep.run(), re_evaluation.run(), tool_services.ending.run(), checkpoint.run()),
                 neighbours.following(),
             ):
                 readiness.met(CATALOG_LOADED)
@@ -206,6 +215,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
                 tokens=tokens,
                 attestor=attestor,
                 newest=lambda: hub.newest,
+                loaded=lambda: CATALOG_LOADED not in readiness.unmet,
                 clock=clock,
             ),
         ),
@@ -227,9 +237,9 @@ def _fill(
     catalog: AgentCatalog, stored: StoredAgents, beside: Sequence[Callable[[Sequence[Agent]], None]], *, now: Instant
 ) -> None:
     """Have everybody who keeps something of agents take it, part by part: each agent is decoded once, for all."""
-    with loading():
-        for agents, kept in stored.parts():
-            catalog.take(agents, kept, now=now)
-            for take in beside:
-                take(agents)
-        catalog.filled()
+    for loaded in stored.parts():
+        catalog.take(loaded, now=now)
+        agents = [each.agent for each in loaded]
+        for take in beside:
+            take(agents)
+    catalog.filled()

@@ -93,3 +93,7 @@ class RegistryConfig:
     def key_path(self, data: Path) -> Path:
         """Return where the registry keeps its keys."""
         return self.key_file or data / "registry.keys"
+
+    def checkpoint_path(self, data: Path) -> Path:
+        """Return where the registry keeps what it need not work out again at the next start."""
+        return data / "registry.checkpoint"

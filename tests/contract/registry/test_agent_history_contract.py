@@ -12,6 +12,7 @@ from ringfence_registry.model import Agent, AgentRevision
 from ringfence_registry.store import AgentTx
 from support.backends import Backend
 from support.registry.agents import CARD, SPEC, an_agent
+from support.registry.catalogs import whole
 from support.registry.opened import Registry, opened_registry
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ async def test_a_renewal_changes_the_end_of_the_lease_and_nothing_else(backend: 
         seen = await wrote(registry, work, list[Agent])
         assert seen == [replace(agent, lease_expires_at=Instant(50)), replace(agent, lease_expires_at=Instant(40))]
     async with opened_registry(backend) as registry:
-        _, found = await registry.store.load()
+        _, found = await registry.store.load(whole)
         assert found.agents == (replace(agent, lease_expires_at=Instant(40)),)
 
 

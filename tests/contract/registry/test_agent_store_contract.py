@@ -16,6 +16,7 @@ from ringfence_registry.store_sql import MIGRATIONS
 from ringfence_registry.tables import metadata
 from support.backends import Backend
 from support.registry.agents import CARD, SPEC, an_agent
+from support.registry.catalogs import whole
 from support.registry.opened import opened_registry
 
 OTHER_CARD = CARD.replace(b"1.0.0", b"2.0.0")
@@ -27,7 +28,7 @@ def stored(agent: Agent, card: Card | None = None) -> Agent:
 
 async def test_an_empty_store_loads_as_nothing_at_revision_zero(backend: Backend) -> None:
     async with opened_registry(backend) as registry:
-        revision, found = await registry.store.load()
+        revision, found = await registry.store.load(whole)
         assert (revision, found.agents) == (0, ())
 
 
@@ -47,7 +48,7 @@ async def test_what_was_put_is_read_in_the_same_transaction_and_after_a_restart(
     async with opened_registry(backend) as registry:
         assert await registry.writer.write(work, mutation=registry.asked(), result=int) == 1
     async with opened_registry(backend) as registry:
-        _, found = await registry.store.load()
+        _, found = await registry.store.load(whole)
         assert [str(agent.name) for agent in found.agents] == sorted(str(agent.name) for agent in agents)
         assert {agent.name: agent for agent in found.agents} == {agent.name: agent for agent in agents}
         assert await registry.store.card(card.facts.sha256) == CARD
@@ -64,7 +65,7 @@ async def test_an_agent_put_again_replaces_the_first(backend: Backend) -> None:
 
     async with opened_registry(backend) as registry:
         await registry.writer.write(work, mutation=registry.asked(), result=type(None))
-        _, found = await registry.store.load()
+        _, found = await registry.store.load(whole)
         assert found.agents == (second,)
 
 
@@ -78,7 +79,7 @@ async def test_a_new_agent_is_added_and_what_is_stored_is_what_is_answered(backe
 
     async with opened_registry(backend) as registry:
         await registry.writer.write(work, mutation=registry.asked(), result=type(None))
-        _, found = await registry.store.load()
+        _, found = await registry.store.load(whole)
         assert found.agents == (new, same)
 
 
@@ -108,7 +109,7 @@ async def test_a_body_of_any_bytes_comes_back_as_it_was(backend: Backend) -> Non
     async with opened_registry(backend) as registry:
         await registry.writer.write(work, mutation=registry.asked(), result=type(None))
         assert await registry.store.card(card.facts.sha256) == body
-        _, found = await registry.store.load()
+        _, found = await registry.store.load(whole)
         assert found.agents[0].card.name == "\x00"
 
 
@@ -124,7 +125,7 @@ async def test_a_work_that_fails_leaves_no_agent_and_no_card(backend: Backend) -
         with pytest.raises(LookupError):
             await registry.writer.write(work, mutation=registry.asked(), result=type(None))
         assert await registry.store.card(card.facts.sha256) is None
-        assert (await registry.store.load())[1].agents == ()
+        assert (await registry.store.load(whole))[1].agents == ()
 
 
 async def test_nobody_is_found_under_a_name_that_only_looks_like_another(backend: Backend) -> None:

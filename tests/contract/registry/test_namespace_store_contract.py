@@ -11,6 +11,7 @@ from ringfence_registry.namespaces.model import Namespace
 from ringfence_registry.namespaces.policy import Admission, NamespacePolicy, SignatureRequirement
 from ringfence_registry.store.namespaces import NamespaceTx
 from support.backends import Backend
+from support.registry.catalogs import whole
 from support.registry.opened import opened_registry
 
 STRICT = NamespacePolicy(
@@ -45,7 +46,7 @@ async def test_what_was_put_is_read_in_the_same_transaction_and_after_a_restart(
     async with opened_registry(backend) as registry:
         await registry.writer.write(work, mutation=registry.asked(), result=type(None))
     async with opened_registry(backend) as registry:
-        _, stored = await registry.store.load()
+        _, stored = await registry.store.load(whole)
         assert stored.namespaces == (replace(FINANCE, id="a-b"), Namespace(id="audit"), FINANCE)
 
 
@@ -59,7 +60,7 @@ async def test_a_namespace_put_again_replaces_the_first(backend: Backend) -> Non
 
     async with opened_registry(backend) as registry:
         await registry.writer.write(work, mutation=registry.asked(), result=type(None))
-        _, stored = await registry.store.load()
+        _, stored = await registry.store.load(whole)
         assert stored.namespaces == (later,)
 
 
@@ -74,5 +75,5 @@ async def test_what_a_failed_mutation_put_is_not_kept(backend: Backend) -> None:
     async with opened_registry(backend) as registry:
         with pytest.raises(RefusedError):
             await registry.writer.write(work, mutation=registry.asked(), result=type(None))
-        _, stored = await registry.store.load()
+        _, stored = await registry.store.load(whole)
         assert stored.namespaces == ()

@@ -13,6 +13,7 @@ from ringfence_registry.model import AgentState
 from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore
 from support.backends import Backend
 from support.registry.agents import CARD
+from support.registry.catalogs import whole
 
 LEDGER = AgentName("finance", "ledger")
 DIGEST = read_card(CARD).facts.sha256
@@ -56,7 +57,7 @@ async def test_an_agent_of_the_first_release_has_its_first_revision(backend: Bac
             connection.execute(sa.insert(cards).values(sha256=DIGEST, body=CARD))
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
         store = SqlAgentStore(database)
-        _, stored = await store.load()
+        _, stored = await store.load(whole)
         (agent,) = stored.agents
         assert (agent.name, agent.state, agent.number, agent.aliases) == (LEDGER, AgentState.ACTIVE, 1, {})
         revision = await store.agent_revision(LEDGER, 1)

@@ -13,6 +13,7 @@ from ringfence_registry.store import AgentTx
 from ringfence_registry.store.tools import StoredTools
 from ringfence_registry.tools.model import CostHint, Reach, RetryPolicy
 from support.backends import Backend
+from support.registry.catalogs import whole
 from support.registry.opened import Registry, opened_registry
 from support.registry.tools import (
     BANK,
@@ -34,7 +35,7 @@ async def write(registry: Registry, work: Callable[[AgentTx], T], result: type[T
 
 
 async def stored(registry: Registry) -> StoredTools:
-    return (await registry.store.load())[1].tools
+    return (await registry.store.load(whole))[1].tools
 
 
 async def test_what_was_put_is_read_in_the_same_transaction_and_after_a_restart(backend: Backend) -> None:

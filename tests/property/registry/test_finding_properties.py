@@ -109,7 +109,9 @@ def test_an_index_loaded_in_parts_is_the_one_that_was_changed_agent_by_agent(mes
     for slot, view in enumerate(views):
         changed.change(slot, before=None, after=view)
     for start in range(0, len(views), size):
-        loaded.load(views[start : start + size])
+        part = views[start : start + size]
+        loaded.load(start, part)
+        loaded.load_moving(range(start, start + len(part)), part)
     loaded.packed()
     for field in (*AGENT_FIELDS.fields, "labels.team"):
         assert held_in(loaded, field, len(views)) == held_in(changed, field, len(views))

@@ -34,6 +34,7 @@ from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 from support.backends import Backend
 from support.prepared import prepare_backend
 from support.registry.agents import an_agent
+from support.registry.catalogs import whole
 from support.registry.signers import SmallIdentity
 
 T = TypeVar("T")
@@ -132,7 +133,7 @@ class Judged:
 
     async def stored(self, name: str = "ledger") -> Agent:
         """Return the agent as the store has it."""
-        _, found = await self.store.load()
+        _, found = await self.store.load(whole)
         return next(agent for agent in found.agents if agent.name == AgentName("finance", name))
 
     async def statuses(self, name: str = "ledger") -> list[str]:
@@ -204,7 +205,7 @@ async def _judged(
         faults=faults,
     )
     opened.append(judged)
-    revision, found = await store.load()
+    revision, found = await store.load(whole)
     again.fill(found.agents)
     hub.start(revision)
     async with writer:

@@ -34,6 +34,7 @@ from ringfence_registry.store_sql import MIGRATIONS, SqlAgentStore, SqlAgentTx
 from support.backends import Backend
 from support.prepared import prepare_backend
 from support.registry.agents import CARD, SPEC
+from support.registry.catalogs import whole
 from support.registry.world import SteeredJudge, World
 
 ADMIN = Caller(principal="spiffe://mesh/admin", roles=frozenset({Role.PLATFORM_ADMIN}))
@@ -167,7 +168,7 @@ async def opened_registry(
 
 
 async def _start(hub: EventHub, catalog: AgentCatalog, book: NamespaceBook, due: DueLeases, store: AgentStore) -> None:
-    revision, stored = await store.load()
+    revision, stored = await store.load(whole)
     due.fill(stored.agents)
     catalog.fill(stored.agents)
     book.fill(stored.namespaces, stored.agents)

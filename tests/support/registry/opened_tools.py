@@ -33,6 +33,7 @@ from ringfence_registry.tools.registration import NewTool
 
 from support.backends import Backend
 from support.prepared import prepare_backend
+from support.registry.catalogs import whole
 from support.registry.tools import BANK, EXPORT, a_system, a_tool_spec
 
 ADMIN = Caller(principal="spiffe://mesh/admin", roles=frozenset({Role.PLATFORM_ADMIN}))
@@ -125,7 +126,7 @@ async def opened_tools(backend: Backend, *, clock: ManualClock | None = None) ->
         return OpenTools(writer=writer, snapshots=snapshots, services=services, hub=hub, clock=clock)
 
     async def start(store: AgentStore, hub: EventHub) -> None:
-        revision, stored = await store.load()
+        revision, stored = await store.load(whole)
         book.fill(stored.namespaces, stored.agents)
         snapshots.fill(stored.tools, stored.agents)
         hub.start(revision)

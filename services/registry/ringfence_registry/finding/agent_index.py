@@ -6,7 +6,9 @@
   take longer is refused with what would help.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from ringfence_registry.finding.agent_fields import AGENT_FIELDS, MOVING, STANDING
@@ -23,9 +25,9 @@ from ringfence_registry.finding.filtering.conditions import (
 )
 from ringfence_registry.finding.filtering.errors import FilterError
 from ringfence_registry.finding.filtering.fields import Term, Value
-from ringfence_registry.finding.index import ValueIndex
+from ringfence_registry.finding.index import HeldValues, ValueIndex
 from ringfence_registry.finding.search_fields import strengths, texts_of
-from ringfence_registry.finding.word_index import WordIndex
+from ringfence_registry.finding.word_index import HeldWords, WordIndex
 from ringfence_registry.finding.words import words_of
 
 MAX_READ = 5_000
@@ -49,21 +51,40 @@ class AgentIndex:
         self._standing = ValueIndex(STANDING)
         self._moving = ValueIndex(MOVING)
         self._moved: list[frozenset[Term]] = []
-        self._alike: dict[frozenset[Term], frozenset[Term]] = {}
-        """In the first filling, each of `_moved` once: of most agents the same is seen."""
+        self._alike: dict[Hashable, frozenset[Term]] = {}
+        """In the first filling, what those have in common who move alike: of most agents the same is seen."""
         self.words = WordIndex()
 
-    def load(self, views: Sequence[AgentView]) -> None:
-        """Take the agents of the next slots in the first filling, which `packed` ends."""
-        first = len(self._moved)
+    def load(self, first: int, views: Sequence[AgentView]) -> None:
+        """Take what stands of the agents of the slots from `first` on, in the first filling, which `packed` ends."""
         self._standing.load(first, views)
-        self._moving.load(first, views)
-        moved = (frozenset(MOVING.terms_of(view)) for view in views)
-        self._moved.extend(self._alike.setdefault(terms, terms) for terms in moved)
         # One thing is done to all of them before the next is begun: what it works on stays in the processor's cache.
         said = [strengths(texts_of(view)) for view in views]
         for slot, words in enumerate(said, first):
             self.words.load(slot, words)
+
+    def load_moving(self, slots: Sequence[int], views: Sequence[AgentView]) -> None:
+        """Take how agents are seen, in the first filling; what stands of them is here."""
+        moving_alike = defaultdict[frozenset[Term], list[int]](list)
+        for slot, view in zip(slots, views, strict=True):
+            terms = self._alike.get(view.moves)
+            if terms is None:
+                terms = self._alike[view.moves] = frozenset(MOVING.terms_of(view))
+            moving_alike[terms].append(slot)
+        self._moved.extend(repeat(frozenset(), max(slots, default=-1) + 1 - len(self._moved)))
+        for terms, alike in moving_alike.items():
+            self._moving.file(terms, alike)
+            for slot in alike:
+                self._moved[slot] = terms
+
+    def held(self) -> tuple[HeldValues, HeldWords]:
+        """Return what stands of the agents as it is now, for `restore` of another time; what moves is seen anew."""
+        return self._standing.held(), self.words.held()
+
+    def restore(self, standing: HeldValues, words: HeldWords) -> None:
+        """Take what `held` returned, in place of the first filling; `load_moving` and `packed` end it."""
+        self._standing.restore(standing)
+        self.words.restore(words)
 
     def packed(self) -> None:
         """End the first filling."""

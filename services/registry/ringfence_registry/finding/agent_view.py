@@ -4,7 +4,7 @@ What is stored changes by events alone. The rest moves by itself: trust fades, l
 tool that somebody else changes makes an agent's reach another. A view holds all of it, for one `now`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +32,11 @@ class AgentView:
     """By name."""
     approvals: tuple[ApprovalState, ...] = ()
     """One for each approved tool, in their order."""
+
+    @property
+    def moves(self) -> Hashable:
+        """All that fields of what moves are read from (`agent_fields.MOVING`): equal ones have equal values."""
+        return self.liveness, self.trust, self.health, self.edges, self.boundaries
 
     @property
     def until(self) -> Instant | None:

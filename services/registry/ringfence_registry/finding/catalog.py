@@ -13,7 +13,7 @@ import heapq
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ringfence_kit import records
@@ -27,13 +27,15 @@ from ringfence_registry.finding.agent_view import AgentView, Moving, Viewer
 from ringfence_registry.finding.bits import NONE, Bits, everything, of_slots, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
 from ringfence_registry.finding.filtering.conditions import Condition
+from ringfence_registry.finding.index import HeldValues
 from ringfence_registry.finding.name_order import NameOrder
 from ringfence_registry.finding.packing import Packing
 from ringfence_registry.finding.postings import Postings
-from ringfence_registry.finding.word_index import WordIndex
+from ringfence_registry.finding.word_index import HeldWords, WordIndex
 from ringfence_registry.model import Agent, AgentState, Lease
 from ringfence_registry.namespaces.visible import Visible
-from ringfence_registry.recorded import agent_recorded
+from ringfence_registry.recorded import agent_recorded, digest_of
+from ringfence_registry.store import LoadedAgent, agent_row
 from ringfence_registry.tools import model as tools
 
 _BACK = 5 * MINUTE
@@ -44,6 +46,23 @@ _BODIES = 32 * 1024 * 1024
 """Bytes of card bodies kept, those asked for last."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldAgents:
+    """What a catalog works out of the records of its agents, as it stood: all that takes long to work out again."""
+
+    names: list[str]
+    """By slot; empty for a free one. So are the next three."""
+    digests: list[bytes]
+    """Of the records, as they are stored: by them it is known what still holds."""
+    records: list[bytes]
+    """Packed."""
+    sizes: "array[int]"
+    dictionary: bytes
+    """Of the packing."""
+    standing: HeldValues
+    words: HeldWords
+
+
 class AgentCatalog:
     """The agents, and what they are found by."""
 
@@ -52,6 +71,7 @@ class AgentCatalog:
         self._names = NameOrder()
         self._packing = Packing()
         self._records: list[bytes] = []
+        self._digests: list[bytes] = []
         self._sizes = array("I")
         self._leases: dict[int, Lease] = {}
         self._namespaces: Postings[str] = Postings()
@@ -66,34 +86,108 @@ class AgentCatalog:
         self._stale: Bits = NONE
         self._due: list[tuple[Instant, int, int]] = []
         self._seen: list[int] = []
+        self._unclaimed: set[int] | None = None
+        """While it is filled again, the slots of those that the store did not name so far; None else."""
+        self.changes = 0
+        """How many agents' records came, changed and went: while that is the same, so is what `held` returns."""
         self._viewer.trust.follow(self._heard_of_agent)
         self._viewer.health.follow(self._heard_of_agent)
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def fill(self, agents: Sequence[Agent], *, now: Instant = EPOCH) -> None:
         """Take what the store was loaded with, all at once. Once, first."""
-        self.take(agents, [records.encode(agent) for agent in agents], now=now)
+        rows = [agent_row(str(each.name), records.encode(each), each.lease_expires_at) for each in agents]
+        self.take([LoadedAgent(*pair, renewed=False) for pair in zip(agents, rows, strict=True)], now=now)
         self.filled()
 
-    def take(self, agents: Sequence[Agent], stored: Sequence[bytes], *, now: Instant) -> None:
+    def restore(self, held: HeldAgents) -> None:
+        """Begin the first filling with what a catalog held earlier; whatever is of other records is worked out anew.
+
+        Nothing is believed of `held` but what follows from a record: which agents there are says the store (`take`).
+        """
+        self._names.restore(held.names)
+        self._digests, self._records, self._sizes = held.digests, held.records, held.sizes
+        self._packing.restore(held.dictionary)
+        self._seen = [0] * len(held.names)
+        self._index.restore(held.standing, held.words)
+        self._unclaimed = {slot for slot, name in enumerate(held.names) if name}
+
+    def take(self, loaded: Sequence[LoadedAgent], *, now: Instant) -> None:
         """Take a part of what the store was loaded with, leases included, as it is seen at `now`; `filled` ends it."""
         self._now = now
-        self._packing.learn(stored)
-        views = [self._viewer.view(agent, now) for agent in agents]
-        slots = [self._names.load(str(agent.name)) for agent in agents]
-        self._records.extend(map(self._packing.pack, stored))
-        self._sizes.extend(map(len, stored))
-        self._seen.extend(0 for _ in slots)
-        self._namespaces.load((agent.name.namespace, slot) for slot, agent in zip(slots, agents, strict=True))
-        self._deleted |= of_slots([slot for slot, agent in zip(slots, agents, strict=True) if agent.deleted])
-        self._index.load(views)
-        for slot, view in zip(slots, views, strict=True):
-            self._wake_at(slot, view.until)
+        if self._unclaimed is None:
+            self._take_anew(loaded)
+            return
+        slots, agents, changed = [], [], []
+        for each in loaded:
+            slot = self._names.slot(each.row.name)
+            same = slot is not None and self._digests[slot] == each.row.digest
+            if slot is not None:
+                self._unclaimed.discard(slot)
+                slots.append(slot)
+                agents.append(each.agent if same else self._unpacked(self._records[slot]))
+            if not same:
+                changed.append(each)
+            elif slot is not None:
+                self._take_lease(slot, each)
+        self._see(slots, agents, [self._viewer.view(agent, now) for agent in agents])
+        for each in changed:
+            self._put(each.agent, each.row.record)
+            self._take_lease(self._names.known(each.row.name), each)
 
     def filled(self) -> None:
         """End the first filling."""
+        gone, self._unclaimed = sorted(self._unclaimed or ()), None
+        were = [self._unpacked(self._records[slot]) for slot in gone]
+        self._see(gone, were, [self._viewer.view(agent, self._now) for agent in were])
         self._names.loaded()
         self._namespaces.packed()
         self._index.packed()
+        for slot in gone:
+            self._forget(self._names.name(slot), slot, self._look(slot))
+
+    def held(self) -> HeldAgents:
+        """Return what `restore` takes: as it stands, whatever happens to the catalog afterwards. Some ms."""
+        standing, words = self._index.held()
+        return HeldAgents(
+            names=self._names.held(),
+            digests=list(self._digests),
+            records=list(self._records),
+            sizes=self._sizes[:],
+            dictionary=self._packing.dictionary,
+            standing=standing,
+            words=words,
+        )
+
+    def _take_anew(self, loaded: Sequence[LoadedAgent]) -> None:
+        stored = [each.row.record for each in loaded]
+        self._packing.learn(stored)
+        views = [self._viewer.view(each.agent, self._now) for each in loaded]
+        slots = [self._names.load(each.row.name) for each in loaded]
+        self._records.extend(map(self._packing.pack, stored))
+        self._digests.extend(each.row.digest for each in loaded)
+        self._sizes.extend(map(len, stored))
+        self._seen.extend(0 for _ in slots)
+        self._index.load(self._names.length - len(slots), views)
+        self._see(slots, [each.agent for each in loaded], views)
+        for slot, each in zip(slots, loaded, strict=True):
+            self._take_lease(slot, each)
+        self.changes += len(loaded)
+
+    def _see(self, slots: Sequence[int], agents: Sequence[Agent], views: Sequence[AgentView]) -> None:
+        """File what nothing was kept of: how agents are seen, and where they are."""
+        self._namespaces.load((agent.name.namespace, slot) for slot, agent in zip(slots, agents, strict=True))
+        self._deleted |= of_slots([slot for slot, agent in zip(slots, agents, strict=True) if agent.deleted])
+        self._index.load_moving(slots, views)
+        for slot, view in zip(slots, views, strict=True):
+            self._wake_at(slot, view.until)
+
+    def _take_lease(self, slot: int, loaded: LoadedAgent) -> None:
+        agent = loaded.agent
+        if loaded.renewed and agent.lease_expires_at is not None:
+            self._leases[slot] = Lease(agent=str(agent.name), uid=agent.uid, expires_at=agent.lease_expires_at)
 
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""
@@ -111,23 +205,30 @@ class AgentCatalog:
                 self._stale |= self._namespaces.of(event.name.split("/", 2)[1])
 
     def _changed(self, event: Event) -> None:
-        slot = self._names.slot(event.name)
-        before = None if slot is None else self._look(slot)
         if event.change is Change.DELETED:
+            slot = self._names.slot(event.name)
             if slot is not None:
-                self._forget(event.name, slot, before)
+                self._forget(event.name, slot, self._look(slot))
             return
-        agent = agent_recorded(event.record)
+        self._put(agent_recorded(event.record), event.record)
+
+    def _put(self, agent: Agent, record: bytes) -> None:
+        name = str(agent.name)
+        slot = self._names.slot(name)
+        before = None if slot is None else self._look(slot)
         if slot is None:
-            slot = self._names.add(event.name)
+            slot = self._names.add(name)
             self._namespaces.add(agent.name.namespace, slot)
             while len(self._records) <= slot:
                 self._records.append(b"")
+                self._digests.append(b"")
                 self._sizes.append(0)
                 self._seen.append(0)
-        self._packing.learn([event.record])
-        self._records[slot] = self._packing.pack(event.record)
-        self._sizes[slot] = len(event.record)
+        self._packing.learn([record])
+        self._records[slot] = self._packing.pack(record)
+        self._digests[slot] = digest_of(record)
+        self._sizes[slot] = len(record)
+        self.changes += 1
         self._leases.pop(slot, None)
         self._outdate(slot)
         self._keep_decoded(slot, agent)
@@ -257,11 +358,13 @@ class AgentCatalog:
         """Which agents say which words."""
         return self._index.words
 
-    def _forget(self, name: str, slot: int, before: AgentView | None) -> None:
+    def _forget(self, name: str, slot: int, before: AgentView) -> None:
         self._index.change(slot, before=before, after=None)
         self._namespaces.discard(self._agent(slot).name.namespace, slot)
         self._names.remove(name)
         self._records[slot] = b""
+        self._digests[slot] = b""
+        self.changes += 1
         self._leases.pop(slot, None)
         self._outdate(slot)
         self._deleted &= ~(1 << slot)

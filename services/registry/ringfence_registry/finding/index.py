@@ -7,6 +7,7 @@ can still match.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Generic, TypeVar
 
@@ -22,9 +23,19 @@ from ringfence_registry.finding.filtering.fields import (
     Value,
 )
 from ringfence_registry.finding.instants import InstantPlanes
-from ringfence_registry.finding.postings import Postings
+from ringfence_registry.finding.postings import Posting, Postings
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldValues:
+    """Everything a `ValueIndex` holds, as it stood."""
+
+    postings: dict[str, dict[Value, Posting]]
+    columns: dict[str, list[Any]]
+    counts: dict[str, bytes]
+
 
 _MOST = 255
 _AHEAD = 64
@@ -69,6 +80,30 @@ class ValueIndex(Generic[T]):
                 self._postings[f"{name}.{key}"].load(texts)
         for name, field in self._single:
             self._columns[name].extend([next(iter(field.values(resource)), None) for resource in resources])
+
+    def file(self, terms: Collection[Term], slots: Sequence[int]) -> None:
+        """Take resources that all have the same terms and nothing in columns, in the first filling."""
+        for field, value in terms:
+            self._postings[field].load((value, slot) for slot in slots)
+        self._reach(max(slots))
+        for field, count in Counter(field for field, _ in terms).items():
+            if field in self._counts:
+                for slot in slots:
+                    self._counts[field][slot] = min(count, _MOST)
+
+    def held(self) -> HeldValues:
+        """Return everything as it stands, for `restore` of another time."""
+        return HeldValues(
+            postings={field: postings.held() for field, postings in self._postings.items()},
+            columns={field: list(column) for field, column in self._columns.items()},
+            counts={field: bytes(counts) for field, counts in self._counts.items()},
+        )
+
+    def restore(self, held: HeldValues) -> None:
+        """Take what `held` of an index of the same table returned, in place of a first filling."""
+        self._postings.update({field: Postings(postings) for field, postings in held.postings.items()})
+        self._columns.update(held.columns)
+        self._counts.update({field: bytearray(counts) for field, counts in held.counts.items()})
 
     def packed(self) -> None:
         """End the first filling."""

@@ -41,9 +41,19 @@ class NameOrder:
         self._by_slot.append(name)
         return slot
 
+    def restore(self, by_slot: list[str]) -> None:
+        """Take whose slot each is, empty for a free one, in place of a first filling; `loaded` ends it as well."""
+        self._by_slot = by_slot
+        self._slots = {name: slot for slot, name in enumerate(by_slot) if name}
+        self._unused = [slot for slot, name in enumerate(by_slot) if not name]
+
     def loaded(self) -> None:
         """End the first filling."""
-        self._names = sorted(self._by_slot)
+        self._names = sorted(self._slots)
+
+    def held(self) -> list[str]:
+        """Return whose slot each is, empty for a free one."""
+        return list(self._by_slot)
 
     def add(self, name: str) -> int:
         """Give a new name a slot."""

@@ -1,7 +1,7 @@
 """Records in a third of their size: most of a record is names of fields, which all records have in common.
 
 The first records become the dictionary of all that follow, so that even the first mention of a field costs a few bits.
-A packed record can be unpacked by the `Packing` that packed it, and by no other: it is for memory, not for storage.
+A packed record can be unpacked by the `Packing` that packed it, and by one that has its dictionary.
 """
 
 import zlib
@@ -26,8 +26,17 @@ class Packing:
     def learn(self, records: Sequence[bytes]) -> None:
         """Take what records look like from the first ones; whoever comes later is not asked."""
         if not self._dictionary:
-            self._dictionary = b"".join(records[:8])[-_DICTIONARY:]
-            self._packer = _packer(self._dictionary)
+            self.restore(b"".join(records[:8])[-_DICTIONARY:])
+
+    @property
+    def dictionary(self) -> bytes:
+        """What records look like; empty as long as that was not learned."""
+        return self._dictionary
+
+    def restore(self, dictionary: bytes) -> None:
+        """Take the dictionary of another one."""
+        self._dictionary = dictionary
+        self._packer = _packer(dictionary)
 
     def pack(self, record: bytes) -> bytes:
         """Return the packed form of `record`."""

@@ -2,6 +2,9 @@
 
 A value of one agent costs one integer, of a few an array, of many a bitmap, so that fields in which every agent differs
 (`uid`) and fields with four values (`risk_tier`) are both small.
+
+What is filed under a value is never changed in place once the first filling is over, so a copy of the dictionary is a
+copy of everything as it stood (`held`), and costs next to nothing.
 """
 
 import bisect
@@ -24,20 +27,23 @@ _FEW_VALUES = 1_024
 """As many are asked one by one; more are searched together, where a part of what is wanted is known."""
 
 
-@dataclass(slots=True)
-class _Many:
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Many slots, and how many."""
+
     bits: Bits
     size: int
 
 
-_Posting: TypeAlias = "int | array[int] | _Many"
+Posting: TypeAlias = "int | array[int] | Many"
 
 
 class Postings(Generic[V]):
     """Values, and the slots of the agents that have each."""
 
-    def __init__(self) -> None:
-        self._postings: dict[V, _Posting] = {}
+    def __init__(self, held: "dict[V, Posting] | None" = None) -> None:
+        """`held` is what another one's `held` returned, and is given away."""
+        self._postings: dict[V, Posting] = {} if held is None else held
         self._texts: KnownTexts[V] | None = None
         """The values, when they are texts and somebody asked what they contain."""
 
@@ -56,13 +62,11 @@ class Postings(Generic[V]):
                     self._texts.add(value)
             case int(other):
                 self._postings[value] = array("I", (other, slot))
-            case _Many() as many:
-                many.bits |= 1 << slot
-                many.size += 1
+            case Many(bits, size):
+                self._postings[value] = Many(bits | 1 << slot, size + 1)
             case few:
-                few.append(slot)
-                if len(few) > FEW:
-                    self._postings[value] = _Many(of_slots(few), len(few))
+                more = few + array("I", (slot,))
+                self._postings[value] = more if len(more) <= FEW else Many(of_slots(more), len(more))
 
     def load(self, values: Iterable[tuple[V, int]]) -> None:
         """As `add`, for many at once in the first filling: what becomes large is packed once, by `packed`."""
@@ -76,9 +80,8 @@ class Postings(Generic[V]):
                     self._postings[value] = slots[0] if len(slots) == 1 else array("I", slots)
                 case int(other):
                     self._postings[value] = array("I", (other, *slots))
-                case _Many() as many:
-                    many.bits |= of_slots(slots)
-                    many.size += len(slots)
+                case Many(bits, size):
+                    self._postings[value] = Many(bits | of_slots(slots), size + len(slots))
                 case few:
                     few.extend(slots)
 
@@ -86,22 +89,23 @@ class Postings(Generic[V]):
         """End the first filling."""
         for value, posting in self._postings.items():
             if isinstance(posting, array) and len(posting) > FEW:
-                self._postings[value] = _Many(of_slots(posting), len(posting))
+                self._postings[value] = Many(of_slots(posting), len(posting))
 
     def discard(self, value: V, slot: int) -> None:
         """Say that the agent in `slot` no longer has `value`. It had it before."""
         match self._postings[value]:
-            case _Many() as many:
-                many.bits ^= 1 << slot
-                many.size -= 1
-                if not many.bits:
-                    del self._postings[value]
-            case int():
+            case Many(bits, size) if size > 1:
+                self._postings[value] = Many(bits ^ 1 << slot, size - 1)
+            case array() as few if len(few) > 1:
+                fewer = few[:]
+                fewer.remove(slot)
+                self._postings[value] = fewer
+            case _:
                 del self._postings[value]
-            case few:
-                few.remove(slot)
-                if not few:
-                    del self._postings[value]
+
+    def held(self) -> "dict[V, Posting]":
+        """Return everything as it stands, for `Postings(…)` of another time."""
+        return dict(self._postings)
 
     def of(self, value: V) -> Bits:
         """Return who has `value`."""
@@ -122,7 +126,7 @@ class Postings(Generic[V]):
             match self._postings[value]:
                 case int(slot):
                     count = flags[slot]
-                case _Many(bits):
+                case Many(bits):
                     count = (bits & among).bit_count()
                 case few:
                     count = sum(map(here, few))
@@ -141,7 +145,7 @@ class Postings(Generic[V]):
                     pass
                 case int(slot):
                     slots.append(slot)
-                case _Many(bits):
+                case Many(bits):
                     found |= bits
                 case few:
                     slots.extend(few)
@@ -160,23 +164,23 @@ class Postings(Generic[V]):
         return self.all_of(self._postings)
 
 
-def _size(posting: _Posting) -> int:
+def _size(posting: Posting) -> int:
     if isinstance(posting, int):
         return 1
-    return posting.size if isinstance(posting, _Many) else len(posting)
+    return posting.size if isinstance(posting, Many) else len(posting)
 
 
 def _by_size(pair: tuple[int, object]) -> int:
     return -pair[0]
 
 
-def _bits(posting: "_Posting | None") -> Bits:
+def _bits(posting: "Posting | None") -> Bits:
     match posting:
         case None:
             return NONE
         case int(slot):
             return 1 << slot
-        case _Many(bits):
+        case Many(bits):
             return bits
         case few:
             return of_slots(few)

@@ -6,13 +6,13 @@ stale, and the same agents have the same strengths on every replica, whatever or
 
 Places are worth powers of two, so the bits of a strength are the places. Strengths are kept as bit planes: plane n is
 the set of agents whose strength has bit n. Words of few agents are kept as pairs, in the order of the slots, and spread
-into planes when they are asked for.
+into planes when they are asked for. Once the first filling is over nothing is changed in place but that pairs are put
+behind others (`held`).
 """
 
 import bisect
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from ringfence_registry.finding.bits import NONE, Bits, Planes, of_slots, planes_of
@@ -42,19 +42,18 @@ def strengths_of(places: Iterable[tuple[int, str]]) -> dict[str, int]:
     return total
 
 
-@dataclass(slots=True)
-class _Many:
-    planes: list[Bits]
+Said: TypeAlias = "array[int] | Planes"
+"""Who says a word: pairs, one number each (the slot, then the strength), or planes."""
 
 
-_Said: TypeAlias = "array[int] | _Many"
-"""Pairs are one number each: the slot, then the strength."""
+HeldWords: TypeAlias = "dict[str, tuple[Said, int]]"
+"""Who said which words at a moment: so many of the pairs, for more may have been put behind them since."""
 
 
 class _Appending(dict[str, Callable[[int], None]]):
     """How a pair is added to a word, in the first filling: a hundred words an agent make this the innermost loop."""
 
-    def __init__(self, said: "dict[str, _Said]") -> None:
+    def __init__(self, said: "dict[str, Said]") -> None:
         super().__init__()
         self._said = said
 
@@ -69,7 +68,7 @@ class WordIndex:
     """Words, and the strength with which each agent says them."""
 
     def __init__(self) -> None:
-        self._said: dict[str, _Said] = {}
+        self._said: dict[str, Said] = {}
         self._kin: dict[str, set[str]] = {}
         self._load = _Appending(self._said)
         self._texts: KnownTexts[str] | None = None
@@ -101,7 +100,18 @@ class WordIndex:
         for word, said in self._said.items():
             self._kin.setdefault(kin_of(word), set()).add(word)
             if isinstance(said, array) and len(said) > _FEW:
-                self._said[word] = _Many(_spread(said))
+                self._said[word] = _spread(said)
+
+    def held(self) -> "HeldWords":
+        """Return everything as it stands, for `restore` of another time."""
+        return {word: (said, len(said)) for word, said in self._said.items()}
+
+    def restore(self, held: "HeldWords") -> None:
+        """Take what another one's `held` returned, and nobody has; `packed` ends it as it ends a first filling."""
+        self._said = {word: said[:size] for word, (said, size) in held.items()}
+        self._load = _Appending(self._said)
+        for word in held:
+            self._kin.setdefault(kin_of(word), set()).add(word)
 
     def words(self) -> Iterable[str]:
         """Return every word that somebody says."""
@@ -122,10 +132,10 @@ class WordIndex:
         match self._said.get(word):
             case None:
                 return (NONE,) * STRENGTH_BITS
-            case _Many(planes):
-                return tuple(planes)
-            case few:
-                return tuple(_spread(few))
+            case array() as few:
+                return _spread(few)
+            case planes:
+                return planes
 
     def saying(self, words: Iterable[str]) -> Bits:
         """Return who says at least one of `words`."""
@@ -135,11 +145,11 @@ class WordIndex:
             match self._said.get(word):
                 case None:
                     pass
-                case _Many(planes):
+                case array() as few:
+                    slots += [pair >> STRENGTH_BITS for pair in few]
+                case planes:
                     for plane in planes:
                         found |= plane
-                case few:
-                    slots += [pair >> STRENGTH_BITS for pair in few]
         return found | of_slots(slots)
 
     def _add(self, word: str, pair: int) -> None:
@@ -149,21 +159,22 @@ class WordIndex:
                 self._kin.setdefault(kin_of(word), set()).add(word)
                 if self._texts is not None:
                     self._texts.add(word)
-            case _Many(planes):
-                _flip(planes, pair >> STRENGTH_BITS, pair & STRONGEST)
-            case few:
-                few.insert(bisect.bisect_left(few, pair), pair)
-                if len(few) > _FEW:
-                    self._said[word] = _Many(_spread(few))
+            case array() as few:
+                more = few[:]
+                more.insert(bisect.bisect_left(few, pair), pair)
+                self._said[word] = more if len(more) <= _FEW else _spread(more)
+            case planes:
+                self._said[word] = _flipped(planes, pair >> STRENGTH_BITS, pair & STRONGEST)
 
     def _forget(self, word: str, slot: int, level: int) -> None:
         match self._said[word]:
-            case _Many(planes):
-                _flip(planes, slot, level)
-                gone = not any(planes)
-            case few:
-                del few[bisect.bisect_left(few, slot << STRENGTH_BITS | level)]
-                gone = not few
+            case array() as few:
+                fewer = few[:]
+                del fewer[bisect.bisect_left(few, slot << STRENGTH_BITS | level)]
+                self._said[word], gone = fewer, not fewer
+            case planes:
+                left = _flipped(planes, slot, level)
+                self._said[word], gone = left, not any(left)
         if gone:
             del self._said[word]
             kin = self._kin[kin_of(word)]
@@ -172,15 +183,13 @@ class WordIndex:
                 del self._kin[kin_of(word)]
 
 
-def _flip(planes: list[Bits], slot: int, level: int) -> None:
+def _flipped(planes: Planes, slot: int, level: int) -> Planes:
     here = 1 << slot
-    for bit in range(STRENGTH_BITS):
-        if level >> bit & 1:
-            planes[bit] ^= here
+    return tuple(plane ^ here if level >> bit & 1 else plane for bit, plane in enumerate(planes))
 
 
-def _spread(pairs: "array[int]") -> list[Bits]:
+def _spread(pairs: "array[int]") -> Planes:
     levels = bytearray((pairs[-1] >> STRENGTH_BITS) + 1)
     for pair in pairs:
         levels[pair >> STRENGTH_BITS] = pair & STRONGEST
-    return list(planes_of(levels)[:STRENGTH_BITS])
+    return planes_of(levels)[:STRENGTH_BITS]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ringfence_kit.clock import Clock
 from ringfence_kit.events import Revision
 from ringfence_kit.pages import PageTokens
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ringfence_registry.cards.signatures.attestation import CardAttestor
@@ -14,6 +16,7 @@ from ringfence_registry.finding.counting import AgentCounting
 from ringfence_registry.finding.reading import AgentReading
 from ringfence_registry.finding.searching import AgentSearch
 from ringfence_registry.http.ai_catalog import AiCatalog
+from ringfence_registry.http.answers import refusal
 from ringfence_registry.http.ard_pages import ArdPages
 from ringfence_registry.http.card_pages import CardPages
 from ringfence_registry.http.keys import KeyPages
@@ -42,9 +45,13 @@ def http_routes(
     tokens: PageTokens,
     attestor: CardAttestor,
     newest: Callable[[], Revision],
+    loaded: Callable[[], bool],
     clock: Clock,
 ) -> list[Route]:
-    """Return every route. The keys are served in any case: what was signed with them may be anywhere."""
+    """Return every route. The keys are served in any case: what was signed with them may be anywhere.
+
+    Of agents nothing is said before they are `loaded`: one that is not there yet would be denied.
+    """
     routes = KeyPages(attestor).routes()
     if not settings.publish_cards:
         return routes
@@ -59,4 +66,15 @@ def http_routes(
         clock=clock,
     )
     catalog_page = AiCatalog(reading, newest, places=places, pacing=pacing, clock=clock)
-    return [*routes, *CardPages(published, places, clock).routes(), *catalog_page.routes(), *ard.routes()]
+    of_agents = [*CardPages(published, places, clock).routes(), *catalog_page.routes(), *ard.routes()]
+    return [*routes, *(_once(loaded, route) for route in of_agents)]
+
+
+def _once(loaded: Callable[[], bool], route: Route) -> Route:
+    async def answer(request: Request) -> Response:
+        if not loaded():
+            return refusal(503, "UNAVAILABLE", "the agents are being loaded", headers={"retry-after": "1"})
+        response: Response = await route.endpoint(request)
+        return response
+
+    return Route(route.path, answer, methods=sorted(route.methods or ()), name=route.name)

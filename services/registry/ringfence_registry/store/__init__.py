@@ -5,9 +5,11 @@ and two agents with the same card share one body. A body once kept is never chan
 of any agent has it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol, TypeVar
 
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
@@ -18,33 +20,54 @@ from ringfence_kit.store import Recorder
 from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
 from ringfence_registry.namespaces.model import Namespace
+from ringfence_registry.recorded import digest_of
 from ringfence_registry.store.namespaces import NamespaceTx
 from ringfence_registry.store.revisions import RevisionReader, RevisionTx
 from ringfence_registry.store.tools import StoredTools, ToolRevisionReader, ToolTx
+
+T = TypeVar("T")
+
+
+class AgentRow(NamedTuple):
+    """An agent as it is stored."""
+
+    name: str
+    record: bytes
+    lease_expires_at: Instant | None
+    """Until when its lease runs, which counts before what the record says."""
+    digest: bytes
+    """Of the record, see `digest_of`."""
+
+
+class LoadedAgent(NamedTuple):
+    """An agent, decoded, with what it was decoded from."""
+
+    agent: Agent
+    row: AgentRow
+    renewed: bool
+    """Whether its lease runs until another moment than the record says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAgents:
     """Everything a catalog starts with."""
 
-    rows: list[tuple[bytes, Instant | None]]
-    """The record of every agent, by name, and until when its lease runs, which counts before what the record says."""
+    rows: Callable[[], Generator[AgentRow, None, None]]
+    """Reads every agent, in any order, each time from the first; close it when you end before it does."""
     namespaces: tuple[Namespace, ...] = ()
     """Those that were set up."""
     tools: StoredTools = field(default_factory=StoredTools)
 
     @property
     def agents(self) -> tuple[Agent, ...]:
-        """Every agent, all decoded at once: for few."""
-        return tuple(_with_lease(record, lease)[0] for record, lease in self.rows)
+        """Every agent by name, all decoded at once: for few."""
+        return tuple(_loaded(row).agent for row in sorted(self.rows()))
 
-    def parts(self, size: int = 1_000) -> Iterator[tuple[list[Agent], list[bytes]]]:
-        """Yield the agents, so many at a time, with their records: decoded, a large registry takes twice its memory."""
-        # They are given away: whoever takes them keeps them in a form of its own, and twice they do not fit either.
-        self.rows.reverse()
-        while self.rows:
-            pairs = [_with_lease(*self.rows.pop()) for _ in range(min(size, len(self.rows)))]
-            yield [agent for agent, _ in pairs], [record for _, record in pairs]
+    def parts(self, size: int = 1_000) -> Generator[list[LoadedAgent], None, None]:
+        """Yield the agents, so many at a time: decoded, or as rows, a large registry takes twice its memory."""
+        with closing(self.rows()) as rows:
+            while part := [_loaded(row) for row in islice(rows, size)]:
+                yield part
 
 
 class AgentTx(RevisionTx, NamespaceTx, ToolTx, Recorder, Protocol):
@@ -101,14 +124,24 @@ class CardReader(Protocol):
 class AgentStore(RevisionReader, CardReader, ToolRevisionReader, Protocol):
     """Reads outside a mutation."""
 
-    async def load(self) -> tuple[Revision, StoredAgents]:
-        """Return every agent, by name, and the revision they stand at."""
+    async def load(self, look: Callable[[StoredAgents], T]) -> tuple[Revision, T]:
+        """Return what `look` makes of everything, and the revision it stands at.
+
+        `look` may run in a thread, and reads what is stored before it returns: afterwards nothing can be read of it.
+        """
         ...
 
 
-def _with_lease(record: bytes, lease: Instant | None) -> tuple[Agent, bytes]:
-    agent = records.decode(record, Agent)
-    if agent.lease_expires_at == lease:
-        return agent, record
-    leased = replace(agent, lease_expires_at=lease)
-    return leased, records.encode(leased)
+def agent_row(name: str, record: bytes, lease_expires_at: Instant | None) -> AgentRow:
+    """Return the row of the agent called `name`."""
+    return AgentRow(name, record, lease_expires_at, digest_of(record))
+
+
+def _loaded(row: AgentRow) -> LoadedAgent:
+    agent = records.decode(row.record, Agent)
+    if agent.lease_expires_at == row.lease_expires_at:
+        return LoadedAgent(agent, row, renewed=False)
+    leased = replace(agent, lease_expires_at=row.lease_expires_at)
+    if row.lease_expires_at is None:
+        return LoadedAgent(leased, agent_row(row.name, records.encode(leased), None), renewed=False)
+    return LoadedAgent(leased, row, renewed=True)

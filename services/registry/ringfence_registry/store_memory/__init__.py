@@ -1,5 +1,9 @@
 """The registry in memory, for tests."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryDatabase, MemoryRows
 
@@ -8,6 +12,8 @@ from ringfence_registry.store_memory.agents import CARDS, MemoryAgentRows, load_
 from ringfence_registry.store_memory.namespaces import MemoryNamespaceTx, load_namespaces
 from ringfence_registry.store_memory.revisions import MemoryRevisionStore
 from ringfence_registry.store_memory.tools import MemoryToolStore, MemoryToolTx, load_tools
+
+T = TypeVar("T")
 
 
 class MemoryAgentTx(MemoryAgentRows, MemoryNamespaceTx, MemoryToolTx):
@@ -20,9 +26,9 @@ class MemoryAgentStore(MemoryRevisionStore, MemoryToolStore):
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
-    async def load(self) -> tuple[Revision, StoredAgents]:
+    async def load(self, look: Callable[[StoredAgents], T]) -> tuple[Revision, T]:
         """See `AgentStore`."""
-        return await self._database.load(_everything)
+        return await self._database.load(lambda rows: look(_everything(rows)))
 
     async def card(self, digest: str) -> bytes | None:
         """See `CardReader`."""
@@ -31,7 +37,7 @@ class MemoryAgentStore(MemoryRevisionStore, MemoryToolStore):
 
 def _everything(rows: MemoryRows) -> StoredAgents:
     return StoredAgents(
-        rows=load_agents(rows),
+        rows=partial(load_agents, rows),
         namespaces=load_namespaces(rows),
         tools=load_tools(rows),
     )

@@ -1,6 +1,6 @@
 """Agents and the bodies of their cards in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from ringfence_kit import records
@@ -11,6 +11,7 @@ from ringfence_kit.names import AgentName
 from ringfence_registry.agents.display_names import look_alike_key
 from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
+from ringfence_registry.store import AgentRow, agent_row
 from ringfence_registry.store_memory.revisions import AGENT_REVISIONS, MemoryRevisionTx
 
 AGENTS: MemoryTable[str, Agent] = MemoryTable("agents")
@@ -71,6 +72,7 @@ class MemoryAgentRows(MemoryRevisionTx):
             bodies.pop(digest, None)
 
 
-def load_agents(rows: MemoryRows) -> list[tuple[bytes, Instant | None]]:
-    """Return the record of every agent, by name, and until when its lease runs."""
-    return [(records.encode(agent), agent.lease_expires_at) for _, agent in sorted(rows.table(AGENTS).items())]
+def load_agents(rows: MemoryRows) -> Generator[AgentRow, None, None]:
+    """Yield the row of every agent."""
+    for name, agent in rows.table(AGENTS).items():
+        yield agent_row(name, records.encode(agent), agent.lease_expires_at)

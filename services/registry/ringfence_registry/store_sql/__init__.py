@@ -1,6 +1,9 @@
 """The registry in SQL: SQLite or PostgreSQL."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from ringfence_kit.events import Revision
@@ -12,6 +15,8 @@ from ringfence_registry.store_sql.namespaces import SqlNamespaceTx, load_namespa
 from ringfence_registry.store_sql.revisions import SqlRevisionStore
 from ringfence_registry.store_sql.tools import SqlToolStore, SqlToolTx, load_tools
 from ringfence_registry.tables import cards
+
+T = TypeVar("T")
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
@@ -26,9 +31,9 @@ class SqlAgentStore(SqlRevisionStore, SqlToolStore):
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def load(self) -> tuple[Revision, StoredAgents]:
+    async def load(self, look: Callable[[StoredAgents], T]) -> tuple[Revision, T]:
         """See `AgentStore`."""
-        return await self._database.load(_everything)
+        return await self._database.load(lambda connection: look(_everything(connection)))
 
     async def card(self, digest: str) -> bytes | None:
         """See `CardReader`."""
@@ -38,7 +43,7 @@ class SqlAgentStore(SqlRevisionStore, SqlToolStore):
 
 def _everything(connection: sa.Connection) -> StoredAgents:
     return StoredAgents(
-        rows=load_agents(connection),
+        rows=partial(load_agents, connection),
         namespaces=load_namespaces(connection),
         tools=load_tools(connection),
     )

@@ -3,7 +3,7 @@
 A renewal writes one number: the end of a lease has a column of its own, which counts before what the record says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -15,11 +15,13 @@ from ringfence_kit.sql_statements import Bound, Statement
 from ringfence_registry.agents.display_names import look_alike_key
 from ringfence_registry.cards.model import Card
 from ringfence_registry.model import Agent
+from ringfence_registry.store import AgentRow, agent_row
 from ringfence_registry.store_sql.revisions import SqlRevisionTx
 from ringfence_registry.tables import agent_revisions, agents, cards, purged_agents
 
 _OF_NAME: sa.BindParameter[str] = sa.bindparam("of_name")
 _AGENT = Statement(sa.select(agents.c.record, agents.c.lease_expires_at).where(agents.c.name == _OF_NAME))
+_READ_AT_ONCE = 500
 _CHANGING = ("card_sha256", "look_alike", "lease_expires_at", "purge_at", "record")
 _CHANGE = Statement(sa.update(agents).where(agents.c.name == _OF_NAME), sets=_CHANGING)
 _ADD = Statement(sa.insert(agents))
@@ -93,10 +95,12 @@ class SqlAgentRows(SqlRevisionTx):
             self.connection.execute(sa.delete(cards).where(cards.c.sha256 == digest, ~in_use))
 
 
-def load_agents(connection: sa.Connection) -> list[tuple[bytes, Instant | None]]:
-    """Return the record of every agent, by name, and until when its lease runs."""
-    found = connection.execute(sa.select(agents.c.record, agents.c.lease_expires_at).order_by(agents.c.name))
-    return [(record, None if lease is None else Instant(lease)) for record, lease in found]
+def load_agents(connection: sa.Connection) -> Generator[AgentRow, None, None]:
+    """Yield the row of every agent. They are read in parts: together they take half a gigabyte at 100,000."""
+    query = sa.select(agents.c.name, agents.c.record, agents.c.lease_expires_at)
+    with connection.execute(query.execution_options(yield_per=_READ_AT_ONCE)) as found:
+        for name, record, lease in found:
+            yield agent_row(name, record, None if lease is None else Instant(lease))
 
 
 def agent_of(record: bytes, lease_expires_at: int | None) -> Agent:
