@@ -4,6 +4,7 @@ What is stored changes by events alone. The rest moves by itself: trust fades, l
 tool that somebody else changes makes an agent's reach another. A view holds all of it, for one `now`.
 """
 
+import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -62,6 +63,23 @@ class Moving(NamedTuple):
     boundaries: tuple[str, ...]
 
 
+class Questions(NamedTuple):
+    """What is asked of others about an agent, at hand: on the way to it through the agent much memory is touched."""
+
+    agent: Agent
+    """Its card is not looked at."""
+    name: str
+    did: str
+    tools: tuple[str, ...]
+
+
+def questions_of(agent: Agent) -> Questions:
+    """Return what is asked of others about `agent`."""
+    # Interned, for what many agents have in common should be one text in the processor's cache.
+    tools = tuple([sys.intern(approved.name) for approved in agent.spec.approved_tools])
+    return Questions(agent, str(agent.name), agent.spec.did, tools)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewer:
     """Looks at agents, with the eyes of those who know more of them."""
@@ -77,10 +95,16 @@ class Viewer:
 
     def moving(self, agent: Agent, now: Instant) -> Moving:
         """Return what others know of `agent` at `now`. Its card is not looked at."""
+        return self.moving_of(questions_of(agent), now)
+
+    def moving_of(self, asked: Questions, now: Instant) -> Moving:
+        """Return what others know at `now` of the agent of which `asked` is."""
+        agent, name, did, tools = asked
+        tool = self.tools.tool
         return Moving(
             liveness_at(agent, now),
-            self.trust.trust(str(agent.name), agent.spec.did, now),
-            tuple([self.tools.tool(approved.name, now) for approved in agent.spec.approved_tools]),
+            self.trust.trust(name, did, now),
+            tuple([tool(each, now) for each in tools]),
             tuple([boundary.name for boundary in self.boundaries.boundaries_of(agent)]),
         )
 

@@ -23,7 +23,7 @@ from ringfence_kit.events import Change, Event
 from ringfence_registry import model as kinds
 from ringfence_registry.boundaries import model as boundaries
 from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
-from ringfence_registry.finding.agent_view import AgentView, Moving, Viewer
+from ringfence_registry.finding.agent_view import AgentView, Moving, Questions, Viewer
 from ringfence_registry.finding.bits import NONE, Bits, everything, of_slots, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
 from ringfence_registry.finding.filtering.conditions import Condition
@@ -255,9 +255,9 @@ class AgentCatalog:
         """Return a number that is another whenever the agent in that place, or its lease, is another than before."""
         return self._versions.get(slot, 0)
 
-    def moving(self, agent: Agent, now: Instant) -> Moving:
-        """Return what others know of `agent` at `now`."""
-        return self._viewer.moving(agent, now)
+    def moving(self, asked: Questions, now: Instant) -> Moving:
+        """Return what others know at `now` of the agent of which `asked` is."""
+        return self._viewer.moving_of(asked, now)
 
     def view_of(self, agent: Agent, now: Instant) -> AgentView:
         """Return `agent` as it is seen at `now`."""

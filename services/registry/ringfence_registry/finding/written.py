@@ -13,7 +13,7 @@ from typing import Protocol
 from ringfence_kit.clock import Instant
 
 from ringfence_registry.cards.model import CardDialect, CardFacts
-from ringfence_registry.finding.agent_view import AgentView, Moving, view_with
+from ringfence_registry.finding.agent_view import AgentView, Moving, Questions, questions_of, view_with
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.model import Agent
 
@@ -41,8 +41,8 @@ class Written:
     """One agent, written."""
 
     version: int
-    agent: Agent
-    """As far as others are asked about it: without its card, which is large."""
+    asked: Questions
+    """What others are asked about it; the agent is without its card, which is large."""
     stored: bytes
     remarks: bytes
     moving: Moving
@@ -75,9 +75,9 @@ class WrittenAgents:
         kept = self._kept.get(slot)
         if kept is None or kept.version != self._catalog.version(slot):
             return self._keep(slot, self._write(slot, now))
-        moving = self._catalog.moving(kept.agent, now)
+        moving = self._catalog.moving(kept.asked, now)
         if moving != kept.moving:
-            moves = self._writing.moving(view_with(kept.agent, moving, now))
+            moves = self._writing.moving(view_with(kept.asked.agent, moving, now))
             return self._keep(slot, replace(kept, moving=moving, moves=moves))
         self._kept.move_to_end(slot)
         return kept
@@ -86,15 +86,16 @@ class WrittenAgents:
         """Return the agent in that place; its card may be left out."""
         kept = self._kept.get(slot)
         current = kept is not None and kept.version == self._catalog.version(slot)
-        return kept.agent if kept is not None and current else self._catalog.agent_at(slot)
+        return kept.asked.agent if kept is not None and current else self._catalog.agent_at(slot)
 
     def _write(self, slot: int, now: Instant) -> Written:
         agent = self._catalog.agent_at(slot)
-        moving = self._catalog.moving(agent, now)
+        asked = questions_of(replace(agent, card=_NO_CARD))
+        moving = self._catalog.moving(asked, now)
         stored, remarks = self._writing.stored(agent)
         return Written(
             version=self._catalog.version(slot),
-            agent=replace(agent, card=_NO_CARD),
+            asked=asked,
             stored=stored,
             remarks=remarks,
             moving=moving,
