@@ -71,9 +71,7 @@ def test_a_boundary_is_no_agent() -> None:
 def test_two_denials_that_shadow_together_are_not_found() -> None:
     """What is told is certain; what is not told may still be so."""
     halves = [
-        policy(
-            "{name: wall, match: {actions: ['*']}, effect: DENY}", name=name, governs=f"{{environments: [{name}]}}"
-        )
+        policy("{name: wall, match: {actions: ['*']}, effect: DENY}", name=name, governs=f"{{environments: [{name}]}}")
         for name in ("dev", "prod")
     ]
     assert told(*halves, policy(allow("{actions: ['*']}"), governs="{environments: [dev, prod]}")) == []
