@@ -62,7 +62,7 @@ CARRIES = re.compile(
 
 CARRIES_NOTHING = {"page_token"}
 
-_WORDS = {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_ENUM}
+_WORDS = {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_ENUM}
 """A number of tokens, or what a policy asks of signatures: nothing somebody signed."""
 
 

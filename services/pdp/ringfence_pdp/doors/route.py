@@ -72,7 +72,7 @@ class Route(NamedTuple):
 
 def route_of(extensions: Mapping[str, str]) -> Route:
     """Return the route that `context_extensions` describe, or raise Refused with everything that is wrong."""
-    if sum(map(len, extensions.values())) > _REMEMBERED_TEXT:
+    if sum(len(name) + len(said) for name, said in extensions.items()) > _REMEMBERED_TEXT:
         return _read(extensions)
     return _remembered(frozenset(extensions.items()))
 
