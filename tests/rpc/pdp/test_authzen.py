@@ -25,8 +25,8 @@ READ: dict[str, Any] = {
     "resource": ORDERS,
     "context": {"environment": "dev"},
 }
-SECRET = {"resource": {"type": "table", "id": "orders", "properties": {"labels": {"secret": "yes"}}}}
-DELETE = {"action": {"name": "delete_table"}}
+SECRET: dict[str, Any] = {"resource": {"type": "table", "id": "orders", "properties": {"labels": {"secret": "yes"}}}}
+DELETE: dict[str, Any] = {"action": {"name": "delete_table"}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
