@@ -1,5 +1,6 @@
 """What somebody might try to be allowed what nobody allows; each over the wire, on a running pdp."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -166,6 +167,7 @@ async def test_a_silent_registry_serves_whom_it_named_and_nobody_else(pdp: Serve
     for _ in range(100):
         pdp.clock.advance(HEARTBEAT)
         pdp.around.identity.agents.beat()
+        pdp.around.identity.revocations.beat()
         # Not merely called: identity's heartbeat has to arrive before the next one is due.
         await pdp.knows(lambda answer: answer.reason != pb.DECISION_REASON_FACTS_STALE)
     assert (await pdp.check()).effect == pb.EFFECT_ALLOW
@@ -183,7 +185,14 @@ async def test_telemetry_that_is_away_loses_no_decision(pdp: ServedPdp) -> None:
     for answer in answers:
         pdp.clock.advance(Millis(120_000))
         await pdp.around.telemetry.logged(answer.decision_id)
-    assert list(pdp.around.telemetry.entries) == [answer.decision_id for answer in answers]
+    entries = [json.loads(body) for body in pdp.around.telemetry.entries.values()]
+    assert [entry["decision_id"] for entry in entries if entry["type"] == "decision"] == [
+        answer.decision_id for answer in answers
+    ]
+    # What they stood on is told first, and once.
+    facts = [entry["address"] for entry in entries if entry["type"] == "fact"]
+    assert [entry["type"] for entry in entries[: len(facts)]] == ["fact"] * len(facts)
+    assert len(set(facts)) == len(facts)
 
 
 # Several pdps on one store
