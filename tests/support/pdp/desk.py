@@ -107,7 +107,9 @@ class Absent:
 class Desk:
     """The use case over a world a test can change."""
 
-    def __init__(self, *, stops_when_full: bool = False, ring_rates: Collection[str] = ()) -> None:
+    def __init__(
+        self, *, stops_when_full: bool = False, ring_rates: Collection[str] = (), allow_rate: float = 1.0
+    ) -> None:
         self.agents = Agents()
         self.tray = Tray()
         self.log = DecisionLog(stops_when_full=stops_when_full)
@@ -124,7 +126,9 @@ class Desk:
             policy=self.policy,
             trials=Trials(self.policy),
             agents=self.agents,
-            log=DecisionRecords(self.log, EvidenceKeeper(self.log, release="1"), kept=self.policy.find),
+            log=DecisionRecords(
+                self.log, EvidenceKeeper(self.log, release="1"), kept=self.policy.find, allow_rate=allow_rate
+            ),
             reckoning=Reckoning(self.metering, self.people, clock=self.clock),
             gated_environments=frozenset(),
             clock=self.clock,
