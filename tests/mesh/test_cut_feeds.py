@@ -4,6 +4,7 @@ it owes. All of it shows in health and metrics, and ends when the feed is back.
 The four services run in this process on a clock that the tests move; they meet over gRPC as always.
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
@@ -160,25 +161,30 @@ async def test_without_the_registry_what_was_known_serves_and_nothing_new_is_kno
 
 async def test_without_telemetry_decisions_wait_on_disk_and_come_later_each_once(stage: Stage) -> None:
     audit = AuditServiceStub(stage.mesh.channel("telemetry"))
-    await logged(audit, (await stage.story.ask(stage.agent)).decision_id)
+    for action in (READ, WRITE):  # what they stand on is in the log by then
+        await logged(audit, (await stage.story.ask(stage.agent, action)).decision_id)
     before = len(await every_entry(audit))
     await stage.mesh.stop("telemetry")
 
     decided = [(await stage.story.ask(stage.agent, action)).decision_id for action in (READ, WRITE) * 20]
-    await stage.mesh.until(lambda: stage.mesh.sample("pdp", LOG_WAITING) == len(decided))
+    # With them what they stand on, as far as it is new.
+    await stage.mesh.until(lambda: stage.mesh.sample("pdp", LOG_WAITING) >= len(decided))
     # What waits outlives the one who owes it.
     await stage.mesh.stop("pdp")
     await stage.mesh.start("pdp")
-    assert stage.mesh.sample("pdp", LOG_WAITING) == len(decided)
+    assert stage.mesh.sample("pdp", LOG_WAITING) >= len(decided)
     last = (await stage.story.ask(stage.agent)).decision_id
 
     await stage.mesh.start("telemetry")
     await stage.let_wait("pdp", LOG_WAITING, 0)
-    assert (await logged(audit, last)).index == before + len(decided)
+    assert (await logged(audit, last)).index >= before + len(decided)
     entries = await every_entry(audit)
-    assert [entry.index for entry in entries] == list(range(before + len(decided) + 1))
+    assert [entry.index for entry in entries] == list(range(len(entries)))
     found = [(await logged(audit, decision_id)).index for decision_id in decided]
-    assert found == list(range(before, before + len(decided)))
+    assert found == sorted(set(found))
+    assert found[0] >= before
+    came_later = [json.loads(entry.body) for entry in entries[before:]]
+    assert [one["decision_id"] for one in came_later if one["type"] == "decision"] == [*decided, last]
     await verify_whole_log(audit, entries, [])
     assert stage.mesh.sample("pdp", "ringfence_pdp_unlogged_total") == 0
 

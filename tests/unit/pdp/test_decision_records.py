@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from ringfence_kit.errors import Unavailable
@@ -12,7 +13,7 @@ from support.pdp.desk import Desk
 from support.pdp.world import ANALYST, ask, facts_of, identity, registered, tool
 
 
-def decided(desk: Desk, **asked: str) -> Answer:
+def decided(desk: Desk, **asked: Any) -> Answer:
     answer = desk.check(ask(**asked))
     assert isinstance(answer, Answer)
     return answer
