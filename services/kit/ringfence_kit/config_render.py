@@ -60,7 +60,8 @@ def _array(leaf: Leaf, entries: Any, source: str) -> Iterator[str]:
     for entry in entries:
         yield ""
         yield f"[[{leaf.path}]]  # {source}"
-        kinds = table_of(type(entry), leaf.path).members
+        kind: type[object] = type(entry)
+        kinds = table_of(kind, leaf.path).members
         for declared in fields(entry):
             held, member = getattr(entry, declared.name), kinds[declared.name]
             if held is not None and isinstance(member, Leaf):

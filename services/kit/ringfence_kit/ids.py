@@ -4,6 +4,7 @@ Random ones are made a few hundred at a time: asking the kernel for sixteen byte
 thousand hardly more, and every decision takes one. A process that is forked throws away what it has.
 """
 
+import hashlib
 import itertools
 import os
 import uuid
@@ -30,11 +31,19 @@ def random_ids() -> str:
 
 
 def _some_uuids(digits: str) -> Iterator[str]:
-    """Give a UUID for each 32 hex digits: 122 of its bits are theirs, six say version and variant (RFC 9562 5.4)."""
     for at in range(0, len(digits), 32):
-        one = digits[at : at + 32]
-        variant = "89ab"[int(one[16], 16) & 3]
-        yield f"{one[:8]}-{one[8:12]}-4{one[13:16]}-{variant}{one[17:20]}-{one[20:]}"
+        yield _uuid(digits[at : at + 32], version=4)
+
+
+def _uuid(digits: str, *, version: int) -> str:
+    """Return a UUID of 32 hex digits: 122 of its bits are theirs, six say version and variant (RFC 9562 4)."""
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def id_of(content: bytes) -> str:
+    """Return the UUID that follows from `content`: the beginning of its SHA-256 (RFC 9562 5.8, version 8)."""
+    return _uuid(hashlib.sha256(content).hexdigest()[:32], version=8)
 
 
 def counting_ids(prefix: int = 0) -> NewId:

@@ -10,13 +10,13 @@ were. The rules:
 """
 
 import hashlib
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import rfc8785
 from ringfence_kit import records
+from ringfence_kit.ids import id_of
 
 from ringfence_pdp.boundaries import Boundaries, Boundary
 from ringfence_pdp.bundle import Bundle
@@ -228,8 +228,7 @@ def entries(address: str, content: str) -> Sequence[tuple[str, bytes]]:
 
 def entry_id(address: str, part: int) -> str:
     """Return the id of an entry: it follows from what the entry says."""
-    digest = hashlib.sha256(f"{address}/{part}".encode()).digest()
-    return str(uuid.UUID(bytes=digest[:16], version=5))  # named by its content, RFC 9562 5.5, with a better digest
+    return id_of(f"{address}/{part}".encode())
 
 
 def _body(address: str, text: str, part: int, parts: int) -> bytes:

@@ -4,7 +4,7 @@ import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-from ringfence_kit.ids import counting_ids, random_ids
+from ringfence_kit.ids import counting_ids, id_of, random_ids
 
 
 def test_random_ids_are_uuids_of_version_4() -> None:
@@ -41,6 +41,12 @@ def test_a_forked_process_gives_none_of_its_parents() -> None:
         childs = set(told.read().split())
     assert len(childs) == 50
     assert not childs & {random_ids() for _ in range(300)}
+
+
+def test_an_id_that_follows_from_content_is_a_uuid_of_version_8() -> None:
+    made = id_of(b"content")
+    assert (made == id_of(b"content"), made == id_of(b"other content")) == (True, False)
+    assert (str(uuid.UUID(made)), uuid.UUID(made).version, uuid.UUID(made).variant) == (made, 8, uuid.RFC_4122)
 
 
 def test_counted_ids_are_the_same_in_every_run() -> None:

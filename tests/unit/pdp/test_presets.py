@@ -1,6 +1,7 @@
 """Presets: called as people write them, expanding to rules that decide the same when they are written out."""
 
 import textwrap
+from typing import Any
 
 import pytest
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
@@ -24,9 +25,7 @@ def called(*calls: str, also: str = "") -> CompiledBundle:
     return bundle(HEAD + "  presets:\n" + "".join(f"    - {call}\n" for call in calls) + also)
 
 
-def answer(
-    compiled: CompiledBundle, action: str = "read_table", *, facts: Facts | None = None, **fields: object
-) -> str:
+def answer(compiled: CompiledBundle, action: str = "read_table", *, facts: Facts | None = None, **fields: Any) -> str:
     known = facts_of(identity(ring=1), registered()) if facts is None else facts
     now = fields.pop("now", NOW)
     assert isinstance(now, int)

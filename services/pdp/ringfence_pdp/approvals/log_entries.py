@@ -4,17 +4,15 @@ Every entry follows from the record alone, its id included, so one that may have
 log drops what it has. JSON in RFC 8785 form, described in services/telemetry/README.md; arguments never enter it.
 """
 
-import uuid
 from collections.abc import Iterator, Sequence
 
 from ringfence.proofs.canonical_json import Json, canonical
+from ringfence_kit.ids import id_of
 
 from ringfence_pdp.approvals.approval import Approval
 
 ENTRY = "approval"
 """The entries' `type`."""
-
-_IDS = uuid.UUID("0f6f0a6e-5d0c-4d0e-9a55-6a2d3c1a7b10")
 
 Entry = tuple[str, bytes]
 """Its id and its body."""
@@ -65,7 +63,7 @@ def _documents(approval: Approval) -> Iterator[dict[str, Json]]:
 
 def _entry(approval: Approval, document: dict[str, Json]) -> Entry:
     about = f"{approval.name} {document['event']} {document.get('actor', '')}"
-    entry_id = str(uuid.uuid5(_IDS, about))
+    entry_id = id_of(about.encode())
     body: dict[str, Json] = {
         **document,
         "type": ENTRY,
