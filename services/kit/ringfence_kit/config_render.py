@@ -9,10 +9,10 @@ The rules:
 
 import enum
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ringfence_kit.clock import Millis
 from ringfence_kit.config import Configuration
@@ -60,8 +60,7 @@ def _array(leaf: Leaf, entries: Any, source: str) -> Iterator[str]:
     for entry in entries:
         yield ""
         yield f"[[{leaf.path}]]  # {source}"
-        kind: type[object] = type(entry)
-        kinds = table_of(kind, leaf.path).members
+        kinds = table_of(cast(Hashable, type(entry)), leaf.path).members
         for declared in fields(entry):
             held, member = getattr(entry, declared.name), kinds[declared.name]
             if held is not None and isinstance(member, Leaf):
