@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ringfence_kit import records
 from ringfence_registry.cards.findings.scanning import MAX_FINDINGS
@@ -12,7 +12,7 @@ from ringfence_registry.cards.reading import CARD_LIMITS, read_card
 from ringfence_registry.cards.reasons import MAX_REASONS
 from ringfence_registry.cards.strict_json import MAX_FAULTS, StrictJsonError, _faults_in, read_strict_json
 from ringfence_registry.errors import CardInvalid
-from support.registry.card_shapes import as_cards, mutated_documents, repeated_members, values
+from support.registry.card_shapes import REAL_LOOKING, as_cards, mutated_documents, repeated_members, values
 
 ORDER = list(CardVerdict)
 
@@ -49,6 +49,7 @@ def test_what_was_read_survives_being_stored(body: bytes) -> None:
 
 
 @given(mutated_documents(), st.booleans(), st.sampled_from([None, 1, 4]), st.booleans())
+@example({**json.loads(REAL_LOOKING[0]), "skills": {"summarise": {}, "": {}}}, False, None, True)
 def test_formatting_changes_the_digest_and_nothing_else(
     document: object, ascii_only: bool, indent: int | None, sort: bool
 ) -> None:

@@ -33,7 +33,7 @@ def _entries(card: CardObject, reader: CardReader) -> Iterator[CardObject]:
     place = reader.place(card, "skills")
     if isinstance(value, dict) and value:
         reader.mistyped(place, CARD, "a list", value)
-        named = list(value.items())[:MAX_ENTRIES]
+        named = sorted(value.items())[:MAX_ENTRIES]  # members of an object have no order
         yield from (
             CardObject({"id": name, **each}, (place, name), SKILL) for name, each in named if isinstance(each, dict)
         )
