@@ -35,7 +35,10 @@ LOG_WAITING = "ringfence_pdp_log_waiting"
 SIGNALS_PENDING = "ringfence_telemetry_signals_pending"
 
 
-FEEDS = {"identity": ("identity",), "registry": ("registry", "registry tools")}
+FEEDS = {
+    "identity": ("identity", "identity revocations"),
+    "registry": ("registry", "registry tools", "registry boundaries"),
+}
 """Service → the feeds the pdp has from it."""
 
 

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 import pytest
 import pytest_asyncio
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.identity.v1 import (
     credential_pb2,
     delegation_pb2,
@@ -28,6 +29,7 @@ from ringfence.identity.v1 import (
     trust_pb2,
 )
 from ringfence.identity.v1 import identity_pb2 as pb
+from ringfence.pdp.v1 import decision_pb2
 from ringfence.proofs.access_token import TokenRefused, check_access_token
 from ringfence.proofs.birth_certificate_check import check_birth_certificate
 from ringfence.proofs.canonical_json import JsonObject, parse_object
@@ -38,7 +40,7 @@ from ringfence.proofs.jwk_set import read_jwk_set
 from ringfence.proofs.public_keys import from_multibase
 from ringfence.proofs.trust_statement import TrustStatementError, check_statement
 from ringfence_kit.callers import ANONYMOUS
-from ringfence_kit.clock import MINUTE, Instant
+from ringfence_kit.clock import HOUR, MINUTE, Instant
 from ringfence_kit.sealed_keys import Ed25519Signer
 from support.identity.births import COMPLETE
 from support.identity.evidence import signal
@@ -47,10 +49,13 @@ from support.identity.meetings import Meeting, agent_caller
 from support.identity.mesh import AUDIENCE, IdentityMesh, identity_mesh
 from support.identity.rotations import message, replacement, rotation
 from support.mesh.contract import is_output_only
+from support.pdp.served import ServedPdp, served_pdp, tool
+from support.pdp.served import agent as registered
 from support.serving import OPERATOR, SERVICE
 from support.wire import Refusal, refusal
 
 ENVIRONMENTS = ("dev", "staging", "prod")
+ELEVATED, ELEVATED_RESOURCE = "write_production_ledger", "ledger"
 PAIRS = list(itertools.permutations(ENVIRONMENTS, 2))
 
 BOTH_WAYS = pytest.mark.parametrize(("here", "there"), PAIRS, ids=[f"{here}-to-{there}" for here, there in PAIRS])
@@ -83,11 +88,24 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
+class Passes:
+    """What agents of one environment may show a pdp."""
+
+    token: str
+    """An access token of the second agent, which acts for the first."""
+    elevation: str
+    """A grant for the second agent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wall:
-    """Two agents in each environment, on one identity service."""
+    """Two agents in each environment, on one identity service, beside one pdp."""
 
     mesh: IdentityMesh
     agents: Mapping[str, tuple[Agent, Agent]]
+    pdp: ServedPdp
+    """A pdp that this identity tells everything, of every environment."""
+    passes: Mapping[str, "Passes"]
 
     def __getitem__(self, environment: str) -> Agent:
         return self.agents[environment][0]
@@ -121,7 +139,18 @@ async def wall(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wall]:
                 key = seeded_key(next(numbers))
                 pair.append(Agent((await mesh.enrol(name, key=key, environment=environment)).identity, key))
             agents[environment] = (pair[0], pair[1])
-        yield Wall(mesh, agents)
+        address = mesh.mesh.address("identity.listen")
+        data = mesh.mesh.data
+        async with served_pdp(data, known=False, clock=mesh.clock, identity_at=address) as pdp:
+            for name in {agent.identity.agent for agent in agents["dev"]}:
+                pdp.around.registry.agents.say(registered(name=name, environments=ENVIRONMENTS))
+            pdp.around.registry.tools.say(tool())
+            passes: dict[str, Passes] = {}
+            wall = Wall(mesh, agents, pdp, passes)
+            for environment in ENVIRONMENTS:
+                passes[environment] = await _passes(wall, environment)
+                await _known(wall, environment)
+            yield wall
 
 
 def packages() -> Iterator[ModuleType]:
@@ -161,9 +190,9 @@ Case: TypeAlias = Callable[[Wall, str, str], Awaitable[None]]
 CASES: dict[str, Case] = {}
 
 
-def case(name: str) -> Callable[[Case], Case]:
+def case(name: str, *, package: str = "ringfence.identity.v1") -> Callable[[Case], Case]:
     def add(function: Case) -> Case:
-        CASES[f"ringfence.identity.v1.{name}"] = function
+        CASES[f"{package}.{name}"] = function
         return function
 
     return add
@@ -342,6 +371,95 @@ async def meetings(wall: Wall, here: str, there: str) -> None:
     assert await among.refusals(await among.bent(environment=here))
 
 
+decided = partial(case, package="ringfence.pdp.v1")
+
+
+def _shown(wall: Wall, here: str, there: str) -> Iterator[tuple[decision_pb2.CheckRequest, str]]:
+    """Yield what is asked of the pdp of there with something of here, and why it is denied."""
+    yield _call(wall.other(there), there, delegation_token=wall.passes[here].token), "CHAIN_INVALID"
+    yield _call(wall.other(here), there, delegation_token=wall.passes[here].token), "CHAIN_INVALID"
+    yield _call(wall.other(here), there, delegation_token=wall.passes[there].token), "CHAIN_INVALID"
+    yield _call(wall.other(there), there, elevation_grants=[wall.passes[here].elevation]), "ELEVATION_INVALID"
+    yield _call(wall.other(here), there), "ENVIRONMENT_MISMATCH"
+
+
+def _call(agent: Agent, environment: str, **shown: Any) -> decision_pb2.CheckRequest:
+    """A call that only ring 1 may make, which nobody here is in."""
+    action = "read_orders" if "elevation_grants" not in shown else ELEVATED
+    return decision_pb2.CheckRequest(
+        subject=decision_pb2.Subject(did=agent.did),
+        action=decision_pb2.Action(name=action),
+        resource=decision_pb2.Resource(id=ELEVATED_RESOURCE),
+        environment=environment,
+        **shown,
+    )
+
+
+def _reason(response: decision_pb2.CheckResponse) -> str:
+    return decision_pb2.DecisionReason.Name(response.reason).removeprefix("DECISION_REASON_")
+
+
+@decided("DecisionService.Check")
+async def checks(wall: Wall, here: str, there: str) -> None:
+    for request, why in _shown(wall, here, there):
+        assert _reason(await wall.pdp.decisions().Check(request)) == why
+
+
+@decided("DecisionService.BatchCheck")
+async def batches(wall: Wall, here: str, there: str) -> None:
+    requests, whys = zip(*_shown(wall, here, there), strict=True)
+    answer = await wall.pdp.decisions().BatchCheck(decision_pb2.BatchCheckRequest(requests=requests))
+    assert [_reason(result.response) for result in answer.results] == list(whys)
+
+
+@decided("DecisionService.Explain")
+async def explanations(wall: Wall, here: str, there: str) -> None:
+    for request, why in _shown(wall, here, there):
+        explained = await wall.pdp.decisions().Explain(decision_pb2.ExplainRequest(request=request))
+        assert _reason(explained.response) == why
+
+
+@decided("DecisionService.CheckStream")
+async def streams(wall: Wall, here: str, there: str) -> None:
+    asked = list(enumerate(_shown(wall, here, there), start=1))
+    call = wall.pdp.decisions().CheckStream()
+    for number, (request, _) in asked:
+        await call.write(decision_pb2.CheckStreamRequest(id=number, request=request))
+    found: dict[int, str] = {}
+    while len(found) < len(asked):
+        said = await call.read()
+        assert isinstance(said, decision_pb2.CheckStreamResponse)
+        if said.WhichOneof("message") == "answer":
+            found[said.answer.id] = _reason(said.answer.response)
+    call.cancel()
+    assert found == {number: why for number, (_, why) in asked}
+
+
+@decided("DecisionService.ListAllowedTools")
+async def tools(wall: Wall, here: str, there: str) -> None:
+    for agent, shown in ((wall.other(there), here), (wall.other(here), here), (wall.other(here), there)):
+        listed = await wall.pdp.decisions().ListAllowedTools(
+            decision_pb2.ListAllowedToolsRequest(
+                subject=decision_pb2.Subject(did=agent.did),
+                environment=there,
+                delegation_token=wall.passes[shown].token,
+                show_denied=True,
+            )
+        )
+        assert listed.tools
+        assert {decision_pb2.DecisionReason.Name(one.reason) for one in listed.tools} == {
+            "DECISION_REASON_CHAIN_INVALID"
+        }
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+async def test_what_is_of_an_environment_is_good_in_it(wall: Wall, environment: str) -> None:
+    """So that what is refused elsewhere is refused for that reason and no other."""
+    for request, why in _good(wall, environment):
+        assert _reason(await wall.pdp.decisions().Check(request)) == why
+
+
 @pytest.mark.asyncio(loop_scope="module")
 @BOTH_WAYS
 @pytest.mark.parametrize("method", methods(), ids=lambda method: method.name)
@@ -424,6 +542,48 @@ def _grant(wall: Wall, delegator: Agent, delegatee: Agent, environment: str) -> 
         parent=delegator.identity.birth_certificate_hash,
     )
     return sign_grant(grant, delegator.key)
+
+
+async def _passes(wall: Wall, environment: str) -> Passes:
+    """Let identity give the second agent of an environment what it can show there."""
+    buyer, seller = wall[environment], wall.other(environment)
+    exchanged = await wall.delegations().ExchangeDelegation(
+        delegation_pb2.ExchangeDelegationRequest(
+            grants=[_grant(wall, buyer, seller, environment)],
+            assertion=wall.mesh.assertion(seller.identity, seller.key),
+            audience=AUDIENCE,
+        )
+    )
+    until = Timestamp()
+    until.FromMilliseconds(wall.mesh.clock.now() + HOUR)
+    granted = await wall.mesh.trust().GrantElevation(
+        trust_pb2.GrantElevationRequest(
+            elevation=trust_pb2.Elevation(
+                origin=seller.did,
+                action=ELEVATED,
+                resource=ELEVATED_RESOURCE,
+                ring=1,
+                approvals=1,
+                expire_time=until,
+                reason="to be shown elsewhere",
+            )
+        )
+    )
+    return Passes(exchanged.access_token, granted.grant)
+
+
+async def _known(wall: Wall, environment: str) -> None:
+    """Ask until the pdp knows the agents and the keys of an environment."""
+    for request, why in _good(wall, environment):
+        while _reason(await wall.pdp.decisions().Check(request)) != why:
+            pass
+
+
+def _good(wall: Wall, environment: str) -> Iterator[tuple[decision_pb2.CheckRequest, str]]:
+    """Yield what is asked with what is good, and what is said once it was found to be."""
+    agent, shown = wall.other(environment), wall.passes[environment]
+    yield _call(agent, environment, delegation_token=shown.token), "CAPABILITY_NOT_DELEGATED"
+    yield _call(agent, environment, elevation_grants=[shown.elevation]), "NO_BUNDLE"
 
 
 async def _registrar(wall: Wall, environment: str) -> JsonObject:

@@ -50,7 +50,7 @@ DIGEST = """  // `sha256-` and 64 hex digits over paths and contents, whatever t
 """
 
 PLANTS = {
-    "a lint finding": Plant("lint", append("services/kit/ringfence_kit/ids.py", "import os\n"), "F401"),
+    "a lint finding": Plant("lint", append("services/kit/ringfence_kit/ids.py", "import json\n"), "F401"),
     "a badly formatted file": Plant("lint", append("services/kit/ringfence_kit/ids.py", "x  =  1\n"), "reformat"),
     "a type error": Plant(
         "types", append("services/kit/ringfence_kit/ids.py", '\nWRONG: int = "text"\n'), "assignment"

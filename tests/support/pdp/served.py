@@ -117,8 +117,12 @@ async def served_pdp(
     known: bool = True,
     log: DecisionLogConfig | None = None,
     clock: ManualClock | None = None,
+    identity_at: str = "",
 ) -> AsyncIterator[ServedPdp]:
-    """Serve the pdp from `data` on free ports; `known`: whether the analyst is enrolled and registered."""
+    """Serve the pdp from `data` on free ports; `known`: whether the analyst is enrolled and registered.
+
+    `identity_at` is where an identity service is that has its data in `data` too; without it, a neighbour is identity.
+    """
     clock = clock or ManualClock()
     async with neighbours() as around:
         if known:
@@ -128,7 +132,7 @@ async def served_pdp(
         peer = PeerConfig(address=around.address)
         config = PdpConfig(
             database=Secret(database),
-            identity=peer,
+            identity=PeerConfig(address=identity_at) if identity_at else peer,
             registry=peer,
             telemetry=peer,
             decision_log=log or DecisionLogConfig(),
