@@ -51,17 +51,26 @@ def registry(mesh: InProcessMesh) -> "RegistryServiceAsyncStub":
 
 
 async def refused_for(mesh: InProcessMesh) -> list[str]:
-    """Return what an approval is refused for; what CheckReadiness says is the same."""
+    """Return what an approval is refused for; what CheckReadiness says is the same, once nothing changes between."""
+    ends = time.monotonic() + LONGEST_WAIT_S
+    while (named := await _refused(mesh)) != (lacking := await _lacking(mesh)):
+        assert time.monotonic() < ends, (named, lacking)
+    return named
+
+
+async def _refused(mesh: InProcessMesh) -> list[str]:
     with pytest.raises(FailedPreconditionError) as refused:
         await registry(mesh).ApproveAgent(pb.ApproveAgentRequest(name=ANALYST))
     assert refused.value.reason == "READINESS_NOT_MET"
+    return [violation.field for violation in refused.value.violations]
+
+
+async def _lacking(mesh: InProcessMesh) -> list[str]:
     checked = await registry(mesh).CheckReadiness(pb.CheckReadinessRequest(name=ANALYST))
     lacking = [gate for gate in checked.gates if not gate.met]
     assert not checked.ready
     assert all(gate.problem and gate.remedy for gate in lacking)
-    named = [violation.field for violation in refused.value.violations]
-    assert named == [pb.ReadinessGateKind.Name(gate.kind).removeprefix("READINESS_GATE_KIND_") for gate in lacking]
-    return named
+    return [pb.ReadinessGateKind.Name(gate.kind).removeprefix("READINESS_GATE_KIND_") for gate in lacking]
 
 
 async def until_refused_for(mesh: InProcessMesh, wanted: list[str]) -> None:
