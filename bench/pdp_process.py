@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
+import httpx
 from enrolling import begin, newcomers, register_sponsors
 from identity_process import identity_process
 from registry_process import registry_process
@@ -24,6 +25,7 @@ from ringfence_kit.dev_tokens import token_path
 ENVIRONMENT = "dev"
 AGENT = "namespaces/bench/agents/agent0"
 CARD = Path(__file__).resolve().parent.parent / "services/launcher/ringfence_launcher/examples/analyst.card.json"
+LOG_WAITING = "ringfence_pdp_log_waiting"
 _UNLIMITED = {"server.log.calls": "none", "server.quotas.decide_per_second": "0"}
 
 
@@ -33,7 +35,17 @@ class PdpProcess:
 
     pid: int
     address: str
+    http: str
     data: Path
+
+    async def has_told_its_log(self) -> None:
+        """Return once every decision answered so far is in telemetry's log: that is part of what it costs."""
+        async with httpx.AsyncClient() as client, asyncio.timeout(60):
+            while True:
+                scraped = (await client.get(f"http://{self.http}/metrics")).text
+                if f"\n{LOG_WAITING} 0.0\n" in scraped:
+                    return
+                await asyncio.sleep(0.05)
 
     def channel(self) -> grpc.aio.Channel:
         """Open a channel as the operator of development mode."""
@@ -82,13 +94,13 @@ async def pdp_process(data: Path, files: Sequence[bundle_pb2.PolicyFile]) -> Asy
 
 @asynccontextmanager
 async def _process(data: Path, service: str, settings: Mapping[str, str]) -> AsyncIterator[PdpProcess]:
-    listen = _address()
-    every = {f"{service}.listen": listen, f"{service}.http_listen": _address(), **_UNLIMITED, **settings}
+    listen, http = _address(), _address()
+    every = {f"{service}.listen": listen, f"{service}.http_listen": http, **_UNLIMITED, **settings}
     flags = [part for key, value in every.items() for part in ("--set", f"{key}={value}")]
     command = (sys.executable, "-m", f"ringfence_{service}", "--dev", "--data", str(data), *flags)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     try:
-        yield PdpProcess(pid=process.pid, address=listen, data=data)
+        yield PdpProcess(pid=process.pid, address=listen, http=http, data=data)
     finally:
         if process.returncode is None:
             process.terminate()
