@@ -45,7 +45,7 @@ class PdpProcess:
                 scraped = (await client.get(f"http://{self.http}/metrics")).text
                 if f"\n{LOG_WAITING} 0.0\n" in scraped:
                     return
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.5)  # a scrape costs milliseconds, of the process that is measured
 
     def channel(self) -> grpc.aio.Channel:
         """Open a channel as the operator of development mode."""
