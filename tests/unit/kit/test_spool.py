@@ -170,7 +170,7 @@ class TestRecent:
 
     async def test_a_batch_that_is_not_full_waits_for_more(self, tmp_path: Path, clock: ManualClock) -> None:
         receiver = Receiver()
-        async with Spool(tmp_path / "s", clock=clock, limits=SpoolLimits(gather_batch=Millis(300))) as spool:
+        async with Spool(tmp_path / "s", clock=clock, limits=SpoolLimits(gather_batch=Millis(1_000))) as spool:
             task = asyncio.create_task(spool.deliver(receiver, retry_on=(Away,)))
             await asyncio.gather(*(spool.append(f"id-{number}", b"x") for number in range(5)))
             await spool.drained()
