@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
+from ringfence_pdp.filters.finding import Finding, Origin
 from ringfence_pdp.history import History
 
 Plain = Mapping[str, object]
@@ -72,6 +73,10 @@ class Reason(enum.IntEnum):
     BODY_MALFORMED = 40
     METHOD_UNKNOWN = 41
     APPROVALS_UNAVAILABLE = 42
+    CONTENT_DANGEROUS = 43
+    CONTENT_SUSPECT = 44
+    FILTER_FAILED = 45
+    ORIGIN_UNTRUSTED = 46
 
 
 class Side(enum.IntEnum):
@@ -126,6 +131,7 @@ def nothing() -> Plain:
 
 
 _NO_LABELS: Mapping[str, str] = {}
+_NO_ORIGINS: Mapping[str, Origin] = {}
 
 
 # Questions and answers are made for every call, so they are tuples with names: a frozen dataclass takes three times as
@@ -202,6 +208,8 @@ class CheckRequest(NamedTuple):
     arguments_digest: str | None = None
     history: History | None = None
     """What the session did before, where policies ask; never the enforcement point's to say."""
+    origins: Mapping[str, Origin] = _NO_ORIGINS
+    """Where arguments come from, by JSON Pointer, as the enforcement point was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +235,7 @@ class Stage(enum.Enum):
     ENVIRONMENT = "environment"
     TOOLS = "tools"
     RULES = "rules"
+    FILTERS = "filters"
     OBLIGATIONS = "obligations"
     LIMITS = "limits"
     APPROVAL = "approval"
@@ -301,6 +310,8 @@ class Decision(NamedTuple):
     """The ring the call was judged at."""
     score: int
     composed: Composed = ALONE
+    findings: tuple[Finding, ...] = ()
+    """What content filters found, the worst first; also where the answer is yes."""
 
     @property
     def effect(self) -> Effect:

@@ -12,6 +12,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
+from ringfence.pdp.v1 import filter_pb2 as _filter_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -145,6 +146,14 @@ class _DecisionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decisi
     """A JSON-RPC method that nobody decides about."""
     DECISION_REASON_APPROVALS_UNAVAILABLE: _DecisionReason.ValueType  # 42
     """Approvals cannot be kept at present: too many wait, or the store does not answer."""
+    DECISION_REASON_CONTENT_DANGEROUS: _DecisionReason.ValueType  # 43
+    """A content filter found something that is hardly ever meant well; `findings` says what and where."""
+    DECISION_REASON_CONTENT_SUSPECT: _DecisionReason.ValueType  # 44
+    """A content filter found something a person should look at first."""
+    DECISION_REASON_FILTER_FAILED: _DecisionReason.ValueType  # 45
+    """The content could not be looked through: it is too large, or a filter failed, and policy says what holds then."""
+    DECISION_REASON_ORIGIN_UNTRUSTED: _DecisionReason.ValueType  # 46
+    """What comes from an untrusted origin would leave the mesh."""
 
 class DecisionReason(_DecisionReason, metaclass=_DecisionReasonEnumTypeWrapper):
     """Why a decision came out as it did. The first stage that lowered the effect gives the reason."""
@@ -237,6 +246,14 @@ DECISION_REASON_METHOD_UNKNOWN: DecisionReason.ValueType  # 41
 """A JSON-RPC method that nobody decides about."""
 DECISION_REASON_APPROVALS_UNAVAILABLE: DecisionReason.ValueType  # 42
 """Approvals cannot be kept at present: too many wait, or the store does not answer."""
+DECISION_REASON_CONTENT_DANGEROUS: DecisionReason.ValueType  # 43
+"""A content filter found something that is hardly ever meant well; `findings` says what and where."""
+DECISION_REASON_CONTENT_SUSPECT: DecisionReason.ValueType  # 44
+"""A content filter found something a person should look at first."""
+DECISION_REASON_FILTER_FAILED: DecisionReason.ValueType  # 45
+"""The content could not be looked through: it is too large, or a filter failed, and policy says what holds then."""
+DECISION_REASON_ORIGIN_UNTRUSTED: DecisionReason.ValueType  # 46
+"""What comes from an untrusted origin would leave the mesh."""
 Global___DecisionReason: _TypeAlias = DecisionReason  # noqa: Y015
 
 class _Side:
@@ -395,6 +412,26 @@ class Action(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ArgumentOriginsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _filter_pb2.Origin.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _filter_pb2.Origin.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     TOOL_FIELD_NUMBER: _builtins.int
     TOOL_SCHEMA_HASH_FIELD_NUMBER: _builtins.int
@@ -402,6 +439,7 @@ class Action(_message.Message):
     SIDE_EFFECTS_FIELD_NUMBER: _builtins.int
     PROTOCOL_FIELD_NUMBER: _builtins.int
     ARGUMENTS_DIGEST_FIELD_NUMBER: _builtins.int
+    ARGUMENT_ORIGINS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """E.g. `read_table`. ASCII `[a-z0-9._:/-]`, 1 to 128 bytes."""
     tool: _builtins.str
@@ -420,6 +458,12 @@ class Action(_message.Message):
     def arguments(self) -> _struct_pb2.Struct:
         """Arguments, at most 64 KiB and 4,096 values; conditions see them as `args`."""
 
+    @_builtins.property
+    def argument_origins(self) -> _containers.ScalarMap[_builtins.str, _filter_pb2.Origin.ValueType]:
+        """Where arguments come from, by JSON Pointer (RFC 6901); what is below a pointer has its origin. Empty means all of
+        them. At most 64. What an agent says of itself is only believed where it restricts.
+        """
+
     def __init__(
         self,
         *,
@@ -430,10 +474,11 @@ class Action(_message.Message):
         side_effects: Global___SideEffects.ValueType = ...,
         protocol: Global___Protocol.ValueType = ...,
         arguments_digest: _builtins.str = ...,
+        argument_origins: _abc.Mapping[_builtins.str, _filter_pb2.Origin.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "arguments_digest", b"arguments_digest", "name", b"name", "protocol", b"protocol", "side_effects", b"side_effects", "tool", b"tool", "tool_schema_hash", b"tool_schema_hash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["argument_origins", b"argument_origins", "arguments", b"arguments", "arguments_digest", b"arguments_digest", "name", b"name", "protocol", b"protocol", "side_effects", b"side_effects", "tool", b"tool", "tool_schema_hash", b"tool_schema_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -655,6 +700,7 @@ class CheckResponse(_message.Message):
     LIMITS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     CHAIN_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     effect: Global___Effect.ValueType
     """The answer."""
     reason: Global___DecisionReason.ValueType
@@ -719,6 +765,10 @@ class CheckResponse(_message.Message):
     def chain(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The DIDs the call was judged for, the origin first; empty when nobody stands before the subject."""
 
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[_filter_pb2.Finding]:
+        """What content filters found, the worst first. At most 16."""
+
     def __init__(
         self,
         *,
@@ -742,10 +792,11 @@ class CheckResponse(_message.Message):
         limits: _abc.Iterable[Global___LimitStatus] | None = ...,
         epoch: _builtins.int = ...,
         chain: _abc.Iterable[_builtins.str] | None = ...,
+        findings: _abc.Iterable[_filter_pb2.Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "cache", b"cache", "decide_time", b"decide_time", "facts", b"facts", "resource_limits", b"resource_limits", "retry_after", b"retry_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "bundle_digest", b"bundle_digest", "cache", b"cache", "chain", b"chain", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "effective_ring", b"effective_ring", "epoch", b"epoch", "facts", b"facts", "limits", b"limits", "message", b"message", "obligations", b"obligations", "reason", b"reason", "resource_limits", b"resource_limits", "retry_after", b"retry_after", "rule_reason", b"rule_reason", "rules", b"rules", "sides", b"sides", "trust_score", b"trust_score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "bundle_digest", b"bundle_digest", "cache", b"cache", "chain", b"chain", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "effective_ring", b"effective_ring", "epoch", b"epoch", "facts", b"facts", "findings", b"findings", "limits", b"limits", "message", b"message", "obligations", b"obligations", "reason", b"reason", "resource_limits", b"resource_limits", "retry_after", b"retry_after", "rule_reason", b"rule_reason", "rules", b"rules", "sides", b"sides", "trust_score", b"trust_score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1184,7 +1235,9 @@ class StageTrace(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     stage: _builtins.str
-    """`kill`, `validity`, `identity`, `ring`, `environment`, `tools`, `rules`, `obligations`, `limits`, `approval`."""
+    """`kill`, `validity`, `identity`, `ring`, `environment`, `tools`, `rules`, `filters`, `obligations`,
+    `limits`, `approval`.
+    """
     effect: Global___Effect.ValueType
     """Its verdict alone."""
     reason: Global___DecisionReason.ValueType

@@ -139,6 +139,54 @@ SWITCH_STATE_DISABLED: SwitchState.ValueType  # 2
 """It may not."""
 Global___SwitchState: _TypeAlias = SwitchState  # noqa: Y015
 
+class _ArgumentType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ArgumentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ArgumentType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ARGUMENT_TYPE_UNSPECIFIED: _ArgumentType.ValueType  # 0
+    """Refused."""
+    ARGUMENT_TYPE_FREE_TEXT: _ArgumentType.ValueType  # 1
+    """Text of a person or a model."""
+    ARGUMENT_TYPE_SQL: _ArgumentType.ValueType  # 2
+    """A statement in SQL."""
+    ARGUMENT_TYPE_SHELL: _ArgumentType.ValueType  # 3
+    """A command line."""
+    ARGUMENT_TYPE_PATH: _ArgumentType.ValueType  # 4
+    """A path of a file."""
+    ARGUMENT_TYPE_URL: _ArgumentType.ValueType  # 5
+    """A URL, or a host."""
+    ARGUMENT_TYPE_IDENTIFIER: _ArgumentType.ValueType  # 6
+    """A name, an id, a number: one value that is looked up or compared."""
+    ARGUMENT_TYPE_CODE: _ArgumentType.ValueType  # 7
+    """Source code."""
+    ARGUMENT_TYPE_SECRET: _ArgumentType.ValueType  # 8
+    """A secret, where one belongs."""
+
+class ArgumentType(_ArgumentType, metaclass=_ArgumentTypeEnumTypeWrapper):
+    """What an argument is written in."""
+
+ARGUMENT_TYPE_UNSPECIFIED: ArgumentType.ValueType  # 0
+"""Refused."""
+ARGUMENT_TYPE_FREE_TEXT: ArgumentType.ValueType  # 1
+"""Text of a person or a model."""
+ARGUMENT_TYPE_SQL: ArgumentType.ValueType  # 2
+"""A statement in SQL."""
+ARGUMENT_TYPE_SHELL: ArgumentType.ValueType  # 3
+"""A command line."""
+ARGUMENT_TYPE_PATH: ArgumentType.ValueType  # 4
+"""A path of a file."""
+ARGUMENT_TYPE_URL: ArgumentType.ValueType  # 5
+"""A URL, or a host."""
+ARGUMENT_TYPE_IDENTIFIER: ArgumentType.ValueType  # 6
+"""A name, an id, a number: one value that is looked up or compared."""
+ARGUMENT_TYPE_CODE: ArgumentType.ValueType  # 7
+"""Source code."""
+ARGUMENT_TYPE_SECRET: ArgumentType.ValueType  # 8
+"""A secret, where one belongs."""
+Global___ArgumentType: _TypeAlias = ArgumentType  # noqa: Y015
+
 @_typing.final
 class SwitchChange(_message.Message):
     """Who switched something last, and why."""
@@ -255,6 +303,26 @@ class Tool(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ArgumentTypesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: Global___ArgumentType.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___ArgumentType.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
@@ -282,6 +350,8 @@ class Tool(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ARGUMENT_TYPES_FIELD_NUMBER: _builtins.int
+    EXTERNAL_SINK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/tools/{tool}`; the id is what agents call it, e.g. `warehouse.export`: `[a-z0-9._-]`, at most
     128 characters.
@@ -316,6 +386,10 @@ class Tool(_message.Message):
     """Whether every external system it reaches is trusted and enabled at present."""
     etag: _builtins.str
     """Strong etag, quoted."""
+    external_sink: _builtins.bool
+    """Whether what is passed to it leaves the mesh, as with mail, chat, uploads and payments. A tool that changes something
+    in an external system does so anyway.
+    """
     @_builtins.property
     def data_classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Classes of data it takes or returns. At most 32, each an RFC 1034 label."""
@@ -364,6 +438,12 @@ class Tool(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def argument_types(self) -> _containers.ScalarMap[_builtins.str, Global___ArgumentType.ValueType]:
+        """What its arguments are written in, by JSON Pointer (RFC 6901), `*` for every item of a list: `/query`, `/paths/*`.
+        Content filters look at each as what it is. At most 64. Arguments it says nothing of are judged by their names.
+        """
+
     def __init__(
         self,
         *,
@@ -394,10 +474,12 @@ class Tool(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        argument_types: _abc.Mapping[_builtins.str, Global___ArgumentType.ValueType] | None = ...,
+        external_sink: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost_hint", b"cost_hint", "create_time", b"create_time", "last_switch", b"last_switch", "owner", b"owner", "retry", b"retry", "timeout", b"timeout", "trust_expire_time", b"trust_expire_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_hint", b"cost_hint", "create_time", b"create_time", "data_classes", b"data_classes", "description", b"description", "display_name", b"display_name", "etag", b"etag", "external_systems", b"external_systems", "external_systems_trusted", b"external_systems_trusted", "failure_behaviour", b"failure_behaviour", "input_schema", b"input_schema", "labels", b"labels", "last_switch", b"last_switch", "name", b"name", "output_schema", b"output_schema", "owner", b"owner", "protocol", b"protocol", "required_permissions", b"required_permissions", "retry", b"retry", "revision", b"revision", "schema_hash", b"schema_hash", "side_effect", b"side_effect", "state", b"state", "timeout", b"timeout", "trust_expire_time", b"trust_expire_time", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["argument_types", b"argument_types", "cost_hint", b"cost_hint", "create_time", b"create_time", "data_classes", b"data_classes", "description", b"description", "display_name", b"display_name", "etag", b"etag", "external_sink", b"external_sink", "external_systems", b"external_systems", "external_systems_trusted", b"external_systems_trusted", "failure_behaviour", b"failure_behaviour", "input_schema", b"input_schema", "labels", b"labels", "last_switch", b"last_switch", "name", b"name", "output_schema", b"output_schema", "owner", b"owner", "protocol", b"protocol", "required_permissions", b"required_permissions", "retry", b"retry", "revision", b"revision", "schema_hash", b"schema_hash", "side_effect", b"side_effect", "state", b"state", "timeout", b"timeout", "trust_expire_time", b"trust_expire_time", "uid", b"uid", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
