@@ -16,6 +16,7 @@ from ringfence_kit.trust_decay import LEAST_TRUSTED_RING, TrustState, ring_with,
 from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuers import Issuers
 from ringfence_pdp.chains.revocations import Revocations
+from ringfence_pdp.filters.finding import ArgumentType, Effects
 
 HEARTBEAT = Millis(5_000)
 """How often a quiet feed still speaks."""
@@ -112,6 +113,12 @@ class RegisteredTool:
     """What it reaches, by resource name."""
     permissions: tuple[str, ...] = ()
     """The scopes that whoever calls it needs."""
+    argument_types: Mapping[str, ArgumentType] = field(default_factory=dict)
+    """What its arguments are written in, by JSON Pointer, `*` for every item of a list."""
+    external_sink: bool = False
+    """Whether what is passed to it leaves the mesh, by its contract."""
+    effects: Effects = Effects.UNKNOWN
+    """What calling it does to the world."""
 
     def reaches_trusted(self, now: Instant) -> bool:
         """Say whether everything it reaches is trusted at `now`."""

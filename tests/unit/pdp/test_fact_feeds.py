@@ -10,6 +10,7 @@ from ringfence.errors import UnavailableError
 from ringfence.identity.v1 import identity_pb2, revocation_pb2, trust_pb2
 from ringfence.registry.v1 import boundary_pb2, registry_pb2, tool_pb2
 from ringfence.watch import Bookmark, Change, Changed, StateBegins, StateComplete
+from ringfence_kit import records
 from ringfence_kit.clock import EPOCH, ManualClock
 from ringfence_kit.feeds import HEARTBEAT
 from ringfence_kit.readiness import Readiness
@@ -34,7 +35,8 @@ from ringfence_pdp.fact_feeds import (
     FactFeeds,
     Told,
 )
-from ringfence_pdp.facts import IdentityStatus
+from ringfence_pdp.facts import IdentityStatus, RegisteredTool
+from ringfence_pdp.filters.finding import ArgumentType, Effects
 from support.scripted_source import ScriptedSource
 
 NAME = "namespaces/sales/agents/analyst"
@@ -258,6 +260,30 @@ def test_a_tool_in_no_known_state_is_not_enabled() -> None:
     strange.state = 99  # type: ignore[assignment]  # what a newer release might send
     assert not tool_from_proto(strange).enabled
     assert not tool_from_proto(tool_pb2.Tool(name="namespaces/a/tools/b")).systems_trusted
+
+
+def test_what_a_contract_says_of_its_arguments_is_a_fact() -> None:
+    told = tool_pb2.Tool()
+    told.CopyFrom(TOOL)
+    told.side_effect = tool_pb2.SIDE_EFFECT_IRREVERSIBLE
+    told.external_sink = True
+    told.argument_types["/query"] = tool_pb2.ARGUMENT_TYPE_SQL
+    told.argument_types["/paths/*"] = tool_pb2.ARGUMENT_TYPE_PATH
+    told.argument_types["/later"] = 99  # type: ignore[assignment]  # what a newer release might send
+    known = tool_from_proto(told)
+    assert known.argument_types == {"/query": ArgumentType.SQL, "/paths/*": ArgumentType.PATH}
+    assert (known.external_sink, known.effects) == (True, Effects.IRREVERSIBLE)
+    assert records.decode(records.encode(known), RegisteredTool) == known
+
+
+def test_a_contract_that_says_nothing_of_its_arguments_leaves_them_unknown() -> None:
+    known = tool_from_proto(TOOL)
+    assert (known.argument_types, known.external_sink, known.effects) == ({}, False, Effects.UNKNOWN)
+
+
+def test_tools_in_older_logs_are_read_without_what_was_not_said_then() -> None:
+    logged = b'{"name":"a.b","schema_hash":"x","enabled":true,"systems_trusted":true}'
+    assert records.decode(logged, RegisteredTool).argument_types == {}
 
 
 async def test_an_identity_that_cannot_be_read_is_no_longer_known() -> None:

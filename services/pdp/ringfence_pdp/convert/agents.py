@@ -17,6 +17,7 @@ from ringfence_kit.trust_decay import TrustState
 from ringfence_kit.wire import to_instant
 
 from ringfence_pdp.facts import AgentIdentity, Facts, IdentityStatus, RegisteredAgent, RegisteredTool
+from ringfence_pdp.filters.finding import ArgumentType, Effects
 
 _STATUS = {
     identity_pb2.IDENTITY_STATUS_ACTIVE: IdentityStatus.ACTIVE,
@@ -38,6 +39,17 @@ _HALTED: Mapping[int, str] = {
     registry_pb2.AGENT_STATE_DRAFT: "is a draft in the registry; its owner hands it in with SubmitAgent",
     registry_pb2.AGENT_STATE_PENDING_REVIEW: "waits in the registry for an approver, who decides with ApproveAgent",
     registry_pb2.AGENT_STATE_SUSPENDED: "is suspended in the registry; an approver lets it go on with ResumeAgent",
+}
+
+_EFFECTS: Mapping[int, Effects] = {
+    tool_pb2.SIDE_EFFECT_NONE: Effects.NONE,
+    tool_pb2.SIDE_EFFECT_READ: Effects.READ,
+    tool_pb2.SIDE_EFFECT_REVERSIBLE: Effects.REVERSIBLE,
+    tool_pb2.SIDE_EFFECT_IRREVERSIBLE: Effects.IRREVERSIBLE,
+}
+
+_TYPES: Mapping[int, ArgumentType] = {
+    tool_pb2.ArgumentType.Value(f"ARGUMENT_TYPE_{each.name}"): each for each in ArgumentType
 }
 
 
@@ -91,7 +103,7 @@ def take_tool(view: Facts, change: Change, answer: tool_pb2.WatchToolsResponse) 
 
 
 def tool_from_proto(tool: tool_pb2.Tool) -> RegisteredTool:
-    """Return the fact. A state this release does not know is not enabled."""
+    """Return the fact. A state this release does not know is not enabled, and a type it does not know is not said."""
     return RegisteredTool(
         name=tool.name.rpartition("/")[2],
         schema_hash=tool.schema_hash,
@@ -100,6 +112,11 @@ def tool_from_proto(tool: tool_pb2.Tool) -> RegisteredTool:
         trust_expires_at=to_instant(tool.trust_expire_time) if tool.HasField("trust_expire_time") else None,
         external_systems=tuple(tool.external_systems),
         permissions=tuple(tool.required_permissions),
+        argument_types={
+            pointer: _TYPES[number] for pointer, number in sorted(tool.argument_types.items()) if number in _TYPES
+        },
+        external_sink=tool.external_sink,
+        effects=_EFFECTS.get(tool.side_effect, Effects.UNKNOWN),
     )
 
 
