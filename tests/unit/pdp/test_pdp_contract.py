@@ -46,6 +46,7 @@ def test_stages_are_those_the_contract_names() -> None:
         "environment",
         "tools",
         "rules",
+        "filters",
         "obligations",
         "limits",
         "approval",
