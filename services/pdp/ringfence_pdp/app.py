@@ -1,10 +1,11 @@
 """The pdp, put together: read from top to bottom, each part needs only those above it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+import grpc.aio
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock, Millis
@@ -35,6 +36,11 @@ from ringfence_pdp.approvals.metrics import ApprovalMetrics
 from ringfence_pdp.approvals.settling import Bounds
 from ringfence_pdp.approvals.store_sql import every_approval
 from ringfence_pdp.breathing import Breath
+from ringfence_pdp.classifiers.asking import AskedClassifiers, Classifier
+from ringfence_pdp.classifiers.breaker import Breaker
+from ringfence_pdp.classifiers.config import ClassifierConfig
+from ringfence_pdp.classifiers.memory import Memory
+from ringfence_pdp.classifiers.metrics import ClassifierMetrics
 from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.config import DecisionLogConfig, Inputs, PdpConfig, WhenFull
@@ -48,6 +54,7 @@ from ringfence_pdp.convert.agents import (
 )
 from ringfence_pdp.convert.audit import audit_appender
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
+from ringfence_pdp.convert.classifier_line import line_to
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
 from ringfence_pdp.decision_log import DecisionLog, send_entries
 from ringfence_pdp.decision_record import DecisionRecords
@@ -120,6 +127,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         rest=config.approvals.rest,
         tell=log.take,
     )
+    classifiers = AskedClassifiers([_classifier(one, config, server, clock) for one in config.classifiers])
     counters = MemoryCounters()
     reckoning = Reckoning(
         Metering(counters, ring_rates=config.ring_rates),
@@ -175,10 +183,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     async def run() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(database)
-            revision, stored = await store.load()
-            policy.fill(stored, revision)
-            book.fill(await database.read(every_approval))
-            hub.start(revision)
+            await _fill(policy, store, book, database, hub)
             await stack.enter_async_context(writer)
             await stack.enter_async_context(background(trials.aborting(writer, clock), policy.warming()))
             spool = await stack.enter_async_context(_spool(config, server.data, log, clock))
@@ -186,11 +191,8 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             desk.start()
             await stack.enter_async_context(background(desk.ending()))
             await stack.enter_async_context(peers)
-            append = audit_appender(peers.channel(config.telemetry))
-
-            async def send(items: Sequence[SpooledItem]) -> None:
-                await send_entries(append, items, lost=log.count_lost)
-
+            await stack.enter_async_context(background(*classifiers.speaking()))
+            send = _sender(peers.channel(config.telemetry), log)
             await stack.enter_async_context(background(spool.deliver(send, retry_on=(RingfenceError,))))
             await stack.enter_async_context(agents.following())
             readiness.met(POLICY_LOADED)
@@ -227,8 +229,43 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             PdpMetrics(decisions=decisions, agents=agents, policy=policy, log=log, clock=clock),
             ApprovalMetrics(desk),
             RolloutMetrics(policy, trials, records, follower),
+            ClassifierMetrics(classifiers),
         ],
     )
+
+
+def _sender(telemetry: grpc.aio.Channel, log: DecisionLog) -> Callable[[Sequence[SpooledItem]], Awaitable[None]]:
+    append = audit_appender(telemetry)
+
+    async def send(items: Sequence[SpooledItem]) -> None:
+        await send_entries(append, items, lost=log.count_lost)
+
+    return send
+
+
+def _classifier(asked: ClassifierConfig, config: PdpConfig, server: ServerConfig, clock: Clock) -> Classifier:
+    return Classifier(
+        asked.name,
+        line_to(asked.name, asked.peer, server=server, tls=config.tls or server.tls),
+        deadline=asked.deadline,
+        breaker=Breaker(failures=asked.failures, rest=asked.rest),
+        memory=Memory(entries=asked.remembered, lasting=asked.remember),
+        clock=clock,
+    )
+
+
+async def _fill(
+    policy: PolicyState[CompiledBundle],
+    store: SqlPolicyStore,
+    book: ApprovalBook,
+    database: Database,
+    hub: EventHub,
+) -> None:
+    """Read what is kept, and go on from there."""
+    revision, stored = await store.load()
+    policy.fill(stored, revision)
+    book.fill(await database.read(every_approval))
+    hub.start(revision)
 
 
 def _records(config: DecisionLogConfig, log: DecisionLog, policy: PolicyState[CompiledBundle]) -> DecisionRecords:

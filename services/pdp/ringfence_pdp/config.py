@@ -10,6 +10,7 @@ from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
 
+from ringfence_pdp.classifiers.config import ClassifierConfig
 from ringfence_pdp.masks import DEFAULT_MASKS, is_mask
 from ringfence_pdp.sources.git import is_ref, is_repository
 
@@ -122,6 +123,15 @@ class PdpConfig:
     decision_log: DecisionLogConfig = setting(DecisionLogConfig(), doc="What happens to decisions on their way there.")
 
     source: SourceConfig = setting(SourceConfig(), doc="Where bundles come from by themselves.")
+    classifiers: tuple[ClassifierConfig, ...] = setting(
+        (), doc="Classifiers of intent that somebody else runs, for policies with `use: remote`."
+    )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield what two settings say differently."""
+        names = [classifier.name for classifier in self.classifiers]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield "classifiers", f"two are called {name!r}"
 
     def database_url(self, data: Path) -> str:
         """Return where the pdp keeps its data."""

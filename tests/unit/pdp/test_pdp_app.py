@@ -6,8 +6,10 @@ import pytest
 from ringfence_kit.clock import ManualClock
 from ringfence_kit.config import ConfigInvalid, Secret, load
 from ringfence_kit.ids import counting_ids
+from ringfence_kit.refusals import StartRefused
 from ringfence_kit.server_config import ServerConfig
 from ringfence_pdp.app import POLICY_LOADED, build
+from ringfence_pdp.classifiers.config import ClassifierConfig
 from ringfence_pdp.config import PdpConfig
 from ringfence_pdp.fact_feeds import BOUNDARY_FEED, IDENTITY_FEED, REGISTRY_FEED, REVOCATION_FEED, TOOL_FEED
 
@@ -48,3 +50,22 @@ def test_the_sample_configuration_is_the_default_one() -> None:
 def test_a_setting_that_is_none_is_refused_by_name(setting: str, value: str) -> None:
     with pytest.raises(ConfigInvalid, match=setting.rpartition(".")[2]):
         load({"pdp": PdpConfig}, flags={setting: value})
+
+
+def test_classifiers_are_called_by_their_names(tmp_path: Path) -> None:
+    file = tmp_path / "pdp.toml"
+    table = '[[pdp.classifiers]]\nname = "{}"\naddress = "127.0.0.1:7500"\n'
+    file.write_text(table.format("guard") + table.format("second"))
+    asked = load({"pdp": PdpConfig}, file=file).section("pdp", PdpConfig).classifiers
+    assert [one.name for one in asked] == ["guard", "second"]
+    for wrong in (table.format("guard") * 2, table.format("Guard!")):
+        file.write_text(wrong)
+        with pytest.raises(ConfigInvalid, match=r"(?i)guard"):
+            load({"pdp": PdpConfig}, file=file)
+
+
+def test_a_classifier_on_another_machine_needs_tls(tmp_path: Path) -> None:
+    config = PdpConfig(classifiers=(ClassifierConfig(name="guard", address="guard.example.com:7500"),))
+    server = ServerConfig(dev=True, data=tmp_path / "data")
+    with pytest.raises(StartRefused, match="no TLS to it"):
+        build(config, server, clock=ManualClock(), new_id=counting_ids())
