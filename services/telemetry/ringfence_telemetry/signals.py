@@ -3,8 +3,11 @@
 Pure: a state, an observation, and out come the next state and the signals. Identity decides what they are worth. The
 rules:
 
-- a denial counts when it was the agent's doing: it asked for what policy, its ring or its tool list forbids. A kill
-  switch, a stale feed, a missing bundle, a broken rule or a log that could not be written is not its doing;
+- a denial counts when it was the agent's doing: it asked for what policy, its ring or its tool list forbids, or passed
+  on what a content filter finds hardly ever meant well. A kill switch, a stale feed, a missing bundle, a broken rule or
+  a log that could not be written is not its doing;
+- what filters merely flag, ask people about, or stop for where it comes from, says nothing about the agent: it may be
+  the one that somebody tried to use;
 - five such denials within ten minutes are probing, said once in those ten minutes;
 - fifty allowed decisions in a row without such a denial are one clean run; then counting starts anew;
 - an accepted or rejected piece of work is said once for each rater;
@@ -21,7 +24,7 @@ CLEAN_RUN = 50
 PROBING_DENIALS = 5
 PROBING_WINDOW: Millis = Millis(10 * MINUTE)
 
-AGENTS_OWN_DOING = frozenset({"NO_MATCH", "RULE_DENIED", "RING_INSUFFICIENT", "TOOL_NOT_APPROVED"})
+AGENTS_OWN_DOING = frozenset({"NO_MATCH", "RULE_DENIED", "RING_INSUFFICIENT", "TOOL_NOT_APPROVED", "CONTENT_DANGEROUS"})
 """The pdp's reasons for a denial that say something about the agent. ENVIRONMENT_MISMATCH is not among them: it says
 that a credential was used elsewhere, and in which environment the agent should answer for it is not known here."""
 

@@ -112,7 +112,11 @@ def test_every_reason_of_the_pdp_was_judged() -> None:
         "APPROVAL_REFUSED",
         "APPROVALS_UNAVAILABLE",
         "ELEVATION_INVALID",
-        # So does what an enforcement point could not read, or had no time for.
+        # What a filter only doubts, could not look through, or stops for where it comes from: the agent may be used.
+        "CONTENT_SUSPECT",
+        "FILTER_FAILED",
+        "ORIGIN_UNTRUSTED",
+        # Nor does what an enforcement point could not read, or had no time for.
         "DEADLINE",
         "IDENTITY_AMBIGUOUS",
         "HEADER_BODY_MISMATCH",
