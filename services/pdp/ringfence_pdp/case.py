@@ -8,6 +8,7 @@ from ringfence_pdp.chains.call import Call, call_of
 from ringfence_pdp.chains.party import Party, party
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.facts import Facts
+from ringfence_pdp.filters.filtering import Filtered
 from ringfence_pdp.kill_switch import KillSwitches
 from ringfence_pdp.model import CheckRequest
 from ringfence_pdp.vocabulary import Scope
@@ -33,16 +34,19 @@ class Basis(NamedTuple):
 class Case:
     """Everything about the agents is looked up here, once."""
 
-    __slots__ = ("acting", "basis", "call", "request", "standing")
+    __slots__ = ("acting", "basis", "call", "filtered", "request", "standing")
 
     acting: Party
     """The agent that acts."""
     call: Call | None
     """All parties, when the question brings up anybody or anything but that agent."""
+    filtered: Filtered | None
+    """What content filters make of it, once they were asked."""
 
     def __init__(self, basis: Basis, request: CheckRequest) -> None:
         self.basis = basis
         self.request = request
+        self.filtered = None
         acting = party(basis.facts, request, request.environment, basis.now, basis.identity_age)
         self.acting = acting
         if (

@@ -4,7 +4,7 @@ All or nothing: either everything a bundle says makes sense, or `BundleInvalid` 
 rules come in leaves no trace: rules are ordered by effect and name, and that order only says which of several is named.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -16,9 +16,12 @@ from ringfence_pdp.compile_file import CompiledFile, compile_file
 from ringfence_pdp.compiled import CompiledBundle, CompiledLimit, CompiledRule
 from ringfence_pdp.errors import BundleInvalid
 from ringfence_pdp.fields import Problem, Report
+from ringfence_pdp.filters.engines import Engines
+from ringfence_pdp.filters.filtering import CompiledFilter
 from ringfence_pdp.index import RuleIndex
 from ringfence_pdp.lints import findings_together
 from ringfence_pdp.policy import Algorithm, Policies, Policy, together
+from ringfence_pdp.policy_filters import FilterUse
 from ringfence_pdp.policy_tests.written import TESTS_MAX
 from ringfence_pdp.rings import RingGate
 
@@ -110,6 +113,12 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
     rules = tuple(sorted((rule for part in parts for rule in part.rules), key=lambda rule: (rule.effect, rule.id)))
     ordered = tuple(sorted(policies.policies, key=lambda policy: policy.name))
     limits = _limits(ordered)
+    filters, filter_indexes = _filters(ordered)
+    engines = Engines([rule for part in parts for rule in part.policies.filter_rules])
+    # Made here, in the compiler's thread, so that no decision waits for it.
+    for name in sorted({one.engine for one in filters if one.engine}):
+        breathe()
+        engines.named(name)
     alone = (finding for part in parts for finding in part.findings)
     return CompiledBundle(
         rules=rules,
@@ -119,7 +128,7 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
         limits=limits,
         gate=RingGate(policies.ring_requirements),
         policy_count=len(ordered),
-        findings=tuple(sorted([*alone, *findings_together(ordered, rules, breathe)])),
+        findings=tuple(sorted([*alone, *findings_together(ordered, rules, breathe), *_broken(ordered, engines)])),
         policy_index=_policy_index(ordered, breathe, of_boundaries=False),
         boundary_policy_index=_policy_index(ordered, breathe, of_boundaries=True),
         limit_index=_limit_index(limits),
@@ -129,6 +138,11 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
         has_history=any("session" in reads(one.checked) for part in parts for one in part.conditions.values()),
         tests=tuple(test for part in parts for test in part.tests),
         has_algorithms=any(policy.algorithm is not Algorithm.DENY_OVERRIDES for policy in ordered),
+        filters=filters,
+        filter_index=filter_indexes[False],
+        boundary_filter_index=filter_indexes[True],
+        asks_classifiers=any(one.written.use is FilterUse.REMOTE for one in filters),
+        engines=engines,
     )
 
 
@@ -159,6 +173,35 @@ def _limits(policies: Iterable[Policy]) -> tuple[CompiledLimit, ...]:
         for written in policy.limits
     ]
     return tuple(sorted(limits, key=lambda limit: limit.id))
+
+
+def _filters(policies: Iterable[Policy]) -> tuple[tuple[CompiledFilter, ...], Mapping[bool, RuleIndex]]:
+    """Return the filters, and two indexes of them: by agents, and by boundaries (True)."""
+    named = sorted(
+        ((f"{policy.name}/{written.name}", policy, written) for policy in policies for written in policy.filters),
+        key=lambda named: named[0],
+    )
+    indexes = {False: RuleIndex(), True: RuleIndex()}
+    filters: list[CompiledFilter] = []
+    for ordinal, (id_, policy, written) in enumerate(named):
+        governs, match = policy.governs, written.match
+        side = None if governs.boundaries else governs.side
+        filters.append(CompiledFilter(id=id_, written=written, side=side, needs_tool=bool(match.tools)))
+        indexes[bool(governs.boundaries)].put(
+            ordinal,
+            environments=governs.environments,
+            agents=governs.boundaries or governs.agents,
+            actions=match.actions,
+            tools=match.tools,
+        )
+    return tuple(filters), indexes
+
+
+def _broken(policies: Iterable[Policy], engines: Engines) -> Iterator[Problem]:
+    """Yield the filters that cannot look: the bundle decides all the same, closed as their `on_error` says."""
+    places = [written.place for policy in policies for written in policy.filters]
+    for problem in engines.problems():
+        yield Problem(places[0], problem, "on_error holds for every call it would look at")
 
 
 def _rule_index(rules: Iterable[CompiledRule], breathe: Callable[[], None], *, of_boundaries: bool) -> RuleIndex:

@@ -55,10 +55,17 @@ def compile_file(
         for rule in policy.rules:
             breathe()
             rules.append(compiler.rule(policy, rule))
-        for written in policy.limits:
-            governs = policy.governs
-            selectors = (governs.environments, governs.agents, written.match.actions, written.match.tools)
-            compiler.take(selectors, written.place, "limit")
+        governs = policy.governs
+        governed = governs.boundaries or governs.agents
+        for limit in policy.limits:
+            selectors = (governs.environments, governed, limit.match.actions, limit.match.tools)
+            compiler.take(selectors, limit.place, "limit")
+        for written in policy.filters:
+            selectors = (governs.environments, governed, written.match.actions, written.match.tools)
+            compiler.take(selectors, written.place, "filter")
+            if not any(written.actions.values()):
+                problem = "the filter makes nothing of what it finds, however bad"
+                compiler.findings.append(Problem(written.place, problem, "let actions.high be DENY, or leave it out"))
     return CompiledFile(
         policies=policies,
         rules=tuple(rules),

@@ -1,4 +1,4 @@
-"""A bundle ready to decide: rules and limits in indexes, immutable.
+"""A bundle ready to decide: rules, limits and filters in indexes, immutable.
 
 Everything here is looked up by what a request says, in the same time over ten policies and over ten thousand.
 """
@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from ringfence_pdp.cel.condition import Condition
 from ringfence_pdp.fields import Problem
+from ringfence_pdp.filters.engines import Engines
+from ringfence_pdp.filters.filtering import CompiledFilter
 from ringfence_pdp.index import RuleIndex
 from ringfence_pdp.limit import Limit
 from ringfence_pdp.model import Approval, Effect, Obligation, Side, Verdict
@@ -93,6 +95,16 @@ class CompiledBundle:
     """In the order of files and lines."""
     has_algorithms: bool
     """Whether the rules of any policy can override one another."""
+    filters: tuple[CompiledFilter, ...] = ()
+    """Ordered by id."""
+    filter_index: RuleIndex = field(default_factory=RuleIndex)
+    """Which filters look at a call, by ordinal: those of policies that govern agents."""
+    boundary_filter_index: RuleIndex = field(default_factory=RuleIndex)
+    """The same, of policies that govern boundaries."""
+    asks_classifiers: bool = False
+    """Whether any filter is a classifier elsewhere."""
+    engines: Engines = field(default_factory=Engines, compare=False)
+    """What looks, with the rules of the bundle's own packs."""
     hints: dict[HintKey, Any] = field(default_factory=dict, compare=False)
     """What `cacheable.py` found out, for who asks again; the only part that grows."""
 
@@ -133,3 +145,14 @@ class CompiledBundle:
         found = self.limit_index.candidates(environment=environment, agent=agent, action=action, tool=tool or "")
         limits = (self.limits[ordinal] for ordinal in found)
         return [limit for limit in limits if limit.side in (None, side) and not (limit.needs_tool and tool is None)]
+
+    def filtering(
+        self, *, environment: str, party: str, action: str, tool: str | None, side: Side
+    ) -> list[CompiledFilter]:
+        """Return the filters that look at a call in which `party` has a say on `side`, by id."""
+        if not self.filters:
+            return []
+        index = self.boundary_filter_index if side is Side.BOUNDARY else self.filter_index
+        found = index.candidates(environment=environment, agent=party, action=action, tool=tool or "")
+        filters = (self.filters[ordinal] for ordinal in found)
+        return [one for one in filters if one.side in (None, side) and not (one.needs_tool and tool is None)]

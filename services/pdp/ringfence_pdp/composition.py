@@ -1,8 +1,8 @@
 """The decision on a call with more than one say in it: several agents, sides, boundaries, obligations.
 
-The stages are those of `decide.py`, each asked about every party. What the sides and boundaries say is then composed by
-the one meet of `outcome.py`, with what the delegation token and an elevation grant bring along: nobody grants what
-another withholds, and where several deny, the first along the chain is named.
+The stages are those of `decide.py`, each asked about every party; filters look once for all of them. What the sides and
+boundaries say is composed by the one meet of `outcome.py`, with what the delegation token and an elevation grant bring
+along: nobody grants what another withholds, and where several deny, the first along the chain is named.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,8 @@ from ringfence_pdp import stages
 from ringfence_pdp.case import Case
 from ringfence_pdp.chains.gate import Gate, ring_gate
 from ringfence_pdp.chains.party import Party
+from ringfence_pdp.filter_stage import filtered_case
+from ringfence_pdp.filters.filtering import UNFILTERED, Filtered, lowered
 from ringfence_pdp.model import Composed, Decision, Effect, Reason, SideVerdict, Stage, Verdict
 from ringfence_pdp.obligations import obliging, unsupported
 from ringfence_pdp.outcome import TOP, Outcome, meet, meet_all
@@ -69,8 +71,13 @@ def decide_together(case: Case) -> Decision:
         if verdict is not None:
             return _decision(case, verdict, TOP, ())
     together = judged_together(case)
-    verdict = unmet_obligations(case, together) or together.verdict
-    return _decision(case, verdict, together.outcome, together.sides)
+    if together.verdict.effect is Effect.DENY:
+        return _decision(case, together.verdict, together.outcome, together.sides)
+    filtered = filtered_case(case)
+    verdict = lowered(together.verdict, filtered)
+    if verdict.effect is not Effect.DENY:
+        verdict = unmet_obligations(case, together) or verdict
+    return _decision(case, verdict, together.outcome, together.sides, filtered)
 
 
 def judged_together(case: Case) -> Together:
@@ -159,7 +166,13 @@ def _in_its_words(side: SideVerdict, *, alone: bool) -> Verdict:
     return side.verdict if alone else replace(side.verdict, message=f"{side.speaker}: {side.verdict.message}")
 
 
-def _decision(case: Case, verdict: Verdict, outcome: Outcome, sides: tuple[SideVerdict, ...]) -> Decision:
+def _decision(
+    case: Case,
+    verdict: Verdict,
+    outcome: Outcome,
+    sides: tuple[SideVerdict, ...],
+    filtered: Filtered = UNFILTERED,
+) -> Decision:
     call, denied = case.call, verdict.effect is Effect.DENY
     handed_on = None if call is None else call.delegated
     composed = Composed(
@@ -172,4 +185,5 @@ def _decision(case: Case, verdict: Verdict, outcome: Outcome, sides: tuple[SideV
         token="" if handed_on is None else handed_on.token.token_id,
         valid_until=outcome.valid_until,
     )
-    return Decision(verdict, case.standing.ring if denied else outcome.ring, case.standing.score, composed)
+    ring = case.standing.ring if denied else outcome.ring
+    return Decision(verdict, ring, case.standing.score, composed, filtered.findings)

@@ -1,4 +1,4 @@
-"""The decision: eight stages, each of which may only lower the answer.
+"""The decision: nine stages, each of which may only lower the answer.
 
 Pure: the same basis and request give the same decision, bit for bit. A stage says what it has against a request, or
 nothing; the first denial in the order of the stages gives the reason. What a stage needs and does not find is a denial,
@@ -13,6 +13,7 @@ so every stage can be asked on its own, which is what explaining does.
 | environment | an agent of another environment than the enforcement point's |
 | tools | a tool that is not approved as it is now, is unknown or disabled, or reaches what nobody trusts |
 | rules | what a rule denies, or no rule permits; asks for approval where a rule does |
+| filters | content that a filter finds dangerous, or cannot look through; asks for approval where a policy says so |
 | obligations | what obliges to something that cannot be done, or that the enforcement point does not do |
 
 An agent that is alone, which most are, is judged here and now. Whatever brings up a second say is composed in
@@ -21,7 +22,9 @@ An agent that is alone, which most are, is judged here and now. Whatever brings 
 
 from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.composition import STAGES, decide_together
-from ringfence_pdp.model import CheckRequest, Decision
+from ringfence_pdp.filter_stage import filtered_case
+from ringfence_pdp.filters.filtering import lowered
+from ringfence_pdp.model import CheckRequest, Decision, Effect
 from ringfence_pdp.rules import judged_by_rules
 
 _BEFORE_RULES = tuple(STAGES.values())
@@ -44,4 +47,8 @@ def decide_case(case: Case) -> Decision:
             break
     else:
         verdict = judged_by_rules(case)
+        if bundle is not None and bundle.filters and verdict.effect is not Effect.DENY:
+            filtered, standing = filtered_case(case), case.standing
+            verdict = lowered(verdict, filtered)
+            return Decision(verdict, standing.ring, standing.score, findings=filtered.findings)
     return Decision(verdict, case.standing.ring, case.standing.score)

@@ -14,6 +14,7 @@ from ringfence_pdp.cel.clauses import ClauseResult
 from ringfence_pdp.compiled import CompiledBundle, CompiledRule
 from ringfence_pdp.composition import STAGES, judged_together, objection, unmet_obligations
 from ringfence_pdp.decide import decide_case
+from ringfence_pdp.filter_stage import filtered_case
 from ringfence_pdp.model import Approval, CheckRequest, Decision, Effect, Reason, Side, Stage, Verdict
 from ringfence_pdp.rules import holds
 from ringfence_pdp.selector import covers
@@ -60,7 +61,7 @@ def explain(basis: Basis, request: CheckRequest) -> Explanation:
     case = Case(basis, request)
     scope, bundle = case.scope(), basis.bundle
     asked = () if bundle is None or scope is None else tuple(voices(case, bundle, scope))
-    stages = tuple(_said(stage, case) for stage in (*STAGES, Stage.RULES, Stage.OBLIGATIONS))
+    stages = tuple(_said(stage, case) for stage in (*STAGES, Stage.RULES, Stage.FILTERS, Stage.OBLIGATIONS))
     traces: dict[str, RuleTrace] = {}
     for voice in asked:
         for rule in voice.rules:
@@ -81,10 +82,24 @@ def truth_of(result: bool | None) -> Truth:
 def _said(stage: Stage, case: Case) -> Verdict:
     if stage is Stage.RULES:
         return judged_together(case).verdict
+    if stage is Stage.FILTERS:
+        return _said_by_filters(case)
     against = unmet_obligations(case, judged_together(case)) if stage is Stage.OBLIGATIONS else objection(stage, case)
     if against is not None:
         return against
     return Verdict(stage=stage, effect=Effect.ALLOW, reason=Reason.ALLOWED, message=_passed(stage, case))
+
+
+def _said_by_filters(case: Case) -> Verdict:
+    filtered = filtered_case(case)
+    if filtered.verdict is not None:
+        return filtered.verdict
+    if not filtered.asked:
+        message = "no filter looks at this call"
+    else:
+        found = f"flag {len(filtered.findings)} findings" if filtered.findings else "find nothing"
+        message = f"{', '.join(filtered.asked)} {found}"
+    return Verdict(stage=Stage.FILTERS, effect=Effect.ALLOW, reason=Reason.ALLOWED, message=message)
 
 
 _PASSED = {

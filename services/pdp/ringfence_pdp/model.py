@@ -14,6 +14,7 @@ from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
 from ringfence_pdp.filters.finding import Finding, Origin
+from ringfence_pdp.filters.heard import NOBODY_ASKED, Heard
 from ringfence_pdp.history import History
 
 Plain = Mapping[str, object]
@@ -210,6 +211,8 @@ class CheckRequest(NamedTuple):
     """What the session did before, where policies ask; never the enforcement point's to say."""
     origins: Mapping[str, Origin] = _NO_ORIGINS
     """Where arguments come from, by JSON Pointer, as the enforcement point was told."""
+    heard: Heard = NOBODY_ASKED
+    """What classifiers elsewhere said, where policies ask them; never the enforcement point's to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,15 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ringfence_kit.clock import HOUR, SECOND, Millis
 from ringfence_kit.trust_decay import LEAST_TRUSTED_RING
 
 from ringfence_pdp.breathing import nothing_more
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.cel.tokens import SOURCE_MAX
 from ringfence_pdp.fields import Place, Report, View
+from ringfence_pdp.filters.filter_rule import FilterRule
 from ringfence_pdp.model import Approval, Effect, Obligation, Side
+from ringfence_pdp.policy_approval import read_approval
 from ringfence_pdp.policy_fields import (
     ACTION,
     ACTION_SHAPE,
@@ -26,12 +27,11 @@ from ringfence_pdp.policy_fields import (
     agent,
     boundary,
     environment,
-    length,
     new_name,
     selected,
-    selectors,
     several,
 )
+from ringfence_pdp.policy_filters import FILTERS_MAX, WrittenFilter, read_filters
 from ringfence_pdp.policy_limits import LIMITS_MAX, WrittenLimit, read_limits
 from ringfence_pdp.policy_obligations import read_obligations
 from ringfence_pdp.presets.expanding import expand_presets
@@ -46,12 +46,6 @@ RULES_MAX = 20_000
 
 REQUIREMENTS_MAX = 256
 PRIORITY_MAX = 1_000_000
-APPROVALS_MAX = 16
-APPROVAL_TIMEOUT_MIN = SECOND
-APPROVAL_TIMEOUT_MAX = Millis(24 * HOUR)
-
-GROUP = re.compile(r"group:[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
-GROUP_SHAPE = "a group such as 'group:data-oncall'"
 REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 REASON_SHAPE = "a reason such as 'EXPORT_TOO_LARGE'"
 
@@ -109,6 +103,7 @@ class Policy:
     min_caller_ring: int | None = None
     """The least trusted ring in which a caller may be, where this policy speaks for the callee."""
     limits: tuple[WrittenLimit, ...] = ()
+    filters: tuple[WrittenFilter, ...] = ()
     place: Place
 
 
@@ -120,6 +115,8 @@ class Policies:
     ring_requirements: tuple[RingRequirement, ...]
     names: tuple[tuple[str, Place], ...]
     """Of every document, and where it is called so."""
+    filter_rules: tuple[FilterRule, ...] = ()
+    """Of the bundle's own rule packs."""
 
 
 def read_policies(files: Iterable[PolicyFile], report: Report) -> Policies:
@@ -176,17 +173,17 @@ def _documents(file: PolicyFile, report: Report, breathe: Callable[[], None]) ->
 
 
 def _policy(name: str, spec: View, breathe: Callable[[], None]) -> Policy:
-    fields = spec.fields(
-        required=(), optional=("governs", "algorithm", "presets", "rules", "min_caller_ring", "limits")
-    )
-    if not any(fields[name].present for name in ("presets", "rules", "min_caller_ring", "limits")):
-        spec.wrong("says nothing", "give rules, presets, limits or min_caller_ring")
+    says = ("presets", "rules", "min_caller_ring", "limits", "filters")
+    fields = spec.fields(required=(), optional=("governs", "algorithm", *says))
+    if not any(fields[name].present for name in says):
+        spec.wrong("says nothing", "give rules, presets, limits, filters or min_caller_ring")
     governs = _governs(fields["governs"])
     algorithm = _algorithm(fields["algorithm"])
     names: set[str] = set()
-    preset_rules, preset_limits = expand_presets(fields["presets"])
-    rules = (*fields["rules"].items(at_most=RULES_MAX), *preset_rules)
-    limits = (*fields["limits"].items(at_most=LIMITS_MAX), *preset_limits)
+    expanded = expand_presets(fields["presets"])
+    rules = (*fields["rules"].items(at_most=RULES_MAX), *expanded.rules)
+    limits = (*fields["limits"].items(at_most=LIMITS_MAX), *expanded.limits)
+    filters = (*fields["filters"].items(at_most=FILTERS_MAX), *expanded.filters)
     if governs.boundaries:
         for limit in limits:
             limit.wrong("a boundary counts nothing", "put limits into a policy that governs agents")
@@ -197,6 +194,7 @@ def _policy(name: str, spec: View, breathe: Callable[[], None]) -> Policy:
         rules=tuple(_rule(item, names, algorithm, breathe) for item in rules),
         min_caller_ring=_min_caller_ring(fields["min_caller_ring"], governs),
         limits=read_limits(limits),
+        filters=read_filters(filters, names),
         place=spec.place,
     )
 
@@ -271,14 +269,7 @@ def _approval(rule: View, approval: View, effect: Effect) -> Approval | None:
         return None
     if not approval.present:
         rule.wrong("'approval' is missing", "write {min_approvals: 1, approvers: ['group:…'], timeout: 30m}")
-    fields = approval.fields(required=("min_approvals", "timeout"), optional=("approvers", "deny_ends"))
-    timeout = fields["timeout"].text(shape="a length of time such as '30m'", at_most=32)
-    return Approval(
-        min_approvals=fields["min_approvals"].integer(1, APPROVALS_MAX),
-        approver_groups=tuple(sorted(selectors(fields["approvers"], GROUP, GROUP_SHAPE))),
-        timeout=length(fields["timeout"], timeout, APPROVAL_TIMEOUT_MIN, APPROVAL_TIMEOUT_MAX),
-        deny_ends=fields["deny_ends"].boolean(),
-    )
+    return read_approval(approval)
 
 
 def _ring_requirements(spec: View) -> list[RingRequirement]:

@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ringfence_pdp.cel.tokens import SOURCE_MAX
+from ringfence_pdp.filters.finding import Severity
 from ringfence_pdp.limit import LimitPer
 from ringfence_pdp.model import Effect, Side
 from ringfence_pdp.policy import (
     API_VERSION,
-    APPROVALS_MAX,
-    GROUP,
     PRIORITY_MAX,
     REASON,
     REQUIREMENTS_MAX,
     RULES_MAX,
     Algorithm,
 )
+from ringfence_pdp.policy_approval import APPROVALS_MAX, GROUP
 from ringfence_pdp.policy_fields import ACTION, NAME, SELECTORS_MAX, TOOL
+from ringfence_pdp.policy_filters import ACTIONS, FILTERS_MAX, IGNORE, IGNORED, IGNORED_MAX, P_VALUE_MAX, FilterUse
 from ringfence_pdp.policy_limits import ALERTS_MAX, AMOUNT, BURST_MAX, LIMITS_MAX, RATE
 from ringfence_pdp.policy_obligations import ID, OBLIGATIONS_MAX, TYPE
 from ringfence_pdp.presets.catalog import PRESETS
@@ -56,9 +57,10 @@ def _policy() -> Schema:
                 "enum": [algorithm.value for algorithm in Algorithm],
                 "description": "How the rules of this policy are combined. Across policies any denial denies.",
             },
-            "presets": _list(_ref("preset"), PRESETS_MAX, "Rules and limits everybody writes, by name."),
+            "presets": _list(_ref("preset"), PRESETS_MAX, "Rules, limits and filters everybody writes, by name."),
             "rules": _list(_ref("rule"), RULES_MAX),
             "limits": _list(_ref("limit"), LIMITS_MAX, "Rates and budgets."),
+            "filters": _list(_ref("filter"), FILTERS_MAX, "What looks at the content of calls."),
             "min_caller_ring": {
                 **_whole(0, 3),
                 "description": "The least trusted ring in which a caller may be, where this policy is for the callee.",
@@ -103,6 +105,25 @@ def _selectors(pattern: str, description: str) -> Schema:
 _RESOURCE = r"\*|(namespaces|ns)/[a-z0-9*-]{1,64}(/[a-z]*(/[a-z0-9-]*)?)?\*?"
 _AMOUNT = {"oneOf": [{"type": "number", "exclusiveMinimum": 0}, _text(AMOUNT.pattern)]}
 
+_P_VALUE = {"type": "number", "exclusiveMinimum": 0, "maximum": P_VALUE_MAX}
+
+_APPROVAL: Schema = {
+    "min_approvals": {**_whole(1, APPROVALS_MAX), "description": "How many distinct people."},
+    "approvers": _selectors(GROUP.pattern, "Groups that have to be among them, such as `group:oncall`."),
+    "timeout": _ref("length"),
+    "deny_ends": {"type": "boolean", "description": "One refusal ends it."},
+}
+
+
+def _only_of(name: str, use: FilterUse, *, needed: bool = False) -> Schema:
+    """A field that one kind of filter takes, or needs, and no other."""
+    return {
+        "if": {"properties": {"use": {"const": use.value}}, "required": ["use"]},
+        "then": {"required": [name]} if needed else True,
+        "else": {"properties": {name: False}},
+    }
+
+
 _PARTS: Schema = {
     "actions": _selectors(ACTION.pattern, "Names of actions, or beginnings of them such as `read_*`."),
     "tools": _selectors(TOOL.pattern, "Names of tools, or beginnings of them such as `warehouse.*`."),
@@ -134,14 +155,46 @@ _PARTS: Schema = {
             "else": {"properties": {"approval": False}},
         },
     ),
-    "approval": _object(
+    "approval": _object(_APPROVAL, required=["min_approvals", "timeout"]),
+    "filter": _object(
         {
-            "min_approvals": {**_whole(1, APPROVALS_MAX), "description": "How many distinct people."},
-            "approvers": _selectors(GROUP.pattern, "Groups that have to be among them, such as `group:oncall`."),
-            "timeout": _ref("length"),
-            "deny_ends": {"type": "boolean", "description": "One refusal ends it."},
+            "name": _text(NAME.pattern, "Unique among the rules and filters of the policy."),
+            "use": {
+                "enum": [use.value for use in FilterUse],
+                "description": "Rules of packs; what a text wants; where it comes from; a classifier elsewhere.",
+            },
+            "match": _ref("match"),
+            "actions": _object(
+                {severity.word: {"enum": list(ACTIONS)} for severity in reversed(Severity)},
+                description="What is made of findings, by how bad they are.",
+                minProperties=1,
+            ),
+            "thresholds": _object(
+                {severity.word: _P_VALUE for severity in reversed(Severity)},
+                description="For intent: how rare among ordinary calls something has to be to be as bad.",
+                minProperties=1,
+            ),
+            "on_error": {
+                "enum": [action for action in ACTIONS if action != IGNORE],
+                "description": "What holds when it could not look; left out: DENY.",
+            },
+            "approval": _object(_APPROVAL, minProperties=1),
+            "ignore": {
+                **_list(_text(IGNORED.pattern), IGNORED_MAX, "Rules by id, or `category:fraud`."),
+                "uniqueItems": True,
+            },
+            "classifier": _text(NAME.pattern, "Its name in pdp.toml."),
+            "unknown": {
+                "enum": ["untrusted", "trusted"],
+                "description": "What nobody said the origin of is taken for; left out: trusted.",
+            },
         },
-        required=["min_approvals", "timeout"],
+        required=["name", "use"],
+        allOf=[
+            _only_of("thresholds", FilterUse.INTENT),
+            _only_of("unknown", FilterUse.ORIGIN),
+            _only_of("classifier", FilterUse.REMOTE, needed=True),
+        ],
     ),
     "obligation": _object(
         {"type": _text(TYPE.pattern), "id": _text(ID.pattern), "properties": {"type": "object"}}, required=["type"]

@@ -55,6 +55,21 @@ def voices(case: Case, bundle: CompiledBundle, scope: Scope) -> Iterator[Voice]:
         yield from _boundaries(hop, case, bundle, scope, last=hop is hops[-1])
 
 
+def speaking(case: Case) -> Iterator[tuple[Side, str]]:
+    """Yield everybody whose policies are asked, on which side: both ends of each hop, and the boundaries it crosses."""
+    boundaries = case.basis.facts.boundaries
+    hops = list(_hops(case))
+    for hop in hops:
+        if hop.callee is None:
+            yield case.request.side, hop.caller.name
+        else:
+            yield Side.CALLER, hop.caller.name
+            yield Side.CALLEE, hop.callee.name
+        if boundaries.to_look_at:
+            for name in sorted(_crossed(hop, case, boundaries, last=hop is hops[-1])):
+                yield Side.BOUNDARY, name
+
+
 def _hops(case: Case) -> Iterator[_Hop]:
     if case.call is None:
         yield _Hop(1, case.acting, None)

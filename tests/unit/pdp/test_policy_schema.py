@@ -36,6 +36,17 @@ spec:
   limits:
     - {name: a, rate: 100/1m, burst: 5, per: agent, match: {actions: ['read_*']}}
     - {budget: {tokens: 2M, usd: 50, requests: 7}, window: 1d, per: team, alert_at: [0.5, 0.8]}
+  filters:
+    - name: content
+      use: patterns
+      match: {tools: ['mail.*']}
+      actions: {high: DENY, medium: FLAG, low: IGNORE}
+      on_error: REQUIRE_APPROVAL
+      approval: {approvers: ['group:security']}
+      ignore: [sql.comment, 'category:fraud']
+    - {name: wants, use: intent, thresholds: {high: 0.0001, medium: 0.001}}
+    - {name: from, use: origin, unknown: untrusted}
+    - {name: elsewhere, use: remote, classifier: guard}
 """
 
 
@@ -84,6 +95,14 @@ def test_presets_are_valid_as_they_are_called(preset: Any) -> None:
         ("min_approvals: 2", "min_approvals: 0"),
         (", window: 1d", ""),
         ("side: callee", "side: both"),
+        ("use: patterns", "use: regex"),
+        ("low: IGNORE", "low: ALLOW"),
+        ("on_error: REQUIRE_APPROVAL", "on_error: IGNORE"),
+        ("'category:fraud'", "'CATEGORY:fraud'"),
+        ("use: intent, t", "use: origin, t"),
+        ("high: 0.0001", "high: 0.5"),
+        ("use: remote, classifier: guard", "use: remote"),
+        ("unknown: untrusted", "unknown: false"),
         ("      approval: {", "      aproval: {"),
         ("kind: Policy", "kind: Policies"),
         ("metadata: {name: p}", "metadata: {name: P}"),

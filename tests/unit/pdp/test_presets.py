@@ -156,7 +156,10 @@ def test_what_a_preset_is_shown_to_expand_to_is_the_same_policy(preset: object) 
     assert [(rule.id, rule.effect, rule.approval, rule.rule.when) for rule in by_hand.rules] == [
         (rule.id, rule.effect, rule.approval, rule.rule.when) for rule in by_name.rules
     ]
-    assert by_hand.rules or by_hand.limits
+    assert [(one.id, one.written.use, one.written.approval) for one in by_hand.filters] == [
+        (one.id, one.written.use, one.written.approval) for one in by_name.filters
+    ]
+    assert by_hand.rules or by_hand.limits or by_hand.filters
 
 
 def test_one_preset_twice_needs_names() -> None:

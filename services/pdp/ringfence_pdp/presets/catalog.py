@@ -33,6 +33,7 @@ class Expansion:
 
     rules: tuple[Template, ...] = ()
     limits: tuple[Template, ...] = ()
+    filters: tuple[Template, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Preset:
     parameters: tuple[Parameter, ...]
     example: str
     expand: Callable[[str, Arguments], Expansion]
-    """Takes the name its rules and limits begin with, and what was given or stands for it."""
+    """Takes the name its rules, limits and filters begin with, and what was given or stands for it."""
 
     @property
     def signature(self) -> str:
@@ -180,6 +181,16 @@ def _canary_only(name: str, given: Arguments) -> Expansion:
     return Expansion(rules=(rule,))
 
 
+def _content_filters(name: str, given: Arguments) -> Expansion:
+    common: dict[str, Template] = {"on_error": _node(given["on_error"])}
+    if given["actions"].present:
+        common["match"] = {"actions": _node(given["actions"])}
+    if given["approvers"].present:
+        common["approval"] = {"approvers": _node(given["approvers"])}
+    uses = ("patterns", "intent", "origin")
+    return Expansion(filters=tuple({"name": f"{name}-{use}", "use": use, **common} for use in uses))
+
+
 def _any_of(path: str, names: Iterable[str]) -> str:
     """A condition that holds for what one of the selectors covers."""
     exact = [name for name in names if not name.endswith("*")]
@@ -290,6 +301,21 @@ PRESETS: Mapping[str, Preset] = {
             ),
             example='canary_only(actions=["deploy_*"])',
             expand=_canary_only,
+        ),
+        Preset(
+            name="content_filters",
+            what="denies content that is dangerous and asks people about what could be; allows nothing by itself",
+            parameters=(
+                Parameter(name="actions", default="", what="the actions whose content is looked at; all when left out"),
+                Parameter(
+                    name="approvers",
+                    default="",
+                    what="groups that have to be among who approves; left out: nobody special",
+                ),
+                Parameter(name="on_error", default="DENY", what="what holds when nobody could look: DENY or less"),
+            ),
+            example='content_filters(approvers=["group:security"])',
+            expand=_content_filters,
         ),
     )
 }

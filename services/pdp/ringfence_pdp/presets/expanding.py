@@ -1,6 +1,7 @@
-"""Presets of a policy to the rules and limits they stand for, which are read like those that were written out."""
+"""Presets of a policy to what they stand for, which is read like what was written out: rules, limits, filters."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import yaml
 
@@ -14,20 +15,30 @@ PRESETS_MAX = 32
 """Presets of one policy."""
 
 NAME = "name"
-"""What every preset takes: what its rules and limits are called, for using one twice in a policy."""
+"""What every preset takes: what its rules, limits and filters are called, for using one twice in a policy."""
 
 
-def expand_presets(view: View) -> tuple[tuple[View, ...], tuple[View, ...]]:
-    """Return the rules and the limits that the presets of a policy stand for; what is wrong is noted."""
-    rules: list[View] = []
-    limits: list[View] = []
+class Expanded(NamedTuple):
+    """What the presets of a policy stand for, as if it were written there."""
+
+    rules: tuple[View, ...]
+    limits: tuple[View, ...]
+    filters: tuple[View, ...]
+
+
+def expand_presets(view: View) -> Expanded:
+    """Return what the presets of a policy stand for; what is wrong is noted."""
+    found: dict[str, list[View]] = {kind: [] for kind in Expanded._fields}
     for item in view.items(at_most=PRESETS_MAX):
-        expansion = _expanded(item)
-        for kind, templates, views in (("rules", expansion.rules, rules), ("limits", expansion.limits, limits)):
+        for kind, templates in _parts(_expanded(item)).items():
             for place, template in enumerate(templates):
                 path = f"{item.path}.{kind}[{place}]"
-                views.append(View(item.file, _node(template, item.mark), item.mark, path, item.report))
-    return tuple(rules), tuple(limits)
+                found[kind].append(View(item.file, _node(template, item.mark), item.mark, path, item.report))
+    return Expanded(**{kind: tuple(views) for kind, views in found.items()})
+
+
+def _parts(expansion: Expansion) -> Mapping[str, tuple[Template, ...]]:
+    return {"rules": expansion.rules, "limits": expansion.limits, "filters": expansion.filters}
 
 
 def shown(text: str) -> str:
@@ -37,7 +48,7 @@ def shown(text: str) -> str:
     expansion = _expanded(view)
     if report.problems:
         raise ValueError(str(report.problems[0]))
-    parts = {"rules": expansion.rules, "limits": expansion.limits}
+    parts = _parts(expansion)
     plain = {name: [_plain(template) for template in templates] for name, templates in parts.items() if templates}
     return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=1_000)
 
