@@ -141,14 +141,15 @@ def served_method(
     metrics: Metrics,
     traced: bool,
     always: bool,
+    decode: Callable[[bytes], Any] | None = None,
 ) -> Method:
-    """Return the method with everything it is served under."""
+    """Return the method with everything it is served under. `decode` takes the place of the generated one."""
     is_stream = handler.response_streaming or grant.method_class is MethodClass.STREAM
     return Method(
         path=path,
         grant=grant,
         behavior=behavior_of(handler),
-        decode=handler.request_deserializer,
+        decode=decode or handler.request_deserializer,
         encode=handler.response_serializer,
         request_streaming=handler.request_streaming,
         response_streaming=handler.response_streaming,

@@ -1,7 +1,7 @@
 """One gRPC port of a service, from its faces to its handlers, with health, reflection and channelz beside them."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from grpc_channelz.v1._async import ChannelzServicer
 from grpc_channelz.v1.channelz_pb2_grpc import add_ChannelzServicer_to_server
@@ -78,8 +78,13 @@ def port_of(
 ) -> Port:
     """Put together everything one port serves."""
     handlers: dict[str, Handler] = {}
+    readers: dict[str, Callable[[bytes], Any]] = {}
     for face in listener.faces:
-        handlers.update(handlers_of(face))
+        served = handlers_of(face)
+        handlers.update(served)
+        readers.update(
+            (path, face.readers[name]) for path in served if (name := path.rpartition("/")[2]) in face.readers
+        )
     names = sorted({path.split("/")[1] for path in handlers})
     beside = Health(names)
     infrastructure = _infrastructure(beside, names, reflection=reflection)
@@ -93,6 +98,7 @@ def port_of(
             metrics=metrics,
             traced=True,
             always=False,
+            decode=readers.get(path),
         )
         for path, handler in handlers.items()
     ]

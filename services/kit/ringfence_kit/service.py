@@ -7,7 +7,7 @@
 - each listener is one port with its own faces; health, reflection and channelz are added to it by the server.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +32,9 @@ class Face:
 
     add: Callable[[Any, grpc.aio.Server], None]
     servicer: object
+    readers: Mapping[str, Callable[[bytes], Any]] = field(default_factory=dict)
+    """By the name of a method, what reads its request from bytes where the generated code is not what is wanted. It
+    raises DecodeError for bytes that are no such message, and a Failure for what a servicer would refuse anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

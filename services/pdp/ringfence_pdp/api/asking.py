@@ -5,22 +5,22 @@ from ringfence_kit.callers import Caller
 
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.convert import decisions as convert
+from ringfence_pdp.convert.question_bytes import Asked, asked_of
 from ringfence_pdp.decisions import Sitting
 from ringfence_pdp.reckoning import Unsettled
 
 
-def checked(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> Answer | Unsettled:
+def checked(sitting: Sitting, asked: Asked, caller: Caller) -> Answer | Unsettled:
     """Decide one request, or return what people have a say in. Raises the failures of Check."""
-    question = convert.check_request(request)
-    return sitting.check(question, caller, request.SerializeToString(deterministic=True))
+    return sitting.check(asked.question(), caller, asked.sent)
 
 
-async def answered(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> Answer:
+async def answered(sitting: Sitting, asked: Asked, caller: Caller) -> Answer:
     """Decide one request, people included. Raises the failures of Check."""
-    answer = checked(sitting, request, caller)
+    answer = checked(sitting, asked, caller)
     return await sitting.settled(answer) if isinstance(answer, Unsettled) else answer
 
 
 async def decided(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> pb.CheckResponse:
     """Decide one request, and return the response as a message."""
-    return convert.response_to_proto(await answered(sitting, request, caller))
+    return convert.response_to_proto(await answered(sitting, asked_of(request), caller))

@@ -1,6 +1,6 @@
 """`ringfence.pdp.v1.DecisionService`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -19,6 +19,7 @@ from ringfence_pdp.api.streams import CheckStreams
 from ringfence_pdp.convert import decisions as convert
 from ringfence_pdp.convert import overviews
 from ringfence_pdp.convert.answer_bytes import batch_bytes, response_bytes, result_bytes
+from ringfence_pdp.convert.question_bytes import Asked, asked, asked_batch
 from ringfence_pdp.decisions import Decisions, Sitting
 from ringfence_pdp.reckoning import Unsettled
 
@@ -39,14 +40,14 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
         self._tokens = tokens
         self._clock = clock
 
-    async def Check(self, request: pb.CheckRequest, context: Any) -> Any:
-        """Decide one request; the response is given as its bytes."""
+    async def Check(self, request: Any, context: Any) -> Any:
+        """Decide one request, `Asked`; the response is given as its bytes."""
         return response_bytes(await answered(self._decisions.sitting(), request, current_caller()))
 
-    async def BatchCheck(self, request: pb.BatchCheckRequest, context: Any) -> Any:
-        """Decide up to 256 requests on one basis; the response is given as its bytes."""
-        items, caller, sitting = convert.batch_items(request), current_caller(), self._decisions.sitting()
-        return batch_bytes([await _result(sitting, item, caller) for item in items])
+    async def BatchCheck(self, request: Any, context: Any) -> Any:
+        """Decide up to 256 requests, each `Asked`, on one basis; the response is given as its bytes."""
+        caller, sitting = current_caller(), self._decisions.sitting()
+        return batch_bytes([await _result(sitting, asked, caller) for asked in request])
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         """Decide one request and show the work."""
@@ -97,26 +98,27 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
                     yield pb.WatchDecisionsResponse(decision=overviews.seen_to_proto(seen))
 
 
-def check_bytes(decisions: Decisions, asked: bytes, caller: Caller) -> bytes:
-    """Decide the request in `asked` and return the response's bytes: the whole of Check without a transport.
+def check_bytes(decisions: Decisions, sent: bytes, caller: Caller) -> bytes:
+    """Decide the request in `sent` and return the response's bytes: the whole of Check without a transport.
 
     People are not asked: what needs them is answered as it stands before. Raises DecodeError for bytes that are no
     request, and the failures of Check.
     """
-    answer = checked(decisions.sitting(), pb.CheckRequest.FromString(asked), caller)
+    answer = checked(decisions.sitting(), asked(sent), caller)
     if isinstance(answer, Unsettled):
         answer = answer.answer
     return response_bytes(answer)
 
 
-async def _result(sitting: Sitting, request: pb.CheckRequest, caller: Caller) -> bytes:
+async def _result(sitting: Sitting, asked: Asked, caller: Caller) -> bytes:
     # The one servicer with a `try`: an item's failure is part of the answer (AIP-193 in a batch), not of the call.
     try:
-        return result_bytes(response_bytes(await answered(sitting, request, caller)))
+        return result_bytes(response_bytes(await answered(sitting, asked, caller)))
     except Failure as failure:
         return pb.BatchCheckResult(error=status_of(failure)).SerializeToString()
 
 
 def decision_face(api: DecisionApi) -> Face:
     """Return the service as the server takes it."""
-    return Face(decision_pb2_grpc.add_DecisionServiceServicer_to_server, api)
+    readers: Mapping[str, Callable[[bytes], Any]] = {"Check": asked, "BatchCheck": asked_batch}
+    return Face(decision_pb2_grpc.add_DecisionServiceServicer_to_server, api, readers)

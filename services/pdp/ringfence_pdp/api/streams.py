@@ -23,6 +23,7 @@ from ringfence_kit.status import status_of
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.api.asking import checked
 from ringfence_pdp.convert.decisions import response_to_proto
+from ringfence_pdp.convert.question_bytes import asked_of
 from ringfence_pdp.decisions import Decisions, Sitting
 from ringfence_pdp.epochs import Epochs
 from ringfence_pdp.reckoning import Unsettled
@@ -154,7 +155,7 @@ def _checked(sitting: Sitting, asked: pb.CheckStreamRequest, caller: Caller) -> 
     """Decide, or raise InvalidRequest with the paths as they are in this message."""
     found = [] if asked.id else [Violation("id", "must not be 0")]
     try:
-        answer = checked(sitting, asked.request, caller) if not found else None
+        answer = checked(sitting, asked_of(asked.request), caller) if not found else None
     except InvalidRequest as invalid:
         found = [Violation(f"request.{violation.field}", violation.problem) for violation in invalid.violations]
         answer = None

@@ -47,6 +47,7 @@ from ringfence_pdp.model import (
 STRUCT_BYTES_MAX = 64 * 1024
 LABELS_MAX = 64
 BATCH_MAX = 256
+SESSION_MAX = 256
 _AGENT_NAME_MAX = 160
 _NAMES_REMEMBERED = 8_192
 
@@ -81,7 +82,7 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
             found.add("action.tool", "must be set with action.tool_schema_hash")
     if not _is_shaped(request.environment, ID_PATTERN, 63):
         found.add("environment", "must be the name of an environment: an RFC 1034 label such as prod")
-    _text(request.session, "session", 256, found)
+    _text(request.session, "session", SESSION_MAX, found)
     if len(request.trace_id) not in (0, 16):
         found.add("trace_id", "must be 16 bytes long, or empty")
     side, effects = Side.CALLER, SideEffects.UNKNOWN
@@ -89,9 +90,9 @@ def check_request(request: pb.CheckRequest) -> CheckRequest:
         side = found.enum(request.side, "side", _SIDES) or side
     if action.side_effects:
         effects = found.enum(action.side_effects, "action.side_effects", _SIDE_EFFECTS) or effects
-    resource = _resource(request.resource, found) if request.HasField("resource") else NO_RESOURCE
-    arguments = _struct(action.arguments, "action.arguments", found) if action.HasField("arguments") else nothing
-    context = _struct(request.context, "context", found) if request.HasField("context") else nothing
+    resource = resource_of(request.resource, found) if request.HasField("resource") else NO_RESOURCE
+    arguments = struct_reader(action.arguments, "action.arguments", found) if action.HasField("arguments") else nothing
+    context = struct_reader(request.context, "context", found) if request.HasField("context") else nothing
     more = _more(request, arguments, found)
     found.raise_if_any()
     asked = CheckRequest(
@@ -158,14 +159,6 @@ def _matches(pattern: re.Pattern[str], text: str) -> bool:
 @lru_cache(maxsize=_NAMES_REMEMBERED)
 def _parsed_name(text: str) -> AgentName | None:
     return AgentName.parse(text)
-
-
-def batch_items(request: pb.BatchCheckRequest) -> list[pb.CheckRequest]:
-    """Return the requests of a batch, each still to be judged; raise InvalidRequest for too many or none."""
-    found = Violations()
-    items = [item for _, item in found.items(request.requests, "requests", min_items=1, max_items=BATCH_MAX)]
-    found.raise_if_any()
-    return items
 
 
 def response_to_proto(answer: Answer) -> pb.CheckResponse:
@@ -259,7 +252,8 @@ def _text(text: str, field: str, max_bytes: int, found: Violations) -> None:
         found.text(text, field, max_bytes=max_bytes, required=False)
 
 
-def _resource(resource: pb.Resource, found: Violations) -> Resource:
+def resource_of(resource: pb.Resource, found: Violations) -> Resource:
+    """Judge what is acted on."""
     _text(resource.type, "resource.type", 128, found)
     _text(resource.id, "resource.id", 512, found)
     _text(resource.data_class, "resource.data_class", 63, found)
@@ -287,7 +281,8 @@ def _resource(resource: pb.Resource, found: Violations) -> Resource:
     )
 
 
-def _struct(struct: Struct, field: str, found: Violations) -> Callable[[], Plain]:
+def struct_reader(struct: Struct, field: str, found: Violations) -> Callable[[], Plain]:
+    """Return what reads a Struct when a condition first asks; judge its size now."""
     if struct.ByteSize() > STRUCT_BYTES_MAX:
         found.add(field, f"is larger than {STRUCT_BYTES_MAX} bytes")
         return nothing
