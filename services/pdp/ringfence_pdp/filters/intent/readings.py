@@ -1,8 +1,8 @@
 """What a combination of things said amounts to: which intent, and how sure one may be of it.
 
 A reading is a line of `lexicons/readings.yaml`: classes of words that must stand together, the intent they speak of,
-and points. Circumstances (secrecy, scope, a guard) add or take points wherever they stand nearby. Points, not chances: they
-rank, and the thresholds below turn them into a severity. Authority never takes points, because whoever means ill
+and points. Circumstances (secrecy, scope, a guard) add or take points wherever they stand nearby. Points, not chances:
+they rank, and the thresholds below turn them into a severity. Authority never takes points, because whoever means ill
 claims it first.
 """
 
