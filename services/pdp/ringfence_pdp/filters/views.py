@@ -57,7 +57,13 @@ class View(NamedTuple):
             return ViewKind.PLAIN
         return _KINDS.get(self.steps[-1], ViewKind.DECODED)
 
+    @property
+    def is_encoded_only(self) -> bool:
+        """Whether a program would read it so: as it stands, or decoded. Disguises are for the eyes of a reader."""
+        return all(step in _PROGRAMS for step in self.steps)
 
+
+_PROGRAMS = frozenset(name for _, name, _ in _ENCODINGS) | {"invisible", "nfkc"}
 _KINDS = {"spaced": ViewKind.SPACED, "leet": ViewKind.LEET, "leet-l": ViewKind.LEET}
 
 

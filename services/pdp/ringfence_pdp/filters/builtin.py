@@ -1,0 +1,53 @@
+"""The rules that are built in: read from the packs beside this module when a filter is first used, and then kept."""
+
+import functools
+from collections.abc import Iterable
+from importlib import resources
+
+from ringfence_pdp.fields import Report, View
+from ringfence_pdp.filters.filter_rule import FilterRule
+from ringfence_pdp.filters.packs import KIND, read_rules
+from ringfence_pdp.filters.patterns import Patterns
+from ringfence_pdp.yaml_reader import Mark, read
+
+PACK = "ringfence"
+"""The pack all of them are from, whatever file they are in."""
+
+
+class PackInvalid(ValueError):  # noqa: N818 - named for what happened
+    """A pack that is built in cannot be used."""
+
+
+@functools.cache
+def builtin_rules() -> tuple[FilterRule, ...]:
+    """Return every rule that is built in; raise PackInvalid with everything that is wrong with them."""
+    report = Report()
+    rules: list[FilterRule] = []
+    folder = resources.files(__package__).joinpath("packs")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".yaml"):
+            rules += _rules_of(file.name, file.read_bytes(), report, taken=[rule.id for rule in rules])
+    if report.problems:
+        raise PackInvalid("; ".join(f"{problem.place} {problem}" for problem in report.problems))
+    return tuple(rules)
+
+
+@functools.cache
+def builtin_patterns() -> Patterns:
+    """Return the filter of patterns with the rules that are built in."""
+    return patterns(())
+
+
+def patterns(rules: Iterable[FilterRule]) -> Patterns:
+    """Return the filter of patterns with the rules that are built in and those of a bundle's own packs."""
+    return Patterns((*builtin_rules(), *rules))
+
+
+def _rules_of(name: str, content: bytes, report: Report, *, taken: Iterable[str]) -> tuple[FilterRule, ...]:
+    rules: tuple[FilterRule, ...] = ()
+    for root in read(content):
+        document = View(name, root, Mark(1, 1), "", report).fields(required=("apiVersion", "kind", "metadata", "spec"))
+        document["apiVersion"].one_of("ringfence.dev/v1")
+        document["kind"].one_of(KIND)
+        rules += read_rules(document["spec"], pack=PACK, taken=(*taken, *(rule.id for rule in rules)))
+    return rules
