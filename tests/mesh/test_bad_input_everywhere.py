@@ -74,6 +74,7 @@ ANSWERED_EMPTY = frozenset(
         "ApprovalService/ListApprovals",
         "ApprovalService/WatchApprovals",
         "LimitService/ListLimits",
+        "FilterService/ListFilterRules",
         "DecisionService/WatchDecisions",
         "Authorization/Check",  # with a denial: a gateway is told what to do, whatever it sends
     }

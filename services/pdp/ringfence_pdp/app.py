@@ -26,6 +26,7 @@ from ringfence_pdp.api.authzen import AuthZenApi, authzen_methods, authzen_route
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
 from ringfence_pdp.api.decisions import DecisionApi, decision_face
 from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
+from ringfence_pdp.api.filters import FilterApi, filter_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.api.limits import LimitApi, limit_face
 from ringfence_pdp.api.streams import CheckStreams
@@ -62,6 +63,7 @@ from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
 from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.fact_feeds import FactFeeds, Told
+from ringfence_pdp.filters.scanning import built_in
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
@@ -161,6 +163,12 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         facts=lambda: agents.facts,
         tokens=tokens,
     )
+    filter_api = FilterApi(
+        lambda: built_in() if policy.current.compiled is None else policy.current.compiled.engines,
+        facts=lambda: agents.facts,
+        tokens=tokens,
+        clock=clock,
+    )
     kill_switch_api = KillSwitchApi(
         writer,
         clock=clock,
@@ -212,6 +220,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                     kill_switch_face(kill_switch_api),
                     approval_face(approval_api),
                     limit_face(limit_api),
+                    filter_face(filter_api),
                 ],
             )
         ],

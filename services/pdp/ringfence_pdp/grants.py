@@ -69,4 +69,12 @@ GRANTS = (
             "GetBudget": Grant.to(*_WRITING, Role.AGENT, does=MethodClass.READ),
         },
     )
+    | Grants.of(
+        "ringfence.pdp.v1.FilterService",
+        {
+            "Scan": Grant.to(*_ASKING, Role.AUDITOR, does=MethodClass.DECIDE),
+            # Not for agents: who knows every rule knows how to be missed by all of them.
+            "ListFilterRules": Grant.to(*_LOOKING, Role.GATEWAY, does=MethodClass.READ),
+        },
+    )
 )

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ringfence.pdp.v1 import approval_pb2, bundle_pb2, decision_pb2, limit_pb2
+from ringfence.pdp.v1 import approval_pb2, bundle_pb2, decision_pb2, filter_pb2, limit_pb2
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_pdp.grants import GRANTS
 from support.pdp.gateway import envoy_request, tool_call
@@ -18,6 +18,7 @@ from support.pdp.served import (
     APPROVAL_SERVICE,
     BUNDLE_SERVICE,
     DECISION_SERVICE,
+    FILTER_SERVICE,
     KILL_SWITCH_SERVICE,
     LIMIT_SERVICE,
     ServedPdp,
@@ -64,12 +65,14 @@ SOUND: dict[str, Message] = {
     f"/{APPROVAL_SERVICE}/Cancel": approval_pb2.CancelRequest(name=NO_APPROVAL),
     f"/{LIMIT_SERVICE}/ListLimits": limit_pb2.ListLimitsRequest(),
     f"/{LIMIT_SERVICE}/GetBudget": limit_pb2.GetBudgetRequest(limit="house/none", key="everything@dev"),
+    f"/{FILTER_SERVICE}/Scan": filter_pb2.ScanRequest(text="hello"),
+    f"/{FILTER_SERVICE}/ListFilterRules": filter_pb2.ListFilterRulesRequest(),
 }
 EVERY_METHOD = pytest.mark.parametrize("method", sorted(SOUND), ids=lambda method: method.rsplit("/", 1)[1])
 
 EMPTY_IS_SOUND = {
     *("GetBundle", "ListBundles", "GetRollout", "PromoteBundle", "GetWouldFlips"),
-    *("ListKillSwitches", "ListApprovals", "WatchApprovals", "ListLimits", "WatchDecisions"),
+    *("ListKillSwitches", "ListApprovals", "WatchApprovals", "ListLimits", "WatchDecisions", "ListFilterRules"),
 }
 TOLD_IN_THE_ANSWER = {"/envoy.service.auth.v3.Authorization/Check", f"/{DECISION_SERVICE}/CheckStream"}
 """A gateway is told what to do, whatever it sends; a stream goes on."""

@@ -111,11 +111,11 @@ def _set(message: Any, way: Sequence[FieldDescriptor], value: Any) -> None:
 def _set_in_map(held: Any, way: Sequence[FieldDescriptor], value: Any) -> None:
     inside, *rest = way
     entry = inside.containing_type
-    holds_messages = entry is not None and entry.fields_by_name["value"].message_type is not None
-    if inside.name == "key" and holds_messages:
+    values = entry.fields_by_name["value"] if entry is not None else inside
+    if inside.name == "key" and values.message_type is not None:
         held[value].SetInParent()
     elif inside.name == "key":
-        held[value] = "x"
+        held[value] = "x" if values.type == F.TYPE_STRING else 1
     elif rest:
         _set(held["x"], rest, value)
     else:

@@ -29,7 +29,7 @@ from ringfence.identity.v1 import (
 from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceStub
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
-from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence.pdp.v1 import bundle_pb2, decision_pb2, filter_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.peer_cache import Moment
 from ringfence.peer_meetings import Meetings
@@ -76,6 +76,14 @@ def owned(key: AgentKey, identity: identity_pb2.AgentIdentity) -> AgentKey:
 def meetings_of(key: AgentKey) -> Meetings:
     """Return the meetings of the agent that holds `key`, on the clocks of this machine."""
     return Meetings(key, registrar=None, clock=_now, new_nonce=lambda: secrets.token_bytes(32))
+
+
+def _content() -> filter_pb2.ScanRequest:
+    request = filter_pb2.ScanRequest(tool="mail.send", action="send_mail")
+    request.arguments.update({"to": "ada@example.com", "body": "The figures of May are in the folder."})
+    request.argument_types["/body"] = filter_pb2.ARGUMENT_TYPE_FREE_TEXT
+    request.argument_origins["/body"] = filter_pb2.ORIGIN_TOOL_OUTPUT
+    return request
 
 
 def _in(duration: Millis) -> Timestamp:
@@ -265,6 +273,8 @@ class SoundRequests:
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
             "KillSwitchService/ListKillSwitches": always(bundle_pb2.ListKillSwitchesRequest(page_size=1)),
+            "FilterService/Scan": always(_content()),
+            "FilterService/ListFilterRules": always(filter_pb2.ListFilterRulesRequest(page_size=1)),
         }
 
     def _fresh(self) -> str:

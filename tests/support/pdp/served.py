@@ -16,6 +16,7 @@ from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.approval_pb2_grpc import ApprovalServiceStub
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
+from ringfence.pdp.v1.filter_pb2_grpc import FilterServiceStub
 from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceStub
 from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.callers import Caller
@@ -25,6 +26,7 @@ from ringfence_kit.ids import counting_ids
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.trust_decay import MICRO
 from ringfence_pdp.app import build
+from ringfence_pdp.classifiers.config import ClassifierConfig
 from ringfence_pdp.config import DecisionLogConfig, PdpConfig
 
 from support.pdp.neighbours import Neighbours, neighbours
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from ringfence.pdp.v1.approval_pb2_grpc import ApprovalServiceAsyncStub
     from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceAsyncStub, KillSwitchServiceAsyncStub
     from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceAsyncStub
+    from ringfence.pdp.v1.filter_pb2_grpc import FilterServiceAsyncStub
     from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceAsyncStub
 
 DECISION_SERVICE = "ringfence.pdp.v1.DecisionService"
@@ -42,6 +45,7 @@ BUNDLE_SERVICE = "ringfence.pdp.v1.BundleService"
 KILL_SWITCH_SERVICE = "ringfence.pdp.v1.KillSwitchService"
 APPROVAL_SERVICE = "ringfence.pdp.v1.ApprovalService"
 LIMIT_SERVICE = "ringfence.pdp.v1.LimitService"
+FILTER_SERVICE = "ringfence.pdp.v1.FilterService"
 
 ANALYST = "namespaces/data/agents/analyst"
 ANALYST_DID = "did:webvh:QmAnalyst:dev.id.ringfence.internal:agents:QmAnalyst"
@@ -84,6 +88,9 @@ class ServedPdp:
     def limits(self, caller: Caller = OPERATOR) -> "LimitServiceAsyncStub":
         return LimitServiceStub(self.mesh.channel(caller))
 
+    def filters(self, caller: Caller = OPERATOR) -> "FilterServiceAsyncStub":
+        return FilterServiceStub(self.mesh.channel(caller))
+
     def channel(self, caller: Caller = OPERATOR) -> grpc.aio.Channel:
         return self.mesh.channel(caller)
 
@@ -118,6 +125,7 @@ async def served_pdp(
     log: DecisionLogConfig | None = None,
     clock: ManualClock | None = None,
     identity_at: str = "",
+    classifiers: tuple[ClassifierConfig, ...] = (),
 ) -> AsyncIterator[ServedPdp]:
     """Serve the pdp from `data` on free ports; `known`: whether the analyst is enrolled and registered.
 
@@ -136,6 +144,7 @@ async def served_pdp(
             registry=peer,
             telemetry=peer,
             decision_log=log or DecisionLogConfig(),
+            classifiers=classifiers,
         )
         server = server_config(data)
         service = build(config, server, clock=clock, new_id=counting_ids())

@@ -9,13 +9,14 @@ The rules:
   through as a whole and a text that cannot be written.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, STRICT_ORIGIN, Engines, failure
+from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, STRICT_ORIGIN, Engines
 from ringfence_pdp.filters.finding import Action, Content, Finding, Kind, Severity
 from ringfence_pdp.filters.heard import Heard
+from ringfence_pdp.filters.looking import look, unseen, writable
 from ringfence_pdp.model import Effect, Reason, Side, Stage, Verdict
 from ringfence_pdp.outcome import Outcome, meet_all
 from ringfence_pdp.policy_filters import USUAL_THRESHOLDS, FilterUse, Thresholds, WrittenFilter
@@ -126,25 +127,11 @@ def _found(
 ) -> Iterable[Finding]:
     """Return what one filter finds, before any policy has its say. `looked`: what others found already."""
     if not one.engine:
-        found = [_writable(finding) for finding in heard.of(one.written.classifier)]
-        return [*_unseen(content), *found]
+        found = [writable(finding) for finding in heard.of(one.written.classifier)]
+        return [*unseen(content), *found]
     if one.engine not in looked:
-        looked[one.engine] = [*_unseen(content), *_looking(one.engine, content, engines)]
+        looked[one.engine] = [*unseen(content), *look(one.engine, content, engines)]
     return looked[one.engine]
-
-
-def _looking(name: str, content: Content, engines: Engines) -> Sequence[Finding]:
-    try:
-        return [_writable(finding) for finding in engines.named(name).findings(content)]
-    except Exception as error:  # noqa: BLE001 - a filter that errs must neither let a call through nor end in INTERNAL
-        # Its type only: what it says may hold content.
-        return (failure(name, f"the filter {name} failed over this content ({type(error).__name__})"),)
-
-
-def _unseen(content: Content) -> Iterator[Finding]:
-    if content.problem:
-        message = f"the content could not be looked through: {content.problem}"
-        yield failure("content", message)
 
 
 def _severity(finding: Finding, thresholds: Thresholds) -> Severity | None:
@@ -162,24 +149,6 @@ def _severity(finding: Finding, thresholds: Thresholds) -> Severity | None:
 def _rank(finding: Finding) -> tuple[object, ...]:
     rarity = 1.0 if finding.p_value is None else finding.p_value
     return -finding.action, -finding.severity, rarity, finding.id, finding.argument, finding.start
-
-
-def _writable(finding: Finding) -> Finding:
-    """Return a finding whose texts can be written as UTF-8: a decoded view may hold half of a surrogate pair."""
-    texts = (finding.message, finding.argument, finding.snippet)
-    if all(text.isascii() for text in texts) and not finding.frame and not finding.ngrams:
-        return finding
-    return finding._replace(
-        message=_whole(finding.message),
-        argument=_whole(finding.argument),
-        snippet=_whole(finding.snippet),
-        ngrams=tuple(one._replace(text=_whole(one.text)) for one in finding.ngrams),
-        frame={_whole(name): _whole(value) for name, value in finding.frame.items()},
-    )
-
-
-def _whole(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _verdict(settling: Sequence[Finding], filters: Sequence[CompiledFilter]) -> Verdict:

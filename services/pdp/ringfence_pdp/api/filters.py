@@ -1,0 +1,64 @@
+"""`ringfence.pdp.v1.FilterService`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ringfence.pdp.v1 import filter_pb2 as pb
+from ringfence.pdp.v1 import filter_pb2_grpc
+from ringfence_kit.callers import current_caller
+from ringfence_kit.clock import Clock
+from ringfence_kit.pages import PageTokens
+from ringfence_kit.service import Face
+from ringfence_kit.wire import page_arguments
+
+from ringfence_pdp.convert import filters as convert
+from ringfence_pdp.facts import Facts
+from ringfence_pdp.filters.believed import believed
+from ringfence_pdp.filters.engines import Engines
+from ringfence_pdp.filters.rule_list import page_of
+from ringfence_pdp.filters.scanning import content_for, scan_content
+
+
+class FilterApi(filter_pb2_grpc.FilterServiceServicer):
+    """Scans content, and shows the rules it is scanned by."""
+
+    def __init__(
+        self, engines: Callable[[], Engines], *, facts: Callable[[], Facts], tokens: PageTokens, clock: Clock
+    ) -> None:
+        """`engines` are those of the bundle that decides."""
+        self._engines = engines
+        self._facts = facts
+        self._tokens = tokens
+        self._clock = clock
+
+    async def Scan(self, request: pb.ScanRequest, context: Any) -> pb.ScanResponse:
+        """Look through content with every filter."""
+        asked = convert.scan(request)
+        content = content_for(
+            asked.content(),
+            written_in=asked.written_in,
+            action=asked.action,
+            tool=asked.tool,
+            contract=self._facts().tools.get(asked.tool),
+            types=asked.types,
+            origins=believed(asked.origins, current_caller()),
+        )
+        return convert.scanned_to_proto(scan_content(content, self._engines()))
+
+    async def ListFilterRules(self, request: pb.ListFilterRulesRequest, context: Any) -> pb.ListFilterRulesResponse:
+        """List the rules patterns are matched by."""
+        query, caller, now = convert.list_filter_rules(request), current_caller(), self._clock.now()
+        arguments, after = page_arguments(request), b""
+        if query.page_token:
+            after = self._tokens.open(query.page_token, caller=caller.principal, arguments=arguments, now=now)
+        page, more = page_of(self._engines(), category=query.category, after=after.decode(), size=query.page_size)
+        response = pb.ListFilterRulesResponse(rules=map(convert.rule_to_proto, page))
+        if more:
+            last = page[-1].id.encode()
+            response.next_page_token = self._tokens.seal(last, caller=caller.principal, arguments=arguments, now=now)
+        return response
+
+
+def filter_face(api: FilterApi) -> Face:
+    """Return the service as the server takes it."""
+    return Face(filter_pb2_grpc.add_FilterServiceServicer_to_server, api)

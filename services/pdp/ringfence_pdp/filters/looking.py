@@ -1,0 +1,39 @@
+"""One filter looks through content: whatever goes wrong in it is a finding, and every finding can be written down."""
+
+from collections.abc import Iterator, Sequence
+
+from ringfence_pdp.filters.engines import Engines, failure
+from ringfence_pdp.filters.finding import Content, Finding
+
+
+def look(name: str, content: Content, engines: Engines) -> Sequence[Finding]:
+    """Return what the filter `name` finds. Never raises."""
+    try:
+        return [writable(finding) for finding in engines.named(name).findings(content)]
+    except Exception as error:  # noqa: BLE001 - a filter that errs must neither let a call through nor end in INTERNAL
+        # Its type only: what it says may hold content.
+        return (failure(name, f"the filter {name} failed over this content ({type(error).__name__})"),)
+
+
+def unseen(content: Content) -> Iterator[Finding]:
+    """Yield a failure when the content could not be looked through as a whole."""
+    if content.problem:
+        yield failure("content", f"the content could not be looked through: {content.problem}")
+
+
+def writable(finding: Finding) -> Finding:
+    """Return a finding whose texts can be written as UTF-8: a decoded view may hold half of a surrogate pair."""
+    texts = (finding.message, finding.argument, finding.snippet)
+    if all(text.isascii() for text in texts) and not finding.frame and not finding.ngrams:
+        return finding
+    return finding._replace(
+        message=_whole(finding.message),
+        argument=_whole(finding.argument),
+        snippet=_whole(finding.snippet),
+        ngrams=tuple(one._replace(text=_whole(one.text)) for one in finding.ngrams),
+        frame={_whole(name): _whole(value) for name, value in finding.frame.items()},
+    )
+
+
+def _whole(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
