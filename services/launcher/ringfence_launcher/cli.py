@@ -39,6 +39,7 @@ COMMANDS = {
         ("delegate", _AGENTS, "Hand authority from agent to agent, and take it back."),
         ("trust", _AGENTS, "See how far an agent is trusted now, and why."),
         ("policy", _POLICIES, "Check, test, push and show policies; ask for a decision, or why it came out so."),
+        ("filter", _POLICIES, "Look through content for what is dangerous; see the rules."),
         ("approval", _POLICIES, "See what waits for people, and approve or deny it."),
         ("kill", _POLICIES, "Stop an agent, a tool, a delegation, a namespace or everything; let go."),
         ("replay", _EVIDENCE, "Decide logged decisions again from the log, or try other policies on them."),

@@ -15,7 +15,14 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse, HealthListResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from ringfence.identity.v1 import identity_pb2_grpc, transparency_pb2_grpc, trust_pb2_grpc
-from ringfence.pdp.v1 import approval_pb2, approval_pb2_grpc, bundle_pb2_grpc, decision_pb2_grpc
+from ringfence.pdp.v1 import (
+    approval_pb2,
+    approval_pb2_grpc,
+    bundle_pb2_grpc,
+    decision_pb2_grpc,
+    filter_pb2,
+    filter_pb2_grpc,
+)
 from ringfence.registry.v1 import (
     boundary_pb2,
     boundary_pb2_grpc,
@@ -75,6 +82,7 @@ class FakeMesh:
         self.external_systems = ScriptedService(self.saw, external_systems)
         self.namespaces = ScriptedService(self.saw, namespace_pb2.DESCRIPTOR.services_by_name["NamespaceService"])
         self.approvals = ScriptedService(self.saw, approval_pb2.DESCRIPTOR.services_by_name["ApprovalService"])
+        self.filters = ScriptedService(self.saw, filter_pb2.DESCRIPTOR.services_by_name["FilterService"])
         self.identity = FakeIdentity(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.pdp = FakePdp(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.telemetry = FakeTelemetry(self.saw)
@@ -91,6 +99,7 @@ class FakeMesh:
             (external_system_pb2_grpc.add_ExternalSystemServiceServicer_to_server, self.external_systems),
             (namespace_pb2_grpc.add_NamespaceServiceServicer_to_server, self.namespaces),
             (approval_pb2_grpc.add_ApprovalServiceServicer_to_server, self.approvals),
+            (filter_pb2_grpc.add_FilterServiceServicer_to_server, self.filters),
         )
         for add, service in scripted:
             add(service, server)

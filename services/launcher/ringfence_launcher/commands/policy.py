@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
-from google.protobuf.struct_pb2 import Struct
 from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
@@ -18,8 +16,9 @@ from ringfence_launcher.input_files import unusable
 from ringfence_launcher.options import EtagOption, RequestIdOption, speaks_to, takes
 from ringfence_launcher.output import Output
 from ringfence_launcher.policy_files import PolicyFilesArgument, policy_files
+from ringfence_launcher.structs import struct
 from ringfence_launcher.views import decisions as view
-from ringfence_launcher.words import agent_name, number, pairs
+from ringfence_launcher.words import agent_name, number
 
 app = typer.Typer(
     no_args_is_help=True, help="Check, test, push and show policies; ask for a decision, or why it came out so."
@@ -72,14 +71,14 @@ def _question(
             name=action,
             tool=tool,
             tool_schema_hash=schema_hash,
-            arguments=_struct(arguments, option="--arg"),
+            arguments=struct(arguments, option="--arg"),
             side_effects=number(decision_pb2.SideEffects, side_effects),
         ),
         resource=_resource(resource, data_class),
         environment=environment,
         side=number(decision_pb2.Side, side),
         session=session,
-        context=_struct(context, option="--context"),
+        context=struct(context, option="--context"),
     )
 
 
@@ -175,19 +174,6 @@ def _resource(text: str, data_class: str) -> decision_pb2.Resource | None:
         return None
     kind, _, name = text.partition(":")
     return decision_pb2.Resource(type=kind, id=name, data_class=data_class)
-
-
-def _struct(given: list[str] | None, *, option: str) -> Struct | None:
-    """Return arguments as the pdp takes them: `rows=3` is a number, `name=x` a text, `ids=[1, 2]` a list."""
-    if not given:
-        return None
-    found = Struct()
-    for key, text in pairs(given, option=option).items():
-        try:
-            found.update({key: yaml.safe_load(text)})
-        except (yaml.YAMLError, ValueError, TypeError) as error:
-            raise typer.BadParameter(f"{option} {key}: {text!r} is not a value: {error}") from error
-    return found
 
 
 def _end_with(answer: decision_pb2.CheckResponse) -> None:
