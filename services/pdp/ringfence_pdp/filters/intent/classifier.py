@@ -1,0 +1,161 @@
+"""The filter of intent: what a text wants, however it is worded.
+
+Rules. Every reading of an argument is weighed and the worst is told, once an argument. What is written in SQL, as a
+command or as code is read by analysers, and here only for what is said to a model in it. A p-value counts ordinary
+calls, so the thresholds mean the same in every category: one in a thousand is HIGH, one in a hundred MEDIUM, three LOW.
+Without the model, or when it fails over a text, that is a finding too.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Finding, Kind, Severity
+from ringfence_pdp.filters.intent.artefact import Model, installed
+from ringfence_pdp.filters.intent.evidence import NONE, Evidence, weigh
+from ringfence_pdp.filters.intent.frame import Frame, frame_of
+from ringfence_pdp.filters.intent.heads import Scores, span
+from ringfence_pdp.filters.intent.lexicon import built_in
+from ringfence_pdp.filters.intent.readings import CATEGORIES
+from ringfence_pdp.filters.masking import snippet
+from ringfence_pdp.filters.views import View, readings
+
+HIGH_AT: Final = 0.001
+MEDIUM_AT: Final = 0.01
+LOW_AT: Final = 0.03
+FINDINGS_MAX: Final = 64
+
+_ALL: Final = tuple(range(len(CATEGORIES)))
+_VALUES: Final = (CATEGORIES.index("payload"), CATEGORIES.index("injection"))
+_SAID: Final = (CATEGORIES.index("injection"),)
+LOOKED_FOR: Final[Mapping[ArgumentType, Sequence[int]]] = {
+    ArgumentType.FREE_TEXT: _ALL,
+    ArgumentType.IDENTIFIER: _VALUES,
+    ArgumentType.PATH: _VALUES,
+    ArgumentType.URL: _VALUES,
+    ArgumentType.SQL: _SAID,
+    ArgumentType.SHELL: _SAID,
+    ArgumentType.CODE: _SAID,
+    ArgumentType.SECRET: (),
+}
+"""Which heads look at which arguments."""
+
+_MEANINGS: Final[Mapping[str, str]] = {
+    "payload": "this reads like something made to be run where a value belongs",
+    "injection": "this tells a model to do something else than it was told",
+    "exfiltration": "this asks for something to be taken out that should stay in",
+    "destruction": "this asks for something to be destroyed",
+    "credential": "this is after passwords, keys or other secrets",
+    "privilege": "this asks for more rights than were given",
+    "evasion": "this asks not to be seen, or to blind who watches",
+    "fraud": "this asks to deceive somebody for gain",
+    "malware": "this asks for software that does harm",
+    "sabotage": "this asks for something to be made to fail",
+}
+
+
+class _Weighed:
+    """One reading of an argument, and what speaks against it."""
+
+    __slots__ = ("evidence", "frame", "p_value", "scores", "view")
+
+    def __init__(self, view: View, model: Model, content: Content, heads: Sequence[int]) -> None:
+        self.view = view
+        self.scores: Scores = model.heads.scores(view.text)
+        self.frame: Frame = frame_of(view.text, content)
+        self.evidence: Evidence = weigh(self.scores, self.frame, model.of_heads, model.curves["frame"], heads)
+        self.p_value = 1.0 if self.evidence is NONE else model.curves["fused"].of(self.evidence.weight)
+
+
+class Intent:
+    """The filter of intent."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        told = f"{model.digest} {built_in().digest}"
+        self._digest = f"sha256-{hashlib.sha256(told.encode()).hexdigest()}"
+
+    @property
+    def digest(self) -> str:
+        """`sha256-` and 64 hex digits over the model and the dictionaries of the frame."""
+        return self._digest
+
+    def findings(self, content: Content) -> Sequence[Finding]:
+        """Return what arguments want that is dangerous, the rarest first."""
+        found: list[Finding] = []
+        for argument in content.arguments:
+            try:
+                found.extend(self._of(argument, content))
+            except Exception as error:  # noqa: BLE001 - whatever a text does to the model, the call is not let through for it
+                # Its type only: what it says may hold content.
+                found.append(_failure(argument, f"the model of intent failed over this ({type(error).__name__})"))
+        found.sort(key=lambda finding: (-finding.severity, finding.p_value or 0.0))
+        return found[:FINDINGS_MAX]
+
+    def _of(self, argument: Argument, content: Content) -> Sequence[Finding]:
+        heads = LOOKED_FOR[argument.type]
+        if not heads:
+            return ()
+        views = readings(argument.text, argument.type).views
+        weighed = [_Weighed(view, self._model, content, heads) for view in views]
+        worst = min(weighed, key=lambda one: one.p_value, default=None)
+        if worst is None or worst.p_value > LOW_AT:
+            return ()
+        return (self._told(worst, argument),)
+
+    def _told(self, worst: _Weighed, argument: Argument) -> Finding:
+        head, category = worst.evidence.head, worst.evidence.category
+        text = worst.view.text
+        start, end = _where(worst.scores, head, text)
+        return Finding(
+            kind=Kind.INTENT,
+            id=f"intent.{category}",
+            category=category,
+            severity=severity_of(worst.p_value),
+            message=_MEANINGS[category],
+            argument=argument.pointer,
+            argument_type=argument.type,
+            views=worst.view.steps,
+            start=start,
+            end=end,
+            snippet=snippet(text, start, end),
+            p_value=worst.p_value,
+            ngrams=self._model.heads.ngrams(worst.scores, head),
+            frame=worst.frame.slots if worst.frame.intents else {},
+            model=self._digest,
+            origin=argument.origin,
+        )
+
+
+def severity_of(p_value: float) -> Severity:
+    """Return how bad something is that so few ordinary calls are like."""
+    if p_value <= HIGH_AT:
+        return Severity.HIGH
+    return Severity.MEDIUM if p_value <= MEDIUM_AT else Severity.LOW
+
+
+def intent() -> Intent:
+    """Return the filter with the model that is installed. Raises ModelRefusedError."""
+    return Intent(installed())
+
+
+def _where(scores: Scores, head: int, text: str) -> tuple[int, int]:
+    """Return where in the text the window is; folding moves characters, so it is near and not exact."""
+    if scores.window_count == 1:
+        return 0, len(text)
+    start, end = span(int(scores.windows[head]))
+    share = len(text) / max(1, len(scores.grams.codes))
+    return int(start * share), min(len(text), int(end * share))
+
+
+def _failure(argument: Argument, message: str) -> Finding:
+    return Finding(
+        kind=Kind.FAILURE,
+        id="intent.failed",
+        category="failure",
+        severity=Severity.HIGH,
+        message=message,
+        argument=argument.pointer,
+        argument_type=argument.type,
+        origin=argument.origin,
+    )

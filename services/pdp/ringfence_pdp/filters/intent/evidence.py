@@ -1,0 +1,54 @@
+"""Weighs what the heads and the frame say of a text, category by category.
+
+Two witnesses who do not know each other: n-grams know wording, the frame knows structure. What each says is turned into
+how rare it is (the logarithm of its p-value), and the two are added; so two that are half sure of the same intent weigh
+more than one of them, and a category is never helped by what speaks for another. The sum is again read off a curve of
+ordinary texts. Training makes that curve with this very function.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from ringfence_pdp.filters.intent.frame import Frame
+from ringfence_pdp.filters.intent.heads import Scores
+from ringfence_pdp.filters.intent.p_values import PValues
+from ringfence_pdp.filters.intent.readings import CATEGORIES
+
+HEAD_MOST: Final = 4.5
+"""How much a head alone can weigh: its curve is not known beyond one in some ten thousand."""
+
+
+class Evidence(NamedTuple):
+    """What speaks most against a text."""
+
+    head: int
+    """Of the category it speaks of."""
+    weight: float
+    """How much; what is ordinary is near 0."""
+
+    @property
+    def category(self) -> str:
+        """What it speaks of."""
+        return CATEGORIES[self.head]
+
+
+NONE: Final = Evidence(0, 0.0)
+
+
+def weigh(
+    scores: Scores, frame: Frame, of_heads: Sequence[PValues], of_frame: PValues, heads: Sequence[int]
+) -> Evidence:
+    """Return the heaviest evidence among some heads. Of many windows one is high by chance: that is taken off."""
+    told = dict(frame.intents)
+    by_chance = math.log10(scores.window_count)
+    heaviest = NONE
+    for head in heads:
+        said = min(HEAD_MOST, -math.log10(of_heads[head].of(float(scores.values[head]))))
+        points = told.get(CATEGORIES[head], 0)
+        weight = max(0.0, said - by_chance)
+        if points:
+            weight += -math.log10(of_frame.of(points))
+        if weight > heaviest.weight:
+            heaviest = Evidence(head, weight)
+    return heaviest

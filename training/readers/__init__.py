@@ -1,0 +1,1 @@
+"""Takes the texts out of the sources, by the label rules of `SOURCES.toml`."""
