@@ -4,7 +4,8 @@ The rules:
 
 - secrets are never sent, and content without any other text is not asked about: there is nothing to look at;
 - what it answers is taken whole or not at all; what makes no sense is no reply;
-- every finding says by which certificate the classifier was known and which model it named.
+- every finding says by which certificate the classifier was known and which model it named; secrets in its words are
+  masked: it saw the texts.
 """
 
 import enum
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Finding, Kind, Origin, Severity
+from ringfence_pdp.filters.masking import masked
 
 TEXT_BYTES_MAX = 256 * 1024
 """More than a call may carry: names of members count beside their values."""
@@ -113,12 +115,12 @@ def findings_of(classifier: str, peer: str, question: Question, reply: Reply) ->
                 id=f"remote.{classifier}.{label.name}",
                 category=label.name,
                 severity=label.severity,
-                message=label.message or f"classifier {classifier!r} found {label.name}",
+                message=masked(label.message) or f"classifier {classifier!r} found {label.name}",
                 argument=label.argument,
                 argument_type=text.type if text is not None else None,
                 origin=text.origin if text is not None else Origin.UNKNOWN,
                 end=len(text.text) if text is not None else 0,
-                frame={"peer": peer, "model": reply.model},
+                frame={"peer": peer, "model": masked(reply.model)},
                 model=f"sha256-{judged_by}",
             )
         )

@@ -88,6 +88,12 @@ async def test_what_it_finds_says_where_who_and_which_model(guard: Classifier, l
     assert (other.severity, other.argument, other.message) == (Severity.LOW, "", "classifier 'guard' found spam")
 
 
+async def test_secrets_in_its_words_are_masked(guard: Classifier, line: Line) -> None:
+    line.reply = Reply([Label("credential", Severity.HIGH, "/body", "it says password=hunter2secret")], "guard-1")
+    [found] = await guard.ask(MAIL)
+    assert "hunter2secret" not in found.message
+
+
 async def test_secrets_are_never_sent_and_nothing_is_not_asked_about(guard: Classifier, line: Line) -> None:
     secret = Argument("/password", "hunter2", ArgumentType.SECRET)
     assert await guard.ask(Content((secret, Argument("/empty", "")))) == ()
