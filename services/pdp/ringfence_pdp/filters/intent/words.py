@@ -16,14 +16,15 @@ PRIVATE_ADDRESS = "@private"
 MAIL_ADDRESS = "@address"
 """The word that stands for any other mail address."""
 DROP = "@drop"
-"""The word that stands for a host where people leave things for others to pick up."""
+"""The word that stands for a host where people leave things for others to pick up, or that has no name at all."""
 LINK = "@link"
 """The word that stands for any other URL."""
 
 SAYS_NOTHING = frozenset({"the", "a", "an"})
 """Words that are left out, so that expressions need not say whether they are there."""
 
-_ADDRESS = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})|https?://([^\s/\"'<>):]{1,255})[^\s\"'<>)]*")
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})|(?:https?|ftp)://([^\s/\"'<>):]{1,255})[^\s\"'<>)]*")
+_NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _WORD = re.compile(r"@[a-z]+|[^\W_]+(?:'t\b)?|[.!?;\n\u3002](?![a-z0-9])")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SENTENCE_ENDS = frozenset(".!?;\n\u3002")
@@ -53,7 +54,7 @@ class Places:
         host = (mail_host or link_host).lower()
         labels = host.split(".")
         ends = [".".join(labels[start:]) for start in range(len(labels))]
-        if any(end in self._drops for end in ends):
+        if any(end in self._drops for end in ends) or _NUMBERED.fullmatch(host) is not None:
             return f" {DROP} "
         if mail_host is None:
             return f" {LINK} "
