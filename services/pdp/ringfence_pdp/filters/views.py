@@ -27,7 +27,7 @@ _ENCODINGS: Sequence[tuple[str, str, Decoder]] = (
     ("url", "url", escapes.url),
     ("html", "html", escapes.entities),
     ("escapes", "escapes", escapes.backslashes),
-    ("escapes", "calls", escapes.calls),
+    ("calls", "calls", escapes.calls),
     ("hex", "hex", encodings.hexadecimals),
     ("base64", "base64", encodings.base64s),
     ("base32", "base32", encodings.base32s),
@@ -113,8 +113,8 @@ class _Reader:
                 yield view
 
     def _in_turn(self, view: View, gates: frozenset[str]) -> Iterator[View]:
-        if message := invisible.hidden(view.text):
-            yield View(message, ("hidden",))
+        if "hidden" in gates:
+            yield View(invisible.hidden(view.text), ("hidden",))
         view = _cleaned(view, gates)
         yield view
         for _ in range(DEPTH_MAX):
@@ -133,6 +133,9 @@ class _Reader:
         view = _after(view, "confusables", confusables.folded)
         yield view
         gates = opened(view.text)
+        if "lines" in gates and self._type is ArgumentType.SQL:
+            view = _after(view, "line-comments", joining.without_lines)
+            yield view
         if "comments" in gates and self._type in _COMMENTED:
             yield _after(view, "spaced-comments", joining.spaced_comments)
             part_letters = joining.comments_part_letters(view.text)
@@ -159,7 +162,7 @@ class _Reader:
 
 
 def _cleaned(view: View, gates: frozenset[str]) -> View:
-    if "control" in gates or not view.text.isascii():
+    if "unseen" in gates:
         view = _after(view, "invisible", invisible.visible)
     return view if view.text.isascii() else _after(view, "nfkc", invisible.normal)
 

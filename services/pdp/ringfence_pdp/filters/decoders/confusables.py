@@ -76,8 +76,8 @@ _READ_AS = {
     "/": "∕⁄⧸",
     "\\": "∖⧵",
     ":": "։꞉∶",
-    ".": "․。",
-    ",": "，‚、",
+    ".": "․",
+    ",": "‚",
 }
 """By what is read, what stands there."""
 
@@ -113,26 +113,49 @@ _NAMED_FOR = re.compile(
 _NAMED_SO = ((0xC0, 0x2B0), (0x1D00, 0x1DC0), (0x1E00, 0x1F00), (0x2C60, 0x2C80), (0xA720, 0xA800), (0x1F130, 0x1F200))
 """Where such names are."""
 
-_WORD = re2.compile(r"[\pL\p{Mn}\p{So}]+")
-_MARKS = re2.compile(r"\p{Mn}+")
-_LATIN = re2.compile(r"[A-Za-z]")
+_MARK = re.compile("[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+_RUN = re.compile("[A-Za-z\u00aa-\u1fff\u2c00-\u2dff\ua4d0-\uabff\ufb00-\ufdff\U0001d400-\U0001f2ff]+")
+"""Letters, their marks and enclosed letters, of alphabets that are taken for Latin; no punctuation, no ideographs."""
+
+_LATIN = re.compile("[A-Za-z]")
+_PIECE = 1_024
 
 
 def folded(text: str) -> str:
     """Return the text with every word that can be read as ASCII written so."""
     if text.isascii():
         return text
-    return str(_WORD.sub(_word, text)).translate(_signs())
+    text = _sign().sub(lambda match: _signs()[match[0]], text)
+    bare = _bare(text)
+    if bare.isascii():
+        return bare
+    return _RUN.sub(_run, text) if _worth_reading().search(text) else text
 
 
-def _word(match: re.Match[str]) -> str:
-    word = match[0]
-    if word.isascii():
-        return word
-    bare = _MARKS.sub("", unicodedata.normalize("NFD", word.translate(_letters()))).translate(_letters())
-    if not bare.isascii() and _LATIN.search(word):
+def _run(match: re.Match[str]) -> str:
+    run = match[0]
+    if run.isascii():
+        return run
+    bare = _bare(run).translate(_letters())
+    if not bare.isascii() and _LATIN.search(run):
         bare = bare.translate(_letters_among_latin())
-    return str(bare) if bare.isascii() else word
+    return bare if bare.isascii() else run
+
+
+def _bare(text: str) -> str:
+    """Return letters without their marks."""
+    # In pieces: putting marks in a row in order takes quadratic time.
+    pieces = range(0, len(text), _PIECE)
+    return _MARK.sub("", "".join(unicodedata.normalize("NFD", text[place : place + _PIECE]) for place in pieces))
+
+
+@functools.cache
+def _worth_reading() -> re2._Regexp:
+    """Tell whether any word may become ASCII: letters of two kinds are side by side, or a word has only look-alikes."""
+    sure = re2.escape("".join(map(chr, _letters())))
+    other = sure + re2.escape("".join(map(chr, _letters_among_latin()))) + r"\x{C0}-\x{24F}\x{1E00}-\x{1EFF}\p{Mn}"
+    mixed = f"[A-Za-z][{other}]|[{other}][A-Za-z]"
+    return re2.compile(rf"{mixed}|(?:^|[^\pL\pN])[{sure}\p{{Mn}}]{{4,}}(?:[^\pL\pN]|$)|\p{{So}}")
 
 
 @functools.cache
@@ -152,5 +175,10 @@ def _letters_among_latin() -> Mapping[int, str]:
 
 
 @functools.cache
-def _signs() -> Mapping[int, str]:
-    return {ord(seen): read for read, alike in _READ_AS.items() for seen in alike if not read.isalpha()}
+def _signs() -> Mapping[str, str]:
+    return {seen: read for read, alike in _READ_AS.items() for seen in alike if not read.isalpha()}
+
+
+@functools.cache
+def _sign() -> re.Pattern[str]:
+    return re.compile(f"[{re.escape(''.join(_signs()))}]")

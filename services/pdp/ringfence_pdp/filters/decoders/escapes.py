@@ -1,33 +1,26 @@
 """Characters written as numbers: in URLs, in HTML, behind a backslash, in calls such as `chr(105)`."""
 
 import html
+import re
 import unicodedata
-from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
-import re2
-
-_PERCENT = re2.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_PERCENT_U = re2.compile(r"%[uU]([0-9A-Fa-f]{4})")
-_HEXADECIMAL = re2.compile(
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_PERCENT_U = re.compile(r"%[uU]([0-9A-Fa-f]{4})")
+_HEXADECIMAL = re.compile(
     r"(?:\\x\{|\\u\{)([0-9A-Fa-f]{1,6})\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})"
     r"|\bU\+([0-9A-F]{4,6})[ ,;]?"
 )
-_OCTAL = re2.compile(r"\\([0-3][0-7]{2}|[4-7][0-7])")
-_NAMED = re2.compile(r"\\N\{([A-Za-z0-9 -]{1,88})\}")
-_CALL = r"\b(?:(?:string\.)?(?:fromcharcode|fromcodepoint)|n?char|chrw?|unichr)\s{0,8}\([0-9a-fx, \t]+\)"
-_CALLS = re2.compile(rf"(?i)(?:{_CALL})(?:\s{{0,8}}(?:\+|\|\||\.|&)\s{{0,8}}(?:{_CALL}))*")
-_NUMBER = re2.compile(r"(?i)0x[0-9a-f]{1,6}|[0-9]{1,7}")
-_ARGUMENTS = re2.compile(r"\(([^)]*)\)")
+_OCTAL = re.compile(r"\\([0-3][0-7]{2}|[4-7][0-7])")
+_NAMED = re.compile(r"\\N\{([A-Za-z0-9 -]{1,88})\}")
+_CALL = r"\b(?:(?:string\.)?(?:fromcharcode|fromcodepoint)|n?char|chrw?|unichr)\s{0,8}\([0-9a-fx, \t]{1,8000}\)"
+_CALLS = re.compile(rf"(?i)(?:{_CALL})(?:\s{{0,8}}(?:\+|\|\||\.|&)\s{{0,8}}(?:{_CALL}))*")
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,6}|[0-9]{1,7}")
+_ARGUMENTS = re.compile(r"\(([^)]*)\)")
 _OVERLONG = {
     bytes((lead, low)): bytes(((lead & 1) << 6 | low & 0x3F,)) for lead in (0xC0, 0xC1) for low in range(128, 192)
 }
 """ASCII in two bytes, which no reader should take and some do."""
-
-
-class _Match(Protocol):
-    def __getitem__(self, group: int) -> str: ...
-    def groups(self) -> tuple[str | None, ...]: ...
 
 
 def url(text: str) -> str:
@@ -44,21 +37,21 @@ def backslashes(text: str) -> str:
     r"""Read `\x41`, `\x{41}`, `\u0041`, `\u{41}`, `\U00000041`, `\N{LATIN SMALL LETTER A}`, `\101` and `U+0041`."""
     text = _HEXADECIMAL.sub(_hexadecimal, text)
     text = _NAMED.sub(_named, text)
-    return str(_OCTAL.sub(lambda match: chr(int(match[1], 8)), text))
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
 
 
 def calls(text: str) -> str:
     """Read `chr(105) + chr(103)`, `CHAR(105, 103)` and `String.fromCharCode(105, 103)` as a text in quotes."""
-    return str(_CALLS.sub(_called, text))
+    return _CALLS.sub(_called, text)
 
 
 def _unquoted(text: str) -> str:
     if "%u" in text or "%U" in text:
         text = _PERCENT_U.sub(_hexadecimal, text)
-    return str(_PERCENT.sub(_percent, text)) if "%" in text else text
+    return _PERCENT.sub(_percent, text) if "%" in text else text
 
 
-def _percent(match: _Match) -> str:
+def _percent(match: re.Match[str]) -> str:
     raw = unquote_to_bytes(match[0])
     try:
         return raw.decode()
@@ -71,19 +64,19 @@ def _percent(match: _Match) -> str:
         return raw.decode("latin-1")
 
 
-def _hexadecimal(match: _Match) -> str:
+def _hexadecimal(match: re.Match[str]) -> str:
     digits = next(group for group in match.groups() if group is not None)
     return _character(int(digits, 16)) or match[0]
 
 
-def _named(match: _Match) -> str:
+def _named(match: re.Match[str]) -> str:
     try:
         return unicodedata.lookup(match[1])
     except KeyError:
         return match[0]
 
 
-def _called(match: _Match) -> str:
+def _called(match: re.Match[str]) -> str:
     numbers = [
         int(number, 0) if number[:2] in ("0x", "0X") else int(number)
         for arguments in _ARGUMENTS.findall(match[0])

@@ -1,52 +1,84 @@
 """What a program reads as one although it is written in pieces: quotes in a shell, comments in SQL, joined strings."""
 
+import itertools
 import re
 
-import re2
+_CONTINUED = re.compile(r"\\\r?\n")
+_CONCATENATED = re.compile(r"'\s{0,64}(?:\+|\|\||\.|&)\s{0,64}'|\"\s{0,64}(?:\+|\|\||\.|&)\s{0,64}\"")
+_EMPTY_QUOTES = re.compile(r"(?<=\w)(?:''|\"\"|``)|(?:''|\"\"|``)(?=\w)")
+_INNER_QUOTES = re.compile(r"(?<=\w)(?:'(\w{1,256})'|\"(\w{1,256})\")")
+_OUTER_QUOTES = re.compile(r"(?:'(\w{1,256})'|\"(\w{1,256})\")(?=\w)")
+_ESCAPES = re.compile(r"(?<=\w)\\(?=[A-Za-z])|\^(?=[A-Za-z])")
+_NOTHING = re.compile(r"(?<=\w)\$(?:[@*0-9]|\{[@*0-9]\}|\(\))|\$(?:[@*]|\{[@*]\})(?=\w)")
+_BRACES = re.compile(r"\{([^{}\s]{1,512})\}")
+_SPACES = re.compile(r"\$\{?IFS(?:%[?*]{1,2})?\}?(?:\$[0-9@*])?")
 
-_EMPTY_QUOTES = re2.compile(r"(\w)(?:''|\"\"|``)|(?:''|\"\"|``)(\w)")
-_INNER_QUOTES = re2.compile(r"(\w)'(\w+)'|(\w)\"(\w+)\"")
-_OUTER_QUOTES = re2.compile(r"'(\w+)'(\w)|\"(\w+)\"(\w)")
-_ESCAPED = re2.compile(r"(\w)\\([A-Za-z])")
-_CONTINUED = re2.compile(r"\\\r?\n")
-_CARET = re2.compile(r"\^([A-Za-z])")
-_SPACES = re2.compile(r"\$\{?IFS(?:%[?*]+)?\}?(?:\$[0-9@*])?")
-_NOTHING = re2.compile(r"(\w)\$(?:[@*0-9]|\{[@*0-9]\}|\(\))|\$(?:[@*]|\{[@*]\})(\w)")
-_BRACES = re2.compile(r"\{([^{}\s]{1,256}(?:,[^{}\s]{1,256})+)\}")
-_CONCATENATED = re2.compile(r"'\s*(?:\+|\|\||\.|&)\s*'|\"\s*(?:\+|\|\||\.|&)\s*\"")
-
-_VERSIONED = re2.compile(r"/\*!(?:[0-9]{5,6})?((?s:.*?))\*/")
-_BLOCK = re2.compile(r"/\*(?s:.*?)\*/|<!--(?s:.*?)-->")
-_PARTING = re2.compile(r"\w(?:/\*(?s:.*?)\*/|<!--(?s:.*?)-->)+\w")
-_OPEN_BLOCK = re2.compile(r"/\*(?s:.*)\z")
-_LINE = re2.compile(r"(?:--|#)[^\n]*\n")
+_VERSION = re.compile(r"\A[0-9]{5,6}")
+_LINE = re.compile(r"(?:--|#)[^\n]*")
+_BLOCKS = (("/*", "*/"), ("<!--", "-->"))
 
 
 def joined(text: str) -> str:
     """Read a command as a shell does: `c''at`, `c\\at`, `w"h"o`, `$IFS`, `{cat,/etc/passwd}`, `'cu'+'rl'`."""
-    text = _CONTINUED.sub("", text)
-    text = _CONCATENATED.sub("", text)
-    text = _EMPTY_QUOTES.sub(_kept, text)
-    text = _OUTER_QUOTES.sub(_kept, _INNER_QUOTES.sub(_kept, text))
-    text = _CARET.sub(r"\1", _ESCAPED.sub(_kept, _NOTHING.sub(_kept, text)))
-    text = _BRACES.sub(lambda match: match[1].replace(",", " "), text)
-    return str(_SPACES.sub(" ", text))
+    for nothing in (_CONTINUED, _CONCATENATED, _EMPTY_QUOTES):
+        text = nothing.sub("", text)
+    for quoted in (_INNER_QUOTES, _OUTER_QUOTES):
+        text = quoted.sub(r"\1\2", text)
+    for nothing in (_ESCAPES, _NOTHING):
+        text = nothing.sub("", text)
+    text = _BRACES.sub(lambda match: match[1].replace(",", " ") if "," in match[1] else match[0], text)
+    return _SPACES.sub(" ", text)
 
 
 def without_comments(text: str) -> str:
-    """Take comments out, so that what they part is one word; what only MySQL takes for a statement stays."""
-    return str(_LINE.sub("\n", _OPEN_BLOCK.sub("", _BLOCK.sub("", _VERSIONED.sub(r"\1", text)))))
+    """Take blocks of comments out, so that what they part is one word; what only MySQL takes for a statement stays."""
+    return _commented(text, "")
 
 
 def spaced_comments(text: str) -> str:
-    """Put a space for every comment, as SQL does."""
-    return str(_LINE.sub("\n", _OPEN_BLOCK.sub(" ", _BLOCK.sub(" ", _VERSIONED.sub(r" \1 ", text)))))
+    """Put a space for every block of comments, as SQL does."""
+    return _commented(text, " ")
+
+
+def without_lines(text: str) -> str:
+    """Take SQL's comments to the end of a line out."""
+    return _LINE.sub("", text)
 
 
 def comments_part_letters(text: str) -> bool:
     """Say whether a comment has letters on both sides, so that it may be in the middle of a word."""
-    return _PARTING.search(text) is not None
+    pieces = _commented(text, "\x00").split("\x00")
+    return any(before[-1:].isalnum() and after[:1].isalnum() for before, after in itertools.pairwise(pieces))
 
 
-def _kept(match: re.Match[str]) -> str:
-    return "".join(group for group in match.groups() if group is not None)
+def _commented(text: str, instead: str) -> str:
+    text = _with_versioned(text, instead)
+    for opening, closing in _BLOCKS:
+        if opening in text:
+            text = _without(text, opening, closing, instead)
+    return text
+
+
+def _with_versioned(text: str, instead: str) -> str:
+    """Take `/*!50000` and its end away, and leave what is between: MySQL runs it."""
+    first, *others = text.split("/*!")
+    kept = [first]
+    for part in others:
+        inside, closed, after = part.partition("*/")
+        kept += (instead, _VERSION.sub("", inside), instead if closed else "", after)
+    return "".join(kept)
+
+
+def _without(text: str, opening: str, closing: str, instead: str) -> str:
+    """Put something else for every block; one that is not closed goes to the end, as programs read it."""
+    first, *others = text.split(opening)
+    kept = [first]
+    is_open = False
+    for part in others:
+        _, closed, after = part.partition(closing)
+        if closed:
+            kept += (instead, after) if not is_open else (after,)
+        elif not is_open:
+            kept.append(instead)
+        is_open = not closed
+    return "".join(kept)

@@ -1,13 +1,15 @@
 """Words that are spelled so that only a reader sees them: letters apart, and signs for letters."""
 
 import re
+from collections import Counter
 
-import re2
+_LETTER = r"[^\W\d_]"
+_BETWEEN = r"[ \t._*|~,/\\+-]{1,3}"
+_APART = re.compile(rf"(?<![^\W_]){_LETTER}(?:{_BETWEEN}{_LETTER}(?![^\W_])){{3,}}")
+_SEPARATOR = re.compile(_BETWEEN)
 
-_APART = re2.compile(r"(^|[^\pL\pN])(\pL(?:[ \t._*|~,/\\+-]{1,3}\pL){3,})($|[^\pL\pN])")
-_SEPARATOR = re2.compile(r"[ \t._*|~,/\\+-]+")
-_SIGNED = re2.compile(r"[A-Za-z0-9@$]+(?:[!|]+[A-Za-z0-9@$]+)*")
-_SIGNED_MAX = 32
+_WORD = re.compile(r"[A-Za-z0-9@$]+(?:[!|]+[A-Za-z0-9@$]+)*")
+_WORD_MAX = 32
 _SIGNS = str.maketrans("013457@$!|896", "oieastasiibgg")
 _WITH_L = str.maketrans("1!|", "lll")
 """What else these may be."""
@@ -15,39 +17,47 @@ _WITH_L = str.maketrans("1!|", "lll")
 
 def together(text: str) -> str:
     """Put letters that stand apart together, where they stand: `i-g-n-o-r-e all` is `ignore all`."""
-    return str(_APART.sub(lambda match: f"{match[1]}{_together(match[2])}{match[3]}", text))
+    return _APART.sub(_together, text)
 
 
 def spelled_out(text: str) -> str:
     """Return only what was spelled with its letters apart, put together, a line for each run."""
-    return "\n".join(_together(match[2]) for match in _APART.finditer(text))
+    return "\n".join(map(_together, _APART.finditer(text)))
 
 
 def letters(text: str) -> str:
     """Read digits and signs as the letters they resemble, in words that have letters too: `1gn0r3` is `ignore`."""
-    return str(_SIGNED.sub(lambda match: _letters(match[0]), text))
+    return _read(text, text.translate(_SIGNS))
 
 
 def letters_with_l(text: str) -> str:
     """The same, with `1` read as the letter it resembles as much: `de1ete` is `delete`."""
-    return str(_SIGNED.sub(lambda match: _letters(match[0].translate(_WITH_L)), text))
+    return _read(text, text.translate(_WITH_L).translate(_SIGNS))
 
 
-def _together(run: str) -> str:
-    separators = _SEPARATOR.findall(run)
-    between = min(separators, key=lambda separator: (len(separator), separator.isspace()))
-    parts = re.split(r"([ \t._*|~,/\\+-]+)", run)  # one class: linear
-    return "".join(part if place % 2 == 0 else _gap(part, between) for place, part in enumerate(parts))
-
-
-def _gap(separator: str, between: str) -> str:
+def _together(match: re.Match[str]) -> str:
     """Words are parted by more than letters are, or by white space where letters are parted by something else."""
-    wider = len(separator) > len(between)
-    return " " if wider or (separator.isspace() and not between.isspace()) else ""
+    run = match[0]
+    separators = Counter(_SEPARATOR.findall(run))
+    between = min(separators, key=lambda separator: (len(separator), separator.isspace()))
+    for separator in sorted(separators, key=len, reverse=True):
+        is_wider = len(separator) > len(between) or (separator.isspace() and not between.isspace())
+        run = run.replace(separator, "\n" if is_wider else "")
+    return run.replace("\n", " ")
 
 
-def _letters(word: str) -> str:
-    if word.isalpha() or len(word) > _SIGNED_MAX or not any(map(str.isalpha, word)):
-        return word
-    read = word.translate(_SIGNS)
-    return read if read.isalpha() else word
+def _read(text: str, meant: str) -> str:
+    """Take what is meant, a character for a character, where a word is letters then and has some as it is written."""
+    pairs = zip(text.split(" "), meant.split(" "), strict=True)
+    return " ".join(word if word == read else _read_word(word, read) for word, read in pairs)
+
+
+def _read_word(text: str, meant: str) -> str:
+    parts: list[str] = []
+    place = 0
+    for match in _WORD.finditer(text):
+        word, read = match[0], meant[match.start() : match.end()]
+        if word != read and read.isalpha() and len(word) <= _WORD_MAX and any(map(str.isalpha, word)):
+            parts += (text[place : match.start()], read)
+            place = match.end()
+    return "".join((*parts, text[place:]))
