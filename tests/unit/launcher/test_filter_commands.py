@@ -125,7 +125,7 @@ def test_why_a_model_thinks_so_is_shown(ringfence: CommandLine, mesh: FakeMesh) 
         "understood as: verb drop",
         "from agent",
         "→ require approval",
-        "no ordinary call looked as dangerous",
+        "hardly one in 100,000 ordinary calls looks as dangerous",
     ):
         assert part in shown
 

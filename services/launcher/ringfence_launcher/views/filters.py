@@ -16,6 +16,8 @@ _STYLES = {
     pb.SEVERITY_HIGH: "bold red",
 }
 _INDENT = "        "
+RAREST = 1e-5
+"""Of ordinary calls the model has seen thousands: what is said to be rarer than this is a guess."""
 
 
 def scanned(answer: pb.ScanResponse) -> RenderableType:
@@ -102,6 +104,6 @@ def _lines(found: pb.Finding) -> Iterator[str]:
 
 
 def _rarity(p_value: float) -> str:
-    if p_value <= 0:
-        return "no ordinary call looked as dangerous"
+    if p_value < RAREST:
+        return f"hardly one in {round(1 / RAREST):,} ordinary calls looks as dangerous"
     return f"one in {round(1 / p_value):,} ordinary calls looks as dangerous (p = {p_value:.2g})"
