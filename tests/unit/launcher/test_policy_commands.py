@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from ringfence.pdp.v1 import bundle_pb2, decision_pb2
+from ringfence.pdp.v1 import bundle_pb2, decision_pb2, filter_pb2
 from ringfence_launcher.commands.policy import Side, SideEffects
 from ringfence_launcher.examples import example
 from ringfence_launcher.exit_codes import ExitCode
@@ -152,6 +152,26 @@ class TestCheck:
         assert lines[0] == "DENY  RING_INSUFFICIENT"
         assert lines[1] == "a write needs ring 2, the agent is in ring 3"
         assert any("sales/write" in line for line in lines)
+
+    def test_where_arguments_come_from_is_sent_and_what_filters_find_is_shown(
+        self, ringfence: CommandLine, mesh: FakeMesh
+    ) -> None:
+        found = filter_pb2.Finding(
+            id="origin.mail",
+            severity=filter_pb2.SEVERITY_MEDIUM,
+            action=filter_pb2.FILTER_ACTION_REQUIRE_APPROVAL,
+            message="what a tool returned would leave",
+            argument="/body",
+        )
+        mesh.pdp.answer = decision_pb2.CheckResponse(findings=[found])
+        asked = ("policy", "check", "demo/a", "send_mail", "--origin", "user", "--origin", "/body=tool_output")
+        shown = ringfence(*asked).out
+        assert "medium origin.mail at /body: what a tool returned would leave → require approval" in shown
+        assert mesh.last.request.action.argument_origins == {
+            "": filter_pb2.ORIGIN_USER,
+            "/body": filter_pb2.ORIGIN_TOOL_OUTPUT,
+        }
+        assert ringfence(*asked[:4], "--origin", "body=tool_output").code == ExitCode.USAGE
 
     def test_unknown_ring_is_said_not_shown_as_minus_one(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
         mesh.pdp.answer = decision_pb2.CheckResponse(effective_ring=-1, trust_score=-1)

@@ -14,6 +14,7 @@ from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import read_bytes, read_message
 from ringfence_launcher.options import speaks_to
+from ringfence_launcher.origins import OriginOption, origins_of
 from ringfence_launcher.output import Output
 from ringfence_launcher.paging import pages
 from ringfence_launcher.problems import Problem
@@ -38,15 +39,6 @@ class ArgumentType(enum.StrEnum):
     IDENTIFIER = "identifier"
     CODE = "code"
     SECRET = "secret"  # noqa: S105 - a type, not a password
-
-
-class Origin(enum.StrEnum):
-    """Where content comes from, as typed."""
-
-    USER = "user"
-    AUTHOR = "author"
-    TOOL_OUTPUT = "tool_output"
-    AGENT = "agent"
 
 
 ServerOption = Annotated[
@@ -77,12 +69,7 @@ def scan(
     ] = None,
     tool: Annotated[str, typer.Option(help="The tool it is for, e.g. mail.send.")] = "",
     action: Annotated[str, typer.Option(help="The action, e.g. send_mail.")] = "",
-    origins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--origin", metavar="[POINTER=]ORIGIN", help="user, author, tool_output or agent; of /to alone: /to=user."
-        ),
-    ] = None,
+    origins: OriginOption = None,
     server: ServerOption = False,
 ) -> None:
     """Look through content, here and without a server. Exit code 0 means nothing was found, 1 something."""
@@ -94,8 +81,8 @@ def scan(
         request.arguments.CopyFrom(given)
     elif not request.text and file is None and text != "-":
         raise typer.BadParameter("give a text, - for standard input, --file, --arg or --args")
-    for pointer, origin in map(_origin, origins or ()):
-        request.argument_origins[pointer] = number(pb.Origin, origin)
+    for pointer, origin in origins_of(origins):
+        request.argument_origins[pointer] = origin
     response = FilterServiceStub(mesh.channel("pdp")).Scan(request) if server else filter_offline.scan(request)
     out.one(response, view.scanned)
     if response.findings:
@@ -157,11 +144,3 @@ def _text(text: str, file: Path | None) -> str:
         return text
     # What is no UTF-8 is looked through as far as it is one.
     return read_bytes(file or Path("-")).decode("utf-8", "replace")
-
-
-def _origin(text: str) -> tuple[str, Origin]:
-    pointer, _, origin = text.rpartition("=")
-    if origin not in set(Origin) or (pointer and not pointer.startswith("/")):
-        known = ", ".join(Origin)
-        raise typer.BadParameter(f"--origin {text!r}: write one of {known}, or a JSON Pointer, = and one of them")
-    return pointer, Origin(origin)

@@ -14,6 +14,7 @@ from ringfence_launcher.connection import Mesh
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import unusable
 from ringfence_launcher.options import EtagOption, RequestIdOption, speaks_to, takes
+from ringfence_launcher.origins import OriginOption, origins_of
 from ringfence_launcher.output import Output
 from ringfence_launcher.policy_files import PolicyFilesArgument, policy_files
 from ringfence_launcher.structs import struct
@@ -55,6 +56,7 @@ def _question(
     arguments: Annotated[
         list[str] | None, typer.Option("--arg", metavar="KEY=VALUE", help="An argument, its value as YAML; repeat.")
     ] = None,
+    origins: OriginOption = None,
     side_effects: Annotated[SideEffects | None, typer.Option(help="What the tool does to the world.")] = None,
     resource: Annotated[str, typer.Option(metavar="TYPE:ID", help="Its object, e.g. table:orders.")] = "",
     data_class: Annotated[str, typer.Option(metavar="NAME", help="The object's class of data, e.g. pii.")] = "",
@@ -73,6 +75,7 @@ def _question(
             tool_schema_hash=schema_hash,
             arguments=struct(arguments, option="--arg"),
             side_effects=number(decision_pb2.SideEffects, side_effects),
+            argument_origins=dict(origins_of(origins)),
         ),
         resource=_resource(resource, data_class),
         environment=environment,

@@ -8,6 +8,7 @@ from ringfence.pdp.v1 import bundle_pb2, decision_pb2
 
 from ringfence_launcher.output import fields, stacked, table
 from ringfence_launcher.plain_text import plain
+from ringfence_launcher.views.filters import finding_line
 from ringfence_launcher.words import code_word, duration_text, time_text, word
 
 _STYLES = {
@@ -29,6 +30,7 @@ def decision(answer: decision_pb2.CheckResponse) -> RenderableType:
                 ("ring", _known(answer.effective_ring)),
                 ("score", _known(answer.trust_score)),
                 ("rules", "\n".join(answer.rules)),
+                ("findings", "\n".join(map(finding_line, answer.findings))),
                 ("approval", _approval(answer)),
                 ("limits", _limits(answer)),
                 ("ask again in", duration_text(answer.retry_after)),
