@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from ringfence_pdp.case import Basis
+from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.cel.condition import Condition
 from ringfence_pdp.cel.syntax import Name
 from ringfence_pdp.compiled import CompiledBundle, CompiledRule
 from ringfence_pdp.decide import decide
+from ringfence_pdp.filter_stage import filters_of
+from ringfence_pdp.filters.heard import NOBODY_OBJECTS
 from ringfence_pdp.model import CheckRequest, Decision, Effect
 
 EXAMINED_MAX: Final = 2_000
@@ -54,7 +56,10 @@ class AllowedTools:
         found: list[AllowedTool] = []
         for place, name in enumerate(names, start=1):
             tool = basis.facts.tools.get(name)
-            request = asked(name)._replace(tool_schema_hash=tool.schema_hash if tool is not None else None)
+            # Classifiers elsewhere are not asked about a call that nobody makes yet.
+            request = asked(name)._replace(
+                tool_schema_hash=tool.schema_hash if tool is not None else None, heard=NOBODY_OBJECTS
+            )
             decision = max((decide(hopeful, request) for hopeful in bases), key=lambda one: one.effect)
             if show_denied or decision.effect is not Effect.DENY:
                 depends = decision.effect is not Effect.DENY and _depends(basis, request)
@@ -94,7 +99,9 @@ def looks_at_what_is_sent(condition: Condition | None) -> bool:
 
 
 def _depends(basis: Basis, request: CheckRequest) -> bool:
-    return any(looks_at_what_is_sent(rule.condition) for rule in _covering(basis, request))
+    if any(looks_at_what_is_sent(rule.condition) for rule in _covering(basis, request)):
+        return True
+    return bool(filters_of(Case(basis, request)))
 
 
 def _covering(basis: Basis, request: CheckRequest) -> Iterator[CompiledRule]:

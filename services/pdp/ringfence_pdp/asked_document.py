@@ -2,18 +2,23 @@
 
 Everything a CheckRequest says is here, or named in `left_out`, and nothing else: a question that leaves nothing out is
 read back as it was. Left out are what is masked; what shows who somebody is (tokens, grants: they are credentials); and
-numbers JSON has no spelling for. What is empty is not written.
+numbers JSON has no spelling for. What is empty is not written. Where filters found something in the arguments, secrets
+are left out of them too.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import rfc8785
 from ringfence_kit.names import AgentName
 
-from ringfence_pdp.masks import Masks
+from ringfence_pdp.filters.finding import Finding, Origin
+from ringfence_pdp.filters.heard import Heard
+from ringfence_pdp.filters.pointers import tokens_of
+from ringfence_pdp.finding_document import finding_document, finding_of
+from ringfence_pdp.masks import Masks, without_secrets
 from ringfence_pdp.model import (
     NO_RESOURCE,
     NO_USAGE,
@@ -35,10 +40,13 @@ _WITH_EXPONENT = 1e21
 """From here on RFC 8785 writes an exponent, which nobody takes for an integer."""
 
 
-def asked_document(request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool) -> dict[str, Any]:
+def asked_document(
+    request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool, found: bool = False
+) -> dict[str, Any]:
     """Return what the log keeps of a question; the paths of what it does not are added to `left_out`.
 
     Action, tool and environment stand beside it. `whole`: whether arguments, context and labels may be in it at all.
+    `found`: whether filters found something in the arguments; secrets are taken out of them then.
     """
     # On the path of every decision: most questions say little, so each member is looked at once and most are passed by.
     asked: dict[str, Any] = {}
@@ -52,13 +60,13 @@ def asked_document(request: CheckRequest, masks: Masks, left_out: list[str], *, 
     if session is not None:
         asked["session"] = session
     if request.arguments is not nothing:
-        _put_sent(asked, "arguments", request.arguments(), masks, left_out, whole=whole)
+        _put_sent(asked, "arguments", request.arguments(), masks, left_out, whole=whole, secret=found)
     if request.context is not nothing:
         _put_sent(asked, "context", request.context(), masks, left_out, whole=whole)
     if request.trace_id:
         asked["trace_id"] = request.trace_id.hex()
     if request[_FIRST_SELDOM:] != _SELDOM or request.side is not Side.CALLER:
-        _put_seldom(asked, request, left_out)
+        _put_seldom(asked, request, masks, left_out, whole=whole)
     if request.tool_schema_hash is not None:
         asked["tool_schema_hash"] = request.tool_schema_hash
     if request.side_effects:
@@ -71,7 +79,9 @@ _SELDOM = tuple(CheckRequest._field_defaults[field] for field in CheckRequest._f
 """What few questions say, and what they say when they do not."""
 
 
-def _put_seldom(asked: dict[str, Any], request: CheckRequest, left_out: list[str]) -> None:
+def _put_seldom(
+    asked: dict[str, Any], request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool
+) -> None:
     if request.delegation_token:
         left_out.append("delegation_token")
     if request.elevation_grants:
@@ -88,8 +98,17 @@ def _put_seldom(asked: dict[str, Any], request: CheckRequest, left_out: list[str
         "usage": {"tokens": usage.tokens, "cost_micros": usage.cost_micros} if usage != NO_USAGE else None,
         "protocol": request.protocol.word if request.protocol else None,
         "arguments_digest": request.arguments_digest,
+        # Pairs, since the names of members in a pointer need not be ASCII.
+        "argument_origins": [[pointer, origin.word] for pointer, origin in sorted(request.origins.items())] or None,
+        "classifiers": [_heard(*said, hiding(masks, whole=whole)) for said in sorted(request.heard.said.items())]
+        or None,
     }
     asked |= _without_empty(said)
+
+
+def _heard(name: str, findings: Sequence[Finding], hides: Callable[[str], bool]) -> dict[str, Any]:
+    """What a classifier elsewhere said: nobody can ask it again as it was."""
+    return {"name": name, "findings": [finding_document(finding, hides) for finding in findings]}
 
 
 def _resource(resource: Resource, masks: Masks, left_out: list[str], *, whole: bool) -> dict[str, Any]:
@@ -110,17 +129,37 @@ def _resource(resource: Resource, masks: Masks, left_out: list[str], *, whole: b
     return said
 
 
+def hiding(masks: Masks, *, whole: bool) -> Callable[[str], bool]:
+    """Return what says of a JSON Pointer into the arguments that what is there does not enter the log."""
+
+    def hides(pointer: str) -> bool:
+        if not whole:
+            return True
+        tokens = tokens_of(pointer)
+        return any(masks.hide(("arguments", *tokens[:length])) for length in range(1, len(tokens) + 1))
+
+    return hides
+
+
 def _put_sent(
-    said: dict[str, Any], root: str, value: Mapping[str, object], masks: Masks, left_out: list[str], *, whole: bool
+    said: dict[str, Any],
+    root: str,
+    value: Mapping[str, object],
+    masks: Masks,
+    left_out: list[str],
+    *,
+    whole: bool,
+    secret: bool = False,
 ) -> None:
-    """Take over JSON in RFC 8785 form, unless it is empty or has to stay away."""
+    """Take over JSON in RFC 8785 form, unless it is empty or has to stay away; `secret`: without the secrets in it."""
     if not value:
         return
     if not whole:
         left_out.append(root)
         return
     plain = _Plain()
-    written = plain.of(masks.masked(value, (root,), left_out), root)
+    shown = masks.masked(value, (root,), left_out)
+    written = plain.of(without_secrets(shown, (root,), left_out) if secret else shown, root)
     left_out += plain.unwritable
     said[root] = written if plain.simple else msgspec.Raw(rfc8785.dumps(written))
 
@@ -149,6 +188,8 @@ def question(asked: Mapping[str, Any], *, action: str, tool: str | None, environ
         usage=NO_USAGE if usage is None else Usage(**usage),
         protocol=Protocol[asked.get("protocol", "unknown").upper()],
         arguments_digest=asked.get("arguments_digest"),
+        origins={pointer: Origin[word.upper()] for pointer, word in asked.get("argument_origins", ())},
+        heard=Heard({said["name"]: tuple(map(finding_of, said["findings"])) for said in asked.get("classifiers", ())}),
     )
 
 

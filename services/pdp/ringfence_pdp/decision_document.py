@@ -10,7 +10,7 @@ implementation. What was sent as JSON is brought into that form where it is take
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ import rfc8785
 
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.facts import AgentIdentity
+from ringfence_pdp.finding_document import finding_document
 from ringfence_pdp.limits.counters import Status
 from ringfence_pdp.model import CheckRequest, Decision, Effect, Obligation, Reason, SideVerdict, Stage, Verdict
 from ringfence_pdp.rollout.rollout import Mode
@@ -32,6 +33,10 @@ _EFFECTS = ["", *(effect.name for effect in sorted(Effect))]
 _REASONS = ["", *(reason.name for reason in sorted(Reason))]
 
 
+def _shows_all(_pointer: str) -> bool:
+    return False
+
+
 def decision_document(
     request: CheckRequest,
     answer: Answer,
@@ -42,10 +47,11 @@ def decision_document(
     digest: str,
     left_out: list[str],
     evidence: tuple[str, ...],
+    hides: Callable[[str], bool] = _shows_all,
 ) -> bytes:
-    """Return the document of one decision."""
+    """Return the document of one decision. `hides` says of a JSON Pointer into the arguments that it is masked."""
     decision, judged = answer.decision, answer.judged
-    document = said(decision, request, identity)
+    document = said(decision, request, identity, hides)
     document |= {
         "type": DECISION,
         "version": VERSION,
@@ -81,7 +87,12 @@ def decision_document(
     return _encode(document)
 
 
-def said(decision: Decision, request: CheckRequest, identity: AgentIdentity | None) -> dict[str, Any]:
+def said(
+    decision: Decision,
+    request: CheckRequest,
+    identity: AgentIdentity | None,
+    hides: Callable[[str], bool] = _shows_all,
+) -> dict[str, Any]:
     """Return the members that follow from deciding a question: those a replay makes anew."""
     verdict = decision.verdict
     members: dict[str, Any] = {
@@ -101,6 +112,8 @@ def said(decision: Decision, request: CheckRequest, identity: AgentIdentity | No
         members["sides"] = [_side(side) for side in decision.sides]
     if decision.obligations:
         members["obligations"] = [_obligation(obligation) for obligation in decision.obligations]
+    if decision.findings:
+        members["findings"] = [finding_document(finding, hides) for finding in decision.findings]
     return members
 
 

@@ -2,19 +2,22 @@
 
 - denials and requests for approval always, allowed calls at a rate the operator sets. Which of these is chosen follows
   from the decision's own id, which no caller has a say in;
-- the question is in it as far as masks, and its size, allow; what is left out is named;
+- the question is in it as far as masks, and its size, allow; what is left out is named. What a tool says is a secret is
+  masked, and so are secrets in arguments that filters found something in;
 - what it stood on is told first.
 """
 
 from collections.abc import Callable
 
 from ringfence_pdp.answer import Answer
-from ringfence_pdp.asked_document import asked_document
+from ringfence_pdp.asked_document import asked_document, hiding
 from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.case import Basis
 from ringfence_pdp.decision_document import decision_document, input_digest
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.evidence import EvidenceKeeper
+from ringfence_pdp.filters.finding import ArgumentType
+from ringfence_pdp.filters.pointers import tokens_of
 from ringfence_pdp.masks import NO_MASKS, Masks
 from ringfence_pdp.model import CheckRequest, Effect
 
@@ -63,6 +66,8 @@ class DecisionRecords:
         identity = facts.identity(request.did, request.agent, request.environment)
         evidence = self._keeper.of(basis, request, answer.decision, identity)
         digest = input_digest(answer.decision_id, asked)
+        masks = self._masks_for(request, basis)
+        found = bool(answer.decision.findings)
         for whole in (self._inputs, False):
             left_out: list[str] = []
             body = decision_document(
@@ -70,14 +75,23 @@ class DecisionRecords:
                 answer,
                 identity,
                 identity_age=basis.identity_age,
-                asked=asked_document(request, self._masks, left_out, whole=whole),
+                asked=asked_document(request, masks, left_out, whole=whole, found=found),
                 digest=digest,
                 left_out=left_out,
                 evidence=evidence,
+                hides=hiding(masks, whole=whole),
             )
             if len(body) <= BODY_MAX:
                 break
         self.log.take(answer.decision_id, body)
+
+    def _masks_for(self, request: CheckRequest, basis: Basis) -> Masks:
+        """Return the operator's masks, and where a tool says that a secret belongs."""
+        tool = None if request.tool is None else basis.facts.tools.get(request.tool)
+        if tool is None or not tool.argument_types:
+            return self._masks
+        secret = (pointer for pointer, known in tool.argument_types.items() if known is ArgumentType.SECRET)
+        return self._masks.also([("arguments", *tokens_of(pointer)) for pointer in secret])
 
     def _chosen(self, decision_id: str) -> bool:
         return int(decision_id[-8:], 16) < self._allow_rate * _TAIL

@@ -5,32 +5,37 @@ agents it speaks for; the services and administrators about all. Asking about so
 anything about it is revealed.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from ringfence_kit.callers import Caller, Role
+from ringfence_kit.callers import Caller
 from ringfence_kit.clock import EPOCH, Clock, Instant, Millis
-from ringfence_kit.errors import NotPermitted, Unavailable
+from ringfence_kit.errors import Unavailable
 from ringfence_kit.ids import NewId
 
 from ringfence_pdp.allowed_tools import AllowedTools, ToolPage
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.cacheable import CacheHint, cache_hint
-from ringfence_pdp.case import Basis
+from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.compile import CompiledBundle
-from ringfence_pdp.decide import decide
+from ringfence_pdp.decide import decide, decide_case
 from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decision_watch import DecisionWatch, Seen
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import Facts, RegisteredTool
-from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Side, Stage, Target, Verdict
+from ringfence_pdp.filter_stage import classifiers_of, content
+from ringfence_pdp.filters.heard import NOBODY_OBJECTS, Heard
+from ringfence_pdp.filters.remote import Classifiers, NoClassifiers
+from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
 from ringfence_pdp.policy_state import InForce, PolicyState
 from ringfence_pdp.reckoning import Reckoning, Unsettled
 from ringfence_pdp.rollout.rollout import Mode
 from ringfence_pdp.rollout.trial import Trial, Trials
 from ringfence_pdp.session_log import SessionHistories
+from ringfence_pdp.who_asks import refuse_strangers, taken_at_its_word
 
 TRUSTED_RINGS = 1
 """Agents up to this ring are denied what cannot be logged: they could do the most with it."""
@@ -65,13 +70,16 @@ class Decisions:
         reckoning: Reckoning,
         gated_environments: frozenset[str],
         audiences: frozenset[str] = frozenset(),
+        classifiers: Classifiers | None = None,
         clock: Clock,
         new_id: NewId,
     ) -> None:
         """`gated_environments` are those in which a tool has to be approved with the hash of its schema.
 
         `audiences` are those of the delegation tokens this pdp decides for; none leaves that to enforcement points.
+        `classifiers` are those elsewhere that policies may ask.
         """
+        self._classifiers = NoClassifiers() if classifiers is None else classifiers
         self._gated_environments = gated_environments
         self._audiences = audiences
         self._latest = EPOCH
@@ -111,6 +119,7 @@ class Decisions:
             watch=self.watch,
             counts=self.counts,
             sessions=self._sessions if asked else None,
+            classifiers=self._classifiers,
         )
 
     def tools(
@@ -157,7 +166,10 @@ class Decisions:
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = ("_basis", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_sessions", "_trial", "_watch")
+    __slots__ = (
+        *("_basis", "_classifiers", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_sessions", "_trial"),
+        "_watch",
+    )
 
     def __init__(
         self,
@@ -171,9 +183,11 @@ class Sitting:
         watch: DecisionWatch,
         counts: Tally,
         sessions: SessionHistories | None = None,
+        classifiers: Classifiers,
     ) -> None:
         """`sessions`: what conditions hear of sessions; None when none asks."""
         self._sessions = sessions
+        self._classifiers = classifiers
         self._watch = watch
         self._basis = basis
         self._in_force = in_force
@@ -184,13 +198,22 @@ class Sitting:
         self._counts = counts
 
     def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer | Unsettled:
-        """Decide, count and log; or return what people have a say in, for `settled`.
+        """Decide, count and log; or return what somebody else has a say in, for `settled`.
 
         `asked` are the request's own bytes, of which the log keeps a digest. Raises NotPermitted, and Unavailable when
         nothing can be logged and the pdp is configured to stop then.
         """
         refuse_strangers(caller, request, self._basis.facts)
-        request = self._remembering(request)
+        request = self._remembering(taken_at_its_word(request, caller))
+        request, awaited = self._to_ask(request)
+        if awaited:
+            # Until they are asked: closed.
+            answer = self._answer(decide(self._deciding(request), request), self._new_id())
+            return Unsettled(answer, self._basis, request, caller, asked, awaited)
+        return self._checked(request, caller, asked)
+
+    def _checked(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer | Unsettled:
+        """Decide, count and log what every classifier has been heard about."""
         answer, basis = self._judged(request)
         decision = answer.decision
         if decision.effect is Effect.DENY:
@@ -206,13 +229,42 @@ class Sitting:
             return counted.let_through(self._kept(request, answer, asked))
 
     async def settled(self, unsettled: Unsettled) -> Answer:
-        """Hear what people say, or ask them; count and log. Raises what `check` raises."""
+        """Hear what classifiers and people say, or ask them; count and log. Raises what `check` raises."""
         request = unsettled.request
+        if unsettled.awaited:
+            heard = await self._hearing(request, unsettled.awaited)
+            checked = self._checked(request._replace(heard=heard), unsettled.caller, unsettled.asked)
+            return await self.settled(checked) if isinstance(checked, Unsettled) else checked
         with self._reckoning.counting(unsettled.basis, request, unsettled.answer) as counted:
             answer = counted.answer
             if answer.decision.effect is not Effect.DENY:
                 answer = await self._reckoning.heard(unsettled, answer)
             return counted.let_through(self._kept(request, answer, unsettled.asked))
+
+    def _to_ask(self, request: CheckRequest) -> tuple[CheckRequest, tuple[str, ...]]:
+        """Return the classifiers elsewhere that have a say in a call nothing here denies, and what is asked until then.
+
+        They can only lower an answer, so of a call that is denied without them nobody is told.
+        """
+        basis = self._deciding(request)
+        if basis.bundle is None or not basis.bundle.asks_classifiers:
+            return request, ()
+        unopposed = request._replace(heard=NOBODY_OBJECTS)
+        case = Case(basis, unopposed)
+        if decide_case(case).effect is Effect.DENY:
+            return unopposed, ()
+        return request, classifiers_of(case)
+
+    def _deciding(self, request: CheckRequest) -> Basis:
+        """Return the basis with the bundle that decides about a request."""
+        trial = self._trial
+        return self._basis if trial is None or not trial.decides(self._basis, request) else trial.basis(self._basis)
+
+    async def _hearing(self, request: CheckRequest, classifiers: tuple[str, ...]) -> Heard:
+        """Ask classifiers elsewhere, all at once; one that fails says so."""
+        asked_about = content(Case(self._basis, request))
+        said = await asyncio.gather(*(self._classifiers.ask(name, asked_about) for name in classifiers))
+        return Heard({name: tuple(findings) for name, findings in zip(classifiers, said, strict=True)})
 
     def tool_schemas(self) -> Mapping[str, RegisteredTool]:
         """Return the tools as the registry has them, for a door that vouches for what is behind it."""
@@ -239,10 +291,20 @@ class Sitting:
             self._watch.tell(Seen(request, answer, facts.identity(request.did, request.agent, request.environment)))
         return answer
 
-    def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
-        """Decide as `check` does and show the work; nothing is logged."""
+    async def explained(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
+        """Decide as `check` and `settled` do and show the work; nothing is logged, and no people are asked."""
         refuse_strangers(caller, request, self._basis.facts)
-        request = self._remembering(request)
+        request, awaited = self._to_ask(self._remembering(taken_at_its_word(request, caller)))
+        if awaited:
+            request = request._replace(heard=await self._hearing(request, awaited))
+        return self._explained(request)
+
+    def explain(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
+        """The same without asking classifiers elsewhere: of them it says that nobody asked."""
+        refuse_strangers(caller, request, self._basis.facts)
+        return self._explained(self._remembering(taken_at_its_word(request, caller)))
+
+    def _explained(self, request: CheckRequest) -> tuple[Answer, Explanation]:
         trial = self._trial
         if trial is None or not trial.decides(self._basis, request):
             explanation = explain(self._basis, request)
@@ -324,38 +386,5 @@ def _without_log(answer: Answer, unlogged: Unavailable) -> Answer:
     verdict = replace(
         decision.verdict, effect=Effect.DENY, reason=Reason.LOG_UNAVAILABLE, message=message, approval=None
     )
-    return answer._replace(decision=Decision(verdict, decision.ring, decision.score), cache=None)
-
-
-def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> None:
-    """Raise NotPermitted unless `caller` may ask about the request's agent.
-
-    An agent is known by the name or DID its credential is bound to, whichever the request used: so both are tried,
-    those of the request and those the facts join to them. Whoever stands before an agent that is called asks for it: as
-    the callee's side, about those who call it.
-    """
-    if caller.has(Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR):
-        return
-    called = request.target if request.side is Side.CALLEE else None
-    if called is not None and any(caller.speaks_for(name) for name in _names(facts, called, request.environment)):
-        return
-    identity = facts.identity(request.did, request.agent, request.environment)
-    if identity is not None:
-        mine = caller.speaks_for(identity.did) or caller.speaks_for(identity.resource_name)
-    else:
-        named = (request.did, str(request.agent) if request.agent is not None else None)
-        mine = all(caller.speaks_for(name) for name in named if name is not None)
-    if not mine:
-        raise NotPermitted(
-            principal=caller.principal,
-            action=f"ask about {request.did or request.agent}",
-            needed="to be that agent, a gateway bound to it, or platform-admin",
-        )
-
-
-def _names(facts: Facts, called: Target, environment: str) -> tuple[str, ...]:
-    """Return what the facts call an agent that is called; nothing when they do not know it as it was named."""
-    identity = facts.identity(called.did, called.agent, environment)
-    if identity is None or called.agent not in {None, identity.name}:
-        return ()
-    return identity.did, identity.resource_name
+    denied = Decision(verdict, decision.ring, decision.score, findings=decision.findings)
+    return answer._replace(decision=denied, cache=None)

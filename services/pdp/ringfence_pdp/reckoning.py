@@ -43,13 +43,15 @@ class People(Protocol):
 
 
 class Unsettled(NamedTuple):
-    """A decision that people still have a say in: `Sitting.settled` hears them. Nobody was told, nothing is logged."""
+    """A decision that others still have a say in: `Sitting.settled` hears them. Nobody was told, nothing is logged."""
 
     answer: Answer
     basis: Basis
     request: CheckRequest
     caller: Caller
     asked: bytes
+    awaited: tuple[str, ...] = ()
+    """Classifiers elsewhere that have to be heard first, by name; the answer is what holds if nobody asks them."""
 
 
 class Counted:

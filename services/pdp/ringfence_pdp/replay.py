@@ -289,7 +289,7 @@ def _again(logged: dict[str, Any], decision: Decision, request: CheckRequest, ba
 
 
 _SETTLED = ("effect", "reason", "stage", "rules", "obligations")
-_SAID = frozenset((*_SETTLED, "agent", "did", "ring", "score", "chain", "sides"))
+_SAID = frozenset((*_SETTLED, "agent", "did", "ring", "score", "chain", "sides", "findings"))
 
 
 def _judged(logged: Mapping[str, Any]) -> Mapping[str, Any]:

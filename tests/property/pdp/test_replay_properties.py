@@ -14,6 +14,10 @@ from ringfence_kit.names import AgentName
 from ringfence_pdp.asked_document import asked_document, question
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.compile import compile_files
+from ringfence_pdp.filters.finding import Action, ArgumentType, Finding, Kind, Ngram, Origin, Severity
+from ringfence_pdp.filters.heard import NOBODY_ASKED, Heard
+from ringfence_pdp.filters.remote import failed
+from ringfence_pdp.finding_document import finding_document, finding_of
 from ringfence_pdp.masks import DEFAULT_MASKS, NO_MASKS, Masks, is_mask
 from ringfence_pdp.model import CheckRequest, Protocol, Resource, Side, SideEffects, Target, Usage, nothing
 from ringfence_pdp.replay import Evidence, Outcome, read, replay, what_if
@@ -67,6 +71,34 @@ def questions() -> st.SearchStrategy[CheckRequest]:
         delegation_token=st.none(),
         elevation_grants=st.just(()),
         history=st.none(),
+        origins=st.dictionaries(texts, st.sampled_from(Origin), max_size=2),
+        heard=st.sampled_from([NOBODY_ASKED, Heard({"guard": ()}), Heard({"a": (failed("a", "late"),), "b": ()})]),
+    )
+
+
+def findings() -> st.SearchStrategy[Finding]:
+    """What may come of a filter, as far as the log keeps it: millionths and thousandths."""
+    ascii_names = st.text("abcxyz_", min_size=1, max_size=6)
+    weights = st.integers(-9_999, 9_999).map(lambda whole: whole / 1_000)
+    return st.builds(
+        Finding,
+        kind=st.sampled_from(Kind),
+        id=texts.filter(bool),
+        category=texts.filter(bool),
+        severity=st.sampled_from(Severity),
+        message=texts,
+        argument=texts,
+        argument_type=st.none() | st.sampled_from(ArgumentType),
+        views=st.lists(texts, max_size=3).map(tuple),
+        start=st.integers(0, 70_000),
+        end=st.integers(0, 70_000),
+        snippet=texts,
+        p_value=st.none() | st.integers(0, 1_000_000).map(lambda whole: whole / 1_000_000),
+        ngrams=st.lists(st.builds(Ngram, texts, weights), max_size=2).map(tuple),
+        frame=st.dictionaries(ascii_names, texts, max_size=2),
+        model=texts,
+        origin=st.sampled_from(Origin),
+        action=st.sampled_from(Action),
     )
 
 
@@ -86,6 +118,13 @@ def test_a_question_is_read_back_as_it_was_asked(request: CheckRequest) -> None:
     again = question(json.loads(written), action=request.action, tool=request.tool, environment=request.environment)
     assert left_out == []
     assert same(again, request)
+
+
+@given(findings())
+def test_a_finding_is_read_back_as_it_was_found(finding: Finding) -> None:
+    written = _json(finding_document(finding, lambda _: False))
+    assert rfc8785.dumps(json.loads(written)) == written
+    assert finding_of(json.loads(written)) == finding
 
 
 @given(st.sampled_from([float("nan"), float("inf"), -0.0, 2.0**53, -1e20, 2.0**60]))

@@ -284,6 +284,7 @@ async def test_explaining_shows_every_stage_rule_and_clause(pdp: ServedPdp) -> N
         "environment",
         "tools",
         "rules",
+        "filters",
         "obligations",
         "limits",
         "approval",

@@ -52,7 +52,7 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         """Decide one request and show the work."""
         question = convert.explain_request(request)
-        answer, explanation = self._decisions.sitting().explain(question, current_caller())
+        answer, explanation = await self._decisions.sitting().explained(question, current_caller())
         return convert.explanation_to_proto(answer, explanation)
 
     async def CheckStream(

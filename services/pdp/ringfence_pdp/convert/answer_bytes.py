@@ -4,7 +4,8 @@ Messages of protobuf that follow one another are one message with the fields of 
 a rule always says, what a ring is always held to and what one moment knows are written once and joined. That takes a
 fifth of building a message, and the bytes say the same: a property test reads them back.
 
-An answer in which more than one party had a say, that counted or that waits for people is built like any message.
+An answer in which more than one party had a say, that counted, that waits for people or that tells what filters found
+is built like any message.
 """
 
 from functools import lru_cache
@@ -40,6 +41,7 @@ def response_bytes(answer: Answer) -> bytes:
         or answer.limits
         or answer.approval
         or answer.retry_after is not None
+        or decision.findings
         or len(answer.decision_id) != _UUID_LENGTH
     ):
         return response_to_proto(answer).SerializeToString()

@@ -9,12 +9,16 @@ from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
 from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence.pdp.v1 import filter_pb2 as filters
 from ringfence_kit.errors import Failure, InvalidRequest, Violation
 from ringfence_kit.status import code_of
 
+from ringfence_pdp.convert.ext_authz import named_findings
 from ringfence_pdp.doors.authzen import Evaluation
 from ringfence_pdp.doors.json_reading import Json
+from ringfence_pdp.doors.origins import read_origins, words
 from ringfence_pdp.doors.refusal import Refused
+from ringfence_pdp.filters.finding import Origin
 from ringfence_pdp.model import Reason
 
 AGENT: Final = "agent"
@@ -79,6 +83,8 @@ def question(asked: Evaluation, environment: str) -> pb.CheckRequest:
     arguments = _object(action, "arguments", "action.properties.arguments")
     if arguments:
         made.action.arguments.update(arguments)
+    for pointer, origin in _origins(asked.context).items():
+        made.action.argument_origins[pointer] = filters.Origin.ValueType(origin)
     rest = {name: value for name, value in asked.context.items() if name not in _READ}
     if rest:
         made.context.update(rest)
@@ -88,7 +94,7 @@ def question(asked: Evaluation, environment: str) -> pb.CheckRequest:
 _READ: Final = frozenset(
     {
         *("environment", "side", "session", "delegation_token", "chain", "elevation_grants", "supported_obligations"),
-        *("approval", "target"),
+        *("approval", "target", "argument_origins"),
     }
 )
 """Members of the context that are more than something to look at."""
@@ -109,6 +115,8 @@ def decision(response: pb.CheckResponse) -> dict[str, Any]:
     }
     if response.rule_reason:
         said["rule_reason"] = response.rule_reason
+    if response.findings:
+        said["findings"] = named_findings(response)
     if response.obligations:
         said["obligations"] = [
             {"id": one.id, "type": one.type, "properties": MessageToDict(one.properties)}
@@ -175,6 +183,14 @@ def _object(values: Mapping[str, Json], name: str, field: str) -> Mapping[str, A
     if not isinstance(value, dict):
         raise InvalidRequest(Violation(field, "must be an object"))
     return value
+
+
+def _origins(context: Mapping[str, Json]) -> Mapping[str, Origin]:
+    field = "context.argument_origins"
+    found = read_origins(_object(context, "argument_origins", field))
+    if found is None:
+        raise InvalidRequest(Violation(field, f"must hold one of {words()} for each JSON Pointer"))
+    return found
 
 
 def _labels(resource: Mapping[str, Json]) -> Mapping[str, str]:

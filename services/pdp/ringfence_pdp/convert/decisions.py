@@ -28,6 +28,7 @@ from ringfence_pdp.convert.calls import (
     supported_obligations,
     usage,
 )
+from ringfence_pdp.convert.findings import argument_origins, finding_to_proto
 from ringfence_pdp.convert.limits import RESOURCE_LIMITS, status_to_proto, to_duration
 from ringfence_pdp.explain import Explanation, RuleTrace, truth_of
 from ringfence_pdp.model import (
@@ -125,6 +126,8 @@ def _more(request: pb.CheckRequest, arguments: Callable[[], Plain], found: Viola
         found.text(digest, "action.arguments_digest", max_bytes=71, pattern=_HASH, shape="sha256- and 64 hex digits")
         if action.HasField("arguments"):
             require_digest_of(arguments(), digest, found)
+    if action.argument_origins:
+        more["origins"] = argument_origins(action.argument_origins, "action.argument_origins", found)
     if request.supported_obligations:
         more["supported_obligations"] = supported_obligations(request, found)
     if request.approval:
@@ -178,6 +181,7 @@ def response_to_proto(answer: Answer) -> pb.CheckResponse:
     put_verdict(response, answer.decision.verdict, answer.decision.ring)
     if answer.decision.composed is not ALONE:
         put_composed(response, answer)
+    response.findings.extend(map(finding_to_proto, answer.decision.findings))
     if answer.limits or answer.approval or answer.retry_after is not None:
         _put_reckoned(response, answer)
     if answer.cache is not None:

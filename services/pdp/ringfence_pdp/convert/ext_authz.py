@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
 from ringfence.extauthz.v3 import ext_authz_pb2 as gate
 from ringfence.pdp.v1 import decision_pb2 as pb
+from ringfence.pdp.v1 import filter_pb2 as filters
 from ringfence_kit.errors import Failure, InvalidRequest
 
 from ringfence_pdp.convert.decisions import plain
@@ -23,6 +24,7 @@ from ringfence_pdp.doors.refusal import UNREAD, Refused
 from ringfence_pdp.doors.route import Route
 from ringfence_pdp.doors.who_calls import JWT_AUTHN, Caller
 from ringfence_pdp.facts import RegisteredTool
+from ringfence_pdp.filters.masking import masked
 from ringfence_pdp.model import CheckRequest, Protocol, Reason
 
 DECISION: Final = "x-ringfence-decision"
@@ -96,6 +98,8 @@ def question(
         made.resource.type = "agent"
     if asked.arguments:
         made.action.arguments.update(asked.arguments)
+    for pointer, origin in asked.origins.items():
+        made.action.argument_origins[pointer] = filters.Origin.ValueType(origin)
     seen = {"method": request.method, "host": request.host[:255], "path": request.path.partition("?")[0][:512]}
     made.context.update({"gateway": {**seen, "boundary": request.extensions.get("boundary", "")}})
     return made
@@ -210,12 +214,29 @@ def _told(decision: pb.CheckResponse) -> dict[str, Any]:
     told: dict[str, Any] = {"reason": _reason(decision), "decision_id": decision.decision_id}
     if decision.rule_reason:
         told["rule_reason"] = decision.rule_reason
+    if decision.findings:
+        told["findings"] = named_findings(decision)
     if decision.approval.approval:
         told["approval"] = decision.approval.approval
         told["expire_time"] = decision.approval.expire_time.ToJsonString()
     if decision.HasField("retry_after"):
         told["retry_after_ms"] = decision.retry_after.ToMilliseconds()
     return told
+
+
+def named_findings(decision: pb.CheckResponse) -> list[dict[str, Any]]:
+    """Return what filters found, by name and place: whoever gets this may be who sent it, or write it to a log."""
+    return [
+        {
+            "id": finding.id,
+            "category": finding.category,
+            "severity": filters.Severity.Name(finding.severity).removeprefix("SEVERITY_").lower(),
+            "action": filters.FilterAction.Name(finding.action).removeprefix("FILTER_ACTION_").lower(),
+            "argument": masked(finding.argument),
+            "message": finding.message,
+        }
+        for finding in decision.findings
+    ]
 
 
 def _metadata(decision: pb.CheckResponse, count: int) -> Struct:
@@ -233,6 +254,7 @@ def _metadata(decision: pb.CheckResponse, count: int) -> Struct:
             "decisions": count,
             "approval": decision.approval.approval,
             "chain": list(decision.chain),
+            "findings": named_findings(decision),
             "obligations": [
                 {"type": one.type, "id": one.id, "properties": one.properties} for one in decision.obligations
             ],

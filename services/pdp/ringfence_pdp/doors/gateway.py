@@ -16,6 +16,7 @@ from ringfence_pdp.doors import headers as names
 from ringfence_pdp.doors.headers import Headers
 from ringfence_pdp.doors.json_rpc import RpcBody, RpcMessage, read_body
 from ringfence_pdp.doors.methods import RESOURCE_ID_MAX, Asked, asked_by, passes
+from ringfence_pdp.doors.origins import origins_of
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import Profile, Route
 from ringfence_pdp.model import Protocol, Reason
@@ -81,7 +82,12 @@ def wanted(request: GatewayRequest, route: Route) -> Wanted:
     _check_headers(request.headers, body)
     _check_filters(request.filters, body)
     messages = [message for message in body.messages if not passes(message)]
-    asked = tuple(asked_by(message, route.profile.protocols, route.tool_prefix) for message in messages)
+    asked = tuple(
+        asked_by(message, route.profile.protocols, route.tool_prefix)._replace(
+            origins=origins_of(message, request.headers, route)
+        )
+        for message in messages
+    )
     _check_name(request, body, asked)
     return Wanted(asked, body)
 

@@ -17,23 +17,25 @@ CHAIN: Final = "x-agent-chain"
 DELEGATION: Final = "x-ringfence-delegation"
 ELEVATION: Final = "x-ringfence-elevation"
 APPROVAL: Final = "x-ringfence-approval"
+ORIGINS: Final = "x-ringfence-origins"
 AUTHORIZATION: Final = "authorization"
 MCP_METHOD: Final = "mcp-method"
 MCP_NAME: Final = "mcp-name"
 
 SAID_ONCE: Final = frozenset(
-    {AGENT, CHAIN, DELEGATION, ELEVATION, APPROVAL, AUTHORIZATION, MCP_METHOD, MCP_NAME, "content-length"}
+    {AGENT, CHAIN, DELEGATION, ELEVATION, APPROVAL, ORIGINS, AUTHORIZATION, MCP_METHOD, MCP_NAME, "content-length"}
     | {"content-type", "content-encoding", "x-envoy-auth-partial-body", "mcp-session-id"}
 )
 """Headers a decision looks at. Those that identify must not be repeated; nor must the others, as which would hold?"""
 
-_WITHOUT_COMMAS: Final = SAID_ONCE - {CHAIN, ELEVATION, MCP_NAME, "content-type"}
+_WITHOUT_COMMAS: Final = SAID_ONCE - {CHAIN, ELEVATION, ORIGINS, MCP_NAME, "content-type"}
 """Of these no single value has a comma in it, so one that has was two."""
 
 NOT_PASSED_ON: Final = (
     DELEGATION,
     ELEVATION,
     APPROVAL,
+    ORIGINS,
     CHAIN,
     "x-agent-signature",
     "signature",

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from ringfence_pdp.doors.json_reading import Json
 from ringfence_pdp.doors.json_rpc import RpcMessage
 from ringfence_pdp.doors.refusal import Refused
+from ringfence_pdp.filters.finding import Origin
 from ringfence_pdp.model import Protocol, Reason
 
 RESOURCE_ID_MAX: Final = 512
@@ -33,6 +34,8 @@ class Asked(NamedTuple):
     arguments: Mapping[str, Json] = {}
     name: str | None = None
     session: str | None = None
+    origins: Mapping[str, Origin] = {}
+    """Where arguments come from, by JSON Pointer."""
 
 
 PASSING: Final = frozenset({"initialize", "ping", "server/discover"})

@@ -73,10 +73,10 @@ class Trial:
         canary = self.rollout.mode is Mode.CANARY
         if self.aborted or (canary and not self.decides(basis, request)):
             return Judged(decide(basis, request), basis, Mode.NONE)
-        active, tried_on = decide(basis, request), self.basis(basis)
+        active, tried_on = decide(basis, _unopposed(request) if canary else request), self.basis(basis)
         errors_before = self._errors.seen
         try:
-            tried = decide(tried_on, request)
+            tried = decide(tried_on, request if canary else _unopposed(request))
         except Exception:  # noqa: BLE001 - whatever is wrong with what is tried, it must not bring down what decides
             _log.exception("trial_failed", candidate=self.rollout.candidate, decision_id=decision_id)
             self._errors.seen += 1
@@ -147,6 +147,11 @@ async def _abort(writer: Writer[PolicyTx], trial: Trial, clock: Clock) -> bool:
         _log.warning("trial_abort_not_kept", problem=unwritten.message)
         return False
     return True
+
+
+def _unopposed(request: CheckRequest) -> CheckRequest:
+    """Return the request for the bundle that does not decide: classifiers only it would ask are not asked for it."""
+    return request._replace(heard=request.heard._replace(quiet=True))
 
 
 def _too_much(rollout: Rollout, flips: WouldFlips) -> str:
