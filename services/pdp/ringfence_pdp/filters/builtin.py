@@ -32,6 +32,14 @@ def builtin_rules() -> tuple[FilterRule, ...]:
     return tuple(rules)
 
 
+def builtin_ids() -> frozenset[str]:
+    """Return what rules of a bundle's own packs may not be called; nothing while the built-in ones cannot be used."""
+    try:
+        return frozenset(rule.id for rule in builtin_rules())
+    except PackInvalid:
+        return frozenset()  # whoever uses them is told; a bundle's own rules are not to blame
+
+
 @functools.cache
 def builtin_patterns() -> Patterns:
     """Return the filter of patterns with the rules that are built in."""
@@ -40,7 +48,11 @@ def builtin_patterns() -> Patterns:
 
 def patterns(rules: Iterable[FilterRule]) -> Patterns:
     """Return the filter of patterns with the rules that are built in and those of a bundle's own packs."""
-    return Patterns((*builtin_rules(), *rules))
+    # Here and not above: a pdp none of whose policies filter must not pay for a parser of SQL.
+    from ringfence_pdp.filters.analysers import analysing  # noqa: PLC0415 - see above
+
+    analysing.warm_up()
+    return Patterns((*builtin_rules(), *rules), analysing.analyse, analysed_by=analysing.VERSION)
 
 
 def _rules_of(name: str, content: bytes, report: Report, *, taken: Iterable[str]) -> tuple[FilterRule, ...]:

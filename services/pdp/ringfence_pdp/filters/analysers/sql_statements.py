@@ -1,0 +1,199 @@
+"""Statements in SQL: read in the dialects there are, and judged by what they do (`sql_trees.py`).
+
+The rules:
+
+- a text that no dialect can read is not judged by guessing: that it cannot be read is the finding, and so is that it
+  is too long or nested too deep to be read in time;
+- a few phrases are found in any text, because no parser knows them all;
+- statements are never logged: there are values in them.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+import sqlglot
+from sqlglot import ErrorLevel, exp
+from sqlglot.errors import SqlglotError
+
+from ringfence_pdp.filters.analysers import sql_fragments, sql_functions
+from ringfence_pdp.filters.analysers.judgement import HIGH, LOW, Hit
+from ringfence_pdp.filters.analysers.sql_judgements import (
+    ACCOUNTS,
+    CODE,
+    CUT_OFF,
+    DELETES_ALL,
+    DROPS,
+    DROPS_DATABASE,
+    GRANTS,
+    SERVER,
+    SPLIT_WORDS,
+    TOO_DEEP,
+    TOO_LONG,
+    TRUNCATES,
+    UNREADABLE,
+    UPDATES_ALL,
+)
+from ringfence_pdp.filters.analysers.sql_tokens import tokens_of
+from ringfence_pdp.filters.analysers.sql_trees import judgements_of
+
+logging.getLogger("sqlglot").disabled = True  # it warns with the statement in its message
+
+LENGTH_MAX: Final = 8_192
+NESTING_MAX: Final = 24
+STATEMENTS_MAX: Final = 64
+_QUICK_MAX: Final = 2_048
+"""Longer statements are not tried in every dialect."""
+
+_DIALECTS: Final = ("", "postgres", "mysql", "tsql", "sqlite", "oracle")
+_PLACEHOLDER: Final = re.compile(r"%\(\w{1,64}\)s|%s|\{\{[^{}]{0,128}\}\}|\$\{\w{1,64}\}|\{\w{1,64}\}")
+_VERSIONED: Final = re.compile(r"/\*!\d{0,6}((?:[^*]|\*(?!/)){0,4096})\*/")
+_FOUL_COMMENT: Final = re.compile(
+    r"^\s*(?:['\"]\s*\)?\s*(?:and|or|;|$|\))|(?:and|or)\s+\w+\s*(?:=|<|>|like\b))", re.IGNORECASE
+)
+_PHRASES: Final = (
+    (re.compile(r"\binto\s+(?:outfile|dumpfile)\b", re.IGNORECASE), sql_functions.FILES),
+    (
+        re.compile(
+            r"\bload\s+data\s+(?:local\s+|low_priority\s+|concurrent\s+)*infile\b|\bbulk\s+insert\b", re.IGNORECASE
+        ),
+        sql_functions.FILES,
+    ),
+    (re.compile(r"\bcopy\b[^;]{0,512}\b(?:to|from)\s+program\b", re.IGNORECASE), sql_functions.RUNS),
+    (re.compile(r"\bcopy\b[^;]{0,512}\b(?:to|from)\s+'", re.IGNORECASE), sql_functions.FILES),
+    (re.compile(r"\bwaitfor\s+(?:delay|time)\b", re.IGNORECASE), sql_functions.WAITS),
+    (re.compile(r"\b(?:xp_cmdshell|sp_oacreate|sp_execute_external_script)\b", re.IGNORECASE), sql_functions.RUNS),
+    (re.compile(r"^\s*shutdown\b|;\s*shutdown\b", re.IGNORECASE), SERVER._replace(severity=HIGH)),
+    (
+        re.compile(
+            r"\blanguage\s+'?(?:plpython\w*|plperlu|pltclu|c)\b|\bcreate\s+(?:or\s+replace\s+)?(?:extension"
+            r"|library|assembly)\b",
+            re.IGNORECASE,
+        ),
+        CODE,
+    ),
+    (
+        re.compile(
+            r"\bwith\s+(?:super|createrole|replication)|\b(?:alter|create)\s+(?:user|role|login)\b", re.IGNORECASE
+        ),
+        ACCOUNTS,
+    ),
+    (
+        re.compile(
+            r"\bset\s+global\b|\binstall\s+plugin\b|\balter\s+system\b|\breconfigure\b|\bpragma\s+writable_schema",
+            re.IGNORECASE,
+        ),
+        SERVER,
+    ),
+)
+_IF_UNREAD: Final = (
+    (re.compile(r"\bdrop\s+(?:table|view|index)\b", re.IGNORECASE), DROPS),
+    (re.compile(r"\bdrop\s+(?:database|schema|user|role)\b", re.IGNORECASE), DROPS_DATABASE),
+    (re.compile(r"\btruncate\s+table\b|^\s*truncate\s+\w+\s*(?:;|$)", re.IGNORECASE), TRUNCATES),
+    (
+        re.compile(
+            r"\bdelete\s+(?:\w+\s+)?from\s+[\w.\"`\[\]]+\s*(?:;|$|--|#|/\*|where\s+(?:1\s*=\s*1|true|1)\b)",
+            re.IGNORECASE,
+        ),
+        DELETES_ALL,
+    ),
+    (re.compile(r"\bupdate\s+[\w.\"`]+\s+set\s+(?:(?!\bwhere\b)[^;]){1,512}(?:;|$)", re.IGNORECASE), UPDATES_ALL),
+    (re.compile(r"\bgrant\s+[\w ,]{1,80}\s+(?:on|to)\b", re.IGNORECASE), GRANTS),
+)
+_STATEMENTS: Final = (
+    *(exp.Query, exp.DDL, exp.DML, exp.Command, exp.Drop, exp.Alter, exp.Set, exp.Show, exp.Use, exp.Pragma, exp.Copy),
+    *(exp.Transaction, exp.Commit, exp.Rollback, exp.Grant, exp.Revoke, exp.Attach, exp.Detach, exp.Describe, exp.Kill),
+    *(
+        exp.TruncateTable,
+        exp.Execute,
+        exp.LoadData,
+        exp.Comment,
+        exp.Cache,
+        exp.Analyze,
+        exp.Declare,
+        exp.Values,
+        exp.Merge,
+    ),
+)
+
+
+def warm_up() -> None:
+    """Load every dialect, which takes a tenth of a second each: before the first call and not during it."""
+    for dialect in _DIALECTS:
+        _read_as("select 1", dialect)
+
+
+def hits(text: str, *, is_declared: bool) -> Sequence[Hit]:
+    """Return what a text does that is, or is said to be, SQL."""
+    if len(text) > LENGTH_MAX:
+        return [TOO_LONG.at(0, len(text)), *_phrases(text[:LENGTH_MAX])]
+    return _judged(text, is_declared)
+
+
+@lru_cache(maxsize=512)
+def _judged(text: str, is_declared: bool) -> Sequence[Hit]:
+    """Agents ask the same again and again, and reading a statement costs more than all the rest."""
+    found = list(_phrases(text))
+    if sql_fragments.splits_words(text):
+        found.append(SPLIT_WORDS.at(0, len(text)))
+    if _nesting(text) > NESTING_MAX:
+        return [*found, TOO_DEEP.at(0, len(text))]
+    plain = _VERSIONED.sub(r" \1 ", _PLACEHOLDER.sub("?", text))
+    trees = _read(plain)
+    if trees is None:
+        found += _unread(plain, is_declared)
+    else:
+        found += [judgement.at(0, len(text)) for judgement in judgements_of(trees)]
+    if any(_FOUL_COMMENT.match(comment.text.lstrip("-#/*!")) for comment in tokens_of(text, limit=4_096).comments):
+        found.append(CUT_OFF.at(0, len(text)))
+    return found
+
+
+def _phrases(text: str) -> Iterator[Hit]:
+    for pattern, judgement in _PHRASES:
+        match = pattern.search(text)
+        if match is not None:
+            yield judgement.at(*match.span())
+
+
+def _unread(text: str, is_declared: bool) -> Iterator[Hit]:
+    yield (UNREADABLE if is_declared else UNREADABLE.less(LOW)).at(0, len(text))
+    bare = re.sub(r"/\*.{0,256}?\*/", " ", text, flags=re.DOTALL)
+    for pattern, judgement in _IF_UNREAD:
+        if pattern.search(bare) or pattern.search(text):
+            yield judgement.at(0, len(text))
+    yield from sql_fragments.hits(text)
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for sign in re.findall(r"[()\[\]]|\bcase\b|\bend\b", text, re.IGNORECASE):
+        depth += 1 if sign.lower() in ("(", "[", "case") else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _read(text: str) -> Sequence[exp.Expr] | None:
+    """Return the statements in `text`, or None when no dialect reads them all."""
+    dialects: Sequence[str] = _DIALECTS if len(text) <= _QUICK_MAX else _DIALECTS[:2]
+    if "`" in text:
+        dialects = ("mysql", *dialects[:2])
+    for dialect in dialects:
+        trees = _read_as(text, dialect)
+        if trees is not None:
+            return trees
+    return None
+
+
+def _read_as(text: str, dialect: str) -> Sequence[exp.Expr] | None:
+    try:
+        read = sqlglot.parse(text, read=dialect, error_level=ErrorLevel.RAISE)
+    except (SqlglotError, RecursionError):
+        return None
+    except Exception:  # noqa: BLE001 - whatever the parser trips over is a text it does not read
+        return None
+    trees = [tree for tree in read if tree is not None]
+    is_sql = all(isinstance(tree, _STATEMENTS) or type(tree).__name__ == "EndStatement" for tree in trees)
+    return trees[:STATEMENTS_MAX] if trees and is_sql else None
