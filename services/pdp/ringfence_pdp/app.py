@@ -63,6 +63,7 @@ from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
 from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.fact_feeds import FactFeeds, Told
+from ringfence_pdp.filter_metrics import FilterMetrics
 from ringfence_pdp.filters.scanning import built_in
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.limits.memory_counters import MemoryCounters
@@ -146,6 +147,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         reckoning=reckoning,
         gated_environments=frozenset(config.gated_environments),
         audiences=frozenset(config.audiences),
+        classifiers=classifiers,
         clock=clock,
         new_id=new_id,
     )
@@ -239,6 +241,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             ApprovalMetrics(desk),
             RolloutMetrics(policy, trials, records, follower),
             ClassifierMetrics(classifiers),
+            FilterMetrics(filter_api.counts, decisions.found),
         ],
     )
 

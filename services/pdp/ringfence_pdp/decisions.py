@@ -27,6 +27,7 @@ from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import Facts, RegisteredTool
 from ringfence_pdp.filter_stage import classifiers_of, content
+from ringfence_pdp.filters.finding import Action, Kind
 from ringfence_pdp.filters.heard import NOBODY_OBJECTS, Heard
 from ringfence_pdp.filters.remote import Classifiers, NoClassifiers
 from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
@@ -42,6 +43,7 @@ TRUSTED_RINGS = 1
 
 
 Tally: TypeAlias = dict[tuple[Effect, Reason], int]
+Found: TypeAlias = dict[tuple[Kind, Action], int]
 
 
 class KnownAgents(Protocol):
@@ -96,6 +98,8 @@ class Decisions:
         """Those who watch decisions as they are made."""
         self.counts: Tally = {}
         """Answers given since the start."""
+        self.found: Found = {}
+        """What filters found in what was answered about."""
 
     @property
     def epoch(self) -> int:
@@ -118,6 +122,7 @@ class Decisions:
             new_id=self._new_id,
             watch=self.watch,
             counts=self.counts,
+            found=self.found,
             sessions=self._sessions if asked else None,
             classifiers=self._classifiers,
         )
@@ -167,7 +172,18 @@ class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
     __slots__ = (
-        *("_basis", "_classifiers", "_counts", "_in_force", "_log", "_new_id", "_reckoning", "_sessions", "_trial"),
+        *(
+            "_basis",
+            "_classifiers",
+            "_counts",
+            "_found",
+            "_in_force",
+            "_log",
+            "_new_id",
+            "_reckoning",
+            "_sessions",
+            "_trial",
+        ),
         "_watch",
     )
 
@@ -182,6 +198,7 @@ class Sitting:
         new_id: NewId,
         watch: DecisionWatch,
         counts: Tally,
+        found: Found,
         sessions: SessionHistories | None = None,
         classifiers: Classifiers,
     ) -> None:
@@ -196,6 +213,7 @@ class Sitting:
         self._reckoning = reckoning
         self._new_id = new_id
         self._counts = counts
+        self._found = found
 
     def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer | Unsettled:
         """Decide, count and log; or return what somebody else has a say in, for `settled`.
@@ -284,6 +302,9 @@ class Sitting:
             answer = _without_log(answer, unlogged)
         answered = answer.decision.effect, answer.decision.reason
         self._counts[answered] = self._counts.get(answered, 0) + 1
+        for finding in answer.decision.findings:
+            made = finding.kind, finding.action
+            self._found[made] = self._found.get(made, 0) + 1
         if self._sessions is not None and answer.decision.effect is Effect.ALLOW:
             self._sessions.happened(request, self._did(request), self._basis.now)
         if self._watch:

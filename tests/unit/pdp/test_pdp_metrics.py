@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, generate_latest
 from ringfence_kit.clock import Instant, ManualClock, Millis
 from ringfence_kit.feeds import FeedReport, FeedState
+from ringfence_pdp.filter_metrics import FilterMetrics, ScanCounts
+from ringfence_pdp.filters.finding import Action, Kind, Severity
 from ringfence_pdp.metrics import PdpMetrics
 from support.pdp.desk import Desk
 from support.pdp.world import NOW, ask
@@ -58,3 +60,18 @@ def test_a_cut_feed_is_told_with_its_age() -> None:
     assert told['ringfence_pdp_feed_age_seconds{feed="identity"}'] == 17.5
     assert told['ringfence_pdp_feed_revision{feed="identity"}'] == 9
     assert 'ringfence_pdp_feed_age_seconds{feed="registry"}' not in told
+
+
+def test_what_filters_find_is_told_by_kind_and_action() -> None:
+    scans = ScanCounts()
+    scans.scanned(Severity.HIGH, 0.25)
+    scans.scanned(None, 0.5)
+    registry = CollectorRegistry()
+    registry.register(FilterMetrics(scans, {(Kind.RULE, Action.DENY): 3, (Kind.FAILURE, Action.FLAG): 1}))
+    told = registry.get_sample_value
+    assert told("ringfence_pdp_filter_findings_total", {"kind": "rule", "action": "deny"}) == 3
+    assert told("ringfence_pdp_filter_findings_total", {"kind": "failure", "action": "flag"}) == 1
+    assert told("ringfence_pdp_scans_total", {"severity": "high"}) == 1
+    assert told("ringfence_pdp_scans_total", {"severity": "none"}) == 1
+    assert told("ringfence_pdp_scans_total", {"severity": "low"}) == 0
+    assert (told("ringfence_pdp_scan_seconds_count"), told("ringfence_pdp_scan_seconds_sum")) == (2, 0.75)

@@ -1,5 +1,6 @@
 """`ringfence.pdp.v1.FilterService`."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from ringfence_kit.wire import page_arguments
 
 from ringfence_pdp.convert import filters as convert
 from ringfence_pdp.facts import Facts
+from ringfence_pdp.filter_metrics import ScanCounts
 from ringfence_pdp.filters.believed import believed
 from ringfence_pdp.filters.engines import Engines
 from ringfence_pdp.filters.rule_list import page_of
@@ -26,6 +28,7 @@ class FilterApi(filter_pb2_grpc.FilterServiceServicer):
         self, engines: Callable[[], Engines], *, facts: Callable[[], Facts], tokens: PageTokens, clock: Clock
     ) -> None:
         """`engines` are those of the bundle that decides."""
+        self.counts = ScanCounts()
         self._engines = engines
         self._facts = facts
         self._tokens = tokens
@@ -43,7 +46,10 @@ class FilterApi(filter_pb2_grpc.FilterServiceServicer):
             types=asked.types,
             origins=believed(asked.origins, current_caller()),
         )
-        return convert.scanned_to_proto(scan_content(content, self._engines()))
+        started = time.perf_counter()
+        scanned = scan_content(content, self._engines())
+        self.counts.scanned(scanned.severity, time.perf_counter() - started)
+        return convert.scanned_to_proto(scanned)
 
     async def ListFilterRules(self, request: pb.ListFilterRulesRequest, context: Any) -> pb.ListFilterRulesResponse:
         """List the rules patterns are matched by."""
