@@ -1,8 +1,8 @@
 """Policies as they are written: YAML files to values, or to the list of everything that is wrong with them.
 
-Two kinds of document: `Policy` (rules for some agents) and `RingGate` (a stricter ring for some actions). Every problem
-names file, line and field and says what would be right. What is read here is only well formed; whether its conditions
-make sense is found out by compiling (`compile.py`).
+Three kinds of document: `Policy` (rules for some agents), `RingGate` (a stricter ring for some actions), `FilterRules`
+(what content filters look for). Every problem names file, line and field and says what would be right. What is read
+here is only well formed; whether its conditions make sense is found out by compiling (`compile.py`).
 """
 
 import enum
@@ -43,6 +43,9 @@ API_VERSION = "ringfence.dev/v1"
 
 RULES_MAX = 20_000
 """Rules in one bundle."""
+
+FILTER_RULES_MAX = 2_000
+"""Rules of content filters in one bundle."""
 
 REQUIREMENTS_MAX = 256
 PRIORITY_MAX = 1_000_000
@@ -108,6 +111,14 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """Rules content filters match by, as written; their examples have been tried."""
+
+    rules: tuple[FilterRule, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """The documents of a file, or of all files of a bundle."""
 
@@ -115,8 +126,13 @@ class Policies:
     ring_requirements: tuple[RingRequirement, ...]
     names: tuple[tuple[str, Place], ...]
     """Of every document, and where it is called so."""
-    filter_rules: tuple[FilterRule, ...] = ()
-    """Of the bundle's own rule packs."""
+    packs: tuple[Pack, ...] = ()
+    """The bundle's own rules of content filters."""
+
+    @property
+    def filter_rules(self) -> tuple[FilterRule, ...]:
+        """The rules of all packs."""
+        return tuple(rule for pack in self.packs for rule in pack.rules)
 
 
 def read_policies(files: Iterable[PolicyFile], report: Report) -> Policies:
@@ -135,11 +151,26 @@ def together(parts: Sequence[Policies], report: Report) -> Policies:
     policies = tuple(policy for part in parts for policy in part.policies)
     if sum(len(policy.rules) for policy in policies) > RULES_MAX:
         report.add(policies[-1].place, f"the bundle has more than {RULES_MAX} rules")
+    packs = tuple(pack for part in parts for pack in part.packs)
+    _check_packs(packs, report)
     return Policies(
         policies=policies,
         ring_requirements=tuple(row for part in parts for row in part.ring_requirements),
         names=tuple(pair for part in parts for pair in part.names),
+        packs=packs,
     )
+
+
+def _check_packs(packs: Sequence[Pack], report: Report) -> None:
+    """Note rules of one pack that are called like those of another; within one it was noted where it was read."""
+    known: set[str] = set()
+    for pack in packs:
+        ids = [rule.id for rule in pack.rules]
+        for id_ in sorted(known.intersection(ids)):
+            report.add(pack.place, f"a rule of another pack of this bundle is called {id_!r}", "give each its own id")
+        known.update(ids)
+    if len(known) > FILTER_RULES_MAX:
+        report.add(packs[-1].place, f"the bundle has more than {FILTER_RULES_MAX} rules of content filters")
 
 
 def read_file(file: PolicyFile, report: Report, breathe: Callable[[], None] = nothing_more) -> Policies:
@@ -147,6 +178,7 @@ def read_file(file: PolicyFile, report: Report, breathe: Callable[[], None] = no
     policies: list[Policy] = []
     requirements: list[RingRequirement] = []
     names: list[tuple[str, Place]] = []
+    packs: list[Pack] = []
     for document in _documents(file, report, breathe):
         fields = document.fields(required=("apiVersion", "kind", "metadata", "spec"))
         fields["apiVersion"].one_of(API_VERSION)
@@ -154,11 +186,16 @@ def read_file(file: PolicyFile, report: Report, breathe: Callable[[], None] = no
         name = view.text(NAME, NAME_SHAPE)
         if name:
             names.append((name, view.place))
-        if fields["kind"].one_of("Policy", "RingGate") == "RingGate":
-            requirements.extend(_ring_requirements(fields["spec"]))
-        else:
-            policies.append(_policy(name, fields["spec"], breathe))
-    return Policies(policies=tuple(policies), ring_requirements=tuple(requirements), names=tuple(names))
+        match fields["kind"].one_of("Policy", "RingGate", "FilterRules"):
+            case "RingGate":
+                requirements.extend(_ring_requirements(fields["spec"]))
+            case "FilterRules":
+                packs.append(_pack(name, fields["spec"], breathe))
+            case _:
+                policies.append(_policy(name, fields["spec"], breathe))
+    return Policies(
+        policies=tuple(policies), ring_requirements=tuple(requirements), names=tuple(names), packs=tuple(packs)
+    )
 
 
 def _documents(file: PolicyFile, report: Report, breathe: Callable[[], None]) -> list[View]:
@@ -170,6 +207,14 @@ def _documents(file: PolicyFile, report: Report, breathe: Callable[[], None]) ->
     if not roots:
         report.add(Place(file.path, Mark(1, 1), ""), "the file is empty", "leave it out")
     return [View(file.path, root, root.mark, "", report) for root in roots]
+
+
+def _pack(name: str, spec: View, breathe: Callable[[], None]) -> Pack:
+    # Imported where a bundle has a pack: most have none, and the built-in rules take a while to read.
+    from ringfence_pdp.filters.builtin import builtin_ids  # noqa: PLC0415 - see above
+    from ringfence_pdp.filters.packs import read_rules  # noqa: PLC0415 - see above
+
+    return Pack(rules=read_rules(spec, pack=name, taken=builtin_ids(), breathe=breathe), place=spec.place)
 
 
 def _policy(name: str, spec: View, breathe: Callable[[], None]) -> Policy:

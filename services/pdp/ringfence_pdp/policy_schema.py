@@ -8,7 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ringfence_pdp.cel.tokens import SOURCE_MAX
-from ringfence_pdp.filters.finding import Severity
+from ringfence_pdp.filters.filter_rule import CATEGORIES, ViewKind
+from ringfence_pdp.filters.finding import ArgumentType, Severity
+from ringfence_pdp.filters.packs import EXAMPLES_MAX, EXAMPLES_MIN, RULE_ID
+from ringfence_pdp.filters.packs import RULES_MAX as PACK_RULES_MAX
+from ringfence_pdp.filters.rule_set import PATTERN_MAX
 from ringfence_pdp.limit import LimitPer
 from ringfence_pdp.model import Effect, Side
 from ringfence_pdp.policy import (
@@ -38,7 +42,11 @@ def policy_schema() -> Schema:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": ID_OF_SCHEMA,
         "title": "Ringfence policy",
-        "oneOf": [_document("Policy", _policy()), _document("RingGate", _ring_gate())],
+        "oneOf": [
+            _document("Policy", _policy()),
+            _document("RingGate", _ring_gate()),
+            _document("FilterRules", _filter_rules()),
+        ],
         "$defs": _PARTS,
     }
 
@@ -73,6 +81,32 @@ def _policy() -> Schema:
 def _ring_gate() -> Schema:
     row = _object({"actions": _ref("actions"), "ring": _whole(0, 2)}, required=["actions", "ring"])
     return _object({"requirements": _list(row, REQUIREMENTS_MAX)}, required=["requirements"])
+
+
+def _filter_rules() -> Schema:
+    examples = {**_list({"type": "string", "minLength": 1}, EXAMPLES_MAX), "minItems": EXAMPLES_MIN}
+    rule = _object(
+        {
+            "id": _text(RULE_ID.pattern, "Unique in the bundle, and no id of a rule that is built in."),
+            "category": {"enum": list(CATEGORIES)},
+            "severity": {"enum": [severity.word for severity in reversed(Severity)]},
+            "types": {
+                **_list(
+                    {"enum": [type_.word for type_ in ArgumentType]}, len(ArgumentType), "Left out: all but secret."
+                ),
+                "uniqueItems": True,
+            },
+            "pattern": {"type": "string", "minLength": 1, "maxLength": PATTERN_MAX, "description": "RE2."},
+            "views": {
+                **_list({"enum": [kind.word for kind in ViewKind]}, len(ViewKind), "Left out: plain and decoded."),
+                "uniqueItems": True,
+            },
+            "message": {"type": "string", "minLength": 1, "description": "What a match means, in a sentence."},
+            "examples": _object({"matches": examples, "passes": examples}, required=["matches", "passes"]),
+        },
+        required=["id", "category", "severity", "pattern", "message", "examples"],
+    )
+    return _object({"rules": _list(rule, PACK_RULES_MAX)}, required=["rules"])
 
 
 def _object(properties: Mapping[str, Schema], *, required: Sequence[str] = (), **more: Any) -> Schema:

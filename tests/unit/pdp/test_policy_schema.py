@@ -50,6 +50,23 @@ spec:
 """
 
 
+PACK = r"""
+apiVersion: ringfence.dev/v1
+kind: FilterRules
+metadata: {name: acme}
+spec:
+  rules:
+    - id: acme.ticket-number
+      category: exfiltration
+      severity: high
+      types: [free_text, code]
+      views: [plain, decoded, spaced]
+      pattern: '(?i)\bACME-[0-9]{6}\b'
+      message: a ticket number of Acme leaves the house
+      examples: {matches: [ACME-123456, 'see ACME-000001', acme-999999], passes: [ACME-12, ACME, a ticket]}
+"""
+
+
 def documents(text: str) -> list[Any]:
     return list(yaml.safe_load_all(text))
 
@@ -57,6 +74,27 @@ def documents(text: str) -> list[Any]:
 def test_everything_a_policy_can_say_is_known() -> None:
     bundle(POLICY)
     assert [SCHEMA.is_valid(document) for document in documents(POLICY)] == [True]
+
+
+def test_everything_a_pack_can_say_is_known() -> None:
+    assert [rule.id for rule in bundle(PACK).engines.rules] == ["acme.ticket-number"]
+    assert [SCHEMA.is_valid(document) for document in documents(PACK)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("severity: high", "severity: 3"),
+        ("category: exfiltration", "category: spying"),
+        ("[free_text, code]", "[text]"),
+        ("spaced]", "upper]"),
+        ("acme.ticket-number", "Acme_Ticket"),
+        ("[ACME-12, ACME, a ticket]", "[ACME-12]"),
+    ],
+)
+def test_a_slip_of_the_pen_in_a_pack_is_underlined(right: str, wrong: str) -> None:
+    assert right in PACK
+    assert not any(SCHEMA.is_valid(document) for document in documents(PACK.replace(right, wrong)))
 
 
 @pytest.mark.parametrize("path", ACCEPTED, ids=lambda path: path.stem)

@@ -27,14 +27,15 @@ class Engines:
 
     def __init__(self, rules: Sequence[FilterRule] = (), *, made: Mapping[str, Filter] | None = None) -> None:
         """`rules` are those of the bundle's own packs; `made` are used instead of what would be made."""
-        self._rules = tuple(rules)
+        self.rules = tuple(rules)
+        """Of the bundle's own packs."""
         self._made = dict(made or {})
 
     def named(self, name: str) -> Filter:
         """Return a filter, made now if nobody asked for it before."""
         found = self._made.get(name)
         if found is None:
-            found = self._made[name] = _made(name, self._rules)
+            found = self._made[name] = _made(name, self.rules)
         return found
 
     def problems(self) -> Sequence[str]:

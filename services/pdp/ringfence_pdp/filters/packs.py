@@ -31,7 +31,7 @@ EXAMPLES_MAX = 64
 EXAMPLE_MAX = 4_096
 """Characters in one example."""
 
-_ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
+RULE_ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
 _ID_SHAPE = "an id such as 'acme.ticket-number'"
 _ID_MAX = 63
 _MESSAGE_MAX = 200
@@ -64,7 +64,7 @@ def _rule(written: Field, pack: str) -> FilterRule:
     )
     examples = given["examples"].fields(required=("matches", "passes"))
     rule = FilterRule(
-        id=given["id"].text(_ID, _ID_SHAPE, at_most=_ID_MAX),
+        id=given["id"].text(RULE_ID, _ID_SHAPE, at_most=_ID_MAX),
         pack=pack,
         category=given["category"].one_of(*CATEGORIES),
         severity=_SEVERITIES.get(given["severity"].one_of(*_SEVERITIES), Severity.HIGH),
