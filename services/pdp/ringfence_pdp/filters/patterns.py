@@ -76,7 +76,7 @@ class Patterns:
                 yield _told(finding, argument, view, shown, self._digest)
 
     def _in(self, view: View, argument: Argument) -> Iterator[Finding]:
-        if view.steps == ("hidden",):
+        if "hidden" in view.steps:
             yield Finding(
                 kind=Kind.ANALYSIS,
                 id=_HIDDEN,

@@ -113,8 +113,6 @@ class _Reader:
                 yield view
 
     def _in_turn(self, view: View, gates: frozenset[str]) -> Iterator[View]:
-        if "hidden" in gates:
-            yield View(invisible.hidden(view.text), ("hidden",))
         view = _cleaned(view, gates)
         yield view
         for _ in range(DEPTH_MAX):
@@ -162,6 +160,8 @@ class _Reader:
 
 
 def _cleaned(view: View, gates: frozenset[str]) -> View:
+    if "hidden" in gates:
+        view = _after(view, "hidden", invisible.revealed)
     if "unseen" in gates:
         view = _after(view, "invisible", invisible.visible)
     return view if view.text.isascii() else _after(view, "nfkc", invisible.normal)

@@ -106,7 +106,8 @@ def test_a_hidden_message_is_a_finding_whatever_it_says() -> None:
     (finding,) = found("hello" + "".join(chr(0xE0000 + ord(char)) for char in "how are you"))
 
     assert (finding.id, finding.kind, finding.severity) == ("hidden.text", Kind.ANALYSIS, Severity.MEDIUM)
-    assert finding.snippet == "how are you"
+    assert finding.views == ("hidden", "invisible")
+    assert finding.snippet == "hello how are you"
 
 
 def test_flags_of_countries_hide_nothing() -> None:

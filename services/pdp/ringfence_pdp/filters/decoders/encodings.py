@@ -10,10 +10,11 @@ import re
 import zlib
 
 from ringfence_pdp.filters.decoders import TEXT_MAX
+from ringfence_pdp.filters.decoders.invisible import visible
 
 _RUN_MIN = 12
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{12,}={0,2}|[A-Za-z0-9+/]{6,10}==?)")
-_LINES = re.compile(r"[A-Za-z0-9+/]{40,}(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/]{4,})+={0,2}")
+_LINES = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,}(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/]{4,})+={0,2}")
 _PART = re.compile(r"[A-Za-z0-9+]{12,}")
 _BASE32 = re.compile(r"(?<![A-Z2-7])[A-Z2-7]{16,}={0,6}")
 _PAIR = r"(?:0[xX])?[0-9A-Fa-f]{2}"
@@ -107,6 +108,9 @@ def _inflated(raw: bytes) -> bytes:
 
 
 def _is_said(text: str) -> bool:
-    """Say whether a text is printable and not merely a few odd signs."""
+    """Say whether a text is printable and not merely a few odd signs. What is not seen may be a message too."""
     bare = text.replace("\n", "").replace("\r", "").replace("\t", "")
-    return bare.isprintable() and bool(bare) and (bare.isascii() or sum(map(str.isalpha, bare)) * 2 >= len(bare))
+    if bare.isascii():
+        return bool(bare) and bare.isprintable()
+    bare = visible(bare)
+    return bare.isprintable() and sum(map(str.isalpha, bare)) * 2 >= len(bare)

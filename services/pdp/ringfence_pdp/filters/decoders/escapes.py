@@ -11,6 +11,8 @@ _HEXADECIMAL = re.compile(
     r"(?:\\x\{|\\u\{)([0-9A-Fa-f]{1,6})\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})"
     r"|\bU\+([0-9A-F]{4,6})[ ,;]?"
 )
+_ZEROS = re.compile(r"(&#[xX]?)0+(?=[0-9a-fA-F])")
+_NO_CHARACTER = re.compile(r"&#(?:[xX][0-9a-fA-F]{7,}|[0-9]{8,});?")
 _OCTAL = re.compile(r"\\([0-3][0-7]{2}|[4-7][0-7])")
 _NAMED = re.compile(r"\\N\{([A-Za-z0-9 -]{1,88})\}")
 _CALL = r"\b(?:(?:string\.)?(?:fromcharcode|fromcodepoint)|n?char|chrw?|unichr)\s{0,8}\([0-9a-fx, \t]{1,8000}\)"
@@ -30,7 +32,8 @@ def url(text: str) -> str:
 
 def entities(text: str) -> str:
     """Read HTML's entities, by name and by number."""
-    return html.unescape(text)
+    # Numbers no character has are what HTML makes of them, and never as long as Python would refuse to read.
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", _ZEROS.sub(r"\1", text)))
 
 
 def backslashes(text: str) -> str:

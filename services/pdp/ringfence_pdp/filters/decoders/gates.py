@@ -17,7 +17,7 @@ GATES: Mapping[str, str] = {
         r"[\p{Cf}\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\x{34F}\x{115F}\x{1160}\x{1680}\x{17B4}\x{17B5}\x{180B}-\x{180F}"
         r"\x{2028}\x{2029}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}\x{FFFC}\x{FFFD}\x{E0000}-\x{E0FFF}]"
     ),
-    "hidden": r"[\x{E0020}-\x{E007E}]{2}|[\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]{4}",
+    "hidden": r"[\x{E0020}-\x{E007E}]|(?:[\x{FE00}-\x{FE0F}\x{E0100}-\x{E01EF}]\p{Cf}*){4}",
     "url": r"%(?:[0-9A-Fa-f]{2}|[uU][0-9A-Fa-f]{4})",
     "html": r"&(?:#|[A-Za-z][A-Za-z0-9]{1,31};)",
     "escapes": r"\\(?:[xuUN]|[0-3]?[0-7]{2})|U\+[0-9A-F]{4}",

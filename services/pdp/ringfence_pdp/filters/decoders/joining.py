@@ -4,12 +4,12 @@ import itertools
 import re
 
 _CONTINUED = re.compile(r"\\\r?\n")
-_CONCATENATED = re.compile(r"'\s{0,64}(?:\+|\|\||\.|&)\s{0,64}'|\"\s{0,64}(?:\+|\|\||\.|&)\s{0,64}\"")
-_EMPTY_QUOTES = re.compile(r"(?<=\w)(?:''|\"\"|``)|(?:''|\"\"|``)(?=\w)")
-_INNER_QUOTES = re.compile(r"(?<=\w)(?:'(\w{1,256})'|\"(\w{1,256})\")")
-_OUTER_QUOTES = re.compile(r"(?:'(\w{1,256})'|\"(\w{1,256})\")(?=\w)")
-_ESCAPES = re.compile(r"(?<=\w)\\(?=[A-Za-z])|\^(?=[A-Za-z])")
-_NOTHING = re.compile(r"(?<=\w)\$(?:[@*0-9]|\{[@*0-9]\}|\(\))|\$(?:[@*]|\{[@*]\})(?=\w)")
+_CONCATENATED = re.compile(r"'\s{0,64}(?:\+|\|\||\.|&)\s{0,64}'|\"\s{0,64}(?:\+|\|\||\.|&)\s{0,64}\"", re.ASCII)
+_EMPTY_QUOTES = re.compile(r"(?<=\w)(?:''|\"\"|``)|(?:''|\"\"|``)(?=\w)", re.ASCII)
+_INNER_QUOTES = re.compile(r"(?<=\w)(?:'(\w{1,256})'|\"(\w{1,256})\")", re.ASCII)
+_OUTER_QUOTES = re.compile(r"(?:'(\w{1,256})'|\"(\w{1,256})\")(?=\w)", re.ASCII)
+_ESCAPES = re.compile(r"(?<=\w)\\(?=[A-Za-z])|\^(?=[A-Za-z])", re.ASCII)
+_NOTHING = re.compile(r"(?<=\w)\$(?:[@*0-9]|\{[@*0-9]\}|\(\))|\$(?:[@*]|\{[@*]\})(?=\w)", re.ASCII)
 _BRACES = re.compile(r"\{([^{}\s]{1,512})\}")
 _SPACES = re.compile(r"\$\{?IFS(?:%[?*]{1,2})?\}?(?:\$[0-9@*])?")
 
