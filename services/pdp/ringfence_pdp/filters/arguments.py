@@ -4,6 +4,7 @@ The rules:
 
 - a type the tool's contract declares is taken at its word; any other is inferred (`argument_types.py`), and says so;
 - a command that comes in pieces is put together first: `{"command": "rm", "args": ["-rf", "/"]}` is one command line;
+- what is no text is there only when it is said to come from somebody untrusted;
 - names of members are texts too when they are more than a plain name, because a text can hide there;
 - what is too large or too deep is looked through as far as it goes, and the content says that this is not all of it;
 - nothing here raises over what an agent sent.
@@ -75,13 +76,15 @@ def content_of(
     walk = _Walk(ToolWords.of(action, tool))
     walk.go(arguments, Said.of(declared), Said.of(origins))
     found = tuple(walk.found)
-    if contract is None:
+    if contract is None or contract.effects is Effects.UNKNOWN:
+        # A contract that says nothing of it is none: else leaving it out would close the way out to everybody's eyes.
         effects = effects_by_name(action, tool)
         is_sink = sends_out(action, tool, effects, found)
     else:
-        effects = contract.effects
+        effects, is_sink = contract.effects, False
+    if contract is not None:
         changes = effects in (Effects.REVERSIBLE, Effects.IRREVERSIBLE)
-        is_sink = contract.external_sink or (changes and bool(contract.external_systems))
+        is_sink = is_sink or contract.external_sink or (changes and bool(contract.external_systems))
     return Content(found, action, tool, effects, is_sink, walk.problem)
 
 
@@ -131,8 +134,8 @@ class _Walk:
             match step.value:
                 case str():
                     self._text(step, step.value)
-                case None | bool() | int() | float():
-                    continue  # nothing can be said with it
+                case None | bool() | int() | float() as value:
+                    self._bare(step, value)
                 case Mapping() | list() | tuple() if step.depth >= DEPTH_MAX:
                     self.problem = TOO_DEEP
                 case Mapping():
@@ -195,6 +198,14 @@ class _Walk:
         declared = step.types.value
         known = inferred(step.name, text, self._words) if declared is None else declared
         self._put(step, text, known, is_declared=declared is not None)
+
+    def _bare(self, step: _Step, value: float | None) -> None:
+        # Nothing can be said with it, so it is only there for who asks where it comes from: an amount, an account.
+        origin = step.origins.value
+        if origin is not None and origin.is_untrusted:
+            text = str(value)
+            self._bytes_left -= len(text)
+            self.found.append(Argument(step.pointer, text, ArgumentType.IDENTIFIER, False, origin))
 
     def _put(self, step: _Step, text: str, known: ArgumentType, *, is_declared: bool) -> None:
         size = _bytes(text)

@@ -4,7 +4,8 @@ The rules:
 
 - each filter looks once, however many policies use it; each policy makes of what it found what it says;
 - the strictest action on a finding wins, so another filter, or another policy, never lets anything through;
-- a filter that fails is no excuse: what holds is `on_error`, which nothing can ignore;
+- a filter that fails is no excuse: what holds is `on_error`, which nothing can ignore. Of content that is too large or
+  too deep to be looked through to its end, people are asked;
 - nothing a filter does comes out of here but findings: an exception is one, and so are content that could not be looked
   through as a whole and a text that cannot be written.
 """
@@ -51,7 +52,10 @@ class CompiledFilter:
         """Return a finding with what this filter makes of it; None when it ignores it."""
         written = self.written
         if finding.kind is Kind.FAILURE:
-            return finding._replace(action=written.on_error)
+            # What was looked through, though not to its end, people may look at; what nobody looked at, nobody knows.
+            partly = finding.severity < Severity.HIGH
+            on_error = min(written.on_error, Action.REQUIRE_APPROVAL) if partly else written.on_error
+            return finding._replace(action=on_error)
         if finding.id in written.ignore or f"category:{finding.category}" in written.ignore:
             return None
         severity = _severity(finding, written.thresholds)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ringfence_pdp.filters.engines import Engines, failure
-from ringfence_pdp.filters.finding import Content, Finding
+from ringfence_pdp.filters.finding import Content, Finding, Severity
 
 
 def look(name: str, content: Content, engines: Engines) -> Sequence[Finding]:
@@ -18,7 +18,8 @@ def look(name: str, content: Content, engines: Engines) -> Sequence[Finding]:
 def unseen(content: Content) -> Iterator[Finding]:
     """Yield a failure when the content could not be looked through as a whole."""
     if content.problem:
-        yield failure("content", f"the content could not be looked through: {content.problem}")
+        problem = f"the content could not be looked through: {content.problem}"
+        yield failure("content", problem)._replace(severity=Severity.MEDIUM)
 
 
 def writable(finding: Finding) -> Finding:

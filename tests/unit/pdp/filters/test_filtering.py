@@ -1,6 +1,7 @@
 """What policies make of what filters find: actions, the strictest of them, and what nothing can ignore."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from ringfence_kit.clock import Millis
@@ -8,7 +9,17 @@ from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.decide import decide
 from ringfence_pdp.filters.engines import Broken, Engines
 from ringfence_pdp.filters.filtering import FINDINGS_MAX
-from ringfence_pdp.filters.finding import Action, Argument, Content, Finding, Kind, Ngram, Origin, Severity
+from ringfence_pdp.filters.finding import (
+    Action,
+    Argument,
+    Content,
+    Effects,
+    Finding,
+    Kind,
+    Ngram,
+    Origin,
+    Severity,
+)
 from ringfence_pdp.filters.heard import NOBODY_OBJECTS, Heard
 from ringfence_pdp.filters.origins import Origins
 from ringfence_pdp.filters.remote import failed
@@ -23,7 +34,7 @@ from support.pdp.filtering import (
     filtering,
     filters,
 )
-from support.pdp.world import ask, basis, policy
+from support.pdp.world import ask, basis, facts_of, identity, policy, registered, tool
 
 
 def decided(compiled: CompiledBundle, request: CheckRequest | None = None) -> Decision:
@@ -141,13 +152,24 @@ def test_a_filter_that_fails_does_what_on_error_says(on_error: str, expected: st
     assert finding.message == "the filter patterns failed over this content (RecursionError)"
 
 
-def test_content_that_could_not_be_looked_through_is_a_failure_of_every_filter() -> None:
+@pytest.mark.parametrize(
+    ("on_error", "expected"),
+    [
+        ("", "REQUIRE_APPROVAL FILTER_FAILED"),
+        ("on_error: REQUIRE_APPROVAL", "REQUIRE_APPROVAL FILTER_FAILED"),
+        ("on_error: FLAG", "ALLOW ALLOWED"),
+    ],
+)
+def test_people_are_asked_about_content_that_could_not_be_looked_through_to_its_end(
+    on_error: str, expected: str
+) -> None:
     deep: object = "x"
     for _ in range(70):
         deep = [deep]
-    decision = decided(filtering(filters(PATTERNS), patterns=Finds()), ask(arguments={"a": deep}))
-    assert answer(decision) == "DENY FILTER_FAILED"
-    assert "nested more than 64 deep" in decision.verdict.message
+    compiled = filtering(filters(f"{{name: content, use: patterns, {on_error}}}"), patterns=Finds())
+    decision = decided(compiled, ask(arguments={"a": deep}))
+    assert answer(decision) == expected
+    assert "nested more than 64 deep" in decision.findings[0].message
 
 
 def test_a_finding_beside_a_failure_gives_the_reason() -> None:
@@ -246,6 +268,37 @@ def test_harmless_text_of_a_tool_asks_people_and_the_same_of_the_user_passes() -
     assert answer(decided(compiled, request._replace(origins={"": Origin.USER}))) == "ALLOW ALLOWED"
     strict = filtering(filters("{name: whence, use: origin, unknown: untrusted}"))
     assert answer(decided(strict, request)) == "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"
+
+
+@pytest.mark.parametrize(
+    ("contract", "expected"),
+    [
+        ({"external_sink": True}, "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"),
+        ({"effects": Effects.READ}, "ALLOW ALLOWED"),
+        ({"effects": Effects.READ, "external_sink": True}, "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"),
+        ({"effects": Effects.REVERSIBLE, "external_systems": ("mail",)}, "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"),
+        ({"effects": Effects.READ, "external_systems": ("web",)}, "ALLOW ALLOWED"),
+        # A contract that says nothing of it is none.
+        ({}, "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"),
+    ],
+)
+def test_what_a_tool_says_of_itself_decides_whether_it_is_a_way_out(contract: dict[str, Any], expected: str) -> None:
+    compiled = filtering(filters("{name: whence, use: origin}"))
+    known = facts_of(identity(), registered(), tools=[tool("warehouse.export", **contract)])
+    request = ask(
+        "write_mail", tool="warehouse.export", arguments={"body": "x"}, origins={"": Origin.TOOL_OUTPUT}
+    )._replace(tool_schema_hash=None)
+    assert answer(decide(basis(compiled, facts=known), request)) == expected
+
+
+def test_an_amount_that_comes_from_a_tool_is_seen_though_it_is_no_text() -> None:
+    compiled = filtering(filters("{name: whence, use: origin}"))
+    request = ask("pay_invoice", arguments={"amount": 9_500.0, "to": "DE00"}, origins={"/amount": Origin.TOOL_OUTPUT})
+    decision = decided(compiled, request)
+    assert (answer(decision), [finding.argument for finding in decision.findings]) == (
+        "REQUIRE_APPROVAL ORIGIN_UNTRUSTED",
+        ["/amount"],
+    )
 
 
 def test_a_reason_is_the_content_where_content_and_origin_settle_it_together() -> None:
