@@ -1,6 +1,7 @@
 """The rules that are built in: read from the packs beside this module when a filter is first used, and then kept."""
 
 import functools
+import hashlib
 from collections.abc import Iterable
 from importlib import resources
 
@@ -52,7 +53,19 @@ def patterns(rules: Iterable[FilterRule]) -> Patterns:
     from ringfence_pdp.filters.analysers import analysing  # noqa: PLC0415 - see above
 
     analysing.warm_up()
-    return Patterns((*builtin_rules(), *rules), analysing.analyse, analysed_by=analysing.VERSION)
+    judged_by = f"{analysing.VERSION} {_code_digest()}"
+    return Patterns((*builtin_rules(), *rules), analysing.analyse, analysed_by=judged_by)
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Return a digest of the code that judges, so that nobody has to remember to raise a version."""
+    digest = hashlib.sha256()
+    for folder in ("", "analysers", "decoders"):
+        sources = resources.files(__package__).joinpath(folder).iterdir()
+        for source in sorted((file for file in sources if file.name.endswith(".py")), key=lambda file: file.name):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _rules_of(name: str, content: bytes, report: Report, *, taken: Iterable[str]) -> tuple[FilterRule, ...]:
