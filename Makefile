@@ -4,7 +4,7 @@ DATA ?= ./.ringfence
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check cover proto proto-check baseline imports types lint format bench clean
+.PHONY: help run demo test check cover proto proto-check baseline imports types lint format bench train train-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,14 @@ format: .venv/test.stamp ## Format code and protos
 
 bench: .venv/test.stamp ## Measure, as ratios inside one run
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+train: .venv/test.stamp ## Make the intent model of the content filters again, from training/SOURCES.toml
+	$(BIN)/python -m training.fetch
+	$(BIN)/python -m training.train
+
+train-check: .venv/test.stamp ## Make it again elsewhere: it must be the committed one, within the tolerance
+	$(BIN)/python -m training.fetch
+	$(BIN)/python -m training.check
 
 clean: ## Remove what was built; the data under .ringfence stays
 	rm -rf .venv .build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

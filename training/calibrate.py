@@ -2,7 +2,7 @@
 
 Rules. Heads know the benign texts they were fitted on, and score them lower than any they will meet; so each benign
 source is scored by heads that were fitted without it. Ordinary sources weigh alike, whatever their size, and together
-four times what security-flavoured ones do: a p-value is about ordinary calls.
+nine times what security-flavoured ones do: a p-value is about ordinary calls.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ from training.fit import fit
 from training.matrix import Matrix
 from training.texts import Text
 
-FOLDS: Final = 4
-ORDINARY_SHARE: Final = 0.8
+FOLDS: Final = 3
+ORDINARY_SHARE: Final = 0.9
 ALL_HEADS: Final = tuple(range(len(CATEGORIES)))
 
 Curves = dict[str, tuple[float, ...]]

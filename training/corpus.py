@@ -14,7 +14,7 @@ from training.sources import HERE, Role, of_role, read_sources
 from training.texts import BENIGN, Text, thinned, without_doubles
 
 PACKS: Final = HERE.parent / "services" / "pdp" / "ringfence_pdp" / "filters" / "packs"
-MOST_OF_A_SOURCE: Final = 1800
+MOST_OF_A_SOURCE: Final = 1200
 
 
 def training_texts() -> list[Text]:

