@@ -71,6 +71,8 @@ _SPEECH: Final = word_set(
 _OPERATOR: Final = re.compile(r"[|;&<>$`]|&&")
 _ARGUMENT: Final = re.compile(r"--?[A-Za-z?]|[/~.$\"'*0-9\\%]|[A-Za-z]:\\|\w+=|\w+\.\w|@")
 _LEAD: Final = re.compile(r"(?:\$\s+|[A-Z_][A-Z0-9_]{0,40}=\S{0,200}\s+|sudo\s+(?:-\w+\s+)*)+")
+_LOOP: Final = re.compile(r"(?:for\s+\w+\s+in\s|(?:while|until|if)\s)[^\n]{1,400}?[;\n]\s*(?:do|then)\s")
+_NEXT: Final = re.compile(r"(?:\||&&|;)\s*(?:sudo\s+)?([\w.+-]{1,32})(?:\s|$)")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
@@ -102,6 +104,8 @@ def looks_like_shell(text: str) -> bool:
     """Say whether `text` begins with a command and goes on as a command line does."""
     line = text[:HEAD_MAX].strip()
     rest = line[lead.end() :] if (lead := _LEAD.match(line)) else line
+    if _LOOP.match(rest):
+        return True
     words = rest.split(None, 1)
     if len(words) < 2:
         return False
@@ -113,6 +117,12 @@ def looks_like_shell(text: str) -> bool:
     spoken = _QUOTED.sub(" ", following).lower().split()
     if not _SPEECH.isdisjoint(spoken[:12] if known else spoken):
         return lead is not None and lead.group().startswith("sudo") and _ARGUMENT.match(following) is not None
-    if _ARGUMENT.match(following):
+    if _ARGUMENT.match(following) or _goes_on(following):
         return True
     return known and (len(spoken) < _FEW_WORDS or _OPERATOR.search(following) is not None)
+
+
+def _goes_on(following: str) -> bool:
+    """Say whether another command follows, in a pipe or behind this one."""
+    after = _NEXT.search(following[:400])
+    return after is not None and (after.group(1) in _PLAIN_COMMANDS or after.group(1) in _WORDS_TOO)

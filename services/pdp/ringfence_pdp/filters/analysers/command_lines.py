@@ -64,6 +64,7 @@ _REDIRECT: Final = re.compile(r"(?:\d{0,2}|&)(>>|>\||>&|>|<<<|<<-?|<>|<&|<)(?!\(
 _OPERATOR: Final = re.compile(r"\|\||&&|\|&|[;|&\n()]")
 _ANSI: Final = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
 _ANSI_NAMED: Final[Mapping[str, str]] = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "e": "\x1b"}
+# What stands behind a group's closing parenthesis may be a pipe that all of it goes into.
 _PIPES: Final = ("|", "|&")
 
 
@@ -131,7 +132,7 @@ class _Reader:
     def _operator(self, operator: str) -> None:
         self._at += len(operator)
         self._end_command()
-        if operator not in _PIPES:
+        if operator not in _PIPES and operator != ")":
             self._end_pipeline()
         if operator == "\n" and self._here:
             self._skip_here()

@@ -145,7 +145,7 @@ def is_accounts(path: str) -> bool:
 
 def loss(path: str) -> Severity | None:
     """Say what is lost when everything below a plain path is deleted."""
-    if _PASSING.search(path):
+    if not path or _PASSING.search(path):
         return None
     whole = path.rstrip("*").rstrip("/") or "/"
     if path in ("*", "~", "/*") or whole in _SYSTEM or whole == "/":

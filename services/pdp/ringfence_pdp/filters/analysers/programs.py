@@ -103,6 +103,7 @@ _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*=")
 _GLOBBED: Final = word_set(
     "cat nc ncat bash sh dash zsh rm curl wget python python3 perl tac head less base64 dd chmod cp tar"
 )
+_GLOB: Final = re.compile(r"(?=[^a-z]*[a-z])(?=.*[?*\[])[a-z0-9?*\[\]-]+")
 _HERE: Final = ("<<<", "<<", "<<-")
 _READ_COMMANDS: Final = SHELLS | word_set("at crontab xargs powershell cmd")
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
@@ -217,12 +218,12 @@ def _name(word: Word) -> tuple[str, bool]:
         said = read(word.inner[0]).pipelines
         if said and said[0] and len(said[0][0].words) > 1 and said[0][0].words[0].text in ("echo", "printf"):
             return said[0][0].words[-1].text.lower(), True
-        return "$()", True
+        return "$()", False
     name = text.replace("\\", "/").rpartition("/")[2].lower()
     name = name.removesuffix(".exe")
-    if any(sign in name for sign in "?*["):
+    if _GLOB.fullmatch(name):
         fitting = next((known for known in sorted(_GLOBBED) if fnmatch.fnmatchcase(known, name)), "")
-        return fitting or name, True
+        return fitting or name, bool(fitting)
     return name, False
 
 

@@ -95,7 +95,9 @@ def injected(text: str, *, in_prose: bool = False) -> Iterator[Hit]:
     head = text[:1_024]
     for match in _SEPARATED.finditer(head):
         after = (match.group("after") or match.group("inner") or "").strip()
-        if _is_command(after, in_prose=in_prose and match.group("inner") is None):
+        # A substitution alone, or inside one word, is no prose around it.
+        alone = match.group("inner") is not None and " " not in head[: match.start()] + head[match.end() :]
+        if _is_command(after, in_prose=in_prose and not alone):
             yield INJECTED.at(*match.span())
             return
     if not in_prose:

@@ -51,8 +51,10 @@ READERS: Final = word_set(
     " curl wget nc ncat"
     " socat ln install file-read mapfile read while john hashcat unshadow sqlite3 strings pr split csplit iconv ed"
 )
-_HANDLERS: Final = word_set("openssl cp mv ln install rsync")
+_HANDLERS: Final = word_set("openssl cp mv ln install rsync nano vi vim emacs sed source . touch python python3 node")
 """They take keys from one place to another, or use them for what they are for."""
+_PAYLOAD: Final = re.compile(r"(?:\./)?(?:[\w-]+/){0,8}[\w.-]+\.(?:json|xml|ya?ml|graphql|png|jpe?g|gif|svg|webp)")
+_BETWEEN: Final = re.compile(r"[\s|;&<>]+")
 _NEVER_SENDS: Final = word_set("localhost 127.0.0.1 ::1 0.0.0.0")
 _FETCHERS: Final = word_set(
     "curl wget http https httpie xh aria2c fetch lwp-request invoke-webrequest iwr invoke-restmethod irm"
@@ -187,15 +189,24 @@ def _fetcher(program: Program) -> Iterator[Judgement]:
         elif from_stdin and program.before is not None and _tells_much(program.before):
             yield SENDS_OUTPUT
         else:
+            yield SENDS_FILE.less(LOW) if _sends_payload(args) else SENDS_FILE
+    if uploads or any("://" in arg and "$()" in arg for arg in args):
+        if _finds_something(program):
+            yield SENDS_OUTPUT
+        elif _reads_something(program):
             yield SENDS_FILE
-    if _finds_something(program) and (uploads or any("://" in arg and "$()" in arg for arg in args)):
-        yield SENDS_OUTPUT
     if any(
         urls.PLACEHOLDER in (hit.judgement for hit in urls.hits(arg))
         for arg in args
         if "://" in arg and "$()" not in arg
     ):
         yield SENDS_SECRET.less(MEDIUM)
+
+
+def _sends_payload(args: tuple[str, ...]) -> bool:
+    """Say whether every file that is sent is what requests are made of: a document or a picture of this project."""
+    files = [arg.rpartition("@")[2] for arg in args if "@" in arg and "://" not in arg]
+    return bool(files) and all(_PAYLOAD.fullmatch(name) for name in files)
 
 
 def _names_accounts(program: Program) -> bool:
@@ -290,11 +301,17 @@ def _tells_much(program: Program) -> bool:
 
 
 def _finds_something(program: Program) -> bool:
-    """Say whether a substitution among its arguments reads files or says much of the machine."""
-    return any(
-        head in READERS or head in _TELLS_ALL or head in ("whoami", "id", "hostname", "uname", "ls")
-        for head in program.heads
-    )
+    """Say whether a substitution among its arguments says much of the machine, or reads what is secret."""
+    return any(head in _TELLS_ALL or head in ("whoami", "id") for head in program.heads) or _names_secret(program)
+
+
+def _reads_something(program: Program) -> bool:
+    return any(head in READERS and head not in _FETCHERS for head in program.heads)
+
+
+def _names_secret(program: Program) -> bool:
+    words = (word.strip("'\"<") for text in program.inner for word in _BETWEEN.split(text))
+    return any(places.secrecy(places.plain(word)) is not None for word in words)
 
 
 def _host(arg: str) -> str:

@@ -53,6 +53,7 @@ _RUNNERS: Final = SHELLS | INTERPRETERS | word_set("source . eval iex invoke-exp
 _MINERS: Final = word_set(
     "xmrig minerd cpuminer cgminer bfgminer ethminer t-rex nbminer lolminer phoenixminer xmr-stak kinsing"
 )
+_STRANGE_SOURCE: Final = re.compile(r"\s(?:\S{1,24}=)?(?:git\+)?http://(?!localhost|127\.)|--trusted-host")
 _NETCATS: Final = ("nc", "ncat", "netcat", "nc.traditional")
 _SOCAT_RUNS: Final = re.compile(r"exec:|system:", re.IGNORECASE)
 _TUNNELS: Final = word_set("ngrok chisel frpc cloudflared bore gost ligolo-agent gs-netcat localtunnel lt pagekite")
@@ -181,7 +182,7 @@ def _group(program: Program) -> Iterator[Judgement]:
     ):
         yield ACCOUNTS
     elif program.operands:
-        yield ADDS_ACCOUNT
+        yield ADDS_ACCOUNT.less(LOW)
 
 
 def _password(program: Program) -> Iterator[Judgement]:
@@ -253,12 +254,8 @@ def _launch(program: Program) -> Iterator[Judgement]:
 
 
 def _packages(program: Program) -> Iterator[Judgement]:
-    line = program.line
-    if re.search(
-        r"(?:--(?:extra-)?index-url|-i|--registry|--source)[= ]\s*http://(?!localhost|127\.)|--trusted-host"
-        r"|\s(?:git\+)?http://",
-        line,
-    ):
+    installs = not {"install", "add", "i"}.isdisjoint(program.args)
+    if installs and _STRANGE_SOURCE.search(program.line):
         yield STRANGE_SOURCE
 
 

@@ -46,7 +46,7 @@ _TABLES: Final[Mapping[Judgement, str]] = {
     " user_name db_name sqlite_version banner pg_current_logfile inet_server_addr",
 }
 _BY_NAME: Final = {name: judgement for judgement, names in _TABLES.items() for name in names.split()}
-_ONLY_QUALIFIED: Final = word_set("sleep shell system url remote user database schema version")
+_ONLY_QUALIFIED: Final = word_set("sleep benchmark shell system url remote user database schema version")
 """Words that other things have as well: in a value they are judged with what stands around them."""
 
 SPECIFIC: Final = frozenset(_BY_NAME) - _ONLY_QUALIFIED - word_set(_TABLES[ASKS])

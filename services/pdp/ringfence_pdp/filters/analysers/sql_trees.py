@@ -200,7 +200,9 @@ def _of_creation(node: exp.Expr) -> Iterator[Judgement]:
 
 
 def _of_rights(node: exp.Expr) -> Iterator[Judgement]:
-    yield GRANTS if isinstance(node, exp.Grant) else GRANTS.less(MEDIUM)
+    said = node.sql().upper()
+    is_wide = "GRANT OPTION" in said or " ALL" in said or "*.*" in said or " PUBLIC" in said
+    yield GRANTS if isinstance(node, exp.Grant) and is_wide else GRANTS.less(MEDIUM)
 
 
 def _of_server(_: exp.Expr) -> Iterator[Judgement]:
