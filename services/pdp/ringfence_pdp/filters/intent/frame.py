@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ringfence_pdp.filters.finding import Content, Effects, Severity
-from ringfence_pdp.filters.intent.lexicon import GAP_MAX, NOT, UNTOLD, Entry, Lexicon, built_in
+from ringfence_pdp.filters.intent.lexicon import ENGLISH, GAP_MAX, NOT, UNTOLD, Entry, Lexicon, Words, built_in
 from ringfence_pdp.filters.intent.readings import CATEGORIES, POINTS_MAX, severity_of
 from ringfence_pdp.filters.intent.words import SENTENCE_END, words_of
 
@@ -20,8 +20,6 @@ GUARD_REACH = 7
 """How many words before a verb something may stand that guards against it, as in "alert when somebody disables"."""
 NEGATION_REACH = 3
 """How many words after a negation are turned around by it."""
-CJK_FIRST = "\u2e80"
-CJK_WORD_MAX = 8
 
 
 class Tag(NamedTuple):
@@ -71,9 +69,15 @@ def number_names() -> tuple[str, ...]:
 def frame_of(text: str, content: Content | None = None) -> Frame:
     """Return how a text is understood, as part of a call if one is given."""
     lexicon = built_in()
-    words = words_of(text, lexicon.places.word_of)
+    found = words_of(text, lexicon.places.word_of)
     call = 0 if content is None else _said_by_call(content, lexicon)
-    sentences, says = _sentences(words, lexicon)
+    frames = [_frame(found, spoken, call, lexicon) for spoken in lexicon.spoken(found)]
+    return frames[0] if len(frames) == 1 else max(frames, key=lambda frame: frame.points)
+
+
+def _frame(found: list[str], spoken: Words, call: int, lexicon: Lexicon) -> Frame:
+    words = [word for word in found if word not in spoken.articles]
+    sentences, says = _sentences(words, spoken, lexicon)
     if not (says | call) & lexicon.readings.anchors:
         return NOTHING._replace(says=says | call)
     return _read(sentences, words, says, call, lexicon)
@@ -83,8 +87,8 @@ def _said_by_call(content: Content, lexicon: Lexicon) -> int:
     bits = lexicon.bits
     said = 0
     if content.action or content.tool:
-        words = words_of(f"{content.tool} {content.action}".replace("_", " "), lexicon.places.word_of)
-        said = _sentences(words, lexicon)[1] & lexicon.verbs
+        words = words_of(f"{content.tool} {content.action}", lexicon.places.word_of)
+        said = _sentences(words, lexicon.languages[ENGLISH], lexicon)[1] & lexicon.verbs
     if content.effects is Effects.IRREVERSIBLE:
         said |= bits["irreversible"]
     elif content.effects in (Effects.NONE, Effects.READ):
@@ -92,27 +96,19 @@ def _said_by_call(content: Content, lexicon: Lexicon) -> int:
     return said | (bits["sink"] if content.is_sink else 0)
 
 
-def _sentences(words: list[str], lexicon: Lexicon) -> tuple[list[list[Tag]], int]:
+def _sentences(words: list[str], spoken: Words, lexicon: Lexicon) -> tuple[list[list[Tag]], int]:
     """Return what is known of the words, sentence by sentence, and everything said together."""
     tags: list[Tag] = []
     sentences = [tags]
-    turned = lexicon.bits[NOT]
-    tell = lexicon.bits["tell"]
-    untold = lexicon.bits[UNTOLD]
+    turned, tell, untold = lexicon.bits[NOT], lexicon.bits["tell"], lexicon.bits[UNTOLD]
     verbs = lexicon.verbs
     together = 0
     negated_until = -1
     place, end = 0, len(words)
-    find = lexicon.words.get
     while place < end:
         word = words[place]
-        entry = find(word) or lexicon.entry(word)
+        entry = spoken.entry(word)
         if entry is None:
-            if word[0] >= CJK_FIRST and len(word) > 1:
-                words[place : place + 1] = _cut(word, lexicon)
-                end = len(words)
-                if len(words[place]) < len(word):
-                    continue
             place += 1
             if word == SENTENCE_END and tags:
                 tags = []
@@ -173,21 +169,6 @@ def _length(tail: tuple[str, ...], words: list[str], start: int) -> int | None:
             return None
         gap = 0
     return place - start
-
-
-def _cut(run: str, lexicon: Lexicon) -> list[str]:
-    """Cut writing without spaces into the longest words that are known."""
-    cut = []
-    place = 0
-    while place < len(run):
-        for length in range(min(CJK_WORD_MAX, len(run) - place), 1, -1):
-            if run[place : place + length] in lexicon.words:
-                break
-        else:
-            length = 1
-        cut.append(run[place : place + length])
-        place += length
-    return cut
 
 
 def _read(sentences: list[list[Tag]], words: list[str], says: int, call: int, lexicon: Lexicon) -> Frame:

@@ -8,19 +8,28 @@ is read once: a mistake in it is an exception when the lexicon is first asked fo
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
 
 from ringfence_pdp.filters.intent.readings import Readings, compiled
-from ringfence_pdp.filters.intent.words import SAYS_NOTHING, Places, folded
+from ringfence_pdp.filters.intent.words import Places, folded
 
 GAP_MAX = 3
 """How many words `..` may stand for: up to so many."""
 STEM_MIN = 3
+ENGLISH = "en"
+ANY_OTHER = "other"
+ENGLISH_MIN = 2
+"""How many small English words make a text English beside another language."""
+LOAN_MIN = 4
+"""How short an English word may be that is read in other languages too."""
+VOTE_BITS = 24
+VOTE_MASK = (1 << VOTE_BITS) - 1
 NOT = "not"
 """The class of words that turn around what follows."""
 UNTOLD = "untold"
@@ -51,12 +60,34 @@ class Entry(NamedTuple):
     """Those whose second word is a stem."""
 
 
-class Lexicon(NamedTuple):
-    """All languages at once."""
+class Words(NamedTuple):
+    """What is known of the words of a language."""
 
     words: Mapping[str, Entry]
     stems: Mapping[str, Entry]
     stem_max: int
+    articles: frozenset[str]
+    """Left out of every text, so that expressions need not say whether they are there."""
+
+    def entry(self, word: str) -> Entry | None:
+        """Return what is known of a word: as it stands, else by its longest stem."""
+        found = self.words.get(word)
+        if found is None and self.stem_max:
+            stems = self.stems
+            for length in range(min(len(word), self.stem_max), STEM_MIN - 1, -1):
+                found = stems.get(word[:length])
+                if found is not None:
+                    return found
+        return found
+
+
+class Lexicon(NamedTuple):
+    """All languages."""
+
+    languages: Mapping[str, Words]
+    """By their codes; `ANY_OTHER` is all but English at once, for texts too short to tell."""
+    votes: Mapping[str, int]
+    """Which languages a word speaks for: a count in the field of each, `VOTE_BITS` wide, English in the lowest."""
     bits: Mapping[str, int]
     """Of every class."""
     slots: Mapping[str, tuple[tuple[str, int], ...]]
@@ -68,16 +99,22 @@ class Lexicon(NamedTuple):
     digest: str
     """Over all of the data."""
 
-    def entry(self, word: str) -> Entry | None:
-        """Return what is known of a word: as it stands, else by its longest stem."""
-        found = self.words.get(word)
-        if found is None:
-            stems = self.stems
-            for length in range(min(len(word), self.stem_max), STEM_MIN - 1, -1):
-                found = stems.get(word[:length])
-                if found is not None:
-                    return found
-        return found
+    def spoken(self, words: Sequence[str]) -> tuple[Words, ...]:
+        """Return the words of the languages a text may be in: mostly one."""
+        votes = sum(map(self.votes.get, words, repeat(0)))
+        counts = {}
+        for place, code in enumerate(self.languages):
+            if code != ANY_OTHER:
+                counts[code] = votes >> (VOTE_BITS * place) & VOTE_MASK
+        most = max(counts.values())
+        if not most:
+            return self.languages[ENGLISH], self.languages[ANY_OTHER]
+        # English beside another language is read too: whoever mixes them would choose what goes unread.
+        return tuple(
+            self.languages[code]
+            for code, count in counts.items()
+            if count == most or (code == ENGLISH and count >= ENGLISH_MIN)
+        )
 
 
 @functools.cache
@@ -95,15 +132,11 @@ def lexicon_of(texts: Mapping[str, str]) -> Lexicon:
     classes, places, readings = (documents.pop(f"{name}.yaml") for name in ("classes", "places", "readings"))
     names = [name for fillers in classes["slots"].values() for name in fillers]
     bits = {name: 1 << place for place, name in enumerate((*names, NOT, "tell", UNTOLD, *CIRCUMSTANCES_OF_CALLS))}
-    gathered = _Gathered()
-    for document in documents.values():
-        for term, says, is_verb in _terms(document, bits):
-            gathered.add(term, says, language=document["language"], is_verb=is_verb)
-    words, stems = gathered.compiled()
+    by_language = {document["language"]: document for document in documents.values()}
+    ordered = [by_language.pop(ENGLISH), *by_language.values()]
     return Lexicon(
-        words=MappingProxyType(words),
-        stems=MappingProxyType(stems),
-        stem_max=max(map(len, stems), default=0),
+        languages=MappingProxyType(_languages(ordered, bits, frozenset(classes["borrowed"]))),
+        votes=MappingProxyType(_votes(ordered)),
         bits=MappingProxyType(bits),
         slots={slot: tuple((name, bits[name]) for name in fillers) for slot, fillers in classes["slots"].items()},
         verbs=sum(bits[name] for name in classes["slots"]["verb"]),
@@ -113,19 +146,51 @@ def lexicon_of(texts: Mapping[str, str]) -> Lexicon:
     )
 
 
+def _languages(
+    documents: Sequence[Mapping[str, Any]], bits: Mapping[str, int], borrowed: frozenset[str]
+) -> dict[str, Words]:
+    english, *others = documents
+    # Every language says "token" and "backup": what English calls things is known in each, what it does is not.
+    loans = {
+        "language": ENGLISH,
+        "words": {
+            name: [term for term in terms if len(term) >= LOAN_MIN]
+            for name, terms in english["words"].items()
+            if name in borrowed
+        },
+    }
+    return {
+        ENGLISH: _words([english], bits),
+        **{document["language"]: _words([document, loans], bits) for document in others},
+        ANY_OTHER: _words(others, bits),
+    }
+
+
+def _words(documents: Sequence[Mapping[str, Any]], bits: Mapping[str, int]) -> Words:
+    gathered = _Gathered()
+    articles: set[str] = set()
+    for document in documents:
+        articles.update(document.get("articles", ()))
+        gathered.add_all(document, bits)
+    words, stems = gathered.compiled()
+    return Words(
+        words=MappingProxyType(words),
+        stems=MappingProxyType(stems),
+        stem_max=max(map(len, stems), default=0),
+        articles=frozenset(articles),
+    )
+
+
+def _votes(documents: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    votes: dict[str, int] = {}
+    for place, document in enumerate(documents):
+        for word in document["small"]:
+            votes[folded(word)] = votes.get(folded(word), 0) + (1 << (VOTE_BITS * place))
+    return votes
+
+
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """The one in C where there is one."""
-
-
-def _terms(document: Mapping[str, Any], bits: Mapping[str, int]) -> Iterator[tuple[str, int, bool]]:
-    for section, is_verb in (("verbs", True), ("words", False)):
-        for name, terms in document.get(section, {}).items():
-            for term in terms:
-                yield term, bits[name], is_verb
-    for term in document.get("negators", ()):
-        yield term, bits[NOT], False
-    for term in document.get("nothing", ()):
-        yield term, 0, False
 
 
 class _Gathered:
@@ -135,24 +200,28 @@ class _Gathered:
         self._says: dict[str, int] = {}
         self._expressions: dict[str, dict[tuple[str, ...], int]] = {}
 
-    def add(self, term: str, says: int, *, language: str, is_verb: bool) -> None:
-        first, *tail = _parts(term)
-        forms = [first]
-        if language == "en":
-            if is_verb:
-                given, _, irregular = term.split(" ", maxsplit=1)[0].partition("/")
-                forms = [*english_forms(folded(given)), *irregular.split("/")]
-                tail = tail[irregular.count("/") + 1 :] if irregular else tail
-            elif not tail:
-                forms = [first, *plural(first)]
-            else:
-                for many in plural(tail[-1]):
-                    self._add_expression(first, (*tail[:-1], many), says)
-        for form in filter(None, forms):
+    def add_all(self, document: Mapping[str, Any], bits: Mapping[str, int]) -> None:
+        """Add the terms of a document."""
+        is_english = document["language"] == ENGLISH
+        articles = frozenset(document.get("articles", ()))
+        for name, terms in document.get("verbs", {}).items():
+            for term in terms:
+                self._add(_forms_of_verb(term) if is_english else [_parts(term)], bits[name], articles)
+        for name, terms in document.get("words", {}).items():
+            for term in terms:
+                self._add(_forms_of_noun(term) if is_english else [_parts(term)], bits[name], articles)
+        for term in document.get("negators", ()):
+            self._add([_parts(term)], bits[NOT], articles)
+        for term in document.get("nothing", ()):
+            self._add(_forms_of_noun(term) if is_english else [_parts(term)], 0, articles)
+
+    def _add(self, forms: Sequence[Sequence[str]], says: int, articles: frozenset[str]) -> None:
+        for form in forms:
+            first, *tail = [part for part in form if part not in articles]
             if tail:
-                self._add_expression(form, tuple(tail), says)
+                self._add_expression(first, tuple(tail), says)
             else:
-                self._says[form] = self._says.get(form, 0) | says
+                self._says[first] = self._says.get(first, 0) | says
 
     def _add_expression(self, first: str, tail: tuple[str, ...], says: int) -> None:
         known = self._expressions.setdefault(first, {})
@@ -197,8 +266,23 @@ def _entry(says: int, expressions: Mapping[tuple[str, ...], int]) -> Entry:
 
 
 def _parts(term: str) -> list[str]:
-    parts = (part for token in folded(term).split() for part in ([_GAP] if token == _GAP else _PART.findall(token)))
-    return [part for part in parts if part not in SAYS_NOTHING]
+    return [part for token in folded(term).split() for part in ([_GAP] if token == _GAP else _PART.findall(token))]
+
+
+def _forms_of_verb(term: str) -> list[list[str]]:
+    """Return an English verb in its forms: `send/sent .. to` is sends, sending, sended, sent, each with `.. to`."""
+    verb, _, tail = term.partition(" ")
+    bare, *irregular = verb.split("/")
+    rest = _parts(tail)
+    first, *joined = _parts(bare)
+    if joined:
+        return [[first, *joined, *rest]]
+    return [[form, *rest] for form in (*english_forms(first), *irregular)]
+
+
+def _forms_of_noun(term: str) -> list[list[str]]:
+    parts = _parts(term)
+    return [parts, *([*parts[:-1], many] for many in plural(parts[-1]))]
 
 
 def english_forms(verb: str) -> list[str]:

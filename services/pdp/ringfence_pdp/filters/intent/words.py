@@ -20,10 +20,10 @@ DROP = "@drop"
 LINK = "@link"
 """The word that stands for any other URL."""
 
-SAYS_NOTHING = frozenset({"the", "a", "an"})
-"""Words that are left out, so that expressions need not say whether they are there."""
-
-_ADDRESS = re.compile(r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})|(?:https?|ftp)://([^\s/\"'<>):]{1,255})[^\s\"'<>)]*")
+_ADDRESS = re.compile(
+    r"[\w.+-]{1,64}@([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
+    r"|(?:https?|ftp)://([^\s/\"'<>):]{1,255})[^\s\"'<>)]*"
+)
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _WORD = re.compile(r"@[a-z]+|[^\W_]+(?:'t\b)?|[.!?;\n\u3002](?![a-z0-9])")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -62,10 +62,9 @@ class Places:
 
 
 def words_of(text: str, word_of_address: Callable[[re.Match[str]], str]) -> list[str]:
-    """Return the words of a text; `SENTENCE_END` stands between its sentences."""
+    """Return the words of a text, articles among them; `SENTENCE_END` stands between its sentences."""
     if "@" in text or "://" in text:
         text = _ADDRESS.sub(word_of_address, text)
     if _HUMP.search(text) is not None:
         text = _HUMP.sub(" ", text)
-    found = _WORD.findall(folded(text))
-    return [SENTENCE_END if word in _SENTENCE_ENDS else word for word in found if word not in SAYS_NOTHING]
+    return [SENTENCE_END if word in _SENTENCE_ENDS else word for word in _WORD.findall(folded(text))]
