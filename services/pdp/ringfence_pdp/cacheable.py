@@ -5,6 +5,7 @@ approval) is not for keeping, and what counts has to be counted each time. Until
 asking again would give, unless its epoch is over:
 
 - nothing in it depends on anything but the members named in `vary_on`, and facts, whose changes are told by the epoch;
+- content filters found nothing, and a classifier elsewhere was not asked;
 - no rule that may apply looks at the clock, at a score, which falls with every moment, or at what happened before;
 - neither the ring nor any trust or identity it stands on ends within its time, were nothing heard meanwhile.
 """
@@ -49,6 +50,8 @@ ALWAYS = (
 """What every answer depends on."""
 
 OBLIGED = "supported_obligations"
+LOOKED_THROUGH = ("action.argument_origins", "action.arguments")
+"""What an answer depends on that content filters had a say in."""
 
 _MEMBERS = {
     "action.protocol": "action.protocol",
@@ -154,6 +157,13 @@ def _members(bundle: CompiledBundle, request: CheckRequest, agent: str) -> tuple
         environment=request.environment, agent=agent, action=request.action, tool=request.tool or ""
     )
     members = set(ALWAYS)
+    filters = bundle.filtering(
+        environment=request.environment, party=agent, action=request.action, tool=request.tool, side=request.side
+    )
+    if filters:
+        members.update(LOOKED_THROUGH)
+    if any(one.written.use is FilterUse.REMOTE for one in filters):
+        return None  # what a classifier elsewhere would say next time, nobody here knows
     for rule in (bundle.rules[ordinal] for ordinal in selecting):
         if rule.obligations:
             members.add(OBLIGED)

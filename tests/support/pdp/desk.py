@@ -1,7 +1,7 @@
 """The use case of decisions over a world that a test can change."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ringfence_kit.callers import Caller, Role
@@ -18,6 +18,8 @@ from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.facts import Facts
+from ringfence_pdp.filters.finding import Content, Finding
+from ringfence_pdp.filters.remote import failed
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
 from ringfence_pdp.model import CheckRequest
@@ -104,6 +106,20 @@ class Absent:
         return self.rests
 
 
+class Elsewhere:
+    """Classifiers that say what a test lets them, and remember what they were asked."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, Sequence[Finding]] = {}
+        """By name; of any other, that it is not configured."""
+        self.asked: list[tuple[str, Content]] = []
+
+    async def ask(self, name: str, content: Content) -> Sequence[Finding]:
+        self.asked.append((name, content))
+        await asyncio.sleep(0)
+        return self.says.get(name, [failed(name, "nobody configured it")])
+
+
 class Desk:
     """The use case over a world a test can change."""
 
@@ -120,6 +136,7 @@ class Desk:
         self.policy.current = replace(self.policy.current, compiled=compiled)
         self.clock = ManualClock(NOW)
         self.people = Absent()
+        self.elsewhere = Elsewhere()
         self.counters = MemoryCounters()
         self.metering = Metering(self.counters, ring_rates=ring_rates)
         self.decisions = Decisions(
@@ -131,13 +148,18 @@ class Desk:
             ),
             reckoning=Reckoning(self.metering, self.people, clock=self.clock),
             gated_environments=frozenset(),
+            classifiers=self.elsewhere,
             clock=self.clock,
             new_id=counting_ids(),
         )
 
     def let_decide(self, *texts: str) -> None:
         """Let these policies decide from now on."""
-        self.policy.current = replace(self.policy.current, compiled=bundle(*texts))
+        self.let(bundle(*texts))
+
+    def let(self, compiled: CompiledBundle) -> None:
+        """Let this bundle decide from now on."""
+        self.policy.current = replace(self.policy.current, compiled=compiled)
 
     def check(self, request: CheckRequest | None = None, caller: Caller = ADMIN) -> Answer:
         """Ask what no people have a say in."""

@@ -148,3 +148,97 @@ def test_what_is_sent_is_json_as_a_gateway_sends_it() -> None:
     asking = f"{{agent: analyst, action: read_x, tool: warehouse.export, args: {args}}}"
     told = report(f"{{name: a, ask: {asking}, expect: {{effect: DENY, rule_reason: TOO_LARGE}}}}", policy=text)
     assert told.failed == 0
+
+
+GUARDED = """
+apiVersion: ringfence.dev/v1
+kind: Policy
+metadata: {name: guard}
+spec:
+  rules: [{name: all, match: {actions: ['*']}, effect: ALLOW}]
+  filters:
+    - {name: content, use: patterns}
+    - {name: whence, use: origin}
+    - {name: elsewhere, use: remote, classifier: guard, match: {actions: ['write_*']}}
+---
+apiVersion: ringfence.dev/v1
+kind: FilterRules
+metadata: {name: acme}
+spec:
+  rules:
+    - id: acme.ticket
+      category: exfiltration
+      severity: high
+      pattern: 'ACME-[0-9]{6}'
+      message: a ticket of Acme
+      examples: {matches: [ACME-123456, a ACME-123456, ACME-000000 b], passes: [ACME, a, b]}
+"""
+
+CONTENT_TESTS = """
+apiVersion: ringfence.dev/v1
+kind: PolicyTest
+metadata: {name: content}
+spec:
+  agents:
+    analyst: {name: namespaces/data/agents/analyst-1, ring: 1}
+  tools:
+    mail.send: {external_sink: true, effects: irreversible, types: {/body: free_text}}
+  tests:
+    - name: a ticket does not leave
+      ask: {agent: analyst, action: read_x, args: {body: 'see ACME-123456'}}
+      expect: {effect: DENY, reason: CONTENT_DANGEROUS, rules: [guard/content], findings: [acme.ticket]}
+    - name: what a tool returned is looked at by a person
+      ask: {agent: analyst, action: reply, tool: mail.send, args: {body: hello}, origins: {/body: tool_output}}
+      expect: {effect: REQUIRE_APPROVAL, reason: ORIGIN_UNTRUSTED, findings: [origin.mail]}
+    - name: what the user says is not
+      ask: {agent: analyst, action: reply, tool: mail.send, args: {body: hello}, origins: {'': user}}
+      expect: {effect: ALLOW, findings: []}
+    - name: a classifier says no
+      ask: {agent: analyst, action: write_x, classifiers: {guard: high}}
+      expect: {effect: DENY, reason: CONTENT_DANGEROUS}
+    - name: a classifier is away
+      ask: {agent: analyst, action: write_x, classifiers: {guard: failed}}
+      expect: {effect: DENY, reason: FILTER_FAILED, findings: [remote.guard.failed]}
+    - name: a classifier finds nothing
+      ask: {agent: analyst, action: write_x, classifiers: {guard: nothing}}
+      expect: {effect: ALLOW}
+"""
+
+
+def content_report(tests: str) -> Report:
+    bundle = compile_files(
+        [
+            PolicyFile(path="guard.yaml", content=GUARDED.encode()),
+            PolicyFile(path="guard_test.yaml", content=tests.encode()),
+        ]
+    )
+    return run_tests(bundle.tests, bundle, coverage=True)
+
+
+def test_tests_ask_with_content_and_expect_findings() -> None:
+    told = content_report(CONTENT_TESTS)
+    assert [f"{result.test.name}: {result.problems}" for result in told.results if not result.passed] == []
+    assert (told.rule_count, told.unkilled) == (4, ())
+
+
+def test_a_finding_that_is_not_there_is_told_and_a_filter_no_test_would_miss_too() -> None:
+    told = content_report(CONTENT_TESTS.replace("findings: [acme.ticket]", "findings: []").replace("guard: ", "x: "))
+    (first, *_) = [result.problems for result in told.results]
+    assert [problem.partition(":")[0] for problem in first] == ["expected findings none, got acme.ticket"]
+    assert told.unkilled is not None
+    assert "guard/elsewhere" in told.unkilled
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("guard: high", "guard: bad", "'bad' is not known"),
+        ("/body: tool_output", "/body: tool", "'tool' is not known"),
+        ("/body: free_text", "/body: prose", "'prose' is not known"),
+        ("effects: irreversible", "effects: bad", "'bad' is not known"),
+        ("external_sink: true", "external_sink: 'yes'", "'yes' is not known"),
+    ],
+)
+def test_what_is_wrong_with_content_of_a_test_is_told(right: str, wrong: str, told: str) -> None:
+    with pytest.raises(BundleInvalid, match=told):
+        content_report(CONTENT_TESTS.replace(right, wrong))

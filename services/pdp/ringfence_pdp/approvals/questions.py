@@ -6,6 +6,7 @@ from ringfence_pdp.answer import Answer
 from ringfence_pdp.approvals.approval import Asked, Question
 from ringfence_pdp.approvals.binding import arguments_digest, json_of
 from ringfence_pdp.facts import AgentIdentity, Facts
+from ringfence_pdp.masks import without_secrets
 from ringfence_pdp.model import Approval, CheckRequest
 
 ARGUMENTS_SHOWN_MAX = 4_096
@@ -60,7 +61,7 @@ def asked_by(
         principal=principal,
         session=request.session or "",
         rules=answer.decision.verdict.rules,
-        arguments=_arguments(request) if shown else "",
+        arguments=_arguments(request, secret=bool(answer.decision.findings)) if shown else "",
         namespaces=tuple(sorted(sides if called is None else {*sides, called.namespace})),
         subject_namespaces=tuple(sorted(sides)),
         subjects=tuple(sorted({*subjects, *(answer.decision.composed.chain or (acting.did,))})),
@@ -76,8 +77,11 @@ def _digest(request: CheckRequest) -> str:
     return arguments_digest(arguments)
 
 
-def _arguments(request: CheckRequest) -> str:
-    arguments = request.arguments()
+def _arguments(request: CheckRequest, *, secret: bool) -> str:
+    """The arguments as people see them; where filters found something in them, without secrets, as in the log."""
+    arguments: object = request.arguments()
+    if secret:
+        arguments = without_secrets(arguments, ("arguments",), [])
     written = canonical(json_of(arguments)) if arguments else b""
     return written.decode() if len(written) <= ARGUMENTS_SHOWN_MAX else ""
 

@@ -19,6 +19,9 @@ ORIGIN: Final = "origin"
 STRICT_ORIGIN: Final = "origin-strict"
 """What nobody said the origin of is untrusted there."""
 
+PROBLEM_MAX: Final = 400
+"""Characters of why a filter cannot be loaded: it is in every answer the filter would look at."""
+
 Make = Callable[[tuple[FilterRule, ...]], Filter]
 
 
@@ -65,7 +68,7 @@ def _made(name: str, rules: tuple[FilterRule, ...]) -> Filter:
     try:
         return _loaded(name, rules)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with rules or a model, decisions go on, closed
-        return Broken(name, f"the filter {name} cannot be loaded: {error or type(error).__name__}")
+        return Broken(name, f"the filter {name} cannot be loaded: {(str(error) or type(error).__name__)[:PROBLEM_MAX]}")
 
 
 @lru_cache(maxsize=16)

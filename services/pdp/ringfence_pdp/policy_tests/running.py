@@ -4,7 +4,7 @@ What decides is what decides in production: `decide`, the limits of the bundle w
 it asks for. Nothing is looked up elsewhere, so a test gives the same answer everywhere and always.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ringfence_kit.clock import DAY, Instant, Millis
@@ -19,6 +19,7 @@ from ringfence_pdp.limits.counters import Refusal
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering, refused
 from ringfence_pdp.model import CheckRequest, Decision, Effect, Reason, Stage, Target, Verdict
+from ringfence_pdp.policy_tests.contents import NO_CONTRACT
 from ringfence_pdp.policy_tests.written import Cast, PolicyTest
 
 _SCORES = (950, 750, 500, 300)
@@ -71,9 +72,11 @@ def _limited(test: PolicyTest, basis: Basis, request: CheckRequest, decision: De
         used = test.counters.get(charge.meter.id, 0)
         if used and isinstance(counters.reserve([charge._replace(amount=used)], basis.now), Refusal):
             verdict = _more_than_there_is(charge.meter.id, used, charge.meter.limit.burst)
-            return Decision(verdict, decision.ring, decision.score)
+            return Decision(verdict, decision.ring, decision.score, findings=decision.findings)
     counted = metering.reserve(basis, request, decision)
-    return Decision(refused(counted), decision.ring, decision.score) if isinstance(counted, Refusal) else decision
+    if not isinstance(counted, Refusal):
+        return decision
+    return Decision(refused(counted), decision.ring, decision.score, findings=decision.findings)
 
 
 def _more_than_there_is(limit: str, used: int, there: int) -> Verdict:
@@ -110,6 +113,8 @@ def _request(test: PolicyTest, bundle: CompiledBundle) -> CheckRequest:
         supported_obligations=_everything(bundle) if asking.supports is None else asking.supports,
         usage=asking.usage,
         protocol=asking.protocol,
+        origins=asking.origins,
+        heard=asking.heard,
     )
 
 
@@ -135,7 +140,16 @@ def _facts(test: PolicyTest, request: CheckRequest) -> Facts:
             labels=cast.labels,
         )
     for name in used:
-        facts.tools[name] = RegisteredTool(name=name, schema_hash="", enabled=True, systems_trusted=True)
+        says = test.tools.get(name, NO_CONTRACT)
+        facts.tools[name] = RegisteredTool(
+            name=name,
+            schema_hash="",
+            enabled=True,
+            systems_trusted=True,
+            argument_types=says.types,
+            external_sink=says.external_sink,
+            effects=says.effects,
+        )
     return facts
 
 
@@ -172,6 +186,7 @@ def _differences(test: PolicyTest, decision: Decision, bundle: CompiledBundle) -
         ("rule_reason", expected.rule_reason, verdict.rule_reason),
         ("rules", _joined(expected.rules), _joined(verdict.rules)),
         ("obligations", _joined(expected.obligations), _joined(obligations)),
+        ("findings", _joined(expected.findings), _joined({finding.id for finding in decision.findings})),
     ]
     for what, wanted, got in compared:
         if wanted is not None and wanted != got:
@@ -179,7 +194,7 @@ def _differences(test: PolicyTest, decision: Decision, bundle: CompiledBundle) -
     return problems
 
 
-def _joined(texts: Sequence[str] | None) -> str | None:
+def _joined(texts: Collection[str] | None) -> str | None:
     return None if texts is None else ", ".join(sorted(texts))
 
 

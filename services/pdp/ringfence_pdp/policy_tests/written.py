@@ -13,13 +13,14 @@ spec:
       expect: {effect: ALLOW, rules: [analyst-guardrails/read]}
 ```
 
-Agents are given a name in the file; what is not said of one is nothing special. What an expectation leaves out may be
-anything.
+Agents are given a name in the file; what is not said of one is nothing special. `tools` says what tools say of their
+arguments. What an expectation leaves out may be anything. Content filters look as they always do; classifiers elsewhere
+are not asked, and found nothing unless `classifiers` says so.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ringfence_kit.clock import Instant
@@ -30,9 +31,11 @@ from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.cel.problems import EvaluationError
 from ringfence_pdp.cel.values import NANOS_PER_MILLI, parse_timestamp
 from ringfence_pdp.fields import Place, Report, View
+from ringfence_pdp.filters.finding import Origin
+from ringfence_pdp.filters.heard import Heard
 from ringfence_pdp.model import Effect, Plain, Protocol, Reason, Resource, Side, SideEffects, Usage
 from ringfence_pdp.policy_fields import environment
-from ringfence_pdp.yaml_reader import Mapping as MappingNode
+from ringfence_pdp.policy_tests.contents import SEVERAL_MAX, Contract, entries, read_contract, read_heard, read_origins
 from ringfence_pdp.yaml_reader import Mark, YamlInvalid, read
 
 SUFFIXES = ("_test.yaml", "_test.yml")
@@ -40,7 +43,6 @@ SUFFIXES = ("_test.yaml", "_test.yml")
 TESTS_MAX = 10_000
 """Tests in one file, and in one bundle."""
 
-SEVERAL_MAX = 256
 NUMBER_MAX = 999_999_999
 
 NOON = Instant(1_767_268_800_000)
@@ -85,6 +87,10 @@ class Asking:
     usage: Usage
     supports: frozenset[str] | None
     """Types of obligations; None: all there are."""
+    origins: Mapping[str, Origin]
+    """Where arguments come from, by JSON Pointer."""
+    heard: Heard
+    """What classifiers elsewhere said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +103,8 @@ class Expected:
     rules: tuple[str, ...] | None
     obligations: tuple[str, ...] | None
     """`type` or `type/id`, sorted."""
+    findings: tuple[str, ...] | None
+    """Ids of what content filters find, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +114,7 @@ class PolicyTest:
     name: str
     place: Place
     agents: Mapping[str, Cast]
+    tools: Mapping[str, Contract]
     now: Instant
     counters: Mapping[str, int]
     """How much of a limit, `policy/limit`, is used before."""
@@ -139,13 +148,14 @@ def _document(document: View, breathe: Callable[[], None]) -> Iterable[PolicyTes
     fields["apiVersion"].one_of("ringfence.dev/v1")
     fields["kind"].one_of("PolicyTest")
     fields["metadata"].fields(required=("name",))["name"].text()
-    spec = fields["spec"].fields(required=("agents", "tests"), optional=("now",))
-    agents = {entry: _agent(view) for entry, view in _entries(spec["agents"])}
+    spec = fields["spec"].fields(required=("agents", "tests"), optional=("tools", "now"))
+    agents = {entry: _agent(view) for entry, view in entries(spec["agents"])}
+    tools = {tool: read_contract(view) for tool, view in entries(spec["tools"])}
     now = _now(spec["now"], NOON)
     names: set[str] = set()
     for item in spec["tests"].items(at_most=TESTS_MAX):
         breathe()
-        yield _test(item, agents, now, names)
+        yield replace(_test(item, agents, now, names), tools=tools)
 
 
 def _agent(view: View) -> Cast:
@@ -183,8 +193,9 @@ def _test(view: View, agents: Mapping[str, Cast], now: Instant, names: set[str])
         name=name,
         place=view.place,
         agents=agents,
+        tools={},
         now=_now(fields["now"], now),
-        counters={limit: used.integer(0, NUMBER_MAX) for limit, used in _entries(fields["counters"])},
+        counters={limit: used.integer(0, NUMBER_MAX) for limit, used in entries(fields["counters"])},
         approvals=approvals["people"].integer(0, 16) if approvals["people"].present else 0,
         groups=frozenset(_listed(approvals["groups"]) or ()),
         asking=_asking(fields["ask"], agents),
@@ -197,7 +208,7 @@ def _asking(view: View, agents: Mapping[str, Cast]) -> Asking:
         required=("agent", "action"),
         optional=(
             *("tool", "environment", "args", "context", "resource", "side", "side_effects", "protocol"),
-            *("session", "target", "chain", "usage", "supports"),
+            *("session", "target", "chain", "usage", "supports", "origins", "classifiers"),
         ),
     )
     usage = fields["usage"].fields(required=(), optional=("tokens", "cost_micros"))
@@ -218,6 +229,8 @@ def _asking(view: View, agents: Mapping[str, Cast]) -> Asking:
         chain=tuple(_known(item, agents) for item in fields["chain"].items(at_most=16)),
         usage=Usage(*(usage[unit].integer(0, NUMBER_MAX) if usage[unit].present else 0 for unit in Usage._fields)),
         supports=None if supports is None else frozenset(supports),
+        origins=read_origins(fields["origins"]),
+        heard=read_heard(fields["classifiers"]),
     )
 
 
@@ -228,7 +241,7 @@ def _resource(view: View) -> Resource:
 
 
 def _expected(view: View) -> Expected:
-    fields = view.fields(required=("effect",), optional=("reason", "rule_reason", "rules", "obligations"))
+    fields = view.fields(required=("effect",), optional=("reason", "rule_reason", "rules", "obligations", "findings"))
     effect = fields["effect"].one_of(*(one.name for one in Effect))
     reason = fields["reason"].text() if fields["reason"].present else ""
     if reason and reason not in Reason.__members__:
@@ -239,6 +252,7 @@ def _expected(view: View) -> Expected:
         rule_reason=fields["rule_reason"].text() if fields["rule_reason"].present else None,
         rules=_listed(fields["rules"]),
         obligations=_listed(fields["obligations"]),
+        findings=_listed(fields["findings"]),
     )
 
 
@@ -274,19 +288,8 @@ def _listed(view: View) -> tuple[str, ...] | None:
     return tuple(sorted(item.text() for item in view.items(at_least=0, at_most=SEVERAL_MAX)))
 
 
-def _entries(view: View) -> Iterator[tuple[str, View]]:
-    """Read the entries of a mapping whose keys the author chose."""
-    if not isinstance(view.node, MappingNode):
-        view.wrong("expected names with something behind each", "write {name: …}")
-        return
-    if len(view.node.entries) > SEVERAL_MAX:
-        view.wrong(f"has {len(view.node.entries)} entries", f"give at most {SEVERAL_MAX}")
-    for entry in view.node.entries[:SEVERAL_MAX]:
-        yield entry.key, View(view.file, entry.value, entry.value.mark, f"{view.path}.{entry.key}", view.report)
-
-
 def _texts(view: View) -> dict[str, str]:
-    return {name: each.text() for name, each in _entries(view)}
+    return {name: each.text() for name, each in entries(view)}
 
 
 def _sent(view: View) -> Plain:
