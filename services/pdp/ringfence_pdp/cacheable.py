@@ -18,14 +18,15 @@ from ringfence_pdp.case import Basis
 from ringfence_pdp.cel.reads import reads
 from ringfence_pdp.compiled import CompiledBundle, HintKey
 from ringfence_pdp.facts import (
+    HEARD_LATELY,
     HEARTBEAT,
-    MISSED_HEARTBEATS,
     NEEDS_FRESH_FACTS,
     TOKEN_TTL,
     AgentIdentity,
     standing_at,
 )
 from ringfence_pdp.model import CheckRequest, Decision, Effect
+from ringfence_pdp.policy_filters import FilterUse
 
 KEPT = 10_000
 """Hints kept with a bundle."""
@@ -91,6 +92,8 @@ def cache_hint(basis: Basis, request: CheckRequest, decision: Decision) -> Cache
     bundle, age = basis.bundle, basis.identity_age
     if decision.effect is not Effect.ALLOW or bundle is None or age is None or _brings_along(request):
         return None
+    if decision.findings or (bundle.filters and basis.facts.boundaries.to_look_at):
+        return None  # what is flagged is told each time; and who else filters depends on what the call crosses
     identity = basis.facts.identity(request.did, request.agent, request.environment)
     if identity is None or age + TTL > (HEARD_LATELY if decision.ring <= NEEDS_FRESH_FACTS else TOKEN_TTL - 1):
         return None
@@ -103,10 +106,6 @@ def cache_hint(basis: Basis, request: CheckRequest, decision: Decision) -> Cache
         return kept.hint
     known = basis.facts.tools.get(tool)
     return kept.hint if known is not None and known.reaches_trusted(Instant(basis.now + TTL)) else None
-
-
-HEARD_LATELY = MISSED_HEARTBEATS * HEARTBEAT
-"""How old facts may be for a ring that needs fresh ones."""
 
 
 def _brings_along(request: CheckRequest) -> bool:

@@ -6,6 +6,7 @@ from ringfence_kit.clock import EPOCH, Instant, Millis
 
 from ringfence_pdp.chains.call import Call, call_of
 from ringfence_pdp.chains.party import Party, party
+from ringfence_pdp.clearance import Clearance, cleared
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.filters.filtering import Filtered
@@ -34,12 +35,14 @@ class Basis(NamedTuple):
 class Case:
     """Everything about the agents is looked up here, once."""
 
-    __slots__ = ("acting", "basis", "call", "filtered", "request", "standing")
+    __slots__ = ("acting", "basis", "call", "cleared", "filtered", "request", "standing")
 
     acting: Party
     """The agent that acts."""
     call: Call | None
     """All parties, when the question brings up anybody or anything but that agent."""
+    cleared: Clearance | None
+    """That no stage before the rules objects to what that agent does alone, if that is known already."""
     filtered: Filtered | None
     """What content filters make of it, once they were asked."""
 
@@ -47,7 +50,11 @@ class Case:
         self.basis = basis
         self.request = request
         self.filtered = None
-        acting = party(basis.facts, request, request.environment, basis.now, basis.identity_age)
+        self.cleared = known = cleared(basis, request)
+        if known is None:
+            acting = party(basis.facts, request, request.environment, basis.now, basis.identity_age)
+        else:
+            acting = known.acting
         self.acting = acting
         if (
             request.target is None

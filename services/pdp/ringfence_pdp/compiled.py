@@ -3,7 +3,7 @@
 Everything here is looked up by what a request says, in the same time over ten policies and over ten thousand.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -106,7 +106,10 @@ class CompiledBundle:
     engines: Engines = field(default_factory=Engines, compare=False)
     """What looks, with the rules of the bundle's own packs."""
     hints: dict[HintKey, Any] = field(default_factory=dict, compare=False)
-    """What `cacheable.py` found out, for who asks again; the only part that grows."""
+    """What `cacheable.py` found out, for who asks again; which grows."""
+
+    clearances: dict[Any, Any] = field(default_factory=dict, init=False, compare=False)
+    """What `clearance.py` remembers: of this very bundle, not of one that is made from it."""
 
     @property
     def is_composed(self) -> bool:
@@ -117,6 +120,15 @@ class CompiledBundle:
     def rule_count(self) -> int:
         """How many rules there are."""
         return len(self.rules)
+
+    def selecting(
+        self, index: RuleIndex, *, environment: str, governed: str, action: str, tool: str | None, side: Side
+    ) -> Iterator[CompiledRule]:
+        """Yield the rules of `index` about `governed` on `side` that select what is done, in the order of `rules`."""
+        for ordinal in index.candidates(environment=environment, agent=governed, action=action, tool=tool or ""):
+            rule = self.rules[ordinal]
+            if rule.side in (None, side) and not (rule.needs_tool and tool is None):
+                yield rule
 
     def governing(self, agent: str, environment: str, side: Side) -> list[Policy]:
         """Return the policies that govern an agent on one side of a call, by name."""

@@ -21,10 +21,11 @@ An agent that is alone, which most are, is judged here and now. Whatever brings 
 """
 
 from ringfence_pdp.case import Basis, Case
+from ringfence_pdp.clearance import remember
 from ringfence_pdp.composition import STAGES, decide_together
 from ringfence_pdp.filter_stage import filtered_case
 from ringfence_pdp.filters.filtering import lowered
-from ringfence_pdp.model import CheckRequest, Decision, Effect
+from ringfence_pdp.model import CheckRequest, Decision, Effect, Verdict
 from ringfence_pdp.rules import judged_by_rules
 
 _BEFORE_RULES = tuple(STAGES.values())
@@ -40,15 +41,22 @@ def decide_case(case: Case) -> Decision:
     bundle = case.basis.bundle
     if case.call is not None or case.basis.facts.boundaries.to_look_at or (bundle is not None and bundle.is_composed):
         return decide_together(case)
-    acting = case.acting
+    standing = case.standing
+    objection = None if case.cleared is not None else _objection(case)
+    if objection is not None:
+        return Decision(objection, standing.ring, standing.score)
+    verdict = judged_by_rules(case)
+    if bundle is not None and bundle.filters and verdict.effect is not Effect.DENY:
+        filtered = filtered_case(case)
+        return Decision(lowered(verdict, filtered), standing.ring, standing.score, findings=filtered.findings)
+    return Decision(verdict, standing.ring, standing.score)
+
+
+def _objection(case: Case) -> Verdict | None:
+    """Return what the first stage before the rules that objects has against the agent that acts, alone."""
     for stage in _BEFORE_RULES:
-        verdict = stage(case, acting)
+        verdict = stage(case, case.acting)
         if verdict is not None:
-            break
-    else:
-        verdict = judged_by_rules(case)
-        if bundle is not None and bundle.filters and verdict.effect is not Effect.DENY:
-            filtered, standing = filtered_case(case), case.standing
-            verdict = lowered(verdict, filtered)
-            return Decision(verdict, standing.ring, standing.score, findings=filtered.findings)
-    return Decision(verdict, case.standing.ring, case.standing.score)
+            return verdict
+    remember(case.basis, case.request, case.acting)
+    return None

@@ -11,7 +11,14 @@ from typing import NamedTuple
 
 from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
-from ringfence_kit.trust_decay import LEAST_TRUSTED_RING, TrustState, ring_with, score_at, within_ceiling
+from ringfence_kit.trust_decay import (
+    LEAST_TRUSTED_RING,
+    TrustState,
+    ring_with,
+    score_at,
+    score_falls_at,
+    within_ceiling,
+)
 
 from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuers import Issuers
@@ -26,6 +33,9 @@ MISSED_HEARTBEATS = 3
 
 TOKEN_TTL = Millis(300_000)
 """The life of a token: silence for as long as that means nothing known about an agent can be relied on."""
+
+HEARD_LATELY = Millis(MISSED_HEARTBEATS * HEARTBEAT)
+"""How old facts may be for a ring that needs fresh ones."""
 
 NEEDS_FRESH_FACTS = 1
 """Rings up to this one are believed only while identity is heard."""
@@ -186,9 +196,21 @@ def standing_at(identity: AgentIdentity, now: Instant, age: Millis | None) -> St
     """Return the ring and score to judge by. `age`: how long ago identity was last heard; None means never."""
     score = score_at(identity.trust, now)
     ring = within_ceiling(ring_with(identity.trust, score, now), identity.ring_ceiling)
-    if ring <= NEEDS_FRESH_FACTS and (age is None or age > MISSED_HEARTBEATS * HEARTBEAT):
+    if ring <= NEEDS_FRESH_FACTS and (age is None or age > HEARD_LATELY):
         ring = LEAST_TRUSTED_RING
     return Standing(ring, score)
+
+
+def standing_until(identity: AgentIdentity, now: Instant) -> Instant | None:
+    """Return the first instant at which the standing of `now` may be another if nothing is heard; None for never.
+
+    That is while identity is heard: how old its word is has its own say in `standing_at`.
+    """
+    state = identity.trust
+    falls = score_falls_at(state, now)
+    if state.stored_ring != 0 or now >= state.ring_zero_until:
+        return falls
+    return state.ring_zero_until if falls is None else min(falls, state.ring_zero_until)
 
 
 def expired(age: Millis | None) -> bool:

@@ -6,7 +6,7 @@ What rules that permit oblige to is added up, also of those that err. Nothing de
 would do, the first by id is named.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -37,7 +37,9 @@ def judged_by_rules(case: Case) -> Verdict:
     scope = case.scope()
     if scope is None:
         return nobody_known()
-    return judged(candidates(bundle, scope), scope, case.subject, obliging=False).verdict
+    known = case.cleared
+    rules = candidates(bundle, scope) if known is None else unoverridden(bundle, known.rules, scope)
+    return judged(rules, scope, case.subject, obliging=False).verdict
 
 
 def no_bundle() -> Verdict:
@@ -90,26 +92,24 @@ def selected(
     bundle: CompiledBundle, index: RuleIndex, scope: Scope, governed: str, side: Side
 ) -> Iterable[CompiledRule]:
     """Return the rules of `index` about `governed` on `side` that select the request and are not overridden."""
-    selecting = _selecting(bundle, index, scope, governed, side)
+    request = scope.request
+    selecting = bundle.selecting(
+        index,
+        environment=request.environment,
+        governed=governed,
+        action=request.action,
+        tool=request.tool,
+        side=side,
+    )
+    return unoverridden(bundle, selecting, scope)
+
+
+def unoverridden(bundle: CompiledBundle, selecting: Iterable[CompiledRule], scope: Scope) -> Iterable[CompiledRule]:
+    """Return those of the rules that select a request which no other one of their policy overrides."""
     if not bundle.has_algorithms:
         return selecting
     request = scope.request
     return prevailing(selecting, action=request.action, tool=request.tool, holds=lambda rule: holds(rule, scope))
-
-
-def _selecting(
-    bundle: CompiledBundle, index: RuleIndex, scope: Scope, governed: str, side: Side
-) -> Iterator[CompiledRule]:
-    request = scope.request
-    for ordinal in index.candidates(
-        environment=request.environment,
-        agent=governed,
-        action=request.action,
-        tool=request.tool or "",
-    ):
-        rule = bundle.rules[ordinal]
-        if rule.side in (None, side) and not (rule.needs_tool and request.tool is None):
-            yield rule
 
 
 def holds(rule: CompiledRule, scope: Scope) -> bool | EvaluationError:
