@@ -2,7 +2,7 @@
 
 import enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from ringfence.registry.v1 import tool_pb2 as pb
@@ -37,6 +37,19 @@ class Failure(enum.StrEnum):
     FAIL_CLOSED = "fail-closed"
     CONTINUE = "continue"
     ASK_PERSON = "ask-person"
+
+
+class Written(enum.StrEnum):
+    """What an argument is written in, as typed."""
+
+    FREE_TEXT = "free-text"
+    SQL = "sql"
+    SHELL = "shell"
+    PATH = "path"
+    URL = "url"
+    IDENTIFIER = "identifier"
+    CODE = "code"
+    SECRET = "secret"  # noqa: S105 - the name of a type
 
 
 ToolArgument = Annotated[str, typer.Argument(metavar="[NAMESPACE/]TOOL", help="The tool, e.g. warehouse.export.")]
@@ -75,6 +88,13 @@ def said_of_tool(
     labels: Annotated[
         list[str] | None, typer.Option("--label", metavar="KEY=VALUE", help="For filters; repeat.")
     ] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Option("--argument", metavar="POINTER=TYPE", help="What an argument is written in, /query=sql; repeat."),
+    ] = None,
+    external_sink: Annotated[
+        bool, typer.Option("--external-sink", help="What is passed to it leaves the mesh: mail, chat, payments.")
+    ] = False,
     display_name: Annotated[str, typer.Option(help="Its name for people. Default: its id.")] = "",
 ) -> pb.Tool:
     """Return what was said; what was not said is not set."""
@@ -93,6 +113,8 @@ def said_of_tool(
         owner=owner_of(owner) if owner else None,
         external_systems=[system_name(text) for text in systems or ()],
         labels=pairs(labels, option="--label"),
+        argument_types={pointer: _written(word) for pointer, word in pairs(arguments, option="--argument").items()},
+        external_sink=external_sink,
     )
     if file is None:
         return typed
@@ -105,6 +127,13 @@ def exact_name(mesh: Mesh, tool: str) -> str:
     if not name.startswith("namespaces/-/"):
         return name
     return ToolServiceStub(mesh.channel("registry")).GetTool(pb.GetToolRequest(name=name)).tool.name
+
+
+def _written(word: str) -> Any:
+    try:
+        return number(pb.ArgumentType, Written(word))
+    except ValueError:
+        raise typer.BadParameter(f"--argument: {word!r} is none of {', '.join(Written)}") from None
 
 
 def _schema(file: Path | None) -> str:

@@ -321,6 +321,10 @@ _text = st.sampled_from(("", "a", "Käse"))
             "timeout": st.none()
             | st.builds(Duration, seconds=st.integers(-1, 4_000), nanos=st.sampled_from((0, 5_000_000))),
             "labels": st.dictionaries(st.sampled_from(("a", "B")), _text, max_size=2),
+            "argument_types": st.dictionaries(
+                st.sampled_from(("/a", "/b/*", "/~0", "a", "/~")), st.integers(0, 9), max_size=2
+            ),
+            "external_sink": st.booleans(),
         }
     )
 )

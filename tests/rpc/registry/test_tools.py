@@ -45,6 +45,8 @@ async def test_a_tool_is_registered_and_read(registry: ServedRegistry) -> None:
         "failure_behaviour": pb.FAILURE_BEHAVIOUR_ASK_PERSON,
         "cost_hint": pb.CostHint(micros_per_call=2_500, currency="EUR"),
         "labels": {"tier": "gold"},
+        "argument_types": {"/query": pb.ARGUMENT_TYPE_SQL, "/paths/*": pb.ARGUMENT_TYPE_PATH},
+        "external_sink": True,
     }
     made = await calls(registry).register(**said)
     for field, value in said.items():
@@ -106,6 +108,13 @@ async def test_a_repeated_request_gets_the_first_answer(registry: ServedRegistry
         ({"labels": {"A": "b"}}, "tool.labels"),
         ({"description": "x" * 4_097}, "tool.description"),
         ({"version": "a\nb"}, "tool.version"),
+        ({"argument_types": {"/query": 0}}, "tool.argument_types[/query]"),
+        ({"argument_types": {"/query": 99}}, "tool.argument_types[/query]"),
+        ({"argument_types": {"query": pb.ARGUMENT_TYPE_SQL}}, "tool.argument_types"),
+        ({"argument_types": {"": pb.ARGUMENT_TYPE_SQL}}, "tool.argument_types"),
+        ({"argument_types": {"/a~2": pb.ARGUMENT_TYPE_SQL}}, "tool.argument_types"),
+        ({"argument_types": {"/" + "a" * 256: pb.ARGUMENT_TYPE_SQL}}, "tool.argument_types"),
+        ({"argument_types": {f"/a{place}": pb.ARGUMENT_TYPE_SQL for place in range(65)}}, "tool.argument_types"),
     ],
 )
 async def test_a_field_out_of_bounds_is_named(registry: ServedRegistry, changed: dict[str, Any], field: str) -> None:
@@ -302,6 +311,25 @@ async def test_a_deleted_tool_is_gone(registry: ServedRegistry) -> None:
         assert (told.code, told.reason) == ("NOT_FOUND", "TOOL_NOT_FOUND")
     assert (await refusal(calls(registry).update(version="2"))).reason == "TOOL_NOT_FOUND"
     assert await calls(registry).listed() == []
+
+
+# What arguments are written in
+
+
+async def test_what_arguments_are_written_in_is_changed_without_a_new_schema(registry: ServedRegistry) -> None:
+    made = await calls(registry).register(argument_types={"/query": pb.ARGUMENT_TYPE_SQL})
+    changed = (await calls(registry).update(argument_types={"/table": pb.ARGUMENT_TYPE_IDENTIFIER})).tool
+    assert dict(changed.argument_types) == {"/table": pb.ARGUMENT_TYPE_IDENTIFIER}
+    assert changed.schema_hash == made.schema_hash
+    cleared = (await calls(registry).update(mask=("argument_types", "external_sink"))).tool
+    assert not cleared.argument_types
+
+
+async def test_tools_are_found_by_what_leaves_the_mesh(registry: ServedRegistry) -> None:
+    await calls(registry).register("mail.send", external_sink=True)
+    await calls(registry).register("warehouse.query", argument_types={"/query": pb.ARGUMENT_TYPE_SQL})
+    assert await calls(registry).listed("external_sink = true") == ["mail.send"]
+    assert await calls(registry).listed('argument_types:"/query"') == ["warehouse.query"]
 
 
 # Finding

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from ringfence.registry.v1 import registry_pb2
 from ringfence.registry.v1 import tool_pb2 as pb
 from ringfence_launcher.exit_codes import ExitCode
-from ringfence_launcher.tool_options import Failure, Protocol, SideEffect
+from ringfence_launcher.tool_options import Failure, Protocol, SideEffect, Written
 from ringfence_launcher.words import number
 from support.launcher.command_line import CommandLine
 from support.launcher.fake_services import FakeMesh
@@ -31,6 +31,7 @@ def test_registering_sends_everything_that_was_typed(ringfence: CommandLine, mes
         *("tool", "register", "demo/warehouse.export", "--input-schema", schema, "--output-schema", schema),
         *("--protocol", "mcp", "--side-effect", "irreversible", "--owner", "Ada <ada@example.com>"),
         *("--data-class", "pii", "--permission", "warehouse:export", "--reaches", "demo/bank", "--version", "2"),
+        *("--argument", "/query=sql", "--argument", "/paths/*=path", "--external-sink"),
         *("--call-timeout", "30s", "--on-failure", "ask-person", "--label", "a=b", "--description", "Exports."),
     )
     assert ended.code == 0, ended.err
@@ -49,6 +50,8 @@ def test_registering_sends_everything_that_was_typed(ringfence: CommandLine, mes
         failure_behaviour=pb.FAILURE_BEHAVIOUR_ASK_PERSON,
         labels={"a": "b"},
         description="Exports.",
+        argument_types={"/query": pb.ARGUMENT_TYPE_SQL, "/paths/*": pb.ARGUMENT_TYPE_PATH},
+        external_sink=True,
     )
     wanted.timeout.FromSeconds(30)
     assert sent.tool == wanted
@@ -66,6 +69,24 @@ def test_a_file_may_hold_the_schemas_as_what_they_are(ringfence: CommandLine, me
     assert (sent.parent, sent.tool_id, sent.tool.version) == ("namespaces/demo", "a.b", "2")
     assert json.loads(sent.tool.input_schema) == {"type": "object", "properties": {"rows": {"type": "integer"}}}
     assert sent.tool.output_schema == "{}"
+
+
+@pytest.mark.parametrize("typed", ["/query", "/query=prose", "=sql", "/query=SQL"])
+def test_an_argument_is_written_in_something_known(
+    ringfence: CommandLine, mesh: FakeMesh, schema: str, typed: str
+) -> None:
+    assert (
+        ringfence("tool", "register", "demo/a.b", "--input-schema", schema, "--argument", typed).code == ExitCode.USAGE
+    )
+    assert not mesh.calls
+
+
+def test_what_leaves_the_mesh_is_shown(ringfence: CommandLine, mesh: FakeMesh) -> None:
+    tool = pb.Tool(name=NAME, external_sink=True, argument_types={"/to": pb.ARGUMENT_TYPE_IDENTIFIER})
+    mesh.tools.answers["GetTool"] = pb.GetToolResponse(tool=tool)
+    shown = ringfence("tool", "get", "demo/warehouse.export").out
+    assert "leaves the mesh" in shown
+    assert "/to identifier" in shown
 
 
 @pytest.mark.parametrize("name", ["", "warehouse.export", "demo/Warehouse", "demo/a/b", f"demo/{'a' * 129}", "demo/ü"])
@@ -171,4 +192,5 @@ def test_schemas_that_are_no_text_are_a_problem_of_the_file(
 def test_words_are_the_protos() -> None:
     assert {number(pb.ToolProtocol, word) for word in Protocol} == set(pb.ToolProtocol.values()) - {0}
     assert {number(pb.SideEffect, word) for word in SideEffect} == set(pb.SideEffect.values()) - {0}
+    assert {number(pb.ArgumentType, word) for word in Written} == set(pb.ArgumentType.values()) - {0}
     assert {number(pb.FailureBehaviour, word) for word in Failure} == set(pb.FailureBehaviour.values()) - {0}

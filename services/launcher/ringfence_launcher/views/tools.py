@@ -101,6 +101,11 @@ def _use(tool: pb.Tool) -> list[tuple[str, str | Text]]:
         ("data classes", ", ".join(tool.data_classes)),
         ("permissions", "\n".join(tool.required_permissions)),
         ("reaches", _systems(tool)),
+        ("sends out", "what is passed to it leaves the mesh" if tool.external_sink else ""),
+        (
+            "arguments",
+            "\n".join(f"{at} {word(pb.ArgumentType, each)}" for at, each in sorted(tool.argument_types.items())),
+        ),
         ("timeout", duration_text(tool.timeout)),
         ("attempts", _retry(tool.retry) if tool.HasField("retry") else ""),
         ("on failure", word(pb.FailureBehaviour, tool.failure_behaviour)),

@@ -21,6 +21,7 @@ from ringfence_registry.resources.names import TOOL_ID, ExternalSystemName, Tool
 from ringfence_registry.resources.reading import Listed
 from ringfence_registry.tools.amendment import ToolPatch, UpdatedTool
 from ringfence_registry.tools.model import (
+    ArgumentType,
     CostHint,
     FailureBehaviour,
     RetryPolicy,
@@ -40,6 +41,8 @@ _BEHAVIOUR_OF = {each: pb.FailureBehaviour.Value(f"FAILURE_BEHAVIOUR_{each.value
 _PROTOCOLS: Mapping[int, ToolProtocol] = {number: each for each, number in _PROTOCOL_OF.items()}
 _SIDE_EFFECTS: Mapping[int, SideEffect] = {number: each for each, number in _SIDE_EFFECT_OF.items()}
 _BEHAVIOURS: Mapping[int, FailureBehaviour] = {number: each for each, number in _BEHAVIOUR_OF.items()}
+_ARGUMENT_TYPE_OF = {each: pb.ArgumentType.Value(f"ARGUMENT_TYPE_{each.value}") for each in ArgumentType}
+_ARGUMENT_TYPES: Mapping[int, ArgumentType] = {number: each for each, number in _ARGUMENT_TYPE_OF.items()}
 
 CHANGES = {
     Change.ADDED: registry_pb2.WATCH_EVENT_TYPE_ADDED,
@@ -52,6 +55,9 @@ SYSTEM = Naming(ExternalSystemName.parse, "namespaces/{namespace}/externalSystem
 
 _ANYWHERE = "namespaces/-/tools/"
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_POINTER = re.compile(r"(?:/(?:[^~/\x00-\x1f]|~[01])+){1,32}")  # RFC 6901 3; the whole of the arguments has no type
+_POINTER_BYTES_MAX = 256
+_ARGUMENTS_MAX = 64
 _INT64_MAX = 2**63 - 1
 _SCHEMAS = frozenset({"input_schema", "output_schema"})
 
@@ -174,6 +180,23 @@ def _cost_hint(found: Violations, tool: pb.Tool) -> CostHint | None:
     )
 
 
+def _argument_types(found: Violations, tool: pb.Tool) -> Mapping[str, ArgumentType]:
+    if len(tool.argument_types) > _ARGUMENTS_MAX:
+        count = len(tool.argument_types)
+        found.add("argument_types", f"has {count} entries; at most {_ARGUMENTS_MAX} are allowed")
+        return {}
+    types = {}
+    for pointer, number in sorted(tool.argument_types.items()):
+        # A key goes into the field's path, so it is only named when it is sound.
+        if len(pointer.encode()) > _POINTER_BYTES_MAX or _POINTER.fullmatch(pointer) is None:
+            found.add(
+                "argument_types", f"keys must be JSON Pointers, e.g. /query, of at most {_POINTER_BYTES_MAX} bytes"
+            )
+            continue
+        types[pointer] = found.enum(number, f"argument_types[{pointer}]", _ARGUMENT_TYPES)
+    return {pointer: each for pointer, each in types.items() if each is not None}
+
+
 _FIELDS = Fields(
     {
         "display_name": checks.text("display_name", max_bytes=200),
@@ -195,6 +218,8 @@ _FIELDS = Fields(
             found, tool.external_systems, "external_systems", max_items=16
         ),
         "labels": checks.labels,
+        "argument_types": _argument_types,
+        "external_sink": lambda _, tool: tool.external_sink,
     }
 )
 
@@ -233,6 +258,8 @@ def tool_message(tool: Tool, now: Instant | None = None) -> pb.Tool:
         etag=tool.etag,
         create_time=to_timestamp(tool.created_at),
         update_time=to_timestamp(tool.updated_at),
+        argument_types={pointer: _ARGUMENT_TYPE_OF[each] for pointer, each in spec.argument_types.items()},
+        external_sink=spec.external_sink,
     )
 
 

@@ -37,6 +37,8 @@ def tool_fields(now: Instant) -> FieldTable[Tool]:
             "external_systems_trusted": FlagField(lambda tool: tool.reach.trusted_at(now)),
             "trust_expire_time": TimeField(lambda tool: tool.reach.until),
             "labels": MapField(lambda tool: tool.spec.labels),
+            "argument_types": MapField(lambda tool: {at: each.value for at, each in tool.spec.argument_types.items()}),
+            "external_sink": FlagField(lambda tool: tool.spec.external_sink),
             "state": ChoiceField(_names(SwitchState), lambda tool: tool.switch.state.value),
             "create_time": TimeField(lambda tool: tool.created_at),
             "update_time": TimeField(lambda tool: tool.updated_at),

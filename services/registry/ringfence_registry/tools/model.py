@@ -48,6 +48,19 @@ class FailureBehaviour(enum.Enum):
     ASK_PERSON = "ASK_PERSON"
 
 
+class ArgumentType(enum.Enum):
+    """What an argument is written in."""
+
+    FREE_TEXT = "FREE_TEXT"
+    SQL = "SQL"
+    SHELL = "SHELL"
+    PATH = "PATH"
+    URL = "URL"
+    IDENTIFIER = "IDENTIFIER"
+    CODE = "CODE"
+    SECRET = "SECRET"  # noqa: S105 - the name of a type
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How a failed call may be repeated."""
@@ -96,6 +109,10 @@ class ToolSpec:
     external_systems: tuple[str, ...] = ()
     """By resource name."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    argument_types: Mapping[str, ArgumentType] = field(default_factory=dict)
+    """By JSON Pointer (RFC 6901), `*` for every item of a list."""
+    external_sink: bool = False
+    """Whether what is passed to it leaves the mesh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
