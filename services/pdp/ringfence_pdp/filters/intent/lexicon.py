@@ -207,6 +207,9 @@ class _Gathered:
         for name, terms in document.get("verbs", {}).items():
             for term in terms:
                 self._add(_forms_of_verb(term) if is_english else [_parts(term)], bits[name], articles)
+        for name, terms in document.get("orders", {}).items():
+            for term in terms:
+                self._add(_forms_of_order(term) if is_english else [_parts(term)], bits[name], articles)
         for name, terms in document.get("words", {}).items():
             for term in terms:
                 self._add(_forms_of_noun(term) if is_english else [_parts(term)], bits[name], articles)
@@ -278,6 +281,12 @@ def _forms_of_verb(term: str) -> list[list[str]]:
     if joined:
         return [[first, *joined, *rest]]
     return [[form, *rest] for form in (*english_forms(first), *irregular)]
+
+
+def _forms_of_order(term: str) -> list[list[str]]:
+    """Return an English verb as it is when somebody is to do it: what was done is told in novels and in court."""
+    first, *rest = _parts(term)
+    return [[form, *rest] for form in english_forms(first) if form == first or form.endswith("ing")]
 
 
 def _forms_of_noun(term: str) -> list[list[str]]:
