@@ -11,7 +11,7 @@ implementation. What was sent as JSON is brought into that form where it is take
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import rfc8785
@@ -33,7 +33,12 @@ _EFFECTS = ["", *(effect.name for effect in sorted(Effect))]
 _REASONS = ["", *(reason.name for reason in sorted(Reason))]
 
 
-def _shows_all(_pointer: str) -> bool:
+Hides: TypeAlias = Callable[[str], bool]
+"""Says of a JSON Pointer into the arguments that what stands there is masked."""
+
+
+def shows_all(_pointer: str) -> bool:
+    """Mask nothing."""
     return False
 
 
@@ -47,7 +52,7 @@ def decision_document(
     digest: str,
     left_out: list[str],
     evidence: tuple[str, ...],
-    hides: Callable[[str], bool] = _shows_all,
+    hides: Hides = shows_all,
 ) -> bytes:
     """Return the document of one decision. `hides` says of a JSON Pointer into the arguments that it is masked."""
     decision, judged = answer.decision, answer.judged
@@ -91,7 +96,7 @@ def said(
     decision: Decision,
     request: CheckRequest,
     identity: AgentIdentity | None,
-    hides: Callable[[str], bool] = _shows_all,
+    hides: Hides = shows_all,
 ) -> dict[str, Any]:
     """Return the members that follow from deciding a question: those a replay makes anew."""
     verdict = decision.verdict

@@ -13,7 +13,8 @@ from ringfence_pdp.answer import Answer
 from ringfence_pdp.asked_document import asked_document, hiding
 from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.case import Basis
-from ringfence_pdp.decision_document import decision_document, input_digest
+from ringfence_pdp.decision_bytes import decision_bytes
+from ringfence_pdp.decision_document import input_digest
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.filters.finding import ArgumentType
@@ -70,7 +71,7 @@ class DecisionRecords:
         found = bool(answer.decision.findings)
         for whole in (self._inputs, False):
             left_out: list[str] = []
-            body = decision_document(
+            body = decision_bytes(
                 request,
                 answer,
                 identity,
