@@ -117,7 +117,7 @@ def _put(wrapper: str, errand: str) -> str:
     text = wrapper.replace("{Cap}", errand[:1].upper() + errand[1:])
     said = text.replace("{}", errand)
     # An errand that ends a sentence itself needs no second full stop.
-    return re.sub(r"([.?!])\.", r"\1", said)
+    return re.sub(r"([.?!])\.(?=\s|$)", r"\1", said)
 
 
 def main() -> None:
