@@ -124,6 +124,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         new_id=new_id,
         bounds=Bounds(
             open_of_one=config.approvals.open_of_one,
+            open_of_namespace=config.approvals.open_of_namespace,
             open_in_all=config.approvals.open_in_all,
             kept=config.approvals.kept,
         ),

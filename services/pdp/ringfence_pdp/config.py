@@ -65,6 +65,9 @@ class ApprovalsConfig:
     """Questions to people."""
 
     open_of_one: int = setting(20, doc="Approvals of one agent that may wait at a time.", at_least=1, at_most=1_000)
+    open_of_namespace: int = setting(
+        200, doc="Approvals of all agents of one namespace that may wait at a time.", at_least=1, at_most=10_000
+    )
     open_in_all: int = setting(1_000, doc="Approvals that may wait at a time.", at_least=1, at_most=10_000)
     kept: int = setting(5_000, doc="Approvals that are over and still shown; the audit log has all.", at_most=100_000)
     rest: Millis = setting(

@@ -227,8 +227,20 @@ async def test_who_may_not_vote_is_told_and_changes_nothing(backend: Backend) ->
         assert at.named(name).votes == ()
 
 
+async def test_one_namespace_cannot_fill_what_all_share(backend: Backend) -> None:
+    async with people(backend, bounds=Bounds(open_of_one=9, open_of_namespace=2, open_in_all=9, kept=4)) as at:
+        for each in range(2):
+            await at.opened(question(did=f"did:web:{each}"))
+        crowded = await at.put(question(did="did:web:3"))
+        assert crowded.approval is None
+        assert crowded.problem == "2 approvals for agents of namespaces/data wait already"
+        await at.opened(question(agent="namespaces/sales/agents/clerk", did="did:web:clerk"))
+        await at.cancel(ADMIN, next(iter(at.book.open)).name)
+        await at.opened(question(did="did:web:3"))
+
+
 async def test_one_agent_waits_for_so_many_and_all_of_them_for_so_many(backend: Backend) -> None:
-    async with people(backend, bounds=Bounds(open_of_one=2, open_in_all=3, kept=4)) as at:
+    async with people(backend, bounds=Bounds(open_of_one=2, open_of_namespace=9, open_in_all=3, kept=4)) as at:
         for each in range(2):
             await at.opened(question(action=f"drop_{each}"))
         crowded = await at.put(question(action="drop_3"))
@@ -264,7 +276,7 @@ async def test_time_does_not_go_back_over_a_restart(backend: Backend) -> None:
 
 
 async def test_ended_ones_are_kept_to_be_looked_at_up_to_a_number(backend: Backend) -> None:
-    async with people(backend, bounds=Bounds(open_of_one=9, open_in_all=9, kept=2)) as at:
+    async with people(backend, bounds=Bounds(open_of_one=9, open_of_namespace=9, open_in_all=9, kept=2)) as at:
         names = []
         for each in range(5):
             names.append((await at.opened(question(action=f"drop_{each}"))).name)

@@ -52,7 +52,9 @@ async def live(url: str, pipe: int) -> None:
     def say(line: str) -> None:
         os.write(pipe, f"{line}\n".encode())
 
-    async with people(Backend(kind="sqlite", url=url), bounds=Bounds(open_of_one=9, open_in_all=9, kept=999)) as at:
+    async with people(
+        Backend(kind="sqlite", url=url), bounds=Bounds(open_of_one=9, open_of_namespace=9, open_in_all=9, kept=999)
+    ) as at:
         say("open")
         async with asyncio.TaskGroup() as tasks:
             for caller in range(CALLERS):

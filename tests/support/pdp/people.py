@@ -177,7 +177,7 @@ async def people(
             book,
             clock=clock,
             new_id=new_id or random_ids,
-            bounds=bounds or Bounds(open_of_one=3, open_in_all=5, kept=4),
+            bounds=bounds or Bounds(open_of_one=3, open_of_namespace=4, open_in_all=5, kept=4),
             rest=rest,
             tell=log.tell,
         )

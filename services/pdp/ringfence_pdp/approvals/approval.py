@@ -73,6 +73,11 @@ class Question:
     timeout: Millis
     deny_ends: bool
 
+    @property
+    def namespace(self) -> str:
+        """The id of the agent's namespace."""
+        return self.agent.split("/")[1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:

@@ -148,6 +148,9 @@ class ApprovalDesk:
         match settled.settlement:
             case Settlement.TOO_MANY_OF_ONE:
                 return Said(None, f"{self._bounds.open_of_one} approvals for {question.agent} wait already")
+            case Settlement.TOO_MANY_OF_NAMESPACE:
+                many, namespace = self._bounds.open_of_namespace, question.namespace
+                return Said(None, f"{many} approvals for agents of namespaces/{namespace} wait already")
             case Settlement.TOO_MANY:
                 return Said(None, f"{self._bounds.open_in_all} approvals wait already")
             case _:

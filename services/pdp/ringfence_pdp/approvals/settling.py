@@ -30,6 +30,8 @@ class Bounds:
 
     open_of_one: int
     """Open ones of one agent."""
+    open_of_namespace: int
+    """Open ones of all agents of one namespace, so that none can fill what all share."""
     open_in_all: int
     kept: int
     """Ended ones that are kept to be looked at."""
@@ -42,6 +44,7 @@ class Settlement(enum.Enum):
     WAITING = "waiting"
     USED = "used"
     TOO_MANY_OF_ONE = "too many of one"
+    TOO_MANY_OF_NAMESPACE = "too many of one namespace"
     TOO_MANY = "too many"
 
 
@@ -81,8 +84,10 @@ async def settle(
             return Settled(settlement=Settlement.USED, approval=used)
         if found is not None:
             return Settled(settlement=Settlement.WAITING, approval=found)
-        if tx.count_open(question.did) >= bounds.open_of_one:
+        if tx.count_open(did=question.did) >= bounds.open_of_one:
             return Settled(settlement=Settlement.TOO_MANY_OF_ONE, approval=None, expired=expired)
+        if tx.count_open(namespace=question.namespace) >= bounds.open_of_namespace:
+            return Settled(settlement=Settlement.TOO_MANY_OF_NAMESPACE, approval=None, expired=expired)
         if tx.count_open() >= bounds.open_in_all:
             return Settled(settlement=Settlement.TOO_MANY, approval=None, expired=expired)
         _forget_old(tx, bounds.kept)

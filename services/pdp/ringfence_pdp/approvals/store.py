@@ -19,8 +19,8 @@ class ApprovalTx(Recorder, Protocol):
         """Return the one approval of this question that is stored as open, or None. Its time may be over."""
         ...
 
-    def count_open(self, did: str = "") -> int:
-        """Return how many are stored as open, of one agent or of all."""
+    def count_open(self, *, did: str = "", namespace: str = "") -> int:
+        """Return how many are stored as open: of one agent, of the agents of one namespace, or of all."""
         ...
 
     def keep_approval(self, approval: Approval) -> None:

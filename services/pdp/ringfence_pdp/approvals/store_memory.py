@@ -21,10 +21,11 @@ class MemoryApprovalTx(MemoryTx):
         kept = self.rows.table(APPROVALS).values()
         return next((one for one in kept if one.state.is_open and one.question_key == question_key), None)
 
-    def count_open(self, did: str = "") -> int:
+    def count_open(self, *, did: str = "", namespace: str = "") -> int:
         """See `ApprovalTx`."""
         kept = self.rows.table(APPROVALS).values()
-        return sum(one.state.is_open and did in ("", one.question.did) for one in kept)
+        asked = (one.question for one in kept if one.state.is_open)
+        return sum(did in ("", one.did) and namespace in ("", one.namespace) for one in asked)
 
     def keep_approval(self, approval: Approval) -> None:
         """See `ApprovalTx`."""

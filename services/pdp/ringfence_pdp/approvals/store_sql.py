@@ -21,11 +21,13 @@ class SqlApprovalTx(SqlTx):
         """See `ApprovalTx`."""
         return _one(self.connection, approvals.c.open_question == question_key)
 
-    def count_open(self, did: str = "") -> int:
+    def count_open(self, *, did: str = "", namespace: str = "") -> int:
         """See `ApprovalTx`."""
         query = sa.select(sa.func.count()).select_from(approvals).where(approvals.c.ended_at.is_(None))
         if did:
             query = query.where(approvals.c.did == did)
+        if namespace:
+            query = query.where(approvals.c.namespace == namespace)
         return int(self.connection.scalar(query) or 0)
 
     def keep_approval(self, approval: Approval) -> None:
@@ -33,6 +35,7 @@ class SqlApprovalTx(SqlTx):
         row = {
             "open_question": approval.question_key if approval.state.is_open else None,
             "did": approval.question.did,
+            "namespace": approval.question.namespace,
             "ended_at": approval.ended_at,
             "record": records.encode(approval),
         }

@@ -13,6 +13,8 @@ approvals = sa.Table(
     sa.Column("did", TEXT, nullable=False),
     sa.Column("ended_at", INTEGER),
     sa.Column("record", BYTES, nullable=False),
+    sa.Column("namespace", TEXT, nullable=False, server_default=""),
     sa.Index("approvals_by_agent", "did", "ended_at"),
+    sa.Index("approvals_by_namespace", "namespace", "ended_at"),
     sa.Index("approvals_by_end", "ended_at", "name"),
 )
