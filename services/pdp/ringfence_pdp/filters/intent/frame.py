@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ringfence_pdp.filters.finding import Content, Effects, Severity
 from ringfence_pdp.filters.intent.lexicon import ENGLISH, GAP_MAX, NOT, UNTOLD, Entry, Lexicon, Words, built_in
-from ringfence_pdp.filters.intent.readings import CATEGORIES, POINTS_MAX, severity_of
+from ringfence_pdp.filters.intent.readings import severity_of
 from ringfence_pdp.filters.intent.words import SENTENCE_END, words_of
 
 WINDOW = 18
@@ -46,24 +46,9 @@ class Frame(NamedTuple):
     says: int
     """A bit for every class of words found anywhere."""
 
-    @property
-    def numbers(self) -> tuple[float, ...]:
-        """The frame as numbers between 0 and 1, named by `number_names`: points of each intent, then classes found."""
-        points = dict(self.intents)
-        classes = len(built_in().bits)
-        return (
-            *(points.get(category, 0) / POINTS_MAX for category in CATEGORIES),
-            *(float(self.says >> place & 1) for place in range(classes)),
-        )
-
 
 NOTHING = Frame("", 0, None, (), {}, 0)
 """The frame of a text nothing is read from."""
-
-
-def number_names() -> tuple[str, ...]:
-    """Return what each of a frame's numbers is, in their order."""
-    return (*(f"points.{category}" for category in CATEGORIES), *(f"says.{name}" for name in built_in().bits))
 
 
 def frame_of(text: str, content: Content | None = None) -> Frame:
@@ -105,9 +90,10 @@ def _sentences(words: list[str], spoken: Words, lexicon: Lexicon) -> tuple[list[
     together = 0
     negated_until = -1
     place, end = 0, len(words)
+    find, stemmed = spoken.words.get, spoken.stemmed
     while place < end:
         word = words[place]
-        entry = spoken.entry(word)
+        entry = find(word) or stemmed(word)
         if entry is None:
             place += 1
             if word == SENTENCE_END and tags:
@@ -115,7 +101,7 @@ def _sentences(words: list[str], spoken: Words, lexicon: Lexicon) -> tuple[list[
                 sentences.append(tags)
                 negated_until = -1
             continue
-        says, length = _said_at(entry, words, place)
+        says, length = (entry.says, 1) if entry.is_plain else _said_at(entry, words, place)
         if says & turned:
             negated_until = place + length - 1 + NEGATION_REACH
         elif place <= negated_until and says:
@@ -184,7 +170,7 @@ def _read(sentences: list[list[Tag]], words: list[str], says: int, call: int, le
         nearby = _together_of(said_in[max(0, number - 1) : number + 2]) & ~guard
         for window in _windows(tags):
             said = (_together(window) & ~guard) | call | (guard if _is_guarded(window, guard, lexicon.verbs) else 0)
-            for category, points in lexicon.readings.points(said, nearby):
+            for category, points in lexicon.readings.points(said, nearby).items():
                 if points > best.get(category, 0):
                     best[category] = points
                     if points > most:

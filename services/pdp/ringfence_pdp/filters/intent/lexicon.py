@@ -8,7 +8,7 @@ is read once: a mistake in it is an exception when the lexicon is first asked fo
 import functools
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import repeat
 from types import MappingProxyType
@@ -58,6 +58,8 @@ class Entry(NamedTuple):
     """By a word that follows within a gap."""
     stems: tuple[Expression, ...]
     """Those whose second word is a stem."""
+    is_plain: bool
+    """Whether no expression begins with it."""
 
 
 class Words(NamedTuple):
@@ -65,20 +67,19 @@ class Words(NamedTuple):
 
     words: Mapping[str, Entry]
     stems: Mapping[str, Entry]
-    stem_max: int
+    stem_lengths: Mapping[str, int]
+    """How long the longest stem is that begins so."""
     articles: frozenset[str]
     """Left out of every text, so that expressions need not say whether they are there."""
 
-    def entry(self, word: str) -> Entry | None:
-        """Return what is known of a word: as it stands, else by its longest stem."""
-        found = self.words.get(word)
-        if found is None and self.stem_max:
-            stems = self.stems
-            for length in range(min(len(word), self.stem_max), STEM_MIN - 1, -1):
-                found = stems.get(word[:length])
-                if found is not None:
-                    return found
-        return found
+    def stemmed(self, word: str) -> Entry | None:
+        """Return what is known of the longest stem of a word."""
+        stems = self.stems
+        for length in range(min(len(word), self.stem_lengths.get(word[:STEM_MIN], 0)), STEM_MIN - 1, -1):
+            found = stems.get(word[:length])
+            if found is not None:
+                return found
+        return None
 
 
 class Lexicon(NamedTuple):
@@ -132,6 +133,7 @@ def lexicon_of(texts: Mapping[str, str]) -> Lexicon:
     classes, places, readings = (documents.pop(f"{name}.yaml") for name in ("classes", "places", "readings"))
     names = [name for fillers in classes["slots"].values() for name in fillers]
     bits = {name: 1 << place for place, name in enumerate((*names, NOT, "tell", UNTOLD, *CIRCUMSTANCES_OF_CALLS))}
+    verbs = sum(bits[name] for name in classes["slots"]["verb"])
     by_language = {document["language"]: document for document in documents.values()}
     ordered = [by_language.pop(ENGLISH), *by_language.values()]
     return Lexicon(
@@ -139,8 +141,8 @@ def lexicon_of(texts: Mapping[str, str]) -> Lexicon:
         votes=MappingProxyType(_votes(ordered)),
         bits=MappingProxyType(bits),
         slots={slot: tuple((name, bits[name]) for name in fillers) for slot, fillers in classes["slots"].items()},
-        verbs=sum(bits[name] for name in classes["slots"]["verb"]),
-        readings=compiled(readings["readings"], readings["circumstances"], bits),
+        verbs=verbs,
+        readings=compiled(readings["readings"], readings["circumstances"], bits, verbs),
         places=Places(private=places["private"], drops=places["drops"]),
         digest="sha256-" + hashlib.sha256("\0".join(texts[name] for name in sorted(texts)).encode()).hexdigest(),
     )
@@ -174,11 +176,18 @@ def _words(documents: Sequence[Mapping[str, Any]], bits: Mapping[str, int]) -> W
         gathered.add_all(document, bits)
     words, stems = gathered.compiled()
     return Words(
-        words=MappingProxyType(words),
-        stems=MappingProxyType(stems),
-        stem_max=max(map(len, stems), default=0),
+        words=words,
+        stems=stems,
+        stem_lengths=_longest(stems),
         articles=frozenset(articles),
     )
+
+
+def _longest(stems: Iterable[str]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for stem in stems:
+        longest[stem[:STEM_MIN]] = max(len(stem), longest.get(stem[:STEM_MIN], 0))
+    return longest
 
 
 def _votes(documents: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -233,12 +242,16 @@ class _Gathered:
     def compiled(self) -> tuple[dict[str, Entry], dict[str, Entry]]:
         """Return entries of words and of stems; each has what shorter stems of it say as well."""
         keys = self._says.keys() | self._expressions.keys()
-        stems = sorted(key[:-1] for key in keys if key.endswith("*"))
+        stems: dict[str, list[str]] = {}
+        for key in sorted(keys):
+            if key.endswith("*"):
+                stems.setdefault(key[:STEM_MIN], []).append(key)
         words: dict[str, Entry] = {}
         found_stems: dict[str, Entry] = {}
         for key in sorted(keys):
             bare = key.removesuffix("*")
-            sources = [key, *(f"{stem}*" for stem in stems if bare.startswith(stem) and f"{stem}*" != key)]
+            shorter = [stem for stem in stems.get(key[:STEM_MIN], ()) if stem != key and bare.startswith(stem[:-1])]
+            sources = [key, *shorter]
             says = 0
             expressions: dict[tuple[str, ...], int] = {}
             for source in sources:
@@ -265,6 +278,7 @@ def _entry(says: int, expressions: Mapping[tuple[str, ...], int]) -> Entry:
         {word: tuple(found) for word, found in following.items()},
         {word: tuple(found) for word, found in beyond.items()},
         tuple(stems),
+        not expressions,
     )
 
 

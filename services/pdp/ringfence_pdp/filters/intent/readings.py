@@ -6,6 +6,8 @@ they rank, and the thresholds below turn them into a severity. Authority never t
 claims it first.
 """
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -28,14 +30,17 @@ HIGH_POINTS = 9
 MEDIUM_POINTS = 6
 LOW_POINTS = 4
 POINTS_MAX = 16
+ANYTHING = -1
+"""Every bit: what is always said."""
 
 
 class Reading(NamedTuple):
-    """Classes that must stand together, and what that means."""
+    """Up to three things that must be said together, and what that means. Any bit of each will do."""
 
+    first: int
+    second: int
+    third: int
     category: str
-    needs: tuple[int, ...]
-    """One bit set for each thing needed; any of its bits will do."""
     points: int
 
 
@@ -51,26 +56,24 @@ class Circumstance(NamedTuple):
 class Readings(NamedTuple):
     """All of them, compiled."""
 
-    by_category: tuple[tuple[str, int, tuple[Reading, ...]], ...]
-    """Every intent, the bits of which at least one is in each of its readings, and these, the heaviest first."""
+    by_bit: Mapping[int, tuple[Reading, ...]]
+    """Every reading under each bit of the rarest thing it needs."""
     circumstances: tuple[Circumstance, ...]
     anchors: int
-    """Bits of which at least one is in every reading: a sentence without any is not looked at again."""
+    """The bits of `by_bit`: where none of them is said nothing is read."""
 
-    def points(self, said: int, nearby: int) -> list[tuple[str, int]]:
+    def points(self, said: int, nearby: int) -> dict[str, int]:
         """Return the points of every intent that is read from what is said together, given what is said nearby."""
-        found = []
-        for category, anchors, readings in self.by_category:
-            if not said & anchors:
-                continue
-            for reading in readings:
-                for bits in reading.needs:
-                    if not said & bits:
-                        break
-                else:
-                    found.append((category, self._adjusted(category, reading.points, said | nearby)))
-                    break
-        return found
+        heaviest: dict[str, int] = {}
+        left = said & self.anchors
+        while left:
+            bit = left & -left
+            left ^= bit
+            for first, second, third, category, points in self.by_bit[bit]:
+                if said & first and said & second and said & third and points > heaviest.get(category, 0):
+                    heaviest[category] = points
+        around = said | nearby
+        return {category: self._adjusted(category, points, around) for category, points in heaviest.items()}
 
     def _adjusted(self, category: str, points: int, around: int) -> int:
         for circumstance in self.circumstances:
@@ -80,27 +83,31 @@ class Readings(NamedTuple):
 
 
 def compiled(
-    readings: Sequence[Mapping[str, object]], circumstances: Sequence[Mapping[str, object]], bit_of: Mapping[str, int]
+    readings: Sequence[Mapping[str, str]],
+    circumstances: Sequence[Mapping[str, str]],
+    bit_of: Mapping[str, int],
+    verbs: int,
 ) -> Readings:
     """Compile readings written as data. What names a class or an intent nobody knows is a KeyError or ValueError."""
-    by_category: dict[str, list[Reading]] = {category: [] for category in CATEGORIES}
+    by_bit: dict[int, list[Reading]] = {}
     for written in readings:
-        needs = tuple(_bits(part, bit_of) for part in str(written["when"]).split())
-        by_category[str(written["read"])].append(Reading(str(written["read"]), needs, int(str(written["points"]))))
-    ordered = tuple(
-        (category, _anchors(found), tuple(sorted(found, key=lambda reading: -reading.points)))
-        for category, found in by_category.items()
-    )
-    found_circumstances = tuple(
-        Circumstance(
-            _bits(str(written["said"]), bit_of),
-            int(str(written["points"])),
-            frozenset(str(written.get("of", "")).split()),
-        )
-        for written in circumstances
-    )
+        needs = [_bits(part, bit_of) for part in written["when"].split()]
+        first, second, third = (*needs, *([ANYTHING] * (3 - len(needs))))
+        category = CATEGORIES[CATEGORIES.index(written["read"])]
+        # What is done is said in every sentence; what it is done to, or where it goes, hardly ever.
+        rarest = min(needs, key=lambda need: (bool(need & verbs), need.bit_count()))
+        for bit in bit_of.values():
+            if bit & rarest:
+                by_bit.setdefault(bit, []).append(Reading(first, second, third, category, int(written["points"])))
     return Readings(
-        ordered, found_circumstances, _anchors([reading for found in by_category.values() for reading in found])
+        {bit: tuple(found) for bit, found in by_bit.items()},
+        tuple(
+            Circumstance(
+                _bits(written["said"], bit_of), int(written["points"]), frozenset(written.get("of", "").split())
+            )
+            for written in circumstances
+        ),
+        functools.reduce(operator.or_, by_bit),
     )
 
 
@@ -111,13 +118,6 @@ def severity_of(points: int) -> Severity | None:
     if points >= MEDIUM_POINTS:
         return Severity.MEDIUM
     return Severity.LOW if points >= LOW_POINTS else None
-
-
-def _anchors(readings: Sequence[Reading]) -> int:
-    anchors = 0
-    for reading in readings:
-        anchors |= reading.needs[0]
-    return anchors
 
 
 def _bits(part: str, bit_of: Mapping[str, int]) -> int:
