@@ -110,7 +110,8 @@ async def test_half_a_surrogate_pair_is_no_way_through(pdp: ServedPdp, half: str
     call = f'{{"note": "{half} {INJECTION}"}}'
     body = (
         f'{{"subject": {{"type": "agent", "id": "{ANALYST_DID}"}}, "resource": {{"type": "table", "id": "orders"}}, '
-        f'"action": {{"name": "read_table", "properties": {{"arguments": {call}}}}}, "context": {{"environment": "dev"}}}}'
+        f'"action": {{"name": "read_table", "properties": {{"arguments": {call}}}}}, '
+        '"context": {"environment": "dev"}}'
     )
     headers = {"content-type": "application/json", **dict(pdp.mesh.metadata(OPERATOR))}
     async with httpx.AsyncClient(base_url=f"http://{pdp.mesh.address('pdp.http_listen')}") as client:
