@@ -277,7 +277,9 @@ class Finding(_message.Message):
 
     @_builtins.property
     def frame(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """For intent: how the text was understood, e.g. `verb`: `delete`, `scope`: `every`."""
+        """For intent: how the text was understood, e.g. `verb`: `delete`, `scope`: `every`. For a classifier elsewhere: by which
+        name its certificate is known (`peer`), and the `model` it says it is.
+        """
 
     def __init__(
         self,
