@@ -196,7 +196,9 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             await stack.enter_async_context(database)
             await _fill(policy, store, book, database, hub)
             await stack.enter_async_context(writer)
-            await stack.enter_async_context(background(trials.aborting(writer, clock), policy.warming()))
+            await stack.enter_async_context(
+                background(trials.aborting(writer, clock), policy.warming(), policy.compiling(epochs.changed))
+            )
             spool = await stack.enter_async_context(_spool(config, server.data, log, clock))
             log.attach(spool)
             desk.start()

@@ -6,6 +6,9 @@ once and keeps it: a push or a switch thrown meanwhile is seen by the next decis
 A stored bundle this release cannot compile (it was pushed through a newer one) leaves the last good bundle in force,
 and is not tried; `problem` says so until the rollout changes. What was compiled lately stays compiled, so that going
 back to it takes no time.
+
+What another replica lets decide and nobody compiled here yet is compiled in a thread while `compiling` runs: until then
+the last good bundle decides, and nobody waits. The epoch grows again when it takes over.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from ringfence_kit import records
 from ringfence_kit.events import EMPTY, Change, Event, Revision
@@ -50,9 +53,13 @@ class PolicyState(Generic[CompiledT]):
 
     def __init__(self, compile_files: Callable[[Sequence[PolicyFile]], CompiledT]) -> None:
         self._compile_files = compile_files
-        self._compiled: dict[tuple[PolicyFile, ...], CompiledT] = {}
+        self._compiled: dict[tuple[PolicyFile, ...], CompiledT | BundleInvalid] = {}
         self._remembering = threading.Lock()
         self._kept: dict[str, Bundle] = {}
+        self._lacking: asyncio.Event | None = None
+        """Set when something has to be compiled; None while nobody would."""
+        self._late = 0
+        """How often a bundle took over after the event that let it decide: the epoch is ahead by so many."""
         self.current: InForce[CompiledT] = InForce(
             bundle=None, compiled=None, kill_switches=KillSwitches(), revision=EMPTY
         )
@@ -94,13 +101,43 @@ class PolicyState(Generic[CompiledT]):
         key = tuple(files)
         with self._remembering:
             found = self._compiled.get(key)
-        compiled = self._compile_files(files) if found is None else found
+        compiled = self._outcome(files) if found is None else found
         with self._remembering:
             self._compiled.pop(key, None)
             self._compiled[key] = compiled
             while len(self._compiled) > _KEPT_COMPILED:
                 del self._compiled[next(iter(self._compiled))]
+        if isinstance(compiled, BundleInvalid):
+            raise compiled.with_traceback(None)
         return compiled
+
+    def _outcome(self, files: Sequence[PolicyFile]) -> CompiledT | BundleInvalid:
+        try:
+            return self._compile_files(files)
+        except BundleInvalid as invalid:  # as much an outcome as any: it is not worked out again either
+            return invalid
+
+    async def compiling(self, changed: Callable[[], None]) -> NoReturn:
+        """Compile, in a thread, what events let decide or try that was not compiled here; `changed` hears of it."""
+        self._lacking = lacking = asyncio.Event()
+        try:
+            while True:
+                await lacking.wait()
+                lacking.clear()
+                while uncompiled := self._uncompiled(self.rollout):
+                    with suppress(BundleInvalid):  # `problem` will say so
+                        await asyncio.to_thread(self.compiled, uncompiled[0].files)
+                self._late += 1
+                self.current = replace(self.current, epoch=Revision(self.current.epoch + 1))
+                self._follow(self.rollout)
+                changed()
+        finally:
+            self._lacking = None
+
+    def _uncompiled(self, rollout: Rollout) -> list[Bundle]:
+        spoken_of = (self._kept.get(digest) for digest in (rollout.active, rollout.candidate) if digest)
+        with self._remembering:
+            return [bundle for bundle in spoken_of if bundle is not None and tuple(bundle.files) not in self._compiled]
 
     async def warming(self) -> None:
         """Compile what decided before, in a thread, so that going back to it takes no time after a restart either."""
@@ -122,14 +159,17 @@ class PolicyState(Generic[CompiledT]):
         if event.kind == BUNDLE:
             self._keep(event.change, records.decode(event.record, Bundle))
         elif event.kind == ROLLOUT:
-            self.current = replace(self.current, epoch=event.revision)
+            self.current = replace(self.current, epoch=self._epoch_of(event))
             self._follow(records.decode(event.record, Rollout))
         elif event.kind == KILL_SWITCH:
             switch = records.decode(event.record, KillSwitch)
             switches = self.current.kill_switches
             released = event.change is Change.DELETED
             after = switches.without(switch.name) if released else switches.with_engaged(switch)
-            self.current = replace(self.current, kill_switches=after, epoch=event.revision)
+            self.current = replace(self.current, kill_switches=after, epoch=self._epoch_of(event))
+
+    def _epoch_of(self, event: Event) -> Revision:
+        return Revision(event.revision + self._late)
 
     def _keep(self, change: Change, bundle: Bundle) -> None:
         if change is Change.DELETED:
@@ -141,7 +181,13 @@ class PolicyState(Generic[CompiledT]):
             self.current = replace(self.current, bundle=bundle)
 
     def _follow(self, rollout: Rollout) -> None:
-        """Let decide what `rollout` says, as far as it compiles here."""
+        """Let decide what `rollout` says, as far as it compiles here, and is compiled or nobody else would do it."""
+        lacking = [] if self._lacking is None else self._uncompiled(rollout)
+        if self._lacking is not None and lacking:
+            self.current = replace(self.current, rollout=rollout, candidate=None)
+            self.problem = f"{lacking[0].name} is being compiled; until then what decided before does"
+            self._lacking.set()
+            return
         problems: list[str] = []
         active = self._ready(rollout.active, "the last good bundle decides", problems)
         tried = self._ready(rollout.candidate, "it is not tried", problems)

@@ -1,11 +1,15 @@
 """What is in force follows the events, and keeps the last good bundle."""
 
-from collections.abc import Sequence
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from ringfence_kit import records
+from ringfence_kit.background import background
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.errors import Violation
@@ -114,6 +118,65 @@ def test_a_candidate_that_does_not_compile_here_is_not_tried() -> None:
     follow(state, 4, active=state.active().digest, candidate=keep(state, 3, b"bad").digest, mode=Mode.CANARY)
     assert (state.current.compiled, state.current.candidate) == ("one", None)
     assert "it is not tried" in state.problem
+
+
+class SlowCompiler(Compiler):
+    """Compiles when it is let, and says in which thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = threading.Event()
+        self.let.set()
+        self.threads: list[int] = []
+
+    def __call__(self, files: Sequence[PolicyFile]) -> str:
+        self.threads.append(threading.get_ident())
+        assert self.let.wait(10)
+        return super().__call__(files)
+
+
+@asynccontextmanager
+async def replica(compiler: Compiler) -> AsyncIterator[tuple[PolicyState[str], asyncio.Queue[int]]]:
+    """A state whose bundles are compiled beside it, and the epochs it told of."""
+    state, told = PolicyState(compiler), asyncio.Queue[int]()
+    async with background(state.compiling(lambda: told.put_nowait(state.current.epoch))):
+        await asyncio.sleep(0)
+        yield state, told
+
+
+async def test_what_another_replica_lets_decide_is_compiled_while_the_last_good_bundle_decides() -> None:
+    compiler = SlowCompiler()
+    async with replica(compiler) as (state, told):
+        push(state, 1, b"one")
+        first = await asyncio.wait_for(told.get(), 10)
+        assert (state.current.compiled, first) == ("one", 3)
+        compiler.let.clear()
+        push(state, 3, b"two")
+        state.apply(event(5, Change.ADDED, KILL_SWITCH, EVERYTHING.name, records.encode(EVERYTHING)))
+        during = state.current
+        assert (during.compiled, during.bundle, len(during.kill_switches)) == ("one", bundle(b"one"), 1)
+        assert "is being compiled" in state.problem
+        compiler.let.set()
+        after = await asyncio.wait_for(told.get(), 10)
+        assert (state.current.compiled, state.problem) == ("two", "")
+        assert after == state.current.epoch > during.epoch
+        assert threading.get_ident() not in compiler.threads
+        follow(state, 6, active=bundle(b"one").digest)
+        assert (state.current.compiled, state.current.epoch > after) == ("one", True)
+
+
+async def test_what_does_not_compile_on_a_replica_leaves_what_decided() -> None:
+    compiler = SlowCompiler()
+    async with replica(compiler) as (state, told):
+        push(state, 1, b"one")
+        await asyncio.wait_for(told.get(), 10)
+        push(state, 3, b"bad")
+        await asyncio.wait_for(told.get(), 10)
+        assert (state.current.compiled, compiler.runs) == ("one", 2)
+        assert "does not compile here" in state.problem
+        push(state, 5, b"three")
+        await asyncio.wait_for(told.get(), 10)
+        assert (state.current.compiled, state.problem) == ("three", "")
 
 
 async def test_what_decided_before_is_compiled_again_after_a_restart() -> None:
