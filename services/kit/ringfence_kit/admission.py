@@ -4,12 +4,14 @@ In this order: an address whose credentials were refused too often is not heard;
 asked before the quota is, so that the uninvited do not spend one.
 """
 
+from functools import partial
+
 from ringfence_kit.address_quotas import AddressQuotas
 from ringfence_kit.authentication import Authenticator, PeerCertificate
 from ringfence_kit.callers import ANONYMOUS, establish_caller
 from ringfence_kit.calls import Call
 from ringfence_kit.errors import Failure, Kind, NotPermitted, Unauthenticated
-from ringfence_kit.quotas import Quotas
+from ringfence_kit.quotas import Quotas, establish_quota
 
 
 class Admission:
@@ -32,6 +34,8 @@ class Admission:
             self.count_refused(call, failure)
             raise
         self._quotas.take(call.quota_key, call.method.grant.method_class)
+        if call.method.is_long:
+            establish_quota(partial(self._quotas.take, call.quota_key))
         self._addresses.before_answering(call)
 
     def count_refused(self, call: Call, failure: Failure) -> None:

@@ -9,9 +9,10 @@ The rules:
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from ringfence_kit.clock import Clock, Instant, Millis
 from ringfence_kit.errors import QuotaExceeded
@@ -19,6 +20,9 @@ from ringfence_kit.grants import MethodClass
 from ringfence_kit.server_config import QuotasConfig
 
 K = TypeVar("K")
+
+Quota: TypeAlias = Callable[[MethodClass], None]
+"""Counts one call more of one caller, or raises QuotaExceeded."""
 
 _TOKEN = 1_000
 """A token in thousandths: a rate per second is then thousandths per millisecond."""
@@ -118,3 +122,20 @@ class Quotas:
         wait = buckets.take(caller, self._clock.now())
         if wait:
             raise QuotaExceeded(principal=caller, method_class=method_class.value, retry_after=wait)
+
+
+def _unlimited(_method_class: MethodClass) -> None:
+    """Count nothing."""
+
+
+_CURRENT: ContextVar[Quota] = ContextVar("ringfence_quota", default=_unlimited)
+
+
+def current_quota() -> Quota:
+    """Return what counts further calls of whoever calls: each message of a stream may be as much as a call."""
+    return _CURRENT.get()
+
+
+def establish_quota(quota: Quota) -> None:
+    """Set what counts further calls within this one: for the interceptors, who run each in a context of its own."""
+    _CURRENT.set(quota)

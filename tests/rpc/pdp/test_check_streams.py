@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grpc import StatusCode
 from ringfence.identity.v1 import identity_pb2
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence.registry.v1 import registry_pb2
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import SECOND, Millis
 from ringfence_kit.errors import WatcherTooSlow
+from ringfence_kit.server_config import QuotasConfig
 from ringfence_pdp.api.streams import HEARTBEAT, IN_FLIGHT
 from ringfence_pdp.decision_watch import WAITING_MAX
 from support.pdp.desk import Desk
@@ -75,6 +77,22 @@ async def opened(pdp: ServedPdp, caller: Caller = GATEWAY) -> AsyncIterator[Open
         yield stream
     finally:
         stream.call.cancel()
+
+
+async def test_a_question_on_a_stream_counts_against_the_quota_as_a_check_does(tmp_path: Path) -> None:
+    async with served_pdp(tmp_path, quotas=QuotasConfig(decide_per_second=1, decide_burst=2)) as pdp:
+        await pdp.push()
+        async with opened(pdp) as stream:
+            answers = {}
+            for number in (1, 2, 3):
+                await stream.ask(number)
+                answers[number] = await stream.answer()
+            assert [answers[number].HasField("response") for number in (1, 2, 3)] == [True, True, False]
+            assert answers[3].error.code == StatusCode.RESOURCE_EXHAUSTED.value[0]
+            assert (await refusal(pdp.decisions(GATEWAY).Check(question()))).reason == "QUOTA_EXCEEDED"
+            pdp.clock.advance(SECOND)
+            await stream.ask(4)
+            assert (await stream.answer()).HasField("response")
 
 
 async def test_a_stream_answers_as_check_does_by_id(pdp: ServedPdp) -> None:

@@ -24,6 +24,7 @@ from ringfence_kit.clock import ManualClock
 from ringfence_kit.config import Secret
 from ringfence_kit.ids import counting_ids
 from ringfence_kit.peers import PeerConfig
+from ringfence_kit.server_config import QuotasConfig
 from ringfence_kit.trust_decay import MICRO
 from ringfence_pdp.app import build
 from ringfence_pdp.classifiers.config import ClassifierConfig
@@ -126,6 +127,7 @@ async def served_pdp(
     clock: ManualClock | None = None,
     identity_at: str = "",
     classifiers: tuple[ClassifierConfig, ...] = (),
+    quotas: QuotasConfig | None = None,
 ) -> AsyncIterator[ServedPdp]:
     """Serve the pdp from `data` on free ports; `known`: whether the analyst is enrolled and registered.
 
@@ -146,7 +148,7 @@ async def served_pdp(
             decision_log=log or DecisionLogConfig(),
             classifiers=classifiers,
         )
-        server = server_config(data)
+        server = server_config(data, quotas=quotas or QuotasConfig())
         service = build(config, server, clock=clock, new_id=counting_ids())
         async with serving(service, config=server, clock=clock) as mesh:
             served = ServedPdp(mesh, clock, around)

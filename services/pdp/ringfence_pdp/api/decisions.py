@@ -10,6 +10,7 @@ from ringfence_kit.callers import Caller, Role, current_caller
 from ringfence_kit.clock import Clock
 from ringfence_kit.errors import Failure, NotPermitted
 from ringfence_kit.pages import PageTokens
+from ringfence_kit.quotas import current_quota
 from ringfence_kit.service import Face
 from ringfence_kit.status import status_of
 from ringfence_kit.wire import page_arguments
@@ -59,7 +60,7 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
         self, request: AsyncIterator[pb.CheckStreamRequest], context: Any
     ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
         """Decide what is asked on a stream, and say when that does not hold any more."""
-        async with aclosing(self._streams.answers(request, current_caller())) as answers:
+        async with aclosing(self._streams.answers(request, current_caller(), current_quota())) as answers:
             async for answer in answers:
                 yield answer
 

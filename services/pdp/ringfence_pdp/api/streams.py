@@ -5,6 +5,7 @@ The rules:
 - no more than `IN_FLIGHT` questions are taken that have no written answer yet: who does not read is not read either,
   and what waits for a slow reader is bounded by that;
 - however often the epoch grows, one invalidation waits at most, and says the latest;
+- a question counts against its caller's quota as a Check does;
 - a question that cannot be asked gets its error; the stream goes on.
 """
 
@@ -18,6 +19,8 @@ from ringfence_kit.background import background
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Clock, Millis
 from ringfence_kit.errors import Failure, InvalidRequest, MalformedMessage, Violation
+from ringfence_kit.grants import MethodClass
+from ringfence_kit.quotas import Quota
 from ringfence_kit.status import status_of
 
 from ringfence_pdp.answer import Answer
@@ -43,10 +46,10 @@ class CheckStreams:
         self._clock = clock
 
     async def answers(
-        self, questions: AsyncIterator[pb.CheckStreamRequest], caller: Caller
+        self, questions: AsyncIterator[pb.CheckStreamRequest], caller: Caller, quota: Quota
     ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
         """Yield what the server says on one stream."""
-        stream = _Stream(self._decisions, self._epochs, self._clock, caller)
+        stream = _Stream(self._decisions, self._epochs, self._clock, caller, quota)
         async with background(stream.read(questions), stream.beat(), stream.invalidate()):
             while (said := await stream.next()) is not None:
                 yield said
@@ -56,11 +59,12 @@ class CheckStreams:
 class _Stream:
     """One stream: what waits to be written, and how much may still be asked."""
 
-    def __init__(self, decisions: Decisions, epochs: Epochs, clock: Clock, caller: Caller) -> None:
+    def __init__(self, decisions: Decisions, epochs: Epochs, clock: Clock, caller: Caller, quota: Quota) -> None:
         self._decisions = decisions
         self._epochs = epochs
         self._clock = clock
         self._caller = caller
+        self._quota = quota
         self._room = asyncio.Semaphore(IN_FLIGHT)
         self._answers: deque[pb.CheckStreamAnswer] = deque()
         self._something = asyncio.Event()
@@ -131,6 +135,7 @@ class _Stream:
     def _begin(self, sitting: Sitting, asked: pb.CheckStreamRequest) -> Unsettled | None:
         """Answer at once, as most questions are; or return what people have a say in."""
         try:
+            self._quota(MethodClass.DECIDE)
             answer = _checked(sitting, asked, self._caller)
             if isinstance(answer, Unsettled):
                 return answer
