@@ -1,44 +1,31 @@
-"""Many rules looked for in one pass: RE2 sets, and the place of a match only where there is one.
+"""Many rules looked for at once: most of them need a word the text does not have, and the others are tried one by one.
 
-An automaton takes the same time for one rule and for twenty, and far longer for two hundred: what it has to remember is
-every combination of what has begun to match. So the rules of one subject, the first word of their ids, share one, and
-at most `TOGETHER_MAX` of them; one that has no rule for the type of an argument is not asked. A match is where RE2 puts
-it: leftmost, and as its pattern prefers.
-
-RE2 has two ways of saying that nothing matched: nothing does, or it had no memory left to find out. Every set has one
-more pattern that matches every text, so that the second cannot be taken for the first.
+All that rules make necessary is looked for in one pass (Aho-Corasick, which takes the same time whatever it finds). RE2
+sets are not used: their automaton remembers which of the rules matched so far and how far into every gap it is, and
+over texts of many kinds it spends its time making states, milliseconds for a line (docs/adr/0034). A rule alone is
+small. A match is where RE2 puts it: leftmost, and as its pattern prefers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import re2
+from ahocorasick_rs import AhoCorasick
 
 from ringfence_pdp.filters.filter_rule import FilterRule, ViewKind
 from ringfence_pdp.filters.finding import ArgumentType
+from ringfence_pdp.filters.necessities import lowered, necessary
 from ringfence_pdp.filters.squeezing import squeezed
 
 PATTERN_MAX = 2_000
 """Characters in one pattern."""
 
 PATTERN_MEMORY = 1 << 21
-"""Bytes RE2 may use for one pattern."""
-
-SET_MEMORY = 1 << 23
-"""Bytes RE2 may use for a set and what it remembers of matching it; filled only by texts made for that."""
-
-TOGETHER_MAX = 20
-"""Rules in one automaton: fewer cost a pass each, more remember too much."""
-
-_ALWAYS = r"\A"
+"""Bytes RE2 may use for one pattern and what it remembers of matching it; filled only by texts made for that."""
 
 
 class PatternInvalid(ValueError):  # noqa: N818 - named for what happened
     """The text is no RE2 regular expression, or one that is too large."""
-
-
-class MatcherFailed(RuntimeError):  # noqa: N818 - named for what happened
-    """RE2 could not say what matches."""
 
 
 class Match(Protocol):
@@ -56,7 +43,7 @@ class Match(Protocol):
 class Searching(Protocol):
     """A compiled pattern."""
 
-    def search(self, text: str) -> Match | None:
+    def search(self, text: str | bytes) -> Match | None:
         """Return the leftmost match."""
         ...
 
@@ -90,78 +77,79 @@ class RuleSet:
     def __init__(self, rules: Iterable[FilterRule]) -> None:
         in_order = sorted(rules, key=lambda rule: (-rule.severity, rule.id))
         common = [rule for rule in in_order if not rule.views.isdisjoint((ViewKind.PLAIN, ViewKind.DECODED))]
-        plain = _automata([(rule, rule.pattern) for rule in common])
-        self._automata: Mapping[ViewKind, Sequence[_Automaton]] = {
+        plain = _Patterns([(rule, rule.pattern) for rule in common])
+        self._patterns: Mapping[ViewKind, _Patterns] = {
             ViewKind.PLAIN: plain,
             ViewKind.DECODED: plain,
-            ViewKind.LEET: _automata([(rule, rule.pattern) for rule in in_order if ViewKind.LEET in rule.views]),
-            ViewKind.SPACED: _automata(
+            ViewKind.LEET: _Patterns([(rule, rule.pattern) for rule in in_order if ViewKind.LEET in rule.views]),
+            ViewKind.SPACED: _Patterns(
                 [(rule, squeezed(rule.pattern)) for rule in in_order if ViewKind.SPACED in rule.views]
             ),
         }
         self.rules = tuple(in_order)
 
     def matches(self, text: str, type: ArgumentType, view: ViewKind = ViewKind.PLAIN) -> Sequence[Hit]:  # noqa: A002 - an argument's type is called so everywhere
-        """Return the rules for this type and view that match, the worst first; raise MatcherFailed if RE2 did."""
-        encoded = text.encode("utf-8", "replace")
-        hits = [
-            Hit(rule, *span)
-            for automaton in self._automata[view]
-            if type in automaton.types
-            for rule, span in automaton.found(encoded)
-            if type in rule.types and view in rule.views
-        ]
-        return sorted(hits, key=lambda hit: (-hit.rule.severity, hit.rule.id))
+        """Return the rules for this type and view that match, the worst first."""
+        return list(self._patterns[view].found(text, type, view))
 
 
-def _automata(patterns: "Sequence[tuple[FilterRule, str]]") -> "Sequence[_Automaton]":
-    subjects: dict[str, list[tuple[FilterRule, str]]] = {}
-    for rule, pattern in patterns:
-        subjects.setdefault(rule.id.partition(".")[0], []).append((rule, pattern))
-    return tuple(
-        _Automaton(together[place : place + TOGETHER_MAX])
-        for together in subjects.values()
-        for place in range(0, len(together), TOGETHER_MAX)
-    )
-
-
-class _Automaton:
-    """One RE2 set, and each of its patterns alone."""
+class _Patterns:
+    """Patterns of rules, tried where what they make necessary is there."""
 
     def __init__(self, patterns: Sequence[tuple[FilterRule, str]]) -> None:
-        self._rules = tuple(rule for rule, _ in patterns)
-        self._patterns = tuple(pattern for _, pattern in patterns)
-        self.types = frozenset(type_ for rule in self._rules for type_ in rule.types)
-        self._alone: dict[int, Searching] = {}
-        self._set = re2.Set.SearchSet(_options(SET_MEMORY))
-        for pattern in (*self._patterns, _ALWAYS):
-            self._set.Add(pattern)
-        try:
-            self._set.Compile()
-        except re2.error as error:
-            raise PatternInvalid("the rules are too large together") from error
+        self._patterns = patterns
+        self._compiled: dict[int, Searching] = {}
+        by_text: dict[str, list[tuple[int, int]]] = {}
+        self._ways: list[tuple[int, int]] = []
+        self._always: list[int] = []
+        for place, (_, pattern) in enumerate(patterns):
+            ways = necessary(pattern)
+            if not ways:
+                self._always.append(place)
+            for sets in ways:
+                for number, texts in enumerate(sets):
+                    for text in texts:
+                        by_text.setdefault(text, []).append((len(self._ways), 1 << number))
+                self._ways.append((place, (1 << len(sets)) - 1))
+        self._needing = tuple(map(tuple, by_text.values()))
+        self._needed = AhoCorasick(list(by_text), store_patterns=False)
 
-    def found(self, encoded: bytes) -> "list[tuple[FilterRule, tuple[int, int]]]":
-        places = self._set.Match(encoded)
-        if not places:
-            raise MatcherFailed("RE2 had no memory left to look for the rules")
-        if len(places) == 1:
-            return []
+    def found(self, text: str, type_: ArgumentType, view: ViewKind) -> Iterator[Hit]:
         # A lone surrogate cannot be encoded. It counts as one character before and after, so places stay the same.
-        text = encoded.decode()
-        return [(self._rules[place], self._span(place, text)) for place in sorted(places) if place < len(self._rules)]
+        raw = text.encode("utf-8", "replace")
+        for place in self._worth_trying(text if text.isascii() else raw.decode()):
+            rule, _ = self._patterns[place]
+            if type_ in rule.types and view in rule.views:
+                match = self._alone(place).search(raw)
+                if match is not None:
+                    yield Hit(rule, _characters(raw, text, match.start()), _characters(raw, text, match.end()))
 
-    def _span(self, place: int, text: str) -> tuple[int, int]:
-        pattern = self._alone.get(place)
+    def _worth_trying(self, text: str) -> Sequence[int]:
+        """Return the patterns of which a way has all it needs."""
+        found = {one[0] for one in self._needed.find_matches_as_indexes(lowered(text), overlapping=True)}
+        there: dict[int, int] = {}
+        for one in found:
+            for way, bit in self._needing[one]:
+                there[way] = there.get(way, 0) | bit
+        ways = self._ways
+        return sorted({*self._always, *(ways[way][0] for way, bits in there.items() if bits == ways[way][1])})
+
+    def _alone(self, place: int) -> Searching:
+        # Compiled when first tried: most rules hardly ever are.
+        pattern = self._compiled.get(place)
         if pattern is None:
-            # Compiled at its first match: most rules never match anything.
-            pattern = self._alone[place] = re2.compile(self._patterns[place], _options(PATTERN_MEMORY))
-        match = pattern.search(text)
-        return (0, 0) if match is None else (match.start(), match.end())
+            pattern = self._compiled[place] = re2.compile(self._patterns[place][1], _options(PATTERN_MEMORY))
+        return pattern
+
+
+def _characters(raw: bytes, text: str, place: int) -> int:
+    return place if len(raw) == len(text) else len(raw[:place].decode("utf-8", "ignore"))
 
 
 def _options(memory: int) -> re2.Options:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = memory
+    # Groups are not asked for; without them RE2 need not find out where they were.
+    options.never_capture = True
     return options

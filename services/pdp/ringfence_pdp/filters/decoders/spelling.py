@@ -7,16 +7,26 @@ _LETTER = r"[^\W\d_]"
 _BETWEEN = r"[ \t._*|~,/\\+-]{1,3}"
 _APART = re.compile(rf"(?<![^\W_]){_LETTER}(?:{_BETWEEN}{_LETTER}(?![^\W_])){{3,}}")
 _SEPARATOR = re.compile(_BETWEEN)
+_ALL_APART = re.compile(r"(?:[^ ] {1,3}){5,}[^ ]? {0,3}")
+_SPACES = re.compile(r" +")
 
 _WORD = re.compile(r"[A-Za-z0-9@$]+(?:[!|]+[A-Za-z0-9@$]+)*")
 _WORD_MAX = 32
+_DIGITS = re.compile(r"(?<![^\W_])[013457]{1,3}(?![^\W_])")
+_SURELY = 3
+"""So many words in leetspeak are no accident."""
 _SIGNS = str.maketrans("013457@$!|896", "oieastasiibgg")
 _WITH_L = str.maketrans("1!|", "lll")
 """What else these may be."""
 
 
 def together(text: str) -> str:
-    """Put letters that stand apart together, where they stand: `i-g-n-o-r-e all` is `ignore all`."""
+    """Put letters that stand apart together, where they stand: `i-g-n-o-r-e all` is `ignore all`.
+
+    In a text that is nothing but characters apart, whatever they are go together: `1 ;   i d` is `1; id`.
+    """
+    if _ALL_APART.fullmatch(text):
+        return _SPACES.sub(lambda match: " " if len(match[0]) > 1 else "", text)
     return _APART.sub(_together, text)
 
 
@@ -47,9 +57,16 @@ def _together(match: re.Match[str]) -> str:
 
 
 def _read(text: str, meant: str) -> str:
-    """Take what is meant, a character for a character, where a word is letters then and has some as it is written."""
-    pairs = zip(text.split(" "), meant.split(" "), strict=True)
-    return " ".join(word if word == read else _read_word(word, read) for word, read in pairs)
+    """Take what is meant, a character for a character, where a word is letters then and has some as it is written.
+
+    Where that is so of three words, short ones that are all digits are words too: `15` is `is`, `70` is `to`.
+    """
+    words = text.split(" ")
+    pairs = zip(words, meant.split(" "), strict=True)
+    found = [word if word == read else _read_word(word, read) for word, read in pairs]
+    if sum(word != read for word, read in zip(words, found, strict=True)) >= _SURELY:
+        found = [_DIGITS.sub(lambda match: match[0].translate(_SIGNS), word) for word in found]
+    return " ".join(found)
 
 
 def _read_word(text: str, meant: str) -> str:
