@@ -202,8 +202,10 @@ class _Plain:
 
     def of(self, value: object, path: str) -> Any:
         match value:
-            case bool() | None | str():
+            case bool() | None:
                 return value
+            case str():
+                return value if value.isascii() else self._text(value, path)
             case int():
                 return self._number(float(value), path) if abs(value) > _EXACT else value
             case float():
@@ -216,8 +218,17 @@ class _Plain:
                 raise AssertionError(f"{path} is no JSON: {type(value).__name__}")
 
     def _key(self, name: str) -> str:
-        self.simple = self.simple and name.isascii()
-        return name
+        if name.isascii():
+            return name
+        self.simple = False
+        return self._text(name, name)
+
+    def _text(self, text: str, path: str) -> str:
+        """Half a surrogate pair is no character: no door lets one in, and the log cannot hold one."""
+        whole = text.encode("utf-8", "replace").decode()
+        if whole != text:
+            self.unwritable.append(path.encode("utf-8", "replace").decode())
+        return whole
 
     def _number(self, number: float, path: str) -> object:
         if not _is_writable(number):

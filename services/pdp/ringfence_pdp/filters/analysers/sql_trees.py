@@ -210,8 +210,10 @@ def _of_server(_: exp.Expr) -> Iterator[Judgement]:
 
 
 def _of_choice(node: exp.Expr) -> Iterator[Judgement]:
+    if isinstance(node.parent, exp.Or):
+        return  # judged with the whole chain, once: a chain of a thousand is no thousand chains
     is_condition = node.find_ancestor(exp.Where, exp.Having, exp.Join) is not None
-    if is_condition and (always_true(node.this) or always_true(node.expression)):
+    if is_condition and any(map(always_true, node.flatten())):
         yield TAUTOLOGY
 
 
