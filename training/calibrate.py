@@ -20,6 +20,8 @@ from training.matrix import Matrix
 from training.texts import Text
 
 FOLDS: Final = 3
+OURS: Final = ("pairs/", "rules/")
+"""Written to lie beside what is dangerous, so that they say nothing of how rare a score is among ordinary texts."""
 ORDINARY_SHARE: Final = 0.9
 ALL_HEADS: Final = tuple(range(len(CATEGORIES)))
 
@@ -28,7 +30,7 @@ Curves = dict[str, tuple[float, ...]]
 
 def curves(matrix: Matrix, texts: Sequence[Text]) -> Curves:
     """Return the curve of each head, of the frame, and of both together."""
-    benign = [text for text in texts if not text.is_attack]
+    benign = [text for text in texts if not text.is_attack and not text.source.startswith(OURS)]
     shares = _shares(benign)
     folds = _folds(benign)
     scores: dict[int, Scores] = {}

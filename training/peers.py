@@ -8,6 +8,7 @@ The environment is `.build/training/peers`; nothing of it is ever imported here.
 import argparse
 import json
 import subprocess
+import time
 import venv
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,15 @@ def ask(python: Path, name: str, texts: list[Text], seconds: float) -> dict[str,
     return {"gates": gates(rows), "judged": len(rows), "milliseconds": answer["milliseconds"]}
 
 
+def ourselves(texts: list[Text]) -> dict[str, Any]:
+    """Return what both layers make of the same texts."""
+    judge = by_filters([layer_one(), intent()])
+    started = time.process_time()
+    rows = [Judged(text=text, verdict=judge(text)) for text in texts]
+    spent = 1000 * (time.process_time() - started) / max(1, len(rows))
+    return {"gates": gates(rows), "judged": len(rows), "milliseconds": round(spent, 3)}
+
+
 def main() -> None:
     """Ask every peer the same texts as ourselves."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -64,11 +74,7 @@ def main() -> None:
     texts = [text for start in range(50) for text in texts[start::50]]
     python = install()
     found = {name: ask(python, name, texts, arguments.seconds) for name in PEERS}
-    ours = by_filters([layer_one(), intent()])
-    found["ringfence"] = {
-        "gates": gates([Judged(text=text, verdict=ours(text)) for text in texts]),
-        "judged": len(texts),
-    }
+    found["ringfence"] = ourselves(texts)
     write("peers", found)
 
 

@@ -198,7 +198,7 @@ def _sqlglot(name: str, folder: Path) -> Iterator[Text]:
     (path,) = folder.glob("*/tests/fixtures/identity.sql")
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("--"):
-            yield Text(text=line, source=name, stratum="ordinary", type=ArgumentType.SQL)
+            yield Text(text=line, source=name, stratum="security", type=ArgumentType.SQL)
 
 
 def _human_eval(name: str, folder: Path) -> Iterator[Text]:

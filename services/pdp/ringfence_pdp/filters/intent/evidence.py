@@ -16,7 +16,13 @@ from ringfence_pdp.filters.intent.p_values import PValues
 from ringfence_pdp.filters.intent.readings import CATEGORIES
 
 HEAD_MOST: Final = 4.5
-"""How much a head alone can weigh: its curve is not known beyond one in some ten thousand."""
+"""How rare a head can find a text: its curve is not known beyond one in some ten thousand."""
+OF_WORDING: Final = 0.9
+"""How much a head counts where wording is what tells: payloads, and what is said to a model."""
+OF_GOALS: Final = 0.5
+"""How much a head counts beside the frame where the sign of a sentence tells. Eight such heads are wrong eight times as
+often by chance. Both weights were chosen by sources left out, never by what is kept apart."""
+_COUNTS: Final = tuple(OF_WORDING if category in ("payload", "injection") else OF_GOALS for category in CATEGORIES)
 
 
 class Evidence(NamedTuple):
@@ -46,7 +52,7 @@ def weigh(
     for head in heads:
         said = min(HEAD_MOST, -math.log10(of_heads[head].of(float(scores.values[head]))))
         points = told.get(CATEGORIES[head], 0)
-        weight = max(0.0, said - by_chance)
+        weight = max(0.0, _COUNTS[head] * said - by_chance)
         if points:
             weight += -math.log10(of_frame.of(points))
         if weight > heaviest.weight:
