@@ -24,8 +24,6 @@ GAP_MAX = 3
 STEM_MIN = 3
 ENGLISH = "en"
 ANY_OTHER = "other"
-ENGLISH_MIN = 2
-"""How many small English words make a text English beside another language."""
 LOAN_MIN = 4
 """How short an English word may be that is read in other languages too."""
 VOTE_BITS = 24
@@ -100,22 +98,20 @@ class Lexicon(NamedTuple):
     digest: str
     """Over all of the data."""
 
-    def spoken(self, words: Sequence[str]) -> tuple[Words, ...]:
-        """Return the words of the languages a text may be in: mostly one."""
+    def spoken(self, words: Sequence[str]) -> list[Words]:
+        """Return the words of the languages a text may be in. English is always one: else a few words would hide it."""
         votes = sum(map(self.votes.get, words, repeat(0)))
-        counts = {}
-        for place, code in enumerate(self.languages):
-            if code != ANY_OTHER:
-                counts[code] = votes >> (VOTE_BITS * place) & VOTE_MASK
-        most = max(counts.values())
-        if not most:
-            return self.languages[ENGLISH], self.languages[ANY_OTHER]
-        # English beside another language is read too: whoever mixes them would choose what goes unread.
-        return tuple(
-            self.languages[code]
-            for code, count in counts.items()
-            if count == most or (code == ENGLISH and count >= ENGLISH_MIN)
-        )
+        english = votes & VOTE_MASK
+        spoken = [self.languages[ENGLISH]]
+        if votes == english:
+            return spoken if english else [*spoken, self.languages[ANY_OTHER]]
+        counts = [
+            (votes >> (VOTE_BITS * place) & VOTE_MASK, code) for place, code in enumerate(self.languages) if place
+        ]
+        most = max(count for count, _ in counts)
+        if most * 2 > english:
+            spoken += [self.languages[code] for count, code in counts if count == most]
+        return spoken
 
 
 @functools.cache
