@@ -30,9 +30,10 @@ from ringfence_pdp.filter_stage import classifiers_of, content
 from ringfence_pdp.filters.finding import Action, Kind
 from ringfence_pdp.filters.heard import NOBODY_OBJECTS, Heard
 from ringfence_pdp.filters.remote import Classifiers, NoClassifiers
+from ringfence_pdp.limits.counters import Reservation
 from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
 from ringfence_pdp.policy_state import InForce, PolicyState
-from ringfence_pdp.reckoning import Reckoning, Unsettled
+from ringfence_pdp.reckoning import Counted, Reckoning, Unsettled
 from ringfence_pdp.rollout.rollout import Mode
 from ringfence_pdp.rollout.trial import Trial, Trials
 from ringfence_pdp.session_log import SessionHistories
@@ -174,6 +175,7 @@ class Sitting:
     __slots__ = (
         *(
             "_basis",
+            "_charged",
             "_classifiers",
             "_counts",
             "_found",
@@ -203,6 +205,7 @@ class Sitting:
         classifiers: Classifiers,
     ) -> None:
         """`sessions`: what conditions hear of sessions; None when none asks."""
+        self._charged: list[Reservation] = []
         self._sessions = sessions
         self._classifiers = classifiers
         self._watch = watch
@@ -244,7 +247,7 @@ class Sitting:
             answer = counted.answer
             if answer.limits:
                 answer = answer._replace(cache=None)  # what counts has to be counted each time
-            return counted.let_through(self._kept(request, answer, asked))
+            return self._let_through(counted, self._kept(request, answer, asked))
 
     async def settled(self, unsettled: Unsettled) -> Answer:
         """Hear what classifiers and people say, or ask them; count and log. Raises what `check` raises."""
@@ -257,7 +260,22 @@ class Sitting:
             answer = counted.answer
             if answer.decision.effect is not Effect.DENY:
                 answer = await self._reckoning.heard(unsettled, answer)
-            return counted.let_through(self._kept(request, answer, unsettled.asked))
+            return self._let_through(counted, self._kept(request, answer, unsettled.asked))
+
+    def give_back(self) -> None:
+        """Give back what was charged for the calls that were let through: what they were parts of is not.
+
+        An approval that was used up stays so: people said yes to it once.
+        """
+        for reservation in self._charged:
+            self._reckoning.refund(reservation)
+        self._charged.clear()
+
+    def _let_through(self, counted: Counted, answer: Answer) -> Answer:
+        answer = counted.let_through(answer)
+        if answer.decision.effect is Effect.ALLOW:
+            self._charged.append(counted.reservation)
+        return answer
 
     def _to_ask(self, request: CheckRequest) -> tuple[CheckRequest, tuple[str, ...]]:
         """Return the classifiers elsewhere that have a say in a call nothing here denies, and what is asked until then.

@@ -60,7 +60,8 @@ class Counted:
     def __init__(self, answer: Answer, reservation: Reservation, refund: Callable[[Reservation], None]) -> None:
         self.answer = answer
         """The answer as far as limits go."""
-        self._reservation = reservation
+        self.reservation = reservation
+        """What was counted."""
         self._refund = refund
         self._through = False
 
@@ -74,7 +75,7 @@ class Counted:
 
     def __exit__(self, *_: object) -> None:
         if not self._through:
-            self._refund(self._reservation)
+            self._refund(self.reservation)
 
 
 class Foreseen(NamedTuple):
@@ -99,13 +100,13 @@ class Reckoning:
         """Count a call that may be let through, or deny it."""
         found = self.metering.reserve(basis, request, answer.decision)
         if not isinstance(found, Refusal):
-            return Counted(answer._replace(limits=told(found.statuses)), found, self._refund)
+            return Counted(answer._replace(limits=told(found.statuses)), found, self.refund)
         denied = answer._replace(
             decision=denying(answer.decision, refused(found)),
             limits=(found.status,),
             retry_after=found.retry_after,
         )
-        return Counted(denied, NOTHING_COUNTED, self._refund)
+        return Counted(denied, NOTHING_COUNTED, self.refund)
 
     async def heard(self, unsettled: Unsettled, answer: Answer) -> Answer:
         """Return the answer once people had their say, or were asked for it."""
@@ -161,7 +162,8 @@ class Reckoning:
         )
         return answer._replace(decision=answer.decision._replace(verdict=verdict), approval=held.name)
 
-    def _refund(self, reservation: Reservation) -> None:
+    def refund(self, reservation: Reservation) -> None:
+        """Give back what was counted for a call that is not let through after all."""
         # By the clock and not by the decision's moment: people may have been asked in between.
         self.metering.refund(reservation, self._clock.now())
 

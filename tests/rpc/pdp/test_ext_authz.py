@@ -125,6 +125,19 @@ async def test_a_batch_of_permitted_calls_passes(pdp: ServedPdp) -> None:
     assert (await ask(pdp, [tool_call("read_table"), tool_call("export_table", id_=2)])).status.code == 0
 
 
+async def test_a_batch_that_does_not_pass_costs_nothing(pdp: ServedPdp) -> None:
+    await pdp.push(POLICY + b"  limits:\n    - {name: calls, rate: 2/1m, per: agent}\n")
+    try:
+        permitted = [tool_call("read_table"), tool_call("export_table", id_=2)]
+        for _ in range(3):
+            denied = await ask(pdp, [*permitted, tool_call("export_table", {"rows": 500}, id_=3)])
+            assert reason(denied) == "RULE_DENIED"
+        assert (await ask(pdp, permitted)).status.code == 0
+        assert reason(await ask(pdp, tool_call("read_table"))) == "RATE_LIMITED"
+    finally:
+        await pdp.push(POLICY)
+
+
 @pytest.mark.parametrize("method", ["message/send", "SendMessage"])
 async def test_both_generations_of_a2a_are_one_action(pdp: ServedPdp, method: str) -> None:
     assert (await ask(pdp, rpc(method, {"message": {"contextId": "c", "parts": []}}))).status.code == 0

@@ -86,8 +86,18 @@ async def _answered(sitting: Sitting, request: gate.CheckRequest, caller: Caller
 async def _decided(
     sitting: Sitting, questions: Sequence[pb.CheckRequest], caller: Caller
 ) -> Sequence[pb.CheckResponse]:
-    """Decide about every part of a request on one basis, in order, so that what counts is counted in order."""
-    return [await decided(sitting, question, caller) for question in questions]
+    """Decide about every part of a request on one basis, in order, so that what counts is counted in order.
+
+    A request passes as a whole or not at all, and one that does not costs nothing.
+    """
+    passes = False
+    try:
+        said = [await decided(sitting, question, caller) for question in questions]
+        passes = all(one.effect == pb.EFFECT_ALLOW for one in said)
+        return said
+    finally:
+        if not passes:
+            sitting.give_back()
 
 
 def _refused(
