@@ -97,7 +97,8 @@ def _said_by_filters(case: Case) -> Verdict:
     if not filtered.asked:
         message = "no filter looks at this call"
     else:
-        found = f"flag {len(filtered.findings)} findings" if filtered.findings else "find nothing"
+        count = len(filtered.findings)
+        found = "found nothing" if not count else f"flagged {count} finding{'s' if count > 1 else ''}"
         message = f"{', '.join(filtered.asked)} {found}"
     return Verdict(stage=Stage.FILTERS, effect=Effect.ALLOW, reason=Reason.ALLOWED, message=message)
 

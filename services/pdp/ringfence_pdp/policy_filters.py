@@ -22,6 +22,7 @@ from typing import Final
 from ringfence_kit.clock import MINUTE, Millis
 
 from ringfence_pdp.fields import Place, View, distinct
+from ringfence_pdp.filters.filter_rule import CATEGORIES
 from ringfence_pdp.filters.finding import Action, Severity
 from ringfence_pdp.model import Approval
 from ringfence_pdp.policy_approval import read_approval
@@ -32,6 +33,7 @@ FILTERS_MAX: Final = 32
 
 IGNORED_MAX: Final = 256
 IGNORED: Final = re.compile(r"(category:)?[a-z0-9_]+([.-][a-z0-9_]+){0,15}", re.ASCII)
+CATEGORY: Final = "category:"
 _IGNORED_SHAPE: Final = "a rule such as 'sql.comment', or 'category:fraud'"
 P_VALUE: Final = re.compile(r"0\.\d{1,6}", re.ASCII)
 _P_VALUE_SHAPE: Final = "a share of ordinary calls, above 0 and at most 0.03, such as 0.001"
@@ -128,7 +130,7 @@ def _filter(view: View, names: set[str]) -> WrittenFilter:
         on_error=_action(fields["on_error"], Action.DENY, ignorable=False),
         approval=_approval(fields["approval"]),
         thresholds=_thresholds(fields["thresholds"]),
-        ignore=_ignored(fields["ignore"]),
+        ignore=_ignored(fields["ignore"], use),
         classifier=fields["classifier"].text(NAME, NAME_SHAPE),
         unknown_is_untrusted=unknown == "untrusted",
         place=view.place,
@@ -183,7 +185,13 @@ def _p_value(view: View, otherwise: float) -> float:
     return value
 
 
-def _ignored(view: View) -> frozenset[str]:
+def _ignored(view: View, use: FilterUse) -> frozenset[str]:
     items = view.items(at_most=IGNORED_MAX)
     distinct(items)
-    return frozenset(item.text(IGNORED, _IGNORED_SHAPE) for item in items)
+    found = {item.text(IGNORED, _IGNORED_SHAPE): item for item in items}
+    for text, item in found.items():
+        category = text.removeprefix(CATEGORY)
+        # What a classifier elsewhere calls its categories is its own affair.
+        if text != category and use is not FilterUse.REMOTE and category and category not in CATEGORIES:
+            item.wrong(f"there is no category {category!r}", f"there are {', '.join(CATEGORIES)}")
+    return frozenset(found)

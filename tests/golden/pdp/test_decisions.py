@@ -22,6 +22,7 @@ from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_document import said
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import IdentityStatus, RegisteredTool
+from ringfence_pdp.filters.finding import Origin
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
 from ringfence_pdp.model import CheckRequest, Resource, Side, SideEffects
 from support.pdp.world import FRESH, NOW, ask, basis, facts_of, identity, registered, tool
@@ -77,6 +78,7 @@ def asked(request: dict[str, Any]) -> CheckRequest:
     fields["resource"] = Resource(**fields.get("resource", {}))
     fields["side"] = Side[fields.get("side", "CALLER")]
     fields["side_effects"] = SideEffects[fields.get("side_effects", "UNKNOWN")]
+    fields["origins"] = {pointer: Origin[word] for pointer, word in fields.get("origins", {}).items()}
     return ask(**fields)
 
 

@@ -20,7 +20,7 @@ from ringfence_pdp.filters.heard import Heard
 from ringfence_pdp.filters.looking import look, unseen, writable
 from ringfence_pdp.model import Effect, Reason, Side, Stage, Verdict
 from ringfence_pdp.outcome import Outcome, meet_all
-from ringfence_pdp.policy_filters import USUAL_THRESHOLDS, FilterUse, Thresholds, WrittenFilter
+from ringfence_pdp.policy_filters import CATEGORY, USUAL_THRESHOLDS, FilterUse, Thresholds, WrittenFilter
 
 FINDINGS_MAX: Final = 16
 """Findings an answer tells of."""
@@ -56,7 +56,7 @@ class CompiledFilter:
             partly = finding.severity < Severity.HIGH
             on_error = min(written.on_error, Action.REQUIRE_APPROVAL) if partly else written.on_error
             return finding._replace(action=on_error)
-        if finding.id in written.ignore or f"category:{finding.category}" in written.ignore:
+        if finding.id in written.ignore or f"{CATEGORY}{finding.category}" in written.ignore:
             return None
         severity = _severity(finding, written.thresholds)
         action = Action.NONE if severity is None else written.actions[severity]

@@ -56,7 +56,7 @@ def test_explaining_says_what_filters_say() -> None:
     compiled = bundle(ALLOW_ALL, PACK, filters(PATTERNS))
     for text, said in (
         ("see ACME-123456", "DENY filter guard/content denies it: a ticket number of Acme leaves the house"),
-        ("see the minutes", "ALLOW guard/content find nothing"),
+        ("see the minutes", "ALLOW guard/content found nothing"),
     ):
         explanation = explain(basis(compiled), ask(arguments={"body": text}))
         stage = next(verdict for verdict in explanation.stages if verdict.stage is Stage.FILTERS)
