@@ -2,11 +2,13 @@
 """What holds of filters whatever text they are given."""
 
 import base64
+import re
 import string
 import time
 from collections.abc import Callable
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_pdp.filters.decoders import TEXT_MAX, encodings, escapes, invisible, joining, spelling
@@ -14,6 +16,7 @@ from ringfence_pdp.filters.decoders.gates import opened
 from ringfence_pdp.filters.filter_rule import FilterRule, ViewKind
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Severity
 from ringfence_pdp.filters.masking import SNIPPET_MAX, masked, snippet
+from ringfence_pdp.filters.necessities import lowered, necessary
 from ringfence_pdp.filters.patterns import FINDINGS_MAX, Patterns
 from ringfence_pdp.filters.rule_set import RuleSet
 from ringfence_pdp.filters.views import VIEWS_MAX, readings
@@ -100,7 +103,7 @@ def test_every_text_can_be_read_within_bounds_and_always_alike(text: str, writte
 DISGUISES: dict[str, Callable[[str], str]] = {
     "url": lambda text: "".join(f"%{byte:02x}" for byte in text.encode()),
     "html": lambda text: "".join(f"&#{ord(char)};" for char in text),
-    "escapes": lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
+    "escapes": lambda text: "".join(f"\\u{unit}" for unit in text.encode("utf-16-be").hex(" ", 2).split()),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "base64 for urls": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
@@ -190,6 +193,29 @@ def test_a_rule_that_looks_at_letters_apart_needs_no_spaces(words: list[str]) ->
     ]
 
     assert found
+
+
+LITERALS = st.text("abcdeXYZ0 -/", min_size=1, max_size=4).map(re.escape)
+REGEXES = st.recursive(
+    st.one_of(LITERALS, st.sampled_from([r"\s+", ".{0,3}", r"\w", "[abc]", "[^a]", r"\b", "[0-9]{2}"])),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4).map("".join),
+        st.lists(inner, min_size=2, max_size=3).map(lambda parts: f"(?:{'|'.join(parts)})"),
+        st.tuples(inner, st.sampled_from(["?", "*", "+", "{0,2}", "{1,2}", "{2}"])).map("(?:{0[0]}){0[1]}".format),
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+def test_whatever_a_pattern_matches_has_what_it_needs(data: st.DataObject) -> None:
+    pattern = f"(?i){data.draw(REGEXES)}"
+    text = data.draw(st.from_regex(re.compile(pattern, re.ASCII)))
+    ways = necessary(pattern)
+
+    if ways and re2.search(pattern, text) is not None:
+        there = lowered(text)
+        assert any(all(any(one in there for one in texts) for texts in sets) for sets in ways), ways
 
 
 OPAQUE = string.ascii_letters + string.digits

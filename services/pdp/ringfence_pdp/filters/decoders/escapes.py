@@ -11,6 +11,8 @@ _HEXADECIMAL = re.compile(
     r"(?:\\x\{|\\u\{)([0-9A-Fa-f]{1,6})\}|\\x([0-9A-Fa-f]{2})|\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})"
     r"|\bU\+([0-9A-F]{4,6})[ ,;]?"
 )
+_HALVES = re.compile(r"(?:\\|%)u([dD][89abAB][0-9A-Fa-f]{2})(?:\\|%)u([dD][c-fC-F][0-9A-Fa-f]{2})")
+"""A character of another plane, as JSON writes it."""
 _ZEROS = re.compile(r"(&#[xX]?)0+(?=[0-9a-fA-F])")
 _NO_CHARACTER = re.compile(r"&#(?:[xX][0-9a-fA-F]{7,}|[0-9]{8,});?")
 _OCTAL = re.compile(r"\\([0-3][0-7]{2}|[4-7][0-7])")
@@ -38,7 +40,7 @@ def entities(text: str) -> str:
 
 def backslashes(text: str) -> str:
     r"""Read `\x41`, `\x{41}`, `\u0041`, `\u{41}`, `\U00000041`, `\N{LATIN SMALL LETTER A}`, `\101` and `U+0041`."""
-    text = _HEXADECIMAL.sub(_hexadecimal, text)
+    text = _HEXADECIMAL.sub(_hexadecimal, _HALVES.sub(_whole, text))
     text = _NAMED.sub(_named, text)
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)
 
@@ -50,7 +52,7 @@ def calls(text: str) -> str:
 
 def _unquoted(text: str) -> str:
     if "%u" in text or "%U" in text:
-        text = _PERCENT_U.sub(_hexadecimal, text)
+        text = _PERCENT_U.sub(_hexadecimal, _HALVES.sub(_whole, text))
     return _PERCENT.sub(_percent, text) if "%" in text else text
 
 
@@ -70,6 +72,10 @@ def _percent(match: re.Match[str]) -> str:
 def _hexadecimal(match: re.Match[str]) -> str:
     digits = next(group for group in match.groups() if group is not None)
     return _character(int(digits, 16)) or match[0]
+
+
+def _whole(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[1] + match[2]).decode("utf-16-be")
 
 
 def _named(match: re.Match[str]) -> str:
