@@ -54,7 +54,7 @@ _WINDOWS: Final = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED: Final = re.compile(
-    r"(?:^|[;\n&]|\bexport)\s*([A-Za-z_]\w{0,40})=(\"[^\"$`]*\"|'[^']*'|[^\s;&|$`'\"]+)(?=\s*(?:[;\n]|&&|$))"
+    r"(?:^|[;\n&|(]|\bexport)\s*([A-Za-z_]\w{0,40})=(\"[^\"$`]*\"|'[^']*'|[^\s;&|$`'\"]+)(?=\s*(?:[;\n]|&&|$))"
 )
 _VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_]\w{0,40})\}|([A-Za-z_]\w{0,40}))")
 _IFS: Final = re.compile(r"\$\{?IFS(?:%%\?+)?\}?(?:\$9)?")

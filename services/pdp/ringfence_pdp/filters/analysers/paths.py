@@ -44,8 +44,8 @@ _DEEP: Final = 3
 """So many steps up end at the root of most things; fewer are how people write relative paths."""
 
 _UP: Final = re.compile(r"(?:^|/)\.\.(?=/|$)")
-_OVERLONG: Final = re.compile(r"%c0%ae|%c0%af|%c1%9c|%e0%80%ae|%u002e|%u2215|%u2216|\.{3,}//+", re.IGNORECASE)
-_PADDED: Final = re.compile(r"\.\.;|\.{3}/\./|\.\.[\x00-\x20]+(?=[/\\])|\.{4,}(?=[/\\])|[\uff0e][\uff0e]")
+_OVERLONG: Final = re.compile(r"%c0%ae|%c0%af|%c1%9c|%e0%80%ae|%u002e|%u2215|%u2216|(?<!\.)\.{3,}//+", re.IGNORECASE)
+_PADDED: Final = re.compile(r"\.\.;|(?<!\.)\.{3}/\./|\.\.[\x00-\x20]+(?=[/\\])|(?<!\.)\.{4,}(?=[/\\])|[\uff0e][\uff0e]")
 _SHARE: Final = re.compile(r"(?:\\\\|//)[A-Za-z0-9_.\-@]+[\\/][^\\/]")
 _STREAM: Final = re.compile(
     r"::\$(?:data|index)|^(?:.*[\\/])?(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.\w+)?$"
@@ -79,7 +79,7 @@ def hits(text: str, *, root: str = "") -> Iterator[Hit]:
 
 def _climbing(raw: str, slashed: str, end: int, root: str) -> Iterator[Hit]:
     is_hidden = "%" in raw and _UP.search(slashed) and not _UP.search(raw.replace("\\", "/"))
-    if is_hidden or _OVERLONG.search(raw) or _PADDED.search(raw):
+    if is_hidden or _OVERLONG.search(raw) or _PADDED.search(slashed):
         yield ENCODED.at(0, end)
     if root and not within(slashed, root):
         yield OUTSIDE.at(0, end)

@@ -104,6 +104,7 @@ _GLOBBED: Final = word_set(
     "cat nc ncat bash sh dash zsh rm curl wget python python3 perl tac head less base64 dd chmod cp tar"
 )
 _GLOB: Final = re.compile(r"(?=[^a-z]*[a-z])(?=.*[?*\[])[a-z0-9?*\[\]-]+")
+_NAME_MAX: Final = 32
 _HERE: Final = ("<<<", "<<", "<<-")
 _READ_COMMANDS: Final = SHELLS | word_set("at crontab xargs powershell cmd")
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
@@ -221,7 +222,7 @@ def _name(word: Word) -> tuple[str, bool]:
         return "$()", False
     name = text.replace("\\", "/").rpartition("/")[2].lower()
     name = name.removesuffix(".exe")
-    if _GLOB.fullmatch(name):
+    if len(name) <= _NAME_MAX and _GLOB.fullmatch(name):
         fitting = next((known for known in sorted(_GLOBBED) if fnmatch.fnmatchcase(known, name)), "")
         return fitting or name, bool(fitting)
     return name, False
@@ -301,11 +302,13 @@ def _joined(args: Sequence[str]) -> str:
 
 
 def _executed(args: Sequence[str]) -> Iterator[str]:
-    for place, arg in enumerate(args):
-        if arg in ("-exec", "-execdir", "-ok", "-okdir"):
-            rest = args[place + 1 :]
-            stop = next((at for at, each in enumerate(rest) if each in (";", "+", "\\;")), len(rest))
-            yield _joined(rest[:stop])
+    at = 0
+    while at < len(args):
+        if args[at] in ("-exec", "-execdir", "-ok", "-okdir"):
+            stop = next((end for end in range(at + 1, len(args)) if args[end] in (";", "+", "\\;")), len(args))
+            yield _joined(args[at + 1 : stop])
+            at = stop
+        at += 1
 
 
 def _powershell(args: Sequence[str]) -> Iterator[str]:

@@ -36,7 +36,7 @@ from ringfence_pdp.filters.analysers.sql_judgements import (
     UNREADABLE,
     UPDATES_ALL,
 )
-from ringfence_pdp.filters.analysers.sql_tokens import tokens_of
+from ringfence_pdp.filters.analysers.sql_tokens import STRING, Tokens, tokens_of
 from ringfence_pdp.filters.analysers.sql_trees import judgements_of
 
 logging.getLogger("sqlglot").disabled = True  # it warns with the statement in its message
@@ -44,10 +44,13 @@ logging.getLogger("sqlglot").disabled = True  # it warns with the statement in i
 LENGTH_MAX: Final = 8_192
 NESTING_MAX: Final = 24
 STATEMENTS_MAX: Final = 64
-_QUICK_MAX: Final = 2_048
-"""Longer statements are not tried in every dialect."""
+TOKENS_MAX: Final = 2_000
 
 _DIALECTS: Final = ("", "postgres", "mysql", "tsql", "sqlite", "oracle")
+_TRIED: Final = ((512, 6), (2_048, 3), (LENGTH_MAX * 2, 2))
+"""How many dialects a text is tried in: the longer it is, the fewer."""
+_NO_STATEMENT: Final = re.compile(r"[o=&]{6}|[?]{4}|[;]{16}")
+"""Sequences of tokens that stand in no dialect's statements, though parsers take long to find out."""
 _PLACEHOLDER: Final = re.compile(r"%\(\w{1,64}\)s|%s|\{\{[^{}]{0,128}\}\}|\$\{\w{1,64}\}|\{\w{1,64}\}")
 _VERSIONED: Final = re.compile(r"/\*!\d{0,6}((?:[^*]|\*(?!/)){0,4096})\*/")
 _FOUL_COMMENT: Final = re.compile(
@@ -88,6 +91,7 @@ _PHRASES: Final = (
         SERVER,
     ),
 )
+_COMMENT: Final = re.compile(r"/\*[^*]{0,256}\*/")
 _IF_UNREAD: Final = (
     (re.compile(r"\bdrop\s+(?:table|view|index)\b", re.IGNORECASE), DROPS),
     (re.compile(r"\bdrop\s+(?:database|schema|user|role)\b", re.IGNORECASE), DROPS_DATABASE),
@@ -128,25 +132,31 @@ def warm_up() -> None:
 def hits(text: str, *, is_declared: bool) -> Sequence[Hit]:
     """Return what a text does that is, or is said to be, SQL."""
     if len(text) > LENGTH_MAX:
-        return [TOO_LONG.at(0, len(text)), *_phrases(text[:LENGTH_MAX])]
+        head = text[:LENGTH_MAX]
+        return [TOO_LONG.at(0, len(text)), *_phrases(_bare(head, tokens_of(head, limit=TOKENS_MAX)))]
     return _judged(text, is_declared)
 
 
 @lru_cache(maxsize=512)
 def _judged(text: str, is_declared: bool) -> Sequence[Hit]:
     """Agents ask the same again and again, and reading a statement costs more than all the rest."""
-    found = list(_phrases(text))
+    read = tokens_of(text, limit=TOKENS_MAX)
+    bare = _bare(text, read)
+    found = list(_phrases(bare))
     if sql_fragments.splits_words(text):
         found.append(SPLIT_WORDS.at(0, len(text)))
     if _nesting(text) > NESTING_MAX:
         return [*found, TOO_DEEP.at(0, len(text))]
-    plain = _VERSIONED.sub(r" \1 ", _PLACEHOLDER.sub("?", text))
-    trees = _read(plain)
+    if len(read.tokens) == TOKENS_MAX:
+        return [*found, TOO_LONG.at(0, len(text))]
+    plain = _PLACEHOLDER.sub("?", text)
+    plain = _VERSIONED.sub(r" \1 ", plain) if "*/" in plain else plain
+    trees = None if _NO_STATEMENT.search(read.letters) else _read(plain)
     if trees is None:
-        found += _unread(plain, is_declared)
+        found += _unread(text, bare, is_declared)
     else:
         found += [judgement.at(0, len(text)) for judgement in judgements_of(trees)]
-    if any(_FOUL_COMMENT.match(comment.text.lstrip("-#/*!")) for comment in tokens_of(text, limit=4_096).comments):
+    if any(_FOUL_COMMENT.match(comment.text.lstrip("-#/*!")) for comment in read.comments):
         found.append(CUT_OFF.at(0, len(text)))
     return found
 
@@ -158,13 +168,26 @@ def _phrases(text: str) -> Iterator[Hit]:
             yield judgement.at(*match.span())
 
 
-def _unread(text: str, is_declared: bool) -> Iterator[Hit]:
+def _unread(text: str, bare: str, is_declared: bool) -> Iterator[Hit]:
     yield (UNREADABLE if is_declared else UNREADABLE.less(LOW)).at(0, len(text))
-    bare = re.sub(r"/\*.{0,256}?\*/", " ", text, flags=re.DOTALL)
+    joined = _COMMENT.sub("", text)
     for pattern, judgement in _IF_UNREAD:
-        if pattern.search(bare) or pattern.search(text):
+        if pattern.search(bare) or pattern.search(joined):
             yield judgement.at(0, len(text))
     yield from sql_fragments.hits(text)
+
+
+def _bare(text: str, read: Tokens) -> str:
+    """Return `text` with blanks for comments and for what texts in it say: everything stays where it is."""
+    if not read.comments and "'" not in text and '"' not in text:
+        return text
+    letters = list(text)
+    for comment in read.comments:
+        letters[comment.start : comment.end] = " " * (comment.end - comment.start)
+    for token in read.tokens:
+        if token.letter == STRING and token.end - token.start > 2:
+            letters[token.start + 1 : token.end - 1] = " " * (token.end - token.start - 2)
+    return "".join(letters)
 
 
 def _nesting(text: str) -> int:
@@ -177,10 +200,9 @@ def _nesting(text: str) -> int:
 
 def _read(text: str) -> Sequence[exp.Expr] | None:
     """Return the statements in `text`, or None when no dialect reads them all."""
-    dialects: Sequence[str] = _DIALECTS if len(text) <= _QUICK_MAX else _DIALECTS[:2]
-    if "`" in text:
-        dialects = ("mysql", *dialects[:2])
-    for dialect in dialects:
+    dialects = ("mysql", "", "postgres") if "`" in text else _DIALECTS
+    tried = next(count for length, count in _TRIED if len(text) <= length)
+    for dialect in dialects[:tried]:
         trees = _read_as(text, dialect)
         if trees is not None:
             return trees

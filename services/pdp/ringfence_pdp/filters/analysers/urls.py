@@ -26,9 +26,7 @@ DISGUISED: Final = Judgement(
     "url.disguised-address", "evasion", HIGH, "an address is written so that nobody recognises it"
 )
 LOOPBACK: Final = Judgement("url.loopback", "injection", MEDIUM, "the host is the machine itself")
-LINK_LOCAL: Final = Judgement(
-    "url.link-local", "injection", MEDIUM, "only the machine itself reaches the host"
-)
+LINK_LOCAL: Final = Judgement("url.link-local", "injection", MEDIUM, "only the machine itself reaches the host")
 PRIVATE: Final = Judgement("url.private-address", "injection", LOW, "the address is inside a private network")
 INTERNAL: Final = Judgement("url.internal-name", "injection", LOW, "the name only means something inside a network")
 ADDRESS: Final = Judgement("url.bare-address", "exfiltration", LOW, "the host is an address without a name")
