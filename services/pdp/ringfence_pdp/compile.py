@@ -225,7 +225,7 @@ def _policy_index(policies: Iterable[Policy], breathe: Callable[[], None], *, of
     for ordinal, policy in enumerate(policies):
         breathe()
         governs = policy.governs
-        if bool(governs.boundaries) is of_boundaries:
+        if bool(governs.boundaries) is of_boundaries and not policy.only_filters:
             governed = governs.boundaries or governs.agents
             index.put(ordinal, environments=governs.environments, agents=governed, actions=(), tools=())
     return index

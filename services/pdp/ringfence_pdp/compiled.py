@@ -78,7 +78,7 @@ class CompiledBundle:
     policy_count: int
     findings: tuple[Problem, ...]
     policy_index: RuleIndex
-    """Which policies govern an agent, by ordinal."""
+    """Which policies govern an agent, by ordinal; without those that only filter."""
     boundary_policy_index: RuleIndex
     """Which policies govern a boundary, by ordinal."""
     limit_index: RuleIndex

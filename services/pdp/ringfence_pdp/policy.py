@@ -109,6 +109,11 @@ class Policy:
     filters: tuple[WrittenFilter, ...] = ()
     place: Place
 
+    @property
+    def only_filters(self) -> bool:
+        """Whether it says nothing of who may do what: then it has no say of its own where sides have to decide."""
+        return not self.rules and not self.limits and self.min_caller_ring is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
