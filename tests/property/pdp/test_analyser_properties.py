@@ -151,7 +151,7 @@ def test_no_text_takes_long(type_: ArgumentType) -> None:
 
 def cases(name: str) -> list[str]:
     """The texts of a table that are foul."""
-    return [case["text"] for case in TABLES[name]["cases"] if case["finds"]]
+    return [case["text"] for case in TABLES[name]["cases"] if case["finds"] and "times" not in case]
 
 
 def _not_less(before: str, after: str, type_: ArgumentType) -> None:

@@ -7,18 +7,31 @@ The rules:
 - what cannot be read is a finding, and nothing is raised over a text.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
 from typing import Final
 
-from ringfence_pdp.filters.analysers import paths, shell, sql_fragments, sql_statements, urls
-from ringfence_pdp.filters.analysers.judgement import Hit, findings_of
+from ringfence_pdp.filters.analysers import (
+    paths,
+    shell,
+    sql_fragments,
+    sql_functions,
+    sql_judgements,
+    sql_statements,
+    urls,
+)
+from ringfence_pdp.filters.analysers.judgement import Hit, Judgement, findings_of
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Finding
 from ringfence_pdp.filters.shapes import is_scalar, shape_of
 
 VERSION: Final = f"analysers-1 sqlglot-{version('sqlglot')}"
 """What a finding depends on besides the text: grows with every change to what is found, and with the parser."""
+
+JUDGEMENTS: Final[Sequence[Judgement]] = sorted(
+    {*paths.ALL, *urls.ALL, *shell.ALL, *sql_judgements.ALL, *sql_fragments.ALL, *sql_functions.ALL}
+)
+"""Everything analysers find, by id. Where it is less bad than usual, a finding says so."""
 
 _FOUL_IN_VALUES: Final = frozenset(
     (paths.TRAVERSAL.id, paths.ENCODED.id, paths.NUL.id, paths.SECRET.id, paths.WRAPPER.id, paths.ACCOUNTS.id)

@@ -1,6 +1,7 @@
 """What an analyser says about a place in a text: a judgement, which is a finding once it stands somewhere.
 
-Judgements are constants of the analyser that makes them; their ids are documented with the rules (docs/filters.md).
+Judgements are constants of the analyser that makes them; `analysing.JUDGEMENTS` are all of them, and each has cases in
+tests/golden/pdp/filters/analysers.
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 The rules:
 
 - a path is judged as the file system would read it: decoded, `\\` and `/` alike, `.` and `..` resolved;
-- without a declared root a path may be absolute, but a relative one that climbs far up is not meant well;
+- a path may be absolute, since nobody says where a tool works, but one that climbs far up is not meant well;
 - a path that is no path (a NUL, a stream, a share of another machine) is judged for that alone.
 """
 
@@ -21,7 +21,6 @@ CLIMBS: Final = Judgement("path.climbs", "injection", LOW, "the path goes up one
 ENCODED: Final = Judgement(
     "path.encoded-traversal", "evasion", HIGH, "a climb out of the directory is hidden by encoding"
 )
-OUTSIDE: Final = Judgement("path.outside-root", "injection", HIGH, "the path leaves the directory the tool works in")
 SECRET: Final = Judgement("path.secret-file", "credential", HIGH, "keys, passwords or tokens are kept in this file")
 PRIVATE: Final = Judgement("path.private-file", "credential", MEDIUM, "this file often holds secrets")
 ACCOUNTS: Final = Judgement(
@@ -36,9 +35,7 @@ WRAPPER: Final = Judgement(
     "path.stream-wrapper", "injection", HIGH, "the path makes an interpreter run or fetch something"
 )
 
-ALL: Final = (
-    *(TRAVERSAL, CLIMBS, ENCODED, OUTSIDE, SECRET, PRIVATE, ACCOUNTS, SYSTEM, DEVICE, SHARE, NUL, STREAM, WRAPPER),
-)
+ALL: Final = (*(TRAVERSAL, CLIMBS, ENCODED, SECRET, PRIVATE, ACCOUNTS, SYSTEM, DEVICE, SHARE, NUL, STREAM, WRAPPER),)
 
 _DEEP: Final = 3
 """So many steps up end at the root of most things; fewer are how people write relative paths."""
@@ -59,8 +56,8 @@ _ACCOUNTS: Final = re.compile(r"(?:^|/)(?:etc/(?:passwd|group)|boot\.ini|win\.in
 _DRIVE: Final = re.compile(r"^[A-Za-z]:[\\/]")
 
 
-def hits(text: str, *, root: str = "") -> Iterator[Hit]:
-    """Yield what is wrong with a path; `root` is the directory the tool works in, when that is declared."""
+def hits(text: str) -> Iterator[Hit]:
+    """Yield what is wrong with a path."""
     raw = text[: places.PATH_MAX]
     end = len(text)
     if "\x00" in raw or "%00" in raw:
@@ -73,17 +70,14 @@ def hits(text: str, *, root: str = "") -> Iterator[Hit]:
         yield STREAM.at(0, end)
     elif _SHARE.match(decoded) and not raw.startswith("//"):
         yield SHARE.at(0, end)
-    yield from _climbing(raw, slashed, end, root)
+    yield from _climbing(raw, slashed, end)
     yield from _kept_there(slashed, end)
 
 
-def _climbing(raw: str, slashed: str, end: int, root: str) -> Iterator[Hit]:
+def _climbing(raw: str, slashed: str, end: int) -> Iterator[Hit]:
     is_hidden = "%" in raw and _UP.search(slashed) and not _UP.search(raw.replace("\\", "/"))
     if is_hidden or _OVERLONG.search(raw) or _PADDED.search(slashed):
         yield ENCODED.at(0, end)
-    if root and not within(slashed, root):
-        yield OUTSIDE.at(0, end)
-        return
     if not _UP.search(slashed):
         return
     norm = posixpath.normpath(slashed)
@@ -109,13 +103,6 @@ def _kept_there(slashed: str, end: int) -> Iterator[Hit]:
         yield ACCOUNTS.at(0, end)
     elif how_secret is LOW:
         yield SYSTEM.at(0, end)
-
-
-def within(path: str, root: str) -> bool:
-    """Say whether `path`, read from `root` when it is relative, stays there."""
-    top = posixpath.normpath(root.replace("\\", "/"))
-    whole = posixpath.normpath(posixpath.join(top, path))
-    return whole == top or whole.startswith(top.rstrip("/") + "/")
 
 
 def _landing(path: str) -> str:

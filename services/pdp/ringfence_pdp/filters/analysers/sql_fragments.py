@@ -15,15 +15,12 @@ from typing import Final
 
 from ringfence_pdp.filters.analysers.judgement import HIGH, MEDIUM, Hit, Judgement
 from ringfence_pdp.filters.analysers.sql_functions import SPECIFIC, judgement_of
+from ringfence_pdp.filters.analysers.sql_judgements import CUT_OFF, TAUTOLOGY
 from ringfence_pdp.filters.analysers.sql_tokens import Token, Tokens, tokens_of
 from ringfence_pdp.filters.shapes import looks_like_sql
 
-TAUTOLOGY: Final = Judgement(
-    "sql.tautology", "injection", HIGH, "a condition is added that changes which rows are meant"
-)
 UNION: Final = Judgement("sql.union", "injection", HIGH, "the rows of another query are added")
 STACKED: Final = Judgement("sql.injected-statement", "injection", HIGH, "a second statement is added")
-CUT_OFF: Final = Judgement("sql.cut-off", "injection", HIGH, "the rest of the statement is turned into a comment")
 SUBQUERY: Final = Judgement("sql.injected-query", "injection", HIGH, "another query is put into the value")
 CLAUSE: Final = Judgement("sql.injected-clause", "injection", MEDIUM, "a clause is added to the statement")
 EQUATION: Final = Judgement(
@@ -31,7 +28,7 @@ EQUATION: Final = Judgement(
 )
 FUNCTION: Final = Judgement("sql.injected-function", "injection", HIGH, "a function is called from within the value")
 
-ALL: Final = (TAUTOLOGY, UNION, STACKED, CUT_OFF, SUBQUERY, CLAUSE, EQUATION, FUNCTION)
+ALL: Final = (UNION, STACKED, SUBQUERY, CLAUSE, EQUATION, FUNCTION)
 
 FRAGMENT_MAX: Final = 2_048
 

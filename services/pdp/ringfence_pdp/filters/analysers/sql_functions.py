@@ -25,6 +25,8 @@ ASKS: Final = Judgement(
     "sql.asks-who-it-is", "credential", LOW, "the statement asks which server and which user this is"
 )
 
+ALL: Final = (WAITS, RUNS, FILES, REACHES, ERRORS, COMMANDS, ASKS)
+
 _TABLES: Final[Mapping[Judgement, str]] = {
     WAITS: "pg_sleep pg_sleep_for pg_sleep_until sleep benchmark waitfor randomblob dbms_pipe.receive_message"
     " dbms_lock.sleep",

@@ -30,8 +30,8 @@ ACCOUNTS: Final = Judgement("sql.changes-accounts", "privilege", HIGH, "who may 
 SERVER: Final = Judgement("sql.steers-server", "privilege", MEDIUM, "the statement steers the server and not data")
 PROCEDURE: Final = Judgement("sql.runs-procedure", "privilege", MEDIUM, "a stored procedure or prepared text is run")
 CODE: Final = Judgement("sql.installs-code", "privilege", HIGH, "code is installed in the database")
-TAUTOLOGY: Final = Judgement("sql.tautology", "injection", HIGH, "the condition is true for every row")
-CUT_OFF: Final = Judgement("sql.cut-off", "injection", HIGH, "a part of the condition is turned into a comment")
+TAUTOLOGY: Final = Judgement("sql.tautology", "injection", HIGH, "a condition is true for every row, or made so")
+CUT_OFF: Final = Judgement("sql.cut-off", "injection", HIGH, "a part of the statement is turned into a comment")
 UNION_READ: Final = Judgement(
     "sql.union-read", "injection", HIGH, "rows that hold secrets or describe the database are added"
 )
