@@ -12,7 +12,7 @@ from google.protobuf.json_format import MessageToDict
 from ringfence.extauthz.v3 import ext_authz_pb2 as gate
 from ringfence.extauthz.v3 import ext_authz_pb2_grpc
 from ringfence.identity.v1 import identity_pb2
-from ringfence.pdp.v1 import bundle_pb2
+from ringfence.pdp.v1 import approval_pb2, bundle_pb2
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence.pdp.v1 import filter_pb2 as filters
 from ringfence.registry.v1 import registry_pb2
@@ -188,6 +188,9 @@ async def test_what_a_tool_wrote_needs_people_and_what_the_user_wrote_does_not(p
         answer = await pdp.decisions(caller).Check(asked(HARMLESS, origins))
         assert told(answer)[:2] == expected
         assert bool(answer.approval.approval) is (expected is UNTRUSTED)
+    name = (await pdp.decisions(GATEWAY).Check(asked(HARMLESS, {"/body": filters.ORIGIN_AGENT}))).approval.approval
+    shown = (await pdp.approvals().GetApproval(approval_pb2.GetApprovalRequest(name=name))).approval
+    assert "would leave the mesh with warehouse.send_report (origin." in shown.why
 
 
 TRUSTED = {"trust_headers": "true"}

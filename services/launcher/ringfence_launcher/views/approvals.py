@@ -34,6 +34,7 @@ def details(shown: pb.Approval) -> RenderableType:
             ("arguments digest", shown.arguments_digest),
             ("binding digest", shown.binding_digest),
             ("asked for by", "\n".join(shown.rules)),
+            ("because", shown.why),
             ("needs", _needs(shown)),
             ("votes", "\n".join(map(_vote, shown.votes))),
             ("session", shown.session),

@@ -110,6 +110,8 @@ class Asked:
     """DIDs and names of those."""
     owners: tuple[str, ...]
     """Who answers for them, as the registry knows it."""
+    why: str = ""
+    """Why people are asked, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,9 @@ from ringfence_pdp.model import Approval, CheckRequest
 ARGUMENTS_SHOWN_MAX = 4_096
 """Bytes of arguments that are kept for people to look at."""
 
+WHY_MAX = 1_000
+"""Characters of why they are asked."""
+
 
 def question_of(
     request: CheckRequest, answer: Answer, acting: AgentIdentity, facts: Facts, needed: Approval
@@ -65,6 +68,7 @@ def asked_by(
         namespaces=tuple(sorted(sides if called is None else {*sides, called.namespace})),
         subject_namespaces=tuple(sorted(sides)),
         subjects=tuple(sorted({*subjects, *(answer.decision.composed.chain or (acting.did,))})),
+        why=answer.decision.verdict.message[:WHY_MAX],
         owners=tuple(sorted({one.owner for one in known if one is not None and one.owner is not None})),
     )
 

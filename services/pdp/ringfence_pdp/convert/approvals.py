@@ -173,6 +173,7 @@ def approval_to_proto(approval: Approval) -> pb.Approval:
         binding_digest=approval.binding_digest,
         bundle_digest=question.bundle_digest,
         rules=asked.rules,
+        why=asked.why,
         decision_id=asked.decision_id,
         session=asked.session,
         create_time=to_timestamp(approval.opened_at),

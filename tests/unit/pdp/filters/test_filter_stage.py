@@ -75,6 +75,7 @@ async def test_people_decide_what_a_tool_wrote_and_their_yes_lets_it_through() -
     answer = await desk.ask(request)
     ((question, shown, _),) = desk.people.heard
     assert (told(answer), question.min_approvals, shown.rules) == ("DENY APPROVALS_UNAVAILABLE", 1, ("guard/whence",))
+    assert shown.why.endswith("what a tool returned would leave the mesh with send_mail (origin.mail at /body)")
     assert SECRET not in shown.arguments
     assert json.loads(shown.arguments) == {"body": "key [masked]"}
     assert [finding["id"] for finding in logged(desk)["findings"]] == ["origin.mail"]

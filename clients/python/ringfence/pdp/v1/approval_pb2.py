@@ -27,7 +27,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fringfence/pdp/v1/approval.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x04Vote\x12\r\n\x05voter\x18\x01 \x01(\t\x12\x0f\n\x07\x61pprove\x18\x02 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12-\n\tvote_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06groups\x18\x05 \x03(\t\"\xa4\x05\n\x08\x41pproval\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.ringfence.pdp.v1.ApprovalState\x12\x15\n\rmin_approvals\x18\x03 \x01(\x05\x12\x17\n\x0f\x61pprover_groups\x18\x04 \x03(\t\x12%\n\x05votes\x18\x05 \x03(\x0b\x32\x16.ringfence.pdp.v1.Vote\x12\r\n\x05\x61gent\x18\x06 \x01(\t\x12\x0b\n\x03\x64id\x18\x07 \x01(\t\x12\r\n\x05\x63hain\x18\x08 \x03(\t\x12\x13\n\x0b\x65nvironment\x18\t \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\n \x01(\t\x12\x0c\n\x04tool\x18\x0b \x01(\t\x12\x0e\n\x06target\x18\x0c \x01(\t\x12\x15\n\rresource_type\x18\r \x01(\t\x12\x13\n\x0bresource_id\x18\x0e \x01(\t\x12*\n\targuments\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x18\n\x10\x61rguments_digest\x18\x10 \x01(\t\x12\x16\n\x0e\x62inding_digest\x18\x11 \x01(\t\x12\x15\n\rbundle_digest\x18\x12 \x01(\t\x12\r\n\x05rules\x18\x13 \x03(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x14 \x01(\t\x12\x0f\n\x07session\x18\x15 \x01(\t\x12/\n\x0b\x63reate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13used_by_decision_id\x18\x19 \x01(\t\x12\x0c\n\x04\x65tag\x18\x1a \x01(\t\"(\n\x12GetApprovalRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x13GetApprovalResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\"|\n\x14ListApprovalsRequest\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.ringfence.pdp.v1.ApprovalState\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x15ListApprovalsResponse\x12-\n\tapprovals\x18\x01 \x03(\x0b\x32\x1a.ringfence.pdp.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x15WatchApprovalsRequest\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\x12\x1a\n\x12send_initial_state\x18\x03 \x01(\x08\"\xd6\x01\n\x16WatchApprovalsResponse\x12\x31\n\x04type\x18\x01 \x01(\x0e\x32#.ringfence.pdp.v1.ApprovalEventType\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12,\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11initial_state_end\x18\x05 \x01(\x08\"a\n\x0e\x41pproveRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x16\n\x0e\x62inding_digest\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"?\n\x0f\x41pproveResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\"L\n\x0b\x44\x65nyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63omment\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"<\n\x0c\x44\x65nyResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\"G\n\rCancelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\">\n\x0e\x43\x61ncelResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval*\xd6\x01\n\rApprovalState\x12\x1e\n\x1a\x41PPROVAL_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41PPROVAL_STATE_PENDING\x10\x01\x12\x1b\n\x17\x41PPROVAL_STATE_APPROVED\x10\x02\x12\x19\n\x15\x41PPROVAL_STATE_DENIED\x10\x03\x12\x1c\n\x18\x41PPROVAL_STATE_CANCELLED\x10\x04\x12\x1a\n\x16\x41PPROVAL_STATE_EXPIRED\x10\x05\x12\x17\n\x13\x41PPROVAL_STATE_USED\x10\x06*\xbc\x01\n\x11\x41pprovalEventType\x12#\n\x1f\x41PPROVAL_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41PPROVAL_EVENT_TYPE_ADDED\x10\x01\x12 \n\x1c\x41PPROVAL_EVENT_TYPE_MODIFIED\x10\x02\x12\x1f\n\x1b\x41PPROVAL_EVENT_TYPE_DELETED\x10\x03\x12 \n\x1c\x41PPROVAL_EVENT_TYPE_BOOKMARK\x10\x04\x32\x9a\x04\n\x0f\x41pprovalService\x12Z\n\x0bGetApproval\x12$.ringfence.pdp.v1.GetApprovalRequest\x1a%.ringfence.pdp.v1.GetApprovalResponse\x12`\n\rListApprovals\x12&.ringfence.pdp.v1.ListApprovalsRequest\x1a\'.ringfence.pdp.v1.ListApprovalsResponse\x12\x65\n\x0eWatchApprovals\x12\'.ringfence.pdp.v1.WatchApprovalsRequest\x1a(.ringfence.pdp.v1.WatchApprovalsResponse0\x01\x12N\n\x07\x41pprove\x12 .ringfence.pdp.v1.ApproveRequest\x1a!.ringfence.pdp.v1.ApproveResponse\x12\x45\n\x04\x44\x65ny\x12\x1d.ringfence.pdp.v1.DenyRequest\x1a\x1e.ringfence.pdp.v1.DenyResponse\x12K\n\x06\x43\x61ncel\x12\x1f.ringfence.pdp.v1.CancelRequest\x1a .ringfence.pdp.v1.CancelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fringfence/pdp/v1/approval.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"v\n\x04Vote\x12\r\n\x05voter\x18\x01 \x01(\t\x12\x0f\n\x07\x61pprove\x18\x02 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x03 \x01(\t\x12-\n\tvote_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06groups\x18\x05 \x03(\t\"\xb1\x05\n\x08\x41pproval\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.ringfence.pdp.v1.ApprovalState\x12\x15\n\rmin_approvals\x18\x03 \x01(\x05\x12\x17\n\x0f\x61pprover_groups\x18\x04 \x03(\t\x12%\n\x05votes\x18\x05 \x03(\x0b\x32\x16.ringfence.pdp.v1.Vote\x12\r\n\x05\x61gent\x18\x06 \x01(\t\x12\x0b\n\x03\x64id\x18\x07 \x01(\t\x12\r\n\x05\x63hain\x18\x08 \x03(\t\x12\x13\n\x0b\x65nvironment\x18\t \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\n \x01(\t\x12\x0c\n\x04tool\x18\x0b \x01(\t\x12\x0e\n\x06target\x18\x0c \x01(\t\x12\x15\n\rresource_type\x18\r \x01(\t\x12\x13\n\x0bresource_id\x18\x0e \x01(\t\x12*\n\targuments\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x18\n\x10\x61rguments_digest\x18\x10 \x01(\t\x12\x16\n\x0e\x62inding_digest\x18\x11 \x01(\t\x12\x15\n\rbundle_digest\x18\x12 \x01(\t\x12\r\n\x05rules\x18\x13 \x03(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x14 \x01(\t\x12\x0f\n\x07session\x18\x15 \x01(\t\x12/\n\x0b\x63reate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13used_by_decision_id\x18\x19 \x01(\t\x12\x0c\n\x04\x65tag\x18\x1a \x01(\t\x12\x0b\n\x03why\x18\x1b \x01(\t\"(\n\x12GetApprovalRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x13GetApprovalResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\"|\n\x14ListApprovalsRequest\x12.\n\x05state\x18\x01 \x01(\x0e\x32\x1f.ringfence.pdp.v1.ApprovalState\x12\r\n\x05scope\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"_\n\x15ListApprovalsResponse\x12-\n\tapprovals\x18\x01 \x03(\x0b\x32\x1a.ringfence.pdp.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x15WatchApprovalsRequest\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\x12\x1a\n\x12send_initial_state\x18\x03 \x01(\x08\"\xd6\x01\n\x16WatchApprovalsResponse\x12\x31\n\x04type\x18\x01 \x01(\x0e\x32#.ringfence.pdp.v1.ApprovalEventType\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12,\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11initial_state_end\x18\x05 \x01(\x08\"a\n\x0e\x41pproveRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x16\n\x0e\x62inding_digest\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"?\n\x0f\x41pproveResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\"L\n\x0b\x44\x65nyRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x63omment\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"<\n\x0c\x44\x65nyResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval\"G\n\rCancelRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\">\n\x0e\x43\x61ncelResponse\x12,\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1a.ringfence.pdp.v1.Approval*\xd6\x01\n\rApprovalState\x12\x1e\n\x1a\x41PPROVAL_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41PPROVAL_STATE_PENDING\x10\x01\x12\x1b\n\x17\x41PPROVAL_STATE_APPROVED\x10\x02\x12\x19\n\x15\x41PPROVAL_STATE_DENIED\x10\x03\x12\x1c\n\x18\x41PPROVAL_STATE_CANCELLED\x10\x04\x12\x1a\n\x16\x41PPROVAL_STATE_EXPIRED\x10\x05\x12\x17\n\x13\x41PPROVAL_STATE_USED\x10\x06*\xbc\x01\n\x11\x41pprovalEventType\x12#\n\x1f\x41PPROVAL_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41PPROVAL_EVENT_TYPE_ADDED\x10\x01\x12 \n\x1c\x41PPROVAL_EVENT_TYPE_MODIFIED\x10\x02\x12\x1f\n\x1b\x41PPROVAL_EVENT_TYPE_DELETED\x10\x03\x12 \n\x1c\x41PPROVAL_EVENT_TYPE_BOOKMARK\x10\x04\x32\x9a\x04\n\x0f\x41pprovalService\x12Z\n\x0bGetApproval\x12$.ringfence.pdp.v1.GetApprovalRequest\x1a%.ringfence.pdp.v1.GetApprovalResponse\x12`\n\rListApprovals\x12&.ringfence.pdp.v1.ListApprovalsRequest\x1a\'.ringfence.pdp.v1.ListApprovalsResponse\x12\x65\n\x0eWatchApprovals\x12\'.ringfence.pdp.v1.WatchApprovalsRequest\x1a(.ringfence.pdp.v1.WatchApprovalsResponse0\x01\x12N\n\x07\x41pprove\x12 .ringfence.pdp.v1.ApproveRequest\x1a!.ringfence.pdp.v1.ApproveResponse\x12\x45\n\x04\x44\x65ny\x12\x1d.ringfence.pdp.v1.DenyRequest\x1a\x1e.ringfence.pdp.v1.DenyResponse\x12K\n\x06\x43\x61ncel\x12\x1f.ringfence.pdp.v1.CancelRequest\x1a .ringfence.pdp.v1.CancelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,38 +46,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DENYREQUEST'].fields_by_name['comment']._serialized_options = b'\342A\001\002'
   _globals['_CANCELREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CANCELREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_APPROVALSTATE']._serialized_start=2033
-  _globals['_APPROVALSTATE']._serialized_end=2247
-  _globals['_APPROVALEVENTTYPE']._serialized_start=2250
-  _globals['_APPROVALEVENTTYPE']._serialized_end=2438
+  _globals['_APPROVALSTATE']._serialized_start=2046
+  _globals['_APPROVALSTATE']._serialized_end=2260
+  _globals['_APPROVALEVENTTYPE']._serialized_start=2263
+  _globals['_APPROVALEVENTTYPE']._serialized_end=2451
   _globals['_VOTE']._serialized_start=149
   _globals['_VOTE']._serialized_end=267
   _globals['_APPROVAL']._serialized_start=270
-  _globals['_APPROVAL']._serialized_end=946
-  _globals['_GETAPPROVALREQUEST']._serialized_start=948
-  _globals['_GETAPPROVALREQUEST']._serialized_end=988
-  _globals['_GETAPPROVALRESPONSE']._serialized_start=990
-  _globals['_GETAPPROVALRESPONSE']._serialized_end=1057
-  _globals['_LISTAPPROVALSREQUEST']._serialized_start=1059
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=1183
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=1185
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=1280
-  _globals['_WATCHAPPROVALSREQUEST']._serialized_start=1282
-  _globals['_WATCHAPPROVALSREQUEST']._serialized_end=1372
-  _globals['_WATCHAPPROVALSRESPONSE']._serialized_start=1375
-  _globals['_WATCHAPPROVALSRESPONSE']._serialized_end=1589
-  _globals['_APPROVEREQUEST']._serialized_start=1591
-  _globals['_APPROVEREQUEST']._serialized_end=1688
-  _globals['_APPROVERESPONSE']._serialized_start=1690
-  _globals['_APPROVERESPONSE']._serialized_end=1753
-  _globals['_DENYREQUEST']._serialized_start=1755
-  _globals['_DENYREQUEST']._serialized_end=1831
-  _globals['_DENYRESPONSE']._serialized_start=1833
-  _globals['_DENYRESPONSE']._serialized_end=1893
-  _globals['_CANCELREQUEST']._serialized_start=1895
-  _globals['_CANCELREQUEST']._serialized_end=1966
-  _globals['_CANCELRESPONSE']._serialized_start=1968
-  _globals['_CANCELRESPONSE']._serialized_end=2030
-  _globals['_APPROVALSERVICE']._serialized_start=2441
-  _globals['_APPROVALSERVICE']._serialized_end=2979
+  _globals['_APPROVAL']._serialized_end=959
+  _globals['_GETAPPROVALREQUEST']._serialized_start=961
+  _globals['_GETAPPROVALREQUEST']._serialized_end=1001
+  _globals['_GETAPPROVALRESPONSE']._serialized_start=1003
+  _globals['_GETAPPROVALRESPONSE']._serialized_end=1070
+  _globals['_LISTAPPROVALSREQUEST']._serialized_start=1072
+  _globals['_LISTAPPROVALSREQUEST']._serialized_end=1196
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=1198
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=1293
+  _globals['_WATCHAPPROVALSREQUEST']._serialized_start=1295
+  _globals['_WATCHAPPROVALSREQUEST']._serialized_end=1385
+  _globals['_WATCHAPPROVALSRESPONSE']._serialized_start=1388
+  _globals['_WATCHAPPROVALSRESPONSE']._serialized_end=1602
+  _globals['_APPROVEREQUEST']._serialized_start=1604
+  _globals['_APPROVEREQUEST']._serialized_end=1701
+  _globals['_APPROVERESPONSE']._serialized_start=1703
+  _globals['_APPROVERESPONSE']._serialized_end=1766
+  _globals['_DENYREQUEST']._serialized_start=1768
+  _globals['_DENYREQUEST']._serialized_end=1844
+  _globals['_DENYRESPONSE']._serialized_start=1846
+  _globals['_DENYRESPONSE']._serialized_end=1906
+  _globals['_CANCELREQUEST']._serialized_start=1908
+  _globals['_CANCELREQUEST']._serialized_end=1979
+  _globals['_CANCELRESPONSE']._serialized_start=1981
+  _globals['_CANCELRESPONSE']._serialized_end=2043
+  _globals['_APPROVALSERVICE']._serialized_start=2454
+  _globals['_APPROVALSERVICE']._serialized_end=2992
 # @@protoc_insertion_point(module_scope)

@@ -167,6 +167,7 @@ class Approval(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     USED_BY_DECISION_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`approvals/{approval}`."""
     state: Global___ApprovalState.ValueType
@@ -205,6 +206,8 @@ class Approval(_message.Message):
     """The decision that used it."""
     etag: _builtins.str
     """Strong etag, quoted."""
+    why: _builtins.str
+    """Why it is asked for, in a sentence: which rules ask, and what content filters found and where, without secrets."""
     @_builtins.property
     def approver_groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every one of these groups needs a person of its own: somebody in several counts for one."""
@@ -266,10 +269,11 @@ class Approval(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         used_by_decision_id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        why: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "approver_groups", b"approver_groups", "arguments", b"arguments", "arguments_digest", b"arguments_digest", "binding_digest", b"binding_digest", "bundle_digest", b"bundle_digest", "chain", b"chain", "create_time", b"create_time", "decision_id", b"decision_id", "did", b"did", "end_time", b"end_time", "environment", b"environment", "etag", b"etag", "expire_time", b"expire_time", "min_approvals", b"min_approvals", "name", b"name", "resource_id", b"resource_id", "resource_type", b"resource_type", "rules", b"rules", "session", b"session", "state", b"state", "target", b"target", "tool", b"tool", "used_by_decision_id", b"used_by_decision_id", "votes", b"votes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "agent", b"agent", "approver_groups", b"approver_groups", "arguments", b"arguments", "arguments_digest", b"arguments_digest", "binding_digest", b"binding_digest", "bundle_digest", b"bundle_digest", "chain", b"chain", "create_time", b"create_time", "decision_id", b"decision_id", "did", b"did", "end_time", b"end_time", "environment", b"environment", "etag", b"etag", "expire_time", b"expire_time", "min_approvals", b"min_approvals", "name", b"name", "resource_id", b"resource_id", "resource_type", b"resource_type", "rules", b"rules", "session", b"session", "state", b"state", "target", b"target", "tool", b"tool", "used_by_decision_id", b"used_by_decision_id", "votes", b"votes", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
