@@ -35,6 +35,10 @@ class Role(enum.Enum):
     SERVICE = "service"
     """One of the mesh's own services."""
 
+    # Roles are looked for in sets with every call. There is one object of each, so which one it is will do, and is told
+    # without a line of Python; an enumeration's own hash is that of the member's name.
+    __hash__ = object.__hash__
+
 
 BOUND_BY_NAMESPACES = frozenset({Role.NAMESPACE_OWNER, Role.APPROVER, Role.GATEWAY})
 """Roles that namespaces narrow. An owner without any owns nothing; the others are bound by none then."""

@@ -52,6 +52,20 @@ async def test_an_answer_says_until_when_it_holds() -> None:
         assert (just_before.score, at_the_end.score) == (700, 699)
 
 
+async def test_the_order_in_which_moments_are_asked_about_changes_no_answer() -> None:
+    async with listening() as ears:
+        await ears.identities(identity_message(expire_time=to_timestamp(Instant(ears.clock.now() + 40 * DAY))))
+        now = ears.clock.now()
+        moments = [Instant(now + hours * HOUR) for hours in range(0, 45 * 24, 7)]
+        in_order = [trust(ears, at=at) for at in moments]
+        assert [trust(ears, at=at) for at in reversed(moments)] == in_order[::-1]
+        again = [trust(ears, at=at) for at in moments for _ in range(2)]
+        assert again == [each for each in in_order for _ in range(2)]
+        assert len({each.score for each in in_order if each is not None}) > 100
+        await ears.identities(identity_message(status=identity_pb2.IDENTITY_STATUS_SUSPENDED))
+        assert {each.active for at in moments if (each := trust(ears, at=at)) is not None} == {False}
+
+
 async def test_a_certificates_ceiling_bounds_the_ring() -> None:
     async with listening() as ears:
         bounded = identity_message()

@@ -87,9 +87,10 @@ class AgentReading:
     def place_of_agent(self, name: AgentName, *, caller: Caller) -> int:
         """Return where the catalog keeps the agent called `name`; raises what `get_agent` raises."""
         require_sight_of_agent(caller, self._sight.visible(caller), name, self._catalog.agent)
-        slot = self._catalog.slot(str(name))
+        text = str(name)
+        slot = self._catalog.slot(text)
         if slot is None:
-            raise AgentNotFound(name=str(name))
+            raise AgentNotFound(name=text)
         return slot
 
     def look(self, agent: Agent, now: Instant) -> AgentView:

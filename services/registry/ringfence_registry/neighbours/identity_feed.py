@@ -15,7 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from ringfence.watch import Change
 from ringfence.watch_position import WatchAnswer
@@ -33,6 +33,26 @@ Answer = TypeVar("Answer", bound=WatchAnswer)
 
 AT_ONCE = 50
 """How many of many are told before others get a turn: some milliseconds of whoever keeps an index."""
+
+
+KEPT = 10_000
+"""Standings kept until they may be others: working out when takes as long as all the rest of an answer."""
+
+
+class _Faded(NamedTuple):
+    """How far an identity is trusted from one instant to another, if nothing is heard."""
+
+    identity: Identity
+    since: Instant
+    until: Instant | None
+    """None for ever."""
+    score: int
+    ring: int
+    active: bool
+
+    def holds(self, now: Instant) -> bool:
+        """Say whether it is so at `now`."""
+        return self.since <= now and (self.until is None or now < self.until)
 
 
 class IdentityFeed(Generic[Answer]):
@@ -60,6 +80,8 @@ class IdentityFeed(Generic[Answer]):
         self._followed: list[Followed] = []
         self._signers: list[Followed] = []
         self._believed = False
+        self._faded: dict[str, _Faded] = {}
+        """By DID, of those asked for lately."""
         self._feed: Feed[Answer, Identities] = Feed(
             "identity",
             new_source=source,
@@ -94,14 +116,18 @@ class IdentityFeed(Generic[Answer]):
         identity, age = self._identity_of(agent, did), self._feed.age(now)
         if identity is None or age is None or not self._believed:
             return None
-        score = score_at(identity.trust, now)
+        known = self._faded.get(identity.did)
+        if known is None or known.identity is not identity or not known.holds(now):
+            known = self._keep(_faded(identity, now))
         return Trust(
-            score=score,
-            ring=within_ceiling(ring_with(identity.trust, score, now), identity.ring_ceiling),
-            active=identity.active_at(now),
-            heard_at=Instant(now - age),
-            until=_until(identity, now),
+            score=known.score, ring=known.ring, active=known.active, heard_at=Instant(now - age), until=known.until
         )
+
+    def _keep(self, faded: "_Faded") -> "_Faded":
+        if len(self._faded) >= KEPT:
+            self._faded.clear()
+        self._faded[faded.identity.did] = faded
+        return faded
 
     def identity(self, did: str, now: Instant, /) -> IdentityFacts | None:
         """See `agents.surroundings.Identities`."""
@@ -195,6 +221,18 @@ class IdentityFeed(Generic[Answer]):
 def _call(listeners: list[Followed], whom: str) -> None:
     for listener in listeners:
         listener(whom)
+
+
+def _faded(identity: Identity, now: Instant) -> _Faded:
+    score = score_at(identity.trust, now)
+    return _Faded(
+        identity,
+        since=now,
+        until=_until(identity, now),
+        score=score,
+        ring=within_ceiling(ring_with(identity.trust, score, now), identity.ring_ceiling),
+        active=identity.active_at(now),
+    )
 
 
 def _until(identity: Identity, now: Instant) -> Instant | None:
