@@ -94,7 +94,7 @@ def test_presets_are_listed(ringfence: CommandLine, nowhere: Path) -> None:
 def test_what_a_preset_stands_for_can_be_pasted_into_a_policy(ringfence: CommandLine, nowhere: Path, call: str) -> None:
     ended = ringfence("policy", "presets", call)
     assert ended.code == 0
-    assert set(yaml.safe_load(ended.out)) <= {"rules", "limits"}
+    assert set(yaml.safe_load(ended.out)) <= {"rules", "limits", "filters"}
 
 
 @pytest.mark.parametrize("call", ["readonly", "rate_limit(5)"])
