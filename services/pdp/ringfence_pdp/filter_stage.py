@@ -41,13 +41,20 @@ def content(case: Case) -> Content:
     """Return what filters look through for a call."""
     request = case.request
     contract = None if request.tool is None else case.basis.facts.tools.get(request.tool)
-    return content_of(
+    found = content_of(
         request.arguments(),
         action=request.action,
         tool=request.tool or "",
         contract=contract,
         origins=request.origins,
     )
+    return found._replace(is_sink=False) if _stays_inside(case) else found
+
+
+def _stays_inside(case: Case) -> bool:
+    """Say whether a call is a message to an agent of the mesh: what its names say of sending is not about leaving."""
+    called = None if case.call is None else case.call.target
+    return case.request.tool is None and called is not None and called.identity is not None
 
 
 def classifiers_of(case: Case) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ringfence_pdp.case import Basis
 from ringfence_pdp.decide import decide
 from ringfence_pdp.explain import explain
 from ringfence_pdp.filters.engines import Engines
-from ringfence_pdp.filters.finding import Finding
+from ringfence_pdp.filters.finding import Finding, Origin
 from ringfence_pdp.model import CheckRequest, Decision, Reason
 from support.pdp.filtering import DANGEROUS, NOTABLE, PATTERNS, SUSPECT, Finds, filters
 from support.pdp.links import A, B, C, call, known, says, sides, stands
@@ -139,3 +139,21 @@ def test_where_one_side_is_enough_filters_of_all_ask_for_no_other() -> None:
 def test_explaining_a_call_says_the_same() -> None:
     on = standing(*sides("A/A", "R2/A"), guard(C), findings=(SUSPECT,))
     assert explain(on, asked()).decision == decide(on, asked())
+
+
+WHENCE = filters("{name: whence, use: origin}", name="whence")
+
+
+def sending(request: CheckRequest) -> CheckRequest:
+    poisoned = {"text": "hello"}
+    return request._replace(action="send_message", arguments=lambda: poisoned, origins={"": Origin.TOOL_OUTPUT})
+
+
+def test_a_message_to_an_agent_of_the_mesh_leaves_nothing() -> None:
+    message = sending(call(tool=None))
+    on = standing(*sides("A/A", "A/A"), WHENCE)
+    assert gave(decide(on, message)) == "ALLOW ALLOWED"
+    alone = message._replace(target=None, chain=())
+    assert gave(decide(on, alone)) == "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"
+    by_tool = sending(call())
+    assert gave(decide(on, by_tool)) == "REQUIRE_APPROVAL ORIGIN_UNTRUSTED"
