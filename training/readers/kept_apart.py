@@ -91,15 +91,6 @@ def _agentic_redteam(name: str, folder: Path) -> Iterator[Text]:
         yield Text(text=str((case.get("vars") or {}).get("query", "")), source=name, stratum="ordinary")
 
 
-def _tau2(name: str, folder: Path) -> Iterator[Text]:
-    for domain in ("retail", "airline"):
-        path = folder / "inspect_evals" / "tau2" / "data" / "domains" / domain / "tasks.json"
-        for task in json.loads(path.read_text(encoding="utf-8")):
-            told = task["user_scenario"]["instructions"]
-            if isinstance(told, dict):
-                yield Text(text=str(told["reason_for_call"]), source=name, stratum="ordinary")
-
-
 def _notinject(name: str, folder: Path) -> Iterator[Text]:
     for path in sorted((folder / "datasets").glob("NotInject_*.json")):
         for row in json.loads(path.read_text(encoding="utf-8")):
@@ -169,12 +160,6 @@ def _nl2bash(name: str, folder: Path) -> Iterator[Text]:
             yield Text(text=line, source=f"{name}/{file}", stratum="ordinary", type=type_)
 
 
-def _tau_bench(name: str, folder: Path) -> Iterator[Text]:
-    for path in sorted((folder / "tau_bench" / "envs").glob("*/tasks_test.py")):
-        for text in _arguments(path, "instruction"):
-            yield Text(text=text, source=name, stratum="ordinary")
-
-
 def _tldr(name: str, folder: Path) -> Iterator[Text]:
     for language in LANGUAGES:
         said: list[Text] = []
@@ -194,7 +179,6 @@ _READERS: Final = {
     "finagent-redteam": _finagent,
     "hermes-jailbench": _hermes,
     "agentic-redteam": _agentic_redteam,
-    "tau2-tasks": _tau2,
     "notinject": _notinject,
     "atomic-red-team": _atomic,
     "coreruleset": _coreruleset,
@@ -202,7 +186,6 @@ _READERS: Final = {
     "payloads-all-the-things": _payloads_all,
     "bipia": _bipia,
     "nl2bash": _nl2bash,
-    "tau-bench": _tau_bench,
     "tldr": _tldr,
 }
 

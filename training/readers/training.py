@@ -192,6 +192,28 @@ def _inspect_evals(name: str, folder: Path) -> Iterator[Text]:
             yield Text(text=row["description"][:1500], source=f"{name}/swe-lancer", stratum="ordinary")
     for row in lines(data / "writingbench/benchmark_all.jsonl"):
         yield Text(text=row["query"][:1500], source=f"{name}/writing", stratum="ordinary")
+    yield from _inspect_evals_asked(name, data)
+
+
+def _inspect_evals_asked(name: str, data: Path) -> Iterator[Text]:
+    for domain in ("retail", "airline", "banking_knowledge"):
+        path = data / "tau2" / "data" / "domains" / domain / "tasks.json"
+        for task in json.loads(path.read_text(encoding="utf-8")):
+            told = task["user_scenario"]["instructions"]
+            text = str(told["reason_for_call"]) if isinstance(told, dict) else str(told)
+            yield Text(text=text[:2000], source=f"{name}/tau2", stratum="ordinary")
+    for row in lines(data / "persistbench/benchmark_samples/beneficial_samples.jsonl"):
+        yield Text(text=row["query"], source=f"{name}/persistbench", stratum="ordinary")
+    with (data / "abstention_bench/data/freshqa/FreshQA_v12182024.csv").open(encoding="utf-8", newline="") as file:
+        for columns in list(csv.reader(file))[3:]:
+            yield Text(text=columns[2], source=f"{name}/freshqa", stratum="ordinary")
+    reports = data / "cyberseceval_4"
+    for path, key in (
+        (reports / "threat_intel_reasoning" / "report_questions.json", "question_text"),
+        (reports / "malware_analysis" / "questions.json", "question"),
+    ):
+        for row in json.loads(path.read_text(encoding="utf-8")):
+            yield Text(text=row[key], source=f"{name}/threats", stratum="security")
 
 
 def _sqlglot(name: str, folder: Path) -> Iterator[Text]:

@@ -84,7 +84,7 @@ def test_a_secret_is_not_looked_at() -> None:
 @pytest.mark.parametrize("type_", [ArgumentType.SQL, ArgumentType.SHELL, ArgumentType.CODE])
 def test_in_statements_only_what_is_said_to_a_model_counts(type_: ArgumentType) -> None:
     assert {found.category for found in of(INJECTION, type_)} <= {"injection"}
-    assert of("DROP TABLE customers; DELETE FROM backups", type_) == ()
+    assert not of("DROP TABLE customers; DELETE FROM backups", type_)
 
 
 def test_every_argument_is_told_of_and_the_rarest_is_first() -> None:
