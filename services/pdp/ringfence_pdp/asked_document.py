@@ -102,6 +102,8 @@ def _put_seldom(
         "argument_origins": [[pointer, origin.word] for pointer, origin in sorted(request.origins.items())] or None,
         "classifiers": [_heard(*said, hiding(masks, whole=whole)) for said in sorted(request.heard.said.items())]
         or None,
+        # They were not asked, since the call is denied without them.
+        "classifiers_spared": request.heard.quiet or None,
     }
     asked |= _without_empty(said)
 
@@ -189,7 +191,10 @@ def question(asked: Mapping[str, Any], *, action: str, tool: str | None, environ
         protocol=Protocol[asked.get("protocol", "unknown").upper()],
         arguments_digest=asked.get("arguments_digest"),
         origins={pointer: Origin[word.upper()] for pointer, word in asked.get("argument_origins", ())},
-        heard=Heard({said["name"]: tuple(map(finding_of, said["findings"])) for said in asked.get("classifiers", ())}),
+        heard=Heard(
+            {said["name"]: tuple(map(finding_of, said["findings"])) for said in asked.get("classifiers", ())},
+            quiet=asked.get("classifiers_spared", False),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from ringfence_pdp.asked_document import asked_document, question
 from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.filters.finding import Action, ArgumentType, Finding, Kind, Ngram, Origin, Severity
-from ringfence_pdp.filters.heard import NOBODY_ASKED, Heard
+from ringfence_pdp.filters.heard import NOBODY_ASKED, NOBODY_OBJECTS, Heard
 from ringfence_pdp.filters.remote import failed
 from ringfence_pdp.finding_document import finding_document, finding_of
 from ringfence_pdp.masks import DEFAULT_MASKS, NO_MASKS, Masks, is_mask
@@ -72,7 +72,9 @@ def questions() -> st.SearchStrategy[CheckRequest]:
         elevation_grants=st.just(()),
         history=st.none(),
         origins=st.dictionaries(texts, st.sampled_from(Origin), max_size=2),
-        heard=st.sampled_from([NOBODY_ASKED, Heard({"guard": ()}), Heard({"a": (failed("a", "late"),), "b": ()})]),
+        heard=st.sampled_from(
+            [NOBODY_ASKED, NOBODY_OBJECTS, Heard({"guard": ()}), Heard({"a": (failed("a", "late"),), "b": ()})]
+        ),
     )
 
 

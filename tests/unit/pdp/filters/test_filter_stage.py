@@ -11,6 +11,7 @@ from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.facts import RegisteredTool
 from ringfence_pdp.filters.finding import ArgumentType, Effects, Kind, Origin
+from ringfence_pdp.filters.heard import NOBODY_OBJECTS
 from ringfence_pdp.filters.remote import failed
 from ringfence_pdp.masks import Masks
 from ringfence_pdp.model import CheckRequest, Effect
@@ -243,6 +244,20 @@ def test_a_decision_with_findings_is_replayed_to_the_same_bytes() -> None:
         ("sql.comment", "flag"),
     ]
     assert document["input"]["argument_origins"] == [["/añb", "user"], ["/body", "tool_output"]]
+
+
+def test_a_denial_that_no_classifier_was_asked_about_is_replayed_to_the_same_bytes() -> None:
+    denying = filters("{name: strict, use: origin, actions: {high: DENY, medium: DENY}}", name="strict")
+    files = [*FILES, PolicyFile(path="c.yaml", content=denying.encode())]
+    request = sent(body="the minutes")._replace(heard=NOBODY_OBJECTS)
+    on = basis(compile_files(files), facts=facts_of(identity(), registered(), tools=[MAIL]))
+    *entries, body = logged_in(files, [request], on=on)
+    evidence = Evidence()
+    for entry in entries:
+        evidence.take(read(entry) or {})
+    document = json.loads(body)
+    assert (document["reason"], document["rules"]) == ("ORIGIN_UNTRUSTED", ["strict/strict"])
+    assert replay(body, evidence).outcome is Outcome.SAME
 
 
 def test_what_the_operator_masks_is_neither_in_arguments_nor_in_findings() -> None:
