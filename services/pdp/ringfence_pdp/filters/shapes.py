@@ -55,7 +55,7 @@ _PLAIN_COMMANDS: Final = word_set(
     " basename dirname uniq wc du df sha256sum md5sum hostname uname whoami getent eval icacls takeown"
     " get-childitem get-content remove-item invoke-webrequest invoke-expression iex iwr set-executionpolicy"
     " start-process new-object del-item format-volume stop-service disable-windowsoptionalfeature add-mppreference"
-    " set-mppreference"
+    " set-mppreference setenforce auditctl dmesg cmd nsenter semanage aa-disable fsutil diskpart auditpol netsh"
 )
 _WORDS_TOO: Final = word_set(
     "find cat make kill sort cut test who last history time watch at head tail more less touch file split join date"
@@ -69,7 +69,10 @@ _SPEECH: Final = word_set(
     " if then than so but not do does did have has had all every any some there here into about using uses use"
 )
 _OPERATOR: Final = re.compile(r"[|;&<>$`]|&&")
-_ARGUMENT: Final = re.compile(r"--?[A-Za-z?]|[/~.$\"'*0-9\\%]|[A-Za-z]:\\|\w+=|\w+\.\w|@")
+_SEPARATOR: Final = re.compile(r"\$\{?IFS\}?")
+_FLAG: Final = re.compile(r"\s--?[A-Za-z]")
+_SERVICE_VERBS: Final = ("stop", "start", "restart", "status", "reload")
+_ARGUMENT: Final = re.compile(r"--?[A-Za-z0-9?]|[/~.$\"'*0-9\\%]|[A-Za-z]:(?:\\|\s|$)|\w+=|\w+\.\w|@")
 _LEAD: Final = re.compile(r"(?:\$\s+|[A-Z_][A-Z0-9_]{0,40}=\S{0,200}\s+|sudo\s+(?:-\w+\s+)*)+")
 _LOOP: Final = re.compile(r"(?:for\s+\w+\s+in\s|(?:while|until|if)\s)[^\n]{1,400}?[;\n]\s*(?:do|then)\s")
 _NEXT: Final = re.compile(r"(?:\||&&|;)\s*(?:sudo\s+)?([\w.+-]{1,32})(?:\s|$)")
@@ -102,14 +105,12 @@ def looks_like_sql(text: str) -> bool:
 
 def looks_like_shell(text: str) -> bool:
     """Say whether `text` begins with a command and goes on as a command line does."""
-    line = text[:HEAD_MAX].strip()
+    line = _SEPARATOR.sub(" ", text[:HEAD_MAX].strip())
     rest = line[lead.end() :] if (lead := _LEAD.match(line)) else line
-    if _LOOP.match(rest):
-        return True
     words = rest.split(None, 1)
-    if len(words) < 2:
-        return False
-    name = words[0].rpartition("/")[2].lower()
+    if len(words) < 2 or _LOOP.match(rest):
+        return len(words) > 1
+    name = words[0].rpartition("/")[2].lower().removesuffix(".exe")
     known = name in _PLAIN_COMMANDS or name.startswith("mkfs.")
     if not known and name not in _WORDS_TOO:
         return False
@@ -119,7 +120,9 @@ def looks_like_shell(text: str) -> bool:
         return lead is not None and lead.group().startswith("sudo") and _ARGUMENT.match(following) is not None
     if _ARGUMENT.match(following) or _goes_on(following):
         return True
-    return known and (len(spoken) < _FEW_WORDS or _OPERATOR.search(following) is not None)
+    if not known:
+        return name == "service" and len(spoken) == 2 and spoken[1] in _SERVICE_VERBS
+    return len(spoken) < _FEW_WORDS or _OPERATOR.search(following) is not None or _FLAG.search(following) is not None
 
 
 def _goes_on(following: str) -> bool:

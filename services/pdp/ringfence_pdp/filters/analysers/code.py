@@ -21,11 +21,12 @@ READS_SECRET: Final = Judgement(
 SENDS_ENVIRONMENT: Final = Judgement(
     "code.sends-environment", "exfiltration", HIGH, "the code sends its environment to another machine"
 )
+FETCHES: Final = Judgement("code.fetches-and-runs", "malware", HIGH, "the code runs what it fetches from elsewhere")
 DESERIALISES: Final = Judgement(
     "code.deserialises", "injection", MEDIUM, "the code runs whatever an object it reads says"
 )
 
-ALL: Final = (UNPACKS, REMOVES_TREE, READS_SECRET, SENDS_ENVIRONMENT, DESERIALISES)
+ALL: Final = (UNPACKS, REMOVES_TREE, READS_SECRET, SENDS_ENVIRONMENT, FETCHES, DESERIALISES)
 
 CODE_MAX: Final = 32_768
 _COMMAND: Final = re.compile(
@@ -55,6 +56,10 @@ _SECRET_FILE: Final = re.compile(
     r"|expanduser)\s*\(\s*(?:os\.path\.\w+\()?[rbf]{0,2}['\"]"
     r"[^'\"]{0,120}(?:/etc/shadow|\.ssh/id_|\.aws/credentials|/proc/self/environ|\.kube/config|serviceaccount/token)"
 )
+_FETCHED: Final = re.compile(
+    r"\b(?:exec|eval|Function|include|require)\s*\(?\s*[^;\n]{0,80}(?:urlopen\(|requests\.get\(|urllib\d?\.request|http\.get\("
+    r"|file_get_contents\(\s*['\"]https?:|['\"]https?://)"
+)
 _ENVIRONMENT: Final = re.compile(
     r"(?:requests\.(?:post|put|get)|urlopen|fetch|axios(?:\.post)?|http\.request|curl_exec|sendto"
     r"|\.send)\s*\([^;\n]{0,300}"
@@ -69,6 +74,7 @@ _PLAIN: Final = (
     (_TREE, REMOVES_TREE),
     (_SECRET_FILE, READS_SECRET),
     (_ENVIRONMENT, SENDS_ENVIRONMENT),
+    (_FETCHED, FETCHES),
     (_PICKLED, DESERIALISES),
 )
 

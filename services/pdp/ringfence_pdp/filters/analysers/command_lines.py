@@ -193,7 +193,7 @@ class _Reader:
             if letter in "<>" and text[self._at + 1 : self._at + 2] != "(":
                 break
             self._piece(letter, said, inner)
-        return Word(_unescaped(said, windows=self._windows), tuple(inner))
+        return Word(_joined(said, windows=self._windows), tuple(inner))
 
     def _piece(self, letter: str, said: list[str], inner: list[str]) -> None:
         """Read what stands at this place of a word: an escape, a quote, a substitution, or a letter."""
@@ -208,7 +208,7 @@ class _Reader:
         elif text.startswith("$'", at):
             end = text.find("'", at + 2)
             end = len(text) if end < 0 else end
-            said.append(_ANSI.sub(_ansi, text[at + 2 : end]))
+            said.append(unescaped(text[at + 2 : end]))
             self._at = end + 1
         elif letter == '"' or text.startswith('$"', at):
             self._at += 1 if letter == '"' else 2
@@ -282,6 +282,11 @@ def _closing(text: str, at: int) -> int:
     return len(text)
 
 
+def unescaped(text: str) -> str:
+    """Return what `printf` writes for `text`."""
+    return _ANSI.sub(_ansi, text)
+
+
 def _ansi(match: re.Match[str]) -> str:
     hexadecimal = match.group(1) or match.group(2)
     if hexadecimal:
@@ -291,6 +296,6 @@ def _ansi(match: re.Match[str]) -> str:
     return _ANSI_NAMED.get(match.group(4), match.group(4))
 
 
-def _unescaped(said: Sequence[str], *, windows: bool) -> str:
+def _joined(said: Sequence[str], *, windows: bool) -> str:
     text = "".join(said)
     return text.replace("^", "") if windows and "^" in text else text

@@ -7,6 +7,7 @@ The rules:
 - what is kept somewhere is said by a table of places, not by words in a name: `passwords.md` is a text.
 """
 
+import fnmatch
 import posixpath
 import re
 from typing import Final
@@ -42,6 +43,10 @@ _SECRETS: Final = re.compile(
     r"|^~/library/keychains(?:/.*)?$|(?:^|/)(?:wallet\.dat|keystore/utc--.*)$|(?:^|/)etc/openvpn/.*\.key$"
     r"|(?:^|/)microsoft/(?:credentials|protect)/.*$|(?:^|/)unattend\.xml$"
 )
+_WELL_KNOWN: Final = word_set(
+    "/etc/shadow /etc/gshadow /etc/sudoers ~/.ssh/id_rsa ~/.ssh/id_ed25519 ~/.aws/credentials ~/.kube/config"
+)
+_PATTERN_MAX: Final = 64
 _PRIVATE: Final = re.compile(
     r"(?:^|/)\.env(?:\.(?:local|prod|production|staging|secret))?$|\.(?:pem|p12|pfx|keystore|jks|kdbx|ppk|ovpn)$"
     r"|(?:^|/)(?:server|private|privkey|tls|ca|client)[a-z0-9_-]*\.key$"
@@ -105,12 +110,20 @@ def plain(path: str) -> str:
 
 
 def secrecy(path: str) -> Severity | None:
-    """Say how bad it is to read a plain path."""
-    if _SECRETS.search(path):
+    """Say how bad it is to read a plain path, or what its wildcards stand for."""
+    if _SECRETS.search(path) or _covers_secret(path):
         return Severity.HIGH
     if _PRIVATE.search(path):
         return Severity.MEDIUM
     return Severity.LOW if _COMMON.search(path) else None
+
+
+def _covers_secret(path: str) -> bool:
+    if "*" not in path and "?" not in path:
+        return False
+    # `/etc/*` is about all there is; `/etc/sh*dow` is about one file.
+    said = sum(letter.isalnum() for letter in path.rpartition("/")[2])
+    return said > 1 and any(fnmatch.fnmatchcase(known, path[:_PATTERN_MAX]) for known in _WELL_KNOWN)
 
 
 def is_device(path: str) -> bool:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from ringfence_pdp.filters.analysers.command_lines import Command, Redirect, Word, read
+from ringfence_pdp.filters.analysers.command_lines import Command, Redirect, Word, read, unescaped
 from ringfence_pdp.filters.words import word_set
 
 DEPTH_MAX: Final = 6
@@ -324,7 +324,8 @@ def _powershell(args: Sequence[str]) -> Iterator[str]:
 def _piped(before: Program) -> Iterator[str]:
     """Yield what is written into a program, as far as the line itself says it."""
     if before.name in ("echo", "printf"):
-        yield " ".join(arg for arg in before.args if arg not in ("-e", "-n", "-ne", "-en", "--"))
+        said = " ".join(arg for arg in before.args if arg not in ("-e", "-n", "-ne", "-en", "--"))
+        yield unescaped(said) if "\\" in said else said
     elif before.name in ("base64", "openssl", "gunzip", "zcat", "xxd", "rev") and before.before is not None:
         for text in _piped(before.before):
             yield text[::-1] if before.name == "rev" else decoded(text, "utf-8")

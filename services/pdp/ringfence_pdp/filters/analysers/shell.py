@@ -75,6 +75,8 @@ def hits(text: str) -> Iterator[Hit]:
         for judgement in chain.from_iterable(judge(program) for judge in _JUDGES):
             yield judgement.at(min(program.start, end), min(program.end, end))
         yield from _statements(program, end)
+    for judgement, program in shell_foothold.run_after_fetching(found.all):
+        yield judgement.at(min(program.start, end), min(program.end, end))
     for _, given in found.code:
         yield from (hit.judgement.at(0, end) for hit in of_code(given))
     if not found.is_whole:

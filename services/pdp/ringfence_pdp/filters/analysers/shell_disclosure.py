@@ -170,6 +170,10 @@ def _speaking(program: Program) -> Iterator[Judgement]:
             yield COLLECTOR
         elif "://" in arg and urls.DISGUISED in (hit.judgement for hit in urls.hits(arg)):
             yield urls.DISGUISED
+    if program.name in _FETCHERS:
+        for arg in program.args:
+            if arg.lower().startswith(("file:", "gopher:", "dict:", "ldap:")):
+                yield from (hit.judgement for hit in urls.hits(arg) if hit.judgement in (urls.FILE, urls.SCHEME))
 
 
 def _fetcher(program: Program) -> Iterator[Judgement]:

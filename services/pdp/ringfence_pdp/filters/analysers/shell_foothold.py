@@ -1,7 +1,7 @@
 """Commands by which somebody gets in, gets more rights, or makes sure to come back."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from ringfence_pdp.filters.analysers import places
@@ -87,6 +87,30 @@ def code_judged(code: str) -> Iterator[Judgement]:
     """Yield how code given to an interpreter lets somebody in."""
     if _SOCKET_CODE.search(code) and _SHELL_CODE.search(code):
         yield REVERSE_SHELL
+
+
+def run_after_fetching(programs: Sequence[Program]) -> Iterator[tuple[Judgement, Program]]:
+    """Yield what is run that an earlier program of the same line fetched and kept."""
+    fetched: set[str] = set()
+    for program in programs:
+        given = program.operands if program.name in _RUNNERS else ()
+        if program.name in fetched or any(_file_name(operand) in fetched for operand in given):
+            yield DOWNLOAD_RUN.less(MEDIUM), program
+        if program.name in FETCHERS:
+            fetched.update(_kept(program))
+
+
+def _kept(program: Program) -> Iterator[str]:
+    args = program.args
+    for place, arg in enumerate(args[:-1]):
+        if arg in ("-o", "-O", "--output", "--output-document", "-OutFile", "-outfile"):
+            yield _file_name(args[place + 1])
+    yield from (_file_name(redirect.target.text) for redirect in program.redirects if redirect.operator == ">")
+    yield from (_file_name(arg) for arg in args if "://" in arg and (program.name == "wget" or program.has("O")))
+
+
+def _file_name(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2].lower() or "-"
 
 
 def _running(program: Program) -> Iterator[Judgement]:
@@ -254,7 +278,7 @@ def _launch(program: Program) -> Iterator[Judgement]:
 
 
 def _packages(program: Program) -> Iterator[Judgement]:
-    installs = not {"install", "add", "i"}.isdisjoint(program.args)
+    installs = not {"install", "add", "i", "registry"}.isdisjoint(program.args)
     if installs and _STRANGE_SOURCE.search(program.line):
         yield STRANGE_SOURCE
 

@@ -100,7 +100,8 @@ def _stops_guard(program: Program) -> bool:
         (name in ("systemctl", "service", "rc-service", "sc", "net", "chkconfig", "update-rc.d", "launchctl"))
         and any(arg.lower() in (*_STOPS, "delete", "unload", "remove", "start=disabled") for arg in args)
     ) or name in ("killall", "pkill", "kill", "taskkill", "stop-service", "stop-process", "set-service")
-    return stopping and any(_GUARDS.fullmatch(arg.rpartition("/")[2]) for arg in args)
+    named = (*(arg.rpartition("/")[2] for arg in args), *(word for text in program.inner for word in text.split()))
+    return stopping and any(map(_GUARDS.fullmatch, named))
 
 
 def _erasing(program: Program) -> Iterator[Judgement]:
