@@ -175,7 +175,9 @@ def _joined(parts: Sequence[_Part]) -> _Part:
     if is_exact:
         return _Part(current)
     found += _worth(current)
-    return _Part(None, tuple(sorted(set(found), key=_value, reverse=True)[:SETS_MAX]))
+    best, *others = sorted(set(found), key=_value, reverse=True)[:SETS_MAX] or (_EMPTY,)
+    # Beside a better set, one with *to* or *in* only costs time: every text has it.
+    return _Part(None, (best, *(texts for texts in others if min(map(len, texts)) > LENGTH_MIN))) if found else _ANY
 
 
 def _needed(part: _Part) -> tuple[Texts, ...]:

@@ -24,6 +24,15 @@ PATTERN_MEMORY = 1 << 21
 """Bytes RE2 may use for one pattern and what it remembers of matching it; filled only by texts made for that."""
 
 
+FEW_MEMORY = 1 << 24
+"""The same for patterns that are looked for together."""
+
+FEW_MAX = 16
+"""Patterns that are looked for together."""
+
+_ALWAYS = r"\A"
+
+
 class PatternInvalid(ValueError):  # noqa: N818 - named for what happened
     """The text is no RE2 regular expression, or one that is too large."""
 
@@ -101,11 +110,11 @@ class _Patterns:
         self._compiled: dict[int, Searching] = {}
         by_text: dict[str, list[tuple[int, int]]] = {}
         self._ways: list[tuple[int, int]] = []
-        self._always: list[int] = []
+        always: list[int] = []
         for place, (_, pattern) in enumerate(patterns):
             ways = necessary(pattern)
             if not ways:
-                self._always.append(place)
+                always.append(place)
             for sets in ways:
                 for number, texts in enumerate(sets):
                     for text in texts:
@@ -113,26 +122,33 @@ class _Patterns:
                 self._ways.append((place, (1 << len(sets)) - 1))
         self._needing = tuple(map(tuple, by_text.values()))
         self._needed = AhoCorasick(list(by_text), store_patterns=False)
+        self._always = tuple(
+            _Few(few, [patterns[place][1] for place in few])
+            for few in (always[start : start + FEW_MAX] for start in range(0, len(always), FEW_MAX))
+        )
 
     def found(self, text: str, type_: ArgumentType, view: ViewKind) -> Iterator[Hit]:
         # A lone surrogate cannot be encoded. It counts as one character before and after, so places stay the same.
         raw = text.encode("utf-8", "replace")
-        for place in self._worth_trying(text if text.isascii() else raw.decode()):
+        sound = text if text.isascii() else raw.decode()
+        for place in sorted(
+            {*self._worth_trying(sound), *(place for few in self._always for place in few.matching(raw))}
+        ):
             rule, _ = self._patterns[place]
             if type_ in rule.types and view in rule.views:
                 match = self._alone(place).search(raw)
                 if match is not None:
                     yield Hit(rule, _characters(raw, text, match.start()), _characters(raw, text, match.end()))
 
-    def _worth_trying(self, text: str) -> Sequence[int]:
-        """Return the patterns of which a way has all it needs."""
+    def _worth_trying(self, text: str) -> Iterator[int]:
+        """Yield the patterns of which a way has all it needs."""
         found = {one[0] for one in self._needed.find_matches_as_indexes(lowered(text), overlapping=True)}
         there: dict[int, int] = {}
         for one in found:
             for way, bit in self._needing[one]:
                 there[way] = there.get(way, 0) | bit
         ways = self._ways
-        return sorted({*self._always, *(ways[way][0] for way, bits in there.items() if bits == ways[way][1])})
+        return (ways[way][0] for way, bits in there.items() if bits == ways[way][1])
 
     def _alone(self, place: int) -> Searching:
         # Compiled when first tried: most rules hardly ever are.
@@ -140,6 +156,22 @@ class _Patterns:
         if pattern is None:
             pattern = self._compiled[place] = re2.compile(self._patterns[place][1], _options(PATTERN_MEMORY))
         return pattern
+
+
+class _Few:
+    """The few patterns that make nothing necessary, in an RE2 set: as many as these make few states."""
+
+    def __init__(self, places: Sequence[int], patterns: Sequence[str]) -> None:
+        self._places = places
+        self._set = re2.Set.SearchSet(_options(FEW_MEMORY))
+        for pattern in (*patterns, _ALWAYS):
+            self._set.Add(pattern)
+        self._set.Compile()
+
+    def matching(self, raw: bytes) -> Sequence[int]:
+        found = self._set.Match(raw)
+        # RE2 says alike that nothing matches and that it has no memory left to tell. One pattern always matches.
+        return [self._places[one] for one in found if one < len(self._places)] if found else self._places
 
 
 def _characters(raw: bytes, text: str, place: int) -> int:

@@ -1,5 +1,6 @@
 import pytest
 from ringfence_pdp.filters.builtin import builtin_rules
+from ringfence_pdp.filters.filter_rule import ViewKind
 from ringfence_pdp.filters.necessities import lowered, necessary
 from ringfence_pdp.filters.rule_set import RuleSet, compile_rule
 from ringfence_pdp.filters.squeezing import squeezed
@@ -14,7 +15,7 @@ NECESSARY = {
     r"(?:ab)+c*d?": [[{"ab"}]],
     r"first|second": [[{"first"}], [{"second"}]],
     r"\x{410}\x42c": [[{"\u0430bc"}]],
-    r"^\s*rm\s+-rf\b": [[{"-rf"}, {"rm"}]],
+    r"^\s*rm\s+-rf\b": [[{"-rf"}]],
     r"a{2,3}bc": [[{"bc"}]],
     r"[^a]bc\.d\\e": [[{"bc.d\\e"}]],
     r"(?P<name>secret)": [[{"secret"}]],
@@ -54,7 +55,7 @@ def test_texts_are_compared_in_lower_case() -> None:
 
 def test_no_rule_is_kept_from_its_own_examples() -> None:
     for rule in builtin_rules():
-        for pattern in (rule.pattern, squeezed(rule.pattern)):
+        for pattern in {rule.pattern, squeezed(rule.pattern) if ViewKind.SPACED in rule.views else rule.pattern}:
             compiled, ways = compile_rule(pattern), necessary(pattern)
             for text in rule.matches:
                 if ways and compiled.search(text) is not None:
@@ -66,7 +67,7 @@ def test_what_a_rule_set_finds_is_what_its_patterns_find_one_by_one() -> None:
     rules = [rule for rule in builtin_rules() if rule.views]
     rule_set = RuleSet(rules)
     alone = {rule.id: compile_rule(rule.pattern) for rule in rules}
-    texts = [text for rule in rules[::7] for text in (*rule.matches[:1], *rule.passes[:1])]
+    texts = [text for rule in rules[::25] for text in (*rule.matches[:1], *rule.passes[:1])]
 
     for text in texts:
         for written_in in sorted({type_ for rule in rules for type_ in rule.types})[:2]:
