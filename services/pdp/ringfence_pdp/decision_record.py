@@ -1,7 +1,7 @@
 """Puts decisions on record: what of a decision goes to the log, and with which evidence.
 
-- denials and requests for approval always, allowed calls at a rate the operator sets. Which of these is chosen follows
-  from the decision's own id, which no caller has a say in;
+- denials, requests for approval and what filters flag always, other allowed calls at a rate the operator sets. Which of
+  these is chosen follows from the decision's own id, which no caller has a say in;
 - the question is in it as far as masks, and its size, allow; what is left out is named. What a tool says is a secret is
   masked, and so are secrets in arguments that filters found something in;
 - what it stood on is told first.
@@ -58,7 +58,9 @@ class DecisionRecords:
 
     def take(self, request: CheckRequest, answer: Answer, basis: Basis, asked: bytes) -> None:
         """Log a decision. Raises Unavailable when it cannot be kept."""
-        if self._allow_rate < 1 and answer.decision.effect is Effect.ALLOW and not self._chosen(answer.decision_id):
+        found = bool(answer.decision.findings)
+        sampled = self._allow_rate < 1 and answer.decision.effect is Effect.ALLOW and not found
+        if sampled and not self._chosen(answer.decision_id):
             self.sampled_out += 1
             return
         if answer.bundle_digest:
@@ -68,7 +70,6 @@ class DecisionRecords:
         evidence = self._keeper.of(basis, request, answer.decision, identity)
         digest = input_digest(answer.decision_id, asked)
         masks = self._masks_for(request, basis)
-        found = bool(answer.decision.findings)
         for whole in (self._inputs, False):
             left_out: list[str] = []
             body = decision_bytes(

@@ -1,13 +1,15 @@
 """A finding as the decision log keeps it, and as it is read back where a replay needs what somebody else said.
 
 What is in it is texts, whole numbers, lists and objects with ASCII names, like the rest of the document. Filters mask
-secrets in what they show; of an argument the operator's masks hide, nothing that stands in it is shown at all.
+secrets in what they show, and names of members may be secrets too. Of an argument the operator's masks hide, nothing
+that stands in it is shown at all.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ringfence_pdp.filters.finding import Action, ArgumentType, Finding, Kind, Ngram, Origin, Severity
+from ringfence_pdp.filters.pointers import shown
 from ringfence_pdp.masks import MASKED
 
 MILLIONTHS: Final = 1_000_000
@@ -24,7 +26,7 @@ def finding_document(finding: Finding, hides: Callable[[str], bool]) -> dict[str
         "severity": finding.severity.word,
         "action": finding.action.name.lower() if finding.action else "",
         "message": "" if hidden else finding.message,
-        "argument": finding.argument,
+        "argument": shown(finding.argument),
         "argument_type": finding.argument_type.word if finding.argument_type is not None else "",
         "views": list(finding.views),
         "start": finding.start,

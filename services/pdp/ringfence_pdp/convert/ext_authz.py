@@ -24,7 +24,7 @@ from ringfence_pdp.doors.refusal import UNREAD, Refused
 from ringfence_pdp.doors.route import Route
 from ringfence_pdp.doors.who_calls import JWT_AUTHN, Caller
 from ringfence_pdp.facts import RegisteredTool
-from ringfence_pdp.filters.masking import masked
+from ringfence_pdp.filters.pointers import shown
 from ringfence_pdp.model import CheckRequest, Protocol, Reason
 
 DECISION: Final = "x-ringfence-decision"
@@ -232,7 +232,7 @@ def named_findings(decision: pb.CheckResponse) -> list[dict[str, Any]]:
             "category": finding.category,
             "severity": filters.Severity.Name(finding.severity).removeprefix("SEVERITY_").lower(),
             "action": filters.FilterAction.Name(finding.action).removeprefix("FILTER_ACTION_").lower(),
-            "argument": masked(finding.argument),
+            "argument": shown(finding.argument),
             "message": finding.message,
         }
         for finding in decision.findings

@@ -18,6 +18,7 @@ from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, STRICT_ORIGI
 from ringfence_pdp.filters.finding import Action, Content, Finding, Kind, Severity
 from ringfence_pdp.filters.heard import Heard
 from ringfence_pdp.filters.looking import look, unseen, writable
+from ringfence_pdp.filters.pointers import shown
 from ringfence_pdp.model import Effect, Reason, Side, Stage, Verdict
 from ringfence_pdp.outcome import Outcome, meet_all
 from ringfence_pdp.policy_filters import CATEGORY, USUAL_THRESHOLDS, FilterUse, Thresholds, WrittenFilter
@@ -188,7 +189,7 @@ def _told(settling: Sequence[Finding]) -> str:
 
 
 def _place(finding: Finding) -> str:
-    pointer = finding.argument
-    if not pointer:
+    if not finding.argument:
         return ""
+    pointer = shown(finding.argument)
     return f" at {pointer if len(pointer) <= POINTER_SHOWN_MAX else f'{pointer[:POINTER_SHOWN_MAX]}…'}"

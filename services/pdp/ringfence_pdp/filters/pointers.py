@@ -7,6 +7,8 @@ any one member or item; a place that is named exactly comes before it.
 from collections.abc import Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
+from ringfence_pdp.filters.masking import masked
+
 T = TypeVar("T")
 
 ANY: Final = "*"
@@ -22,6 +24,18 @@ def below(pointer: str, name: str) -> str:
 def tokens_of(pointer: str) -> Sequence[str]:
     """Return the names a pointer consists of."""
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def shown(pointer: str) -> str:
+    """Return a pointer as it may be told: names of members are the agent's choice, and may be secrets."""
+    if pointer.count("/") == 1 and len(pointer) < _SHORT:
+        return pointer
+    # Name by name: a long way down, slashes and places in lists look as random as a key does.
+    return "/".join(masked(name) if len(name) >= _SHORT else name for name in pointer.split("/"))
+
+
+_SHORT: Final = 16
+"""No secret that can be told by its looks is shorter."""
 
 
 class _Place(Generic[T]):

@@ -260,6 +260,23 @@ def test_a_denial_that_no_classifier_was_asked_about_is_replayed_to_the_same_byt
     assert replay(body, evidence).outcome is Outcome.SAME
 
 
+async def test_what_is_flagged_is_logged_however_few_allowed_calls_are() -> None:
+    desk = Desk(allow_rate=0.0)
+    desk.let(filtering(filters(PATTERNS), patterns=Finds(NOTABLE, word="bad")))
+    for text in ("good", "bad"):
+        assert desk.check(ask(arguments={"q": text})).decision.effect is Effect.ALLOW
+    ((_, body),) = desk.tray.items
+    assert [one["id"] for one in json.loads(body)["findings"]] == ["sql.comment"]
+
+
+async def test_a_secret_in_the_name_of_a_member_is_no_place_to_tell_of() -> None:
+    desk = Desk()
+    desk.let(filtering(filters(PATTERNS), patterns=Finds(DANGEROUS._replace(argument=f"/{SECRET}/x"))))
+    answer = desk.check(ask(arguments={SECRET: {"x": "bad"}}))
+    assert "at /[masked]/x" in answer.decision.verdict.message
+    assert SECRET not in json.dumps(logged(desk))
+
+
 def test_what_the_operator_masks_is_neither_in_arguments_nor_in_findings() -> None:
     outcome, document = replayed(sent(body="the minutes", query="hidden words"), masks=("arguments.query",))
     assert (outcome, document["left_out"]) == (Outcome.INEXACT, ["arguments.query"])
