@@ -15,7 +15,7 @@ from ringfence_pdp.filters.words import word_set
 
 HEAD_MAX: Final = 16_384
 _SCALAR_MAX: Final = 160
-_SCALAR_SPACES_MAX: Final = 8
+_SCALAR_SPACES_MAX: Final = 16
 _FEW_WORDS: Final = 4
 
 _URL: Final = re.compile(r"\s*[a-z][a-z0-9+.\-]{1,20}:/{1,3}[^\s<>\"]+\s*", re.IGNORECASE)
@@ -23,8 +23,8 @@ _PATH: Final = re.compile(r"(?:/|~/|\.{1,2}/|[A-Za-z]:[\\/]|\\\\)[^\s:;|&<>\"']*
 _NAME: Final = r"[\w.\"`\[\]*]+"
 _STATEMENT: Final = re.compile(
     r"[\s(;]*(?:/\*[^*]{0,80}\*/\s*)?(?:"
-    r"select\b(?!\s+(?:the|an?|one|your|all\s+the|from\s+the)\b)[^?]{1,4000}?\bfrom\s+[\w\"`\[(]"
-    r"|select\s+(?:[\w.]+\s*\(|@@|null\b|[0-9])"
+    r"select\b(?!\s+(?:the|an?(?!\s*(?:from\b|,))|one|your|all\s+the|from\s+the)\b)[^?]{1,4000}?\bfrom\s+[\w\"`\[(]"
+    r"|select\s*\(\s*\(?\s*select\b|select\s+(?:[\w.]+\s*\(|@@|null\b|[0-9])"
     rf"|insert\s+into\s+{_NAME}\s*(?:\(|values\b|select\b)"
     rf"|update\s+{_NAME}\s+(?:as\s+\w+\s+)?set\s+{_NAME}\s*="
     rf"|delete\s+from\s+{_NAME}\s*(?:;|$|--|where\b|using\b|as\b|limit\b)"

@@ -84,7 +84,7 @@ def _in_reading(read: Tokens, text: str, *, quoted: bool) -> Iterator[Hit]:
     if _CLAUSE.match(letters) and (quoted or letters.endswith("c")):
         yield CLAUSE.at(0, end)
     yield from _stacked(read.tokens, text)
-    yield from _calls(read.tokens, letters, quoted=quoted, end=end)
+    yield from _calls(read.tokens, letters, end)
 
 
 def _is_foul_later(letters: str) -> bool:
@@ -151,8 +151,8 @@ def _stacked(tokens: Sequence[Token], text: str) -> Iterator[Hit]:
                 return
 
 
-def _calls(tokens: Sequence[Token], letters: str, *, quoted: bool, end: int) -> Iterator[Hit]:
-    begun = bool(letters) and letters[0] in "snv" and (quoted or letters[1:2] in ("&", ";", "o", "=", "U"))
+def _calls(tokens: Sequence[Token], letters: str, end: int) -> Iterator[Hit]:
+    begun = letters[0] in "snv" and letters[1] in "&;o=U"
     for place, token in enumerate(tokens):
         if token.text == "waitfor" and place + 1 < len(tokens) and tokens[place + 1].text in ("delay", "time"):
             yield FUNCTION.at(token.start, end)
