@@ -51,7 +51,7 @@ ALWAYS = (
 """What every answer depends on."""
 
 OBLIGED = "supported_obligations"
-LOOKED_THROUGH = ("action.argument_origins", "action.arguments")
+LOOKED_THROUGH = ("action.argument_origins", "action.arguments", "action.arguments_digest")
 """What an answer depends on that content filters had a say in."""
 
 _MEMBERS = {

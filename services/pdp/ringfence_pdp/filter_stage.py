@@ -2,14 +2,17 @@
 
 A call is looked at by the filters of every policy that governs anybody who has a say in it: whoever stands behind it,
 the agent that is called, and the boundaries it crosses. It is asked once for a case, however often that is explained.
+Arguments that are kept back are content nobody looked through.
 """
 
 from collections.abc import Sequence
 
+from ringfence_pdp.approvals.binding import arguments_digest
 from ringfence_pdp.case import Case
 from ringfence_pdp.filters.arguments import content_of
 from ringfence_pdp.filters.filtering import UNFILTERED, CompiledFilter, Filtered, filtered
 from ringfence_pdp.filters.finding import Content
+from ringfence_pdp.model import CheckRequest
 from ringfence_pdp.policy_filters import FilterUse
 from ringfence_pdp.sides import speaking
 
@@ -48,7 +51,19 @@ def content(case: Case) -> Content:
         contract=contract,
         origins=request.origins,
     )
+    if _is_kept_back(request):
+        found = found._replace(problem=KEPT_BACK)
     return found._replace(is_sink=False) if _stays_inside(case) else found
+
+
+KEPT_BACK = "the arguments were not sent, only their digest"
+_OF_NONE = arguments_digest({})
+
+
+def _is_kept_back(request: CheckRequest) -> bool:
+    """Say whether there are arguments that only whoever asks knows."""
+    digest = request.arguments_digest
+    return digest is not None and digest != _OF_NONE and not request.arguments()
 
 
 def _stays_inside(case: Case) -> bool:

@@ -19,7 +19,9 @@ def unseen(content: Content) -> Iterator[Finding]:
     """Yield a failure when the content could not be looked through as a whole."""
     if content.problem:
         problem = f"the content could not be looked through: {content.problem}"
-        yield failure("content", problem)._replace(severity=Severity.MEDIUM)
+        # Something of it was seen, or nothing at all.
+        severity = Severity.MEDIUM if content.arguments else Severity.HIGH
+        yield failure("content", problem)._replace(severity=severity)
 
 
 def writable(finding: Finding) -> Finding:

@@ -181,7 +181,7 @@ async def test_an_answer_that_filters_had_a_say_in_is_good_for_the_same_content_
     desk = Desk()
     finds = Finds(NOTABLE, word="bad")
     desk.let(filtering(filters("{name: content, use: patterns, match: {actions: ['read_*']}}"), patterns=finds))
-    looked = {"action.arguments", "action.argument_origins"}
+    looked = {"action.arguments", "action.arguments_digest", "action.argument_origins"}
     told_of = desk.check(ask(arguments={"q": "good"})).cache
     assert told_of is not None
     assert looked < set(told_of.vary_on)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from ringfence_kit.clock import Millis
+from ringfence_pdp.approvals.binding import arguments_digest
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.decide import decide
 from ringfence_pdp.filters.engines import Broken, Engines
@@ -167,9 +168,23 @@ def test_people_are_asked_about_content_that_could_not_be_looked_through_to_its_
     for _ in range(70):
         deep = [deep]
     compiled = filtering(filters(f"{{name: content, use: patterns, {on_error}}}"), patterns=Finds())
-    decision = decided(compiled, ask(arguments={"a": deep}))
+    decision = decided(compiled, ask(arguments={"a": deep, "b": "seen"}))
     assert answer(decision) == expected
     assert "nested more than 64 deep" in decision.findings[0].message
+
+
+def test_arguments_that_are_kept_back_are_content_nobody_looked_through() -> None:
+    compiled = filtering(filters(PATTERNS), patterns=Finds())
+    hidden = decided(compiled, ask(arguments_digest=arguments_digest({"q": "DROP TABLE"})))
+    assert answer(hidden) == "DENY FILTER_FAILED"
+    assert "the arguments were not sent, only their digest" in hidden.verdict.message
+    for shown in (
+        ask(arguments={"q": "x"}, arguments_digest=arguments_digest({"q": "x"})),
+        ask(arguments_digest=arguments_digest({})),
+    ):
+        assert answer(decided(compiled, shown)) == "ALLOW ALLOWED"
+    asking = filtering(filters("{name: f, use: patterns, on_error: REQUIRE_APPROVAL}"), patterns=Finds())
+    assert answer(decided(asking, ask(arguments_digest=f"sha256-{'0' * 64}"))) == "REQUIRE_APPROVAL FILTER_FAILED"
 
 
 def test_a_finding_beside_a_failure_gives_the_reason() -> None:
