@@ -15,6 +15,7 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, NewType
 
 from ringfence_kit.clock import Instant
@@ -83,13 +84,19 @@ def parse_header(first: Position, data: bytes) -> bytes | None:
 def encode_frame(salt: bytes, first: Position, items: Sequence[NewItem]) -> bytes:
     """Return `items` as one frame, the first of them at position `first`."""
     parts: list[bytes] = []
-    for item in items:
-        name = item.id.encode()
-        parts += (_ITEM_ID.pack(len(name)), name, _ITEM_REST.pack(item.at, len(item.payload)), item.payload)
+    for item_id, payload, at in items:
+        name = item_id.encode()
+        parts += (_item_head(len(name)).pack(len(name), name, at, len(payload)), payload)
     body = b"".join(parts)
     return (
         _FRAME.pack(salt[:_MARK_BYTES], first, len(items), len(body), _digest_of(salt, first, len(items), body)) + body
     )
+
+
+@lru_cache(maxsize=256)
+def _item_head(id_length: int) -> struct.Struct:
+    """Return what comes before the payload of an item with an id of that length: most ids are equally long."""
+    return struct.Struct(f">H{id_length}sqI")
 
 
 def frame_length(head: bytes) -> int:

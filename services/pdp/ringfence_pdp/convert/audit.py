@@ -13,7 +13,9 @@ def audit_appender(channel: grpc.aio.Channel) -> AuditAppender:
     stub: audit_pb2_grpc.AuditServiceAsyncStub = audit_pb2_grpc.AuditServiceStub(channel)
 
     async def append(entries: Sequence[tuple[str, bytes]], /) -> None:
-        told = [audit_pb2.DecisionEntry(decision_id=decision_id, body=body) for decision_id, body in entries]
-        await stub.AppendDecisions(audit_pb2.AppendDecisionsRequest(entries=told))
+        request = audit_pb2.AppendDecisionsRequest()
+        for decision_id, body in entries:  # in place: a message that is handed over is copied
+            request.entries.add(decision_id=decision_id, body=body)
+        await stub.AppendDecisions(request)
 
     return append
