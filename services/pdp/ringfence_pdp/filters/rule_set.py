@@ -20,7 +20,7 @@ from ringfence_pdp.filters.squeezing import squeezed
 PATTERN_MAX = 2_000
 """Characters in one pattern."""
 
-PATTERN_MEMORY = 1 << 21
+PATTERN_MEMORY = 1 << 20
 """Bytes RE2 may use for one pattern and what it remembers of matching it; filled only by texts made for that."""
 
 
