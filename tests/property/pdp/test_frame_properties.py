@@ -2,7 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence_pdp.filters.finding import Content, Effects
 from ringfence_pdp.filters.intent.frame import Frame, frame_of
-from ringfence_pdp.filters.intent.lexicon import ENGLISH, built_in
+from ringfence_pdp.filters.intent.gathering import ENGLISH
+from ringfence_pdp.filters.intent.lexicon import built_in
 from ringfence_pdp.filters.intent.readings import CATEGORIES, POINTS_MAX, severity_of
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=400)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ringfence_pdp.filters.finding import Content, Effects, Severity
-from ringfence_pdp.filters.intent.lexicon import ENGLISH, GAP_MAX, NOT, UNTOLD, Entry, Lexicon, Words, built_in
+from ringfence_pdp.filters.intent.gathering import ENGLISH, NOT, Entry
+from ringfence_pdp.filters.intent.lexicon import GAP_MAX, UNTOLD, Lexicon, Words, built_in
 from ringfence_pdp.filters.intent.readings import severity_of
 from ringfence_pdp.filters.intent.words import SENTENCE_END, words_of
 
@@ -76,8 +77,6 @@ def _said_by_call(content: Content, lexicon: Lexicon) -> int:
         said = _sentences(words, lexicon.languages[ENGLISH], lexicon)[1] & lexicon.verbs
     if content.effects is Effects.IRREVERSIBLE:
         said |= bits["irreversible"]
-    elif content.effects in (Effects.NONE, Effects.READ):
-        said |= bits["reads"]
     return said | (bits["sink"] if content.is_sink else 0)
 
 
