@@ -36,7 +36,7 @@ from ringfence_pdp.filters.analysers.sql_judgements import (
     UNREADABLE,
     UPDATES_ALL,
 )
-from ringfence_pdp.filters.analysers.sql_tokens import STRING, Tokens, tokens_of
+from ringfence_pdp.filters.analysers.sql_tokens import COMMENT, END, STRING, Tokens, tokens_of
 from ringfence_pdp.filters.analysers.sql_trees import judgements_of
 
 logging.getLogger("sqlglot").disabled = True  # it warns with the statement in its message
@@ -151,6 +151,8 @@ def _judged(text: str, is_declared: bool) -> Sequence[Hit]:
         return [*found, TOO_LONG.at(0, len(text))]
     plain = _PLACEHOLDER.sub("?", text)
     plain = _VERSIONED.sub(r" \1 ", plain) if "*/" in plain else plain
+    if not read.letters.strip(COMMENT + END):
+        return found  # nothing is said
     trees = None if _NO_STATEMENT.search(read.letters) else _read(plain)
     if trees is None:
         found += _unread(text, bare, is_declared)
