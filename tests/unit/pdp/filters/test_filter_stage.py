@@ -191,6 +191,21 @@ async def test_an_answer_that_filters_had_a_say_in_is_good_for_the_same_content_
     assert not looked & set(unlooked.vary_on)
 
 
+def test_which_tools_could_be_called_is_said_without_asking_and_depends_on_what_is_sent() -> None:
+    desk = Desk()
+    filtered = "{name: content, use: patterns, match: {tools: [warehouse.query]}}"
+    desk.let(filtering(filters(filtered, REMOTE), patterns=Finds(DANGEROUS, word="bad")))
+    page = desk.decisions.tools(ask(), ADMIN, asked=lambda name: ask(tool=name), after="", size=10, show_denied=False)
+    assert {one.name: (one.decision.effect, one.depends_on_arguments) for one in page.tools} == {
+        "warehouse.export": (Effect.ALLOW, True),
+        "warehouse.query": (Effect.ALLOW, True),
+    }
+    desk.let(filtering(filters(filtered), patterns=Finds()))
+    page = desk.decisions.tools(ask(), ADMIN, asked=lambda name: ask(tool=name), after="", size=10, show_denied=False)
+    assert [one.depends_on_arguments for one in page.tools] == [False, True]
+    assert desk.elsewhere.asked == []
+
+
 # Trials
 
 
