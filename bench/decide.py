@@ -18,6 +18,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence_kit.callers import Caller, Role
@@ -52,6 +53,9 @@ from ringfence_pdp.store import StoredPolicy
 SIZES = (1, 1_000, 10_000)
 RULES_PER_POLICY = 10
 FLOOR = 1.5
+
+RESOURCES = 1_000
+"""What is asked about in turn, each in a session of its own: an answer to one question is not an answer to the next."""
 
 CLOCK = ManualClock()
 AGENT = AgentName("data", "analyst-0-a")
@@ -154,13 +158,17 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
         clock=CLOCK,
         new_id=random_ids,
     )
-    asked = pb.CheckRequest(
-        subject=pb.Subject(agent=str(AGENT)),
-        action=pb.Action(name="read_0_table", tool="warehouse.query"),
-        resource=pb.Resource(type="table", id="orders", data_class="internal"),
-        environment="prod",
-    )
-    body, request = asked.SerializeToString(), check_request(asked)
+    asked = [
+        pb.CheckRequest(
+            subject=pb.Subject(agent=str(AGENT)),
+            action=pb.Action(name="read_0_table", tool="warehouse.query"),
+            resource=pb.Resource(type="table", id=f"orders/{number}", data_class="internal"),
+            environment="prod",
+            session=f"session-{number}",
+        )
+        for number in range(RESOURCES)
+    ]
+    bodies, request = cycle([one.SerializeToString() for one in asked]), check_request(asked[0])
     basis = Basis(
         bundle=compiled,
         kill_switches=state.current.kill_switches,
@@ -176,7 +184,7 @@ def lines_of(compiled: CompiledBundle, files: Sequence[PolicyFile]) -> dict[str,
     return {
         "rules": lambda: judged_by_rules(case),
         "decide": lambda: decide(basis, request),
-        "bytes": lambda: check_bytes(decisions, body, ASKING),
+        "bytes": lambda: check_bytes(decisions, next(bodies), ASKING),
     }
 
 

@@ -129,14 +129,14 @@ async def _knows_the_agent(channel: grpc.aio.Channel) -> None:
             pass
 
 
-def question() -> decision_pb2.CheckRequest:
-    """Return what is asked: the agent reads something internal."""
+def question(number: int = 1) -> decision_pb2.CheckRequest:
+    """Return what is asked: the agent reads something internal, in each question something else in another session."""
     return decision_pb2.CheckRequest(
         subject=decision_pb2.Subject(agent=AGENT),
         action=decision_pb2.Action(name="read_1_orders"),
-        resource=decision_pb2.Resource(type="table", id="warehouse/orders", data_class="internal"),
+        resource=decision_pb2.Resource(type="table", id=f"warehouse/orders/{number}", data_class="internal"),
         environment=ENVIRONMENT,
-        session="session-1",
+        session=f"session-{number}",
     )
 
 
