@@ -71,8 +71,8 @@ _PHRASES: Final = (
     (re.compile(r"^\s*shutdown\b|;\s*shutdown\b", re.IGNORECASE), SERVER._replace(severity=HIGH)),
     (
         re.compile(
-            r"\blanguage\s+'?(?:plpython\w*|plperlu|pltclu|c)\b|\bcreate\s+(?:or\s+replace\s+)?(?:extension"
-            r"|library|assembly)\b",
+            r"\blanguage\s+'?(?:plpython\w*|plperlu|pltclu|c)\b|\bcreate\s+(?:or\s+replace\s+)?(?:library|assembly)\b"
+            r"|\bcreate\s+extension\s+(?:if\s+not\s+exists\s+)?\"?(?:dblink|file_fdw|\w*_fdw|adminpack|lo|pl\w*u)\b",
             re.IGNORECASE,
         ),
         CODE,

@@ -48,6 +48,9 @@ _HARMLESS_COMMANDS: Final = word_set(
     " START USE VACUUM VALUES CLOSE OPEN HELP SUMMARIZE"
 )
 _RUNS: Final = frozenset(("EXEC", "EXECUTE", "CALL", "PREPARE", "DO", "DECLARE"))
+_MADE_AGAIN: Final = frozenset(("TRIGGER", "INDEX", "VIEW", "FUNCTION", "PROCEDURE"))
+"""What migrations drop if it is there, because they make it next."""
+_TAKES_AWAY: Final = re.compile(r"\b(?:drop|disable|rename|owner|modify|no\s+force|type)\b", re.IGNORECASE)
 _ACCOUNT_KINDS: Final = frozenset(("USER", "ROLE", "LOGIN"))
 _CHANGES: Final = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Drop, exp.Create, exp.Alter, exp.TruncateTable)
 
@@ -99,7 +102,8 @@ def _of_drop(node: exp.Drop, made: Collection[str]) -> Iterator[Judgement]:
     elif node.args.get("temporary") or is_passing:
         yield ADDS
     else:
-        yield DROPS if kind == "TABLE" else DROPS_OTHER
+        again = node.args.get("exists") and kind in _MADE_AGAIN
+        yield DROPS if kind == "TABLE" else DROPS_OTHER.less(LOW if again else MEDIUM)
 
 
 def _of_alter(node: exp.Alter) -> Iterator[Judgement]:
@@ -127,7 +131,7 @@ def _of_command(tree: exp.Expr) -> Iterator[Judgement]:
     elif word in ("REPLACE", "CREATE", "COMMENT", "SET"):
         yield ADDS
     elif word in ("ALTER", "DROP", "RENAME"):
-        yield ALTERS
+        yield ALTERS if word != "ALTER" or _TAKES_AWAY.search(rest) else ADDS
     else:
         yield SERVER
 
@@ -196,7 +200,7 @@ def _of_creation(node: exp.Expr) -> Iterator[Judgement]:
     if kind in _ACCOUNT_KINDS:
         yield ACCOUNTS
     elif kind == "TRIGGER":
-        yield SERVER
+        yield ADDS
 
 
 def _of_rights(node: exp.Expr) -> Iterator[Judgement]:
