@@ -72,7 +72,8 @@ GRANTS = (
     | Grants.of(
         "ringfence.pdp.v1.FilterService",
         {
-            "Scan": Grant.to(*_ASKING, Role.AUDITOR, does=MethodClass.DECIDE),
+            # Not DECIDE: whoever scans first waits until the filters are made, and nobody acts on it meanwhile.
+            "Scan": Grant.to(*_ASKING, Role.AUDITOR, does=MethodClass.READ),
             # Not for agents: who knows every rule knows how to be missed by all of them.
             "ListFilterRules": Grant.to(*_LOOKING, Role.GATEWAY, does=MethodClass.READ),
         },

@@ -1,5 +1,6 @@
 """`ringfence.pdp.v1.FilterService`."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from ringfence_pdp.filter_metrics import ScanCounts
 from ringfence_pdp.filters.believed import believed
 from ringfence_pdp.filters.engines import Engines
 from ringfence_pdp.filters.rule_list import page_of
-from ringfence_pdp.filters.scanning import content_for, scan_content
+from ringfence_pdp.filters.scanning import content_for, is_ready, make_ready, scan_content
 
 
 class FilterApi(filter_pb2_grpc.FilterServiceServicer):
@@ -30,6 +31,7 @@ class FilterApi(filter_pb2_grpc.FilterServiceServicer):
         """`engines` are those of the bundle that decides."""
         self.counts = ScanCounts()
         self._engines = engines
+        self._making = asyncio.Lock()
         self._facts = facts
         self._tokens = tokens
         self._clock = clock
@@ -46,8 +48,9 @@ class FilterApi(filter_pb2_grpc.FilterServiceServicer):
             types=asked.types,
             origins=believed(asked.origins, current_caller()),
         )
+        engines = await self._ready()
         started = time.perf_counter()
-        scanned = scan_content(content, self._engines())
+        scanned = scan_content(content, engines)
         self.counts.scanned(scanned.severity, time.perf_counter() - started)
         return convert.scanned_to_proto(scanned)
 
@@ -57,12 +60,20 @@ class FilterApi(filter_pb2_grpc.FilterServiceServicer):
         arguments, after = page_arguments(request), b""
         if query.page_token:
             after = self._tokens.open(query.page_token, caller=caller.principal, arguments=arguments, now=now)
-        page, more = page_of(self._engines(), category=query.category, after=after.decode(), size=query.page_size)
+        page, more = page_of(await self._ready(), category=query.category, after=after.decode(), size=query.page_size)
         response = pb.ListFilterRulesResponse(rules=map(convert.rule_to_proto, page))
         if more:
             last = page[-1].id.encode()
             response.next_page_token = self._tokens.seal(last, caller=caller.principal, arguments=arguments, now=now)
         return response
+
+    async def _ready(self) -> Engines:
+        """Return the filters; those nobody used before are made in a thread, because decisions cannot wait for it."""
+        engines = self._engines()
+        if not is_ready(engines):
+            async with self._making:
+                await asyncio.to_thread(make_ready, engines)
+        return engines
 
 
 def filter_face(api: FilterApi) -> Face:

@@ -34,6 +34,10 @@ class Engines:
         """Of the bundle's own packs."""
         self._made = dict(made or {})
 
+    def is_made(self, name: str) -> bool:
+        """Say whether a filter was made already: the first time takes seconds."""
+        return name in self._made
+
     def named(self, name: str) -> Filter:
         """Return a filter, made now if nobody asked for it before."""
         found = self._made.get(name)

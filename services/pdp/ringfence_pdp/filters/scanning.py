@@ -77,6 +77,17 @@ def scan_content(content: Content, engines: Engines) -> Scanned:
     return Scanned(tuple(found[:FINDINGS_MAX]), rules, model)
 
 
+def is_ready(engines: Engines) -> bool:
+    """Say whether scanning would not have to make filters first."""
+    return all(map(engines.is_made, _ASKED))
+
+
+def make_ready(engines: Engines) -> None:
+    """Make every filter that was not made yet; that takes seconds."""
+    for name in _ASKED:
+        engines.named(name)
+
+
 @cache
 def built_in() -> Engines:
     """Return the filters that are built in, without the packs of any bundle; made once."""

@@ -12,7 +12,7 @@ from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, Engines
 from ringfence_pdp.filters.filter_rule import FilterRule
 from ringfence_pdp.filters.finding import Action, ArgumentType, Content, Finding, Kind, Origin, Severity
 from ringfence_pdp.filters.rule_list import page_of, rules_of
-from ringfence_pdp.filters.scanning import FINDINGS_MAX, Scanned, content_for, scan_content
+from ringfence_pdp.filters.scanning import FINDINGS_MAX, Scanned, content_for, is_ready, make_ready, scan_content
 
 ORIGINS = st.dictionaries(st.sampled_from(["", "/to", "/body/0"]), st.sampled_from(Origin))
 
@@ -119,6 +119,16 @@ def test_rules_are_listed_by_id_and_in_pages() -> None:
 
 def test_rules_that_cannot_be_used_are_none() -> None:
     assert rules_of(Engines(made={PATTERNS: Engines().named(ORIGIN)})) == []
+
+
+def test_filters_are_made_before_they_are_asked_and_once() -> None:
+    made = engines()
+    assert not is_ready(made)
+    make_ready(made)
+    assert is_ready(made)
+    patterns = made.named(PATTERNS)
+    make_ready(made)
+    assert made.named(PATTERNS) is patterns
 
 
 def caller(*roles: Role) -> Caller:
