@@ -31,7 +31,7 @@ def install() -> Path:
     python = ENVIRONMENT / "bin" / "python"
     done = ENVIRONMENT / "installed"
     if not done.exists() or done.read_text() != "\n".join(PACKAGES):
-        venv.create(ENVIRONMENT, with_pip=True)
+        venv.create(ENVIRONMENT, with_pip=True, clear=True, symlinks=True)
         subprocess.run(  # noqa: S603 -- the packages are pinned above
             [python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True, timeout=600
         )
