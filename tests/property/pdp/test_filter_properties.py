@@ -146,6 +146,7 @@ DECODERS: dict[str, Callable[[str], str]] = {
     "lines": joining.without_lines,
     "joined": joining.joined,
     "apart": spelling.together,
+    "prose": spelling.prose,
     "unseen": invisible.visible,
     "hidden": invisible.revealed,
 }

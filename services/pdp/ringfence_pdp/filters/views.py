@@ -131,16 +131,21 @@ class _Reader:
         view = _after(view, "confusables", confusables.folded)
         yield view
         gates = opened(view.text)
+        if "prose" in gates and self._type is ArgumentType.FREE_TEXT:
+            view = _after(view, "prose", spelling.prose)
+            yield view
         if "lines" in gates and self._type is ArgumentType.SQL:
             view = _after(view, "line-comments", joining.without_lines)
             yield view
         if "comments" in gates and self._type in _COMMENTED:
-            yield _after(view, "spaced-comments", joining.spaced_comments)
-            part_letters = joining.comments_part_letters(view.text)
-            view = _after(view, "comments", joining.without_comments)
-            yield view
-            if part_letters:
+            spaced = _after(view, "spaced-comments", joining.spaced_comments)
+            yield spaced
+            if joining.comments_part_letters(view.text):
+                view = _after(view, "comments", joining.without_comments)
+                yield view
                 yield View(view.text, (*view.steps, "spaced"))
+            else:
+                view = spaced
         if "joined" in gates and self._type in _UNQUOTED:
             view = _after(view, "joined", joining.joined)
             yield view

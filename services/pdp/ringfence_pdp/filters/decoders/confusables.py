@@ -101,7 +101,7 @@ _READ_AS_AMONG_LATIN = {
     "x": "χҳ",
     "y": "ўұγ",
 }
-"""The same of letters that are alike only at a glance: they are folded only where a word has Latin letters too."""
+"""The same of letters that are alike only at a glance: they are folded only where a word is of two alphabets."""
 
 _NAMED_FOR = re.compile(
     r"(?:LATIN (SMALL|CAPITAL) LETTER ([A-Z]) WITH .+"
@@ -118,6 +118,8 @@ _RUN = re.compile("[A-Za-z\u00aa-\u1fff\u2c00-\u2dff\ua4d0-\uabff\ufb00-\ufdff\U
 """Letters, their marks and enclosed letters, of alphabets that are taken for Latin; no punctuation, no ideographs."""
 
 _LATIN = re.compile("[A-Za-z]")
+_GREEK = re.compile("[\u0370-\u03ff]")
+_CYRILLIC = re.compile("[\u0400-\u052f]")
 _PIECE = 1_024
 
 
@@ -137,7 +139,7 @@ def _run(match: re.Match[str]) -> str:
     if run.isascii():
         return run
     bare = _bare(run).translate(_letters())
-    if not bare.isascii() and _LATIN.search(run):
+    if not bare.isascii() and (_LATIN.search(run) or (_GREEK.search(run) and _CYRILLIC.search(run))):
         bare = bare.translate(_letters_among_latin())
     return bare if bare.isascii() else run
 

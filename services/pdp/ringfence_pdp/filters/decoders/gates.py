@@ -31,6 +31,7 @@ GATES: Mapping[str, str] = {
         r"\w(?:''|\"\"|``)|(?:''|\"\"|``)\w|\w\\[A-Za-z]|\w'\w+'|'\w+'\w|\w\"\w+\"|\"\w+\"\w"
         r"|\$\{?IFS|\$\{?[@*0-9]|\$\(\)|\{[^{},\s]+,|['\"]\s*(?:\+|\|\||\.|&)\s*['\"]|\\\r?\n|\^[A-Za-z]"
     ),
+    "prose": r"[\pL\pN][*~`]|[*~`][\pL\pN]|[^\s.!?:;][ \t]*\r?\n[ \t>]*\pL|[\pL\pN]\+[\pL\pN]",
     "apart": r"(?:^|[^\pL\pN])(?:\pL[ \t._*|~,/\\+-]{1,3}){3}\pL(?:[^\pL\pN]|$)|\A(?:[^ ] {1,3}){5}",
     # One word is enough to look at all of them. An address (`ann@mail.example`) and a version (`v2`) are none.
     "leet": (

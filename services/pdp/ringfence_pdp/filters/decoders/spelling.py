@@ -10,7 +10,13 @@ _SEPARATOR = re.compile(_BETWEEN)
 _ALL_APART = re.compile(r"(?:[^ ] {1,3}){5,}[^ ]? {0,3}")
 _SPACES = re.compile(r" +")
 
-_WORD = re.compile(r"[A-Za-z0-9@$]+(?:[!|]+[A-Za-z0-9@$]+)*")
+_EMPHASIS = re.compile(
+    r"(?<=[^\W_])[*~`]{1,3}(?=[^\W_])|(?<![^\W_])[*~`]{1,3}(?=[^\W_])|(?<=[^\W_])[*~`]{1,3}(?![^\W_])"
+)
+_WRAPPED = re.compile(r"(?<=[^\s.!?:;])[ \t]{0,8}\r?\n[ \t>]{0,8}(?=[^\W\d_])")
+_PLUS = re.compile(r"(?<=[^\W_])\+(?=[^\W_])")
+
+_WORD = re.compile(r"[!|]?[A-Za-z0-9@$]+(?:[!|]+[A-Za-z0-9@$]+)*")
 _WORD_MAX = 32
 _DIGITS = re.compile(r"(?<![^\W_])[013457]{1,3}(?![^\W_])")
 _SURELY = 3
@@ -18,6 +24,12 @@ _SURELY = 3
 _SIGNS = str.maketrans("013457@$!|896", "oieastasiibgg")
 _WITH_L = str.maketrans("1!|", "lll")
 """What else these may be."""
+
+
+def prose(text: str) -> str:
+    """Read text as sentences: without emphasis, lines that were wrapped as one, words that `+` parts as in a form."""
+    text = _WRAPPED.sub(" ", _EMPHASIS.sub("", text))
+    return text if " " in text else _PLUS.sub(" ", text)
 
 
 def together(text: str) -> str:
