@@ -52,7 +52,7 @@ _IS = (
     r"[\\\"'`\])]{0,4}\s{0,8}"
     r"(?:=>|:=|[:=>\x{FF1A}]|%3[aAdD]|&#(?:58|61);|\\u003[adAD]|\b(?:is|was|are|lautet|ist|est|es)\b:?)\s{0,8}"
 )
-_VALUE = r"(?:\\?\"((?:[^\"\\]|\\.)*)\"?|\\?'((?:[^'\\]|\\.)*)'?|`([^`]*)`?|([^\s,;&\"'<>)}\]]+))"
+_VALUE = r"(?:\\?\"((?:[^\"\\]|\\.)*)\"?|\\?'((?:[^'\\]|\\.)*)'?|`([^`]*)`?|<([^<>]+)>|([^\s,;&\"'<>)}\]]+))"
 _NAMED = (
     r"pass(?:word|wd|phrase|code)|pswd|passwor[td]|kennwort|contrase(?:n|\x{F1})a|mot de passe|senha|parola|wachtwoord"
     r"|has(?:l|\x{142})o|\x{43F}\x{430}\x{440}\x{43E}\x{43B}\x{44C}|\x{5BC6}\x{7801}|\x{53E3}\x{4EE4}"
@@ -74,6 +74,17 @@ _SAID = (
     r"(?i)(?:-u|--user)[ =]\s{0,8}[\"']?[^\s:\"']{1,256}:([^\s\"']+)",
     r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/?#:@\"']*:([^\s\"'<>]+)@",
     r"(?i)\b[a-z][a-z0-9+.-]{1,20}://([^\s/?#:@\"']{16,})@",
+    rf"(?i)(?:{_NAMED})\w*\s[^.\n:=]{{0,40}}\b(?:is|was|are|lautet|ist|est|es)\s+{_VALUE}",
+    rf"(?i)(?:{_NAMED})\w*\s+([^\s,;\"']*[0-9][^\s,;\"']*)",
+    r"(?i)(?:passwords|secrets|tokens|credentials)\s{0,8}[:=]([^\n]+)",
+    r"(?:\x{5BC6}\x{7801}|\x{5BC6}\x{78BC}|\x{53E3}\x{4EE4}|\x{30D1}\x{30B9}\x{30EF}\x{30FC}\x{30C9})"
+    r"\s{0,8}[\x{662F}\x{4E3A}\x{70BA}\x{306F}]\s{0,8}(\S+)",
+    r"(?i)\b(?:password|pwd)=([^;\"'\n]+);",
+    r"(?i)\b(?:pin|cvv2?|cvc|otp)\s+([0-9]{3,8})\b",
+    r"\b[\w.-]{1,64}:([^\s:@/\"']{3,})@[\w.-]+",
+    r"\bsshpass\s+-p\s*(\S+)",
+    r"\becho\s+(?:-n\s+)?(\S+)\s*\|\s*(?:sudo|su)\b",
+    r"(?i)\bnet\s+user\s+\S+\s+(\S+)",
     r"(?i)\bmachine\s+\S+\s+login\s+\S+\s+password\s+(\S+)",
 )
 """Secrets that are known by what stands before them; the groups are the secret."""

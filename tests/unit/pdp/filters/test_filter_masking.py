@@ -73,6 +73,16 @@ SAID = (
     "ALTER ROLE x WITH PASSWORD 'hunter2'",
     "password%3Dhunter2",
     "the recovery phrase is hunter2 hunter2 hunter2",
+    "Server=db;User Id=sa;Password=hunter2 hunter2!;",
+    "admin:hunter2@10.0.0.1",
+    "password hunter2",
+    "the password of root is 'hunter2 hunter2'",
+    "secret: <hunter2>",
+    "passwords: hunter2, hunter2",
+    "\u5bc6\u7801\u662fhunter2",
+    "sshpass -p hunter2 ssh x",
+    "echo hunter2 | sudo -S ls",
+    "net user bob hunter2 /add",
     "machine example.com login me password hunter2",
 )
 
