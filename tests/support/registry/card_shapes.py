@@ -121,3 +121,12 @@ def as_cards() -> st.SearchStrategy[bytes]:
         st.integers(1, 400).map(lambda levels: b"[" * levels + b"]" * levels),
         values.map(lambda value: json.dumps(value).encode()),
     )
+
+
+def mostly_readable() -> st.SearchStrategy[bytes]:
+    """What somebody may send as a card and what mostly is one, for laws about cards that were read."""
+    return st.one_of(
+        mutated_documents().map(lambda document: json.dumps(document).encode()),
+        st.dictionaries(_NAMES, values, max_size=6).map(lambda document: json.dumps(document).encode()),
+        mutated_bytes(),
+    )
