@@ -118,7 +118,7 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
     # Made here, in the compiler's thread, so that no decision waits for it.
     for name in sorted({one.engine for one in filters if one.engine}):
         breathe()
-        engines.named(name)
+        engines.warm_up(name)
     alone = (finding for part in parts for finding in part.findings)
     return CompiledBundle(
         rules=rules,

@@ -52,7 +52,6 @@ def patterns(rules: Iterable[FilterRule]) -> Patterns:
     # Here and not above: a pdp none of whose policies filter must not pay for a parser of SQL.
     from ringfence_pdp.filters.analysers import analysing  # noqa: PLC0415 - see above
 
-    analysing.warm_up()
     judged_by = f"{analysing.VERSION} {_code_digest()}"
     return Patterns((*builtin_rules(), *rules), analysing.analyse, analysed_by=judged_by)
 

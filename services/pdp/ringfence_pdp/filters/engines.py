@@ -45,6 +45,14 @@ class Engines:
             found = self._made[name] = _made(name, self.rules)
         return found
 
+    def warm_up(self, name: str) -> None:
+        """Make a filter, and load what its first look would wait for: for a thread, because it takes a second."""
+        self.named(name)
+        if name == PATTERNS:
+            from ringfence_pdp.filters.analysers import analysing  # noqa: PLC0415 - as the filters themselves, below
+
+            analysing.warm_up()
+
     def problems(self) -> Sequence[str]:
         """Return why filters could not be made, of those that were asked for."""
         return [found.problem for found in self._made.values() if isinstance(found, Broken)]

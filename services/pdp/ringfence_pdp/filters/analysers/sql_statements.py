@@ -1,4 +1,4 @@
-"""Statements in SQL: read in the dialects there are, and judged by what they do (`sql_trees.py`).
+"""Statements in SQL: read in the dialects there are (`sql_reading.py`), and judged by what they do (`sql_trees.py`).
 
 The rules:
 
@@ -8,18 +8,13 @@ The rules:
 - statements are never logged: there are values in them.
 """
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
-import sqlglot
-from sqlglot import ErrorLevel, exp
-from sqlglot.errors import SqlglotError
-
 from ringfence_pdp.filters.analysers import sql_fragments, sql_functions
-from ringfence_pdp.filters.analysers.judgement import HIGH, LOW, Hit
+from ringfence_pdp.filters.analysers.judgement import HIGH, LOW, Hit, Judgement
 from ringfence_pdp.filters.analysers.sql_judgements import (
     ACCOUNTS,
     CODE,
@@ -37,18 +32,11 @@ from ringfence_pdp.filters.analysers.sql_judgements import (
     UPDATES_ALL,
 )
 from ringfence_pdp.filters.analysers.sql_tokens import COMMENT, END, STRING, Tokens, tokens_of
-from ringfence_pdp.filters.analysers.sql_trees import judgements_of
-
-logging.getLogger("sqlglot").disabled = True  # it warns with the statement in its message
 
 LENGTH_MAX: Final = 8_192
 NESTING_MAX: Final = 24
-STATEMENTS_MAX: Final = 64
 TOKENS_MAX: Final = 2_000
 
-_DIALECTS: Final = ("", "postgres", "mysql", "tsql", "sqlite", "oracle")
-_TRIED: Final = ((512, 6), (2_048, 3), (LENGTH_MAX * 2, 2))
-"""How many dialects a text is tried in: the longer it is, the fewer."""
 _NO_STATEMENT: Final = re.compile(r"[o=&]{6}|[?]{4}|[;]{16}")
 """Sequences of tokens that stand in no dialect's statements, though parsers take long to find out."""
 _PLACEHOLDER: Final = re.compile(r"%\(\w{1,64}\)s|%s|\{\{[^{}]{0,128}\}\}|\$\{\w{1,64}\}|\{\w{1,64}\}")
@@ -106,27 +94,13 @@ _IF_UNREAD: Final = (
     (re.compile(r"\bupdate\s+[\w.\"`]+\s+set\s+(?:(?!\bwhere\b)[^;]){1,512}(?:;|$)", re.IGNORECASE), UPDATES_ALL),
     (re.compile(r"\bgrant\s+[\w ,]{1,80}\s+(?:on|to)\b", re.IGNORECASE), GRANTS),
 )
-_STATEMENTS: Final = (
-    *(exp.Query, exp.DDL, exp.DML, exp.Command, exp.Drop, exp.Alter, exp.Set, exp.Show, exp.Use, exp.Pragma, exp.Copy),
-    *(exp.Transaction, exp.Commit, exp.Rollback, exp.Grant, exp.Revoke, exp.Attach, exp.Detach, exp.Describe, exp.Kill),
-    *(
-        exp.TruncateTable,
-        exp.Execute,
-        exp.LoadData,
-        exp.Comment,
-        exp.Cache,
-        exp.Analyze,
-        exp.Declare,
-        exp.Values,
-        exp.Merge,
-    ),
-)
 
 
 def warm_up() -> None:
-    """Load every dialect, which takes a tenth of a second each: before the first call and not during it."""
-    for dialect in _DIALECTS:
-        _read_as("select 1", dialect)
+    """Load the parser and every dialect, half a second: before the first statement and not during it."""
+    from ringfence_pdp.filters.analysers import sql_reading  # noqa: PLC0415 - see `_done`
+
+    sql_reading.warm_up()
 
 
 def hits(text: str, *, is_declared: bool) -> Sequence[Hit]:
@@ -153,14 +127,24 @@ def _judged(text: str, is_declared: bool) -> Sequence[Hit]:
     plain = _VERSIONED.sub(r" \1 ", plain) if "*/" in plain else plain
     if not read.letters.strip(COMMENT + END):
         return found  # nothing is said
-    trees = None if _NO_STATEMENT.search(read.letters) else _read(plain)
-    if trees is None:
+    done = None if _NO_STATEMENT.search(read.letters) else _done(plain)
+    if done is None:
         found += _unread(text, bare, is_declared)
     else:
-        found += [judgement.at(0, len(text)) for judgement in judgements_of(trees)]
+        found += [judgement.at(0, len(text)) for judgement in done]
     if any(_FOUL_COMMENT.match(comment.text.lstrip("-#/*!")) for comment in read.comments):
         found.append(CUT_OFF.at(0, len(text)))
     return found
+
+
+def _done(text: str) -> Sequence[Judgement] | None:
+    """Return what the statements in a text do, or None when no dialect reads them."""
+    # Here and not above: the parser is 30 MB, and many a pdp that filters never sees a statement.
+    from ringfence_pdp.filters.analysers.sql_reading import statements_in  # noqa: PLC0415 - see above
+    from ringfence_pdp.filters.analysers.sql_trees import judgements_of  # noqa: PLC0415 - see above
+
+    trees = statements_in(text)
+    return None if trees is None else list(judgements_of(trees))
 
 
 def _phrases(text: str) -> Iterator[Hit]:
@@ -198,26 +182,3 @@ def _nesting(text: str) -> int:
         depth += 1 if sign.lower() in ("(", "[", "case") else -1
         deepest = max(deepest, depth)
     return deepest
-
-
-def _read(text: str) -> Sequence[exp.Expr] | None:
-    """Return the statements in `text`, or None when no dialect reads them all."""
-    dialects = ("mysql", "", "postgres") if "`" in text else _DIALECTS
-    tried = next(count for length, count in _TRIED if len(text) <= length)
-    for dialect in dialects[:tried]:
-        trees = _read_as(text, dialect)
-        if trees is not None:
-            return trees
-    return None
-
-
-def _read_as(text: str, dialect: str) -> Sequence[exp.Expr] | None:
-    try:
-        read = sqlglot.parse(text, read=dialect, error_level=ErrorLevel.RAISE)
-    except (SqlglotError, RecursionError):
-        return None
-    except Exception:  # noqa: BLE001 - whatever the parser trips over is a text it does not read
-        return None
-    trees = [tree for tree in read if tree is not None]
-    is_sql = all(isinstance(tree, _STATEMENTS) or type(tree).__name__ == "EndStatement" for tree in trees)
-    return trees[:STATEMENTS_MAX] if trees and is_sql else None
