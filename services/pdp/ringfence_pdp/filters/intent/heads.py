@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringfence_pdp.filters.finding import Ngram
-from ringfence_pdp.filters.intent.features import BLOCK, BUCKETS, Grams, grams
+from ringfence_pdp.filters.intent.features import BLOCK, BUCKETS, Buckets, Grams, grams
 from ringfence_pdp.filters.intent.readings import CATEGORIES
 
 NGRAMS_SHOWN: Final = 5
+_ALL_OF_THEM: Final = np.zeros(1, dtype=np.intp)
 
 
 class Scores(NamedTuple):
@@ -44,8 +45,7 @@ class Heads:
         found = grams(text)
         if len(found.codes) <= 2 * BLOCK:
             buckets = found.all
-            sums = self._weights[buckets].sum(axis=0, dtype=np.int32)
-            values = sums * (self._scales / max(1.0, len(buckets)) ** 0.5) + self._biases
+            values = self._sum(buckets) * (self._scales / max(1.0, len(buckets)) ** 0.5) + self._biases
             return Scores(values, np.zeros(len(CATEGORIES), dtype=np.intp), 1, found)
         sums, counts = self._of_blocks(found)
         windows = (sums[:-1] + sums[1:]) * self._scales
@@ -54,12 +54,21 @@ class Heads:
         worst = windows.argmax(axis=0)
         return Scores(windows[worst, np.arange(len(CATEGORIES))], worst, len(windows), found)
 
-    def _of_blocks(self, found: Grams) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _sum(self, buckets: Buckets) -> NDArray[np.int32]:
+        """Return the sum of the weights of some n-grams."""
+        if not len(buckets):
+            return np.zeros(len(CATEGORIES), dtype=np.int32)
+        # Twice as fast as `sum`, which goes through rows this short one by one.
+        rows = self._weights.take(buckets, axis=0)
+        sums: NDArray[np.int32] = np.add.reduceat(rows, _ALL_OF_THEM, axis=0, dtype=np.int32)[0]
+        return sums
+
+    def _of_blocks(self, found: Grams) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
         """Return the sums of weights, and the counts of n-grams, of each block of the text."""
         places = np.arange(0, len(found.codes) + BLOCK - 1, BLOCK)
-        sums = np.zeros((len(places) - 1, len(CATEGORIES)), dtype=np.int64)
-        counts = np.zeros(len(places) - 1, dtype=np.int64)
-        of_words = np.searchsorted(found.starts, places)
+        of_words = found.starts.searchsorted(places)
+        sums = np.zeros((len(places) - 1, len(CATEGORIES)), dtype=np.int32)
+        counts = np.zeros(len(places) - 1, dtype=np.intp)
         for buckets, bounds in (
             (found.threes, places),
             (found.fours, places),
@@ -67,10 +76,13 @@ class Heads:
             (found.pairs, of_words),
         ):
             edges = np.minimum(bounds, len(buckets))
-            running = np.zeros((len(buckets) + 1, len(CATEGORIES)), dtype=np.int64)
-            np.cumsum(self._weights[buckets], axis=0, out=running[1:])
-            sums += np.diff(running[edges], axis=0)
-            counts += np.diff(edges)
+            of_each = edges[1:] - edges[:-1]
+            counts += of_each
+            # What is summed goes from one start to the next, so blocks without any are left out.
+            there = of_each.nonzero()[0]
+            if len(there):
+                rows = self._weights.take(buckets, axis=0)
+                sums[there] += np.add.reduceat(rows, edges[there], axis=0, dtype=np.int32)
         return sums, counts
 
     def ngrams(self, scores: Scores, head: int) -> tuple[Ngram, ...]:
