@@ -51,6 +51,8 @@ _STATEMENT_FLAGS: Final = ("-c", "-e", "-Q", "-q", "--command", "--execute", "--
 _SEPARATED: Final = re.compile(
     r"(?:;|\|\|?|&&?|\n|%0a)\s*(?P<after>[^;|&\n]{2,200})|\$\((?P<inner>[^)]{2,200})\)", re.IGNORECASE
 )
+_WORDS_BEFORE: Final = 8
+"""How far back in prose a command may begin that a substitution belongs to."""
 _TICKED: Final = re.compile(r"`([^`\n]{2,200})`")
 _BARE: Final = re.compile(
     r"(?:/(?:usr/)?s?bin/)?(?:id|whoami|uname(?:\s+-a)?|ls(?:\s+-\w+)?(?:\s+[/.~]\S*)?|pwd|ifconfig|ipconfig"
@@ -99,6 +101,8 @@ def injected(text: str, *, in_prose: bool = False) -> Iterator[Hit]:
         after = (match.group("after") or match.group("inner") or "").strip()
         # A substitution alone, or inside one word, is no prose around it.
         alone = match.group("inner") is not None and " " not in head[: match.start()] + head[match.end() :]
+        if in_prose and match.group("inner") is not None and _is_argument(head[: match.start()], match[0]):
+            continue
         if _is_command(after, in_prose=in_prose and not alone):
             yield INJECTED.at(*match.span())
             return
@@ -107,6 +111,12 @@ def injected(text: str, *, in_prose: bool = False) -> Iterator[Hit]:
             if _is_command(match.group(1).strip(), in_prose=False):
                 yield INJECTED.at(*match.span())
                 return
+
+
+def _is_argument(before: str, substitution: str) -> bool:
+    """Say whether a substitution in prose belongs to a command line that is quoted there: `kill $(lsof -t)`."""
+    words = before.rsplit("\n", 1)[-1].split()[-_WORDS_BEFORE:]
+    return any(looks_like_shell(" ".join((*words[place:], substitution))) for place in range(len(words)))
 
 
 def _is_command(text: str, *, in_prose: bool) -> bool:

@@ -50,6 +50,8 @@ _HARMLESS_COMMANDS: Final = word_set(
 _RUNS: Final = frozenset(("EXEC", "EXECUTE", "CALL", "PREPARE", "DO", "DECLARE"))
 _MADE_AGAIN: Final = frozenset(("TRIGGER", "INDEX", "VIEW", "FUNCTION", "PROCEDURE"))
 """What migrations drop if it is there, because they make it next."""
+_READING: Final = re.compile(r"GRANT (?:(?:SELECT|USAGE|CONNECT|REFERENCES)\b[ ,]*)+ON ")
+"""Rights that change nothing, to one thing that is named."""
 _TAKES_AWAY: Final = re.compile(r"\b(?:drop|disable|rename|owner|modify|no\s+force|type)\b", re.IGNORECASE)
 _ACCOUNT_KINDS: Final = frozenset(("USER", "ROLE", "LOGIN"))
 _CHANGES: Final = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Drop, exp.Create, exp.Alter, exp.TruncateTable)
@@ -206,7 +208,10 @@ def _of_creation(node: exp.Expr) -> Iterator[Judgement]:
 def _of_rights(node: exp.Expr) -> Iterator[Judgement]:
     said = node.sql().upper()
     is_wide = "GRANT OPTION" in said or " ALL" in said or "*.*" in said or " PUBLIC" in said
-    yield GRANTS if isinstance(node, exp.Grant) and is_wide else GRANTS.less(MEDIUM)
+    if isinstance(node, exp.Grant) and is_wide:
+        yield GRANTS
+    else:
+        yield GRANTS.less(LOW if _READING.match(said) else MEDIUM)
 
 
 def _of_server(_: exp.Expr) -> Iterator[Judgement]:
