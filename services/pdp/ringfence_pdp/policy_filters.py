@@ -7,7 +7,7 @@ filters:
     match: {tools: ['mail.*']}        # left out: every call
     actions: {high: DENY, medium: REQUIRE_APPROVAL, low: FLAG}    # these are the defaults; IGNORE is possible
     on_error: DENY                    # or REQUIRE_APPROVAL, FLAG
-    ignore: [sql.comment, category:fraud]
+    ignore: [sql.comment-truncation, category:fraud]
 ```
 
 A filter that fails is never ignored: what holds then is `on_error`, whatever `actions` and `ignore` say.
@@ -34,7 +34,7 @@ FILTERS_MAX: Final = 32
 IGNORED_MAX: Final = 256
 IGNORED: Final = re.compile(r"(category:)?[a-z0-9_]+([.-][a-z0-9_]+){0,15}", re.ASCII)
 CATEGORY: Final = "category:"
-_IGNORED_SHAPE: Final = "a rule such as 'sql.comment', or 'category:fraud'"
+_IGNORED_SHAPE: Final = "a rule such as 'sql.comment-truncation', or 'category:fraud'"
 P_VALUE: Final = re.compile(r"0\.\d{1,6}", re.ASCII)
 _P_VALUE_SHAPE: Final = "a share of ordinary calls, above 0 and at most 0.03, such as 0.001"
 P_VALUE_MAX: Final = 0.03
