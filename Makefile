@@ -4,7 +4,7 @@ DATA ?= ./.ringfence
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check cover proto proto-check baseline imports types lint format bench train train-check clean
+.PHONY: help run demo test check cover proto proto-check baseline imports types lint format bench packs train train-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ format: .venv/test.stamp ## Format code and protos
 
 bench: .venv/test.stamp ## Measure, as ratios inside one run
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+packs: .venv/test.stamp ## Prove the built-in rules by their examples, and write down that it was done
+	$(BIN)/python -m ringfence_pdp.filters.proving
 
 train: .venv/test.stamp ## Make the intent model of the content filters again, from training/SOURCES.toml
 	$(BIN)/python -m training.fetch

@@ -22,9 +22,12 @@ from ringfence_pdp.filters.pointers import Said, below
 BYTES_MAX: Final = 65_536
 VALUES_MAX: Final = 4_096
 DEPTH_MAX: Final = 64
+TEXTS_MAX: Final = 400
+"""Different texts. Each costs 0.1 to 0.5 ms to look through, however short it is, and decisions wait meanwhile."""
 
 TOO_LARGE: Final = "the arguments are more than 64 KiB"
 TOO_MANY: Final = "the arguments are more than 4,096 values"
+TOO_MANY_TEXTS: Final = "the arguments are more than 400 different texts"
 TOO_DEEP: Final = "the arguments are nested more than 64 deep"
 NOT_JSON: Final = "the arguments hold a value JSON does not have"
 
@@ -118,6 +121,7 @@ class _Walk:
         self._words = words
         self._bytes_left = BYTES_MAX
         self._values = 0
+        self._texts: set[tuple[str, ArgumentType]] = set()
 
     def go(self, arguments: Mapping[str, object], types: Said[ArgumentType], origins: Said[Origin]) -> None:
         """Collect every text in `arguments`, in their order."""
@@ -212,7 +216,11 @@ class _Walk:
         if size > self._bytes_left:
             text, self.problem = _cut(text, self._bytes_left), TOO_LARGE
         self._bytes_left -= size
-        if text:
+        # Where a text is passed again nothing new is in it: it costs nothing, and is there for who asks for origins.
+        if text and len(self._texts) == TEXTS_MAX and (text, known) not in self._texts:
+            self.problem = TOO_MANY_TEXTS
+        elif text:
+            self._texts.add((text, known))
             origin = step.origins.value or Origin.UNKNOWN
             self.found.append(Argument(step.pointer, text, known, is_declared, origin))
 

@@ -1,14 +1,17 @@
-"""The rules that are built in: read from the packs beside this module when a filter is first used, and then kept."""
+"""The rules that are built in: from the packs beside this module when a filter is first used, and then kept.
+
+They were proved when they were made (`proving.py`); packs that were changed since are proved again."""
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 
 from ringfence_pdp.fields import Report, View
 from ringfence_pdp.filters.filter_rule import FilterRule
 from ringfence_pdp.filters.packs import KIND, read_rules
 from ringfence_pdp.filters.patterns import Patterns
+from ringfence_pdp.filters.proving import Ways, packs, proven
 from ringfence_pdp.yaml_reader import Mark, read
 
 PACK = "ringfence"
@@ -19,15 +22,24 @@ class PackInvalid(ValueError):  # noqa: N818 - named for what happened
     """A pack that is built in cannot be used."""
 
 
-@functools.cache
 def builtin_rules() -> tuple[FilterRule, ...]:
     """Return every rule that is built in; raise PackInvalid with everything that is wrong with them."""
+    return _known()[0]
+
+
+@functools.cache
+def _known() -> tuple[tuple[FilterRule, ...], Mapping[str, Ways]]:
+    """Return the rules, and what their patterns make necessary as far as that is known."""
+    proof = proven()
+    return (written_rules(), {}) if proof is None else (proof.rules, proof.by_pattern())
+
+
+def written_rules() -> tuple[FilterRule, ...]:
+    """Read the packs, and prove every rule by its examples, whatever is known of them."""
     report = Report()
     rules: list[FilterRule] = []
-    folder = resources.files(__package__).joinpath("packs")
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".yaml"):
-            rules += _rules_of(file.name, file.read_bytes(), report, taken=[rule.id for rule in rules])
+    for file in packs():
+        rules += _rules_of(file.name, file.read_bytes(), report, taken=[rule.id for rule in rules])
     if report.problems:
         raise PackInvalid("; ".join(f"{problem.place} {problem}" for problem in report.problems))
     return tuple(rules)
@@ -53,7 +65,8 @@ def patterns(rules: Iterable[FilterRule]) -> Patterns:
     from ringfence_pdp.filters.analysers import analysing  # noqa: PLC0415 - see above
 
     judged_by = f"{analysing.VERSION} {_code_digest()}"
-    return Patterns((*builtin_rules(), *rules), analysing.analyse, analysed_by=judged_by)
+    known, needed = _known()
+    return Patterns((*known, *rules), analysing.analyse, analysed_by=judged_by, needed=needed)
 
 
 @functools.cache

@@ -10,12 +10,13 @@ That a call as a whole is too large is not told here: whoever asks several filte
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ringfence_pdp.filters.filter_rule import FilterRule, digest_of
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Finding, Kind, Severity
 from ringfence_pdp.filters.masking import Shown
-from ringfence_pdp.filters.rule_set import RuleSet
+from ringfence_pdp.filters.proving import Ways
+from ringfence_pdp.filters.rule_set import NOTHING_KNOWN, RuleSet
 from ringfence_pdp.filters.views import View, readings
 
 FINDINGS_MAX = 64
@@ -29,9 +30,16 @@ _HIDDEN = "hidden.text"
 class Patterns:
     """Rules and analysers as one filter."""
 
-    def __init__(self, rules: Iterable[FilterRule], analyse: Analyse | None = None, *, analysed_by: str = "") -> None:
-        """`analysed_by` names the version of what analyses; it is part of the digest."""
-        self._rule_set = RuleSet(rules)
+    def __init__(
+        self,
+        rules: Iterable[FilterRule],
+        analyse: Analyse | None = None,
+        *,
+        analysed_by: str = "",
+        needed: Mapping[str, Ways] = NOTHING_KNOWN,
+    ) -> None:
+        """`analysed_by` names the version of what analyses; it is part of the digest. `needed`: as of a `RuleSet`."""
+        self._rule_set = RuleSet(rules, needed)
         self._analyse = analyse
         told = f"{digest_of(self._rule_set.rules)} {analysed_by}"
         self._digest = f"sha256-{hashlib.sha256(told.encode()).hexdigest()}"
@@ -48,7 +56,14 @@ class Patterns:
 
     def findings(self, content: Content) -> Sequence[Finding]:
         """Return what the rules and analysers find, the worst first."""
-        found = [finding for argument in content.arguments for finding in self._of(argument)]
+        found: list[Finding] = []
+        told: dict[tuple[object, ...], Sequence[Finding]] = {}
+        for argument in content.arguments:
+            # Wherever a text is passed again, the same is found in it.
+            text = argument.text, argument.type, argument.is_declared
+            if text not in told:
+                told[text] = self._of(argument)
+            found.extend(one._replace(argument=argument.pointer, origin=argument.origin) for one in told[text])
         found.sort(key=lambda finding: -finding.severity)
         return found[:FINDINGS_MAX]
 

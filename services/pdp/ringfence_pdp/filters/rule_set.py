@@ -15,6 +15,7 @@ from ahocorasick_rs import AhoCorasick
 from ringfence_pdp.filters.filter_rule import FilterRule, ViewKind
 from ringfence_pdp.filters.finding import ArgumentType
 from ringfence_pdp.filters.necessities import lowered, necessary
+from ringfence_pdp.filters.proving import Ways
 from ringfence_pdp.filters.squeezing import squeezed
 
 PATTERN_MAX = 2_000
@@ -31,6 +32,8 @@ FEW_MAX = 16
 """Patterns that are looked for together."""
 
 _ALWAYS = r"\A"
+
+NOTHING_KNOWN: Mapping[str, Ways] = {}
 
 
 class PatternInvalid(ValueError):  # noqa: N818 - named for what happened
@@ -83,16 +86,19 @@ def compile_rule(pattern: str) -> Searching:
 class RuleSet:
     """Rules, ready to be looked for. They have been read before, so every pattern compiles."""
 
-    def __init__(self, rules: Iterable[FilterRule]) -> None:
+    def __init__(self, rules: Iterable[FilterRule], needed: Mapping[str, Ways] = NOTHING_KNOWN) -> None:
+        """`needed`: what patterns make necessary, as far as somebody found it out already."""
         in_order = sorted(rules, key=lambda rule: (-rule.severity, rule.id))
         common = [rule for rule in in_order if not rule.views.isdisjoint((ViewKind.PLAIN, ViewKind.DECODED))]
-        plain = _Patterns([(rule, rule.pattern) for rule in common])
+        plain = _Patterns([(rule, rule.pattern) for rule in common], needed)
         self._patterns: Mapping[ViewKind, _Patterns] = {
             ViewKind.PLAIN: plain,
             ViewKind.DECODED: plain,
-            ViewKind.LEET: _Patterns([(rule, rule.pattern) for rule in in_order if ViewKind.LEET in rule.views]),
+            ViewKind.LEET: _Patterns(
+                [(rule, rule.pattern) for rule in in_order if ViewKind.LEET in rule.views], needed
+            ),
             ViewKind.SPACED: _Patterns(
-                [(rule, squeezed(rule.pattern)) for rule in in_order if ViewKind.SPACED in rule.views]
+                [(rule, squeezed(rule.pattern)) for rule in in_order if ViewKind.SPACED in rule.views], needed
             ),
         }
         self.rules = tuple(in_order)
@@ -105,14 +111,14 @@ class RuleSet:
 class _Patterns:
     """Patterns of rules, tried where what they make necessary is there."""
 
-    def __init__(self, patterns: Sequence[tuple[FilterRule, str]]) -> None:
+    def __init__(self, patterns: Sequence[tuple[FilterRule, str]], needed: Mapping[str, Ways]) -> None:
         self._patterns = patterns
         self._compiled: dict[int, Searching] = {}
         by_text: dict[str, list[tuple[int, int]]] = {}
         self._ways: list[tuple[int, int]] = []
         always: list[int] = []
         for place, (_, pattern) in enumerate(patterns):
-            ways = necessary(pattern)
+            ways = needed[pattern] if pattern in needed else necessary(pattern)
             if not ways:
                 always.append(place)
             for sets in ways:

@@ -10,6 +10,7 @@ there is of it is looked at all the same.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ringfence_pdp.filters.decoders import TEXT_MAX, confusables, encodings, escapes, invisible, joining, spelling
@@ -18,6 +19,8 @@ from ringfence_pdp.filters.filter_rule import ViewKind
 from ringfence_pdp.filters.finding import ArgumentType
 
 VIEWS_MAX = 8
+REMEMBERED_MAX = 4_096
+"""Characters of a text whose readings are remembered; those of sixteen texts are 2 MB at most."""
 DEPTH_MAX = 2
 """Layers of encodings. Percent signs are decoded twice in each."""
 
@@ -82,14 +85,22 @@ def views(text: str, type: ArgumentType = ArgumentType.FREE_TEXT) -> Sequence[Vi
 
 def readings(text: str, type: ArgumentType = ArgumentType.FREE_TEXT) -> Readings:  # noqa: A002 - as above
     """Return the readings of a text, the text itself first, and whether there are more than are looked at."""
-    reader = _Reader(text, type)
+    return _readings_again(text, type) if len(text) <= REMEMBERED_MAX else _readings(text, type)
+
+
+def _readings(text: str, type_: ArgumentType) -> Readings:
+    reader = _Reader(text, type_)
     found: list[View] = []
     for view in reader.views():
         if len(found) == VIEWS_MAX:
             reader.problem = f"it can be read in more than {VIEWS_MAX} ways"
             break
         found.append(view)
-    return Readings(found, reader.problem)
+    return Readings(tuple(found), reader.problem)
+
+
+_readings_again = lru_cache(maxsize=16)(_readings)
+"""What one filter of a call has read, the next one need not read again."""
 
 
 class _Reader:

@@ -13,7 +13,7 @@ from typing import Final
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Finding, Kind, Severity
 from ringfence_pdp.filters.intent.artefact import Model, installed
 from ringfence_pdp.filters.intent.evidence import NONE, Evidence, weigh
-from ringfence_pdp.filters.intent.frame import Frame, frame_of
+from ringfence_pdp.filters.intent.frame import Frame, Frames
 from ringfence_pdp.filters.intent.heads import Scores, span
 from ringfence_pdp.filters.intent.lexicon import built_in
 from ringfence_pdp.filters.intent.readings import CATEGORIES
@@ -59,10 +59,10 @@ class _Weighed:
 
     __slots__ = ("evidence", "frame", "p_value", "scores", "view")
 
-    def __init__(self, view: View, model: Model, content: Content, heads: Sequence[int]) -> None:
+    def __init__(self, view: View, model: Model, frames: Frames, heads: Sequence[int]) -> None:
         self.view = view
         self.scores: Scores = model.heads.scores(view.text)
-        self.frame: Frame = frame_of(view.text, content)
+        self.frame: Frame = frames.of(view.text)
         self.evidence: Evidence = weigh(self.scores, self.frame, model.of_heads, model.curves["frame"], heads)
         self.p_value = 1.0 if self.evidence is NONE else model.curves["fused"].of(self.evidence.weight)
 
@@ -83,21 +83,26 @@ class Intent:
     def findings(self, content: Content) -> Sequence[Finding]:
         """Return what arguments want that is dangerous, the rarest first."""
         found: list[Finding] = []
+        frames = Frames(content)
+        told: dict[tuple[str, ArgumentType], Sequence[Finding]] = {}
         for argument in content.arguments:
             try:
-                found.extend(self._of(argument, content))
+                text = argument.text, argument.type
+                if text not in told:
+                    told[text] = self._of(argument, frames)
+                found.extend(one._replace(argument=argument.pointer, origin=argument.origin) for one in told[text])
             except Exception as error:  # noqa: BLE001 - whatever a text does to the model, the call is not let through for it
                 # Its type only: what it says may hold content.
                 found.append(_failure(argument, f"the model of intent failed over this ({type(error).__name__})"))
         found.sort(key=lambda finding: (-finding.severity, finding.p_value or 0.0))
         return found[:FINDINGS_MAX]
 
-    def _of(self, argument: Argument, content: Content) -> Sequence[Finding]:
+    def _of(self, argument: Argument, frames: Frames) -> Sequence[Finding]:
         heads = LOOKED_FOR[argument.type]
         if not heads:
             return ()
         views = readings(argument.text, argument.type).views
-        weighed = [_Weighed(view, self._model, content, heads) for view in views]
+        weighed = [_Weighed(view, self._model, frames, heads) for view in views]
         worst = min(weighed, key=lambda one: one.p_value, default=None)
         if worst is None or worst.p_value > LOW_AT:
             return ()

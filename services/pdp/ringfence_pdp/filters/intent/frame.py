@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ringfence_pdp.filters.finding import Content, Effects, Severity
-from ringfence_pdp.filters.intent.gathering import ENGLISH, NOT, Entry
+from ringfence_pdp.filters.intent.gathering import ENGLISH, NOT, STEM_MIN, Entry
 from ringfence_pdp.filters.intent.lexicon import GAP_MAX, UNTOLD, Lexicon, Words, built_in
 from ringfence_pdp.filters.intent.readings import severity_of
 from ringfence_pdp.filters.intent.words import SENTENCE_END, words_of
@@ -52,13 +52,33 @@ NOTHING = Frame("", 0, None, (), {}, 0)
 """The frame of a text nothing is read from."""
 
 
+class Frames:
+    """The frames of the texts of one call. Views of a text mostly have the same words; those are read once."""
+
+    __slots__ = ("_call", "_lexicon", "_read")
+
+    def __init__(self, content: Content | None = None) -> None:
+        self._lexicon = built_in()
+        self._call = 0 if content is None else _said_by_call(content, self._lexicon)
+        self._read: dict[tuple[str, ...], Frame] = {}
+
+    def of(self, text: str) -> Frame:
+        """Return how a text is understood."""
+        found = words_of(text, self._lexicon.places.word_of)
+        words = tuple(found)
+        frame = self._read.get(words)
+        if frame is None:
+            frame = self._read[words] = self._worst(found)
+        return frame
+
+    def _worst(self, found: list[str]) -> Frame:
+        frames = [_frame(found, spoken, self._call, self._lexicon) for spoken in self._lexicon.spoken(found)]
+        return frames[0] if len(frames) == 1 else max(frames, key=lambda frame: frame.points)
+
+
 def frame_of(text: str, content: Content | None = None) -> Frame:
     """Return how a text is understood, as part of a call if one is given."""
-    lexicon = built_in()
-    found = words_of(text, lexicon.places.word_of)
-    call = 0 if content is None else _said_by_call(content, lexicon)
-    frames = [_frame(found, spoken, call, lexicon) for spoken in lexicon.spoken(found)]
-    return frames[0] if len(frames) == 1 else max(frames, key=lambda frame: frame.points)
+    return Frames(content).of(text)
 
 
 def _frame(found: list[str], spoken: Words, call: int, lexicon: Lexicon) -> Frame:
@@ -89,10 +109,10 @@ def _sentences(words: list[str], spoken: Words, lexicon: Lexicon) -> tuple[list[
     together = 0
     negated_until = -1
     place, end = 0, len(words)
-    find, stemmed = spoken.words.get, spoken.stemmed
+    find, stemmed, has_stem = spoken.words.get, spoken.stemmed, spoken.stem_lengths
     while place < end:
         word = words[place]
-        entry = find(word) or stemmed(word)
+        entry = find(word) or (stemmed(word) if word[:STEM_MIN] in has_stem else None)
         if entry is None:
             place += 1
             if word == SENTENCE_END and tags:
