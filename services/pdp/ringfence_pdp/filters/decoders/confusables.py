@@ -90,6 +90,7 @@ _READ_AS_AMONG_LATIN = {
     "h": "нң",
     "i": "ϊΐ",
     "k": "кқκ",
+    "l": "λ",
     "m": "м",
     "n": "пηήи",
     "o": "σөѳ",
@@ -120,6 +121,7 @@ _RUN = re.compile("[A-Za-z\u00aa-\u1fff\u2c00-\u2dff\ua4d0-\uabff\ufb00-\ufdff\U
 _LATIN = re.compile("[A-Za-z]")
 _GREEK = re.compile("[\u0370-\u03ff]")
 _CYRILLIC = re.compile("[\u0400-\u052f]")
+_OTHER_ALPHABET = re.compile("[\u0370-\u052f]")
 _PIECE = 1_024
 
 
@@ -131,15 +133,21 @@ def folded(text: str) -> str:
     bare = _bare(text)
     if bare.isascii():
         return bare
-    return _RUN.sub(_run, text) if _worth_reading().search(text) else text
+    if not _worth_reading().search(text):
+        return text
+    is_disguised = any(_LATIN.search(run) and _OTHER_ALPHABET.search(run) for run in _RUN.findall(text))
+    return _RUN.sub(lambda match: _read(match[0], is_among_latin=is_disguised), text)
 
 
-def _run(match: re.Match[str]) -> str:
-    run = match[0]
+def _read(run: str, *, is_among_latin: bool) -> str:
+    """Return a run of letters as ASCII if all of it can be read so.
+
+    One word of two alphabets is no accident: then words of one other alphabet are read as those that are mixed.
+    """
     if run.isascii():
         return run
     bare = _bare(run).translate(_letters())
-    if not bare.isascii() and (_LATIN.search(run) or (_GREEK.search(run) and _CYRILLIC.search(run))):
+    if not bare.isascii() and (is_among_latin or _LATIN.search(run) or (_GREEK.search(run) and _CYRILLIC.search(run))):
         bare = bare.translate(_letters_among_latin())
     return bare if bare.isascii() else run
 
