@@ -4,6 +4,7 @@ A term is a word, a stem (`losch*`), or an expression of several of them; `..` s
 Of English verbs the forms are made, of English nouns the plural; other languages write stems.
 """
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -100,7 +101,15 @@ class Gathered:
         return words, found_stems
 
 
+@functools.cache
+def _plain(says: int) -> Entry:
+    """Return the entry of words no expression begins with: most words, and as few entries as there are classes."""
+    return Entry(says, {}, {}, (), True)
+
+
 def _entry(says: int, expressions: Mapping[tuple[str, ...], int]) -> Entry:
+    if not expressions:
+        return _plain(says)
     following: dict[str, list[Expression]] = {}
     beyond: dict[str, list[Expression]] = {}
     stems = []
@@ -116,7 +125,7 @@ def _entry(says: int, expressions: Mapping[tuple[str, ...], int]) -> Entry:
         {word: tuple(found) for word, found in following.items()},
         {word: tuple(found) for word, found in beyond.items()},
         tuple(stems),
-        not expressions,
+        False,
     )
 
 
