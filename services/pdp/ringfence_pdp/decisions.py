@@ -126,6 +126,7 @@ class Decisions:
             found=self.found,
             sessions=self._sessions if asked else None,
             classifiers=self._classifiers,
+            renewed=lambda: self._basis(in_force)._replace(kill_switches=self._policy.current.kill_switches),
         )
 
     def tools(
@@ -183,6 +184,7 @@ class Sitting:
             "_log",
             "_new_id",
             "_reckoning",
+            "_renewed",
             "_sessions",
             "_trial",
         ),
@@ -203,8 +205,10 @@ class Sitting:
         found: Found,
         sessions: SessionHistories | None = None,
         classifiers: Classifiers,
+        renewed: Callable[[], Basis],
     ) -> None:
-        """`sessions`: what conditions hear of sessions; None when none asks."""
+        """`sessions`: what conditions hear of sessions; None when none asks. `renewed`: the basis as it is now."""
+        self._renewed = renewed
         self._charged: list[Reservation] = []
         self._sessions = sessions
         self._classifiers = classifiers
@@ -254,6 +258,8 @@ class Sitting:
         request = unsettled.request
         if unsettled.awaited:
             heard = await self._hearing(request, unsettled.awaited)
+            # That took time: whoever was stopped meanwhile is stopped here too, and in what is left of a batch.
+            self._basis = self._renewed()
             checked = self._checked(request._replace(heard=heard), unsettled.caller, unsettled.asked)
             return await self.settled(checked) if isinstance(checked, Unsettled) else checked
         with self._reckoning.counting(unsettled.basis, request, unsettled.answer) as counted:

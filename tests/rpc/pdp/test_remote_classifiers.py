@@ -1,5 +1,6 @@
 """A classifier elsewhere has its say in decisions: stricter, never milder, and its silence is judged."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from ringfence.extauthz.v3 import ext_authz_pb2_grpc
+from ringfence.pdp.v1 import bundle_pb2
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence.pdp.v1 import filter_pb2 as filters
 from ringfence_pdp.classifiers.config import ClassifierConfig
 from support.filters.classifiers import ScriptedClassifier, label, nothing, served_classifier
 from support.pdp.gateway import envoy_request, tool_call
-from support.pdp.served import ServedPdp, question, served_pdp
+from support.pdp.served import ANALYST, ServedPdp, question, served_pdp, stop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -158,3 +160,20 @@ async def test_a_batch_is_heard_about_item_by_item(guarded: Guarded) -> None:
         pb.DECISION_REASON_CONTENT_DANGEROUS,
         pb.DECISION_REASON_RULE_DENIED,
     ]
+
+
+async def test_a_stop_reaches_what_waits_for_it_and_the_rest_of_a_batch(guarded: Guarded) -> None:
+    guarded.guard.answers.clear()
+    guarded.guard.heard.clear()
+    notes = [question(arguments={"note": f"a note while it is stopped {number}"}) for number in range(2)]
+    waiting = asyncio.ensure_future(guarded.pdp.decisions().BatchCheck(pb.BatchCheckRequest(requests=notes)))
+    await guarded.guard.heard.wait()
+    engaged = await guarded.pdp.switches().EngageKillSwitch(stop(agent=ANALYST))
+    try:
+        guarded.guard.answers.set()
+        answered = await waiting
+    finally:
+        released = bundle_pb2.ReleaseKillSwitchRequest(name=engaged.kill_switch.name, reason="mended")
+        await guarded.pdp.switches().ReleaseKillSwitch(released)
+    reasons = [result.response.reason for result in answered.results]
+    assert reasons == [pb.DECISION_REASON_KILLED] * 2
