@@ -4,7 +4,7 @@ The rules:
 
 - a decision is handed to the spool before it is answered; the spool writes it with the next group, a few milliseconds
   later, so no answer waits for the disk. A process that is killed in between loses those few, and nothing else;
-- a spool that is full or cannot be written makes `take` raise: what that means for the answer is for `decisions.py`;
+- a spool that is full or cannot be written makes `take` raise: what that means for the answer is for `sitting.py`;
 - delivery repeats a batch until telemetry acknowledges it; telemetry drops what it had. An entry that telemetry refuses
   for good would hold up the rest: it is counted and logged as lost.
 """

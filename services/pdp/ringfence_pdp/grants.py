@@ -1,4 +1,4 @@
-"""Who may call the pdp. About which agents is decided in `decisions.py`, over which targets in `kill_switches.py`."""
+"""Who may call the pdp. About which agents is decided in `who_asks.py`, over which targets in `kill_switches.py`."""
 
 from ringfence_kit.callers import Role
 from ringfence_kit.grants import Grant, Grants, MethodClass

@@ -6,8 +6,8 @@ from ringfence_kit.callers import Caller
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.convert import decisions as convert
 from ringfence_pdp.convert.question_bytes import Asked, asked_of
-from ringfence_pdp.decisions import Sitting
 from ringfence_pdp.reckoning import Unsettled
+from ringfence_pdp.sitting import Sitting
 
 
 def checked(sitting: Sitting, asked: Asked, caller: Caller) -> Answer | Unsettled:

@@ -22,10 +22,11 @@ from starlette.routing import BaseRoute, Route
 from ringfence_pdp.api.asking import decided
 from ringfence_pdp.convert import authzen as convert
 from ringfence_pdp.convert.decisions import response_to_proto
-from ringfence_pdp.decisions import Decisions, Sitting
+from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.doors.authzen import Evaluation, evaluation, evaluations, read_object
 from ringfence_pdp.doors.refusal import UNREAD, Refused
 from ringfence_pdp.model import CheckRequest
+from ringfence_pdp.sitting import Sitting
 
 BODY_MAX: Final = 1 << 20
 EVALUATION: Final = "/access/v1/evaluation"

@@ -21,8 +21,9 @@ from ringfence_pdp.convert import decisions as convert
 from ringfence_pdp.convert import overviews
 from ringfence_pdp.convert.answer_bytes import batch_bytes, response_bytes, result_bytes
 from ringfence_pdp.convert.question_bytes import Asked, asked, asked_batch
-from ringfence_pdp.decisions import Decisions, Sitting
+from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.reckoning import Unsettled
+from ringfence_pdp.sitting import Sitting
 
 
 class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):

@@ -21,13 +21,14 @@ from ringfence_kit.service import Face
 from ringfence_pdp.api.asking import decided
 from ringfence_pdp.convert import ext_authz as convert
 from ringfence_pdp.convert.decisions import response_to_proto
-from ringfence_pdp.decisions import Decisions, Sitting
+from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.doors.gateway import wanted
 from ringfence_pdp.doors.json_rpc import RpcBody
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import route_of
 from ringfence_pdp.doors.who_calls import caller_of
 from ringfence_pdp.model import Reason
+from ringfence_pdp.sitting import Sitting
 
 ON_THE_WAY_SECONDS: Final = 0.02
 """What an answer gets of a gateway's patience to reach it."""

@@ -27,9 +27,10 @@ from ringfence_pdp.answer import Answer
 from ringfence_pdp.api.asking import checked
 from ringfence_pdp.convert.decisions import response_to_proto
 from ringfence_pdp.convert.question_bytes import asked_of
-from ringfence_pdp.decisions import Decisions, Sitting
+from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
 from ringfence_pdp.reckoning import Unsettled
+from ringfence_pdp.sitting import Sitting
 
 IN_FLIGHT: Final = 64
 HEARTBEAT: Final = Millis(10_000)

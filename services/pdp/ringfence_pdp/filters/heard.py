@@ -1,6 +1,6 @@
 """What classifiers elsewhere said about one call: part of the question, so that deciding stays a function of it.
 
-Whoever decides asks them in between (`decisions.py`): once to see whether anything else denies the call already, and
+Whoever decides asks them in between (`sitting.py`): once to see whether anything else denies the call already, and
 again with what they said. A classifier nobody asked did not say that all is well: that is a failure like any other.
 """
 
