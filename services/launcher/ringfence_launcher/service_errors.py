@@ -124,6 +124,20 @@ ADVICE: Mapping[str, str] = {
     "DECISION_CONFLICT": "entries are never replaced: give the decision an id of its own",
     "INGEST_OVERLOADED": "wait and send the same batch again",
     "OUTCOME_CONFLICT": "each reporter judges a piece of work once",
+    "BUDGET_NOT_FOUND": "see what there is: `ringfence budget list`",
+    "BUDGET_ALREADY_EXISTS": "choose another id, or change it: `ringfence budget update`",
+    "PRICE_CONFLICT": "prices of the past stay: give the new one a later date",
+    "SLO_NOT_FOUND": "see what there is: `ringfence slo list`",
+    "SLO_ALREADY_EXISTS": "choose another id, or change it: `ringfence slo update`",
+    "SLO_INFEASIBLE": "ask for less, or give a dependency a retry or a fallback: `ringfence slo feasible`",
+    "OPENSLO_INVALID": "correct the fields listed, and import again",
+    "ALERT_NOT_FOUND": "see what there is: `ringfence alert list`",
+    "ALERT_NOT_FIRING": "it is over; see what fires with `ringfence alert list --firing`",
+    "SILENCE_NOT_FOUND": "a silence ends by itself; see those in force with `ringfence alert silences`",
+    "BASELINE_NOT_FOUND": "pin how it did in a good time: `ringfence eval pin`",
+    "BASELINE_TOO_SMALL": "choose a longer time, or wait for more work",
+    "WORKFLOW_NOT_FOUND": "check the trace id; raw traces are kept for three days unless configured otherwise",
+    "COSIGNATURE_INVALID": "compare the witness' key with the one telemetry is configured with",
 }
 """Reason to what the person at the keyboard can do about it."""
 

@@ -96,6 +96,168 @@ class OutcomeConflict(Failure):
         )
 
 
+class BudgetNotFound(Failure):
+    """There is no such budget, or it is none of the caller's."""
+
+    kind = Kind.NOT_FOUND
+    reason = "BUDGET_NOT_FOUND"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"there is no budget {name} that you may see", metadata={"name": name})
+
+
+class BudgetAlreadyExists(Failure):
+    """A budget of this name exists."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "BUDGET_ALREADY_EXISTS"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"{name} exists; change it with UpdateBudget, or choose another id", metadata={"name": name})
+
+
+class PriceConflict(Failure):
+    """Another price of this model, provider and date is known."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "PRICE_CONFLICT"
+
+    def __init__(self, *, model: str, provider: str, effective: str) -> None:
+        super().__init__(
+            f"another price of {model} from {effective} on is known, and what was charged by it stays; "
+            "give the new price a later date",
+            metadata={"model": model, "provider": provider, "effective_time": effective},
+        )
+
+
+class SloNotFound(Failure):
+    """There is no such objective, or it is none of the caller's."""
+
+    kind = Kind.NOT_FOUND
+    reason = "SLO_NOT_FOUND"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"there is no objective {name} that you may see", metadata={"name": name})
+
+
+class SloAlreadyExists(Failure):
+    """An objective of this name exists."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "SLO_ALREADY_EXISTS"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"{name} exists; change it with UpdateSlo, or choose another id", metadata={"name": name})
+
+
+class SloInfeasible(Failure):
+    """The dependencies make the target impossible."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "SLO_INFEASIBLE"
+
+    def __init__(self, *, name: str, target: str, feasible: str, decimal: str) -> None:
+        super().__init__(
+            f"{name} cannot reach {target}: its dependencies allow {decimal} at most; "
+            "ask for less, or give one of them a retry or a fallback",
+            metadata={"name": name, "target": target, "feasible": feasible, "decimal": decimal},
+        )
+
+
+class OpenSloInvalid(Failure):
+    """A document is no OpenSLO v1."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "OPENSLO_INVALID"
+
+    def __init__(self, *violations: Violation) -> None:
+        listed = "; ".join(f"{v.field}: {v.problem}" for v in violations)
+        super().__init__(f"this is no OpenSLO v1 that can be read: {listed}", violations=violations)
+
+
+class AlertNotFound(Failure):
+    """There is no such alert, or it is none of the caller's."""
+
+    kind = Kind.NOT_FOUND
+    reason = "ALERT_NOT_FOUND"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"there is no alert {name} that you may see", metadata={"name": name})
+
+
+class AlertNotFiring(Failure):
+    """The alert is over."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ALERT_NOT_FIRING"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"{name} is over; there is nothing left to look at", metadata={"name": name})
+
+
+class SilenceNotFound(Failure):
+    """There is no such silence, or it is over."""
+
+    kind = Kind.NOT_FOUND
+    reason = "SILENCE_NOT_FOUND"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(f"there is no silence {name}, or it is over", metadata={"name": name})
+
+
+class BaselineNotFound(Failure):
+    """Nothing is pinned for this version."""
+
+    kind = Kind.NOT_FOUND
+    reason = "BASELINE_NOT_FOUND"
+
+    def __init__(self, *, agent: str, version: str) -> None:
+        super().__init__(
+            f"no baseline is pinned for {agent}, version {version or '(any)'}; pin how it did in a good time",
+            metadata={"agent": agent, "version": version},
+        )
+
+
+class BaselineTooSmall(Failure):
+    """There is too little in that time to compare with."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "BASELINE_TOO_SMALL"
+
+    def __init__(self, *, agent: str, workflows: int, least: int) -> None:
+        super().__init__(
+            f"{agent} had {workflows} pieces of work in that time; a baseline needs at least {least}",
+            metadata={"agent": agent, "workflows": str(workflows), "least": str(least)},
+        )
+
+
+class WorkflowNotFound(Failure):
+    """No span of this trace is kept, or none the caller may see."""
+
+    kind = Kind.NOT_FOUND
+    reason = "WORKFLOW_NOT_FOUND"
+
+    def __init__(self, *, trace_id: str) -> None:
+        super().__init__(
+            f"no span of trace {trace_id} that you may see is kept; raw traces are forgotten after the time "
+            "that telemetry.ingest.keep_raw says",
+            metadata={"trace_id": trace_id},
+        )
+
+
+class CosignatureInvalid(Failure):
+    """A witness' signature does not verify, is of no known witness, or of no checkpoint of this log."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "COSIGNATURE_INVALID"
+
+    def __init__(self, *, tree_size: int, problem: str) -> None:
+        super().__init__(
+            f"the signature under the checkpoint of {tree_size} entries is not kept: {problem}",
+            metadata={"tree_size": str(tree_size), "problem": problem},
+        )
+
+
 FAILURES: tuple[type[Failure], ...] = (
     *COMMON_FAILURES,
     EntryNotFound,
@@ -105,5 +267,19 @@ FAILURES: tuple[type[Failure], ...] = (
     IngestOverloaded,
     AgentNotFound,
     OutcomeConflict,
+    BudgetNotFound,
+    BudgetAlreadyExists,
+    PriceConflict,
+    SloNotFound,
+    SloAlreadyExists,
+    SloInfeasible,
+    OpenSloInvalid,
+    AlertNotFound,
+    AlertNotFiring,
+    SilenceNotFound,
+    BaselineNotFound,
+    BaselineTooSmall,
+    WorkflowNotFound,
+    CosignatureInvalid,
 )
 """Every failure a caller may see, one to one with the reasons in `errors.proto`."""

@@ -20,7 +20,10 @@ GRANTS = (
         {
             "ReportOutcome": Grant.to(
                 Role.GATEWAY, Role.AGENT, Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.WRITE
-            )
+            ),
+            # An agent sees what it had a part in.
+            "GetWorkflow": Grant.to(*_READERS, Role.AGENT, does=MethodClass.READ),
+            "ListWorkflows": Grant.to(*_READERS, Role.AGENT, does=MethodClass.READ),
         },
     )
     | Grants.of(
@@ -37,6 +40,9 @@ GRANTS = (
             "GetCheckpoint": Grant.to(*Role, does=MethodClass.READ),
             "GetInclusionProof": Grant.to(*Role, does=MethodClass.READ),
             "GetConsistencyProof": Grant.to(*Role, does=MethodClass.READ),
+            "WatchCheckpoints": Grant.to(*Role, does=MethodClass.STREAM),
+            "GetTile": Grant.to(*Role, does=MethodClass.READ),
+            "AddCosignature": Grant.to(Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
         },
     )
 )

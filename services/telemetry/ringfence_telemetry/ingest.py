@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from ringfence_kit import records
@@ -31,7 +32,7 @@ from ringfence_telemetry.frames import Frame
 from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.otlp_shapes import ExportRequest
 from ringfence_telemetry.reporters import Reporter
-from ringfence_telemetry.roll_up import Received, RollUp
+from ringfence_telemetry.roll_up import Received, Rolled, RollUp
 from ringfence_telemetry.segment_files import LOG_START
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.spans import is_span
@@ -89,6 +90,14 @@ class _Accepted:
     size: int
 
 
+class Consequence(Protocol):
+    """Something that follows from what was rolled up: budgets, alerts, what is to be settled."""
+
+    def draw(self, tx: TelemetryTx, rolled: Rolled, at: Instant) -> None:
+        """Store what follows; called in the writer's thread, so only with what `tx` knows. It does not fail."""
+        ...
+
+
 def _nobody(_calls: Sequence[AgentCall]) -> None:
     """Tell nobody."""
 
@@ -109,8 +118,12 @@ class Ingest:
         clock: Clock,
         new_id: NewId,
         on_calls: Callable[[Sequence[AgentCall]], None] = _nobody,
+        consequences: Sequence[Consequence] = (),
     ) -> None:
-        """`on_calls` is told the calls of agents among the spans, once they are stored; it does not fail or wait."""
+        """Take spans in; `consequences` are drawn in the transaction that stores the totals.
+
+        `on_calls` is told the calls of agents among the spans, once they are stored; it does not fail or wait.
+        """
         self._writer = writer
         self._store = store
         self._roll_up = roll_up
@@ -119,6 +132,7 @@ class Ingest:
         self._free_bytes_least = free_bytes_least
         self._clock = clock
         self._on_calls = on_calls
+        self._consequences = consequences
         self._ingest_log: SegmentLog[_Accepted] = SegmentLog(
             directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id
         )
@@ -267,7 +281,7 @@ class Ingest:
     async def _enter_and_store(self, group: Sequence[Logged[_Accepted]]) -> None:
         for each in group:
             await self._roll_up.enter(each.carried.received)
-        rolled, before = self._roll_up.take(), self._progress
+        rolled, before, at = self._roll_up.take(), self._progress, self._clock.now()
         after = Progress(
             position=group[-1].end,
             rolled_up=before.rolled_up + rolled.rolled_up,
@@ -277,9 +291,11 @@ class Ingest:
 
         def work(tx: TelemetryTx) -> None:
             rolled.store(tx)
+            for consequence in self._consequences:
+                consequence.draw(tx, rolled, at)
             tx.advance(self._ingest_log.log_id, after)
 
-        await self._writer.write(work, mutation=Mutation(principal=PRINCIPAL, at=self._clock.now()), result=type(None))
+        await self._writer.write(work, mutation=Mutation(principal=PRINCIPAL, at=at), result=type(None))
         self._progress = after
         self._roll_up.committed()
         self.counts.malformed_values += rolled.malformed_values

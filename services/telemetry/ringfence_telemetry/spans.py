@@ -81,6 +81,34 @@ Tokens: TypeAlias = tuple[int, int, int, int, int]
 NO_TOKENS: Tokens = (0, 0, 0, 0, 0)
 
 
+class SpanDetail(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What few spans say, or say differently; apart from SpanFact, so that the others do not pay for it."""
+
+    tool: str = ""
+    team: str = ""
+    skill: str = ""
+    provider: str = ""
+    version: str = ""
+    """The agent's."""
+    principal: str = ""
+    """A salted digest of the end user."""
+    error: str = ""
+    """`error.type`, else the status message, cut to 200 characters."""
+    cancelled: bool = False
+    """Its caller gave up on it."""
+    attempt: int = 0
+    """How many attempts were made before, as the sender says."""
+    sampled: bool = False
+    """Its sender keeps only some of its traces (`ot=th:` in the tracestate)."""
+    client: bool = False
+    """It is the caller's side of a call (span kind CLIENT)."""
+    waited_micros: int = 0
+    """In which a person was waited for."""
+    stated_cost_nanos: int = 0
+    stated_currency: str = ""
+    """Empty when the span states no cost."""
+
+
 class SpanFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one span says about usage. (A Struct, unlike other records: made and stored per span, it is several times
     cheaper than a frozen dataclass, and the garbage collector need not look at it: it refers to no object that could
@@ -105,6 +133,7 @@ class SpanFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tool_call: ToolCall
     exclusive: bool
     """Its scope reports a parent's usage without its children's (R1's switch)."""
+    detail: SpanDetail | None = None
 
 
 class TracedFact(NamedTuple):

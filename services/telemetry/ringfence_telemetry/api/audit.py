@@ -11,12 +11,13 @@ from ringfence_kit.pages import PageTokens
 from ringfence_kit.service import Face
 from ringfence_kit.wire import page_arguments
 
+from ringfence_telemetry.api.pending import PendingAudit
 from ringfence_telemetry.audit_log import AuditLog
 from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.convert import audit as convert
 
 
-class AuditApi(audit_pb2_grpc.AuditServiceServicer):
+class AuditApi(PendingAudit, audit_pb2_grpc.AuditServiceServicer):
     """The log of decisions nobody can rewrite."""
 
     def __init__(self, log: AuditLog, reader: AuditReader, keys: LogKeys, *, tokens: PageTokens, clock: Clock) -> None:

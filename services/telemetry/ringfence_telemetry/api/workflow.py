@@ -9,11 +9,12 @@ from ringfence_kit.clock import Clock
 from ringfence_kit.service import Face
 from ringfence_kit.wire import mutation_of
 
+from ringfence_telemetry.api.pending import PendingWorkflows
 from ringfence_telemetry.convert import outcomes as convert
 from ringfence_telemetry.outcomes import Outcomes
 
 
-class WorkflowApi(telemetry_pb2_grpc.WorkflowServiceServicer):
+class WorkflowApi(PendingWorkflows, telemetry_pb2_grpc.WorkflowServiceServicer):
     """What came of the work."""
 
     def __init__(self, outcomes: Outcomes, *, clock: Clock) -> None:

@@ -65,6 +65,21 @@ class AuditServiceStub:
                 request_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
                 response_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetConsistencyProofResponse.FromString,
                 _registered_method=True)
+        self.WatchCheckpoints = channel.unary_stream(
+                '/ringfence.telemetry.v1.AuditService/WatchCheckpoints',
+                request_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.WatchCheckpointsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.WatchCheckpointsResponse.FromString,
+                _registered_method=True)
+        self.GetTile = channel.unary_unary(
+                '/ringfence.telemetry.v1.AuditService/GetTile',
+                request_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetTileRequest.SerializeToString,
+                response_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetTileResponse.FromString,
+                _registered_method=True)
+        self.AddCosignature = channel.unary_unary(
+                '/ringfence.telemetry.v1.AuditService/AddCosignature',
+                request_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+                response_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -125,6 +140,31 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchCheckpoints(self, request, context):
+        """Streams checkpoints as they are signed, the newest first of all. Any authenticated caller: who keeps them is a witness.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTile(self, request, context):
+        """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
+
+        Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddCosignature(self, request, context):
+        """Keeps a witness' signature under a checkpoint it has checked against the one before.
+
+        Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -157,6 +197,21 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetConsistencyProof,
                     request_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.FromString,
                     response_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetConsistencyProofResponse.SerializeToString,
+            ),
+            'WatchCheckpoints': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCheckpoints,
+                    request_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.WatchCheckpointsRequest.FromString,
+                    response_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.WatchCheckpointsResponse.SerializeToString,
+            ),
+            'GetTile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTile,
+                    request_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetTileRequest.FromString,
+                    response_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetTileResponse.SerializeToString,
+            ),
+            'AddCosignature': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddCosignature,
+                    request_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureRequest.FromString,
+                    response_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -322,6 +377,87 @@ class AuditService:
             '/ringfence.telemetry.v1.AuditService/GetConsistencyProof',
             ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetConsistencyProofRequest.SerializeToString,
             ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetConsistencyProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCheckpoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ringfence.telemetry.v1.AuditService/WatchCheckpoints',
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.WatchCheckpointsRequest.SerializeToString,
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.WatchCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.telemetry.v1.AuditService/GetTile',
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetTileRequest.SerializeToString,
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.GetTileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddCosignature(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.telemetry.v1.AuditService/AddCosignature',
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
             options,
             channel_credentials,
             insecure,

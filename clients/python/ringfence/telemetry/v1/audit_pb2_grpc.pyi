@@ -62,6 +62,18 @@ class AuditServiceStub:
 
     Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
     """
+    WatchCheckpoints: _grpc.UnaryStreamMultiCallable[_audit_pb2.WatchCheckpointsRequest, _audit_pb2.WatchCheckpointsResponse]
+    """Streams checkpoints as they are signed, the newest first of all. Any authenticated caller: who keeps them is a witness."""
+    GetTile: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetTileRequest, _audit_pb2.GetTileResponse]
+    """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
+
+    Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+    """
+    AddCosignature: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]
+    """Keeps a witness' signature under a checkpoint it has checked against the one before.
+
+    Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
+    """
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -96,6 +108,18 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """Proves that a smaller tree is a prefix of a larger one (RFC 9162 2.1.4).
 
     Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+    """
+    WatchCheckpoints: _aio.UnaryStreamMultiCallable[_audit_pb2.WatchCheckpointsRequest, _audit_pb2.WatchCheckpointsResponse]  # type: ignore[assignment]
+    """Streams checkpoints as they are signed, the newest first of all. Any authenticated caller: who keeps them is a witness."""
+    GetTile: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetTileRequest, _audit_pb2.GetTileResponse]  # type: ignore[assignment]
+    """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
+
+    Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+    """
+    AddCosignature: _aio.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]  # type: ignore[assignment]
+    """Keeps a witness' signature under a checkpoint it has checked against the one before.
+
+    Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -164,6 +188,36 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """Proves that a smaller tree is a prefix of a larger one (RFC 9162 2.1.4).
 
         Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchCheckpoints(
+        self,
+        request: _audit_pb2.WatchCheckpointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.WatchCheckpointsResponse], _abc.AsyncIterator[_audit_pb2.WatchCheckpointsResponse]]:
+        """Streams checkpoints as they are signed, the newest first of all. Any authenticated caller: who keeps them is a witness."""
+
+    @_abc_1.abstractmethod
+    def GetTile(
+        self,
+        request: _audit_pb2.GetTileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.GetTileResponse, _abc.Awaitable[_audit_pb2.GetTileResponse]]:
+        """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
+
+        Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+        """
+
+    @_abc_1.abstractmethod
+    def AddCosignature(
+        self,
+        request: _audit_pb2.AddCosignatureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.AddCosignatureResponse, _abc.Awaitable[_audit_pb2.AddCosignatureResponse]]:
+        """Keeps a witness' signature under a checkpoint it has checked against the one before.
+
+        Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

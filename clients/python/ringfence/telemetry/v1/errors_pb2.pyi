@@ -72,6 +72,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No agent of this DID is known, so an outcome cannot be credited to it."""
     ERROR_REASON_OUTCOME_CONFLICT: _ErrorReason.ValueType  # 106
     """ALREADY_EXISTS. This reporter reported another outcome for the same piece of work."""
+    ERROR_REASON_BUDGET_NOT_FOUND: _ErrorReason.ValueType  # 107
+    """NOT_FOUND. There is no such budget, or it is none of the caller's."""
+    ERROR_REASON_BUDGET_ALREADY_EXISTS: _ErrorReason.ValueType  # 108
+    """ALREADY_EXISTS. A budget of this name exists."""
+    ERROR_REASON_PRICE_CONFLICT: _ErrorReason.ValueType  # 109
+    """ALREADY_EXISTS. Another price of this model, provider and date is known. Prices of the past never change."""
+    ERROR_REASON_SLO_NOT_FOUND: _ErrorReason.ValueType  # 110
+    """NOT_FOUND. There is no such objective."""
+    ERROR_REASON_SLO_ALREADY_EXISTS: _ErrorReason.ValueType  # 111
+    """ALREADY_EXISTS. An objective of this name exists."""
+    ERROR_REASON_SLO_INFEASIBLE: _ErrorReason.ValueType  # 112
+    """FAILED_PRECONDITION. The dependencies make the target impossible; metadata `feasible` is what is possible."""
+    ERROR_REASON_OPENSLO_INVALID: _ErrorReason.ValueType  # 113
+    """INVALID_ARGUMENT. A document is no OpenSLO v1; BadRequest lists each problem with line and field."""
+    ERROR_REASON_ALERT_NOT_FOUND: _ErrorReason.ValueType  # 114
+    """NOT_FOUND. There is no such alert, or it is none of the caller's."""
+    ERROR_REASON_ALERT_NOT_FIRING: _ErrorReason.ValueType  # 115
+    """FAILED_PRECONDITION. The alert is over."""
+    ERROR_REASON_SILENCE_NOT_FOUND: _ErrorReason.ValueType  # 116
+    """NOT_FOUND. There is no such silence, or it is over."""
+    ERROR_REASON_BASELINE_NOT_FOUND: _ErrorReason.ValueType  # 117
+    """NOT_FOUND. Nothing is pinned for this version. Pin how it did in a good time."""
+    ERROR_REASON_BASELINE_TOO_SMALL: _ErrorReason.ValueType  # 118
+    """FAILED_PRECONDITION. There is too little in that time to compare with; metadata `workflows` says how much."""
+    ERROR_REASON_WORKFLOW_NOT_FOUND: _ErrorReason.ValueType  # 119
+    """NOT_FOUND. No span of this trace is kept, or none the caller may see."""
+    ERROR_REASON_COSIGNATURE_INVALID: _ErrorReason.ValueType  # 120
+    """INVALID_ARGUMENT. The signature does not verify, is of no known witness, or of no checkpoint of this log."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -129,4 +157,32 @@ ERROR_REASON_AGENT_NOT_FOUND: ErrorReason.ValueType  # 105
 """NOT_FOUND. No agent of this DID is known, so an outcome cannot be credited to it."""
 ERROR_REASON_OUTCOME_CONFLICT: ErrorReason.ValueType  # 106
 """ALREADY_EXISTS. This reporter reported another outcome for the same piece of work."""
+ERROR_REASON_BUDGET_NOT_FOUND: ErrorReason.ValueType  # 107
+"""NOT_FOUND. There is no such budget, or it is none of the caller's."""
+ERROR_REASON_BUDGET_ALREADY_EXISTS: ErrorReason.ValueType  # 108
+"""ALREADY_EXISTS. A budget of this name exists."""
+ERROR_REASON_PRICE_CONFLICT: ErrorReason.ValueType  # 109
+"""ALREADY_EXISTS. Another price of this model, provider and date is known. Prices of the past never change."""
+ERROR_REASON_SLO_NOT_FOUND: ErrorReason.ValueType  # 110
+"""NOT_FOUND. There is no such objective."""
+ERROR_REASON_SLO_ALREADY_EXISTS: ErrorReason.ValueType  # 111
+"""ALREADY_EXISTS. An objective of this name exists."""
+ERROR_REASON_SLO_INFEASIBLE: ErrorReason.ValueType  # 112
+"""FAILED_PRECONDITION. The dependencies make the target impossible; metadata `feasible` is what is possible."""
+ERROR_REASON_OPENSLO_INVALID: ErrorReason.ValueType  # 113
+"""INVALID_ARGUMENT. A document is no OpenSLO v1; BadRequest lists each problem with line and field."""
+ERROR_REASON_ALERT_NOT_FOUND: ErrorReason.ValueType  # 114
+"""NOT_FOUND. There is no such alert, or it is none of the caller's."""
+ERROR_REASON_ALERT_NOT_FIRING: ErrorReason.ValueType  # 115
+"""FAILED_PRECONDITION. The alert is over."""
+ERROR_REASON_SILENCE_NOT_FOUND: ErrorReason.ValueType  # 116
+"""NOT_FOUND. There is no such silence, or it is over."""
+ERROR_REASON_BASELINE_NOT_FOUND: ErrorReason.ValueType  # 117
+"""NOT_FOUND. Nothing is pinned for this version. Pin how it did in a good time."""
+ERROR_REASON_BASELINE_TOO_SMALL: ErrorReason.ValueType  # 118
+"""FAILED_PRECONDITION. There is too little in that time to compare with; metadata `workflows` says how much."""
+ERROR_REASON_WORKFLOW_NOT_FOUND: ErrorReason.ValueType  # 119
+"""NOT_FOUND. No span of this trace is kept, or none the caller may see."""
+ERROR_REASON_COSIGNATURE_INVALID: ErrorReason.ValueType  # 120
+"""INVALID_ARGUMENT. The signature does not verify, is of no known witness, or of no checkpoint of this log."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

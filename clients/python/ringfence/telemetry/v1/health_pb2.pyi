@@ -122,6 +122,13 @@ class AgentHealth(_message.Message):
     LATENCY_P50_FIELD_NUMBER: _builtins.int
     LATENCY_P95_FIELD_NUMBER: _builtins.int
     WINDOW_END_TIME_FIELD_NUMBER: _builtins.int
+    SKILL_FIELD_NUMBER: _builtins.int
+    SLOW_FIELD_NUMBER: _builtins.int
+    LATENCY_P99_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    BUDGET_LEFT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent: `namespaces/{namespace}/agents/{agent}` or a DID, as its spans name it."""
     revision: _builtins.str
@@ -134,6 +141,16 @@ class AgentHealth(_message.Message):
     """Calls seen."""
     errors: _builtins.int
     """Of those, how many failed."""
+    skill: _builtins.str
+    """The skill, when spans name one; health without it is that of all skills together."""
+    slow: _builtins.int
+    """Calls that took longer than its objective allows."""
+    order: _builtins.int
+    """What the mesh should do: the number of a `DegradeOrder` (slo.proto); 0 when nothing is known."""
+    budget_left: _builtins.str
+    """Share of the error budget that is left, as a decimal; empty when it has no objective."""
+    version: _builtins.int
+    """Grows with every change of circuit or order."""
     @_builtins.property
     def latency_p50(self) -> _duration_pb2.Duration:
         """Half of the calls were answered within this; unset without calls."""
@@ -145,6 +162,14 @@ class AgentHealth(_message.Message):
     @_builtins.property
     def window_end_time(self) -> _timestamp_pb2.Timestamp:
         """When the window ended."""
+
+    @_builtins.property
+    def latency_p99(self) -> _duration_pb2.Duration:
+        """99 of 100 calls were answered within this; unset without calls."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when circuit and order may be relied on."""
 
     def __init__(
         self,
@@ -158,10 +183,17 @@ class AgentHealth(_message.Message):
         latency_p50: _duration_pb2.Duration | None = ...,
         latency_p95: _duration_pb2.Duration | None = ...,
         window_end_time: _timestamp_pb2.Timestamp | None = ...,
+        skill: _builtins.str = ...,
+        slow: _builtins.int = ...,
+        latency_p99: _duration_pb2.Duration | None = ...,
+        order: _builtins.int = ...,
+        budget_left: _builtins.str = ...,
+        version: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["latency_p50", b"latency_p50", "latency_p95", b"latency_p95", "window_end_time", b"window_end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "latency_p50", b"latency_p50", "latency_p95", b"latency_p95", "latency_p99", b"latency_p99", "window_end_time", b"window_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "calls", b"calls", "circuit", b"circuit", "errors", b"errors", "latency_p50", b"latency_p50", "latency_p95", b"latency_p95", "revision", b"revision", "slo", b"slo", "window_end_time", b"window_end_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "budget_left", b"budget_left", "calls", b"calls", "circuit", b"circuit", "errors", b"errors", "expire_time", b"expire_time", "latency_p50", b"latency_p50", "latency_p95", b"latency_p95", "latency_p99", b"latency_p99", "order", b"order", "revision", b"revision", "skill", b"skill", "slo", b"slo", "slow", b"slow", "version", b"version", "window_end_time", b"window_end_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -36,6 +36,14 @@ class _UsageGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageGroup
     """By model."""
     USAGE_GROUP_OPERATION: _UsageGroup.ValueType  # 4
     """By operation, e.g. `chat`, `execute_tool`."""
+    USAGE_GROUP_TOOL: _UsageGroup.ValueType  # 5
+    """By tool."""
+    USAGE_GROUP_TEAM: _UsageGroup.ValueType  # 6
+    """By team."""
+    USAGE_GROUP_OUTCOME: _UsageGroup.ValueType  # 7
+    """By what became of it: `ok`, `error`, `cancelled`."""
+    USAGE_GROUP_TIME: _UsageGroup.ValueType  # 8
+    """By minute, hour or day: whichever gives at most 400 in the window."""
 
 class UsageGroup(_UsageGroup, metaclass=_UsageGroupEnumTypeWrapper):
     """What to sum by."""
@@ -50,6 +58,14 @@ USAGE_GROUP_MODEL: UsageGroup.ValueType  # 3
 """By model."""
 USAGE_GROUP_OPERATION: UsageGroup.ValueType  # 4
 """By operation, e.g. `chat`, `execute_tool`."""
+USAGE_GROUP_TOOL: UsageGroup.ValueType  # 5
+"""By tool."""
+USAGE_GROUP_TEAM: UsageGroup.ValueType  # 6
+"""By team."""
+USAGE_GROUP_OUTCOME: UsageGroup.ValueType  # 7
+"""By what became of it: `ok`, `error`, `cancelled`."""
+USAGE_GROUP_TIME: UsageGroup.ValueType  # 8
+"""By minute, hour or day: whichever gives at most 400 in the window."""
 Global___UsageGroup: _TypeAlias = UsageGroup  # noqa: Y015
 
 class _Outcome:
@@ -87,10 +103,19 @@ class GetUsageRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     GROUP_BY_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    INCLUSIVE_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """Only this agent, a DID or the name it reports under; empty means all."""
     session: _builtins.str
     """Only this session; empty means all."""
+    team: _builtins.str
+    """Only this team; empty means all."""
+    model: _builtins.str
+    """Only this model; empty means all."""
+    inclusive: _builtins.bool
+    """Also what agents below used, in the rows of those that called them. Only grouped by agent."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """From this minute, inclusive; unset means from the beginning. Seconds are cut off."""
@@ -111,10 +136,13 @@ class GetUsageRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         group_by: _abc.Iterable[Global___UsageGroup.ValueType] | None = ...,
+        team: _builtins.str = ...,
+        model: _builtins.str = ...,
+        inclusive: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "end_time", b"end_time", "group_by", b"group_by", "session", b"session", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "end_time", b"end_time", "group_by", b"group_by", "inclusive", b"inclusive", "model", b"model", "session", b"session", "start_time", b"start_time", "team", b"team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,6 +198,18 @@ class UsageRow(_message.Message):
     TOOL_CALL_COUNT_FIELD_NUMBER: _builtins.int
     DURATION_MICROS_FIELD_NUMBER: _builtins.int
     UNTRUSTED_FIELD_NUMBER: _builtins.int
+    TOOL_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    COST_NANOS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    UNKNOWN_COST_CALLS_FIELD_NUMBER: _builtins.int
+    STATED_COST_NANOS_FIELD_NUMBER: _builtins.int
+    RETRY_COUNT_FIELD_NUMBER: _builtins.int
+    DURATION_P50_MICROS_FIELD_NUMBER: _builtins.int
+    DURATION_P95_MICROS_FIELD_NUMBER: _builtins.int
+    DURATION_P99_MICROS_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """Set when grouped by agent. `unattributed` when no span of the trace names one."""
     session: _builtins.str
@@ -200,6 +240,32 @@ class UsageRow(_message.Message):
     """Whether it came from reporters not bound to the agent; such usage moves no score and no budget, and is never added to
     trusted usage.
     """
+    tool: _builtins.str
+    """Set when grouped by tool."""
+    team: _builtins.str
+    """Set when grouped by team; empty when the spans name none."""
+    outcome: _builtins.str
+    """Set when grouped by outcome."""
+    cost_nanos: _builtins.int
+    """Cost in billionths of `currency`, as far as prices are known."""
+    currency: _builtins.str
+    """ISO 4217. Rows of several currencies are not added: each has its own."""
+    unknown_cost_calls: _builtins.int
+    """Calls whose cost is not known."""
+    stated_cost_nanos: _builtins.int
+    """Of the cost, how much senders stated themselves."""
+    retry_count: _builtins.int
+    """Attempts that were seen to be repeated."""
+    duration_p50_micros: _builtins.int
+    """Half of the calls took at most this, in microseconds; within 1.1 %. 0 without any."""
+    duration_p95_micros: _builtins.int
+    """95 of 100 did."""
+    duration_p99_micros: _builtins.int
+    """99 of 100 did."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Set when grouped by time: when it began."""
+
     def __init__(
         self,
         *,
@@ -217,10 +283,22 @@ class UsageRow(_message.Message):
         tool_call_count: _builtins.int = ...,
         duration_micros: _builtins.int = ...,
         untrusted: _builtins.bool = ...,
+        tool: _builtins.str = ...,
+        team: _builtins.str = ...,
+        outcome: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        cost_nanos: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        unknown_cost_calls: _builtins.int = ...,
+        stated_cost_nanos: _builtins.int = ...,
+        retry_count: _builtins.int = ...,
+        duration_p50_micros: _builtins.int = ...,
+        duration_p95_micros: _builtins.int = ...,
+        duration_p99_micros: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "duration_micros", b"duration_micros", "error_count", b"error_count", "input_tokens", b"input_tokens", "model", b"model", "operation", b"operation", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "session", b"session", "span_count", b"span_count", "tool_call_count", b"tool_call_count", "untrusted", b"untrusted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cost_nanos", b"cost_nanos", "currency", b"currency", "duration_micros", b"duration_micros", "duration_p50_micros", b"duration_p50_micros", "duration_p95_micros", b"duration_p95_micros", "duration_p99_micros", b"duration_p99_micros", "error_count", b"error_count", "input_tokens", b"input_tokens", "model", b"model", "operation", b"operation", "outcome", b"outcome", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "retry_count", b"retry_count", "session", b"session", "span_count", b"span_count", "start_time", b"start_time", "stated_cost_nanos", b"stated_cost_nanos", "team", b"team", "tool", b"tool", "tool_call_count", b"tool_call_count", "unknown_cost_calls", b"unknown_cost_calls", "untrusted", b"untrusted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from ringfence.telemetry.v1 import telemetry_pb2 as ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2
+from ringfence.telemetry.v1 import workflow_pb2 as ringfence_dot_telemetry_dot_v1_dot_workflow__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -123,6 +124,16 @@ class WorkflowServiceStub:
                 request_serializer=ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2.ReportOutcomeRequest.SerializeToString,
                 response_deserializer=ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2.ReportOutcomeResponse.FromString,
                 _registered_method=True)
+        self.GetWorkflow = channel.unary_unary(
+                '/ringfence.telemetry.v1.WorkflowService/GetWorkflow',
+                request_serializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.GetWorkflowRequest.SerializeToString,
+                response_deserializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.GetWorkflowResponse.FromString,
+                _registered_method=True)
+        self.ListWorkflows = channel.unary_unary(
+                '/ringfence.telemetry.v1.WorkflowService/ListWorkflows',
+                request_serializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.ListWorkflowsRequest.SerializeToString,
+                response_deserializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.ListWorkflowsResponse.FromString,
+                _registered_method=True)
 
 
 class WorkflowServiceServicer:
@@ -140,6 +151,25 @@ class WorkflowServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWorkflow(self, request, context):
+        """Returns one piece of work as a tree of agents: what each used, who is to blame, and what was decided on the way.
+
+        Needs platform-admin, auditor or service; an agent may ask about work it had a part in.
+        Errors: INVALID_REQUEST, WORKFLOW_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWorkflows(self, request, context):
+        """Lists pieces of work, the newest first (AIP-158).
+
+        Needs what GetWorkflow needs. Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkflowServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -147,6 +177,16 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
                     servicer.ReportOutcome,
                     request_deserializer=ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2.ReportOutcomeRequest.FromString,
                     response_serializer=ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2.ReportOutcomeResponse.SerializeToString,
+            ),
+            'GetWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkflow,
+                    request_deserializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.GetWorkflowRequest.FromString,
+                    response_serializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.GetWorkflowResponse.SerializeToString,
+            ),
+            'ListWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkflows,
+                    request_deserializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.ListWorkflowsRequest.FromString,
+                    response_serializer=ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.ListWorkflowsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -177,6 +217,60 @@ class WorkflowService:
             '/ringfence.telemetry.v1.WorkflowService/ReportOutcome',
             ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2.ReportOutcomeRequest.SerializeToString,
             ringfence_dot_telemetry_dot_v1_dot_telemetry__pb2.ReportOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.telemetry.v1.WorkflowService/GetWorkflow',
+            ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.GetWorkflowRequest.SerializeToString,
+            ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.GetWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.telemetry.v1.WorkflowService/ListWorkflows',
+            ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.ListWorkflowsRequest.SerializeToString,
+            ringfence_dot_telemetry_dot_v1_dot_workflow__pb2.ListWorkflowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

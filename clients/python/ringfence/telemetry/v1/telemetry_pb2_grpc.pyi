@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from ringfence.telemetry.v1 import telemetry_pb2 as _telemetry_pb2
+from ringfence.telemetry.v1 import workflow_pb2 as _workflow_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -92,6 +93,17 @@ class WorkflowServiceStub:
     Needs gateway, agent, service or platform-admin.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND, NOT_PERMITTED, OUTCOME_CONFLICT.
     """
+    GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.GetWorkflowRequest, _workflow_pb2.GetWorkflowResponse]
+    """Returns one piece of work as a tree of agents: what each used, who is to blame, and what was decided on the way.
+
+    Needs platform-admin, auditor or service; an agent may ask about work it had a part in.
+    Errors: INVALID_REQUEST, WORKFLOW_NOT_FOUND.
+    """
+    ListWorkflows: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.ListWorkflowsRequest, _workflow_pb2.ListWorkflowsResponse]
+    """Lists pieces of work, the newest first (AIP-158).
+
+    Needs what GetWorkflow needs. Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
+    """
 
 @_typing.type_check_only
 class WorkflowServiceAsyncStub(WorkflowServiceStub):
@@ -104,6 +116,17 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
 
     Needs gateway, agent, service or platform-admin.
     Errors: INVALID_REQUEST, AGENT_NOT_FOUND, NOT_PERMITTED, OUTCOME_CONFLICT.
+    """
+    GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.GetWorkflowRequest, _workflow_pb2.GetWorkflowResponse]  # type: ignore[assignment]
+    """Returns one piece of work as a tree of agents: what each used, who is to blame, and what was decided on the way.
+
+    Needs platform-admin, auditor or service; an agent may ask about work it had a part in.
+    Errors: INVALID_REQUEST, WORKFLOW_NOT_FOUND.
+    """
+    ListWorkflows: _aio.UnaryUnaryMultiCallable[_workflow_pb2.ListWorkflowsRequest, _workflow_pb2.ListWorkflowsResponse]  # type: ignore[assignment]
+    """Lists pieces of work, the newest first (AIP-158).
+
+    Needs what GetWorkflow needs. Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
     """
 
 class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -120,6 +143,29 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Needs gateway, agent, service or platform-admin.
         Errors: INVALID_REQUEST, AGENT_NOT_FOUND, NOT_PERMITTED, OUTCOME_CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetWorkflow(
+        self,
+        request: _workflow_pb2.GetWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.GetWorkflowResponse, _abc.Awaitable[_workflow_pb2.GetWorkflowResponse]]:
+        """Returns one piece of work as a tree of agents: what each used, who is to blame, and what was decided on the way.
+
+        Needs platform-admin, auditor or service; an agent may ask about work it had a part in.
+        Errors: INVALID_REQUEST, WORKFLOW_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWorkflows(
+        self,
+        request: _workflow_pb2.ListWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.ListWorkflowsResponse, _abc.Awaitable[_workflow_pb2.ListWorkflowsResponse]]:
+        """Lists pieces of work, the newest first (AIP-158).
+
+        Needs what GetWorkflow needs. Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
         """
 
 def add_WorkflowServiceServicer_to_server(servicer: WorkflowServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

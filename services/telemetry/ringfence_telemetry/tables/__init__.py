@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
-metadata = sa.MetaData()
+from ringfence_telemetry.tables.metadata import metadata as metadata
 
 usage = sa.Table(
     "usage",

@@ -43,7 +43,7 @@ from ringfence_telemetry.tables import (
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
 
-MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
 _IN_MAX = 500
 """Values of one IN list: far below what either database refuses."""

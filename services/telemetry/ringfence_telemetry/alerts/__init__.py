@@ -1,0 +1,1 @@
+"""What somebody should look at: rows first, a stream of what happens to them second."""

@@ -1,0 +1,1 @@
+"""Circuit breakers, one for each agent and skill, shared by everybody who calls it."""

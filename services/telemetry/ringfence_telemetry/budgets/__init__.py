@@ -1,0 +1,1 @@
+"""What agents may spend, and how much of it is left."""

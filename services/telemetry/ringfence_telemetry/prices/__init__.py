@@ -1,0 +1,1 @@
+"""What models cost, by the date a price holds from."""

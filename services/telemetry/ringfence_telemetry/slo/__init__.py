@@ -1,0 +1,1 @@
+"""Objectives in whole numbers and fractions: what is promised, what is left of it, and who used it up."""
