@@ -17,12 +17,12 @@ A late parent changes what was charged before: `add` says by how much. The work 
 changes, plus the chain of ancestors above usage; nothing recurses, so no depth of trace can break it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import NamedTuple, cast
 
 from ringfence_telemetry.dialects import TRANSPARENT
-from ringfence_telemetry.reporters import Binding
+from ringfence_telemetry.reporters import Binding, Reporter
 from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens, ToolCall
 from ringfence_telemetry.usage import UNATTRIBUTED, CountRow, UsageChange, UsageKey
 
@@ -43,6 +43,23 @@ class Added(NamedTuple):
     """How many were there before."""
     unrelated: int
     """How many were charged as they stand, since the trace is too large."""
+
+
+class Charge(NamedTuple):
+    """A span in its place, and what it was charged."""
+
+    fact: SpanFact
+    parent: int | None
+    """The span above it, when that is there."""
+    agent: str
+    """Who was charged (R2)."""
+    session: str
+    """Of which session it is (R3)."""
+    tokens: Tokens
+    """What it was charged beyond its children (R1)."""
+    is_tool_call: bool
+    """Whether it counts as a call of a tool (R4)."""
+    reporter: Reporter
 
 
 class _Node:
@@ -135,6 +152,19 @@ class TraceLedger:
 
     def __len__(self) -> int:
         return len(self._nodes)
+
+    def charges(self) -> Iterator[Charge]:
+        """Return every span that is related to the others, in its place and with what it was charged."""
+        for node in self._nodes.values():
+            yield Charge(
+                node.fact,
+                None if node.parent is None else node.parent.fact.span,
+                self._agent_of(node),
+                self._session_of(node),
+                node.charged,
+                _is_tool_call(node),
+                node.binding.reporter,
+            )
 
     def add(self, facts: Iterable[SpanFact], binding: Binding, change: UsageChange) -> Added:
         """Enter spans reported under `binding`, and write into `change` what that does to the totals."""
@@ -235,13 +265,20 @@ class TraceLedger:
         change.add(self._key(node), _counts(node, node.own))
 
     def _key(self, node: _Node) -> UsageKey:
-        fact, agent = node.fact, node.agent
-        if agent is None or (not fact.agent and self._trusted and not node.binding.may_name(agent)):
-            agent = UNATTRIBUTED
-        session = node.session
-        if session is None:
-            session = "" if self._session is None else self._session[2]
+        fact = node.fact
+        agent, session = self._agent_of(node), self._session_of(node)
         return UsageKey(fact.minute, agent, session, fact.model, fact.operation, not self._trusted)
+
+    def _agent_of(self, node: _Node) -> str:
+        agent = node.agent
+        if agent is None or (not node.fact.agent and self._trusted and not node.binding.may_name(agent)):
+            return UNATTRIBUTED
+        return agent
+
+    def _session_of(self, node: _Node) -> str:
+        if node.session is not None:
+            return node.session
+        return "" if self._session is None else self._session[2]
 
 
 def _settle(batch: _Batch) -> None:
@@ -294,11 +331,13 @@ def _state_more(node: _Node, tokens: Tokens) -> bool:
 
 
 def _counts(node: _Node, charged: Tokens) -> CountRow:
-    fact, parent = node.fact, node.parent
-    is_call = fact.tool_call is ToolCall.TOOL or (
-        fact.tool_call is ToolCall.MCP and (parent is None or not parent.tool_call)
-    )
-    return (1, int(fact.is_error), *charged, int(is_call), fact.duration_micros)
+    fact = node.fact
+    return (1, int(fact.is_error), *charged, int(_is_tool_call(node)), fact.duration_micros)
+
+
+def _is_tool_call(node: _Node) -> bool:
+    stated, parent = node.fact.tool_call, node.parent
+    return stated is ToolCall.TOOL or (stated is ToolCall.MCP and (parent is None or not parent.tool_call))
 
 
 # Spelled out: these run for every span with usage, and a loop over five numbers costs three times as much.
