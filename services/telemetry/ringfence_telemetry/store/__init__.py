@@ -3,16 +3,13 @@
 Every method's docstring is its contract; `tests/contract/telemetry` proves it for memory, SQLite and PostgreSQL.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NewType, Protocol, TypeVar
+from typing import NewType, Protocol
 
 import msgspec
-from ringfence.proofs.merkle import Digest
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
-from ringfence_kit.log_keys import StoredCheckpoint
-from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.store import Recorder
 
 from ringfence_telemetry.labels import Label
@@ -20,10 +17,10 @@ from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.signals import Conduct, Signal
 from ringfence_telemetry.spans import SpanFact
+from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
+from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
-
-T = TypeVar("T")
 
 PRINCIPAL = "telemetry"
 """Who changes what telemetry changes by itself: totals, the audit log, the queue of signals."""
@@ -73,18 +70,6 @@ class Progress:
     rejected: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry:
-    """An entry of the audit log."""
-
-    index: int
-    key: str
-    """What it is about, unique in the log: `decision:<id>`, `outcome:<digest>`."""
-    body: bytes
-    leaf_hash: Digest
-    appended_at: Instant
-
-
 @dataclass(frozen=True, slots=True)
 class PendingSignal:
     """A signal that has not been delivered, and its place in the order of delivery."""
@@ -125,26 +110,8 @@ class UsageTx(Protocol):
         ...
 
 
-class AuditTx(Protocol):
-    """Appending to the audit log."""
-
-    def checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest checkpoint; None before the first."""
-        ...
-
-    def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
-        """Return the entries that are about `keys`, by key."""
-        ...
-
-    def tile(self, tile: TileId) -> bytes:
-        """Return a tile; empty when it is not there."""
-        ...
-
-    def append_entries(
-        self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
-    ) -> None:
-        """Store entries, the tiles they change, and the head that covers them. A head of the same size is replaced."""
-        ...
+class EvidenceTx(Protocol):
+    """What is remembered of agents, and the signals that follow."""
 
     def conduct(self, did: str, environment: str) -> Conduct | None:
         """Return what is remembered of an agent, or None."""
@@ -167,11 +134,15 @@ class AuditTx(Protocol):
         ...
 
 
+class AuditTx(AuditLogTx, EvidenceTx, Protocol):
+    """Appending to the audit log, with what follows from it."""
+
+
 class TelemetryTx(Recorder, UsageTx, AuditTx, Protocol):
     """All that one transaction may do. Reads see the transaction's own writes."""
 
 
-class TelemetryStore(Protocol):
+class TelemetryStore(AuditLogStore, Protocol):
     """Reads outside a mutation."""
 
     async def revision(self) -> Revision:
@@ -192,26 +163,6 @@ class TelemetryStore(Protocol):
 
     async def usage(self, query: UsageQuery) -> Sequence[UsageTotals]:
         """Return the totals a query asks for, most tokens first, ties by their groups' values."""
-        ...
-
-    async def checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest checkpoint; None before the first."""
-        ...
-
-    async def entry(self, index: int) -> StoredEntry | None:
-        """Return an entry by its place, or None."""
-        ...
-
-    async def entry_of(self, key: str) -> StoredEntry | None:
-        """Return the entry that is about `key`, or None."""
-        ...
-
-    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
-        """Return up to `limit` entries from `start` on, in log order."""
-        ...
-
-    async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
-        """Return what `look` makes of the tiles and the newest checkpoint, as of one moment; off the event loop."""
         ...
 
     async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:

@@ -1,13 +1,10 @@
 """Telemetry's data in memory: for the contract suite and for tests of use cases."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Mapping, Sequence
 
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
-from ringfence_kit.log_keys import StoredCheckpoint
-from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
 
 from ringfence_telemetry.labels import Label
@@ -18,30 +15,24 @@ from ringfence_telemetry.store import (
     NewPart,
     PendingSignal,
     Progress,
-    StoredEntry,
     TraceKey,
     TraceMoved,
     TracePart,
 )
+from ringfence_telemetry.store_memory.audit import MemoryAuditLogStore, MemoryAuditLogTx
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
-
-T = TypeVar("T")
 
 USAGE: MemoryTable[UsageKey, Counts] = MemoryTable("usage")
 PARTS: MemoryTable[tuple[TraceKey, int], tuple[Instant, bytes]] = MemoryTable("trace_parts")
 REPORTERS: MemoryTable[str, Reporter] = MemoryTable("reporters")
 LABELS: MemoryTable[Label, None] = MemoryTable("labels")
 LOGS: MemoryTable[str, Progress] = MemoryTable("ingest_logs")
-ENTRIES: MemoryTable[int, StoredEntry] = MemoryTable("audit_entries")
-ENTRY_KEYS: MemoryTable[str, int] = MemoryTable("audit_entry_keys")
-TILES: MemoryTable[TileId, bytes] = MemoryTable("audit_tiles")
-CHECKPOINTS: MemoryTable[int, StoredCheckpoint] = MemoryTable("audit_checkpoints")
 CONDUCTS: MemoryTable[tuple[str, str], Conduct] = MemoryTable("conducts")
 SIGNALS: MemoryTable[int, tuple[Signal, str]] = MemoryTable("signals")
 
 
-class MemoryTelemetryTx(MemoryTx):
+class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx):
     """A `TelemetryTx` on rows in memory."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -85,28 +76,6 @@ class MemoryTelemetryTx(MemoryTx):
         for label in [label for label in rows if label.day < before_day]:
             del rows[label]
 
-    def checkpoint(self) -> StoredCheckpoint | None:
-        """See `AuditTx`."""
-        return _checkpoint(self.rows)
-
-    def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
-        """See `AuditTx`."""
-        entries, indexes = self.rows.table(ENTRIES), self.rows.table(ENTRY_KEYS)
-        return {key: entries[indexes[key]] for key in keys if key in indexes}
-
-    def tile(self, tile: TileId) -> bytes:
-        """See `AuditTx`."""
-        return self.rows.table(TILES).get(tile, b"")
-
-    def append_entries(
-        self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
-    ) -> None:
-        """See `AuditTx`."""
-        self.rows.table(ENTRIES).update({entry.index: entry for entry in entries})
-        self.rows.table(ENTRY_KEYS).update({entry.key: entry.index for entry in entries})
-        self.rows.table(TILES).update(tiles)
-        self.rows.table(CHECKPOINTS)[checkpoint.frontier.size] = checkpoint
-
     def conduct(self, did: str, environment: str) -> Conduct | None:
         """See `AuditTx`."""
         return self.rows.table(CONDUCTS).get((did, environment))
@@ -135,7 +104,7 @@ class MemoryTelemetryTx(MemoryTx):
         return any(key.agent == agent and not key.untrusted for key in self.rows.table(USAGE))
 
 
-class MemoryTelemetryStore:
+class MemoryTelemetryStore(MemoryAuditLogStore):
     """A `TelemetryStore` in memory."""
 
     def __init__(self, database: MemoryDatabase) -> None:
@@ -162,30 +131,6 @@ class MemoryTelemetryStore:
         """See `TelemetryStore`."""
         return await self._database.read(lambda rows: _usage(rows, query))
 
-    async def checkpoint(self) -> StoredCheckpoint | None:
-        """See `TelemetryStore`."""
-        return await self._database.read(_checkpoint)
-
-    async def entry(self, index: int) -> StoredEntry | None:
-        """See `TelemetryStore`."""
-        return await self._database.read(lambda rows: rows.table(ENTRIES).get(index))
-
-    async def entry_of(self, key: str) -> StoredEntry | None:
-        """See `TelemetryStore`."""
-        return await self._database.read(lambda rows: rows.table(ENTRIES).get(rows.table(ENTRY_KEYS).get(key, -1)))
-
-    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
-        """See `TelemetryStore`."""
-        return await self._database.read(
-            lambda rows: [entry for index, entry in sorted(rows.table(ENTRIES).items()) if index >= start][:limit]
-        )
-
-    async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
-        """See `TelemetryStore`."""
-        return await self._database.read(
-            lambda rows: look(lambda tile: rows.table(TILES).get(tile, b""), _checkpoint(rows))
-        )
-
     async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:
         """See `TelemetryStore`."""
         return await self._database.read(lambda rows: _pending(rows)[:limit])
@@ -197,11 +142,6 @@ class MemoryTelemetryStore:
 
 def _sum(left: Counts, right: Counts) -> Counts:
     return Counts._make(a + b for a, b in zip(left, right, strict=True))
-
-
-def _checkpoint(rows: MemoryRows) -> StoredCheckpoint | None:
-    checkpoints = rows.table(CHECKPOINTS)
-    return checkpoints[max(checkpoints)] if checkpoints else None
 
 
 def _kept(rows: MemoryRows, traces: frozenset[TraceKey]) -> dict[TraceKey, KeptTrace]:

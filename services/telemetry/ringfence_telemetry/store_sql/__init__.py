@@ -1,19 +1,13 @@
 """Telemetry's data in SQL: one code path for SQLite and PostgreSQL."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from ringfence.proofs.merkle import Digest
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
-from ringfence_kit.log_keys import StoredCheckpoint
-from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.sql import Database, SqlTx
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ringfence_telemetry.labels import Label, LabelKind
 from ringfence_telemetry.reporters import Reporter
@@ -23,15 +17,13 @@ from ringfence_telemetry.store import (
     NewPart,
     PendingSignal,
     Progress,
-    StoredEntry,
     TraceKey,
     TraceMoved,
     TracePart,
 )
+from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
+from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.tables import (
-    audit_checkpoints,
-    audit_entries,
-    audit_tiles,
     conducts,
     ingest_logs,
     labels,
@@ -45,15 +37,10 @@ from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
-_IN_MAX = 500
-"""Values of one IN list: far below what either database refuses."""
-
 _LOW_BITS = 31
 
-T = TypeVar("T")
 
-
-class SqlTelemetryTx(SqlTx):
+class SqlTelemetryTx(SqlTx, SqlAuditLogTx):
     """A `TelemetryTx` on a connection."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -61,7 +48,7 @@ class SqlTelemetryTx(SqlTx):
         # In one order everywhere, so that replicas cannot lock rows crosswise.
         rows = [{**key._asdict(), **changes[key]._asdict()} for key in sorted(changes)]
         if rows:
-            insert = _insert(self.connection, usage)
+            insert = insert_into(self.connection, usage)
             added = {name: usage.c[name] + insert.excluded[name] for name in Counts._fields}
             self.connection.execute(insert.on_conflict_do_update(index_elements=UsageKey._fields, set_=added), rows)
 
@@ -94,7 +81,7 @@ class SqlTelemetryTx(SqlTx):
 
     def advance(self, log_id: str, progress: Progress) -> None:
         """See `UsageTx`."""
-        self._replace(ingest_logs, {"log_id": log_id, "record": records.encode(progress)})
+        replace_row(self.connection, ingest_logs, {"log_id": log_id, "record": records.encode(progress)})
 
     def forget_parts(self, *, received_before: Instant, limit: int) -> int:
         """See `UsageTx`."""
@@ -114,42 +101,6 @@ class SqlTelemetryTx(SqlTx):
         """See `UsageTx`."""
         self.connection.execute(sa.delete(labels).where(labels.c.day < before_day))
 
-    def checkpoint(self) -> StoredCheckpoint | None:
-        """See `AuditTx`."""
-        return _checkpoint(self.connection)
-
-    def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
-        """See `AuditTx`."""
-        found = {}
-        for some in _batches(keys):
-            for row in self.connection.execute(sa.select(audit_entries).where(audit_entries.c.entry_key.in_(some))):
-                found[row.entry_key] = _entry(row)
-        return found
-
-    def tile(self, tile: TileId) -> bytes:
-        """See `AuditTx`."""
-        return _tile(self.connection, tile)
-
-    def append_entries(
-        self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
-    ) -> None:
-        """See `AuditTx`."""
-        rows = [
-            {
-                "position": entry.index,
-                "entry_key": entry.key,
-                "leaf_hash": entry.leaf_hash,
-                "appended_at": entry.appended_at,
-                "body": entry.body,
-            }
-            for entry in entries
-        ]
-        if rows:
-            self.connection.execute(sa.insert(audit_entries), rows)
-        for tile, hashes in tiles.items():
-            self._replace(audit_tiles, {"level": tile.level, "position": tile.index, "hashes": hashes})
-        self._replace(audit_checkpoints, {"size": checkpoint.frontier.size, "record": records.encode(checkpoint)})
-
     def conduct(self, did: str, environment: str) -> Conduct | None:
         """See `AuditTx`."""
         query = sa.select(conducts.c.record).where(conducts.c.did == did, conducts.c.environment == environment)
@@ -158,7 +109,8 @@ class SqlTelemetryTx(SqlTx):
 
     def remember(self, conduct: Conduct) -> None:
         """See `AuditTx`."""
-        self._replace(
+        replace_row(
+            self.connection,
             conducts,
             {"did": conduct.did, "environment": conduct.environment, "record": records.encode(conduct)},
         )
@@ -194,22 +146,16 @@ class SqlTelemetryTx(SqlTx):
 
     def _known_signals(self, ids: Sequence[str]) -> set[str]:
         known: set[str] = set()
-        for some in _batches(ids):
+        for some in batches(ids):
             known.update(self.connection.scalars(sa.select(signals.c.signal_id).where(signals.c.signal_id.in_(some))))
         return known
 
     def _insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
-            self.connection.execute(_insert(self.connection, table).on_conflict_do_nothing(), rows)
-
-    def _replace(self, table: sa.Table, row: Mapping[str, object]) -> None:
-        keys = [column.name for column in table.primary_key]
-        insert = _insert(self.connection, table).values(row)
-        rest = {name: insert.excluded[name] for name in row if name not in keys}
-        self.connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest))
+            self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
-class SqlTelemetryStore:
+class SqlTelemetryStore(SqlAuditLogStore):
     """A `TelemetryStore` on a database."""
 
     def __init__(self, database: Database) -> None:
@@ -240,35 +186,6 @@ class SqlTelemetryStore:
         """See `TelemetryStore`."""
         return await self._database.read(lambda connection: _usage(connection, query))
 
-    async def checkpoint(self) -> StoredCheckpoint | None:
-        """See `TelemetryStore`."""
-        return await self._database.read(_checkpoint)
-
-    async def entry(self, index: int) -> StoredEntry | None:
-        """See `TelemetryStore`."""
-        return await self._entry_where(audit_entries.c.position == index)
-
-    async def entry_of(self, key: str) -> StoredEntry | None:
-        """See `TelemetryStore`."""
-        return await self._entry_where(audit_entries.c.entry_key == key)
-
-    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
-        """See `TelemetryStore`."""
-        query = (
-            sa.select(audit_entries)
-            .where(audit_entries.c.position >= start)
-            .order_by(audit_entries.c.position)
-            .limit(limit)
-        )
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_entry(row) for row in rows]
-
-    async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
-        """See `TelemetryStore`."""
-        return await self._database.read(
-            lambda connection: look(lambda tile: _tile(connection, tile), _checkpoint(connection))
-        )
-
     async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:
         """See `TelemetryStore`."""
         query = (
@@ -285,50 +202,10 @@ class SqlTelemetryStore:
         query = sa.select(sa.func.count()).select_from(signals).where(signals.c.outcome == "")
         return await self._database.read(lambda connection: connection.execute(query).scalar_one())
 
-    async def _entry_where(self, condition: sa.ColumnElement[bool]) -> StoredEntry | None:
-        query = sa.select(audit_entries).where(condition)
-        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
-        return None if row is None else _entry(row)
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    """Return the dialect's INSERT: both know ON CONFLICT in the same words, SQLAlchemy's own does not."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def _batches(values: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(values)
-    while some := list(islice(rest, _IN_MAX)):
-        yield some
-
-
-def _checkpoint(connection: sa.Connection) -> StoredCheckpoint | None:
-    query = sa.select(audit_checkpoints.c.record).order_by(audit_checkpoints.c.size.desc()).limit(1)
-    record = connection.scalar(query)
-    return None if record is None else records.decode(record, StoredCheckpoint)
-
-
-def _tile(connection: sa.Connection, tile: TileId) -> bytes:
-    query = sa.select(audit_tiles.c.hashes).where(
-        audit_tiles.c.level == tile.level, audit_tiles.c.position == tile.index
-    )
-    hashes: bytes | None = connection.scalar(query)
-    return hashes or b""
-
-
-def _entry(row: sa.Row[Any]) -> StoredEntry:
-    return StoredEntry(
-        index=row.position,
-        key=row.entry_key,
-        body=row.body,
-        leaf_hash=Digest(row.leaf_hash),
-        appended_at=Instant(row.appended_at),
-    )
-
 
 def _kept(connection: sa.Connection, traces: Collection[TraceKey]) -> dict[TraceKey, KeptTrace]:
     found: dict[TraceKey, list[tuple[int, TracePart]]] = {}
-    for some in _batches(traces):
+    for some in batches(traces):
         query = (
             sa.select(trace_parts.c.trace, trace_parts.c.number, trace_parts.c.record)
             .where(trace_parts.c.trace.in_(some))
@@ -345,7 +222,7 @@ def _kept(connection: sa.Connection, traces: Collection[TraceKey]) -> dict[Trace
 
 def _reporters(connection: sa.Connection, digests: Collection[str]) -> dict[str, Reporter]:
     known: dict[str, Reporter] = {}
-    for some in _batches(digests):
+    for some in batches(digests):
         for row in connection.execute(sa.select(reporters).where(reporters.c.digest.in_(some))):
             known[row.digest] = records.decode(row.record, Reporter)
     return known

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
+from ringfence_telemetry.tables import audit as audit
 from ringfence_telemetry.tables.metadata import metadata as metadata
 
 usage = sa.Table(
@@ -57,31 +58,6 @@ ingest_logs = sa.Table(
     "ingest_logs",
     metadata,
     sa.Column("log_id", TEXT, primary_key=True),
-    sa.Column("record", BYTES, nullable=False),
-)
-
-audit_entries = sa.Table(
-    "audit_entries",
-    metadata,
-    sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
-    sa.Column("entry_key", TEXT, nullable=False, unique=True),
-    sa.Column("leaf_hash", BYTES, nullable=False),
-    sa.Column("appended_at", INTEGER, nullable=False),
-    sa.Column("body", BYTES, nullable=False),
-)
-
-audit_tiles = sa.Table(
-    "audit_tiles",
-    metadata,
-    sa.Column("level", INTEGER, primary_key=True, autoincrement=False),
-    sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
-    sa.Column("hashes", BYTES, nullable=False),
-)
-
-audit_checkpoints = sa.Table(
-    "audit_checkpoints",
-    metadata,
-    sa.Column("size", INTEGER, primary_key=True, autoincrement=False),
     sa.Column("record", BYTES, nullable=False),
 )
 

@@ -1,0 +1,112 @@
+"""The audit log in memory, with the contract of the SQL one."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
+
+from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileId, TileReader
+from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
+
+from ringfence_telemetry.store.audit import StoredCosignature, StoredEntry
+
+T = TypeVar("T")
+
+ENTRIES: MemoryTable[int, StoredEntry] = MemoryTable("audit_entries")
+ENTRY_KEYS: MemoryTable[str, int] = MemoryTable("audit_entry_keys")
+TILES: MemoryTable[TileId, bytes] = MemoryTable("audit_tiles")
+CHECKPOINTS: MemoryTable[int, StoredCheckpoint] = MemoryTable("audit_checkpoints")
+COSIGNATURES: MemoryTable[tuple[int, str], StoredCosignature] = MemoryTable("audit_cosignatures")
+
+
+class MemoryAuditLogTx:
+    """An `AuditLogTx` on rows in memory; each method's contract stands there."""
+
+    rows: MemoryRows
+
+    def checkpoint(self) -> StoredCheckpoint | None:
+        """See `AuditLogTx`."""
+        return _checkpoint(self.rows)
+
+    def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
+        """See `AuditLogTx`."""
+        return self.rows.table(CHECKPOINTS).get(size)
+
+    def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
+        """See `AuditLogTx`."""
+        entries, indexes = self.rows.table(ENTRIES), self.rows.table(ENTRY_KEYS)
+        return {key: entries[indexes[key]] for key in keys if key in indexes}
+
+    def tile(self, tile: TileId) -> bytes:
+        """See `AuditLogTx`."""
+        return self.rows.table(TILES).get(tile, b"")
+
+    def append_entries(
+        self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
+    ) -> None:
+        """See `AuditLogTx`."""
+        self.rows.table(ENTRIES).update({entry.index: entry for entry in entries})
+        self.rows.table(ENTRY_KEYS).update({entry.key: entry.index for entry in entries})
+        self.rows.table(TILES).update(tiles)
+        self.rows.table(CHECKPOINTS)[checkpoint.frontier.size] = checkpoint
+
+    def keep_cosignature(self, cosignature: StoredCosignature) -> None:
+        """See `AuditLogTx`."""
+        self.rows.table(COSIGNATURES).setdefault((cosignature.size, cosignature.witness), cosignature)
+
+
+class MemoryAuditLogStore:
+    """An `AuditLogStore` in memory; each method's contract stands there."""
+
+    _database: MemoryDatabase
+
+    async def checkpoint(self) -> StoredCheckpoint | None:
+        """See `AuditLogStore`."""
+        return await self._database.read(_checkpoint)
+
+    async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
+        """See `AuditLogStore`."""
+        return await self._database.read(lambda rows: rows.table(CHECKPOINTS).get(size))
+
+    async def cosignatures(self, size: int) -> Sequence[StoredCosignature]:
+        """See `AuditLogStore`."""
+        found = [each for each in await self._every_cosignature() if each.size == size]
+        return sorted(found, key=lambda each: (each.at, each.witness))
+
+    async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:
+        """See `AuditLogStore`."""
+        behind = Counter(each.size for each in await self._every_cosignature() if each.witness in witnesses)
+        return max((size for size, count in behind.items() if count >= least), default=None)
+
+    async def last_cosignatures(self) -> Sequence[StoredCosignature]:
+        """See `AuditLogStore`."""
+        newest = {each.witness: each for each in sorted(await self._every_cosignature(), key=lambda each: each.size)}
+        return [newest[witness] for witness in sorted(newest)]
+
+    async def entry(self, index: int) -> StoredEntry | None:
+        """See `AuditLogStore`."""
+        return await self._database.read(lambda rows: rows.table(ENTRIES).get(index))
+
+    async def entry_of(self, key: str) -> StoredEntry | None:
+        """See `AuditLogStore`."""
+        return await self._database.read(lambda rows: rows.table(ENTRIES).get(rows.table(ENTRY_KEYS).get(key, -1)))
+
+    async def entries(self, *, start: int, limit: int) -> Sequence[StoredEntry]:
+        """See `AuditLogStore`."""
+        return await self._database.read(
+            lambda rows: [entry for index, entry in sorted(rows.table(ENTRIES).items()) if index >= start][:limit]
+        )
+
+    async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
+        """See `AuditLogStore`."""
+        return await self._database.read(
+            lambda rows: look(lambda tile: rows.table(TILES).get(tile, b""), _checkpoint(rows))
+        )
+
+    async def _every_cosignature(self) -> list[StoredCosignature]:
+        return await self._database.read(lambda rows: list(rows.table(COSIGNATURES).values()))
+
+
+def _checkpoint(rows: MemoryRows) -> StoredCheckpoint | None:
+    checkpoints = rows.table(CHECKPOINTS)
+    return checkpoints[max(checkpoints)] if checkpoints else None
