@@ -21,6 +21,9 @@ from ringfence_kit.sealed_keys import KeyStore
 _NO_PERSON = ("did:", "spiffe://", "dns:", "dev:")
 """How principals begin that are agents, workloads, or the tokens of development mode."""
 
+_RECORD = b"record\x00"
+"""Before every record that is digested, so that no record's digest is a person's: no principal holds a NUL."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCheckpoint:
@@ -75,6 +78,10 @@ class LogKeys:
         if principal.startswith(_NO_PERSON) or principal in self._named:
             return principal
         return f"person:{hmac.digest(self._keys().salt, principal.encode(), 'sha256').hex()[:32]}"
+
+    def salted_digest(self, record: bytes) -> str:
+        """Return what stands in the log for a record that is not for every reader of it."""
+        return f"hmac-sha256-{hmac.digest(self._keys().salt, _RECORD + record, 'sha256').hex()}"
 
     def _keys(self) -> _Opened:
         if self._opened is None:

@@ -26,6 +26,7 @@ from ringfence_telemetry.decision_document import Decision
 from ringfence_telemetry.errors import DecisionConflict
 from ringfence_telemetry.signals import Conduct, Observed, Signal, observe
 from ringfence_telemetry.store import PRINCIPAL, AuditTx, StoredEntry, TelemetryTx
+from ringfence_telemetry.store.audit import AuditLogTx
 
 GROUP_ENTRIES = 2_000
 """Entries after which a group is closed, though more are waiting."""
@@ -69,18 +70,14 @@ def decision_key(decision_id: str) -> str:
 
 def append_entries(tx: AuditTx, calls: Sequence[Sequence[Draft]], *, keys: LogKeys, at: Instant) -> AppendedGroup:
     """Append what is new in `calls`, with everything that follows from it."""
-    newest = tx.checkpoint()
-    frontier = Frontier() if newest is None else newest.frontier
-    known = dict(tx.entries_of({draft.key for drafts in calls for draft in drafts}))
-    placed = _Placement(frontier.size, known, at)
-    results = tuple(placed.place(drafts) for drafts in calls)
-    if not placed.entries and newest is not None:
-        return AppendedGroup(calls=results, checkpoint=newest)
-    frontier, completed = frontier.grow(entry.leaf_hash for entry in placed.entries)
-    checkpoint = keys.head(frontier, at)
-    tx.append_entries(placed.entries, add_to_tiles(completed, tx.tile), checkpoint)
+    group, placed = _append(tx, calls, keys=keys, at=at)
     _observe_all(tx, placed)
-    return AppendedGroup(calls=results, checkpoint=checkpoint)
+    return group
+
+
+def append_plain(tx: AuditLogTx, drafts: Sequence[Draft], *, keys: LogKeys, at: Instant) -> None:
+    """Append entries from which nothing follows."""
+    _append(tx, [drafts], keys=keys, at=at)
 
 
 def ensure_head(tx: AuditTx, *, keys: LogKeys, at: Instant) -> StoredCheckpoint:
@@ -91,6 +88,22 @@ def ensure_head(tx: AuditTx, *, keys: LogKeys, at: Instant) -> StoredCheckpoint:
     head = keys.head(Frontier() if newest is None else newest.frontier, at)
     tx.append_entries((), {}, head)
     return head
+
+
+def _append(
+    tx: AuditLogTx, calls: Sequence[Sequence[Draft]], *, keys: LogKeys, at: Instant
+) -> "tuple[AppendedGroup, _Placement]":
+    newest = tx.checkpoint()
+    frontier = Frontier() if newest is None else newest.frontier
+    known = dict(tx.entries_of({draft.key for drafts in calls for draft in drafts}))
+    placed = _Placement(frontier.size, known, at)
+    results = tuple(placed.place(drafts) for drafts in calls)
+    if not placed.entries and newest is not None:
+        return AppendedGroup(calls=results, checkpoint=newest), placed
+    frontier, completed = frontier.grow(entry.leaf_hash for entry in placed.entries)
+    checkpoint = keys.head(frontier, at)
+    tx.append_entries(placed.entries, add_to_tiles(completed, tx.tile), checkpoint)
+    return AppendedGroup(calls=results, checkpoint=checkpoint), placed
 
 
 class _Placement:

@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
-from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.events import Event
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
 
+from ringfence_telemetry.audit_trail import append_changes
 from ringfence_telemetry.store.audit import StoredCosignature, StoredEntry
 
 T = TypeVar("T")
@@ -53,6 +55,24 @@ class MemoryAuditLogTx:
     def keep_cosignature(self, cosignature: StoredCosignature) -> None:
         """See `AuditLogTx`."""
         self.rows.table(COSIGNATURES).setdefault((cosignature.size, cosignature.witness), cosignature)
+
+
+class MemoryAuditLog(MemoryAuditLogTx):
+    """The log on rows by itself."""
+
+    def __init__(self, rows: MemoryRows) -> None:
+        self.rows = rows
+
+
+class MemoryAuditTrail:
+    """Appends what the events of a transaction say was changed: what a `MemoryWriter` calls."""
+
+    def __init__(self, keys: LogKeys) -> None:
+        self._keys = keys
+
+    def __call__(self, rows: MemoryRows, events: Sequence[Event]) -> None:
+        """Append `events`."""
+        append_changes(MemoryAuditLog(rows), events, keys=self._keys)
 
 
 class MemoryAuditLogStore:

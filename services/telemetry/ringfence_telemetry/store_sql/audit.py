@@ -7,10 +7,12 @@ import sqlalchemy as sa
 from ringfence.proofs.merkle import Digest
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
-from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.events import Event
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.sql import Database
 
+from ringfence_telemetry.audit_trail import append_changes
 from ringfence_telemetry.store.audit import StoredCosignature, StoredEntry
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.tables.audit import audit_checkpoints, audit_cosignatures, audit_entries, audit_tiles
@@ -76,6 +78,24 @@ class SqlAuditLogTx:
             "added_at": cosignature.at,
         }
         self.connection.execute(insert_into(self.connection, audit_cosignatures).values(row).on_conflict_do_nothing())
+
+
+class SqlAuditLog(SqlAuditLogTx):
+    """The log on a connection by itself, for what follows a transaction's events."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+
+
+class SqlAuditTrail:
+    """Appends what the events of a transaction say was changed: what a `SqlWriter` calls."""
+
+    def __init__(self, keys: LogKeys) -> None:
+        self._keys = keys
+
+    def __call__(self, connection: sa.Connection, events: Sequence[Event]) -> None:
+        """Append `events`."""
+        append_changes(SqlAuditLog(connection), events, keys=self._keys)
 
 
 class SqlAuditLogStore:
