@@ -17,6 +17,7 @@ from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.signals import Conduct, Signal
 from ringfence_telemetry.spans import SpanFact
+from ringfence_telemetry.store.alerts import AlertRows, AlertStore
 from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
 from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
 from ringfence_telemetry.usage import Counts, UsageKey
@@ -138,11 +139,11 @@ class AuditTx(AuditLogTx, EvidenceTx, Protocol):
     """Appending to the audit log, with what follows from it."""
 
 
-class TelemetryTx(Recorder, UsageTx, AuditTx, Protocol):
+class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, Protocol):
     """All that one transaction may do. Reads see the transaction's own writes."""
 
 
-class TelemetryStore(AuditLogStore, Protocol):
+class TelemetryStore(AuditLogStore, AlertStore, Protocol):
     """Reads outside a mutation."""
 
     async def revision(self) -> Revision:

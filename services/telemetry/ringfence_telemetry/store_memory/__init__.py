@@ -19,6 +19,7 @@ from ringfence_telemetry.store import (
     TraceMoved,
     TracePart,
 )
+from ringfence_telemetry.store_memory.alerts import MemoryAlertStore, MemoryAlertTx
 from ringfence_telemetry.store_memory.audit import MemoryAuditLogStore, MemoryAuditLogTx
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
@@ -32,7 +33,7 @@ CONDUCTS: MemoryTable[tuple[str, str], Conduct] = MemoryTable("conducts")
 SIGNALS: MemoryTable[int, tuple[Signal, str]] = MemoryTable("signals")
 
 
-class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx):
+class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx):
     """A `TelemetryTx` on rows in memory."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -104,7 +105,7 @@ class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx):
         return any(key.agent == agent and not key.untrusted for key in self.rows.table(USAGE))
 
 
-class MemoryTelemetryStore(MemoryAuditLogStore):
+class MemoryTelemetryStore(MemoryAuditLogStore, MemoryAlertStore):
     """A `TelemetryStore` in memory."""
 
     def __init__(self, database: MemoryDatabase) -> None:

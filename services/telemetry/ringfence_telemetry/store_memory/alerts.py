@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import RevisionCompacted
-from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
+from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
 
 from ringfence_telemetry.alerts.alert import Alert, AlertEvent, AlertQuery, Silence
 from ringfence_telemetry.store.alerts import FiringAlerts
@@ -15,24 +15,26 @@ ALERT_EVENTS: MemoryTable[int, AlertEvent] = MemoryTable("alert_events")
 SILENCES: MemoryTable[str, Silence] = MemoryTable("silences")
 
 
-class MemoryAlertTx(MemoryTx):
-    """An `AlertTx` on rows in memory."""
+class MemoryAlertTx:
+    """`AlertRows` on rows in memory."""
+
+    rows: MemoryRows
 
     def firing_alert(self, key: str) -> Alert | None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         number = self.rows.table(FIRING).get(key)
         return None if number is None else self.rows.table(ALERTS)[number]
 
     def firing_alerts(self) -> Sequence[Alert]:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return _firing(self.rows)
 
     def alert(self, number: int) -> Alert | None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return self.rows.table(ALERTS).get(number)
 
     def keep_alert(self, alert: Alert) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         self.rows.table(ALERTS)[alert.number] = alert
         firing = self.rows.table(FIRING)
         if alert.fires:
@@ -41,35 +43,35 @@ class MemoryAlertTx(MemoryTx):
             del firing[alert.key]
 
     def alert_sequence(self) -> int:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return _newest(self.rows)
 
     def append_alert_event(self, event: AlertEvent) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         self.rows.table(ALERT_EVENTS)[event.sequence] = event
 
     def silences(self, at: Instant) -> Sequence[Silence]:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return [silence for silence in _silences(self.rows) if silence.expires_at > at]
 
     def silences_over(self, at: Instant) -> Sequence[Silence]:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return [silence for silence in _silences(self.rows) if silence.expires_at <= at]
 
     def silence(self, name: str) -> Silence | None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return self.rows.table(SILENCES).get(name)
 
     def keep_silence(self, silence: Silence) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         self.rows.table(SILENCES)[silence.name] = silence
 
     def drop_silence(self, name: str) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         self.rows.table(SILENCES).pop(name, None)
 
     def forget_alerts(self, *, before: Instant, limit: int) -> int:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         alerts, events, newest = self.rows.table(ALERTS), self.rows.table(ALERT_EVENTS), self.alert_sequence()
         over = [each.number for each in alerts.values() if each.resolved_at is not None and each.resolved_at < before]
         for number in over[:limit]:

@@ -21,6 +21,7 @@ from ringfence_telemetry.store import (
     TraceMoved,
     TracePart,
 )
+from ringfence_telemetry.store_sql.alerts import SqlAlertStore, SqlAlertTx
 from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.tables import (
@@ -40,7 +41,7 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _LOW_BITS = 31
 
 
-class SqlTelemetryTx(SqlTx, SqlAuditLogTx):
+class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx):
     """A `TelemetryTx` on a connection."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -155,7 +156,7 @@ class SqlTelemetryTx(SqlTx, SqlAuditLogTx):
             self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
-class SqlTelemetryStore(SqlAuditLogStore):
+class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore):
     """A `TelemetryStore` on a database."""
 
     def __init__(self, database: Database) -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.errors import RevisionCompacted
-from ringfence_kit.sql import Database, SqlTx
+from ringfence_kit.sql import Database
 from ringfence_kit.store import StorageFault
 
 from ringfence_telemetry.alerts.alert import Alert, AlertEvent, AlertQuery, Silence
@@ -14,25 +14,27 @@ from ringfence_telemetry.store.alerts import FiringAlerts
 from ringfence_telemetry.tables.alerts import alert_events, alerts, silences
 
 
-class SqlAlertTx(SqlTx):
-    """An `AlertTx` on a connection."""
+class SqlAlertTx:
+    """`AlertRows` on a connection."""
+
+    connection: sa.Connection
 
     def firing_alert(self, key: str) -> Alert | None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         record = self.connection.scalar(sa.select(alerts.c.record).where(alerts.c.firing_key == key))
         return None if record is None else records.decode(record, Alert)
 
     def firing_alerts(self) -> Sequence[Alert]:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return _firing(self.connection)
 
     def alert(self, number: int) -> Alert | None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         record = self.connection.scalar(sa.select(alerts.c.record).where(alerts.c.number == number))
         return None if record is None else records.decode(record, Alert)
 
     def keep_alert(self, alert: Alert) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         row = {
             "firing_key": alert.key if alert.fires else None,
             "kind": alert.kind.value,
@@ -45,37 +47,37 @@ class SqlAlertTx(SqlTx):
             self.connection.execute(sa.insert(alerts).values(number=alert.number, **row))
 
     def alert_sequence(self) -> int:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return _newest(self.connection)
 
     def append_alert_event(self, event: AlertEvent) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         row = {"sequence": event.sequence, "at": event.at, "record": records.encode(event)}
         self.connection.execute(sa.insert(alert_events).values(row))
 
     def silences(self, at: Instant) -> Sequence[Silence]:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return self._silences_where(silences.c.expires_at > at)
 
     def silences_over(self, at: Instant) -> Sequence[Silence]:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return self._silences_where(silences.c.expires_at <= at)
 
     def silence(self, name: str) -> Silence | None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         return next(iter(self._silences_where(silences.c.name == name)), None)
 
     def keep_silence(self, silence: Silence) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         row = {"name": silence.name, "expires_at": silence.expires_at, "record": records.encode(silence)}
         self.connection.execute(sa.insert(silences).values(row))
 
     def drop_silence(self, name: str) -> None:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         self.connection.execute(sa.delete(silences).where(silences.c.name == name))
 
     def forget_alerts(self, *, before: Instant, limit: int) -> int:
-        """See `AlertTx`."""
+        """See `AlertRows`."""
         newest = self.alert_sequence()
         over = sa.select(alerts.c.number).where(alerts.c.resolved_at < before).limit(limit)
         old = (
