@@ -1,1 +1,1 @@
-"""Objectives in whole numbers and fractions: what is promised, what is left of it, and who used it up."""
+"""Objectives of agents: pure arithmetic in exact fractions, and the service that counts, judges and tells."""

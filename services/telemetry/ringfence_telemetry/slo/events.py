@@ -1,0 +1,63 @@
+"""A settled trace → what it counts for an objective, and who is to blame when it is bad.
+
+Pure. The rules:
+
+- evidence comes from the caller's side: a trace whose root only the agent itself reported says nothing, nor does one
+  that is not trusted, nor one with spans of a head-sampled sender, which are no share of anything;
+- what its caller cancelled is no event;
+- good is what finished without an error, within the time, and passed its evaluation when one is asked for;
+- each bad event is one agent's: that of the deepest error whose parent is an error too; for a late one the agent on
+  the critical path furthest over its own target; when there is none, the objective's own.
+"""
+
+from collections.abc import Callable, Mapping
+
+from ringfence_kit.clock import MINUTE, Millis
+
+from ringfence_telemetry.slo.objective import Objective
+from ringfence_telemetry.slo.windows import Change
+from ringfence_telemetry.workflows.settled import Settled
+
+Passed = Callable[[bytes, str], bool]
+"""Says whether a trace passed an evaluation."""
+
+
+def is_evidence(settled: Settled) -> bool:
+    """Say whether a trace may be counted for anybody's objective."""
+    seen_by_caller = bool(settled.parts) and settled.parts[0].caller_side
+    return settled.trusted and seen_by_caller and not settled.cancelled and not settled.sampled
+
+
+def event_of(objective: Objective, settled: Settled, targets: Mapping[str, Millis], passed: Passed) -> Change | None:
+    """Return what a trace counts, None for nothing; `targets` are the times the agents in it promise."""
+    if (
+        settled.agent != objective.agent
+        or settled.ended_at < objective.counted_from
+        or not objective.concerns(skill=settled.skill, operation=settled.operation)
+        or not is_evidence(settled)
+    ):
+        return None
+    minute = settled.ended_at // MINUTE
+    if settled.failed:
+        agent = settled.error_blame or settled.agent
+        return Change(minute, agent, bad=1, errors=1, witnessed=_witnessed(settled, agent))
+    if objective.latency is not None and settled.duration_micros > objective.latency * 1_000:
+        agent = _latest(settled, targets)
+        return Change(minute, agent, bad=1, witnessed=_witnessed(settled, agent))
+    if objective.evaluation and not passed(settled.trace_id, objective.evaluation):
+        return Change(minute, settled.agent, bad=1, witnessed=1)
+    return Change(minute, good=1)
+
+
+def _latest(settled: Settled, targets: Mapping[str, Millis]) -> str:
+    """Return who is to blame for the time: on the critical path, furthest over its own target."""
+    over: dict[str, int] = {}
+    for part in settled.parts[1:]:
+        if part.critical and part.agent in targets:
+            over[part.agent] = max(over.get(part.agent, 0), part.own_micros - targets[part.agent] * 1_000)
+    agent = max(over, key=lambda each: over[each], default="")
+    return agent if agent and over[agent] > 0 else settled.agent
+
+
+def _witnessed(settled: Settled, agent: str) -> int:
+    return int(any(part.agent == agent and part.caller_side for part in settled.parts))
