@@ -56,6 +56,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     hub = EventHub(database.events, clock=clock, apply=_ignore)
     writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock)
 
+    keys = audit_keys(config.audit_origin)
     labels = LabelBook(config.ingest.label_limits())
     roll_up = RollUp(
         store,
@@ -63,6 +64,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         exclusive_scopes=frozenset(config.ingest.exclusive_scopes),
         spans_in_memory=config.ingest.spans_in_memory,
         traces_in_memory=config.ingest.traces_in_memory,
+        pseudonym=lambda user: keys.in_the_log(f"user:{user}"),
     )
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
     health = HealthBoard(clock=clock)
@@ -81,7 +83,6 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
-    keys = audit_keys(config.audit_origin)
     audit_log = AuditLog(writer, keys, on_appended=delivery.look, clock=clock)
     outcomes = Outcomes(writer, keys, on_appended=delivery.look)
 

@@ -30,13 +30,29 @@ class Field(enum.IntEnum):
     REASONING_TOKENS = 12
     TOTAL_TOKENS = 13
     AGENT_REVISION = 14
+    ENTITY_NAME = 15
+    CALL_STATUS = 16
+    # What makes a SpanDetail, from here on.
+    TEAM = 17
+    SKILL = 18
+    PROVIDER = 19
+    AGENT_VERSION = 20
+    USER = 21
+    ERROR_TYPE = 22
+    ATTEMPT = 23
+    COST = 24
+    CURRENCY = 25
+    TASK_STATE = 26
+    FIRST_CHUNK_SECONDS = 27
+    FIRST_CHUNK_MILLIS = 28
+    WAITED_MILLIS = 29
 
 
 NAMES: Mapping[Field, tuple[str, ...]] = {
     Field.OPERATION: ("gen_ai.operation.name",),
-    Field.SPAN_KIND: ("openinference.span.kind", "traceloop.span.kind"),
+    Field.SPAN_KIND: ("openinference.span.kind", "traceloop.span.kind", "ai.operationId", "llm.request.type"),
     Field.AGENT_ID: ("gen_ai.agent.id",),
-    Field.AGENT_NAME: ("gen_ai.agent.name", "agent.name"),
+    Field.AGENT_NAME: ("gen_ai.agent.name", "agent.name", "agent_name"),
     Field.SESSION: (
         "session.id",
         "gen_ai.conversation.id",
@@ -44,27 +60,45 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "a2a.context.id",
         "a2a.contextId",
         "traceloop.association.properties.session_id",
+        "ai.telemetry.metadata.sessionId",
+        "gcp.vertex.agent.session_id",
+        "langfuse.session.id",
     ),
-    Field.MODEL: ("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name"),
-    Field.TOOL: ("gen_ai.tool.name", "tool.name"),
+    Field.MODEL: (
+        "gen_ai.response.model",
+        "gen_ai.request.model",
+        "llm.model_name",
+        "embedding.model_name",
+        "ai.response.model",
+        "ai.model.id",
+        "llm.response.model",
+        "llm.request.model",
+    ),
+    Field.TOOL: ("gen_ai.tool.name", "tool.name", "mcp.tool.name", "ai.toolCall.name"),
     Field.MCP_METHOD: ("mcp.method.name",),
     Field.INPUT_TOKENS: (
         "gen_ai.usage.input_tokens",
         "gen_ai.usage.prompt_tokens",
         "llm.token_count.prompt",
         "llm.usage.prompt_tokens",
+        "ai.usage.inputTokens",
+        "ai.usage.promptTokens",
+        "ai.usage.tokens",
     ),
     Field.OUTPUT_TOKENS: (
         "gen_ai.usage.output_tokens",
         "gen_ai.usage.completion_tokens",
         "llm.token_count.completion",
         "llm.usage.completion_tokens",
+        "ai.usage.outputTokens",
+        "ai.usage.completionTokens",
     ),
     Field.CACHE_READ_TOKENS: (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "llm.token_count.prompt_details.cache_read",
         "llm.usage.cache_read_input_tokens",
+        "ai.usage.cachedInputTokens",
     ),
     Field.CACHE_WRITE_TOKENS: (
         "gen_ai.usage.cache_write.input_tokens",
@@ -77,12 +111,44 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
+        "ai.usage.reasoningTokens",
     ),
-    Field.TOTAL_TOKENS: ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens"),
+    Field.TOTAL_TOKENS: (
+        "gen_ai.usage.total_tokens",
+        "llm.token_count.total",
+        "llm.usage.total_tokens",
+        "ai.usage.totalTokens",
+    ),
     # Which revision of the registered agent a caller was given: a name of ours, since no convention has one.
     Field.AGENT_REVISION: ("ringfence.agent.revision",),
+    # OpenLLMetry's name of whatever `traceloop.span.kind` says it is: an agent, or a tool.
+    Field.ENTITY_NAME: ("traceloop.entity.name",),
+    Field.TEAM: ("ringfence.team", "mesh.team", "team.id", "traceloop.association.properties.team_id"),
+    Field.SKILL: ("ringfence.skill", "a2a.skill.id"),
+    Field.PROVIDER: ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"),
+    Field.AGENT_VERSION: ("gen_ai.agent.version",),
+    Field.USER: (
+        "user.id",
+        "enduser.id",
+        "traceloop.association.properties.user_id",
+        "ai.telemetry.metadata.userId",
+        "langfuse.user.id",
+    ),
+    Field.ERROR_TYPE: ("error.type",),
+    Field.ATTEMPT: ("http.request.resend_count", "http.resend_count", "ringfence.resend_count"),
+    Field.COST: ("gen_ai.usage.cost.amount", "gen_ai.usage.cost", "llm.cost.total", "gen_ai.usage.total_cost"),
+    Field.CURRENCY: ("gen_ai.usage.cost.currency",),
+    Field.CALL_STATUS: ("rpc.response.status_code", "rpc.grpc.status_code", "http.response.status_code"),
+    Field.TASK_STATE: ("a2a.task.state",),
+    Field.FIRST_CHUNK_SECONDS: ("gen_ai.response.time_to_first_chunk",),
+    Field.FIRST_CHUNK_MILLIS: ("ai.response.msToFirstChunk",),
+    # How long a person was waited for: a name of ours; senders that have none are read by their events.
+    Field.WAITED_MILLIS: ("ringfence.human_wait_ms",),
 }
 """Field → its names, best first. R3 orders the sessions: session, then conversation, then A2A context."""
+
+DETAILS_FROM = int(Field.TEAM)
+"""Fields from this on make a SpanDetail, and so does a tool."""
 
 ATTRIBUTES: Mapping[str, tuple[int, int]] = {
     name: (int(field), rank) for field, names in NAMES.items() for rank, name in enumerate(names)
@@ -133,6 +199,25 @@ OPERATION_BY_SPAN_KIND: Mapping[str, str] = {
     "tool": EXECUTE_TOOL,
     "workflow": "invoke_workflow",
     "task": "task",
+    # Vercel AI SDK `ai.operationId`: the outer span of each pair repeats what the inner one used
+    "ai.generateText": "chain",
+    "ai.streamText": "chain",
+    "ai.generateObject": "chain",
+    "ai.streamObject": "chain",
+    "ai.embed": "chain",
+    "ai.embedMany": "chain",
+    "ai.generateText.doGenerate": "chat",
+    "ai.streamText.doStream": "chat",
+    "ai.generateObject.doGenerate": "chat",
+    "ai.streamObject.doStream": "chat",
+    "ai.embed.doEmbed": "embeddings",
+    "ai.embedMany.doEmbed": "embeddings",
+    "ai.toolCall": EXECUTE_TOOL,
+    # OpenLLMetry's old `llm.request.type`
+    "chat": "chat",
+    "completion": "text_completion",
+    "embedding": "embeddings",
+    "rerank": "rerank",
 }
 
 MCP_TOOL_CALL = "tools/call"
@@ -143,3 +228,33 @@ MERGED_TOOLS = "(merged tools)"
 
 TRANSPARENT = frozenset({"", "chain", "task", OTHER})
 """Operations that only wrap others: what is above them is above what they wrap."""
+
+CURRENCY = "USD"
+"""What a stated cost is in when it does not say: the senders that state one without a currency mean this one."""
+
+CANCELLATIONS = frozenset(
+    {
+        "CANCELLED",
+        "cancelled",
+        "canceled",
+        "CancelledError",
+        "asyncio.CancelledError",
+        "asyncio.exceptions.CancelledError",
+        "AbortError",
+        "context canceled",
+        "context.Canceled",
+    }
+)
+"""What `error.type` says when the caller gave up."""
+
+CANCELLED_STATUS = frozenset({"1", "CANCELLED", "499"})
+"""The same as a status of a call: gRPC by number or name, HTTP as proxies write it."""
+
+CANCELLED_TASK = frozenset({"TASK_STATE_CANCELED", "canceled", "TASK_STATE_CANCELLED", "cancelled"})
+"""The same as a state of an A2A task, in the spelling of its protobuf or its JSON."""
+
+WAITING_TASK = frozenset({"TASK_STATE_INPUT_REQUIRED", "input-required", "TASK_STATE_AUTH_REQUIRED", "auth-required"})
+"""States of an A2A task in which a person is waited for."""
+
+FIRST_CHUNK_EVENTS = frozenset({"ai.stream.firstChunk", "First Token Stream Event", "gen_ai.first_chunk"})
+"""Names of the events that mark the first chunk of a stream (AI SDK, OpenInference)."""

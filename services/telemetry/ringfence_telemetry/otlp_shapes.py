@@ -21,8 +21,18 @@ class AnyValue(Protocol):
         ...
 
     @property
+    def bool_value(self) -> bool:
+        """A truth value."""
+        ...
+
+    @property
     def double_value(self) -> float:
         """A float, finite or not."""
+        ...
+
+    @property
+    def bytes_value(self) -> bytes:
+        """Bytes."""
         ...
 
     def WhichOneof(self, oneof_group: Literal["value"], /) -> str | None:  # noqa: N802 - protobuf's name
@@ -50,6 +60,30 @@ class SpanStatus(Protocol):
     @property
     def code(self) -> int:
         """0 unset, 1 ok, 2 error."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """What went wrong."""
+        ...
+
+
+class SpanEvent(Protocol):
+    """What is used of opentelemetry.proto.trace.v1.Span.Event."""
+
+    @property
+    def time_unix_nano(self) -> int:
+        """When it happened."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What happened."""
+        ...
+
+    @property
+    def attributes(self) -> Iterable[KeyValue]:
+        """What the sender says about it."""
         ...
 
 
@@ -84,6 +118,21 @@ class OtlpSpan(Protocol):
     @property
     def attributes(self) -> Iterable[KeyValue]:
         """What the sender says about it."""
+        ...
+
+    @property
+    def kind(self) -> int:
+        """3 for the caller's side of a call."""
+        ...
+
+    @property
+    def trace_state(self) -> str:
+        """What tracing systems hand on: W3C tracestate."""
+        ...
+
+    @property
+    def events(self) -> Sequence[SpanEvent]:
+        """What happened meanwhile."""
         ...
 
     @property

@@ -12,7 +12,7 @@ The rules:
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -20,12 +20,14 @@ from typing import NamedTuple
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
 
+from ringfence_telemetry.detail_reading import DetailReader
 from ringfence_telemetry.dialects import INVOKE_AGENT
 from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.labels import Label, LabelBook
 from ringfence_telemetry.otlp_shapes import ExportRequest
 from ringfence_telemetry.reporters import Binding, Reporter, is_identity
-from ringfence_telemetry.spans import SpanFact, SpanReader, is_span
+from ringfence_telemetry.span_reading import SpanReader
+from ringfence_telemetry.spans import SpanFact, is_span
 from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
@@ -101,10 +103,13 @@ class RollUp:
         exclusive_scopes: frozenset[str],
         spans_in_memory: int,
         traces_in_memory: int,
+        pseudonym: Callable[[str], str],
     ) -> None:
+        """`pseudonym` makes of a person a digest nobody can turn back."""
         self._store = store
         self._labels = labels
         self._exclusive_scopes = exclusive_scopes
+        self._details = DetailReader(pseudonym)
         self._spans_in_memory = spans_in_memory
         self._traces_in_memory = traces_in_memory
         self._open: OrderedDict[TraceKey, _Open] = OrderedDict()
@@ -120,7 +125,7 @@ class RollUp:
     async def enter(self, received: Received) -> None:
         """Enter the spans of a request."""
         bound = self._bound_of(received.reporter)
-        reading = _Reading(received, bound, self._labels, self._exclusive_scopes)
+        reading = _Reading(received, bound, self._labels, self._exclusive_scopes, self._details)
         while facts := reading.some():
             await self._load([key for key in facts if key not in self._open])
             for key, found in facts.items():
@@ -192,8 +197,15 @@ class RollUp:
 class _Reading:
     """Reads a request's spans into facts, a slice at a time."""
 
-    def __init__(self, received: Received, bound: _Bound, labels: LabelBook, exclusive_scopes: frozenset[str]) -> None:
-        self.reader = SpanReader(received_at=received.received_at, exclusive_scopes=exclusive_scopes)
+    def __init__(
+        self,
+        received: Received,
+        bound: _Bound,
+        labels: LabelBook,
+        exclusive_scopes: frozenset[str],
+        details: DetailReader,
+    ) -> None:
+        self.reader = SpanReader(received_at=received.received_at, exclusive_scopes=exclusive_scopes, details=details)
         self._may_hold_others = received.rejected > 0
         self._naming = labels.naming(bound.binding, received_at=received.received_at)
         self._suffix = hashlib.sha256(bound.binding.reporter.principal.encode()).digest()[:_SUFFIX_SIZE]

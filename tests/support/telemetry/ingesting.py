@@ -118,6 +118,7 @@ async def ingesting(
         exclusive_scopes=exclusive_scopes,
         spans_in_memory=spans_in_memory,
         traces_in_memory=1_000,
+        pseudonym=lambda user: f"person {user}",
     )
     ingest = Ingest(
         directory,

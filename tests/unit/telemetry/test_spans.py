@@ -5,8 +5,10 @@ import math
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ringfence_kit.clock import MINUTE, Instant
+from ringfence_telemetry.attribute_values import TIME_MAX_MICROS
 from ringfence_telemetry.dialects import NAMES, OPERATION_BY_SPAN_KIND, OPERATIONS, Field
-from ringfence_telemetry.spans import DURATION_MAX_MICROS, LABEL_MAX, SpanFact, SpanReader, ToolCall, is_span
+from ringfence_telemetry.span_reading import NO_DEFAULTS, SpanReader
+from ringfence_telemetry.spans import LABEL_MAX, SpanFact, ToolCall, is_span
 from support.telemetry.spans import NOW, AttributeValue, SpanSpec, attributes_of, span_of
 
 TOKEN_FIELDS = (
@@ -230,7 +232,7 @@ def test_the_last_nanosecond_of_64_bits_is_a_time_like_any() -> None:
     span = Span(trace_id=b"t" * 16, span_id=b"s" * 8, start_time_unix_nano=0, end_time_unix_nano=2**64 - 1)
     assert is_span(span)
     fact = SpanReader(received_at=NOW).read(span)
-    assert (fact.minute, fact.duration_micros) == (NOW // MINUTE, DURATION_MAX_MICROS)
+    assert (fact.minute, fact.duration_micros) == (NOW // MINUTE, TIME_MAX_MICROS)
 
 
 def test_a_resource_speaks_for_spans_that_say_nothing() -> None:
@@ -239,7 +241,7 @@ def test_a_resource_speaks_for_spans_that_say_nothing() -> None:
     assert reader.read(span_of(SpanSpec(1)), "scope", defaults).agent == "fleet"
     own = reader.read(span_of(SpanSpec(2, attributes={"gen_ai.agent.id": "own", "session.id": "t"})), "scope", defaults)
     assert (own.agent, own.session) == ("own", "t")
-    assert reader.defaults(attributes_of({"service.name": "x"})) == ("", "")
+    assert reader.defaults(attributes_of({"service.name": "x"})) == NO_DEFAULTS
 
 
 def test_scopes_that_leave_children_out_are_marked() -> None:
