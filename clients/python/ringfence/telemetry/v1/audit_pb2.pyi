@@ -59,7 +59,8 @@ class AuditEntry(_message.Message):
     """Its place, from 0."""
     body: _builtins.bytes
     """What was hashed: the leaf is SHA-256(0x00 || body). A JSON document in RFC 8785 form; its member `type` says what it
-    is: `decision`, `fact` (what decisions stood on), `approval` or `outcome`.
+    is: `decision`, `fact` (what decisions stood on), `approval`, `outcome`, `change` (who changed what in telemetry) or
+    `note` (what telemetry has to be able to prove).
     """
     leaf_hash: _builtins.bytes
     """SHA-256(0x00 || body)."""
@@ -98,7 +99,7 @@ class Checkpoint(_message.Message):
     root_hash: _builtins.bytes
     """Root of the tree, 32 bytes."""
     signed_note: _builtins.str
-    """The statement as a C2SP signed note: origin, size, root, signature."""
+    """The statement as a C2SP signed note: origin, size, root, the log's signature, and those of its witnesses."""
     verifier_key: _builtins.str
     """The verifier key in C2SP form, `name+hash+base64`; pin it, do not take it from here twice."""
     def __init__(
@@ -289,12 +290,17 @@ class GetCheckpointRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    LEAST_WITNESSES_FIELD_NUMBER: _builtins.int
+    least_witnesses: _builtins.int
+    """How many known witnesses have to stand behind it, 0 to 32; 0 takes the newest whoever does."""
     def __init__(
         self,
+        *,
+        least_witnesses: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["least_witnesses", b"least_witnesses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -576,6 +582,85 @@ class AddCosignatureRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AddCosignatureRequest: _TypeAlias = AddCosignatureRequest  # noqa: Y015
+
+@_typing.final
+class ListWitnessesRequest(_message.Message):
+    """Request of ListWitnesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWitnessesRequest: _TypeAlias = ListWitnessesRequest  # noqa: Y015
+
+@_typing.final
+class ListWitnessesResponse(_message.Message):
+    """Response of ListWitnesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITNESSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def witnesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Witness]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        witnesses: _abc.Iterable[Global___Witness] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["witnesses", b"witnesses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWitnessesResponse: _TypeAlias = ListWitnessesResponse  # noqa: Y015
+
+@_typing.final
+class Witness(_message.Message):
+    """One who keeps the log's checkpoints and signs those that go on from the ones before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERIFIER_KEY_FIELD_NUMBER: _builtins.int
+    TREE_SIZE_FIELD_NUMBER: _builtins.int
+    COSIGN_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, as before its signatures."""
+    verifier_key: _builtins.str
+    """Its verifier key, in C2SP form."""
+    tree_size: _builtins.int
+    """Size of the newest checkpoint it stands behind; absent when there is none."""
+    @_builtins.property
+    def cosign_time(self) -> _timestamp_pb2.Timestamp:
+        """When it said so, by its own clock."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        verifier_key: _builtins.str = ...,
+        tree_size: _builtins.int | None = ...,
+        cosign_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tree_size", b"_tree_size", "cosign_time", b"cosign_time", "tree_size", b"tree_size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tree_size", b"_tree_size", "cosign_time", b"cosign_time", "name", b"name", "tree_size", b"tree_size", "verifier_key", b"verifier_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__tree_size: _TypeAlias = _typing.Literal["tree_size"]  # noqa: Y015
+    _WhichOneofArgType__tree_size: _TypeAlias = _typing.Literal["_tree_size", b"_tree_size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tree_size) -> _WhichOneofReturnType__tree_size | None: ...
+
+Global___Witness: _TypeAlias = Witness  # noqa: Y015
 
 @_typing.final
 class AddCosignatureResponse(_message.Message):

@@ -80,6 +80,11 @@ class AuditServiceStub:
                 request_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
                 response_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
                 _registered_method=True)
+        self.ListWitnesses = channel.unary_unary(
+                '/ringfence.telemetry.v1.AuditService/ListWitnesses',
+                request_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.ListWitnessesRequest.SerializeToString,
+                response_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.ListWitnessesResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -116,7 +121,10 @@ class AuditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
-        """Returns the newest signed checkpoint. Any authenticated caller: the more witnesses, the better.
+        """Returns the newest signed checkpoint, or the newest that enough witnesses stand behind. Any authenticated caller:
+        the more witnesses, the better.
+
+        Errors: INVALID_REQUEST, CHECKPOINT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,7 +158,7 @@ class AuditServiceServicer:
     def GetTile(self, request, context):
         """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
 
-        Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+        Any authenticated caller. Errors: INVALID_REQUEST, TILE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,6 +168,14 @@ class AuditServiceServicer:
         """Keeps a witness' signature under a checkpoint it has checked against the one before.
 
         Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWitnesses(self, request, context):
+        """Lists the witnesses whose signatures are kept, with the newest checkpoint each stands behind. Any authenticated
+        caller.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,6 +228,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.AddCosignature,
                     request_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureRequest.FromString,
                     response_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureResponse.SerializeToString,
+            ),
+            'ListWitnesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWitnesses,
+                    request_deserializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.ListWitnessesRequest.FromString,
+                    response_serializer=ringfence_dot_telemetry_dot_v1_dot_audit__pb2.ListWitnessesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -458,6 +479,33 @@ class AuditService:
             '/ringfence.telemetry.v1.AuditService/AddCosignature',
             ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureRequest.SerializeToString,
             ringfence_dot_telemetry_dot_v1_dot_audit__pb2.AddCosignatureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWitnesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ringfence.telemetry.v1.AuditService/ListWitnesses',
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.ListWitnessesRequest.SerializeToString,
+            ringfence_dot_telemetry_dot_v1_dot_audit__pb2.ListWitnessesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,7 +51,11 @@ class AuditServiceStub:
     Needs platform-admin, auditor or service. Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
     """
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.GetCheckpointResponse]
-    """Returns the newest signed checkpoint. Any authenticated caller: the more witnesses, the better."""
+    """Returns the newest signed checkpoint, or the newest that enough witnesses stand behind. Any authenticated caller:
+    the more witnesses, the better.
+
+    Errors: INVALID_REQUEST, CHECKPOINT_NOT_FOUND.
+    """
     GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.GetInclusionProofResponse]
     """Proves that an entry is in the tree of a given size (RFC 9162 2.1.3).
 
@@ -67,12 +71,16 @@ class AuditServiceStub:
     GetTile: _grpc.UnaryUnaryMultiCallable[_audit_pb2.GetTileRequest, _audit_pb2.GetTileResponse]
     """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
 
-    Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+    Any authenticated caller. Errors: INVALID_REQUEST, TILE_NOT_FOUND.
     """
     AddCosignature: _grpc.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]
     """Keeps a witness' signature under a checkpoint it has checked against the one before.
 
     Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
+    """
+    ListWitnesses: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListWitnessesRequest, _audit_pb2.ListWitnessesResponse]
+    """Lists the witnesses whose signatures are kept, with the newest checkpoint each stands behind. Any authenticated
+    caller.
     """
 
 @_typing.type_check_only
@@ -98,7 +106,11 @@ class AuditServiceAsyncStub(AuditServiceStub):
     Needs platform-admin, auditor or service. Errors: INVALID_REQUEST, PAGE_TOKEN_INVALID.
     """
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetCheckpointRequest, _audit_pb2.GetCheckpointResponse]  # type: ignore[assignment]
-    """Returns the newest signed checkpoint. Any authenticated caller: the more witnesses, the better."""
+    """Returns the newest signed checkpoint, or the newest that enough witnesses stand behind. Any authenticated caller:
+    the more witnesses, the better.
+
+    Errors: INVALID_REQUEST, CHECKPOINT_NOT_FOUND.
+    """
     GetInclusionProof: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetInclusionProofRequest, _audit_pb2.GetInclusionProofResponse]  # type: ignore[assignment]
     """Proves that an entry is in the tree of a given size (RFC 9162 2.1.3).
 
@@ -114,12 +126,16 @@ class AuditServiceAsyncStub(AuditServiceStub):
     GetTile: _aio.UnaryUnaryMultiCallable[_audit_pb2.GetTileRequest, _audit_pb2.GetTileResponse]  # type: ignore[assignment]
     """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
 
-    Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+    Any authenticated caller. Errors: INVALID_REQUEST, TILE_NOT_FOUND.
     """
     AddCosignature: _aio.UnaryUnaryMultiCallable[_audit_pb2.AddCosignatureRequest, _audit_pb2.AddCosignatureResponse]  # type: ignore[assignment]
     """Keeps a witness' signature under a checkpoint it has checked against the one before.
 
     Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
+    """
+    ListWitnesses: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListWitnessesRequest, _audit_pb2.ListWitnessesResponse]  # type: ignore[assignment]
+    """Lists the witnesses whose signatures are kept, with the newest checkpoint each stands behind. Any authenticated
+    caller.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -166,7 +182,11 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.GetCheckpointResponse, _abc.Awaitable[_audit_pb2.GetCheckpointResponse]]:
-        """Returns the newest signed checkpoint. Any authenticated caller: the more witnesses, the better."""
+        """Returns the newest signed checkpoint, or the newest that enough witnesses stand behind. Any authenticated caller:
+        the more witnesses, the better.
+
+        Errors: INVALID_REQUEST, CHECKPOINT_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def GetInclusionProof(
@@ -206,7 +226,7 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_pb2.GetTileResponse, _abc.Awaitable[_audit_pb2.GetTileResponse]]:
         """Returns a tile of 256 hashes of one level of the tree (C2SP tlog-tiles), or as many as there are.
 
-        Any authenticated caller. Errors: INVALID_REQUEST, TREE_SIZE_OUT_OF_RANGE.
+        Any authenticated caller. Errors: INVALID_REQUEST, TILE_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -218,6 +238,16 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps a witness' signature under a checkpoint it has checked against the one before.
 
         Needs service or platform-admin. Errors: INVALID_REQUEST, COSIGNATURE_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWitnesses(
+        self,
+        request: _audit_pb2.ListWitnessesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListWitnessesResponse, _abc.Awaitable[_audit_pb2.ListWitnessesResponse]]:
+        """Lists the witnesses whose signatures are kept, with the newest checkpoint each stands behind. Any authenticated
+        caller.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

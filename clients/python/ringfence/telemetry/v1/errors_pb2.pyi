@@ -100,6 +100,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. No span of this trace is kept, or none the caller may see."""
     ERROR_REASON_COSIGNATURE_INVALID: _ErrorReason.ValueType  # 120
     """INVALID_ARGUMENT. The signature does not verify, is of no known witness, or of no checkpoint of this log."""
+    ERROR_REASON_CHECKPOINT_NOT_FOUND: _ErrorReason.ValueType  # 121
+    """NOT_FOUND. No checkpoint has so many witnesses behind it; metadata `least_witnesses` says how many were asked for."""
+    ERROR_REASON_TILE_NOT_FOUND: _ErrorReason.ValueType  # 122
+    """NOT_FOUND. The tree has no such tile yet; metadata `tree_size` says how large it is."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as sent in google.rpc.ErrorInfo: `reason` is the value's name without the prefix `ERROR_REASON_`,
@@ -185,4 +189,8 @@ ERROR_REASON_WORKFLOW_NOT_FOUND: ErrorReason.ValueType  # 119
 """NOT_FOUND. No span of this trace is kept, or none the caller may see."""
 ERROR_REASON_COSIGNATURE_INVALID: ErrorReason.ValueType  # 120
 """INVALID_ARGUMENT. The signature does not verify, is of no known witness, or of no checkpoint of this log."""
+ERROR_REASON_CHECKPOINT_NOT_FOUND: ErrorReason.ValueType  # 121
+"""NOT_FOUND. No checkpoint has so many witnesses behind it; metadata `least_witnesses` says how many were asked for."""
+ERROR_REASON_TILE_NOT_FOUND: ErrorReason.ValueType  # 122
+"""NOT_FOUND. The tree has no such tile yet; metadata `tree_size` says how large it is."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
