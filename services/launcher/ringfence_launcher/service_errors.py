@@ -138,6 +138,8 @@ ADVICE: Mapping[str, str] = {
     "BASELINE_TOO_SMALL": "choose a longer time, or wait for more work",
     "WORKFLOW_NOT_FOUND": "check the trace id; raw traces are kept for three days unless configured otherwise",
     "COSIGNATURE_INVALID": "compare the witness' key with the one telemetry is configured with",
+    "CHECKPOINT_NOT_FOUND": "see how far each witness has come: ringfence audit witnesses",
+    "TILE_NOT_FOUND": "ask for a tile of the tree as it is: ringfence audit checkpoint says how large",
 }
 """Reason to what the person at the keyboard can do about it."""
 

@@ -258,6 +258,33 @@ class CosignatureInvalid(Failure):
         )
 
 
+class CheckpointNotFound(Failure):
+    """No checkpoint has so many witnesses behind it."""
+
+    kind = Kind.NOT_FOUND
+    reason = "CHECKPOINT_NOT_FOUND"
+
+    def __init__(self, *, least_witnesses: int, known: int) -> None:
+        super().__init__(
+            f"no checkpoint has {least_witnesses} of the {known} witnesses known here behind it; "
+            "ListWitnesses says how far each has come",
+            metadata={"least_witnesses": str(least_witnesses), "known": str(known)},
+        )
+
+
+class TileNotFound(Failure):
+    """The tree has no such tile yet."""
+
+    kind = Kind.NOT_FOUND
+    reason = "TILE_NOT_FOUND"
+
+    def __init__(self, *, level: int, index: int, tree_size: int) -> None:
+        super().__init__(
+            f"a tree of {tree_size} entries has no tile {index} at level {level}",
+            metadata={"level": str(level), "index": str(index), "tree_size": str(tree_size)},
+        )
+
+
 FAILURES: tuple[type[Failure], ...] = (
     *COMMON_FAILURES,
     EntryNotFound,
@@ -281,5 +308,7 @@ FAILURES: tuple[type[Failure], ...] = (
     BaselineTooSmall,
     WorkflowNotFound,
     CosignatureInvalid,
+    CheckpointNotFound,
+    TileNotFound,
 )
 """Every failure a caller may see, one to one with the reasons in `errors.proto`."""

@@ -43,6 +43,7 @@ GRANTS = (
             "WatchCheckpoints": Grant.to(*Role, does=MethodClass.STREAM),
             "GetTile": Grant.to(*Role, does=MethodClass.READ),
             "AddCosignature": Grant.to(Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
+            "ListWitnesses": Grant.to(*Role, does=MethodClass.READ),
         },
     )
 )

@@ -38,3 +38,4 @@ class PendingAudit:
     WatchCheckpoints = _stream("WatchCheckpoints")
     GetTile = _unary("GetTile")
     AddCosignature = _unary("AddCosignature")
+    ListWitnesses = _unary("ListWitnesses")
