@@ -4,25 +4,20 @@ Pure: values in, values out. The rules:
 
 - the window is thirty slots of ten seconds; a call is in the slot in which its span was received, so a sender's clock
   cannot place it, and it counts for no more than the window from then on;
-- durations go into a histogram whose buckets grow by 2^(1/32), as OpenTelemetry's exponential histogram of scale 5: a
-  quantile is off by 1.1 % at most, whatever the range, and buckets of slots are added and taken away exactly.
+- durations go into a histogram (`durations.py`), and those of slots are added and taken away exactly.
 """
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
 
+from ringfence_telemetry.durations import bucket_of, merge, quantiles
+
 WINDOW = Millis(5 * MINUTE)
 SLOT = Millis(10 * SECOND)
 SLOTS = WINDOW // SLOT
-
-_SCALE = 32
-"""Buckets in a doubling: 2 to the power of the scale, 5."""
-_INSTANTLY = -1
-"""The bucket of calls that took less than a microsecond."""
 
 
 class AgentCall(NamedTuple):
@@ -85,23 +80,13 @@ class HealthWindow:
             gone = self._slots.popleft()
             self.calls -= gone.calls
             self.errors -= gone.errors
-            for bucket, count in gone.buckets.items():
-                left = self._buckets[bucket] - count
-                if left:
-                    self._buckets[bucket] = left
-                else:
-                    del self._buckets[bucket]
+            merge(self._buckets, {bucket: -count for bucket, count in gone.buckets.items()})
         return self.calls != before
 
     def figures(self) -> Figures:
         """Return what the window comes to now."""
-        ordered = sorted(self._buckets.items())
-        return Figures(
-            calls=self.calls,
-            errors=self.errors,
-            latency_p50_micros=_quantile(ordered, _rank(self.calls, 50)),
-            latency_p95_micros=_quantile(ordered, _rank(self.calls, 95)),
-        )
+        half, most = quantiles(self._buckets, (50, 95))
+        return Figures(calls=self.calls, errors=self.errors, latency_p50_micros=half, latency_p95_micros=most)
 
     def _slot(self, number: int) -> _Slot:
         # Requests are rolled up in the order they came, but for those of a clock that was set back: they join the last.
@@ -118,26 +103,3 @@ def slot_of(at: Instant) -> int:
 def first_slot(now: Instant) -> int:
     """Return the number of the oldest slot that is in the window at `now`."""
     return slot_of(now) - SLOTS + 1
-
-
-def bucket_of(micros: int) -> int:
-    """Return the bucket a duration falls into."""
-    return _INSTANTLY if micros < 1 else math.floor(math.log2(micros) * _SCALE)
-
-
-def middle_of(bucket: int) -> int:
-    """Return the duration that stands for a bucket: the geometric middle, off by 1.1 % at most."""
-    return 0 if bucket == _INSTANTLY else round(2 ** ((bucket + 0.5) / _SCALE))
-
-
-def _rank(calls: int, percent: int) -> int:
-    """Return which call, counted from the fastest, is the quantile (nearest rank)."""
-    return -(-calls * percent // 100)
-
-
-def _quantile(ordered: list[tuple[int, int]], rank: int) -> int:
-    for bucket, count in ordered:
-        rank -= count
-        if rank <= 0:
-            return middle_of(bucket)
-    return 0

@@ -7,11 +7,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ringfence_telemetry.durations import bucket_of
 from ringfence_telemetry.evaluation.counts import Counted, CountKey, What, acceptance, difference, quantile
 from ringfence_telemetry.evaluation.drift import moments, page_hinkley, stability_index, two_proportions
 from ringfence_telemetry.evaluation.gate import AcceptanceGate, accepted, check
 from ringfence_telemetry.evaluation.shares import Share, Z, wilson
-from ringfence_telemetry.health_window import bucket_of
 
 SHARES = st.integers(1, 10**9).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 MIXES = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10_000))

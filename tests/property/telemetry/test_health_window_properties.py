@@ -8,9 +8,7 @@ from ringfence_telemetry.health_window import (
     WINDOW,
     AgentCall,
     HealthWindow,
-    bucket_of,
     first_slot,
-    middle_of,
     slot_of,
 )
 
@@ -62,14 +60,3 @@ def test_quantiles_are_within_half_a_bucket_of_the_exact_ones(durations: list[in
     for percent, found in ((50, figures.latency_p50_micros), (95, figures.latency_p95_micros)):
         exact = ordered[-(-len(ordered) * percent // 100) - 1]
         assert abs(found - exact) <= 1 + exact * ERROR
-
-
-@given(DURATIONS)
-def test_a_duration_is_in_the_bucket_whose_middle_is_near_it(micros: int) -> None:
-    assert abs(middle_of(bucket_of(micros)) - micros) <= 1 + micros * ERROR
-
-
-@given(st.lists(DURATIONS, min_size=2, max_size=50))
-def test_longer_calls_are_never_in_an_earlier_bucket(durations: list[int]) -> None:
-    buckets = [bucket_of(micros) for micros in sorted(durations)]
-    assert buckets == sorted(buckets)

@@ -1,11 +1,11 @@
 """Gates: what they ask, and the sentences they answer with."""
 
 import pytest
+from ringfence_telemetry.durations import bucket_of
 from ringfence_telemetry.evaluation.counts import Acceptance, Counted, What, acceptance
 from ringfence_telemetry.evaluation.drift import Baseline, Level, Moments, drifts, worst
 from ringfence_telemetry.evaluation.gate import AcceptanceGate, accepted, check
 from ringfence_telemetry.evaluation.shares import Share
-from ringfence_telemetry.health_window import bucket_of
 
 FULL = AcceptanceGate(
     agent="a", min_accuracy=0.9, max_escalation=0.1, min_safe_completion=0.9, max_latency_p95_micros=2_000_000

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from ringfence_telemetry.durations import middle_of
 from ringfence_telemetry.evaluation.shares import NONE, Share
-from ringfence_telemetry.health_window import middle_of
 
 MIX_MAX = 200
 """Kinds of steps of a version that are told apart in a day; the others share one name."""
