@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
-from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
 from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
@@ -20,12 +19,18 @@ from ringfence_kit.store import Mutation
 from ringfence_kit.watch import EventHub
 
 from ringfence_telemetry.admission import Admission
+from ringfence_telemetry.alerts.alert import ALERT
+from ringfence_telemetry.alerts.desk import AlertDesk
+from ringfence_telemetry.alerts.feed import AlertFeed
+from ringfence_telemetry.alerts.upkeep import AlertUpkeep
+from ringfence_telemetry.api.alerts import AlertApi, alert_face
 from ringfence_telemetry.api.audit import AuditApi, audit_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.trace import TraceApi, trace_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
+from ringfence_telemetry.applied import Applied
 from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
@@ -42,6 +47,7 @@ from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
 from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
+from ringfence_telemetry.store_sql.audit import SqlAuditTrail
 from ringfence_telemetry.usage_reading import UsageReader
 
 CAUGHT_UP = "ingest log"
@@ -53,10 +59,11 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     seal = seal_of(config.seal, setting="telemetry.seal", dev=server.dev)
     database = Database(config.database_url(server.data), service="telemetry", migrations=MIGRATIONS)
     store = SqlTelemetryStore(database)
-    hub = EventHub(database.events, clock=clock, apply=_ignore)
-    writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock)
-
+    alert_feed = AlertFeed(store, clock=clock)
+    hub = EventHub(database.events, clock=clock, apply=Applied({ALERT: alert_feed.apply}))
     keys = audit_keys(config.audit_origin)
+    writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock, log=SqlAuditTrail(keys))
+
     labels = LabelBook(config.ingest.label_limits())
     roll_up = RollUp(
         store,
@@ -85,6 +92,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     delivery = SignalDelivery(writer, store, clock=clock)
     audit_log = AuditLog(writer, keys, on_appended=delivery.look, clock=clock)
     outcomes = Outcomes(writer, keys, on_appended=delivery.look)
+    alert_upkeep = AlertUpkeep(writer, store, clock=clock)
 
     trace = trace_face(TraceApi(ingest))
     watched_health = health_face(HealthApi(health))
@@ -92,6 +100,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     workflow = workflow_face(WorkflowApi(outcomes, clock=clock))
     tokens = PageTokens(database.page_key)
     audit = audit_face(AuditApi(audit_log, AuditReader(store), keys, tokens=tokens, clock=clock))
+    alerts = alert_face(AlertApi(AlertDesk(writer, store, new_id=new_id), alert_feed, tokens=tokens, clock=clock))
 
     readiness = Readiness()
     readiness.require(CAUGHT_UP, why="what was accepted before is being counted")
@@ -101,12 +110,20 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         keys.open(open_key_file(config.key_path(server.data), seal), at=clock.now())
         async with database:
             hub.start(await store.revision())
-            async with writer, open_peer(config.identity, server=server, tls=config.tls) as identity:
+            async with (
+                alert_feed.running(),
+                writer,
+                open_peer(config.identity, server=server, tls=config.tls) as identity,
+            ):
                 await _ensure_head(writer, keys, clock)
                 async with (
                     ingest.running(),
                     background(
-                        audit_log.run(), delivery.run(IdentitySignals(identity)), housekeeping.run(), health.run()
+                        audit_log.run(),
+                        delivery.run(IdentitySignals(identity)),
+                        housekeeping.run(),
+                        health.run(),
+                        alert_upkeep.run(),
                     ),
                 ):
                     readiness.met(CAUGHT_UP)
@@ -118,7 +135,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             Listener(
                 address=config.listen,
                 setting="telemetry.listen",
-                faces=[usage, workflow, watched_health, audit, trace],
+                faces=[usage, workflow, watched_health, audit, alerts, trace],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(
@@ -148,7 +165,3 @@ async def _ensure_head(writer: SqlWriter[SqlTelemetryTx], keys: LogKeys, clock: 
         mutation=Mutation(principal=PRINCIPAL, at=at),
         result=StoredCheckpoint,
     )
-
-
-def _ignore(event: Event) -> None:
-    """Telemetry records no events: nothing of it is watched yet."""

@@ -46,4 +46,16 @@ GRANTS = (
             "ListWitnesses": Grant.to(*Role, does=MethodClass.READ),
         },
     )
+    | Grants.of(
+        "ringfence.telemetry.v1.AlertService",
+        {
+            # An owner sees and answers for what is about agents of its namespaces; `alerts/desk.py` sees to that.
+            "WatchAlerts": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.STREAM),
+            "ListAlerts": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "AckAlert": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "CreateSilence": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "DeleteSilence": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "ListSilences": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+        },
+    )
 )
