@@ -152,6 +152,7 @@ def happenings(draw: st.DrawFn) -> tuple[str, object]:
         st.sampled_from(TOOLS),
         enabled=st.booleans(),
         trusted=st.booleans(),
+        until=_maybe,
         irreversible=st.booleans(),
         schema_hash=st.sampled_from((HASH, OTHER_HASH)),
         data_classes=st.sampled_from(((), ("pii",), ("payments", "prod"))),
@@ -238,3 +239,16 @@ def test_what_is_kept_is_bounded_and_goes_with_those_asked_for_least_lately() ->
     assert written.written(49, NOW) is written.written(49, NOW)
     one = written.written(1, NOW)
     assert pb.Agent.FromString(one.stored).name == str(loaded[1].name)
+
+
+def test_an_approval_ends_with_the_trust_in_what_its_tool_reaches_though_nobody_says_so() -> None:
+    approved = (ApprovedTool(name="ledger.read", schema_hash=HASH),)
+    mesh = Mesh([replace(an_agent("a"), name=AgentName("a", "a"), spec=replace(SPEC, approved_tools=approved))])
+    mesh.world.tools["ledger.read"] = a_tool(until=Instant(NOW + HOUR))
+    mesh.check()
+    before = mesh.written.written(mesh.catalog.place(NAMES[0]), mesh.now).whole
+    mesh.now = Instant(NOW + HOUR - 1)
+    assert mesh.written.written(mesh.catalog.place(NAMES[0]), mesh.now).whole is before
+    mesh.now = Instant(NOW + HOUR)
+    mesh.check()
+    assert mesh.written.written(mesh.catalog.place(NAMES[0]), mesh.now).whole != before

@@ -12,10 +12,13 @@ class SteeredTrust:
     def __init__(self) -> None:
         self._said: dict[str, tuple[Trust, int]] = {}
         self._changed: list[Followed] = []
+        self.changes = 0
+        """See `TrustView`."""
 
     def say(self, did: str, trust: Trust, *, then: int | None = None) -> None:
         """From now on say `trust` of `did`; from `trust.until` on, that its score is `then`."""
         self._said[did] = trust, trust.score if then is None else then
+        self.changes += 1
         for changed in self._changed:
             changed(did)
 

@@ -1,6 +1,6 @@
 """What agents' lives depend on, steered by plain attributes: tools, boundaries, identities, signatures."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.names import AgentName
@@ -26,10 +26,23 @@ class World:
     boundaries: dict[AgentName, tuple[BoundaryFacts, ...]] = field(default_factory=dict)
     identities: dict[str, IdentityFacts] = field(default_factory=dict)
     """By DID."""
+    _looked_at: str = ""
+    _changes: int = 0
 
-    def tool(self, name: str, _now: Instant, /) -> ToolFacts | None:
+    @property
+    def changes(self) -> int:
+        """See `Tools`: a test changes the attributes, and this finds that it did."""
+        looks_now = repr((self.tools, self.boundaries))
+        self._changes += looks_now != self._looked_at
+        self._looked_at = looks_now
+        return self._changes
+
+    def tool(self, name: str, now: Instant, /) -> ToolFacts | None:
         """See `Tools`."""
-        return self.tools.get(name)
+        tool = self.tools.get(name)
+        if tool is None or tool.until is None or now < tool.until:
+            return tool
+        return replace(tool, trusted=False, until=None)
 
     def boundaries_of(self, agent: Agent, /) -> tuple[BoundaryFacts, ...]:
         """See `Boundaries`."""

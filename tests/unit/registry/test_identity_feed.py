@@ -241,3 +241,21 @@ async def test_a_clock_set_back_makes_nobody_more_trusted() -> None:
         assert found is not None
         assert now is not None
         assert found.score == now.score < 700
+
+
+async def test_whoever_keeps_an_answer_learns_that_it_may_be_another() -> None:
+    """Nothing but what is heard, the silence after it, and the moment asked about makes another answer."""
+    async with listening() as ears:
+        await ears.identities(identity_message())
+        feed, at = ears.neighbours.identity, ears.clock.now()
+        before, kept = trust(ears, at=at), feed.changes
+        assert before is not None
+        assert (trust(ears, at=at), feed.changes) == (before, kept)
+        await ears.identity(identity_message(status=identity_pb2.IDENTITY_STATUS_SUSPENDED))
+        await ears.settle()
+        assert trust(ears, at=at) != before
+        assert feed.changes > kept
+        kept = feed.changes
+        await ears.beats(4)
+        assert trust(ears, at=at) is None
+        assert feed.changes > kept

@@ -29,6 +29,8 @@ class ToolFacts:
     """Whether a call changes what cannot be changed back."""
     data_classes: tuple[str, ...] = ()
     """Its own, and those of the external systems it reaches."""
+    until: Instant | None = None
+    """The first instant at which it is not trusted any more though nothing changes; None for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ class IdentityFacts:
 class Tools(Protocol):
     """Knows every tool of the mesh."""
 
+    @property
+    def changes(self) -> int:
+        """How much has changed: while that is the same, so is every answer, until the instant it names itself."""
+        ...
+
     def tool(self, name: str, now: Instant, /) -> ToolFacts | None:
         """Return what is known of the tool agents call `name`, None when there is none."""
         ...
@@ -60,6 +67,11 @@ class Tools(Protocol):
 
 class Boundaries(Protocol):
     """Knows who is in which boundary."""
+
+    @property
+    def changes(self) -> int:
+        """How much has changed: while that is the same, so is every answer."""
+        ...
 
     def boundaries_of(self, agent: Agent, /) -> tuple[BoundaryFacts, ...]:
         """Return the boundaries `agent` is in, by name; those that are disabled too."""
@@ -80,6 +92,9 @@ class Identities(Protocol):
 
 class NothingKnown:
     """Surroundings of which nothing is known: no tool, no boundary, no identity."""
+
+    changes = 0
+    """See `Tools`."""
 
     def tool(self, _name: str, _now: Instant, /) -> ToolFacts | None:
         """See `Tools`."""

@@ -118,6 +118,11 @@ class BoundaryMap:
         """By namespace, as of so many changes of the snapshot."""
         self._changes = snapshot.changes
 
+    @property
+    def changes(self) -> int:
+        """See `ringfence_registry.agents.surroundings.Boundaries`."""
+        return self._snapshot.changes
+
     def boundaries_of(self, agent: Agent, /) -> tuple[BoundaryFacts, ...]:
         """See `ringfence_registry.agents.surroundings.Boundaries`."""
         around = self._around_namespace(agent.name.namespace)

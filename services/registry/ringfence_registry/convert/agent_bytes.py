@@ -23,8 +23,8 @@ def _tag(message: type[pb.GetAgentResponse | pb.ListAgentsResponse], field: str)
     return bytes([message.DESCRIPTOR.fields_by_name[field].number << 3 | _LENGTH_DELIMITED])
 
 
-_GOT = _tag(pb.GetAgentResponse, "agent")
-_LISTED = _tag(pb.ListAgentsResponse, "agents")
+_AGENT = _tag(pb.GetAgentResponse, "agent")
+"""Of an agent in an answer, alone or in a list: the number is the same."""
 
 
 class AgentBytes:
@@ -45,30 +45,30 @@ class AgentBytes:
         """See `AgentWriting`."""
         return moving_message(view).SerializeToString()
 
+    def framed(self, *parts: bytes) -> bytes:
+        """See `AgentWriting`: as the field of an answer."""
+        return b"".join((_AGENT, _varint(sum(map(len, parts))), *parts))
+
 
 def got(written: Written) -> bytes:
     """Return the bytes of a GetAgentResponse."""
-    return _field(_GOT, written.stored, written.remarks, written.moves)
+    return written.whole
 
 
 def agent_list(found: PlaceList, detail: int, agents: WrittenAgents, now: Instant) -> bytes:
     """Return the bytes of a ListAgentsResponse, its agents in the detail asked for (AIP-157)."""
     rest = pb.ListAgentsResponse(next_page_token=found.next_page_token, revision=found.revision)
-    listed = [_field(_LISTED, *_listed(agents, place, detail, now)) for place in found.places]
+    listed = [_listed(agents, place, detail, now) for place in found.places]
     return b"".join([*listed, rest.SerializeToString()])
 
 
-def _listed(agents: WrittenAgents, place: int, detail: int, now: Instant) -> tuple[bytes, ...]:
+def _listed(agents: WrittenAgents, place: int, detail: int, now: Instant) -> bytes:
     if detail == pb.AGENT_DETAIL_BASIC:
-        return (basic_message(agents.agent(place)).SerializeToString(),)
+        return _WRITING.framed(basic_message(agents.agent(place)).SerializeToString())
     written = agents.written(place, now)
-    if detail == pb.AGENT_DETAIL_FULL:
-        return written.stored, written.remarks, written.moves
-    return written.stored, written.moves
-
-
-def _field(tag: bytes, *parts: bytes) -> bytes:
-    return b"".join((tag, _varint(sum(map(len, parts))), *parts))
+    if detail == pb.AGENT_DETAIL_FULL or written.remarks_at == written.moves_at:
+        return written.whole
+    return _WRITING.framed(written.stored, written.moves)
 
 
 @lru_cache(maxsize=8_192)
@@ -79,3 +79,6 @@ def _varint(number: int) -> bytes:
         number >>= 7
     low.append(number)
     return bytes(low)
+
+
+_WRITING = AgentBytes()

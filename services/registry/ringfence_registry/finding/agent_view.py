@@ -53,6 +53,10 @@ class AgentView:
         return min((end for end in ends if end is not None), default=None)
 
 
+FOR_EVER = Instant(1 << 62)
+"""An instant that does not come."""
+
+
 class Moving(NamedTuple):
     """What others know of an agent at one instant, as far as a message says it. Equal ones make equal messages."""
 
@@ -73,6 +77,14 @@ class Questions(NamedTuple):
     tools: tuple[str, ...]
 
 
+def holds_until(agent: Agent, moving: Moving) -> Instant:
+    """Return the first instant at which `moving` is another though nobody says anything."""
+    ends = [tool.until for tool in moving.tools if tool is not None]
+    ends.append(None if moving.trust is None else moving.trust.until)
+    ends.append(agent.lease_expires_at if moving.liveness is Liveness.LEASED else None)
+    return min([end for end in ends if end is not None], default=FOR_EVER)
+
+
 def questions_of(agent: Agent) -> Questions:
     """Return what is asked of others about `agent`."""
     # Interned, for what many agents have in common should be one text in the processor's cache.
@@ -88,6 +100,11 @@ class Viewer:
     health: HealthView = field(default_factory=NothingHeard)
     tools: Tools = field(default_factory=NothingKnown)
     boundaries: Boundaries = field(default_factory=NothingKnown)
+
+    @property
+    def changes(self) -> int:
+        """How much others have said: while that is the same, so is what moves, until it ends by itself."""
+        return self.trust.changes + self.tools.changes + self.boundaries.changes
 
     def view(self, agent: Agent, now: Instant) -> AgentView:
         """Return `agent` as it is seen at `now`."""

@@ -255,6 +255,11 @@ class AgentCatalog:
         """Return a number that is another whenever the agent in that place, or its lease, is another than before."""
         return self._versions.get(slot, 0)
 
+    @property
+    def said(self) -> int:
+        """How much others have said of agents: while that is the same, so is `moving`, until it ends by itself."""
+        return self._viewer.changes
+
     def moving(self, asked: Questions, now: Instant) -> Moving:
         """Return what others know at `now` of the agent of which `asked` is."""
         return self._viewer.moving_of(asked, now)

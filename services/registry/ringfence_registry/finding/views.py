@@ -39,6 +39,11 @@ class Trust:
 class TrustView(Protocol):
     """What identity's stream last said of agents."""
 
+    @property
+    def changes(self) -> int:
+        """How often anything was heard, or ceased to be: while that is the same, every answer holds until it ends."""
+        ...
+
     def trust(self, agent: str, did: str, now: Instant) -> Trust | None:
         """Return how far the agent with this name is trusted at `now`, some µs later.
 
@@ -106,6 +111,9 @@ class Visibility(Protocol):
 
 class NothingHeard:
     """Trust and health of a registry without neighbours: nothing is known of anybody."""
+
+    changes = 0
+    """See `TrustView`."""
 
     def trust(self, agent: str, did: str, now: Instant) -> Trust | None:  # noqa: ARG002 - the same for everybody
         """See `TrustView`."""

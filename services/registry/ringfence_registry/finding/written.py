@@ -1,8 +1,9 @@
 """Agents as the bytes they are answered with, kept for those that were asked for last.
 
 - What is stored of an agent is written once, and holds until its record or its lease is another.
-- What moves (liveness, trust, tools, boundaries) is asked for every answer, of those who know it at that moment. Its
-  bytes are used again only while all of that is the same, so no answer says what was true a moment ago.
+- What moves (liveness, trust, tools, boundaries) is asked of those who know it at that moment, but when none of them
+  was told anything since and nothing of it has ended by itself. Its bytes are used again only while all of it is the
+  same, so no answer says what was true a moment ago.
 - An agent's parts are written so that they make one message when they follow each other.
 """
 
@@ -13,7 +14,7 @@ from typing import Protocol
 from ringfence_kit.clock import Instant
 
 from ringfence_registry.cards.model import CardDialect, CardFacts
-from ringfence_registry.finding.agent_view import AgentView, Moving, Questions, questions_of, view_with
+from ringfence_registry.finding.agent_view import AgentView, Moving, Questions, holds_until, questions_of, view_with
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.model import Agent
 
@@ -35,6 +36,10 @@ class AgentWriting(Protocol):
         """Return what moves."""
         ...
 
+    def framed(self, *parts: bytes) -> bytes:
+        """Return parts of one agent as answers hold an agent: behind a head that says how long they are together."""
+        ...
+
 
 @dataclass(slots=True)
 class Written:
@@ -43,16 +48,48 @@ class Written:
     version: int
     asked: Questions
     """What others are asked about it; the agent is without its card, which is large."""
-    stored: bytes
-    remarks: bytes
+    whole: bytes
+    """All three parts, framed: an answer about this agent alone."""
+    stored_at: int
+    """Where in `whole` what is stored of it begins."""
+    remarks_at: int
+    """Where that ends, and the remarks about its card begin."""
+    moves_at: int
+    """Where those end, and what moves begins, up to the end."""
     moving: Moving
-    """What `moves` says."""
-    moves: bytes
+    """What its last part says."""
+    said: int
+    """How much others had said when that was asked last."""
+    since: Instant
+    """When that was."""
+    until: Instant
+    """The first instant at which it is another though nobody says anything."""
+    wanted: bool = True
+    """Whether it was asked for since it was last thought of dropping it."""
+
+    @property
+    def stored(self) -> bytes:
+        """What is stored of it."""
+        return self.whole[self.stored_at : self.remarks_at]
+
+    @property
+    def remarks(self) -> bytes:
+        """What is remarked about its card."""
+        return self.whole[self.remarks_at : self.moves_at]
+
+    @property
+    def moves(self) -> bytes:
+        """What moves."""
+        return self.whole[self.moves_at :]
 
     @property
     def size(self) -> int:
         """How many bytes it takes, about."""
-        return _BESIDE + 2 * (len(self.stored) + len(self.remarks) + len(self.moves))
+        return _BESIDE + 2 * len(self.whole)
+
+    def holds(self, said: int, now: Instant) -> bool:
+        """Say whether what moves is as it is written, `said` being how much others have said by `now`."""
+        return said == self.said and self.since <= now < self.until
 
 
 class WrittenAgents:
@@ -62,6 +99,7 @@ class WrittenAgents:
         self._catalog = catalog
         self._writing = writing
         self._kept: OrderedDict[int, Written] = OrderedDict()
+        """Those thought of last at the end; who was asked for since is passed over once (second chance)."""
         self._size = 0
         self._most = most
 
@@ -72,14 +110,17 @@ class WrittenAgents:
 
     def written(self, slot: int, now: Instant) -> Written:
         """Return the agent in that place as it is seen at `now`; the caller has been found to see it."""
-        kept = self._kept.get(slot)
-        if kept is None or kept.version != self._catalog.version(slot):
+        catalog, kept = self._catalog, self._kept.get(slot)
+        if kept is None or kept.version != catalog.version(slot):
             return self._keep(slot, self._write(slot, now))
-        moving = self._catalog.moving(kept.asked, now)
+        kept.wanted = True
+        said = catalog.said
+        if kept.holds(said, now):
+            return kept
+        moving = catalog.moving(kept.asked, now)
         if moving != kept.moving:
-            moves = self._writing.moving(view_with(kept.asked.agent, moving, now))
-            return self._keep(slot, replace(kept, moving=moving, moves=moves))
-        self._kept.move_to_end(slot)
+            return self._keep(slot, self._joined(kept.version, kept.asked, (kept.stored, kept.remarks), moving, now))
+        kept.said, kept.since, kept.until = said, now, holds_until(kept.asked.agent, moving)
         return kept
 
     def agent(self, slot: int) -> Agent:
@@ -89,17 +130,28 @@ class WrittenAgents:
         return kept.asked.agent if kept is not None and current else self._catalog.agent_at(slot)
 
     def _write(self, slot: int, now: Instant) -> Written:
-        agent = self._catalog.agent_at(slot)
+        agent, version = self._catalog.agent_at(slot), self._catalog.version(slot)
         asked = questions_of(replace(agent, card=_NO_CARD))
-        moving = self._catalog.moving(asked, now)
-        stored, remarks = self._writing.stored(agent)
+        return self._joined(version, asked, self._writing.stored(agent), self._catalog.moving(asked, now), now)
+
+    def _joined(
+        self, version: int, asked: Questions, standing: tuple[bytes, bytes], moving: Moving, now: Instant
+    ) -> Written:
+        stored, remarks = standing
+        moves = self._writing.moving(view_with(asked.agent, moving, now))
+        whole = self._writing.framed(stored, remarks, moves)
+        moves_at = len(whole) - len(moves)
         return Written(
-            version=self._catalog.version(slot),
+            version=version,
             asked=asked,
-            stored=stored,
-            remarks=remarks,
+            whole=whole,
+            stored_at=moves_at - len(remarks) - len(stored),
+            remarks_at=moves_at - len(remarks),
+            moves_at=moves_at,
             moving=moving,
-            moves=self._writing.moving(view_with(agent, moving, now)),
+            said=self._catalog.said,
+            since=now,
+            until=holds_until(asked.agent, moving),
         )
 
     def _keep(self, slot: int, written: Written) -> Written:
@@ -107,5 +159,10 @@ class WrittenAgents:
         self._size += written.size - (0 if before is None else before.size)
         self._kept[slot] = written
         while self._size > self._most:
-            self._size -= self._kept.popitem(last=False)[1].size
+            oldest, dropped = self._kept.popitem(last=False)
+            if dropped.wanted and dropped is not written:
+                dropped.wanted = False
+                self._kept[oldest] = dropped
+            else:
+                self._size -= dropped.size
         return written

@@ -80,6 +80,8 @@ class IdentityFeed(Generic[Answer]):
         self._followed: list[Followed] = []
         self._signers: list[Followed] = []
         self._believed = False
+        self.changes = 0
+        """See `TrustView`: every sign of life is one, for each says anew how old what is known is."""
         self._faded: dict[str, _Faded] = {}
         """By DID, of those asked for lately."""
         self._feed: Feed[Answer, Identities] = Feed(
@@ -169,6 +171,7 @@ class IdentityFeed(Generic[Answer]):
         )
 
     def _took(self, view: Identities, change: Change, answer: Answer) -> None:
+        self.changes += 1
         did, identity = self._read(answer)
         before = view.by_did.get(did)
         # One that cannot be read (a newer release's standing, a name that is none) is one that is not known.
@@ -180,6 +183,7 @@ class IdentityFeed(Generic[Answer]):
             self._tell(did, before, view.by_did.get(did))
 
     def _looked(self) -> None:
+        self.changes += 1
         report, before = self._feed.report(self._clock.now()), self._seen
         believed = not why_not_believed(report)
         flipped = believed is not self._believed

@@ -39,6 +39,11 @@ class ToolCatalog:
         else:
             self._names[tool_id] = event.name
 
+    @property
+    def changes(self) -> int:
+        """See `ringfence_registry.agents.surroundings.Tools`."""
+        return self.snapshot.changes + self._systems.changes
+
     def name_of(self, tool_id: str) -> ToolName | None:
         """Return the name of the tool agents call `tool_id`, or None."""
         name = self._names.get(tool_id)
@@ -58,6 +63,7 @@ class ToolCatalog:
             changes=tool.spec.side_effect in _CHANGES,
             irreversible=tool.spec.side_effect is SideEffect.IRREVERSIBLE,
             data_classes=self._data_classes(tool),
+            until=tool.reach.until if tool.reach.trusted else None,
         )
 
     def _data_classes(self, tool: Tool) -> tuple[str, ...]:
