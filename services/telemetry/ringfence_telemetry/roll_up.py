@@ -29,6 +29,7 @@ from ringfence_telemetry.reporters import Binding, Reporter, is_identity
 from ringfence_telemetry.span_reading import SpanReader
 from ringfence_telemetry.spans import SpanFact, is_span
 from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
+from ringfence_telemetry.trace_keys import is_trusted, suffix_of
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
 
@@ -36,8 +37,6 @@ SLICE = 512
 """Spans entered before others get a turn: a few milliseconds."""
 
 _BINDINGS_MAX = 1_000
-_SUFFIX_SIZE = 8
-"""Bytes added to a trace id for the ledger of a reporter that is not believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +129,7 @@ class RollUp:
             await self._load([key for key in facts if key not in self._open])
             for key, found in facts.items():
                 kept = self._add(key, found, bound, received.received_at)
-                if _is_trusted(key):
+                if is_trusted(key):
                     self._rolled.calls += reading.calls_among(kept)
             await asyncio.sleep(0)
         self._rolled.rejected += received.rejected
@@ -162,7 +161,7 @@ class RollUp:
         kept = await self._store.kept(keys)
         for key in keys:
             trace = kept.get(key, _NOTHING_KEPT)
-            ledger, unused = TraceLedger(trusted=_is_trusted(key)), UsageChange()
+            ledger, unused = TraceLedger(trusted=is_trusted(key)), UsageChange()
             for reporter, part in trace.parts:
                 ledger.add(part.facts, self._bound_of(reporter).binding, unused)
             self._open[key] = _Open(ledger, trace.next_number)
@@ -208,7 +207,7 @@ class _Reading:
         self.reader = SpanReader(received_at=received.received_at, exclusive_scopes=exclusive_scopes, details=details)
         self._may_hold_others = received.rejected > 0
         self._naming = labels.naming(bound.binding, received_at=received.received_at)
-        self._suffix = hashlib.sha256(bound.binding.reporter.principal.encode()).digest()[:_SUFFIX_SIZE]
+        self._suffix = suffix_of(bound.binding.reporter.principal)
         self._facts = self._read(received.request)
         self._received_at = received.received_at
         self._itself = bound.binding.reporter.principal
@@ -250,7 +249,3 @@ class _Reading:
                     fact, trusted = name(read(span, scope, defaults))
                     trace_id = span.trace_id
                     yield TraceKey(trace_id if trusted else trace_id + self._suffix), fact
-
-
-def _is_trusted(key: TraceKey) -> bool:
-    return len(key) == 16

@@ -5,7 +5,7 @@ Every method's docstring is its contract; `tests/contract/telemetry` proves it f
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NewType, Protocol
+from typing import Protocol
 
 import msgspec
 from ringfence_kit.clock import Instant
@@ -20,14 +20,13 @@ from ringfence_telemetry.spans import SpanFact
 from ringfence_telemetry.store.alerts import AlertRows, AlertStore
 from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
 from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
+from ringfence_telemetry.store.workflows import WorkflowStore, WorkflowTx
+from ringfence_telemetry.trace_keys import TraceKey as TraceKey
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
 
 PRINCIPAL = "telemetry"
 """Who changes what telemetry changes by itself: totals, the audit log, the queue of signals."""
-
-TraceKey = NewType("TraceKey", bytes)
-"""A trace id; with eight bytes that stand for the reporter when the reporter is not believed."""
 
 
 class TraceMoved(Exception):  # noqa: N818 - named for what happened, like the failures of the kit
@@ -139,11 +138,11 @@ class AuditTx(AuditLogTx, EvidenceTx, Protocol):
     """Appending to the audit log, with what follows from it."""
 
 
-class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, Protocol):
+class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, WorkflowTx, Protocol):
     """All that one transaction may do. Reads see the transaction's own writes."""
 
 
-class TelemetryStore(AuditLogStore, AlertStore, Protocol):
+class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, Protocol):
     """Reads outside a mutation."""
 
     async def revision(self) -> Revision:

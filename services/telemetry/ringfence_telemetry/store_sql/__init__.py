@@ -24,6 +24,7 @@ from ringfence_telemetry.store import (
 from ringfence_telemetry.store_sql.alerts import SqlAlertStore, SqlAlertTx
 from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
     conducts,
     ingest_logs,
@@ -41,7 +42,7 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _LOW_BITS = 31
 
 
-class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx):
+class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx):
     """A `TelemetryTx` on a connection."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -156,7 +157,7 @@ class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx):
             self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
-class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore):
+class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore):
     """A `TelemetryStore` on a database."""
 
     def __init__(self, database: Database) -> None:

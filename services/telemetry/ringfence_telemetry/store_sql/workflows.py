@@ -1,0 +1,278 @@
+"""Pieces of work in SQL."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+from ringfence_kit import records
+from ringfence_kit.clock import Instant
+from ringfence_kit.sql import Database
+
+from ringfence_telemetry.store.workflows import (
+    IDLE_WAIT,
+    ROOT_WAIT,
+    DueTrace,
+    ListedWorkflow,
+    NotedOutcome,
+    TraceMark,
+    WorkflowQuery,
+)
+from ringfence_telemetry.store_sql.statements import batches, insert_into
+from ringfence_telemetry.tables.workflows import (
+    decision_traces,
+    open_traces,
+    workflow_agents,
+    workflow_outcomes,
+    workflows,
+)
+from ringfence_telemetry.trace_keys import TraceKey, keys_of
+from ringfence_telemetry.workflows.summary import Summary
+
+
+class SqlWorkflowTx:
+    """`WorkflowTx` on a connection."""
+
+    connection: sa.Connection
+
+    def mark_due(self, marks: Sequence[TraceMark]) -> None:
+        """See `WorkflowTx`."""
+        rows = [
+            {
+                "trace": mark.key,
+                "rooted": mark.rooted,
+                "due_at": mark.received_at + (ROOT_WAIT if mark.rooted else IDLE_WAIT),
+                "marks": 1,
+                "received_at": mark.received_at,
+            }
+            for mark in sorted(marks)  # in one order everywhere, so that replicas cannot lock rows crosswise
+        ]
+        if not rows:
+            return
+        there, insert = open_traces.c, insert_into(self.connection, open_traces)
+        came = insert.excluded
+        due_at = sa.case(
+            (sa.and_(there.rooted, there.due_at.is_not(None)), there.due_at),
+            (sa.or_(there.rooted, came.rooted), came.received_at + int(ROOT_WAIT)),
+            else_=came.received_at + int(IDLE_WAIT),
+        )
+        changed = {
+            "rooted": sa.or_(there.rooted, came.rooted),
+            "due_at": due_at,
+            "marks": there.marks + 1,
+            "received_at": came.received_at,
+        }
+        self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=changed), rows)
+
+    def claim_due(self, due: Sequence[DueTrace]) -> Sequence[TraceKey]:
+        """See `WorkflowTx`."""
+        claim = (
+            sa.update(open_traces)
+            .where(
+                open_traces.c.trace == sa.bindparam("a_trace"),
+                open_traces.c.marks == sa.bindparam("some_marks"),
+                open_traces.c.due_at.is_not(None),
+            )
+            .values(due_at=None)
+        )
+        return [
+            each.key
+            for each in sorted(due)
+            if self.connection.execute(claim, {"a_trace": each.key, "some_marks": each.marks}).rowcount
+        ]
+
+    def summaries(self, keys: Collection[TraceKey]) -> Mapping[TraceKey, Summary]:
+        """See `WorkflowTx`."""
+        return _summaries(self.connection, keys)
+
+    def keep_summaries(self, summaries: Sequence[Summary]) -> None:
+        """See `WorkflowTx`."""
+        rows = [
+            {
+                "trace": each.key,
+                "started_at": each.settled.started_at,
+                "session": each.settled.session,
+                "failed": each.settled.failed,
+                "record": records.encode(each),
+            }
+            for each in summaries
+        ]
+        if not rows:
+            return
+        insert = insert_into(self.connection, workflows)
+        rest = {name: insert.excluded[name] for name in rows[0] if name != "trace"}
+        self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=rest), rows)
+        self._keep_shares(summaries)
+
+    def note_outcome(self, outcome: NotedOutcome) -> None:
+        """See `WorkflowTx`."""
+        row = {
+            "position": outcome.index,
+            "did": outcome.did,
+            "accepted": outcome.accepted,
+            "work_id": outcome.work_id,
+            "trace_id": outcome.trace_id,
+        }
+        self.connection.execute(sa.insert(workflow_outcomes), row)
+
+    def note_decisions(self, indexes: Mapping[int, bytes]) -> None:
+        """See `WorkflowTx`."""
+        rows = [{"trace_id": trace_id, "position": index} for index, trace_id in indexes.items()]
+        if rows:
+            self.connection.execute(sa.insert(decision_traces), rows)
+
+    def forget_workflows(self, *, begun_before: Instant, limit: int) -> int:
+        """See `WorkflowTx`."""
+        query = sa.select(workflows.c.trace).where(workflows.c.started_at < begun_before)
+        return self._forget(query.order_by(workflows.c.started_at).limit(limit), [workflow_agents, workflows])
+
+    def forget_settled(self, *, received_before: Instant, limit: int) -> int:
+        """See `WorkflowTx`."""
+        query = sa.select(open_traces.c.trace).where(
+            open_traces.c.received_at < received_before, open_traces.c.due_at.is_(None)
+        )
+        return self._forget(query.order_by(open_traces.c.received_at).limit(limit), [open_traces])
+
+    def _keep_shares(self, summaries: Sequence[Summary]) -> None:
+        for some in batches(each.key for each in summaries):
+            self.connection.execute(sa.delete(workflow_agents).where(workflow_agents.c.trace.in_(some)))
+        rows = [
+            {
+                "trace": each.key,
+                "agent": share.agent,
+                "started_at": share.started_at,
+                "session": share.session,
+                "failed": share.failed,
+                "trusted": each.trusted,
+            }
+            for each in summaries
+            for share in each.shares
+        ]
+        if rows:
+            self.connection.execute(sa.insert(workflow_agents), rows)
+
+    def _forget(self, query: sa.Select[tuple[bytes]], tables: Sequence[sa.Table]) -> int:
+        old = self.connection.scalars(query).all()
+        for some in batches(old):
+            for table in tables:
+                self.connection.execute(sa.delete(table).where(table.c.trace.in_(some)))
+        return len(old)
+
+
+class SqlWorkflowStore:
+    """A `WorkflowStore` on a database."""
+
+    _database: Database
+
+    async def due(self, *, at: Instant, limit: int) -> Sequence[DueTrace]:
+        """See `WorkflowStore`."""
+        query = (
+            sa.select(open_traces.c.trace, open_traces.c.marks)
+            .where(open_traces.c.due_at <= at)
+            .order_by(open_traces.c.due_at)
+            .limit(limit)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [DueTrace(TraceKey(row.trace), row.marks) for row in rows]
+
+    async def next_due(self) -> Instant | None:
+        """See `WorkflowStore`."""
+        query = sa.select(sa.func.min(open_traces.c.due_at))
+        found = await self._database.read(lambda connection: connection.scalar(query))
+        return None if found is None else Instant(found)
+
+    async def keys_of(self, trace_id: bytes) -> Mapping[TraceKey, bool]:
+        """See `WorkflowStore`."""
+        first, last = keys_of(trace_id)
+        opened = sa.select(open_traces.c.trace, open_traces.c.due_at.is_not(None)).where(
+            open_traces.c.trace.between(first, last)
+        )
+        settled = sa.select(workflows.c.trace).where(workflows.c.trace.between(first, last))
+
+        def read(connection: sa.Connection) -> dict[TraceKey, bool]:
+            found = {TraceKey(trace): False for trace in connection.scalars(settled)}
+            found |= {TraceKey(trace): bool(waits) for trace, waits in connection.execute(opened)}
+            return {key: found[key] for key in sorted(found)}
+
+        return await self._database.read(read)
+
+    async def summaries_of(self, keys: Collection[TraceKey]) -> Mapping[TraceKey, Summary]:
+        """See `WorkflowStore`."""
+        return await self._database.read(lambda connection: _summaries(connection, keys))
+
+    async def workflows(self, query: WorkflowQuery) -> Sequence[ListedWorkflow]:
+        """See `WorkflowStore`."""
+        statement = _statement(query)
+        rows = await self._database.read(lambda connection: connection.execute(statement).all())
+        return [
+            ListedWorkflow(summary=records.decode(row.record, Summary), waits=row.due_at is not None) for row in rows
+        ]
+
+    async def outcomes(self, *, trace_ids: Collection[bytes], work_ids: Collection[str]) -> Sequence[NotedOutcome]:
+        """See `WorkflowStore`."""
+        columns = workflow_outcomes.c
+
+        def read(connection: sa.Connection) -> dict[int, NotedOutcome]:
+            found: dict[int, NotedOutcome] = {}
+            conditions: list[sa.ColumnElement[bool]] = [columns.trace_id.in_(some) for some in batches(trace_ids)]
+            conditions += [sa.and_(columns.work_id.in_(some), columns.trace_id == b"") for some in batches(work_ids)]
+            for condition in conditions:
+                for row in connection.execute(sa.select(workflow_outcomes).where(condition)):
+                    found[row.position] = NotedOutcome(
+                        index=row.position,
+                        did=row.did,
+                        accepted=row.accepted,
+                        work_id=row.work_id,
+                        trace_id=bytes(row.trace_id),
+                    )
+            return found
+
+        return [outcome for _, outcome in sorted((await self._database.read(read)).items())]
+
+    async def decision_entries(self, trace_id: bytes, *, limit: int) -> Sequence[int]:
+        """See `WorkflowStore`."""
+        query = (
+            sa.select(decision_traces.c.position)
+            .where(decision_traces.c.trace_id == trace_id)
+            .order_by(decision_traces.c.position)
+            .limit(limit)
+        )
+        return await self._database.read(lambda connection: connection.scalars(query).all())
+
+
+def _summaries(connection: sa.Connection, keys: Collection[TraceKey]) -> dict[TraceKey, Summary]:
+    found: dict[TraceKey, Summary] = {}
+    for some in batches(keys):
+        query = sa.select(workflows.c.trace, workflows.c.record).where(workflows.c.trace.in_(some))
+        for row in connection.execute(query):
+            found[TraceKey(row.trace)] = records.decode(row.record, Summary)
+    return found
+
+
+def _statement(query: WorkflowQuery) -> sa.Select[tuple[bytes, int | None]]:
+    source = workflows.outerjoin(open_traces, open_traces.c.trace == workflows.c.trace)
+    judged: sa.Table = workflows
+    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
+    if query.agent:
+        source = source.join(workflow_agents, workflow_agents.c.trace == workflows.c.trace)
+        conditions.append(workflow_agents.c.agent == query.agent)
+        if query.as_agent:
+            judged = workflow_agents
+            conditions.append(workflow_agents.c.trusted.is_(True))
+    if query.session:
+        conditions.append(judged.c.session == query.session)
+    if query.first is not None:
+        conditions.append(judged.c.started_at >= query.first)
+    if query.end is not None:
+        conditions.append(judged.c.started_at < query.end)
+    if query.failed_only:
+        conditions.append(judged.c.failed.is_(True))
+    if query.before is not None:
+        started_at, key = query.before
+        earlier = sa.and_(judged.c.started_at == started_at, judged.c.trace < key)
+        conditions.append(sa.or_(judged.c.started_at < started_at, earlier))
+    return (
+        sa.select(workflows.c.record, open_traces.c.due_at)
+        .select_from(source)
+        .where(*conditions)
+        .order_by(judged.c.started_at.desc(), judged.c.trace.desc())
+        .limit(query.limit)
+    )
