@@ -85,7 +85,7 @@ def baseline(**changes: object) -> Baseline:
         "start": 0,
         "end": 1,
         "accuracy": Share(95, 100),
-        "durations": {bucket_of(1_000_000): 100},
+        "durations": ((bucket_of(1_000_000), 100),),
         "mix": {"chat": 100, "execute_tool/search": 100},
         "workflows": 100,
         "scores": {"groundedness": Moments(100, 0.9, 0.1)},
@@ -96,7 +96,7 @@ def baseline(**changes: object) -> Baseline:
 def same() -> Acceptance:
     then = baseline()
     return Acceptance(
-        accuracy=Share(190, 200), durations=then.durations, mix={"chat": 50, "execute_tool/search": 50}, workflows=100
+        accuracy=Share(190, 200), durations=dict(then.durations), mix={"chat": 50, "execute_tool/search": 50}, workflows=100
     )
 
 

@@ -64,7 +64,8 @@ class Baseline:
     """Instant."""
     end: int
     accuracy: Share
-    durations: Mapping[int, int] = field(default_factory=dict)
+    durations: tuple[tuple[int, int], ...] = ()
+    """Pieces of work by the bucket of their duration."""
     mix: Mapping[str, int] = field(default_factory=dict)
     workflows: int = 0
     scores: Mapping[str, Moments] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class Drift:
 
 def drifts(baseline: Baseline, now: Acceptance, scores: Mapping[str, Sequence[float]]) -> tuple[Drift, ...]:
     """Return every way; `scores` are those since the baseline, by measure, in their order."""
-    then = Acceptance(durations=baseline.durations, workflows=baseline.workflows)
+    then = Acceptance(durations=dict(baseline.durations), workflows=baseline.workflows)
     return (
         _mix(baseline.mix, now.mix),
         _latency("latency_p50", then, now, then.latency_p50_micros, now.latency_p50_micros),

@@ -11,7 +11,6 @@ import msgspec
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
-
 from ringfence_telemetry.labels import Label
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.segment_files import LOG_START, Position
@@ -20,6 +19,7 @@ from ringfence_telemetry.spans import SpanFact
 from ringfence_telemetry.store.alerts import AlertRows, AlertStore
 from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
 from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
+from ringfence_telemetry.store.evaluations import EvaluationRows, EvaluationStore
 from ringfence_telemetry.store.workflows import WorkflowStore, WorkflowTx
 from ringfence_telemetry.trace_keys import TraceKey as TraceKey
 from ringfence_telemetry.usage import Counts, UsageKey
@@ -138,11 +138,11 @@ class AuditTx(AuditLogTx, EvidenceTx, Protocol):
     """Appending to the audit log, with what follows from it."""
 
 
-class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, WorkflowTx, Protocol):
+class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, WorkflowTx, EvaluationRows, Protocol):
     """All that one transaction may do. Reads see the transaction's own writes."""
 
 
-class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, Protocol):
+class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, EvaluationStore, Protocol):
     """Reads outside a mutation."""
 
     async def revision(self) -> Revision:

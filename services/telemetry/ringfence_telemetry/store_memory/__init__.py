@@ -6,7 +6,6 @@ from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
-
 from ringfence_telemetry.labels import Label
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.signals import Conduct, Signal
@@ -21,6 +20,7 @@ from ringfence_telemetry.store import (
 )
 from ringfence_telemetry.store_memory.alerts import MemoryAlertStore, MemoryAlertTx
 from ringfence_telemetry.store_memory.audit import MemoryAuditLogStore, MemoryAuditLogTx
+from ringfence_telemetry.store_memory.evaluations import MemoryEvaluationStore, MemoryEvaluationTx
 from ringfence_telemetry.store_memory.workflows import MemoryWorkflowStore, MemoryWorkflowTx
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
@@ -34,7 +34,7 @@ CONDUCTS: MemoryTable[tuple[str, str], Conduct] = MemoryTable("conducts")
 SIGNALS: MemoryTable[int, tuple[Signal, str]] = MemoryTable("signals")
 
 
-class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflowTx):
+class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflowTx, MemoryEvaluationTx):
     """A `TelemetryTx` on rows in memory."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -106,7 +106,7 @@ class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflo
         return any(key.agent == agent and not key.untrusted for key in self.rows.table(USAGE))
 
 
-class MemoryTelemetryStore(MemoryAuditLogStore, MemoryAlertStore, MemoryWorkflowStore):
+class MemoryTelemetryStore(MemoryAuditLogStore, MemoryAlertStore, MemoryWorkflowStore, MemoryEvaluationStore):
     """A `TelemetryStore` in memory."""
 
     def __init__(self, database: MemoryDatabase) -> None:

@@ -8,7 +8,6 @@ from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.sql import Database, SqlTx
-
 from ringfence_telemetry.labels import Label, LabelKind
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.signals import Conduct, Signal
@@ -23,6 +22,7 @@ from ringfence_telemetry.store import (
 )
 from ringfence_telemetry.store_sql.alerts import SqlAlertStore, SqlAlertTx
 from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
+from ringfence_telemetry.store_sql.evaluations import SqlEvaluationStore, SqlEvaluationTx
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
@@ -42,7 +42,7 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _LOW_BITS = 31
 
 
-class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx):
+class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluationTx):
     """A `TelemetryTx` on a connection."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -157,7 +157,7 @@ class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx):
             self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
-class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore):
+class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore, SqlEvaluationStore):
     """A `TelemetryStore` on a database."""
 
     def __init__(self, database: Database) -> None:
