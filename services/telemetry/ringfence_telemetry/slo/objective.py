@@ -116,7 +116,7 @@ class Objective:
 
     @property
     def hold(self) -> int:
-        """Minutes for which less must be asked for before an order is taken back: two short windows, at most an hour."""
+        """Minutes of less before an order is taken back: two short windows, at most an hour."""
         short = min((rule.short for rule in self.burn_rules), default=Millis(5 * MINUTE))
         return min(HOLD_MOST, 2 * short // MINUTE)
 

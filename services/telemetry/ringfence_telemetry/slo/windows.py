@@ -92,6 +92,21 @@ def slots_of(level: Level, period: Millis) -> int:
             return period // MINUTE // Level.HOUR.value + 3
 
 
+def reached(level: Level, period: Millis, end_minute: int) -> range:
+    """Return the slots of a level that windows ending at a minute, or up to `BACK` before it, are read from.
+
+    Those that are over by then: what came in the rest of the last one is not of a window that ended before.
+    """
+    now = end_minute // level.value
+    return range(max(0, now - slots_of(level, period)), now)
+
+
+def slots_of_change(change: Change) -> Iterator[tuple[Level, int]]:
+    """Yield the slots an event stands in."""
+    for level in Level:
+        yield level, change.minute // level.value
+
+
 def first_slot(level: Level, window: Millis, end_minute: int) -> int:
     """Return the number of the first slot of a window that ends before `end_minute`."""
     return (end_minute - window // MINUTE) // level.value
@@ -110,8 +125,8 @@ class Windows:
 
     def add(self, change: Change) -> None:
         """Count a change at every level that still reaches back to it."""
-        for level in Level:
-            self.add_to(level, change.minute // level.value, change)
+        for level, slot in slots_of_change(change):
+            self.add_to(level, slot, change)
 
     def add_to(self, level: Level, slot: int, change: Change) -> None:
         """Count a change in one slot of one level: as `add` does for each, or as it was kept."""

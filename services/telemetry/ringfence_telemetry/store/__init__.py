@@ -20,6 +20,7 @@ from ringfence_telemetry.store.alerts import AlertRows, AlertStore
 from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
 from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
 from ringfence_telemetry.store.evaluations import EvaluationRows, EvaluationStore
+from ringfence_telemetry.store.slos import SloRows, SloStore
 from ringfence_telemetry.store.workflows import WorkflowStore, WorkflowTx
 from ringfence_telemetry.trace_keys import TraceKey as TraceKey
 from ringfence_telemetry.usage import Counts, UsageKey
@@ -138,11 +139,11 @@ class AuditTx(AuditLogTx, EvidenceTx, Protocol):
     """Appending to the audit log, with what follows from it."""
 
 
-class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, WorkflowTx, EvaluationRows, Protocol):
+class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, WorkflowTx, EvaluationRows, SloRows, Protocol):
     """All that one transaction may do. Reads see the transaction's own writes."""
 
 
-class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, EvaluationStore, Protocol):
+class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, EvaluationStore, SloStore, Protocol):
     """Reads outside a mutation."""
 
     async def revision(self) -> Revision:

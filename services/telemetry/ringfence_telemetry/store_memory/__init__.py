@@ -21,6 +21,7 @@ from ringfence_telemetry.store import (
 from ringfence_telemetry.store_memory.alerts import MemoryAlertStore, MemoryAlertTx
 from ringfence_telemetry.store_memory.audit import MemoryAuditLogStore, MemoryAuditLogTx
 from ringfence_telemetry.store_memory.evaluations import MemoryEvaluationStore, MemoryEvaluationTx
+from ringfence_telemetry.store_memory.slos import MemorySloStore, MemorySloTx
 from ringfence_telemetry.store_memory.workflows import MemoryWorkflowStore, MemoryWorkflowTx
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
@@ -34,7 +35,7 @@ CONDUCTS: MemoryTable[tuple[str, str], Conduct] = MemoryTable("conducts")
 SIGNALS: MemoryTable[int, tuple[Signal, str]] = MemoryTable("signals")
 
 
-class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflowTx, MemoryEvaluationTx):
+class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflowTx, MemoryEvaluationTx, MemorySloTx):
     """A `TelemetryTx` on rows in memory."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -106,7 +107,9 @@ class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflo
         return any(key.agent == agent and not key.untrusted for key in self.rows.table(USAGE))
 
 
-class MemoryTelemetryStore(MemoryAuditLogStore, MemoryAlertStore, MemoryWorkflowStore, MemoryEvaluationStore):
+class MemoryTelemetryStore(
+    MemoryAuditLogStore, MemoryAlertStore, MemoryWorkflowStore, MemoryEvaluationStore, MemorySloStore
+):
     """A `TelemetryStore` in memory."""
 
     def __init__(self, database: MemoryDatabase) -> None:

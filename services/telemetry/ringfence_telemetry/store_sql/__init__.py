@@ -23,6 +23,7 @@ from ringfence_telemetry.store import (
 from ringfence_telemetry.store_sql.alerts import SqlAlertStore, SqlAlertTx
 from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
 from ringfence_telemetry.store_sql.evaluations import SqlEvaluationStore, SqlEvaluationTx
+from ringfence_telemetry.store_sql.slos import SqlSloStore, SqlSloTx
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
@@ -42,7 +43,7 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _LOW_BITS = 31
 
 
-class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluationTx):
+class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluationTx, SqlSloTx):
     """A `TelemetryTx` on a connection."""
 
     def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
@@ -157,7 +158,7 @@ class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluat
             self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
-class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore, SqlEvaluationStore):
+class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore, SqlEvaluationStore, SqlSloStore):
     """A `TelemetryStore` on a database."""
 
     def __init__(self, database: Database) -> None:

@@ -5,6 +5,7 @@ from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 from ringfence_telemetry.tables import alerts as alerts
 from ringfence_telemetry.tables import audit as audit
 from ringfence_telemetry.tables import evaluations as evaluations
+from ringfence_telemetry.tables import slos as slos
 from ringfence_telemetry.tables import workflows as workflows
 from ringfence_telemetry.tables.metadata import metadata as metadata
 
