@@ -80,11 +80,9 @@ class TestJudgements:
             said.append((tx.trace_passed(TRACE), sorted(tx.judged_bad(TRACE))))
 
         await write(opened, look)
-        changes: dict[str, Any]
-        for number, changes in enumerate(
-            [{"passed": None}, {"passed": True}, {"passed": False, "agent": ""}, {"passed": False, "agent": "b"}]
-        ):
-            await kept(opened, judgement(f"k{number}", **changes))
+        said_so: list[tuple[bool | None, str]] = [(None, "a"), (True, "a"), (False, ""), (False, "b")]
+        for number, (passed, agent) in enumerate(said_so):
+            await kept(opened, judgement(f"k{number}", passed=passed, agent=agent))
             await kept(opened, judgement(f"elsewhere{number}", trace_id=b"o" * 16, passed=False))
             await write(opened, look)
         assert said == [(None, []), (None, []), (True, []), (False, []), (False, ["b"])]

@@ -95,9 +95,8 @@ def baseline(**changes: object) -> Baseline:
 
 def same() -> Acceptance:
     then = baseline()
-    return Acceptance(
-        accuracy=Share(190, 200), durations=dict(then.durations), mix={"chat": 50, "execute_tool/search": 50}, workflows=100
-    )
+    mix = {"chat": 50, "execute_tool/search": 50}
+    return Acceptance(accuracy=Share(190, 200), durations=dict(then.durations), mix=mix, workflows=100)
 
 
 def test_what_did_not_move_is_stable() -> None:

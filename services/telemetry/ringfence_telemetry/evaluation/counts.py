@@ -1,7 +1,7 @@
 """What is counted of an agent's version, day by day: numbers that are only ever added to, so that order, batching and
 correction of what was counted before make no difference.
 
-A day is that of the event by our clock. Durations are counted in the buckets of `health_window`, so a quantile is off
+A day is that of the event by our clock. Durations are counted in the buckets of `durations`, so a quantile is off
 by 1.1 % at most, however many days are put together.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from ringfence_telemetry.durations import middle_of
+from ringfence_telemetry.durations import quantiles
 from ringfence_telemetry.evaluation.shares import NONE, Share
 
 MIX_MAX = 200
@@ -80,12 +80,12 @@ class Acceptance:
     @property
     def latency_p50_micros(self) -> int:
         """Half of the pieces of work took at most so long; 0 without any."""
-        return quantile(self.durations, 50)
+        return quantiles(self.durations, (50,))[0]
 
     @property
     def latency_p95_micros(self) -> int:
         """95 of 100 took at most so long; 0 without any."""
-        return quantile(self.durations, 95)
+        return quantiles(self.durations, (95,))[0]
 
 
 def acceptance(counted: Iterable[Counted]) -> Acceptance:
@@ -109,16 +109,6 @@ def acceptance(counted: Iterable[Counted]) -> Acceptance:
         mix=mix,
         workflows=workflows,
     )
-
-
-def quantile(durations: Mapping[int, int], percent: int) -> int:
-    """Return what stands for the bucket in which that many of 100 have ended (nearest rank); 0 without any."""
-    rank = -(-sum(durations.values()) * percent // 100)
-    for bucket, count in sorted(durations.items()):
-        rank -= count
-        if rank <= 0 < count:
-            return middle_of(bucket)
-    return 0
 
 
 def difference(after: CountChange, before: CountChange) -> dict[CountKey, int]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from ringfence_kit.clock import DAY, Instant
 
+from ringfence_telemetry.durations import bucket_of
 from ringfence_telemetry.evaluation.counts import CountKey, What
 from ringfence_telemetry.evaluation.judgement import Judgement
-from ringfence_telemetry.health_window import bucket_of
 from ringfence_telemetry.workflows.settled import Part, Settled
 
 
