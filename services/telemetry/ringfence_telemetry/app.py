@@ -49,6 +49,7 @@ from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.store_sql.audit import SqlAuditTrail
 from ringfence_telemetry.usage_reading import UsageReader
+from ringfence_telemetry.workflows.settler import DueTraces, Settler
 
 CAUGHT_UP = "ingest log"
 """The condition under which telemetry can answer: what was accepted is counted, and the audit log has a signed head."""
@@ -86,8 +87,10 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         clock=clock,
         new_id=new_id,
         on_calls=health.saw,
+        consequences=[DueTraces()],
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
+    settler = Settler(writer, store, clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
     audit_log = AuditLog(writer, keys, on_appended=delivery.look, clock=clock)
@@ -123,6 +126,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                         delivery.run(IdentitySignals(identity)),
                         housekeeping.run(),
                         health.run(),
+                        settler.run(),
                         alert_upkeep.run(),
                     ),
                 ):

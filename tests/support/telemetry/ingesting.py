@@ -13,7 +13,7 @@ from ringfence_kit.ids import counting_ids
 from ringfence_kit.store import Mutation, Writer
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.convert.otlp import parse
-from ringfence_telemetry.ingest import Export, Ingest
+from ringfence_telemetry.ingest import Consequence, Export, Ingest
 from ringfence_telemetry.labels import LabelBook, LabelLimits
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.roll_up import RollUp
@@ -106,6 +106,7 @@ async def ingesting(
     exclusive_scopes: frozenset[str] = frozenset(),
     free_bytes_least: int = 0,
     away: bool = False,
+    consequences: Sequence[Consequence] = (),
 ) -> AsyncIterator[Ingesting]:
     """Run ingest with its log in `directory`."""
     clock = clock or ManualClock()
@@ -130,6 +131,7 @@ async def ingesting(
         free_bytes_least=free_bytes_least,
         clock=clock,
         new_id=IDS,
+        consequences=consequences,
     )
     async with ingest.running():
         yield Ingesting(
