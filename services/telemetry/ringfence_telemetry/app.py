@@ -31,9 +31,11 @@ from ringfence_telemetry.api.trace import TraceApi, trace_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
 from ringfence_telemetry.applied import Applied
+from ringfence_telemetry.audit_heads import AuditHeads
 from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
+from ringfence_telemetry.audit_witnesses import AuditWitnesses
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.grants import GRANTS
@@ -93,8 +95,16 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     settler = Settler(writer, store, clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
-    audit_log = AuditLog(writer, keys, on_appended=delivery.look, clock=clock)
-    outcomes = Outcomes(writer, keys, on_appended=delivery.look)
+    heads = AuditHeads(store, clock=clock)
+
+    def appended() -> None:
+        delivery.look()
+        heads.look()
+
+    audit_log = AuditLog(writer, keys, on_appended=appended, clock=clock)
+    outcomes = Outcomes(writer, keys, on_appended=appended)
+    known_witnesses = config.known_witnesses(server.data if server.dev else None)
+    witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
     alert_upkeep = AlertUpkeep(writer, store, clock=clock)
 
     trace = trace_face(TraceApi(ingest))
@@ -102,7 +112,9 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
     workflow = workflow_face(WorkflowApi(outcomes, clock=clock))
     tokens = PageTokens(database.page_key)
-    audit = audit_face(AuditApi(audit_log, AuditReader(store), keys, tokens=tokens, clock=clock))
+    audit = audit_face(
+        AuditApi(audit_log, AuditReader(store), keys, heads=heads, witnesses=witnesses, tokens=tokens, clock=clock)
+    )
     alerts = alert_face(AlertApi(AlertDesk(writer, store, new_id=new_id), alert_feed, tokens=tokens, clock=clock))
 
     readiness = Readiness()
@@ -123,6 +135,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     ingest.running(),
                     background(
                         audit_log.run(),
+                        heads.run(),
                         delivery.run(IdentitySignals(identity)),
                         housekeeping.run(),
                         health.run(),

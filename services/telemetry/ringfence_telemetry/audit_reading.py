@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ringfence.proofs.merkle import Digest, consistency_proof, inclusion_proof
+from ringfence.proofs.merkle import DIGEST_SIZE, Digest, consistency_proof, inclusion_proof
 from ringfence_kit.log_keys import StoredCheckpoint
-from ringfence_kit.log_tiles import TileReader, subtrees_of
+from ringfence_kit.log_tiles import HEIGHT, WIDTH, TileId, TileReader, subtrees_of
 
 from ringfence_telemetry.audit_log import decision_key
-from ringfence_telemetry.errors import EntryNotFound, TreeSizeOutOfRange
+from ringfence_telemetry.errors import EntryNotFound, TileNotFound, TreeSizeOutOfRange
 from ringfence_telemetry.store import StoredEntry, TelemetryStore
 
 PAGE_BYTES = 2 * 2**20
@@ -35,6 +35,14 @@ class InclusionProof:
     hashes: Sequence[Digest]
     tree_size: int
     checkpoint: StoredCheckpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """Hashes of one level of the tree, as many as fit a tile or as there are."""
+
+    hashes: bytes
+    tree_size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,18 @@ class AuditReader:
     async def checkpoint(self) -> StoredCheckpoint:
         """Return the newest head."""
         return _newest(await self._store.checkpoint())
+
+    async def tile(self, tile: TileId) -> Tile:
+        """Return a tile of the tree under the newest head (C2SP tlog-tiles). Raises TileNotFound."""
+
+        def cut(tiles: TileReader, newest: StoredCheckpoint | None) -> Tile:
+            size = _newest(newest).frontier.size
+            width = min(WIDTH, (size >> (HEIGHT * tile.level)) - WIDTH * tile.index)
+            if width <= 0:
+                raise TileNotFound(level=tile.level, index=tile.index, tree_size=size)
+            return Tile(hashes=tiles(tile)[: width * DIGEST_SIZE], tree_size=size)
+
+        return await self._store.with_tiles(cut)
 
     async def prove_inclusion(self, key: EntryKey, *, tree_size: int) -> InclusionProof:
         """Prove an entry in the log of `tree_size` entries, 0 being the newest head's.

@@ -1,14 +1,16 @@
 """The settings of telemetry: section `[telemetry]` of the file, variables `RINGFENCE_TELEMETRY_…`."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ringfence.proofs.signed_note import is_key_name
+from ringfence.proofs.cosignature import WitnessKey
+from ringfence.proofs.signed_note import NoteInvalid, is_key_name
 from ringfence_kit.clock import DAY, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
+from ringfence_kit.witness_keys import published_witness_keys
 
 from ringfence_telemetry.labels import LabelLimits
 
@@ -66,6 +68,11 @@ class TelemetryConfig:
         "ringfence.internal/audit",
         doc="The audit log's name, in every checkpoint. Choose it once, and unlike any other log's.",
     )
+    witnesses: tuple[str, ...] = setting(
+        (),
+        doc="Verifier keys of those whose signatures are kept beneath checkpoints; each leaves its own in its data "
+        "directory, under witnesses/. With --dev, those in the data directory are known by themselves.",
+    )
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Identity, which takes the trust signals.")
     ingest: IngestConfig = setting(IngestConfig(), doc="How spans are taken in.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
@@ -74,6 +81,16 @@ class TelemetryConfig:
         """Yield what is wrong with the origin."""
         if not is_key_name(self.audit_origin) or not self.audit_origin.isascii():
             yield "audit_origin", "must be ASCII without spaces and without +, such as example.com/audit"
+        for number, text in enumerate(self.witnesses):
+            try:
+                WitnessKey.parse(text)
+            except NoteInvalid as error:
+                yield f"witnesses[{number}]", f"is no verifier key of a witness: {error}"
+
+    def known_witnesses(self, data: Path | None) -> Callable[[], Sequence[WitnessKey]]:
+        """Return who the witnesses are, at the moment of the call; with `data`, those that left a key there too."""
+        configured = [WitnessKey.parse(text) for text in self.witnesses]
+        return lambda: [*configured, *(() if data is None else published_witness_keys(data))]
 
     def database_url(self, data: Path) -> str:
         """Return where telemetry keeps its data."""

@@ -24,7 +24,8 @@ _SIGNATURE_START = "\u2014 "
 MAX_NOTE_BYTES = 64 * 1024
 _MAX_SIGNATURES = 100
 _MAX_SIZE_DIGITS = 19
-_KEY_ID_SIZE = 4
+KEY_ID_SIZE = 4
+"""Bytes that stand before every signature, for whose it is."""
 _PUBLIC_KEY_SIZE = 32
 
 
@@ -59,22 +60,16 @@ class VerifierKey:
     @property
     def key_id(self) -> bytes:
         """Return the 4 bytes that stand before its signatures."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:_KEY_ID_SIZE]
+        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public_key).digest()[:KEY_ID_SIZE]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public_key).decode()}"
+        return verifier_key_text(self.name, self.key_id, _ED25519 + self.public_key)
 
     @staticmethod
     def parse(text: str) -> "VerifierKey":
         """Read `<name>+<key id in hex>+<base64>`, the form operators exchange."""
-        match text.strip().split("+", 2):
-            case [name, key_id, encoded] if is_key_name(name):
-                raw = _base64(encoded, "verifier key")
-            case _:
-                raise NoteInvalid("a verifier key reads <name>+<key id>+<base64 of the key>")
-        if raw[:1] != _ED25519 or len(raw) != 1 + _PUBLIC_KEY_SIZE:
-            raise NoteInvalid("the verifier key is not an Ed25519 key")
-        key = VerifierKey(name, raw[1:])
+        name, key_id, public_key = parse_verifier_key(text, kind=_ED25519, what="an Ed25519 key")
+        key = VerifierKey(name, public_key)
         if key.key_id.hex() != key_id:
             raise NoteInvalid("the verifier key's id does not belong to its name and key")
         return key
@@ -123,13 +118,36 @@ class NoteSigner:
         """Return `text`, which ends in a newline, as a signed note."""
         if not _is_note_text(text):
             raise ValueError("a note's text ends in a newline and holds no control characters")
-        signed = base64.b64encode(self.verifier.key_id + self._key.sign(text.encode())).decode()
-        return f"{text}\n{_SIGNATURE_START}{self.verifier.name} {signed}\n"
+        signature = Signature(self.verifier.name, self.verifier.key_id, self._key.sign(text.encode()))
+        return f"{text}\n{signature_line(signature)}\n"
 
 
 def is_key_name(name: str) -> bool:
     """Say whether `name` may stand before a signature: not empty, no whitespace, no plus sign."""
     return name != "" and "+" not in name and name.isprintable() and not any(c.isspace() for c in name)
+
+
+def verifier_key_text(name: str, key_id: bytes, key: bytes) -> str:
+    """Return a key in the form operators exchange; `key` begins with the byte that says of which kind it is."""
+    return f"{name}+{key_id.hex()}+{base64.b64encode(key).decode()}"
+
+
+def parse_verifier_key(text: str, *, kind: bytes, what: str) -> tuple[str, str, bytes]:
+    """Return name, key id in hex and public key of a verifier key of this kind; the id is not checked yet."""
+    match text.strip().split("+", 2):
+        case [name, key_id, encoded] if is_key_name(name):
+            raw = _base64(encoded, "verifier key")
+        case _:
+            raise NoteInvalid("a verifier key reads <name>+<key id>+<base64 of the key>")
+    if raw[:1] != kind or len(raw) != 1 + _PUBLIC_KEY_SIZE:
+        raise NoteInvalid(f"the verifier key is not {what}")
+    return name, key_id, raw[1:]
+
+
+def signature_line(signature: Signature) -> str:
+    """Return the line of a signature, without its newline."""
+    encoded = base64.b64encode(signature.key_id + signature.value).decode()
+    return f"{_SIGNATURE_START}{signature.name} {encoded}"
 
 
 def parse_note(note: str) -> Note:
@@ -143,7 +161,7 @@ def parse_note(note: str) -> Note:
     lines = tail.split("\n")[:-1]
     if not 0 < len(lines) <= _MAX_SIGNATURES:
         raise NoteInvalid(f"a signed note carries 1 to {_MAX_SIGNATURES} signatures, this one {len(lines)}")
-    return Note(text + "\n", tuple(_parse_signature(line) for line in lines))
+    return Note(text + "\n", tuple(parse_signature(line) for line in lines))
 
 
 def verify_note(note: Note, key: VerifierKey) -> None:
@@ -170,15 +188,16 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin, int(size), Digest(digest))
 
 
-def _parse_signature(line: str) -> Signature:
+def parse_signature(line: str) -> Signature:
+    """Read one signature line, without its newline."""
     match line.removeprefix(_SIGNATURE_START).split(" "):
         case [name, encoded] if line.startswith(_SIGNATURE_START) and is_key_name(name):
             raw = _base64(encoded, "signature")
         case _:
             raise NoteInvalid("a signature line reads: em dash, key name, base64")
-    if len(raw) <= _KEY_ID_SIZE:
+    if len(raw) <= KEY_ID_SIZE:
         raise NoteInvalid("a signature line is too short to hold a signature")
-    return Signature(name, raw[:_KEY_ID_SIZE], raw[_KEY_ID_SIZE:])
+    return Signature(name, raw[:KEY_ID_SIZE], raw[KEY_ID_SIZE:])
 
 
 def _is_note_text(text: str) -> bool:

@@ -1,28 +1,43 @@
 """`ringfence.telemetry.v1.AuditService`."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence.telemetry.v1 import audit_pb2_grpc
 from ringfence_kit.callers import current_caller
 from ringfence_kit.clock import Clock
-from ringfence_kit.log_keys import LogKeys
+from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.service import Face
-from ringfence_kit.wire import page_arguments
+from ringfence_kit.wire import mutation_of, page_arguments
 
-from ringfence_telemetry.api.pending import PendingAudit
+from ringfence_telemetry.audit_heads import AuditHeads
 from ringfence_telemetry.audit_log import AuditLog
 from ringfence_telemetry.audit_reading import AuditReader
+from ringfence_telemetry.audit_witnesses import AuditWitnesses
 from ringfence_telemetry.convert import audit as convert
 
 
-class AuditApi(PendingAudit, audit_pb2_grpc.AuditServiceServicer):
+class AuditApi(audit_pb2_grpc.AuditServiceServicer):
     """The log of decisions nobody can rewrite."""
 
-    def __init__(self, log: AuditLog, reader: AuditReader, keys: LogKeys, *, tokens: PageTokens, clock: Clock) -> None:
+    def __init__(
+        self,
+        log: AuditLog,
+        reader: AuditReader,
+        keys: LogKeys,
+        *,
+        heads: AuditHeads,
+        witnesses: AuditWitnesses,
+        tokens: PageTokens,
+        clock: Clock,
+    ) -> None:
         self._log = log
         self._reader = reader
+        self._heads = heads
+        self._witnesses = witnesses
         self._keys = keys
         self._tokens = tokens
         self._clock = clock
@@ -52,10 +67,35 @@ class AuditApi(PendingAudit, audit_pb2_grpc.AuditServiceServicer):
         return response
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
-        """Return the newest signed head."""
-        checkpoint = await self._reader.checkpoint()
-        head = convert.checkpoint_to_proto(checkpoint, verifier_key=self._keys.verifier_key)
-        return pb.GetCheckpointResponse(checkpoint=head)
+        """Return the newest signed head, or the newest that enough witnesses stand behind."""
+        least = convert.checkpoint_question(request)
+        checkpoint = await (self._witnesses.cosigned(least) if least else self._reader.checkpoint())
+        return pb.GetCheckpointResponse(checkpoint=self._head(checkpoint))
+
+    async def WatchCheckpoints(
+        self, request: pb.WatchCheckpointsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchCheckpointsResponse]:
+        """Stream heads, the newest first of all."""
+        async with aclosing(self._heads.watch()) as heads:
+            async for checkpoint in heads:
+                yield pb.WatchCheckpointsResponse(checkpoint=self._head(checkpoint))
+
+    async def GetTile(self, request: pb.GetTileRequest, context: Any) -> pb.GetTileResponse:
+        """Return a tile of the tree."""
+        tile = await self._reader.tile(convert.tile_question(request))
+        return pb.GetTileResponse(hashes=tile.hashes, tree_size=tile.tree_size)
+
+    async def AddCosignature(self, request: pb.AddCosignatureRequest, context: Any) -> pb.AddCosignatureResponse:
+        """Keep a witness' signature."""
+        size, line = convert.cosignature(request)
+        principal, now = current_caller().principal, self._clock.now()
+        mutation = mutation_of(request, request_id="", principal=principal, now=now)
+        checkpoint = await self._witnesses.add(size, line, mutation=mutation)
+        return pb.AddCosignatureResponse(checkpoint=self._head(checkpoint))
+
+    async def ListWitnesses(self, request: pb.ListWitnessesRequest, context: Any) -> pb.ListWitnessesResponse:
+        """List the witnesses."""
+        return convert.witnesses_to_proto(await self._witnesses.standings())
 
     async def GetInclusionProof(
         self, request: pb.GetInclusionProofRequest, context: Any
@@ -72,6 +112,9 @@ class AuditApi(PendingAudit, audit_pb2_grpc.AuditServiceServicer):
         first, second = convert.consistency_question(request)
         proof = await self._reader.prove_consistency(first, second)
         return convert.consistency_proof_to_proto(proof, verifier_key=self._keys.verifier_key)
+
+    def _head(self, checkpoint: StoredCheckpoint) -> pb.Checkpoint:
+        return convert.checkpoint_to_proto(checkpoint, verifier_key=self._keys.verifier_key)
 
 
 def audit_face(api: AuditApi) -> Face:

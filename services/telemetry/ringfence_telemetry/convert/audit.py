@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence_kit.errors import PageTokenInvalid, Violation
 from ringfence_kit.log_keys import StoredCheckpoint
+from ringfence_kit.log_tiles import TileId
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
 from ringfence_telemetry.audit_log import Draft, decision_key
 from ringfence_telemetry.audit_reading import ConsistencyProof, EntryKey, InclusionProof
+from ringfence_telemetry.audit_witnesses import LINE_MAX, WitnessStanding
 from ringfence_telemetry.decision_document import read_decision
 from ringfence_telemetry.errors import DecisionEntryInvalid
 from ringfence_telemetry.store import StoredEntry
@@ -18,6 +20,9 @@ from ringfence_telemetry.store import StoredEntry
 ENTRIES_MAX = 1_000
 INDEX_MAX = 2**63 - 1
 VIOLATIONS_MAX = 50
+WITNESSES_MAX = 32
+LEVEL_MAX = 7
+"""Beyond it a tile's hash would stand for more than 2^63 entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,43 @@ def consistency_question(request: pb.GetConsistencyProofRequest) -> tuple[int, i
         found.add("second_tree_size", "must not be smaller than first_tree_size")
     found.raise_if_any()
     return first, second
+
+
+def checkpoint_question(request: pb.GetCheckpointRequest) -> int:
+    """Return how many witnesses have to stand behind the head, or raise InvalidRequest."""
+    found = Violations()
+    return found.ok(found.integer(request.least_witnesses, "least_witnesses", minimum=0, maximum=WITNESSES_MAX))
+
+
+def tile_question(request: pb.GetTileRequest) -> TileId:
+    """Return which tile is meant, or raise InvalidRequest."""
+    found = Violations()
+    tile = TileId(
+        found.integer(request.level, "level", minimum=0, maximum=LEVEL_MAX),
+        found.integer(request.index, "index", minimum=0, maximum=INDEX_MAX),
+    )
+    return found.ok(tile)
+
+
+def cosignature(request: pb.AddCosignatureRequest) -> tuple[int, str]:
+    """Return the size of the head and the line beneath it, or raise InvalidRequest."""
+    found = Violations()
+    size = found.integer(request.tree_size, "tree_size", minimum=0, maximum=INDEX_MAX)
+    line = found.text(request.signature_line.removesuffix("\n"), "signature_line", max_bytes=LINE_MAX)
+    return found.ok((size, line))
+
+
+def witnesses_to_proto(standings: Sequence[WitnessStanding]) -> pb.ListWitnessesResponse:
+    """Return the message of who witnesses the log."""
+    return pb.ListWitnessesResponse(witnesses=[_witness(standing) for standing in standings])
+
+
+def _witness(standing: WitnessStanding) -> pb.Witness:
+    witness = pb.Witness(name=standing.key.name, verifier_key=str(standing.key))
+    if standing.size is not None and standing.at is not None:
+        witness.tree_size = standing.size
+        witness.cosign_time.CopyFrom(to_timestamp(standing.at))
+    return witness
 
 
 def cursor(start_index: int) -> bytes:

@@ -75,15 +75,14 @@ class AuditLogStore(Protocol):
     """Reading the audit log."""
 
     async def checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest checkpoint; None before the first."""
+        """Return the newest checkpoint; None before the first.
+
+        Here and below its note carries what witnesses put beneath it, what came first first, ties by witness.
+        """
         ...
 
     async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
         """Return the checkpoint that was signed at this size; None when none was."""
-        ...
-
-    async def cosignatures(self, size: int) -> Sequence[StoredCosignature]:
-        """Return what witnesses put beneath the head of this size, the first that came first, ties by witness."""
         ...
 
     async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
+from ringfence.proofs.cosignature import with_signatures
 from ringfence_kit.events import Event
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import TileId, TileReader
@@ -82,16 +84,11 @@ class MemoryAuditLogStore:
 
     async def checkpoint(self) -> StoredCheckpoint | None:
         """See `AuditLogStore`."""
-        return await self._database.read(_checkpoint)
+        return await self._database.read(lambda rows: _cosigned(rows, _checkpoint(rows)))
 
     async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
         """See `AuditLogStore`."""
-        return await self._database.read(lambda rows: rows.table(CHECKPOINTS).get(size))
-
-    async def cosignatures(self, size: int) -> Sequence[StoredCosignature]:
-        """See `AuditLogStore`."""
-        found = [each for each in await self._every_cosignature() if each.size == size]
-        return sorted(found, key=lambda each: (each.at, each.witness))
+        return await self._database.read(lambda rows: _cosigned(rows, rows.table(CHECKPOINTS).get(size)))
 
     async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:
         """See `AuditLogStore`."""
@@ -120,11 +117,21 @@ class MemoryAuditLogStore:
     async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
         """See `AuditLogStore`."""
         return await self._database.read(
-            lambda rows: look(lambda tile: rows.table(TILES).get(tile, b""), _checkpoint(rows))
+            lambda rows: look(lambda tile: rows.table(TILES).get(tile, b""), _cosigned(rows, _checkpoint(rows)))
         )
 
     async def _every_cosignature(self) -> list[StoredCosignature]:
         return await self._database.read(lambda rows: list(rows.table(COSIGNATURES).values()))
+
+
+def _cosigned(rows: MemoryRows, checkpoint: StoredCheckpoint | None) -> StoredCheckpoint | None:
+    """Return a checkpoint with what witnesses put beneath it."""
+    if checkpoint is None:
+        return None
+    size = checkpoint.frontier.size
+    found = [each for each in rows.table(COSIGNATURES).values() if each.size == size]
+    lines = [each.line for each in sorted(found, key=lambda each: (each.at, each.witness))]
+    return replace(checkpoint, note=with_signatures(checkpoint.note, lines)) if lines else checkpoint
 
 
 def _checkpoint(rows: MemoryRows) -> StoredCheckpoint | None:

@@ -1,9 +1,11 @@
 """The audit log in SQL."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from ringfence.proofs.cosignature import with_signatures
 from ringfence.proofs.merkle import Digest
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
@@ -105,20 +107,11 @@ class SqlAuditLogStore:
 
     async def checkpoint(self) -> StoredCheckpoint | None:
         """See `AuditLogStore`."""
-        return await self._database.read(_checkpoint)
+        return await self._database.read(lambda connection: _cosigned(connection, _checkpoint(connection)))
 
     async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
         """See `AuditLogStore`."""
-        return await self._database.read(lambda connection: _checkpoint_at(connection, size))
-
-    async def cosignatures(self, size: int) -> Sequence[StoredCosignature]:
-        """See `AuditLogStore`."""
-        query = (
-            sa.select(audit_cosignatures)
-            .where(audit_cosignatures.c.size == size)
-            .order_by(audit_cosignatures.c.added_at, audit_cosignatures.c.witness)
-        )
-        return await self._cosignatures(query)
+        return await self._database.read(lambda connection: _cosigned(connection, _checkpoint_at(connection, size)))
 
     async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:
         """See `AuditLogStore`."""
@@ -148,7 +141,11 @@ class SqlAuditLogStore:
             )
             .order_by(audit_cosignatures.c.witness)
         )
-        return await self._cosignatures(query)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [
+            StoredCosignature(size=row.size, witness=row.witness, line=row.line, at=Instant(row.added_at))
+            for row in rows
+        ]
 
     async def entry(self, index: int) -> StoredEntry | None:
         """See `AuditLogStore`."""
@@ -172,15 +169,10 @@ class SqlAuditLogStore:
     async def with_tiles(self, look: Callable[[TileReader, StoredCheckpoint | None], T]) -> T:
         """See `AuditLogStore`."""
         return await self._database.read(
-            lambda connection: look(lambda tile: _tile(connection, tile), _checkpoint(connection))
+            lambda connection: look(
+                lambda tile: _tile(connection, tile), _cosigned(connection, _checkpoint(connection))
+            )
         )
-
-    async def _cosignatures(self, query: sa.Select[Any]) -> Sequence[StoredCosignature]:
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [
-            StoredCosignature(size=row.size, witness=row.witness, line=row.line, at=Instant(row.added_at))
-            for row in rows
-        ]
 
     async def _entry_where(self, condition: sa.ColumnElement[bool]) -> StoredEntry | None:
         query = sa.select(audit_entries).where(condition)
@@ -197,6 +189,19 @@ def _checkpoint(connection: sa.Connection) -> StoredCheckpoint | None:
 def _checkpoint_at(connection: sa.Connection, size: int) -> StoredCheckpoint | None:
     record = connection.scalar(sa.select(audit_checkpoints.c.record).where(audit_checkpoints.c.size == size))
     return None if record is None else records.decode(record, StoredCheckpoint)
+
+
+def _cosigned(connection: sa.Connection, checkpoint: StoredCheckpoint | None) -> StoredCheckpoint | None:
+    """Return a checkpoint with what witnesses put beneath it."""
+    if checkpoint is None:
+        return None
+    query = (
+        sa.select(audit_cosignatures.c.line)
+        .where(audit_cosignatures.c.size == checkpoint.frontier.size)
+        .order_by(audit_cosignatures.c.added_at, audit_cosignatures.c.witness)
+    )
+    lines = connection.scalars(query).all()
+    return replace(checkpoint, note=with_signatures(checkpoint.note, lines)) if lines else checkpoint
 
 
 def _tile(connection: sa.Connection, tile: TileId) -> bytes:
