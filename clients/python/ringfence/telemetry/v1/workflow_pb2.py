@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ringfence/telemetry/v1/workflow.proto\x12\x16ringfence.telemetry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x02\n\x08Workflow\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\x05 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x08\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x34\n\x05usage\x18\x08 \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x14\n\x0c\x62lamed_agent\x18\t \x01(\t\x12\x14\n\x0c\x62lame_reason\x18\n \x01(\t\x12\x0c\n\x04open\x18\x0b \x01(\x08\x12\x12\n\nspan_count\x18\x0c \x01(\x05\x12\x11\n\tprincipal\x18\r \x01(\t\"\x97\x01\n\rWorkflowUsage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x17\n\x0ftool_call_count\x18\x03 \x01(\x03\x12\x12\n\ncost_nanos\x18\x04 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x1a\n\x12unknown_cost_calls\x18\x06 \x01(\x03\"\xf0\x03\n\x03Hop\x12\x0f\n\x07span_id\x18\x01 \x01(\x0c\x12\x16\n\x0eparent_span_id\x18\x02 \x01(\x0c\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\x06 \x01(\x03\x12\x12\n\nown_micros\x18\x07 \x01(\x03\x12\x38\n\texclusive\x18\x08 \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x38\n\tinclusive\x18\t \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x08\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12\x0e\n\x06\x62lamed\x18\x0c \x01(\x08\x12-\n\x08\x63hildren\x18\r \x03(\x0b\x32\x1b.ringfence.telemetry.v1.Hop\x12\x36\n\tdecisions\x18\x0e \x03(\x0b\x32#.ringfence.telemetry.v1.HopDecision\x12\x0f\n\x07retries\x18\x0f \x01(\x05\x12+\n\x05steps\x18\x10 \x03(\x0b\x32\x1c.ringfence.telemetry.v1.Step\"\xc7\x01\n\x04Step\x12\x0f\n\x07span_id\x18\x01 \x01(\x0c\x12\x11\n\toperation\x18\x02 \x01(\t\x12\x0c\n\x04what\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\x05 \x01(\x03\x12\x34\n\x05usage\x18\x06 \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x08\"\x98\x01\n\x0bHopDecision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61udit_index\x18\x02 \x01(\x03\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x12GetWorkflowRequest\x12\x16\n\x08trace_id\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"t\n\x13GetWorkflowResponse\x12\x32\n\x08workflow\x18\x01 \x01(\x0b\x32 .ringfence.telemetry.v1.Workflow\x12)\n\x04hops\x18\x02 \x03(\x0b\x32\x1b.ringfence.telemetry.v1.Hop\"\xd0\x01\n\x14ListWorkflowsRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66\x61iled_only\x18\x05 \x01(\x08\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"e\n\x15ListWorkflowsResponse\x12\x33\n\tworkflows\x18\x01 \x03(\x0b\x32 .ringfence.telemetry.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%ringfence/telemetry/v1/workflow.proto\x12\x16ringfence.telemetry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x02\n\x08Workflow\x12\x10\n\x08trace_id\x18\x01 \x01(\x0c\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\x05 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x08\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x34\n\x05usage\x18\x08 \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x14\n\x0c\x62lamed_agent\x18\t \x01(\t\x12\x14\n\x0c\x62lame_reason\x18\n \x01(\t\x12\x0c\n\x04open\x18\x0b \x01(\x08\x12\x12\n\nspan_count\x18\x0c \x01(\x05\x12\x11\n\tprincipal\x18\r \x01(\t\x12\x11\n\tuntrusted\x18\x0e \x01(\x08\"\x97\x01\n\rWorkflowUsage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x15\n\routput_tokens\x18\x02 \x01(\x03\x12\x17\n\x0ftool_call_count\x18\x03 \x01(\x03\x12\x12\n\ncost_nanos\x18\x04 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\x12\x1a\n\x12unknown_cost_calls\x18\x06 \x01(\x03\"\x95\x04\n\x03Hop\x12\x0f\n\x07span_id\x18\x01 \x01(\x0c\x12\x16\n\x0eparent_span_id\x18\x02 \x01(\x0c\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\x06 \x01(\x03\x12\x12\n\nown_micros\x18\x07 \x01(\x03\x12\x38\n\texclusive\x18\x08 \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x38\n\tinclusive\x18\t \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x08\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x12\x0e\n\x06\x62lamed\x18\x0c \x01(\x08\x12-\n\x08\x63hildren\x18\r \x03(\x0b\x32\x1b.ringfence.telemetry.v1.Hop\x12\x36\n\tdecisions\x18\x0e \x03(\x0b\x32#.ringfence.telemetry.v1.HopDecision\x12\x0f\n\x07retries\x18\x0f \x01(\x05\x12+\n\x05steps\x18\x10 \x03(\x0b\x32\x1c.ringfence.telemetry.v1.Step\x12\x11\n\tuntrusted\x18\x11 \x01(\x08\x12\x10\n\x08\x63ritical\x18\x12 \x01(\x08\"\xc7\x01\n\x04Step\x12\x0f\n\x07span_id\x18\x01 \x01(\x0c\x12\x11\n\toperation\x18\x02 \x01(\t\x12\x0c\n\x04what\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0f\x64uration_micros\x18\x05 \x01(\x03\x12\x34\n\x05usage\x18\x06 \x01(\x0b\x32%.ringfence.telemetry.v1.WorkflowUsage\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x08\"\xa5\x01\n\x0bHopDecision\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61udit_index\x18\x02 \x01(\x03\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x64id\x18\x07 \x01(\t\",\n\x12GetWorkflowRequest\x12\x16\n\x08trace_id\x18\x01 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"\x87\x01\n\x13GetWorkflowResponse\x12\x32\n\x08workflow\x18\x01 \x01(\x0b\x32 .ringfence.telemetry.v1.Workflow\x12)\n\x04hops\x18\x02 \x03(\x0b\x32\x1b.ringfence.telemetry.v1.Hop\x12\x11\n\thop_count\x18\x03 \x01(\x05\"\xd0\x01\n\x14ListWorkflowsRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66\x61iled_only\x18\x05 \x01(\x08\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"e\n\x15ListWorkflowsResponse\x12\x33\n\tworkflows\x18\x01 \x03(\x0b\x32 .ringfence.telemetry.v1.Workflow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,21 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETWORKFLOWREQUEST'].fields_by_name['trace_id']._loaded_options = None
   _globals['_GETWORKFLOWREQUEST'].fields_by_name['trace_id']._serialized_options = b'\342A\001\002'
   _globals['_WORKFLOW']._serialized_start=132
-  _globals['_WORKFLOW']._serialized_end=449
-  _globals['_WORKFLOWUSAGE']._serialized_start=452
-  _globals['_WORKFLOWUSAGE']._serialized_end=603
-  _globals['_HOP']._serialized_start=606
-  _globals['_HOP']._serialized_end=1102
-  _globals['_STEP']._serialized_start=1105
-  _globals['_STEP']._serialized_end=1304
-  _globals['_HOPDECISION']._serialized_start=1307
-  _globals['_HOPDECISION']._serialized_end=1459
-  _globals['_GETWORKFLOWREQUEST']._serialized_start=1461
-  _globals['_GETWORKFLOWREQUEST']._serialized_end=1505
-  _globals['_GETWORKFLOWRESPONSE']._serialized_start=1507
-  _globals['_GETWORKFLOWRESPONSE']._serialized_end=1623
-  _globals['_LISTWORKFLOWSREQUEST']._serialized_start=1626
-  _globals['_LISTWORKFLOWSREQUEST']._serialized_end=1834
-  _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=1836
-  _globals['_LISTWORKFLOWSRESPONSE']._serialized_end=1937
+  _globals['_WORKFLOW']._serialized_end=468
+  _globals['_WORKFLOWUSAGE']._serialized_start=471
+  _globals['_WORKFLOWUSAGE']._serialized_end=622
+  _globals['_HOP']._serialized_start=625
+  _globals['_HOP']._serialized_end=1158
+  _globals['_STEP']._serialized_start=1161
+  _globals['_STEP']._serialized_end=1360
+  _globals['_HOPDECISION']._serialized_start=1363
+  _globals['_HOPDECISION']._serialized_end=1528
+  _globals['_GETWORKFLOWREQUEST']._serialized_start=1530
+  _globals['_GETWORKFLOWREQUEST']._serialized_end=1574
+  _globals['_GETWORKFLOWRESPONSE']._serialized_start=1577
+  _globals['_GETWORKFLOWRESPONSE']._serialized_end=1712
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_start=1715
+  _globals['_LISTWORKFLOWSREQUEST']._serialized_end=1923
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_start=1925
+  _globals['_LISTWORKFLOWSRESPONSE']._serialized_end=2026
 # @@protoc_insertion_point(module_scope)

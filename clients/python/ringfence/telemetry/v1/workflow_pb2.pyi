@@ -38,6 +38,7 @@ class Workflow(_message.Message):
     OPEN_FIELD_NUMBER: _builtins.int
     SPAN_COUNT_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
+    UNTRUSTED_FIELD_NUMBER: _builtins.int
     trace_id: _builtins.bytes
     """16 bytes."""
     session: _builtins.str
@@ -60,6 +61,8 @@ class Workflow(_message.Message):
     """How many spans."""
     principal: _builtins.str
     """On whose behalf, when a span names an end user as a salted digest; empty otherwise."""
+    untrusted: _builtins.bool
+    """Whether it is told by a reporter that may not speak for its agents: shown, and evidence of nothing."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -84,10 +87,11 @@ class Workflow(_message.Message):
         open: _builtins.bool = ...,
         span_count: _builtins.int = ...,
         principal: _builtins.str = ...,
+        untrusted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "blame_reason", b"blame_reason", "blamed_agent", b"blamed_agent", "duration_micros", b"duration_micros", "failed", b"failed", "open", b"open", "outcome", b"outcome", "principal", b"principal", "session", b"session", "span_count", b"span_count", "start_time", b"start_time", "trace_id", b"trace_id", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "blame_reason", b"blame_reason", "blamed_agent", b"blamed_agent", "duration_micros", b"duration_micros", "failed", b"failed", "open", b"open", "outcome", b"outcome", "principal", b"principal", "session", b"session", "span_count", b"span_count", "start_time", b"start_time", "trace_id", b"trace_id", "untrusted", b"untrusted", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -137,7 +141,9 @@ Global___WorkflowUsage: _TypeAlias = WorkflowUsage  # noqa: Y015
 
 @_typing.final
 class Hop(_message.Message):
-    """One agent's part in a piece of work."""
+    """One agent's part in a piece of work. Hops are nested at most 40 deep; those further down are children of the 40th, and
+    their `parent_span_id` says where they belong.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -157,6 +163,8 @@ class Hop(_message.Message):
     DECISIONS_FIELD_NUMBER: _builtins.int
     RETRIES_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    UNTRUSTED_FIELD_NUMBER: _builtins.int
+    CRITICAL_FIELD_NUMBER: _builtins.int
     span_id: _builtins.bytes
     """The span of its part, 8 bytes."""
     parent_span_id: _builtins.bytes
@@ -177,6 +185,10 @@ class Hop(_message.Message):
     """Whether it is to blame."""
     retries: _builtins.int
     """Attempts that were seen to be repeated."""
+    untrusted: _builtins.bool
+    """Whether a reporter that may not speak for the agent told it: shown apart, and evidence of nothing."""
+    critical: _builtins.bool
+    """Whether the whole waited for it: it lies on the critical path."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
@@ -220,10 +232,12 @@ class Hop(_message.Message):
         decisions: _abc.Iterable[Global___HopDecision] | None = ...,
         retries: _builtins.int = ...,
         steps: _abc.Iterable[Global___Step] | None = ...,
+        untrusted: _builtins.bool = ...,
+        critical: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["exclusive", b"exclusive", "inclusive", b"inclusive", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "blamed", b"blamed", "children", b"children", "decisions", b"decisions", "duration_micros", b"duration_micros", "error", b"error", "exclusive", b"exclusive", "failed", b"failed", "inclusive", b"inclusive", "name", b"name", "own_micros", b"own_micros", "parent_span_id", b"parent_span_id", "retries", b"retries", "span_id", b"span_id", "start_time", b"start_time", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "blamed", b"blamed", "children", b"children", "critical", b"critical", "decisions", b"decisions", "duration_micros", b"duration_micros", "error", b"error", "exclusive", b"exclusive", "failed", b"failed", "inclusive", b"inclusive", "name", b"name", "own_micros", b"own_micros", "parent_span_id", b"parent_span_id", "retries", b"retries", "span_id", b"span_id", "start_time", b"start_time", "steps", b"steps", "untrusted", b"untrusted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -291,6 +305,7 @@ class HopDecision(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    DID_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """Its id."""
     audit_index: _builtins.int
@@ -301,6 +316,8 @@ class HopDecision(_message.Message):
     """Why, e.g. `RULE_DENIED`."""
     action: _builtins.str
     """The action."""
+    did: _builtins.str
+    """The DID it was about: the hop's agent, or one that left no span of its own."""
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -314,10 +331,11 @@ class HopDecision(_message.Message):
         reason: _builtins.str = ...,
         action: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
+        did: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "audit_index", b"audit_index", "decide_time", b"decide_time", "decision_id", b"decision_id", "effect", b"effect", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "audit_index", b"audit_index", "decide_time", b"decide_time", "decision_id", b"decision_id", "did", b"did", "effect", b"effect", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,23 +371,29 @@ class GetWorkflowResponse(_message.Message):
 
     WORKFLOW_FIELD_NUMBER: _builtins.int
     HOPS_FIELD_NUMBER: _builtins.int
+    HOP_COUNT_FIELD_NUMBER: _builtins.int
+    hop_count: _builtins.int
+    """How many hops there are, shown or not."""
     @_builtins.property
     def workflow(self) -> Global___Workflow:
         """The whole."""
 
     @_builtins.property
     def hops(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hop]:
-        """Its root, with everybody it called; several when spans between are missing."""
+        """Its root, with everybody it called; several when spans between are missing, and what is untrusted last. At most
+        1,000 hops; none when the spans are no longer kept. An agent is shown its own part and whom it called.
+        """
 
     def __init__(
         self,
         *,
         workflow: Global___Workflow | None = ...,
         hops: _abc.Iterable[Global___Hop] | None = ...,
+        hop_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hops", b"hops", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hop_count", b"hop_count", "hops", b"hops", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -389,7 +413,9 @@ class ListWorkflowsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
-    """Only those this agent had a part in; empty means all."""
+    """Only those this agent had a part in; empty means all. An agent names itself, or nobody, and is shown its own part
+    in each: its times, its usage and that of those it called.
+    """
     session: _builtins.str
     """Only of this session; empty means all."""
     failed_only: _builtins.bool
