@@ -2,7 +2,7 @@
 
 The load is one fixed set of requests, made to be awkward: parents come in other requests than their children, spans are
 repeated within and across requests, and some items are no spans. It is sent twice, once to a process that is killed
-again and again and once to an ingest in memory that nobody disturbs; both must count the same.
+again and again and once to one that nobody disturbs; both must count the same.
 """
 
 import asyncio
@@ -17,26 +17,24 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from ringfence.telemetry.v1 import telemetry_pb2 as pb
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub
-from ringfence_telemetry.convert.otlp import parse
-from ringfence_telemetry.ingest import Export
-from ringfence_telemetry.usage import Counts
-from support.backends import Backend
 from support.mesh.load import PATIENCE_S, Pulse, until_acknowledged
 from support.mesh.processes import ProcessMesh, process_mesh
-from support.telemetry.ingesting import COLLECTOR, ingesting
-from support.telemetry.opened import opened_store
+from support.serving import SERVICE
+from support.telemetry.mesh import telemetry_mesh
 from support.telemetry.spans import SpanSpec, request_of
 
 if TYPE_CHECKING:
     from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceAsyncStub  # only its types exist
 
-REQUESTS = 240
-TRACES = 40
+REQUESTS = 420
+TRACES = 70
 SPANS_OF_A_TRACE = 60
-KILLS = 4
+KILLS = 20
 SENDERS = 8
+ROUND = REQUESTS // (KILLS + 1)
+"""Requests between two kills; the process is killed in the middle of them."""
 
-Totals = dict[tuple[str, str, str, str, bool], Counts]
+Totals = dict[tuple[str, str, str, str, bool], pb.UsageRow]
 
 
 def load() -> tuple[list[ExportTraceServiceRequest], int]:
@@ -63,21 +61,16 @@ def _span(dice: random.Random, trace: int, name: int) -> SpanSpec:
     return SpanSpec(name, parent, attributes, trace=trace, error=dice.random() < 0.1)
 
 
-async def undisturbed(requests: Sequence[ExportTraceServiceRequest], directory: Path) -> Totals:
+async def undisturbed(requests: Sequence[ExportTraceServiceRequest], folder: Path) -> Totals:
     """Count the requests with nothing in the way."""
-    async with opened_store(Backend(kind="memory")) as opened, ingesting(opened, directory) as at_work:
+    async with telemetry_mesh(folder) as telemetry:
         for request in requests:
-            payload = request.SerializeToString()
-            await at_work.ingest.export(Export(payload=payload, request=parse(payload), reporter=COLLECTOR))
-        totals = await at_work.totals()
-    return {
-        (agent, session, model, operation, trust == "untrusted"): counts
-        for (agent, session, model, operation, trust), counts in totals.items()
-    }
+            await telemetry.traces(SERVICE).Export(request)
+        return await counted(telemetry.channel(SERVICE))
 
 
 async def counted(channel: grpc.aio.Channel) -> Totals:
-    """Return what the process says it counted."""
+    """Return what a telemetry says it counted."""
     question = pb.GetUsageRequest(
         group_by=[pb.USAGE_GROUP_AGENT, pb.USAGE_GROUP_SESSION, pb.USAGE_GROUP_MODEL, pb.USAGE_GROUP_OPERATION]
     )
@@ -85,30 +78,20 @@ async def counted(channel: grpc.aio.Channel) -> Totals:
     answer = await usage.GetUsage(question, timeout=PATIENCE_S, wait_for_ready=True)
     while answer.pending_spans:
         answer = await usage.GetUsage(question, timeout=PATIENCE_S)
-    return {
-        (row.agent, row.session, row.model, row.operation, row.untrusted): Counts(
-            row.span_count,
-            row.error_count,
-            row.input_tokens,
-            row.output_tokens,
-            row.cache_read_tokens,
-            row.cache_write_tokens,
-            row.reasoning_tokens,
-            row.tool_call_count,
-            row.duration_micros,
-        )
-        for row in answer.rows
-    }
+    return {(row.agent, row.session, row.model, row.operation, row.untrusted): row for row in answer.rows}
 
 
-async def send_all(mesh: ProcessMesh, requests: Sequence[ExportTraceServiceRequest], pulse: Pulse) -> None:
-    """Send every request until it is acknowledged, several at once."""
+async def send_all(
+    mesh: ProcessMesh, requests: Sequence[ExportTraceServiceRequest], pulse: Pulse, allowed: asyncio.Semaphore
+) -> None:
+    """Send every request, as they are allowed, until it is acknowledged, several at once."""
     otlp = mesh.channel("otlp", who="service")
     export = TraceServiceStub(otlp).Export  # type: ignore[no-untyped-call] # its package has no types
     rest = iter(requests)
 
     async def sender() -> None:
         for request in rest:
+            await allowed.acquire()
             await until_acknowledged(pulse, export, request)
 
     async with asyncio.TaskGroup() as senders:
@@ -116,12 +99,16 @@ async def send_all(mesh: ProcessMesh, requests: Sequence[ExportTraceServiceReque
             senders.create_task(sender())
 
 
-async def kill_in_the_middle(mesh: ProcessMesh, pulse: Pulse) -> None:
-    """Kill the process each time some more requests were acknowledged, and start it again."""
+async def kill_in_the_middle(mesh: ProcessMesh, pulse: Pulse, allowed: asyncio.Semaphore) -> None:
+    """Allow a round of requests, kill the process when half of them are acknowledged, start it again, and go on."""
     for _ in range(KILLS):
-        await pulse.beats(REQUESTS // (KILLS + 1), within=PATIENCE_S)
+        for _ in range(ROUND):
+            allowed.release()
+        assert await pulse.beats(ROUND // 2, within=PATIENCE_S)
         await mesh["telemetry"].kill()
         await mesh.start("telemetry")
+    for _ in range(REQUESTS - KILLS * ROUND):
+        allowed.release()
 
 
 @pytest.mark.timeout(180)
@@ -130,17 +117,18 @@ async def test_killed_in_mid_load_it_counts_what_an_undisturbed_one_counts(tmp_p
     expected = await undisturbed(requests, tmp_path / "undisturbed")
     async with process_mesh(tmp_path, ["telemetry"], measured=False) as mesh:
         await mesh.start()
-        pulse = Pulse()
+        pulse, allowed = Pulse(), asyncio.Semaphore(0)
         async with asyncio.TaskGroup() as both:
-            both.create_task(send_all(mesh, requests, pulse))
-            both.create_task(kill_in_the_middle(mesh, pulse))
+            both.create_task(send_all(mesh, requests, pulse, allowed))
+            both.create_task(kill_in_the_middle(mesh, pulse, allowed))
+        assert mesh["telemetry"].lives == KILLS + 1
         found = await counted(mesh.channel("telemetry"))
         assert found == expected
-        assert sum(counts.spans for counts in found.values()) == distinct
+        assert sum(row.span_count for row in found.values()) == distinct
         metrics = await mesh.metrics("telemetry")
 
     received, acknowledged, refused, rejected, rolled_up, duplicate = (
-        metrics[f"ringfence_telemetry_spans_{term}_total"]
+        metrics[f'ringfence_telemetry_otlp_{term}_items_total{{signal="traces"}}']
         for term in ("received", "acknowledged", "refused", "rejected", "rolled_up", "duplicate")
     )
     sent = sum(len(request.resource_spans[0].scope_spans[0].spans) for request in requests)

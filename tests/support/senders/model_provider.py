@@ -1,4 +1,4 @@
-"""A model provider on loopback: it answers as OpenAI's and Anthropic's interfaces do, and remembers what it said was used.
+"""A model provider on loopback: it answers as OpenAI's and Anthropic's interfaces do, and knows what it said was used.
 
 How much a call uses follows from the number of the call, so that no two are alike; every kind of token occurs. A model
 named `flaky` fails once before it answers, as providers do; SDKs try again by themselves.
