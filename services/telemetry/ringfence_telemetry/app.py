@@ -25,9 +25,10 @@ from ringfence_telemetry.alerts.feed import AlertFeed
 from ringfence_telemetry.alerts.upkeep import AlertUpkeep
 from ringfence_telemetry.api.alerts import AlertApi, alert_face
 from ringfence_telemetry.api.audit import AuditApi, audit_face
+from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
-from ringfence_telemetry.api.trace import TraceApi, trace_face
+from ringfence_telemetry.api.otlp import otlp_faces
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
 from ringfence_telemetry.applied import Applied
@@ -38,6 +39,7 @@ from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.audit_witnesses import AuditWitnesses
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
+from ringfence_telemetry.evaluation.assembly import evaluation as evaluation_parts
 from ringfence_telemetry.grants import GRANTS
 from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.housekeeping import Housekeeping
@@ -45,6 +47,7 @@ from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
+from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
 from ringfence_telemetry.store import PRINCIPAL
@@ -71,12 +74,15 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     roll_up = RollUp(
         store,
         labels,
-        exclusive_scopes=frozenset(config.ingest.exclusive_scopes),
         spans_in_memory=config.ingest.spans_in_memory,
         traces_in_memory=config.ingest.traces_in_memory,
+    )
+    reader = RequestReader(
+        exclusive_scopes=frozenset(config.ingest.exclusive_scopes),
         pseudonym=lambda user: keys.in_the_log(f"user:{user}"),
     )
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
+    evaluation = evaluation_parts(writer, store, clock=clock)
     health = HealthBoard(clock=clock)
     ingest = Ingest(
         config.log_path(server.data),
@@ -85,14 +91,15 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         roll_up,
         admission,
         parse=parse,
+        reader=reader,
         free_bytes_least=config.ingest.free_bytes,
         clock=clock,
         new_id=new_id,
         on_calls=health.saw,
-        consequences=[DueTraces()],
+        consequences=[DueTraces(), evaluation.events],
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
-    settler = Settler(writer, store, clock=clock)
+    settler = Settler(writer, store, judges=[evaluation.judge], clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
     heads = AuditHeads(store, clock=clock)
@@ -107,11 +114,14 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
     alert_upkeep = AlertUpkeep(writer, store, clock=clock)
 
-    trace = trace_face(TraceApi(ingest))
+    otlp = otlp_faces(ingest)
     watched_health = health_face(HealthApi(health))
     usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
     workflow = workflow_face(WorkflowApi(outcomes, clock=clock))
     tokens = PageTokens(database.page_key)
+    evaluations = evaluation_face(
+        EvaluationApi(evaluation.recording, evaluation.reader, evaluation.setting, clock=clock)
+    )
     audit = audit_face(
         AuditApi(audit_log, AuditReader(store), keys, heads=heads, witnesses=witnesses, tokens=tokens, clock=clock)
     )
@@ -140,6 +150,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                         housekeeping.run(),
                         health.run(),
                         settler.run(),
+                        evaluation.keeping.run(),
                         alert_upkeep.run(),
                     ),
                 ):
@@ -152,13 +163,13 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             Listener(
                 address=config.listen,
                 setting="telemetry.listen",
-                faces=[usage, workflow, watched_health, audit, alerts, trace],
+                faces=[usage, workflow, watched_health, audit, alerts, evaluations, *otlp],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(
                 address=config.otlp_listen,
                 setting="telemetry.otlp_listen",
-                faces=[trace],
+                faces=otlp,
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
         ],

@@ -11,9 +11,10 @@ said. The rules:
 """
 
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ringfence_telemetry.attribute_bytes import name_of, read_attribute, read_fields
 from ringfence_telemetry.attribute_values import Value, integer_of, micros_of, nanos_of, text_of
 from ringfence_telemetry.dialects import (
     CANCELLATIONS,
@@ -26,7 +27,8 @@ from ringfence_telemetry.dialects import (
     WAITING_TASK,
     Field,
 )
-from ringfence_telemetry.otlp_shapes import KeyValue, OtlpSpan, SpanEvent
+from ringfence_telemetry.known_attributes import Values, value_of
+from ringfence_telemetry.otlp_shapes import OtlpSpan, SpanEvent
 from ringfence_telemetry.spans import REVISION_MAX, SpanDetail
 
 ERROR_MAX = 200
@@ -51,7 +53,8 @@ _CURRENCY, _STATUS, _TASK = int(Field.CURRENCY), int(Field.CALL_STATUS), int(Fie
 _CHUNK_SECONDS, _CHUNK_MILLIS = int(Field.FIRST_CHUNK_SECONDS), int(Field.FIRST_CHUNK_MILLIS)
 _WAITED = int(Field.WAITED_MILLIS)
 _ASKED_TOO = (_TOOL, _ENTITY_NAME, _SPAN_KIND, _STATUS)
-_TASK_STATES = frozenset(NAMES[Field.TASK_STATE])
+_TASK_STATES = frozenset(name.encode() for name in NAMES[Field.TASK_STATE])
+_STATUS_MESSAGE = 2
 
 
 class _Beside(NamedTuple):
@@ -84,22 +87,22 @@ class DetailReader:
         malformed, self._malformed = self._malformed, 0
         return malformed
 
-    def of_resource(self, values: Sequence[Value]) -> SpanDetail | None:
+    def of_resource(self, values: Values) -> SpanDetail | None:
         """Return what a resource says for all its spans."""
         detail = SpanDetail(
-            team=text_of(values[_TEAM]),
-            version=text_of(values[_VERSION], REVISION_MAX),
-            principal=self._person(values[_USER]),
+            team=text_of(value_of(values, _TEAM)),
+            version=text_of(value_of(values, _VERSION), REVISION_MAX),
+            principal=self._person(value_of(values, _USER)),
         )
         return None if detail == NO_DETAIL else detail
 
     def read(
-        self, values: Sequence[Value], span: OtlpSpan, *, defaults: SpanDetail | None, is_error: bool, client: bool
+        self, values: Values, span: OtlpSpan, *, defaults: SpanDetail | None, is_error: bool, client: bool
     ) -> SpanDetail | None:
         """Return what a span says; what its resource says when it says nothing."""
         beside = _Beside(
-            span.status.message if is_error else "",
-            span.trace_state,
+            _message(span.status) if is_error else "",
+            span.trace_state.decode(),
             client,
             *(_told_by_events(span) if span.events else (0, 0)),
             defaults or NO_DETAIL,
@@ -114,25 +117,25 @@ class DetailReader:
             self._known[said] = detail
         return detail
 
-    def _make(self, values: Sequence[Value], beside: "_Beside") -> SpanDetail | None:
-        tool, defaults = text_of(values[_TOOL]), beside.defaults
-        if not tool and values[_SPAN_KIND] == "tool":
-            tool = text_of(values[_ENTITY_NAME])
+    def _make(self, values: Values, beside: "_Beside") -> SpanDetail | None:
+        tool, defaults = text_of(value_of(values, _TOOL)), beside.defaults
+        if not tool and value_of(values, _SPAN_KIND) == "tool":
+            tool = text_of(value_of(values, _ENTITY_NAME))
         cost, currency = self._cost(values)
-        seconds, millis = (values[_CHUNK_SECONDS], 1_000_000), (values[_CHUNK_MILLIS], 1_000)
+        seconds, millis = (value_of(values, _CHUNK_SECONDS), 1_000_000), (value_of(values, _CHUNK_MILLIS), 1_000)
         detail = SpanDetail(
             tool=tool,
-            team=text_of(values[_TEAM]) or defaults.team,
-            skill=text_of(values[_SKILL]),
-            provider=text_of(values[_PROVIDER]),
-            version=text_of(values[_VERSION], REVISION_MAX) or defaults.version,
-            principal=self._person(values[_USER]) or defaults.principal,
-            error=text_of(values[_ERROR], ERROR_MAX) or text_of(beside.message, ERROR_MAX),
+            team=text_of(value_of(values, _TEAM)) or defaults.team,
+            skill=text_of(value_of(values, _SKILL)),
+            provider=text_of(value_of(values, _PROVIDER)),
+            version=text_of(value_of(values, _VERSION), REVISION_MAX) or defaults.version,
+            principal=self._person(value_of(values, _USER)) or defaults.principal,
+            error=text_of(value_of(values, _ERROR), ERROR_MAX) or text_of(beside.message, ERROR_MAX),
             cancelled=_is_cancelled(values),
-            attempt=self._attempt(values[_ATTEMPT]),
+            attempt=self._attempt(value_of(values, _ATTEMPT)),
             sampled=is_sampled(beside.tracestate),
             client=beside.client,
-            waited_micros=self._micros(values[_WAITED], 1_000) or beside.waited,
+            waited_micros=self._micros(value_of(values, _WAITED), 1_000) or beside.waited,
             stated_cost_nanos=cost,
             stated_currency=currency,
             first_chunk_micros=self._micros(*seconds) or self._micros(*millis) or beside.first_chunk,
@@ -160,11 +163,11 @@ class DetailReader:
             self._malformed += 1
         return micros or 0
 
-    def _cost(self, values: Sequence[Value]) -> tuple[int, str]:
-        if values[_COST] is None:
+    def _cost(self, values: Values) -> tuple[int, str]:
+        if value_of(values, _COST) is None:
             return 0, ""
-        nanos = nanos_of(values[_COST])
-        currency = text_of(values[_CURRENCY]).upper() or CURRENCY
+        nanos = nanos_of(value_of(values, _COST))
+        currency = text_of(value_of(values, _CURRENCY)).upper() or CURRENCY
         if nanos is None or len(currency) != _CURRENCY_SIZE or not set(currency) <= set(string.ascii_uppercase):
             self._malformed += 1
             return 0, ""
@@ -191,11 +194,11 @@ def _keeps_some(field: str) -> bool:
     return name in ("th", "p") and bool(threshold.strip("0"))
 
 
-def _is_cancelled(values: Sequence[Value]) -> bool:
+def _is_cancelled(values: Values) -> bool:
     return (
-        text_of(values[_ERROR]) in CANCELLATIONS
-        or text_of(values[_STATUS]) in CANCELLED_STATUS
-        or text_of(values[_TASK]) in CANCELLED_TASK
+        text_of(value_of(values, _ERROR)) in CANCELLATIONS
+        or text_of(value_of(values, _STATUS)) in CANCELLED_STATUS
+        or text_of(value_of(values, _TASK)) in CANCELLED_TASK
     )
 
 
@@ -228,8 +231,14 @@ def _when(event: SpanEvent) -> int:
     return event.time_unix_nano
 
 
-def _task_state(attributes: Iterable[KeyValue]) -> str:
+def _task_state(attributes: Iterable[bytes]) -> str:
     for attribute in attributes:
-        if attribute.key in _TASK_STATES:
-            return attribute.value.string_value
+        if name_of(attribute) in _TASK_STATES:
+            return text_of(read_attribute(attribute)[1])
     return ""
+
+
+def _message(status: bytes) -> str:
+    """Return the message of a Status."""
+    message = read_fields(status).get(_STATUS_MESSAGE, b"")
+    return message.decode() if isinstance(message, bytes) else ""

@@ -2,12 +2,13 @@
 
 Pure. A segment is a header (magic, mark, position, CRC32C) and frames one after the other. A frame is a header
 
-    mark 8 | length of payload 4 | length of reporter 4 | received at 8 | SHA-256 32 | CRC32C of all before 4
+    mark 8 | signal and length of payload 4 | length of reporter 4 | received at 8 | SHA-256 32 | CRC32C of all before 4
 
-followed by the reporter and the payload. All integers are big-endian. The rules:
+followed by the reporter and the payload. All integers are big-endian; the signal is the four highest bits of the
+length, and 0, spans, in every frame from before there were others. The rules:
 
-- the CRC32C guards the header, so a length is believed only when it is right; the SHA-256 guards time, reporter and
-  payload;
+- the CRC32C guards the header, so a length is believed only when it is right; the SHA-256 guards signal, time,
+  reporter and payload;
 - every frame repeats the segment's mark, eight random bytes, by which the reader finds the next frame after damage; no
   sender can know it, so nothing inside a payload can pose as a frame;
 - a frame that is cut off or damaged is skipped and reported, never guessed at.
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 
 from ringfence_kit.clock import EPOCH, Instant
 
+from ringfence_telemetry.otlp_signal import OtlpSignal
+
 MARK_SIZE = 8
 _SEGMENT_MAGIC = b"RFSEG\x00\x01\n"
 _SEGMENT = struct.Struct(">8s8sQ")
@@ -27,8 +30,10 @@ _FRAME = struct.Struct(">8sIIq32s")
 _CRC = struct.Struct(">I")
 SEGMENT_HEADER_SIZE = _SEGMENT.size + _CRC.size
 FRAME_HEADER_SIZE = _FRAME.size + _CRC.size
-PAYLOAD_MAX = 2**31
-"""No request comes near; a length above it is damage that a CRC of 32 bits happened to miss."""
+_SIGNAL_SHIFT = 28
+PAYLOAD_MAX = 2**_SIGNAL_SHIFT - 1
+"""256 MiB: no request comes near."""
+_SIGNALS = frozenset(OtlpSignal)
 
 
 class SegmentDamaged(Exception):  # noqa: N818 - named for what happened, like the failures of the kit
@@ -44,6 +49,7 @@ class Frame:
     """The record of who sent it."""
     payload: bytes
     """The request's bytes."""
+    signal: OtlpSignal = OtlpSignal.SPANS
 
     @property
     def size(self) -> int:
@@ -86,7 +92,8 @@ def read_segment_header(segment: bytes) -> tuple[bytes, int]:
 
 def frame_parts(mark: bytes, frame: Frame) -> tuple[bytes, bytes, bytes]:
     """Return what to write for `frame`; in parts, so that a large payload is not copied."""
-    header = _FRAME.pack(mark, len(frame.payload), len(frame.reporter), frame.received_at, _digest(frame))
+    marked_size = frame.signal << _SIGNAL_SHIFT | len(frame.payload)
+    header = _FRAME.pack(mark, marked_size, len(frame.reporter), frame.received_at, _digest(frame))
     return header + _CRC.pack(crc32c(header)), frame.reporter, frame.payload
 
 
@@ -131,20 +138,22 @@ def _read_frame(segment: bytes, mark: bytes, at: int) -> Found | None:
     header, stated = segment[at : at + _FRAME.size], segment[at + _FRAME.size : body]
     if len(stated) < _CRC.size or _CRC.unpack(stated)[0] != crc32c(header):
         return None
-    marked, payload_size, reporter_size, received_at, digest = _FRAME.unpack(header)
+    marked, marked_size, reporter_size, received_at, digest = _FRAME.unpack(header)
+    signal, payload_size = marked_size >> _SIGNAL_SHIFT, marked_size & PAYLOAD_MAX
     end = body + reporter_size + payload_size
-    if marked != mark or payload_size > PAYLOAD_MAX or end > len(segment):
+    if marked != mark or signal not in _SIGNALS or end > len(segment):
         return None
     frame = Frame(
         received_at=Instant(received_at),
         reporter=segment[body : body + reporter_size],
         payload=segment[body + reporter_size : end],
+        signal=OtlpSignal(signal),
     )
     return Found(frame, end) if _digest(frame) == digest else None
 
 
 def _digest(frame: Frame) -> bytes:
-    hashed = hashlib.sha256(struct.pack(">qI", frame.received_at, len(frame.reporter)))
+    hashed = hashlib.sha256(struct.pack(">qI", frame.received_at, frame.signal << _SIGNAL_SHIFT | len(frame.reporter)))
     hashed.update(frame.reporter)
     hashed.update(frame.payload)
     return hashed.digest()

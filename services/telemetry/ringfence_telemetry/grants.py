@@ -4,12 +4,12 @@ from ringfence_kit.callers import Role
 from ringfence_kit.grants import Grant, Grants, MethodClass
 
 _READERS = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
+_REPORTS = {"Export": Grant.to(Role.GATEWAY, Role.AGENT, Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.INGEST)}
 
 GRANTS = (
-    Grants.of(
-        "opentelemetry.proto.collector.trace.v1.TraceService",
-        {"Export": Grant.to(Role.GATEWAY, Role.AGENT, Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.INGEST)},
-    )
+    Grants.of("opentelemetry.proto.collector.trace.v1.TraceService", _REPORTS)
+    | Grants.of("opentelemetry.proto.collector.logs.v1.LogsService", _REPORTS)
+    | Grants.of("opentelemetry.proto.collector.metrics.v1.MetricsService", _REPORTS)
     | Grants.of(
         "ringfence.telemetry.v1.UsageService",
         # An agent asks about itself; `usage_reading.py` sees to that.
@@ -24,6 +24,20 @@ GRANTS = (
             # An agent sees what it had a part in.
             "GetWorkflow": Grant.to(*_READERS, Role.AGENT, does=MethodClass.READ),
             "ListWorkflows": Grant.to(*_READERS, Role.AGENT, does=MethodClass.READ),
+        },
+    )
+    | Grants.of(
+        "ringfence.telemetry.v1.EvaluationService",
+        {
+            # Whom it may judge, and whose numbers it may see or set, is said where the agent is known.
+            "RecordEvaluations": Grant.to(
+                Role.GATEWAY, Role.AGENT, Role.SERVICE, Role.PLATFORM_ADMIN, does=MethodClass.WRITE
+            ),
+            "GetAcceptance": Grant.to(*_READERS, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.READ),
+            "CheckAcceptance": Grant.to(*_READERS, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.READ),
+            "GetDrift": Grant.to(*_READERS, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.READ),
+            "PutAcceptanceGate": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "PinBaseline": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
         },
     )
     | Grants.of(

@@ -1,9 +1,6 @@
-"""The way of spans in: admitted, durable, acknowledged, then rolled up; and the equation that proves none is lost.
+"""The way of spans, logs and metrics in: admitted, read, durable, acknowledged, then rolled up; and nothing is lost.
 
-    received = acknowledged + refused + rejected          of every item that came
-    acknowledged = rolled up + duplicates + pending       of every item that was accepted
-
-The rules:
+`ingest_counts` has the equation that proves it, for each signal. The rules:
 
 - a request is acknowledged when it is in the ingest log, and rolled up afterwards, in the order of the log;
 - totals and the log's position are one transaction, so a replay after kill -9 counts every item exactly once;
@@ -30,20 +27,19 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.frames import Frame
 from ringfence_telemetry.health_window import AgentCall
-from ringfence_telemetry.otlp_shapes import ExportRequest
+from ringfence_telemetry.ingest_counts import IngestCounts, SignalCounts
+from ringfence_telemetry.otlp_shapes import Parsed
+from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
-from ringfence_telemetry.roll_up import Received, Rolled, RollUp
+from ringfence_telemetry.request_reading import Received, RequestReader
+from ringfence_telemetry.roll_up import Rolled, RollUp
 from ringfence_telemetry.segment_files import LOG_START
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
-from ringfence_telemetry.spans import is_span
 from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
 
 GROUP_ITEMS = 20_000
 """Items after which a transaction is closed, though more are waiting."""
-
-TURN = 4_096
-"""Items looked at before others get a turn."""
 
 STORE_RETRY = Millis(SECOND // 2)
 
@@ -53,31 +49,13 @@ FINISH = Millis(5 * SECOND)
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class IngestCounts:
-    """What became of items since the log began; of those that never reached the log, since the start."""
-
-    received: int = 0
-    acknowledged: int = 0
-    refused: int = 0
-    rejected: int = 0
-    rolled_up: int = 0
-    duplicates: int = 0
-    malformed_values: int = 0
-    damaged_bytes: int = 0
-
-    @property
-    def pending(self) -> int:
-        """Acknowledged and not yet in the totals."""
-        return self.acknowledged - self.rolled_up - self.duplicates
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """A request as it came."""
 
+    signal: OtlpSignal = OtlpSignal.SPANS
     payload: bytes
-    request: ExportRequest
+    parsed: Parsed
     reporter: Reporter
 
 
@@ -86,7 +64,6 @@ class _Accepted:
     """What travels with a request through the log."""
 
     received: Received
-    spans: int
     size: int
 
 
@@ -113,14 +90,15 @@ class Ingest:
         roll_up: RollUp,
         admission: Admission,
         *,
-        parse: Callable[[bytes], ExportRequest],
+        parse: Callable[[OtlpSignal, bytes], Parsed],
+        reader: RequestReader,
         free_bytes_least: int,
         clock: Clock,
         new_id: NewId,
         on_calls: Callable[[Sequence[AgentCall]], None] = _nobody,
         consequences: Sequence[Consequence] = (),
     ) -> None:
-        """Take spans in; `consequences` are drawn in the transaction that stores the totals.
+        """Take requests in; `consequences` are drawn in the transaction that stores the totals.
 
         `on_calls` is told the calls of agents among the spans, once they are stored; it does not fail or wait.
         """
@@ -129,6 +107,7 @@ class Ingest:
         self._roll_up = roll_up
         self._admission = admission
         self._parse = parse
+        self._reader = reader
         self._free_bytes_least = free_bytes_least
         self._clock = clock
         self._on_calls = on_calls
@@ -156,24 +135,38 @@ class Ingest:
                 await happens_within(FINISH, self._clock, self.caught_up())
 
     async def export(self, export: Export) -> int:
-        """Accept a request: return how many of its items are no spans, once the others are durable.
+        """Accept a request: return how many of its items are none, once the others are durable.
 
         Raises IngestOverloaded, and Unavailable when the log cannot be written; then nothing of it was accepted.
         """
-        spans, rejected = await _judge(export.request)
-        self.counts.received += spans + rejected
-        if not spans:
-            self.counts.rejected += rejected
-            return rejected
-        await self._admit(spans, rejected, len(export.payload))
-        now = self._clock.now()
-        received = Received(reporter=export.reporter, request=export.request, received_at=now, rejected=rejected)
-        frame = Frame(received_at=now, reporter=records.encode(export.reporter), payload=export.payload)
+        counts, items, size = self.counts.of[export.signal], export.parsed.items, len(export.payload)
+        counts.received += items
+        if not items:
+            return 0
+        await self._admit(counts, items, size)
         try:
-            await self._ingest_log.append(frame, _Accepted(received=received, spans=spans, size=len(export.payload)))
+            received = await self._reader.read(
+                export.parsed, signal=export.signal, reporter=export.reporter, received_at=self._clock.now()
+            )
+        except BaseException:
+            counts.refused += items
+            self._admission.leave(items=items, size=size)
+            raise
+        if not received.items:
+            counts.rejected += items
+            self._admission.leave(items=items, size=size)
+            return items
+        frame = Frame(
+            received_at=received.received_at,
+            reporter=records.encode(export.reporter),
+            payload=export.payload,
+            signal=export.signal,
+        )
+        try:
+            await self._ingest_log.append(frame, _Accepted(received=received, size=size))
         except LogUnwritable as error:
             raise Unavailable(problem=str(error)) from error
-        return rejected
+        return received.rejected
 
     async def caught_up(self) -> None:
         """Return when everything acknowledged before the call is in the totals."""
@@ -186,12 +179,12 @@ class Ingest:
         """Delete segments that are rolled up and older; return how many."""
         return await asyncio.to_thread(self._ingest_log.forget, self._progress.position, older_than=received_before)
 
-    async def _admit(self, spans: int, rejected: int, size: int) -> None:
+    async def _admit(self, counts: SignalCounts, items: int, size: int) -> None:
         try:
             self._check_disk(size)
-            await self._admission.enter(items=spans, size=size)
+            await self._admission.enter(items=items, size=size)
         except BaseException:
-            self.counts.refused += spans + rejected
+            counts.refused += items
             raise
 
     def _check_disk(self, size: int) -> None:
@@ -200,15 +193,18 @@ class Ingest:
 
     def _acknowledged(self, logged: Sequence[Logged[_Accepted]]) -> None:
         for each in logged:
-            self.counts.acknowledged += each.carried.spans
-            self.counts.rejected += each.carried.received.rejected
+            received = each.carried.received
+            counts = self.counts.of[received.signal]
+            counts.acknowledged += received.items
+            counts.rejected += received.rejected
         self._queue.extend(logged)
         self._last = logged[-1].end
         self._work.set()
 
     def _refused(self, accepted: _Accepted) -> None:
-        self.counts.refused += accepted.spans + accepted.received.rejected
-        self._admission.leave(items=accepted.spans, size=accepted.size)
+        items = _items(accepted)
+        self.counts.of[accepted.received.signal].refused += items
+        self._admission.leave(items=items, size=accepted.size)
 
     async def _recover(self) -> None:
         """Queue what the log holds and the totals do not."""
@@ -220,12 +216,14 @@ class Ingest:
             if found.frame is not None:
                 self._queue.append(Logged(found.frame, found.end, await self._read_back(found.frame)))
         self._last = self._queue[-1].end if self._queue else self._progress.position
-        counts, progress = self.counts, self._progress
-        counts.rolled_up, counts.duplicates = progress.rolled_up, progress.duplicates
-        counts.acknowledged = progress.rolled_up + progress.duplicates
-        counts.acknowledged += sum(each.carried.spans for each in self._queue)
-        counts.rejected = progress.rejected + sum(each.carried.received.rejected for each in self._queue)
-        counts.received = counts.acknowledged + counts.rejected
+        counts = self.counts
+        for signal, of_signal in counts.of.items():
+            queued = [each.carried.received for each in self._queue if each.carried.received.signal is signal]
+            of_signal.resume(
+                self._progress.tally(signal),
+                queued=sum(received.items for received in queued),
+                queued_rejected=sum(received.rejected for received in queued),
+            )
         if self._queue:
             self._work.set()
         if self._queue or counts.damaged_bytes or self._ingest_log.torn_bytes:
@@ -238,12 +236,15 @@ class Ingest:
 
     async def _read_back(self, frame: Frame) -> _Accepted:
         """Return what was accepted; it is counted into the queue, whose bound it respected when it came."""
-        request = self._parse(frame.payload)
-        spans, rejected = await _judge(request)
-        reporter = records.decode(frame.reporter, Reporter)
-        received = Received(reporter=reporter, request=request, received_at=frame.received_at, rejected=rejected)
-        self._admission.readmit(items=spans, size=len(frame.payload))
-        return _Accepted(received=received, spans=spans, size=len(frame.payload))
+        received = await self._reader.read(
+            self._parse(frame.signal, frame.payload),
+            signal=frame.signal,
+            reporter=records.decode(frame.reporter, Reporter),
+            received_at=frame.received_at,
+        )
+        accepted = _Accepted(received=received, size=len(frame.payload))
+        self._admission.readmit(items=_items(accepted), size=accepted.size)
+        return accepted
 
     async def _roll_up_for_ever(self) -> None:
         while True:
@@ -256,7 +257,7 @@ class Ingest:
         group, items = [], 0
         while self._queue and items < GROUP_ITEMS:
             group.append(self._queue.popleft())
-            items += group[-1].carried.spans
+            items += _items(group[-1].carried)
         if not self._queue:
             self._work.clear()
         return group
@@ -281,13 +282,8 @@ class Ingest:
     async def _enter_and_store(self, group: Sequence[Logged[_Accepted]]) -> None:
         for each in group:
             await self._roll_up.enter(each.carried.received)
-        rolled, before, at = self._roll_up.take(), self._progress, self._clock.now()
-        after = Progress(
-            position=group[-1].end,
-            rolled_up=before.rolled_up + rolled.rolled_up,
-            duplicates=before.duplicates + rolled.duplicates,
-            rejected=before.rejected + rolled.rejected,
-        )
+        rolled, at = self._roll_up.take(), self._clock.now()
+        after = self._progress.after(group[-1].end, rolled.tallies)
 
         def work(tx: TelemetryTx) -> None:
             rolled.store(tx)
@@ -302,22 +298,13 @@ class Ingest:
         self._on_calls(rolled.calls)
 
     def _settle(self, group: Sequence[Logged[_Accepted]]) -> None:
-        self.counts.rolled_up, self.counts.duplicates = self._progress.rolled_up, self._progress.duplicates
+        for signal, counts in self.counts.of.items():
+            counts.settle(self._progress.tally(signal))
         for each in group:
-            self._admission.leave(items=each.carried.spans, size=each.carried.size)
+            self._admission.leave(items=_items(each.carried), size=each.carried.size)
         self._advanced.set()
 
 
-async def _judge(request: ExportRequest) -> tuple[int, int]:
-    """Return how many items of a request are spans, and how many are not."""
-    spans = rejected = 0
-    for resource_spans in request.resource_spans:
-        for scope_spans in resource_spans.scope_spans:
-            for span in scope_spans.spans:
-                if is_span(span):
-                    spans += 1
-                else:
-                    rejected += 1
-                if (spans + rejected) % TURN == 0:
-                    await asyncio.sleep(0)
-    return spans, rejected
+def _items(accepted: _Accepted) -> int:
+    """Return how many items count against the queue: all that came, since they were read before they were judged."""
+    return accepted.received.items + accepted.received.rejected

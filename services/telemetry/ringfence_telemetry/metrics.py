@@ -3,7 +3,7 @@
 Read when scraped, from the numbers the service keeps anyway; no label takes a value a sender chose.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.ingest import Ingest
+from ringfence_telemetry.ingest_counts import IngestCounts, SignalCounts
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
@@ -41,17 +42,11 @@ class TelemetryMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it stands."""
         counts, signals = self._ingest.counts, self._delivery.counts
-        yield _counter("spans_received", "Spans that came; acknowledged + refused + rejected.", counts.received)
-        yield _counter("spans_acknowledged", "Spans accepted; rolled up + duplicate + pending.", counts.acknowledged)
-        yield _counter("spans_refused", "Spans whose senders were asked to come again.", counts.refused)
-        yield _counter("spans_rejected", "Items that are no spans.", counts.rejected)
-        yield _counter("spans_rolled_up", "Spans in the totals.", counts.rolled_up)
-        yield _counter("spans_duplicate", "Spans that were in the totals before.", counts.duplicates)
-        yield _gauge("spans_pending", "Spans accepted and not yet in the totals.", counts.pending)
+        yield from _items(counts)
         yield _counter("malformed_values", "Token counts that could not be believed.", counts.malformed_values)
         yield _counter("labels_overflowed", "Names folded: too many of one reporter.", self._labels.overflowed)
         yield _gauge("damaged_bytes", "Bytes of the ingest log found damaged at the start.", counts.damaged_bytes)
-        yield _gauge("queue_spans", "Spans in the ingest queue.", self._admission.items)
+        yield _gauge("queue_items", "Spans, log records and data points in the ingest queue.", self._admission.items)
         yield _gauge("queue_bytes", "Bytes of the requests in the ingest queue.", self._admission.bytes)
         yield _gauge("open_spans", "Spans of traces in memory.", self._roll_up.spans_open)
         yield _gauge("signals_pending", "Trust signals waiting for identity.", signals.pending)
@@ -60,6 +55,31 @@ class TelemetryMetrics(Collector):
         yield _gauge("health_agents", "Agents and revisions whose health is known.", self._health.agents)
         yield _gauge("health_watchers", "Streams of health.", self._health.watchers)
         yield _counter("health_overflowed", "Calls of agents beyond the bound.", self._health.overflowed)
+
+
+_TERMS: tuple[tuple[str, str, Callable[[SignalCounts], int]], ...] = (
+    ("received", "Items that came; acknowledged + refused + rejected.", lambda counts: counts.received),
+    ("acknowledged", "Items accepted; rolled up + duplicate + pending.", lambda counts: counts.acknowledged),
+    ("refused", "Items whose senders were asked to come again.", lambda counts: counts.refused),
+    ("rejected", "Items that are none, such as spans without ids.", lambda counts: counts.rejected),
+    ("rolled_up", "Items in the totals.", lambda counts: counts.rolled_up),
+    ("duplicate", "Items that were in the totals before.", lambda counts: counts.duplicates),
+)
+
+
+def _items(counts: IngestCounts) -> Iterator[Metric]:
+    """Yield the terms of the loss equation, by signal."""
+    for term, documentation, value in _TERMS:
+        family = CounterMetricFamily(f"{_PREFIX}_otlp_{term}_items", documentation, labels=["signal"])
+        for signal, of_signal in counts.of.items():
+            family.add_metric([signal.label], value(of_signal))
+        yield family
+    pending = GaugeMetricFamily(
+        f"{_PREFIX}_otlp_pending_items", "Items accepted and not yet in the totals.", labels=["signal"]
+    )
+    for signal, of_signal in counts.of.items():
+        pending.add_metric([signal.label], of_signal.pending)
+    yield pending
 
 
 def _counter(name: str, documentation: str, value: int) -> Metric:

@@ -1,70 +1,64 @@
 """The shapes of OTLP messages as far as they are read here, so that the core imports no generated code.
 
-opentelemetry-proto's messages have these shapes; so have the plain values of a test.
+`convert.span_messages` makes messages of these shapes out of a request's bytes; attributes, events and status stay
+bytes in them until somebody asks what they say.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 
-class AnyValue(Protocol):
-    """What is used of opentelemetry.proto.common.v1.AnyValue."""
+class OtlpSpan(Protocol):
+    """What is used of opentelemetry.proto.trace.v1.Span."""
 
     @property
-    def string_value(self) -> str:
-        """Text."""
+    def trace_id(self) -> bytes:
+        """16 bytes."""
         ...
 
     @property
-    def int_value(self) -> int:
-        """An integer."""
+    def span_id(self) -> bytes:
+        """8 bytes."""
         ...
 
     @property
-    def bool_value(self) -> bool:
-        """A truth value."""
+    def trace_state(self) -> bytes:
+        """What tracing systems hand on: W3C tracestate."""
         ...
 
     @property
-    def double_value(self) -> float:
-        """A float, finite or not."""
+    def parent_span_id(self) -> bytes:
+        """8 bytes, or none."""
         ...
 
     @property
-    def bytes_value(self) -> bytes:
-        """Bytes."""
-        ...
-
-    def WhichOneof(self, oneof_group: Literal["value"], /) -> str | None:  # noqa: N802 - protobuf's name
-        """Which of the values is set."""
-        ...
-
-
-class KeyValue(Protocol):
-    """What is used of opentelemetry.proto.common.v1.KeyValue."""
-
-    @property
-    def key(self) -> str:
-        """The attribute's name."""
+    def kind(self) -> int:
+        """3 for the caller's side of a call."""
         ...
 
     @property
-    def value(self) -> AnyValue:
-        """Its value."""
-        ...
-
-
-class SpanStatus(Protocol):
-    """What is used of opentelemetry.proto.trace.v1.Status."""
-
-    @property
-    def code(self) -> int:
-        """0 unset, 1 ok, 2 error."""
+    def start_time_unix_nano(self) -> int:
+        """When it started."""
         ...
 
     @property
-    def message(self) -> str:
-        """What went wrong."""
+    def end_time_unix_nano(self) -> int:
+        """When it ended."""
+        ...
+
+    @property
+    def attributes(self) -> Iterable[bytes]:
+        """What the sender says about it: a KeyValue each."""
+        ...
+
+    @property
+    def events(self) -> "Sequence[SpanEvent]":
+        """What happened meanwhile."""
+        ...
+
+    @property
+    def status(self) -> bytes:
+        """How it ended: a Status; empty when that is not said."""
         ...
 
 
@@ -82,62 +76,8 @@ class SpanEvent(Protocol):
         ...
 
     @property
-    def attributes(self) -> Iterable[KeyValue]:
+    def attributes(self) -> Iterable[bytes]:
         """What the sender says about it."""
-        ...
-
-
-class OtlpSpan(Protocol):
-    """What is used of opentelemetry.proto.trace.v1.Span."""
-
-    @property
-    def trace_id(self) -> bytes:
-        """16 bytes."""
-        ...
-
-    @property
-    def span_id(self) -> bytes:
-        """8 bytes."""
-        ...
-
-    @property
-    def parent_span_id(self) -> bytes:
-        """8 bytes, or none."""
-        ...
-
-    @property
-    def start_time_unix_nano(self) -> int:
-        """When it started."""
-        ...
-
-    @property
-    def end_time_unix_nano(self) -> int:
-        """When it ended."""
-        ...
-
-    @property
-    def attributes(self) -> Iterable[KeyValue]:
-        """What the sender says about it."""
-        ...
-
-    @property
-    def kind(self) -> int:
-        """3 for the caller's side of a call."""
-        ...
-
-    @property
-    def trace_state(self) -> str:
-        """What tracing systems hand on: W3C tracestate."""
-        ...
-
-    @property
-    def events(self) -> Sequence[SpanEvent]:
-        """What happened meanwhile."""
-        ...
-
-    @property
-    def status(self) -> SpanStatus:
-        """How it ended."""
         ...
 
 
@@ -168,7 +108,7 @@ class Resource(Protocol):
     """What is used of opentelemetry.proto.resource.v1.Resource."""
 
     @property
-    def attributes(self) -> Iterable[KeyValue]:
+    def attributes(self) -> Iterable[bytes]:
         """What holds for all its spans."""
         ...
 
@@ -187,10 +127,21 @@ class ResourceSpans(Protocol):
         ...
 
 
-class ExportRequest(Protocol):
-    """What is used of opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest."""
+class LogEvent(NamedTuple):
+    """A log record that says how an evaluation ended."""
 
-    @property
-    def resource_spans(self) -> Sequence[ResourceSpans]:
-        """The spans, by where they were made."""
-        ...
+    attributes: Mapping[str, str | float | bool]
+    trace_id: bytes
+    span_id: bytes
+    time_unix_nano: int
+
+
+class Parsed(NamedTuple):
+    """A request, as far as it is looked at."""
+
+    items: int
+    """Spans, log records or data points in it."""
+    spans: Sequence[ResourceSpans] = ()
+    events: Sequence[LogEvent] = ()
+    rejected: int = 0
+    """Items that are none, of those that are not spans: which spans are none, their reading finds."""

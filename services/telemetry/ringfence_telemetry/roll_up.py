@@ -12,7 +12,7 @@ The rules:
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -20,15 +20,16 @@ from typing import NamedTuple
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
 
-from ringfence_telemetry.detail_reading import DetailReader
 from ringfence_telemetry.dialects import INVOKE_AGENT
+from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.labels import Label, LabelBook
-from ringfence_telemetry.otlp_shapes import ExportRequest
+from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Binding, Reporter, is_identity
-from ringfence_telemetry.span_reading import SpanReader
-from ringfence_telemetry.spans import SpanFact, is_span
+from ringfence_telemetry.request_reading import Received
+from ringfence_telemetry.spans import SpanFact
 from ringfence_telemetry.store import KeptTrace, NewPart, TelemetryStore, TraceKey, TracePart, UsageTx
+from ringfence_telemetry.tallies import Tally
 from ringfence_telemetry.trace_keys import is_trusted, suffix_of
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
@@ -39,17 +40,6 @@ SLICE = 512
 _BINDINGS_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """A request out of the ingest log."""
-
-    reporter: Reporter
-    request: ExportRequest
-    received_at: Instant
-    rejected: int
-    """How many of its items are no spans; they were judged when it came."""
-
-
 @dataclass(slots=True)
 class Rolled:
     """What requests came to: to be stored in one transaction."""
@@ -58,10 +48,10 @@ class Rolled:
     parts: list[NewPart] = field(default_factory=list)
     reporters: dict[str, Reporter] = field(default_factory=dict)
     labels: list[Label] = field(default_factory=list)
-    rolled_up: int = 0
-    duplicates: int = 0
-    rejected: int = 0
+    tallies: dict[OtlpSignal, Tally] = field(default_factory=lambda: {signal: Tally() for signal in OtlpSignal})
     malformed_values: int = 0
+    evaluations: list[Said] = field(default_factory=list)
+    """What evaluators said; one that was said before is here again."""
     calls: list[AgentCall] = field(default_factory=list)
     """Calls of agents, as who called them saw them."""
 
@@ -99,16 +89,11 @@ class RollUp:
         store: TelemetryStore,
         labels: LabelBook,
         *,
-        exclusive_scopes: frozenset[str],
         spans_in_memory: int,
         traces_in_memory: int,
-        pseudonym: Callable[[str], str],
     ) -> None:
-        """`pseudonym` makes of a person a digest nobody can turn back."""
         self._store = store
         self._labels = labels
-        self._exclusive_scopes = exclusive_scopes
-        self._details = DetailReader(pseudonym)
         self._spans_in_memory = spans_in_memory
         self._traces_in_memory = traces_in_memory
         self._open: OrderedDict[TraceKey, _Open] = OrderedDict()
@@ -122,18 +107,23 @@ class RollUp:
         return self._spans
 
     async def enter(self, received: Received) -> None:
-        """Enter the spans of a request."""
+        """Enter a request."""
+        rolled = self._rolled
+        rolled.tallies[received.signal].rejected += received.rejected
+        rolled.malformed_values += received.malformed_values
+        rolled.evaluations += received.evaluations
+        if received.signal is not OtlpSignal.SPANS:
+            rolled.tallies[received.signal].rolled_up += received.items
+            return
         bound = self._bound_of(received.reporter)
-        reading = _Reading(received, bound, self._labels, self._exclusive_scopes, self._details)
-        while facts := reading.some():
+        entry = _Entry(received, bound, self._labels)
+        while facts := entry.some():
             await self._load([key for key in facts if key not in self._open])
             for key, found in facts.items():
                 kept = self._add(key, found, bound, received.received_at)
                 if is_trusted(key):
-                    self._rolled.calls += reading.calls_among(kept)
+                    rolled.calls += entry.calls_among(kept)
             await asyncio.sleep(0)
-        self._rolled.rejected += received.rejected
-        self._rolled.malformed_values += reading.reader.malformed_values
 
     def take(self) -> Rolled:
         """Return what was entered since the last call, to be stored."""
@@ -174,8 +164,9 @@ class RollUp:
         before = len(open_.ledger)
         added = open_.ledger.add(facts, bound.binding, rolled.change)
         self._spans += len(open_.ledger) - before
-        rolled.rolled_up += len(open_.ledger) - before + added.unrelated
-        rolled.duplicates += added.duplicates
+        tally = rolled.tallies[OtlpSignal.SPANS]
+        tally.rolled_up += len(open_.ledger) - before + added.unrelated
+        tally.duplicates += added.duplicates
         if added.kept:
             part = TracePart(bound.digest, added.kept)
             rolled.parts.append(NewPart(trace=key, number=open_.next_number, part=part, received_at=received_at))
@@ -193,32 +184,23 @@ class RollUp:
         return bound
 
 
-class _Reading:
-    """Reads a request's spans into facts, a slice at a time."""
+class _Entry:
+    """A request's facts, named as they count, a slice at a time."""
 
-    def __init__(
-        self,
-        received: Received,
-        bound: _Bound,
-        labels: LabelBook,
-        exclusive_scopes: frozenset[str],
-        details: DetailReader,
-    ) -> None:
-        self.reader = SpanReader(received_at=received.received_at, exclusive_scopes=exclusive_scopes, details=details)
-        self._may_hold_others = received.rejected > 0
+    def __init__(self, received: Received, bound: _Bound, labels: LabelBook) -> None:
+        self._received = received
         self._naming = labels.naming(bound.binding, received_at=received.received_at)
-        self._suffix = suffix_of(bound.binding.reporter.principal)
-        self._facts = self._read(received.request)
-        self._received_at = received.received_at
         self._itself = bound.binding.reporter.principal
+        self._suffix = suffix_of(self._itself)
+        self._facts = iter(received.facts)
 
     def calls_among(self, facts: Sequence[SpanFact]) -> list[AgentCall]:
         """Return the calls of agents among believed facts; what an agent says of itself is no caller's view."""
         return [
             AgentCall(
                 fact.agent,
-                self.reader.revisions.get(fact.span, ""),
-                self._received_at,
+                self._received.revisions.get(fact.span, ""),
+                self._received.received_at,
                 fact.duration_micros,
                 fact.is_error,
             )
@@ -229,23 +211,13 @@ class _Reading:
     def some(self) -> dict[TraceKey, list[SpanFact]]:
         """Return the next facts by ledger; none when all have been returned."""
         found: dict[TraceKey, list[SpanFact]] = {}
-        for key, fact in islice(self._facts, SLICE):
+        name, suffix = self._naming.name, self._suffix
+        for trace_id, read in islice(self._facts, SLICE):
+            fact, trusted = name(read)
+            key = TraceKey(trace_id if trusted else trace_id + suffix)
             facts = found.get(key)
             if facts is None:
                 found[key] = [fact]
             else:
                 facts.append(fact)
         return found
-
-    def _read(self, request: ExportRequest) -> Iterator[tuple[TraceKey, SpanFact]]:
-        read, name = self.reader.read, self._naming.name
-        for resource_spans in request.resource_spans:
-            defaults = self.reader.defaults(resource_spans.resource.attributes)
-            for scope_spans in resource_spans.scope_spans:
-                scope = scope_spans.scope.name
-                for span in scope_spans.spans:
-                    if self._may_hold_others and not is_span(span):
-                        continue
-                    fact, trusted = name(read(span, scope, defaults))
-                    trace_id = span.trace_id
-                    yield TraceKey(trace_id if trusted else trace_id + self._suffix), fact

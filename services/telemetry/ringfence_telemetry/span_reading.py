@@ -2,6 +2,7 @@
 
 Pure and bounded: every text is cut, every number checked, and nothing a sender writes can raise. The rules:
 
+- a span with a malformed id, or one that ends before it starts, is no span (OTLP: rejected, the others are kept);
 - a token count may be an integer, a decimal string or an integral float; a negative, absurd or unreadable one counts
   as absent and is reported as malformed, the span itself is kept;
 - input tokens include cached ones and output tokens include reasoning; a dialect that reports cached tokens beside the
@@ -12,43 +13,55 @@ Pure and bounded: every text is cut, every number checked, and nothing a sender 
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from ringfence_kit.clock import MINUTE, Instant
 
-from ringfence_telemetry.attribute_values import TIME_MAX_MICROS, Value, text_of, tokens_of
+from ringfence_telemetry.attribute_bytes import read_attribute, read_fields
+from ringfence_telemetry.attribute_values import TIME_MAX_MICROS
 from ringfence_telemetry.detail_reading import DetailReader, is_cancelled_status
 from ringfence_telemetry.dialects import (
-    ATTRIBUTES,
-    DETAILS_FROM,
     EXECUTE_TOOL,
     INVOKE_AGENT,
     MCP_TOOL_CALL,
     MERGED_TOOLS,
     OPERATION_BY_SPAN_KIND,
-    OPERATIONS,
     OTHER,
     Field,
 )
-from ringfence_telemetry.otlp_shapes import AnyValue, KeyValue, OtlpSpan
+from ringfence_telemetry.evaluation.said import ATTRIBUTES, EVENT_NAME
+from ringfence_telemetry.known_attributes import (
+    DETAIL,
+    FEW_TOKENS,
+    MALFORMED,
+    MORE_TOKENS,
+    KnownAttributes,
+    Values,
+    value_of,
+)
+from ringfence_telemetry.otlp_shapes import LogEvent, OtlpSpan, SpanEvent
 from ringfence_telemetry.spans import NO_TOKENS, REVISION_MAX, SKEW_MAX, SpanDetail, SpanFact, Tokens, ToolCall
 
-_STATUS_ERROR = 2
+_TRACE_ID_SIZE = 16
+_SPAN_ID_SIZE = 8
+_NO_TRACE = bytes(_TRACE_ID_SIZE)
+_NO_SPAN = bytes(_SPAN_ID_SIZE)
+_STATUS_CODE, _STATUS_ERROR = 3, 2
+_OK, _ERROR = b"\x18\x01", b"\x18\x02"
+"""How a Status without a message is encoded."""
 _KIND_CLIENT = 3
+_MILLISECOND = 1_000_000
+"""In nanoseconds."""
+_MINUTE = MINUTE * _MILLISECOND
 
-_FIELDS = len(Field)
-_LAST_RANK = len(ATTRIBUTES)
 # Plain integers: looking a member up on the enumeration costs more than what it is looked up for.
 _OPERATION, _SPAN_KIND, _MCP_METHOD = int(Field.OPERATION), int(Field.SPAN_KIND), int(Field.MCP_METHOD)
 _AGENT_ID, _AGENT_NAME, _SESSION = int(Field.AGENT_ID), int(Field.AGENT_NAME), int(Field.SESSION)
 _MODEL, _TOOL, _ENTITY_NAME = int(Field.MODEL), int(Field.TOOL), int(Field.ENTITY_NAME)
 _AGENT_REVISION, _CALL_STATUS = int(Field.AGENT_REVISION), int(Field.CALL_STATUS)
-_FIRST_COUNT, _LAST_COUNT = int(Field.INPUT_TOKENS), int(Field.TOTAL_TOKENS)
-_NO_COUNTS: list[Value] = [None] * (_LAST_COUNT - _FIRST_COUNT + 1)
-_NO_VALUES: list[Value] = [None] * _FIELDS
-
-_Values: TypeAlias = list[Value]
-"""What a span states, by field."""
+_INPUT, _OUTPUT = int(Field.INPUT_TOKENS), int(Field.OUTPUT_TOKENS)
+_COUNTS = slice(_INPUT, int(Field.TOTAL_TOKENS) + 1)
+_TOKENS = FEW_TOKENS | MORE_TOKENS
 
 
 class Defaults(NamedTuple):
@@ -62,6 +75,13 @@ class Defaults(NamedTuple):
 NO_DEFAULTS = Defaults()
 
 
+class TracedFact(NamedTuple):
+    """A fact and the trace it belongs to."""
+
+    trace: bytes
+    fact: SpanFact
+
+
 class SpanReader:
     """Reads spans of one request; counts what was malformed in them."""
 
@@ -70,150 +90,139 @@ class SpanReader:
         *,
         received_at: Instant,
         exclusive_scopes: frozenset[str] = frozenset(),
+        attributes: KnownAttributes | None = None,
         details: DetailReader | None = None,
     ) -> None:
-        self._received_at = received_at
+        self._received_minute = received_at // MINUTE
+        self._believed_from = (received_at - SKEW_MAX) * _MILLISECOND
+        self._believed_before = (received_at + SKEW_MAX + 1) * _MILLISECOND
         self._exclusive_scopes = exclusive_scopes
+        self._attributes = attributes or KnownAttributes()
         self._details = details or DetailReader()
         self.malformed_values = 0
         self.revisions: dict[int, str] = {}
         """Span id → the agent's revision that was called, of the few spans that say so."""
+        self.events: list[LogEvent] = []
+        """What evaluators said of the spans, in them."""
 
-    def defaults(self, resource_attributes: Iterable[KeyValue]) -> Defaults:
+    def defaults(self, resource_attributes: Iterable[bytes]) -> Defaults:
         """Read what a resource says for all its spans."""
-        values, detailed = _known_values(resource_attributes)
-        if values is None:
-            return NO_DEFAULTS
-        detail = self._details.of_resource(values) if detailed else None
-        return Defaults(_agent(values), text_of(values[_SESSION]), detail)
+        values, sorts = self._attributes.values(resource_attributes)
+        detail = self._details.of_resource(values) if sorts & DETAIL else None
+        return Defaults(_agent(values), _label(values, _SESSION), detail)
 
-    def read(self, span: OtlpSpan, scope: str = "", defaults: Defaults = NO_DEFAULTS) -> SpanFact:
-        """Read one span that `is_span`."""
+    def read(self, span: OtlpSpan, scope: str = "", defaults: Defaults = NO_DEFAULTS) -> TracedFact | None:
+        """Read one item; None when it is no span."""
+        trace_id, span_bytes, parent_bytes = span.trace_id, span.span_id, span.parent_span_id
         started, ended = span.start_time_unix_nano, span.end_time_unix_nano
-        span_id = int.from_bytes(span.span_id, "big")
-        parent = int.from_bytes(span.parent_span_id, "big")
-        operation = model = ""
-        agent, session, detail = defaults
-        tokens, tool_call = NO_TOKENS, ToolCall.NONE
-        is_error = span.status.code == _STATUS_ERROR
-        values, detailed = _known_values(span.attributes)
-        if values:
-            operation, model = _operation(values), text_of(values[_MODEL])
-            agent, session = _agent(values) or agent, text_of(values[_SESSION]) or session
-            tokens = self._tokens(values)
-            if operation == EXECUTE_TOOL:
-                tool_call = _tool_call(values)
-                detailed = True
-            if values[_AGENT_REVISION] is not None:
-                self.revisions[span_id] = text_of(values[_AGENT_REVISION], REVISION_MAX)
-            if values[_CALL_STATUS] is not None:
-                detailed = detailed or is_cancelled_status(values[_CALL_STATUS])
+        if (
+            len(trace_id) != _TRACE_ID_SIZE
+            or len(span_bytes) != _SPAN_ID_SIZE
+            or (parent_bytes and len(parent_bytes) != _SPAN_ID_SIZE)
+            or ended < started
+            or trace_id == _NO_TRACE
+            or span_bytes == _NO_SPAN
+        ):
+            return None
+        span_id, parent = int.from_bytes(span_bytes, "big"), int.from_bytes(parent_bytes, "big")
+        values, sorts = self._attributes.values(span.attributes)
+        operation = _operation(values)
+        known = values[_MODEL]
+        model: str = known[2] if known else ""  # type: ignore[assignment] # labels are text: see Known
+        known = values[_SESSION]
+        session: str = (known and known[2]) or defaults.session  # type: ignore[assignment] # as above
+        agent, detail = _agent(values) or defaults.agent, defaults.detail
+        tokens = self._tokens(values, sorts) if sorts & _TOKENS else NO_TOKENS
+        tool_call, detailed = ToolCall.NONE, sorts & DETAIL
+        if operation == EXECUTE_TOOL:
+            tool_call, detailed = _tool_call(values), DETAIL
+        if values[_AGENT_REVISION] is not None:
+            self.revisions[span_id] = _label(values, _AGENT_REVISION)[:REVISION_MAX]
+        if values[_CALL_STATUS] is not None and is_cancelled_status(value_of(values, _CALL_STATUS)):
+            detailed = DETAIL
+        status = span.status
+        is_error = bool(status) and _says_error(status)
         client = operation == INVOKE_AGENT and span.kind == _KIND_CLIENT
         if detailed or is_error or client or span.trace_state or span.events:
-            detail = self._details.read(values or _NO_VALUES, span, defaults=detail, is_error=is_error, client=client)
+            detail = self._details.read(values, span, defaults=detail, is_error=is_error, client=client)
             self.malformed_values += self._details.take_malformed()
-        return SpanFact(  # by position: this is made for every span, and keywords cost as much as the object
-            span_id,
-            0 if parent == span_id else parent,
-            started,
-            self._minute(ended // 1_000_000),
-            min((ended - started) // 1_000, TIME_MAX_MICROS),
-            operation,
-            agent,
-            session,
-            model,
-            tokens,
-            is_error,
-            tool_call,
-            scope in self._exclusive_scopes,
-            detail,
+            if span.events:
+                self.events += [_evaluation(event, span) for event in span.events if event.name == EVENT_NAME]
+        believed = self._believed_from <= ended < self._believed_before
+        return TracedFact(
+            trace_id,
+            SpanFact(  # by position: this is made for every span, and keywords cost as much as the object
+                span_id,
+                0 if parent == span_id else parent,
+                started,
+                ended // _MINUTE if believed else self._received_minute,
+                min((ended - started) // 1_000, TIME_MAX_MICROS),
+                operation,
+                agent,
+                session,
+                model,
+                tokens,
+                is_error,
+                tool_call,
+                scope in self._exclusive_scopes,
+                detail,
+            ),
         )
 
-    def _minute(self, ended_at: int) -> int:
-        if abs(ended_at - self._received_at) > SKEW_MAX:
-            ended_at = self._received_at
-        return ended_at // MINUTE
-
-    def _tokens(self, values: _Values) -> Tokens:
-        stated = values[_FIRST_COUNT : _LAST_COUNT + 1]
-        if stated == _NO_COUNTS:
-            return NO_TOKENS
-        input_, output, cache_read, cache_write, reasoning, total = [
-            0 if value is None else self._count(value) for value in stated
-        ]
-        if not input_ and not output:
-            input_ = total  # how the total divides is not said; input is the cheaper kind, so nothing is overstated
-        if cache_read + cache_write > input_:
-            input_ += cache_read + cache_write
+    def _tokens(self, values: Values, sorts: int) -> Tokens:
+        stated: list[int] = [known[2] if known else 0 for known in values[_COUNTS]]  # type: ignore[misc] # see Known
+        if MALFORMED in stated:
+            self.malformed_values += stated.count(MALFORMED)
+            stated = [max(count, 0) for count in stated]
+        input_, output, cache_read, cache_write, reasoning, total = stated
+        if sorts & MORE_TOKENS:
+            if not input_ and not output:
+                input_ = total  # how the total divides is not said; input is cheaper, so nothing is overstated
+            if cache_read + cache_write > input_:
+                input_ += cache_read + cache_write
         return (input_, output, cache_read, cache_write, reasoning)
 
-    def _count(self, value: Value) -> int:
-        count = tokens_of(value)
-        if count is None:
-            self.malformed_values += 1
-            return 0
-        return count
+
+def _says_error(status: bytes) -> bool:
+    if status in (_OK, _ERROR):
+        return status == _ERROR
+    return read_fields(status).get(_STATUS_CODE) == _STATUS_ERROR
 
 
-def _known_values(attributes: Iterable[KeyValue]) -> tuple[_Values | None, bool]:
-    """Return the values of the fields we know, by field (None: there is none), and whether a detail is among them."""
-    values: _Values | None = None
-    ranks: list[int] = []
-    detailed = False
-    for attribute in attributes:
-        known = ATTRIBUTES.get(attribute.key)
-        if known is None:
-            continue
-        if values is None:
-            values, ranks = [None] * _FIELDS, [_LAST_RANK] * _FIELDS
-        field, rank = known
-        if rank < ranks[field]:
-            values[field] = plain(attribute.value)
-            ranks[field] = rank
-            if field >= DETAILS_FROM:
-                detailed = True
-    return values, detailed
+def _evaluation(event: SpanEvent, span: OtlpSpan) -> LogEvent:
+    said: dict[str, str | float | bool] = {}
+    for attribute in event.attributes:
+        name, value = read_attribute(attribute)
+        if name in ATTRIBUTES and isinstance(value, str | int | float):
+            said[name] = value
+    return LogEvent(said, span.trace_id, span.span_id, event.time_unix_nano)
 
 
-UNREADABLE = b""
-"""Stands for a value that is there and of no use: an array, a map, a truth value, none at all."""
-
-_EXACT = 2**63
-
-
-def plain(value: AnyValue) -> Value:
-    """Return an attribute's value as a plain one."""
-    match value.WhichOneof("value"):
-        case "string_value":
-            return value.string_value
-        case "int_value":
-            return value.int_value
-        case "double_value":
-            number = value.double_value
-            # What is remembered by value must not tell 1.0 from 1.
-            return int(number) if number.is_integer() and abs(number) < _EXACT else number
-        case _:
-            return UNREADABLE
+def _label(values: Values, field: int) -> str:
+    value = value_of(values, field)
+    return value if isinstance(value, str) else ""
 
 
-def _agent(values: _Values) -> str:
-    named = text_of(values[_AGENT_ID]) or text_of(values[_AGENT_NAME])
-    if not named and values[_ENTITY_NAME] and values[_SPAN_KIND] == "agent":
-        return text_of(values[_ENTITY_NAME])
+def _agent(values: Values) -> str:
+    if values[_AGENT_ID] is None and values[_AGENT_NAME] is None and values[_ENTITY_NAME] is None:
+        return ""
+    named = _label(values, _AGENT_ID) or _label(values, _AGENT_NAME)
+    if not named and _label(values, _SPAN_KIND) == "agent":
+        return _label(values, _ENTITY_NAME)
     return named
 
 
-def _operation(values: _Values) -> str:
-    named = text_of(values[_OPERATION])
-    if named:
-        return named if named in OPERATIONS else OTHER
-    kind = text_of(values[_SPAN_KIND])
+def _operation(values: Values) -> str:
+    known = values[_OPERATION]
+    if known and known[2]:
+        return known[2]  # type: ignore[return-value] # labels are text: see Known
+    kind = _label(values, _SPAN_KIND)
     if kind:
         return OPERATION_BY_SPAN_KIND.get(kind, OTHER)
-    return EXECUTE_TOOL if text_of(values[_MCP_METHOD]) == MCP_TOOL_CALL else ""
+    return EXECUTE_TOOL if _label(values, _MCP_METHOD) == MCP_TOOL_CALL else ""
 
 
-def _tool_call(values: _Values) -> ToolCall:
-    if text_of(values[_TOOL]) == MERGED_TOOLS:
+def _tool_call(values: Values) -> ToolCall:
+    if _label(values, _TOOL) == MERGED_TOOLS:
         return ToolCall.NONE
     return ToolCall.TOOL if values[_MCP_METHOD] is None else ToolCall.MCP

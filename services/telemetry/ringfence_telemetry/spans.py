@@ -1,7 +1,4 @@
-"""What one span says about usage, as values in one vocabulary; `span_reading` makes them of what senders send.
-
-A span with a malformed id, or one that ends before it starts, is no span (OTLP: rejected, the others are kept).
-"""
+"""What one span says about usage, as values in one vocabulary; `span_reading` makes them of what senders send."""
 
 from enum import IntEnum
 from typing import TypeAlias
@@ -9,7 +6,6 @@ from typing import TypeAlias
 import msgspec
 from ringfence_kit.clock import MINUTE
 
-from ringfence_telemetry.otlp_shapes import OtlpSpan
 
 LABEL_MAX = 256
 """Characters kept of an agent, a session, a model."""
@@ -19,11 +15,6 @@ REVISION_MAX = 64
 
 SKEW_MAX = 10 * MINUTE
 """How far a sender's clock may be off ours."""
-
-_TRACE_ID_SIZE = 16
-_SPAN_ID_SIZE = 8
-_NO_TRACE = bytes(_TRACE_ID_SIZE)
-_NO_SPAN = bytes(_SPAN_ID_SIZE)
 
 
 class ToolCall(IntEnum):
@@ -97,16 +88,3 @@ class SpanFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     exclusive: bool
     """Its scope reports a parent's usage without its children's (R1's switch)."""
     detail: SpanDetail | None = None
-
-
-def is_span(span: OtlpSpan) -> bool:
-    """Say whether ids and times are those of a span (W3C trace context; OTLP)."""
-    trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
-    return (
-        len(trace_id) == _TRACE_ID_SIZE
-        and trace_id != _NO_TRACE
-        and len(span_id) == _SPAN_ID_SIZE
-        and span_id != _NO_SPAN
-        and len(parent) in (0, _SPAN_ID_SIZE)
-        and span.end_time_unix_nano >= span.start_time_unix_nano
-    )

@@ -7,6 +7,7 @@ from ringfence_kit.clock import SECOND, Clock, Millis
 from ringfence_kit.errors import NotPermitted
 
 from ringfence_telemetry.ingest import Ingest
+from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.store import TelemetryStore
 from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
 from ringfence_telemetry.waiting import happens_within
@@ -32,5 +33,5 @@ class UsageReader:
                 needed="platform-admin, auditor or service; an agent names itself",
             )
         await happens_within(CATCH_UP, self._clock, self._ingest.caught_up())
-        pending = self._ingest.counts.pending
+        pending = self._ingest.counts.of[OtlpSignal.SPANS].pending
         return await self._store.usage(query), pending

@@ -71,7 +71,7 @@ async def test_spans_are_counted_and_the_equation_holds(opened: OpenedStore, tmp
         assert await at_work.send([call(1, agent=AGENT), call(2, 1, tokens=4)]) == 0
         assert await at_work.send([call(3, 1, tokens=5), call(3, 1, tokens=5), call(2, 1, tokens=4)]) == 0
         assert tokens(await at_work.totals()) == {(AGENT, "trusted"): 10}
-        counts = at_work.ingest.counts
+        counts = at_work.counts
         assert (counts.received, counts.acknowledged, counts.rolled_up, counts.duplicates) == (5, 5, 3, 2)
         assert (at_work.admission.items, at_work.admission.bytes) == (0, 0)
         at_work.assert_conserved()
@@ -84,10 +84,10 @@ async def test_items_that_are_no_spans_are_rejected_and_the_others_kept(opened: 
         assert await at_work.send([backwards]) == 1
         assert await at_work.send([]) == 0
         await at_work.ingest.caught_up()
-        assert at_work.ingest.counts.rejected == 3
+        assert at_work.counts.rejected == 3
         at_work.assert_conserved()
     async with ingesting(opened, tmp_path) as at_work:
-        assert at_work.ingest.counts.rejected == 2  # of requests that reached the log
+        assert at_work.counts.rejected == 2  # of requests that reached the log
         at_work.assert_conserved()
 
 
@@ -99,10 +99,10 @@ async def test_what_was_accepted_before_a_crash_is_counted_after_it(opened: Open
             at_work.writer.away = True
             for name in range(2, 12):
                 await at_work.send([call(name, 1, tokens=1)])
-            assert at_work.ingest.counts.pending == 10
+            assert at_work.counts.pending == 10
             raise ZeroDivisionError
     async with ingesting(opened, tmp_path) as at_work:
-        counts = at_work.ingest.counts
+        counts = at_work.counts
         assert (counts.received, counts.acknowledged, counts.rolled_up, counts.pending) == (11, 11, 11, 0)
         assert tokens(await at_work.totals()) == {(AGENT, "trusted"): 10}
         at_work.assert_conserved()
@@ -114,7 +114,7 @@ async def test_a_store_that_is_away_delays_the_counting_not_the_accepting(opened
         at_work.writer.away = True
         await at_work.send([call(1)])
         await settled()
-        assert at_work.ingest.counts.pending == 1
+        assert at_work.counts.pending == 1
         at_work.writer.away = False
         await catch_up(at_work, clock)
         assert tokens(await at_work.totals()) == {(UNATTRIBUTED, "trusted"): 10}
@@ -129,7 +129,7 @@ async def test_an_answer_that_was_lost_counts_nothing_twice(opened: OpenedStore,
         await catch_up(at_work, clock)
         await at_work.send([call(2, 1), call(3, 1)])
         assert tokens(await at_work.totals()) == {(UNATTRIBUTED, "trusted"): 20}
-        assert (at_work.ingest.counts.rolled_up, at_work.ingest.counts.duplicates) == (3, 1)
+        assert (at_work.counts.rolled_up, at_work.counts.duplicates) == (3, 1)
         at_work.assert_conserved()
 
 
@@ -144,7 +144,7 @@ async def test_a_full_queue_holds_then_refuses_and_counts_it(opened: OpenedStore
         clock.advance(Millis(2 * SECOND))
         with pytest.raises(IngestOverloaded):
             await held
-        assert at_work.ingest.counts.refused == 2
+        assert at_work.counts.refused == 2
         at_work.assert_conserved()
         at_work.writer.away = False
         await catch_up(at_work, clock)
@@ -162,7 +162,7 @@ async def test_a_sender_that_leaves_while_held_is_refused(opened: OpenedStore, t
         await settled()
         held.cancel()
         await settled()
-        assert at_work.ingest.counts.refused == 1
+        assert at_work.counts.refused == 1
         at_work.assert_conserved()
         at_work.writer.away = False
         await catch_up(at_work, clock)
@@ -172,7 +172,7 @@ async def test_a_disk_that_is_nearly_full_refuses_at_once(opened: OpenedStore, t
     async with ingesting(opened, tmp_path, free_bytes_least=2**60) as at_work:
         with pytest.raises(IngestOverloaded, match="disk is nearly full"):
             await at_work.send([call(1)])
-        assert at_work.ingest.counts.refused == 1
+        assert at_work.counts.refused == 1
         at_work.assert_conserved()
 
 
@@ -184,7 +184,7 @@ async def test_a_log_that_cannot_be_written_refuses_and_gives_the_room_back(
         directory.rename(tmp_path / "gone")
         with pytest.raises(Unavailable, match="cannot be written"):
             await at_work.send([call(1)])
-        assert (at_work.ingest.counts.refused, at_work.admission.items) == (1, 0)
+        assert (at_work.counts.refused, at_work.admission.items) == (1, 0)
         at_work.assert_conserved()
         (tmp_path / "gone").rename(directory)
         await at_work.send([call(1)])
@@ -228,8 +228,8 @@ async def test_two_replicas_share_traces_and_count_each_span_once(opened: Opened
         await one.send([call(3, 1, tokens=1), call(1, agent=AGENT, tokens=6)])
         await catch_up(one, clock)
         assert tokens(await one.totals()) == {(AGENT, "trusted"): 7}
-        assert [at_work.ingest.counts.rolled_up for at_work in (one, other)] == [2, 1]
-        assert [at_work.ingest.counts.duplicates for at_work in (one, other)] == [1, 1]
+        assert [at_work.counts.rolled_up for at_work in (one, other)] == [2, 1]
+        assert [at_work.counts.duplicates for at_work in (one, other)] == [1, 1]
         for at_work in (one, other):
             at_work.assert_conserved()
 
@@ -243,7 +243,7 @@ async def test_traces_that_left_memory_are_read_back(opened: OpenedStore, tmp_pa
         for trace in range(1, 6):
             await at_work.send([call(1, agent=AGENT, tokens=5, trace=trace), call(2, 1, tokens=3, trace=trace)])
         assert tokens(await at_work.totals()) == {(AGENT, "trusted"): 25}
-        assert at_work.ingest.counts.duplicates == 5
+        assert at_work.counts.duplicates == 5
 
 
 async def test_a_million_names_are_folded_and_stay_folded_after_a_restart(opened: OpenedStore, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ async def test_a_large_request_is_worked_off_in_slices(opened: OpenedStore, tmp_
     async with ingesting(opened, tmp_path) as at_work:
         await at_work.send([call(name, max(0, name - 1), tokens=1) for name in range(1, 5_001)])
         assert tokens(await at_work.totals()) == {(UNATTRIBUTED, "trusted"): 1}
-        assert at_work.ingest.counts.rolled_up == 5_000
+        assert at_work.counts.rolled_up == 5_000
 
 
 async def test_malformed_counts_are_reported(opened: OpenedStore, tmp_path: Path) -> None:

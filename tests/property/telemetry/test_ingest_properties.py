@@ -49,7 +49,7 @@ async def play(history: list[tuple[list[SpanSpec], str]], *, with_kills: bool) -
                 with suppress(Killed):
                     async with ingesting(opened, Path(directory)) as at_work:
                         at_work.assert_conserved()
-                        assert at_work.ingest.counts.pending == 0
+                        assert at_work.counts.pending == 0
                         while rest:
                             request, fate = rest.pop(0)
                             at_work.writer.away = with_kills and fate == "killed before it is counted"
@@ -62,7 +62,7 @@ async def play(history: list[tuple[list[SpanSpec], str]], *, with_kills: bool) -
             async with ingesting(opened, Path(directory)) as at_work:
                 totals = await at_work.totals()
                 at_work.assert_conserved()
-                assert at_work.ingest.counts.rolled_up == sum(counts.spans for counts in totals.values())
+                assert at_work.counts.rolled_up == sum(counts.spans for counts in totals.values())
                 return totals
 
 

@@ -13,14 +13,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
-from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.dialects import ATTRIBUTES, OPERATION_BY_SPAN_KIND, OPERATIONS
-from ringfence_telemetry.ingest import Export
 from ringfence_telemetry.reporters import Reporter
-from ringfence_telemetry.spans import is_span
 from support.backends import Backend
 from support.telemetry.ingesting import ingesting
 from support.telemetry.opened import opened_store
+from support.telemetry.spans import is_span
 
 TEXTS = st.text(max_size=6) | st.sampled_from(
     [
@@ -90,14 +88,12 @@ async def play(sent: list[tuple[ExportTraceServiceRequest, Reporter]]) -> None:
             async with ingesting(opened, Path(directory)) as at_work:
                 for request, reporter in sent:
                     payload = request.SerializeToString()
-                    rejected = await at_work.ingest.export(
-                        Export(payload=payload, request=parse(payload), reporter=reporter)
-                    )
+                    rejected = await at_work.export(payload, reporter=reporter)
                     spans = [s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans]
                     assert rejected == sum(not is_span(span) for span in spans)
                 totals = await at_work.totals()
                 at_work.assert_conserved()
-                assert sum(counts.spans for counts in totals.values()) == at_work.ingest.counts.rolled_up
+                assert sum(counts.spans for counts in totals.values()) == at_work.counts.rolled_up
                 assert all(count >= 0 for counts in totals.values() for count in counts)
             async with ingesting(opened, Path(directory)) as again:
                 assert await again.totals() == totals

@@ -79,14 +79,17 @@ async def test_items_that_are_no_spans_are_a_partial_success(telemetry: Telemetr
     assert response.partial_success.rejected_spans == 2
     assert "16 and 8 bytes" in response.partial_success.error_message
     metrics = await telemetry.metrics()
-    assert (metrics["spans_received_total"], metrics["spans_rejected_total"]) == (3, 2)
+    assert (
+        metrics['otlp_received_items_total{signal="traces"}'],
+        metrics['otlp_rejected_items_total{signal="traces"}'],
+    ) == (3, 2)
 
 
 async def test_gzip_is_understood(telemetry: TelemetryMesh) -> None:
     await telemetry.traces().Export(
         request_of([call(name) for name in range(1, 200)]), compression=grpc.Compression.Gzip
     )
-    assert (await telemetry.metrics())["spans_acknowledged_total"] == 199
+    assert (await telemetry.metrics())['otlp_acknowledged_items_total{signal="traces"}'] == 199
 
 
 async def test_attribute_values_of_every_kind_are_harmless(telemetry: TelemetryMesh) -> None:
@@ -114,7 +117,10 @@ async def test_bytes_that_are_no_request(telemetry: TelemetryMesh, payload: byte
     refused = await refusal(raw_method(telemetry.channel(), EXPORT)(messages([payload])))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
     metrics = await telemetry.metrics()
-    assert (metrics["spans_received_total"], metrics["spans_acknowledged_total"]) == (0, 0)
+    assert (
+        metrics['otlp_received_items_total{signal="traces"}'],
+        metrics['otlp_acknowledged_items_total{signal="traces"}'],
+    ) == (0, 0)
 
 
 async def test_a_request_over_the_limit_is_refused_for_good(tmp_path: Path) -> None:
@@ -152,7 +158,10 @@ async def test_a_disk_that_is_nearly_full_is_said_in_both_trailers(tmp_path: Pat
         assert isinstance(trailer, bytes)
         assert RetryInfo.FromString(trailer).retry_delay.ToMilliseconds() == refused.retry_after
         metrics = await telemetry.metrics()
-        assert (metrics["spans_received_total"], metrics["spans_refused_total"]) == (2, 2)
+        assert (
+            metrics['otlp_received_items_total{signal="traces"}'],
+            metrics['otlp_refused_items_total{signal="traces"}'],
+        ) == (2, 2)
 
 
 @pytest.mark.parametrize("caller", [AGENT, GATEWAY, SERVICE, OPERATOR], ids=lambda caller: caller.principal)
@@ -196,7 +205,7 @@ async def test_the_same_spans_through_two_collectors_count_once(telemetry: Telem
         await telemetry.export(spans, caller)
     usage = await telemetry.usage_by_agent()
     assert (usage[AGENT_DID, False].span_count, usage[AGENT_DID, False].input_tokens) == (2, 10)
-    assert (await telemetry.metrics())["spans_duplicate_total"] == 6
+    assert (await telemetry.metrics())['otlp_duplicate_items_total{signal="traces"}'] == 6
 
 
 @pytest.mark.parametrize("start_ms", [0, 4_102_444_800_000])
@@ -255,11 +264,10 @@ async def test_the_real_opentelemetry_sdk_exports_here(telemetry: TelemetryMesh)
     assert rows["execute_tool"].tool_call_count == 1
 
 
-async def test_unknown_otlp_services_say_so(telemetry: TelemetryMesh) -> None:
-    for service in ("metrics.v1.MetricsService", "logs.v1.LogsService", "profiles.v1development.ProfilesService"):
-        path = f"/opentelemetry.proto.collector.{service}/Export"
-        refused = await refusal(raw_method(telemetry.channel(), path)(messages([b""])))
-        assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
+async def test_profiles_are_not_served(telemetry: TelemetryMesh) -> None:
+    path = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+    refused = await refusal(raw_method(telemetry.channel(), path)(messages([b""])))
+    assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
 
 
 async def test_names_as_long_as_they_may_be_make_no_answer_too_large(telemetry: TelemetryMesh) -> None:
@@ -289,10 +297,17 @@ async def test_the_equation_is_published_and_holds(telemetry: TelemetryMesh) -> 
     await telemetry.export([call(1), call(2), call(2), backwards])
     await telemetry.usage_by_agent()
     metrics = await telemetry.metrics()
-    assert metrics["spans_received_total"] == (
-        metrics["spans_acknowledged_total"] + metrics["spans_refused_total"] + metrics["spans_rejected_total"]
+    assert metrics['otlp_received_items_total{signal="traces"}'] == (
+        metrics['otlp_acknowledged_items_total{signal="traces"}']
+        + metrics['otlp_refused_items_total{signal="traces"}']
+        + metrics['otlp_rejected_items_total{signal="traces"}']
     )
-    assert metrics["spans_acknowledged_total"] == (
-        metrics["spans_rolled_up_total"] + metrics["spans_duplicate_total"] + metrics["spans_pending"]
+    assert metrics['otlp_acknowledged_items_total{signal="traces"}'] == (
+        metrics['otlp_rolled_up_items_total{signal="traces"}']
+        + metrics['otlp_duplicate_items_total{signal="traces"}']
+        + metrics['otlp_pending_items{signal="traces"}']
     )
-    assert (metrics["spans_rolled_up_total"], metrics["spans_duplicate_total"]) == (2, 1)
+    assert (
+        metrics['otlp_rolled_up_items_total{signal="traces"}'],
+        metrics['otlp_duplicate_items_total{signal="traces"}'],
+    ) == (2, 1)

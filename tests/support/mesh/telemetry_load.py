@@ -82,11 +82,12 @@ class TelemetryLoad:
     async def _check_equation(self) -> None:
         metrics = await self._scrape()
         received, acknowledged, refused, rejected, rolled_up, duplicate = (
-            metrics[f"ringfence_telemetry_spans_{term}_total"]
+            metrics[f'ringfence_telemetry_otlp_{term}_items_total{{signal="traces"}}']
             for term in ("received", "acknowledged", "refused", "rejected", "rolled_up", "duplicate")
         )
         assert received == acknowledged + refused + rejected
-        assert acknowledged == rolled_up + duplicate + metrics["ringfence_telemetry_spans_pending"]
-        assert metrics["ringfence_telemetry_spans_pending"] == 0
+        pending = metrics['ringfence_telemetry_otlp_pending_items{signal="traces"}']
+        assert acknowledged == rolled_up + duplicate + pending
+        assert pending == 0
         assert rolled_up == SPANS * self._exported.total()
         assert duplicate <= SPANS * self.pulse.repeated

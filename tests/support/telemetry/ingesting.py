@@ -14,8 +14,11 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.ingest import Consequence, Export, Ingest
+from ringfence_telemetry.ingest_counts import SignalCounts
 from ringfence_telemetry.labels import LabelBook, LabelLimits
+from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
+from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.usage import Counts
@@ -71,7 +74,19 @@ class Ingesting:
     async def send(self, specs: Sequence[SpanSpec], *, reporter: Reporter = COLLECTOR, scope: str = "tests") -> int:
         """Export spans as `reporter`; return how many were rejected."""
         payload = request_of(specs, scope=scope).SerializeToString()
-        return await self.ingest.export(Export(payload=payload, request=parse(payload), reporter=reporter))
+        return await self.export(payload, reporter=reporter)
+
+    async def export(
+        self, payload: bytes, *, signal: OtlpSignal = OtlpSignal.SPANS, reporter: Reporter = COLLECTOR
+    ) -> int:
+        """Export a request's bytes as `reporter`; return how many items were rejected."""
+        parsed = parse(signal, payload)
+        return await self.ingest.export(Export(signal=signal, payload=payload, parsed=parsed, reporter=reporter))
+
+    @property
+    def counts(self) -> SignalCounts:
+        """What became of spans."""
+        return self.ingest.counts.of[OtlpSignal.SPANS]
 
     async def totals(self) -> dict[tuple[str, ...], Counts]:
         """Return everything counted, by agent, session, model, operation and whether it is trusted."""
@@ -79,10 +94,10 @@ class Ingesting:
         return await totals_of(self.opened)
 
     def assert_conserved(self) -> None:
-        """Check both lines of the loss equation."""
-        counts = self.ingest.counts
-        assert counts.received == counts.acknowledged + counts.refused + counts.rejected
-        assert counts.acknowledged == counts.rolled_up + counts.duplicates + counts.pending
+        """Check both lines of the loss equation, for each signal."""
+        for counts in self.ingest.counts.of.values():
+            assert counts.received == counts.acknowledged + counts.refused + counts.rejected
+            assert counts.acknowledged == counts.rolled_up + counts.duplicates + counts.pending
 
 
 async def totals_of(opened: OpenedStore) -> dict[tuple[str, ...], Counts]:
@@ -116,10 +131,8 @@ async def ingesting(
     roll_up = RollUp(
         opened.store,
         labels,
-        exclusive_scopes=exclusive_scopes,
         spans_in_memory=spans_in_memory,
         traces_in_memory=1_000,
-        pseudonym=lambda user: f"person {user}",
     )
     ingest = Ingest(
         directory,
@@ -128,6 +141,7 @@ async def ingesting(
         roll_up,
         admission,
         parse=parse,
+        reader=RequestReader(exclusive_scopes=exclusive_scopes, pseudonym=lambda user: f"person {user}"),
         free_bytes_least=free_bytes_least,
         clock=clock,
         new_id=IDS,

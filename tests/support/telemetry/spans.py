@@ -7,10 +7,30 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 from ringfence_kit.clock import Instant
+from ringfence_telemetry.convert.span_messages import parse_spans
+from ringfence_telemetry.otlp_shapes import OtlpSpan
 
 AttributeValue: TypeAlias = str | int | float | bool | bytes | None
 NOW = Instant(1_767_225_600_000)
 """2026-01-01T00:00:00Z, where `ManualClock` starts."""
+
+
+def is_span(span: Span) -> bool:
+    """Say whether ids and times are those of a span (W3C trace context; OTLP)."""
+    return (
+        len(span.trace_id) == 16
+        and any(span.trace_id)
+        and len(span.span_id) == 8
+        and any(span.span_id)
+        and len(span.parent_span_id) in (0, 8)
+        and span.end_time_unix_nano >= span.start_time_unix_nano
+    )
+
+
+def as_read(span: Span) -> OtlpSpan:
+    """Return a span as the service sees it."""
+    request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[span])])])
+    return parse_spans(request.SerializeToString())[0].scope_spans[0].spans[0]
 
 
 class SpanSpec(NamedTuple):
@@ -71,3 +91,8 @@ def request_of(
     resource_spans = ResourceSpans(scope_spans=[scope_spans])
     resource_spans.resource.attributes.extend(attributes_of(resource or {}))
     return ExportTraceServiceRequest(resource_spans=[resource_spans])
+
+
+def attribute_bytes_of(attributes: Mapping[str, AttributeValue]) -> list[bytes]:
+    """Return attributes as the service sees them."""
+    return [attribute.SerializeToString() for attribute in attributes_of(attributes)]

@@ -7,9 +7,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ringfence_kit.clock import MINUTE, Instant
 from ringfence_telemetry.attribute_values import TIME_MAX_MICROS
 from ringfence_telemetry.dialects import NAMES, OPERATION_BY_SPAN_KIND, OPERATIONS, Field
-from ringfence_telemetry.span_reading import NO_DEFAULTS, SpanReader
-from ringfence_telemetry.spans import LABEL_MAX, SpanFact, ToolCall, is_span
-from support.telemetry.spans import NOW, AttributeValue, SpanSpec, attributes_of, span_of
+from ringfence_telemetry.span_reading import NO_DEFAULTS, Defaults, SpanReader
+from ringfence_telemetry.spans import LABEL_MAX, SpanFact, ToolCall
+from support.telemetry.spans import NOW, AttributeValue, SpanSpec, as_read, attribute_bytes_of, is_span, span_of
 
 TOKEN_FIELDS = (
     Field.INPUT_TOKENS,
@@ -20,13 +20,20 @@ TOKEN_FIELDS = (
 )
 
 
+def read_by(reader: SpanReader, span: Span, scope: str = "", defaults: Defaults = NO_DEFAULTS) -> SpanFact:
+    found = reader.read(as_read(span), scope, defaults)
+    assert found is not None
+    return found.fact
+
+
 def read(attributes: dict[str, AttributeValue], *, parent: int = 0, start_ms: int = NOW) -> SpanFact:
     spec = SpanSpec(7, parent, attributes, start_ms=start_ms)
-    return SpanReader(received_at=NOW).read(span_of(spec))
+    return read_by(SpanReader(received_at=NOW), span_of(spec))
 
 
 def test_a_span_in_the_words_of_opentelemetry() -> None:
-    fact = SpanReader(received_at=NOW).read(
+    fact = read_by(
+        SpanReader(received_at=NOW),
         span_of(
             SpanSpec(
                 7,
@@ -47,7 +54,7 @@ def test_a_span_in_the_words_of_opentelemetry() -> None:
                     "gen_ai.usage.reasoning.output_tokens": 20,
                 },
             )
-        )
+        ),
     )
     assert fact == SpanFact(
         span=7,
@@ -125,7 +132,7 @@ def test_a_lone_total_counts_and_a_divided_one_is_not_repeated() -> None:
 @pytest.mark.parametrize(("value", "count"), [("120", 120), (" 120 ", 120), (120.0, 120), ("0", 0), (0, 0)])
 def test_counts_spelled_otherwise_are_counts(value: AttributeValue, count: int) -> None:
     reader = SpanReader(received_at=NOW)
-    fact = reader.read(span_of(SpanSpec(1, attributes={"gen_ai.usage.input_tokens": value})))
+    fact = read_by(reader, span_of(SpanSpec(1, attributes={"gen_ai.usage.input_tokens": value})))
     assert (fact.tokens[0], reader.malformed_values) == (count, 0)
 
 
@@ -157,7 +164,7 @@ def test_counts_spelled_otherwise_are_counts(value: AttributeValue, count: int) 
 def test_a_count_that_is_none_is_absent_and_reported(value: AttributeValue) -> None:
     reader = SpanReader(received_at=NOW)
     attributes: dict[str, AttributeValue] = {"gen_ai.usage.input_tokens": value, "gen_ai.usage.output_tokens": 5}
-    fact = reader.read(span_of(SpanSpec(1, attributes=attributes)))
+    fact = read_by(reader, span_of(SpanSpec(1, attributes=attributes)))
     assert fact.tokens == (0, 5, 0, 0, 0)
     assert reader.malformed_values == 1
 
@@ -231,23 +238,28 @@ def test_a_clock_further_off_gives_the_minute_of_receipt(end: int) -> None:
 def test_the_last_nanosecond_of_64_bits_is_a_time_like_any() -> None:
     span = Span(trace_id=b"t" * 16, span_id=b"s" * 8, start_time_unix_nano=0, end_time_unix_nano=2**64 - 1)
     assert is_span(span)
-    fact = SpanReader(received_at=NOW).read(span)
+    assert SpanReader(received_at=NOW).read(as_read(span)) is not None
+    fact = read_by(SpanReader(received_at=NOW), span)
     assert (fact.minute, fact.duration_micros) == (NOW // MINUTE, TIME_MAX_MICROS)
 
 
 def test_a_resource_speaks_for_spans_that_say_nothing() -> None:
     reader = SpanReader(received_at=NOW)
-    defaults = reader.defaults(attributes_of({"gen_ai.agent.name": "fleet", "session.id": "s", "service.name": "x"}))
-    assert reader.read(span_of(SpanSpec(1)), "scope", defaults).agent == "fleet"
-    own = reader.read(span_of(SpanSpec(2, attributes={"gen_ai.agent.id": "own", "session.id": "t"})), "scope", defaults)
+    defaults = reader.defaults(
+        attribute_bytes_of({"gen_ai.agent.name": "fleet", "session.id": "s", "service.name": "x"})
+    )
+    assert read_by(reader, span_of(SpanSpec(1)), "scope", defaults).agent == "fleet"
+    own = read_by(
+        reader, span_of(SpanSpec(2, attributes={"gen_ai.agent.id": "own", "session.id": "t"})), "scope", defaults
+    )
     assert (own.agent, own.session) == ("own", "t")
-    assert reader.defaults(attributes_of({"service.name": "x"})) == NO_DEFAULTS
+    assert reader.defaults(attribute_bytes_of({"service.name": "x"})) == NO_DEFAULTS
 
 
 def test_scopes_that_leave_children_out_are_marked() -> None:
     reader = SpanReader(received_at=NOW, exclusive_scopes=frozenset({"odd.framework"}))
-    assert reader.read(span_of(SpanSpec(1)), "odd.framework").exclusive
-    assert not reader.read(span_of(SpanSpec(1)), "others").exclusive
+    assert read_by(reader, span_of(SpanSpec(1)), "odd.framework").exclusive
+    assert not read_by(reader, span_of(SpanSpec(1)), "others").exclusive
 
 
 def test_a_span_is_not_its_own_parent() -> None:
@@ -272,10 +284,12 @@ def test_a_span_is_not_its_own_parent() -> None:
 def test_what_is_no_span(change: dict[str, bytes | int]) -> None:
     span = span_of(SpanSpec(1))
     assert is_span(span)
+    assert SpanReader(received_at=NOW).read(as_read(span)) is not None
     for name, value in change.items():
         setattr(span, name, value)
     assert not is_span(span)
+    assert SpanReader(received_at=NOW).read(as_read(span)) is None
 
 
 def test_received_at_an_instant_of_the_epoch() -> None:
-    assert SpanReader(received_at=Instant(0)).read(span_of(SpanSpec(1, start_ms=0, duration_ms=0))).minute == 0
+    assert read_by(SpanReader(received_at=Instant(0)), span_of(SpanSpec(1, start_ms=0, duration_ms=0))).minute == 0

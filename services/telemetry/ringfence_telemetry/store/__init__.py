@@ -12,8 +12,8 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.store import Recorder
 from ringfence_telemetry.labels import Label
+from ringfence_telemetry.progress import Progress as Progress
 from ringfence_telemetry.reporters import Reporter
-from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.signals import Conduct, Signal
 from ringfence_telemetry.spans import SpanFact
 from ringfence_telemetry.store.alerts import AlertRows, AlertStore
@@ -59,16 +59,6 @@ class KeptTrace:
     parts: Sequence[tuple[Reporter, TracePart]]
     """In the order they were counted; the oldest may have been forgotten."""
     next_number: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far an ingest log has been worked off, and what became of the items in it."""
-
-    position: Position = LOG_START
-    rolled_up: int = 0
-    duplicates: int = 0
-    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""A request as it came → what it says, ready to be counted: facts of spans, and what evaluators said.
+
+Reading needs nothing but the request, who sent it and when; so what is read when it comes in, and again from the ingest
+log after a crash, is the same. A large request is read in slices, and others run in between.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ringfence_kit.clock import Instant
+
+from ringfence_telemetry.detail_reading import DetailReader
+from ringfence_telemetry.evaluation.said import Said, said
+from ringfence_telemetry.known_attributes import KnownAttributes
+from ringfence_telemetry.otlp_shapes import LogEvent, Parsed, ResourceSpans
+from ringfence_telemetry.otlp_signal import OtlpSignal
+from ringfence_telemetry.reporters import Reporter
+from ringfence_telemetry.span_reading import SpanReader, TracedFact
+
+TURN = 1_024
+"""Spans read before others get a turn: a few milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A request, read."""
+
+    signal: OtlpSignal = OtlpSignal.SPANS
+    reporter: Reporter
+    received_at: Instant
+    items: int
+    """Spans, log records or data points in it that are such."""
+    rejected: int = 0
+    """How many of its items are none."""
+    facts: Sequence[TracedFact] = ()
+    """In the order of the request."""
+    revisions: Mapping[int, str] = field(default_factory=dict)
+    """Span id → the agent's revision that was called, of the few spans that say so."""
+    evaluations: Sequence[Said] = ()
+    malformed_values: int = 0
+
+
+class RequestReader:
+    """Reads requests; remembers what attributes and details say, since most say it again."""
+
+    def __init__(self, *, exclusive_scopes: frozenset[str], pseudonym: Callable[[str], str]) -> None:
+        """`pseudonym` makes of a person a digest nobody can turn back."""
+        self._exclusive_scopes = exclusive_scopes
+        self._attributes = KnownAttributes()
+        self._details = DetailReader(pseudonym)
+
+    async def read(self, parsed: Parsed, *, signal: OtlpSignal, reporter: Reporter, received_at: Instant) -> Received:
+        """Return what a request says."""
+        reader = SpanReader(
+            received_at=received_at,
+            exclusive_scopes=self._exclusive_scopes,
+            attributes=self._attributes,
+            details=self._details,
+        )
+        facts: list[TracedFact] = []
+        for some in _slices(parsed.spans, reader):
+            facts += some
+            await asyncio.sleep(0)
+        events = [*parsed.events, *reader.events]
+        rejected = parsed.rejected if signal is not OtlpSignal.SPANS else parsed.items - len(facts)
+        return Received(
+            signal=signal,
+            reporter=reporter,
+            received_at=received_at,
+            items=parsed.items - rejected,
+            rejected=rejected,
+            facts=facts,
+            revisions=reader.revisions,
+            evaluations=list(_said(events, reporter, received_at)) if events else (),
+            malformed_values=reader.malformed_values,
+        )
+
+
+def _slices(resources: Iterable[ResourceSpans], reader: SpanReader) -> Iterator[list[TracedFact]]:
+    read, facts, looked_at = reader.read, list[TracedFact](), 0
+    for resource_spans in resources:
+        defaults = reader.defaults(resource_spans.resource.attributes)
+        for scope_spans in resource_spans.scope_spans:
+            scope = scope_spans.scope.name
+            for span in scope_spans.spans:
+                fact = read(span, scope, defaults)
+                if fact is not None:
+                    facts.append(fact)
+                looked_at += 1
+                if looked_at == TURN:
+                    yield facts
+                    facts, looked_at = [], 0
+    yield facts
+
+
+def _said(events: Iterable[LogEvent], reporter: Reporter, received_at: Instant) -> Iterator[Said]:
+    for event in events:
+        found = said(
+            event.attributes,
+            trace_id=event.trace_id,
+            span_id=event.span_id,
+            time_unix_nano=event.time_unix_nano,
+            received_at=received_at,
+            reporter=reporter,
+        )
+        if found is not None:
+            yield found
