@@ -4,9 +4,12 @@ import enum
 import hashlib
 from dataclasses import dataclass
 
-from ringfence_kit.clock import DAY, Instant
+from ringfence_kit.clock import DAY, Instant, Millis
 
 from ringfence_telemetry.evaluation.counts import CountKey, What
+
+KEPT = Millis(90 * DAY)
+"""How long judgements are kept, each by itself: what comes later is too late to be told from a repetition."""
 
 
 class Layer(enum.StrEnum):

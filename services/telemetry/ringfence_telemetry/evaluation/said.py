@@ -10,7 +10,6 @@ Pure and bounded, like the reading of spans: every text is cut, every number che
 """
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,6 +36,9 @@ of these lacks, the reporter stands for it.)"""
 
 TEXT_MAX = 100
 """Characters kept of a metric, a version, a label."""
+
+SCORE_MAX = 1e12
+"""What lies beyond is no score, and would only drown the others."""
 
 PASSING = frozenset({"pass", "passed", "correct", "relevant", "true", "yes", "ok", "good", "grounded", "safe"})
 FAILING = frozenset(
@@ -126,7 +128,7 @@ def _score(value: str | float | bool | None) -> float | None:
         score = float(value)
     except (ValueError, OverflowError):
         return None
-    return score if math.isfinite(score) else None
+    return score if abs(score) <= SCORE_MAX else None  # NaN is not, either
 
 
 def _at(time_unix_nano: int, received_at: Instant) -> Instant:

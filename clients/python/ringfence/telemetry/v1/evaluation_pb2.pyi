@@ -105,11 +105,11 @@ class Evaluation(_message.Message):
     passed: _builtins.bool
     """Whether it is good enough."""
     score: _builtins.float
-    """How good, if it was measured; finite."""
+    """How good, if it was measured; finite, at most 1e12 either way."""
     label: _builtins.str
-    """In a word, e.g. `relevant`. At most 100 bytes."""
+    """In a word, e.g. `relevant`. At most 100 bytes. One of `passed`, `score` and `label` has to be there."""
     trace_id: _builtins.bytes
-    """The trace, 16 bytes; with `span_id`, the step."""
+    """The trace, 16 bytes; with `span_id`, the step. A judgement that failed makes the agent's work in it unsafe."""
     span_id: _builtins.bytes
     """The step, 8 bytes."""
     evaluator: _builtins.str
@@ -118,7 +118,7 @@ class Evaluation(_message.Message):
     """Unique for this caller: the same once more changes nothing. 1 to 256 bytes."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When; unset means now."""
+        """When; unset means now. At most 90 days back, which is how long judgements are kept."""
 
     def __init__(
         self,
@@ -262,9 +262,11 @@ class AcceptanceGate(_message.Message):
     max_latency_p95_micros: _builtins.int
     """Microseconds."""
     min_samples: _builtins.int
-    """So many judgements and pieces of work there have to be; 0 means 30."""
+    """So many judgements there have to be where accuracy is asked for, and pieces of work where anything else is; 0 means
+    30, at most 1,000,000.
+    """
     days: _builtins.int
-    """Over so many days back; 0 means 30."""
+    """Over so many days back, today among them; 0 means 30, at most 400."""
     etag: _builtins.str
     """Strong etag, quoted."""
     def __init__(
@@ -428,6 +430,7 @@ class GetAcceptanceRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    ALSO_KNOWN_AS_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     version: _builtins.str
@@ -438,7 +441,13 @@ class GetAcceptanceRequest(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """To when; unset means now."""
+        """To when; unset means now. Days are counted whole, in UTC."""
+
+    @_builtins.property
+    def also_known_as(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names of the same agent, e.g. its DIDs as the registry knows them: what is counted under either is put
+        together. At most 16. Needs platform-admin, auditor or service.
+        """
 
     def __init__(
         self,
@@ -447,10 +456,11 @@ class GetAcceptanceRequest(_message.Message):
         version: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        also_known_as: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "end_time", b"end_time", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "also_known_as", b"also_known_as", "end_time", b"end_time", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -544,19 +554,25 @@ class CheckAcceptanceRequest(_message.Message):
 
     AGENT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ALSO_KNOWN_AS_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """The agent."""
     version: _builtins.str
     """Its version; empty means all together."""
+    @_builtins.property
+    def also_known_as(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in GetAcceptance. The gate is that of `agent`."""
+
     def __init__(
         self,
         *,
         agent: _builtins.str = ...,
         version: _builtins.str = ...,
+        also_known_as: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "also_known_as", b"also_known_as", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -604,16 +620,16 @@ class PinBaselineRequest(_message.Message):
     agent: _builtins.str
     """The agent."""
     version: _builtins.str
-    """Its version."""
+    """Its version; empty means all together."""
     request_id: _builtins.str
     """A UUID that makes the call idempotent for 24 h."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From when."""
+        """From when; days are counted whole, in UTC."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """To when."""
+        """To when; not in the future."""
 
     def __init__(
         self,
@@ -666,9 +682,9 @@ class GetDriftRequest(_message.Message):
     agent: _builtins.str
     """The agent."""
     version: _builtins.str
-    """Its version."""
+    """Its version, as its baseline was pinned."""
     days: _builtins.int
-    """Over how many days back; 0 means 7."""
+    """Over how many days back; 0 means 7, at most 90."""
     def __init__(
         self,
         *,

@@ -76,7 +76,9 @@ class EvaluationServiceServicer:
     def RecordEvaluations(self, request, context):
         """Records judgements. They also come in as OTel events `gen_ai.evaluation.result`.
 
-        Needs gateway, service or platform-admin; an agent may judge others, never itself.
+        Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
+        those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
+        another one of its own; and judges only agents whose usage was seen here.
         Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -38,7 +38,9 @@ class EvaluationServiceStub:
     RecordEvaluations: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.RecordEvaluationsRequest, _evaluation_pb2.RecordEvaluationsResponse]
     """Records judgements. They also come in as OTel events `gen_ai.evaluation.result`.
 
-    Needs gateway, service or platform-admin; an agent may judge others, never itself.
+    Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
+    those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
+    another one of its own; and judges only agents whose usage was seen here.
     Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
     """
     GetAcceptance: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.GetAcceptanceRequest, _evaluation_pb2.GetAcceptanceResponse]
@@ -77,7 +79,9 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     RecordEvaluations: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.RecordEvaluationsRequest, _evaluation_pb2.RecordEvaluationsResponse]  # type: ignore[assignment]
     """Records judgements. They also come in as OTel events `gen_ai.evaluation.result`.
 
-    Needs gateway, service or platform-admin; an agent may judge others, never itself.
+    Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
+    those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
+    another one of its own; and judges only agents whose usage was seen here.
     Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
     """
     GetAcceptance: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetAcceptanceRequest, _evaluation_pb2.GetAcceptanceResponse]  # type: ignore[assignment]
@@ -119,7 +123,9 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evaluation_pb2.RecordEvaluationsResponse, _abc.Awaitable[_evaluation_pb2.RecordEvaluationsResponse]]:
         """Records judgements. They also come in as OTel events `gen_ai.evaluation.result`.
 
-        Needs gateway, service or platform-admin; an agent may judge others, never itself.
+        Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
+        those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
+        another one of its own; and judges only agents whose usage was seen here.
         Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
         """
 

@@ -1,0 +1,134 @@
+"""Taking judgements in, by whichever way they come, and what follows from them in the same transaction.
+
+The rules:
+
+- a judge's id counts once; what comes again changes nothing, in whatever batch it comes;
+- who judges is who the credential says, never the agent itself (`judges.py`);
+- a judgement adds to its agent's counts of the day; a failed one makes unsafe what the agent did in that trace, and one
+  that names nobody waits until the trace says whose work it is about;
+- a version too many of an agent in a day shares one name with the others, so that nobody fills the counts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ringfence_kit.callers import Caller
+from ringfence_kit.clock import DAY, Instant
+from ringfence_kit.errors import InvalidRequest, NotPermitted, Violation
+from ringfence_kit.store import Mutation, Writer
+
+from ringfence_telemetry.evaluation.counts import CountChange, CountKey, difference
+from ringfence_telemetry.evaluation.judgement import Judgement, counts_of
+from ringfence_telemetry.evaluation.judges import why_not
+from ringfence_telemetry.evaluation.work import counts_of as work_counts
+from ringfence_telemetry.evaluation.work import judged, whose
+from ringfence_telemetry.labels import OVERFLOW
+from ringfence_telemetry.reporters import Reporter, reporter_of
+from ringfence_telemetry.store import TelemetryTx
+from ringfence_telemetry.store.evaluations import EvaluationRows
+
+VERSIONS_MAX = 100
+"""Versions of an agent that are told apart in a day."""
+AGENTS_MAX = 10_000
+"""Agents of whom versions are remembered; beyond, all are forgotten and admitted anew."""
+
+
+class VersionBook:
+    """Which versions of agents were seen today. Used in the writer's thread alone."""
+
+    def __init__(self) -> None:
+        self._day = 0
+        self._seen: dict[str, set[str]] = {}
+
+    def fold(self, agent: str, version: str, at: Instant) -> str:
+        """Return `version`, or the name of those too many."""
+        if at // DAY != self._day or len(self._seen) >= AGENTS_MAX:
+            self._day, self._seen = at // DAY, {}
+        seen = self._seen.setdefault(agent, set())
+        if version not in seen and len(seen) >= VERSIONS_MAX:
+            return OVERFLOW
+        seen.add(version)
+        return version
+
+
+class Recording:
+    """Takes judgements."""
+
+    def __init__(self, writer: Writer[TelemetryTx], versions: VersionBook) -> None:
+        self._writer = writer
+        self._versions = versions
+
+    async def record(self, judgements: Sequence[Judgement], *, caller: Caller, mutation: Mutation) -> int:
+        """Return how many were new. Raises NotPermitted, InvalidRequest."""
+        reporter = reporter_of(caller)
+        for judgement in judgements:
+            needed = why_not(reporter, judgement.agent)
+            if needed:
+                raise NotPermitted(principal=caller.principal, action=f"judge {judgement.agent}", needed=needed)
+
+        def work(tx: TelemetryTx) -> int:
+            _require_seen(tx, reporter, judgements)
+            return enter(tx, judgements, versions=self._versions)
+
+        return await self._writer.write(work, mutation=mutation, result=int)
+
+
+def enter(tx: EvaluationRows, judgements: Iterable[Judgement], *, versions: VersionBook) -> int:
+    """Keep what is new of `judgements`, with everything that follows; return how many were new."""
+    known = [
+        replace(each, version=versions.fold(each.agent, each.version, each.recorded_at)) if each.agent else each
+        for each in judgements
+    ]
+    new = [find_whose(tx, each) for each in tx.keep_judgements(known)]
+    add_all(tx, (counts_of(each) for each in new))
+    for trace_id in sorted({each.trace_id for each in new if each.passed is False and each.agent and each.trace_id}):
+        judge_again(tx, trace_id, {each.agent for each in new if each.passed is False and each.trace_id == trace_id})
+    return len(new)
+
+
+def find_whose(tx: EvaluationRows, judgement: Judgement) -> Judgement:
+    """Return a kept judgement with the agent its trace says, when it names none and the trace is settled."""
+    if judgement.agent or not judgement.trace_id:
+        return judgement
+    work = tx.trace_work(judgement.trace_id)
+    owner = None if work is None else whose(work, judgement)
+    if owner is None:
+        return judgement
+    found = replace(judgement, agent=owner.agent, version=owner.version)
+    tx.say_whose(found)
+    return found
+
+
+def judge_again(tx: EvaluationRows, trace_id: bytes, judged_bad: set[str]) -> None:
+    """Correct what a settled trace was counted for, now that judgements about these agents failed."""
+    before = tx.trace_work(trace_id)
+    if before is None:
+        return
+    after = judged(before, judged_bad)
+    if after != before:
+        tx.add_evaluation_counts(difference(work_counts(after), work_counts(before)))
+        tx.keep_trace_work(after)
+
+
+def add_all(tx: EvaluationRows, changes: Iterable[CountChange]) -> None:
+    """Add several changes in one statement."""
+    sums: dict[CountKey, int] = {}
+    for change in changes:
+        for key, number in change.items():
+            sums[key] = sums.get(key, 0) + number
+    tx.add_evaluation_counts({key: number for key, number in sums.items() if number})
+
+
+def _require_seen(tx: TelemetryTx, reporter: Reporter, judgements: Sequence[Judgement]) -> None:
+    """Refuse agents nobody has seen, unless whoever names them may name anyone: else names would cost nothing."""
+    if reporter.speaks_for_all:
+        return
+    seen: dict[str, bool] = {}
+    violations = []
+    for index, each in enumerate(judgements):
+        if each.agent not in seen:
+            seen[each.agent] = tx.has_usage(each.agent)
+        if not seen[each.agent]:
+            violations.append(Violation(f"evaluations[{index}].agent", "no usage of this agent was seen here"))
+    if violations:
+        raise InvalidRequest(*violations[:50])
