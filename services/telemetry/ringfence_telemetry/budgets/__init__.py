@@ -1,1 +1,1 @@
-"""What agents may spend, and how much of it is left."""
+"""What agents may spend: counted where spans are charged, exact, and told to whoever enforces it."""

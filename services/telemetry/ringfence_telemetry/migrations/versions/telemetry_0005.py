@@ -35,3 +35,21 @@ def upgrade() -> None:
         sa.Column("expires_at", INTEGER, nullable=False),
         sa.Column("record", BYTES, nullable=False),
     )
+    op.create_table(
+        "budgets",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("record", BYTES, nullable=False),
+    )
+    op.create_table(
+        "budget_standings",
+        sa.Column("budget", TEXT, primary_key=True),
+        sa.Column("start", INTEGER, primary_key=True, autoincrement=False),
+        sa.Column("subject", TEXT, primary_key=True),
+        sa.Column("spent", INTEGER, nullable=False),
+        sa.Column("unknown_cost_calls", INTEGER, nullable=False),
+        sa.Column("level", INTEGER, nullable=False),
+        sa.Column("due_at", INTEGER, nullable=True),
+    )
+    op.create_index("budget_standings_by_spent", "budget_standings", ["budget", "start", "spent"])
+    op.create_index("budget_standings_by_due", "budget_standings", ["due_at"])
+    op.create_index("budget_standings_by_start", "budget_standings", ["start"])
