@@ -35,9 +35,11 @@ from ringfence_telemetry.audit_heads import AuditHeads
 from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
+from ringfence_telemetry.audit_trail import AuditNotes
 from ringfence_telemetry.audit_witnesses import AuditWitnesses
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
+from ringfence_telemetry.foreign_reports import ForeignReports
 from ringfence_telemetry.grants import GRANTS
 from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.housekeeping import Housekeeping
@@ -93,7 +95,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         clock=clock,
         new_id=new_id,
         on_calls=health.saw,
-        consequences=[DueTraces()],
+        consequences=[DueTraces(), ForeignReports(AuditNotes(keys))],
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
     settler = Settler(writer, store, clock=clock)
