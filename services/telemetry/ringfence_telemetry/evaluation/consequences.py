@@ -13,6 +13,7 @@ from typing import Protocol
 from ringfence_kit.clock import Instant
 
 from ringfence_telemetry.evaluation.counts import CountKey, difference
+from ringfence_telemetry.evaluation.denials import decided, overridden
 from ringfence_telemetry.evaluation.judgement import Judgement, Layer, counts_of
 from ringfence_telemetry.evaluation.recording import VersionBook, add_all, enter
 from ringfence_telemetry.evaluation.said import Said
@@ -20,6 +21,9 @@ from ringfence_telemetry.evaluation.work import TraceWork, Work, whose, work_of
 from ringfence_telemetry.evaluation.work import counts_of as work_counts
 from ringfence_telemetry.store.evaluations import EvaluationRows
 from ringfence_telemetry.workflows.settled import Settled, Settling
+
+DECISIONS_MAX = 1_000
+"""Decisions of a trace that are looked at: the first."""
 
 NOBODYS_MAX = 1_000
 """Judgements of a trace that name nobody and are given to whom the trace says."""
@@ -71,7 +75,18 @@ class AcceptanceJudge:
         work = self._fold(work_of(settled, judged_bad=()), at)
         found = _give(tx, work)
         bad = tx.judged_bad(settled.trace_id)
-        after = replace(work, works=tuple(replace(each, judged_bad=each.agent in bad) for each in work.works))
+        said = decided(tx.decision_bodies(settled.trace_id, limit=DECISIONS_MAX)) if work.works else ()
+        after = replace(
+            work,
+            works=tuple(
+                replace(
+                    each,
+                    judged_bad=each.agent in bad,
+                    overridden=overridden(each.agent, dict(each.uses), said),
+                )
+                for each in work.works
+            ),
+        )
         if after != before:
             tx.keep_trace_work(after)
         return [difference(work_counts(after), work_counts(before)), *(counts_of(each) for each in found)]

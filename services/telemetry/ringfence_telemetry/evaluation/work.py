@@ -5,7 +5,8 @@ The rules:
 - evidence is what somebody else than the agent saw, in traces that are trusted and whole: what an agent says of itself,
   what came from elsewhere, and what is sampled count for nothing; nor does work that its caller gave up;
 - an agent's piece of work took as long as its longest part, and is completed when none of its parts failed;
-- a person is asked for by the agent whose the whole is, the root's; a denial acted against is everybody's;
+- a person is asked for by the agent whose the whole is, the root's;
+- a denial acted against makes unsafe what the agent did that acted;
 - a failed judgement makes unsafe the work of the agent it is about, whether it comes before or after the trace settles.
 """
 
@@ -102,7 +103,6 @@ def _works(settled: Settled, judged_bad: Collection[str]) -> tuple[Work, ...]:
             bucket=bucket_of(max(part.duration_micros for part in own)),
             completed=not any(part.failed for part in own),
             escalated=settled.escalated and agent == settled.agent,
-            overridden=settled.overridden,
             judged_bad=agent in judged_bad,
             uses=_uses(own),
         )

@@ -35,6 +35,10 @@ class EvaluationRows(Protocol):
         """Say whether every judgement of a trace passed; None when none says either way."""
         ...
 
+    def decision_bodies(self, trace_id: bytes, *, limit: int) -> Sequence[bytes]:
+        """Return up to `limit` decisions of the audit log that speak of a trace, in log order."""
+        ...
+
     def add_evaluation_counts(self, change: CountChange) -> None:
         """Add `change` to what is counted; a number that becomes 0 may be kept or dropped."""
         ...

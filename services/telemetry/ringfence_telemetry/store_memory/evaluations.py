@@ -10,6 +10,8 @@ from ringfence_telemetry.evaluation.drift import Baseline
 from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.evaluation.work import TraceWork
+from ringfence_telemetry.store_memory.audit import ENTRIES
+from ringfence_telemetry.store_memory.workflows import DECISIONS
 
 JUDGEMENTS: MemoryTable[str, Judgement] = MemoryTable("judgements")
 COUNTS: MemoryTable[CountKey, int] = MemoryTable("evaluation_counts")
@@ -49,6 +51,11 @@ class MemoryEvaluationTx:
         """See `EvaluationRows`."""
         said = [each.passed for each in self._of_trace(trace_id) if each.passed is not None]
         return all(said) if said else None
+
+    def decision_bodies(self, trace_id: bytes, *, limit: int) -> Sequence[bytes]:
+        """See `EvaluationRows`."""
+        indexes = sorted(index for trace, index in self.rows.table(DECISIONS) if trace == trace_id)
+        return [self.rows.table(ENTRIES)[index].body for index in indexes[:limit]]
 
     def add_evaluation_counts(self, change: CountChange) -> None:
         """See `EvaluationRows`."""

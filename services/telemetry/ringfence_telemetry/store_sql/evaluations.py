@@ -13,6 +13,7 @@ from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.evaluation.work import TraceWork
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.tables.audit import audit_entries
 from ringfence_telemetry.tables.evaluations import (
     acceptance_gates,
     baselines,
@@ -20,6 +21,7 @@ from ringfence_telemetry.tables.evaluations import (
     judgements,
     trace_works,
 )
+from ringfence_telemetry.tables.workflows import decision_traces
 
 JUDGED_MAX = 1_000
 """Agents of one trace: far more than any has."""
@@ -73,6 +75,17 @@ class SqlEvaluationTx:
         if self.connection.scalar(said.where(judgements.c.passed.is_(False))) is not None:
             return False
         return True if self.connection.scalar(said.where(judgements.c.passed.is_(True))) is not None else None
+
+    def decision_bodies(self, trace_id: bytes, *, limit: int) -> Sequence[bytes]:
+        """See `EvaluationRows`."""
+        query = (
+            sa.select(audit_entries.c.body)
+            .join(decision_traces, decision_traces.c.position == audit_entries.c.position)
+            .where(decision_traces.c.trace_id == trace_id)
+            .order_by(decision_traces.c.position)
+            .limit(limit)
+        )
+        return [bytes(body) for body in self.connection.scalars(query)]
 
     def add_evaluation_counts(self, change: CountChange) -> None:
         """See `EvaluationRows`."""

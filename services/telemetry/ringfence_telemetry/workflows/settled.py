@@ -30,7 +30,8 @@ class Part:
     caller_side: bool = True
     """Whether somebody else than the agent itself reported it."""
     uses: tuple[tuple[str, int], ...] = ()
-    """What it did itself, by kind and how often: operations, and tools as `execute_tool/<tool>`; sorted, at most 64."""
+    """What it did itself, by kind and how often: operations, tools as `execute_tool/<tool>`; ` (failed)` ends a kind
+    that was tried in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +65,6 @@ class Settled:
     """In the order of their starts, the root's first."""
     escalated: bool = False
     """A person was asked for."""
-    overridden: bool = False
-    """Something was done in it though a decision had denied it: the tool ran after the denial."""
     input_tokens: int = 0
     output_tokens: int = 0
 

@@ -3,11 +3,13 @@
 Pure. An agent that asks sees its own part as if it were the whole, and of the others nothing: `seen_by`.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from ringfence_kit.clock import Instant
 
+from ringfence_telemetry.dialects import EXECUTE_TOOL
 from ringfence_telemetry.trace_keys import TraceKey, is_trusted, trace_id_of
 from ringfence_telemetry.workflows.blame import blame
 from ringfence_telemetry.workflows.hops import NOTHING_USED, Hop, Tree, Used
@@ -15,6 +17,9 @@ from ringfence_telemetry.workflows.settled import Part, Settled
 
 AGENTS_MAX = 1_000
 """Agents whose share of one piece of work is kept."""
+
+USES_MAX = 64
+"""Kinds of steps of one part that are told apart."""
 
 PARTS_MAX = 1_000
 """Parts of one piece of work that are looked at by whoever judges it: the first started."""
@@ -155,7 +160,18 @@ def _part(hop: Hop) -> Part:
         failed=hop.failed,
         critical=hop.critical,
         caller_side=hop.is_call and hop.reporter != hop.agent,
+        uses=_uses(hop),
     )
+
+
+def _uses(hop: Hop) -> tuple[tuple[str, int], ...]:
+    """Return what a hop did by kind, the most frequent kinds."""
+    kinds = Counter(
+        (f"{step.operation}/{step.what}" if step.operation == EXECUTE_TOOL else step.operation)
+        + (" (failed)" if step.failed else "")
+        for step in hop.steps
+    )
+    return tuple(sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))[:USES_MAX])
 
 
 def _shares(tree: Tree) -> tuple[Share, ...]:
