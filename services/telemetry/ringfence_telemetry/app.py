@@ -54,6 +54,7 @@ from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.store_sql.audit import SqlAuditTrail
 from ringfence_telemetry.usage_reading import UsageReader
+from ringfence_telemetry.workflows.reading import WorkflowReader
 from ringfence_telemetry.workflows.settler import DueTraces, Settler
 
 CAUGHT_UP = "ingest log"
@@ -116,8 +117,9 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     otlp = otlp_faces(ingest)
     watched_health = health_face(HealthApi(health))
     usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
-    workflow = workflow_face(WorkflowApi(outcomes, clock=clock))
     tokens = PageTokens(database.page_key)
+    workflows = WorkflowReader(store, ingest, clock=clock)
+    workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
     audit = audit_face(
         AuditApi(audit_log, AuditReader(store), keys, heads=heads, witnesses=witnesses, tokens=tokens, clock=clock)
     )

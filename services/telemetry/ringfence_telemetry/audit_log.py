@@ -137,7 +137,8 @@ class _Placement:
 
 
 def _observe_all(tx: AuditTx, placed: _Placement) -> None:
-    """Turn the decisions that were appended into conduct and signals, in log order."""
+    """Turn the decisions that were appended into conduct and signals, in log order; note the traces they name."""
+    tx.note_decisions({entry.index: decision.trace_id for entry, decision in placed.decisions if decision.trace_id})
     conducts: dict[tuple[str, str], Conduct] = {}
     changed: dict[tuple[str, str], Conduct] = {}
     signals = list[Signal]()

@@ -32,6 +32,7 @@ ENVIRONMENT_MAX = 63
 REASON_MAX = 128
 _INTEGER_MAX = 2**53 - 1
 _sorted = msgspec.json.Encoder(order="sorted").encode
+_TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _REASON = re.compile(r"[A-Z][A-Z0-9_]*")
 DID_PATTERN = re.compile(r"did:[a-z0-9]+:([A-Za-z0-9._:-]|%[0-9A-Fa-f]{2})+")  # DID 1.0, 3.1
 
@@ -47,6 +48,8 @@ class Decision:
     effect: Effect
     reason: str
     decided_at: Instant
+    trace_id: bytes = b""
+    """The trace it was made in, 16 bytes; empty when it names none."""
 
     @property
     def names_an_agent(self) -> bool:
@@ -89,8 +92,49 @@ def read_decision(body: bytes, *, decision_id: str, path: str) -> tuple[Decision
         effect=effect,
         reason=reason,
         decided_at=Instant(decided_at),
+        trace_id=_trace_id(document),
     )
     return decision, []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedDecision:
+    """What is shown of a decision beside the work it was made in."""
+
+    index: int
+    decision_id: str
+    did: str
+    agent: str
+    """Its resource name; empty when that was not known."""
+    effect: str
+    reason: str
+    action: str
+    decided_at: Instant
+
+
+def read_logged(body: bytes, *, index: int) -> LoggedDecision:
+    """Return the decision in an entry that was checked when it was appended."""
+    document: dict[str, Any] = msgspec.json.decode(body)
+    agent, action = document.get("agent"), document.get("action")
+    return LoggedDecision(
+        index=index,
+        decision_id=document["decision_id"],
+        did=document["did"],
+        agent=agent if isinstance(agent, str) else "",
+        effect=document["effect"],
+        reason=document["reason"],
+        action=action if isinstance(action, str) else "",
+        decided_at=Instant(document["decide_time_ms"]),
+    )
+
+
+def _trace_id(document: dict[str, Any]) -> bytes:
+    """Return the trace a decision names, as it was sent: a member of version 1, of what was asked in version 2."""
+    asked = document.get("input")
+    named = asked.get("trace_id") if isinstance(asked, dict) else document.get("trace_id")
+    if not isinstance(named, str) or _TRACE_ID.fullmatch(named) is None:
+        return b""
+    return bytes.fromhex(named)
 
 
 def _parse(body: bytes) -> object:

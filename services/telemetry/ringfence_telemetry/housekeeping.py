@@ -13,6 +13,11 @@ EVERY = HOUR
 PARTS_AT_ONCE = 5_000
 """Rows a transaction deletes: others wait for it."""
 
+TRACES_AT_ONCE = 1_000
+
+KEEP_WORKFLOWS = Millis(90 * DAY)
+"""How long it is known what a piece of work came to."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -51,6 +56,19 @@ class Housekeeping:
             deleted = await self._writer.write(
                 lambda tx: tx.forget_parts(received_before=oldest, limit=PARTS_AT_ONCE), mutation=mutation, result=int
             )
+        await self._forget_workflows(oldest, now)
         segments = await self._ingest.forget(received_before=oldest)
         if segments:
             _log.info("segments_forgotten", segments=segments)
+
+    async def _forget_workflows(self, oldest: Instant, now: Instant) -> None:
+        """Forget traces none of whose spans are kept, and what traces came to after its time."""
+        mutation = Mutation(principal=PRINCIPAL, at=now)
+        begun_before = Instant(now - KEEP_WORKFLOWS)
+
+        def forget(tx: TelemetryTx) -> int:
+            settled = tx.forget_settled(received_before=oldest, limit=TRACES_AT_ONCE)
+            return max(settled, tx.forget_workflows(begun_before=begun_before, limit=TRACES_AT_ONCE))
+
+        while await self._writer.write(forget, mutation=mutation, result=int) == TRACES_AT_ONCE:
+            pass

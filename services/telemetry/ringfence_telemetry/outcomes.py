@@ -27,6 +27,7 @@ from ringfence_telemetry.decision_document import canonical
 from ringfence_telemetry.errors import AgentNotFound, OutcomeConflict
 from ringfence_telemetry.signals import outcome_signal
 from ringfence_telemetry.store import TelemetryTx
+from ringfence_telemetry.store.workflows import NotedOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,15 @@ def _enter(tx: TelemetryTx, report: OutcomeReport, *, rater: str, reporter: str,
         at=at,
     )
     tx.queue_signals([signal])
+    tx.note_outcome(
+        NotedOutcome(
+            index=index,
+            did=report.did,
+            accepted=report.accepted,
+            work_id=report.work_id,
+            trace_id=report.trace_id,
+        )
+    )
     return index
 
 

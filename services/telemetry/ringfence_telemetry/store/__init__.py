@@ -21,7 +21,7 @@ from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
 from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
 from ringfence_telemetry.store.evaluations import EvaluationRows, EvaluationStore
 from ringfence_telemetry.store.slos import SloRows, SloStore
-from ringfence_telemetry.store.workflows import WorkflowStore, WorkflowTx
+from ringfence_telemetry.store.workflows import WorkEvidenceTx, WorkflowStore, WorkflowTx
 from ringfence_telemetry.trace_keys import TraceKey as TraceKey
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
@@ -125,7 +125,7 @@ class EvidenceTx(Protocol):
         ...
 
 
-class AuditTx(AuditLogTx, EvidenceTx, Protocol):
+class AuditTx(AuditLogTx, EvidenceTx, WorkEvidenceTx, Protocol):
     """Appending to the audit log, with what follows from it."""
 
 

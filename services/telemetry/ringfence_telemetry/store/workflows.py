@@ -74,7 +74,19 @@ class NotedOutcome:
     trace_id: bytes = b""
 
 
-class WorkflowTx(Protocol):
+class WorkEvidenceTx(Protocol):
+    """Noting which entries of the audit log speak of which work."""
+
+    def note_outcome(self, outcome: NotedOutcome) -> None:
+        """Keep an outcome."""
+        ...
+
+    def note_decisions(self, traces: Mapping[int, bytes]) -> None:
+        """Note of which traces entries of the audit log speak, by their indexes; each entry is noted once."""
+        ...
+
+
+class WorkflowTx(WorkEvidenceTx, Protocol):
     """Settling traces."""
 
     def mark_due(self, marks: Sequence[TraceMark]) -> None:
@@ -98,14 +110,6 @@ class WorkflowTx(Protocol):
 
     def keep_summaries(self, summaries: Sequence[Summary]) -> None:
         """Keep what traces came to, each in the place of what it came to before."""
-        ...
-
-    def note_outcome(self, outcome: NotedOutcome) -> None:
-        """Keep an outcome."""
-        ...
-
-    def note_decisions(self, indexes: Mapping[int, bytes]) -> None:
-        """Note of which traces entries of the audit log speak, by entry."""
         ...
 
     def forget_workflows(self, *, begun_before: Instant, limit: int) -> int:
@@ -147,6 +151,6 @@ class WorkflowStore(Protocol):
         """Return the outcomes of traces, and those of work named otherwise, in the order of the audit log."""
         ...
 
-    async def decision_entries(self, trace_id: bytes, *, limit: int) -> Sequence[int]:
-        """Return up to `limit` places in the audit log of decisions that speak of a trace, the first first."""
+    async def decisions_in(self, trace_id: bytes, *, limit: int) -> Sequence[tuple[int, bytes]]:
+        """Return up to `limit` entries of the audit log that speak of a trace, index and body, in log order."""
         ...

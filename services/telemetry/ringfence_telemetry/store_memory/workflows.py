@@ -15,6 +15,7 @@ from ringfence_telemetry.store.workflows import (
     TraceMark,
     WorkflowQuery,
 )
+from ringfence_telemetry.store_memory.audit import ENTRIES
 from ringfence_telemetry.trace_keys import TraceKey, trace_id_of
 from ringfence_telemetry.workflows.summary import Summary
 
@@ -69,12 +70,12 @@ class MemoryWorkflowTx:
         self.rows.table(WORKFLOWS).update({each.key: each for each in summaries})
 
     def note_outcome(self, outcome: NotedOutcome) -> None:
-        """See `WorkflowTx`."""
+        """See `WorkEvidenceTx`."""
         self.rows.table(OUTCOMES)[outcome.index] = outcome
 
-    def note_decisions(self, indexes: Mapping[int, bytes]) -> None:
-        """See `WorkflowTx`."""
-        self.rows.table(DECISIONS).update({(trace_id, index): None for index, trace_id in indexes.items()})
+    def note_decisions(self, traces: Mapping[int, bytes]) -> None:
+        """See `WorkEvidenceTx`."""
+        self.rows.table(DECISIONS).update({(trace_id, index): None for index, trace_id in traces.items()})
 
     def forget_workflows(self, *, begun_before: Instant, limit: int) -> int:
         """See `WorkflowTx`."""
@@ -147,11 +148,14 @@ class MemoryWorkflowStore:
 
         return await self._database.read(read)
 
-    async def decision_entries(self, trace_id: bytes, *, limit: int) -> Sequence[int]:
+    async def decisions_in(self, trace_id: bytes, *, limit: int) -> Sequence[tuple[int, bytes]]:
         """See `WorkflowStore`."""
-        return await self._database.read(
-            lambda rows: sorted(index for trace, index in rows.table(DECISIONS) if trace == trace_id)[:limit]
-        )
+
+        def read(rows: MemoryRows) -> list[tuple[int, bytes]]:
+            indexes = sorted(index for trace, index in rows.table(DECISIONS) if trace == trace_id)[:limit]
+            return [(index, rows.table(ENTRIES)[index].body) for index in indexes]
+
+        return await self._database.read(read)
 
 
 def _summaries(rows: MemoryRows, keys: Collection[TraceKey]) -> dict[TraceKey, Summary]:

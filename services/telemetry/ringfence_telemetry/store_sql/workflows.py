@@ -17,6 +17,7 @@ from ringfence_telemetry.store.workflows import (
     WorkflowQuery,
 )
 from ringfence_telemetry.store_sql.statements import batches, insert_into
+from ringfence_telemetry.tables.audit import audit_entries
 from ringfence_telemetry.tables.workflows import (
     decision_traces,
     open_traces,
@@ -103,7 +104,7 @@ class SqlWorkflowTx:
         self._keep_shares(summaries)
 
     def note_outcome(self, outcome: NotedOutcome) -> None:
-        """See `WorkflowTx`."""
+        """See `WorkEvidenceTx`."""
         row = {
             "position": outcome.index,
             "did": outcome.did,
@@ -113,9 +114,9 @@ class SqlWorkflowTx:
         }
         self.connection.execute(sa.insert(workflow_outcomes), row)
 
-    def note_decisions(self, indexes: Mapping[int, bytes]) -> None:
-        """See `WorkflowTx`."""
-        rows = [{"trace_id": trace_id, "position": index} for index, trace_id in indexes.items()]
+    def note_decisions(self, traces: Mapping[int, bytes]) -> None:
+        """See `WorkEvidenceTx`."""
+        rows = [{"trace_id": trace_id, "position": index} for index, trace_id in traces.items()]
         if rows:
             self.connection.execute(sa.insert(decision_traces), rows)
 
@@ -227,15 +228,17 @@ class SqlWorkflowStore:
 
         return [outcome for _, outcome in sorted((await self._database.read(read)).items())]
 
-    async def decision_entries(self, trace_id: bytes, *, limit: int) -> Sequence[int]:
+    async def decisions_in(self, trace_id: bytes, *, limit: int) -> Sequence[tuple[int, bytes]]:
         """See `WorkflowStore`."""
         query = (
-            sa.select(decision_traces.c.position)
+            sa.select(audit_entries.c.position, audit_entries.c.body)
+            .join(decision_traces, decision_traces.c.position == audit_entries.c.position)
             .where(decision_traces.c.trace_id == trace_id)
             .order_by(decision_traces.c.position)
             .limit(limit)
         )
-        return await self._database.read(lambda connection: connection.scalars(query).all())
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [(row.position, bytes(row.body)) for row in rows]
 
 
 def _summaries(connection: sa.Connection, keys: Collection[TraceKey]) -> dict[TraceKey, Summary]:

@@ -8,7 +8,8 @@ The rules:
   comes later settles it again;
 - taking it off the list, keeping what it came to and all that is concluded from it is one transaction: of any number
   of replicas one settles it, and a trace that moved meanwhile is read again;
-- conclusions are drawn only from spans that are believed, and only when what the trace came to has changed.
+- conclusions are drawn only from spans that are believed, and only when what the trace came to has changed;
+- a span that comes when those before it are no longer kept settles nothing again.
 """
 
 import asyncio
@@ -140,7 +141,7 @@ def _keep(
     """Keep what is still as it was read, with what is concluded from it; return how many traces that were."""
     claimed = tx.claim_due(due)
     before = tx.summaries(claimed)
-    changed = [summaries[key] for key in claimed if key in summaries and summaries[key] != before.get(key)]
+    changed = [summaries[key] for key in claimed if key in summaries and _is_news(summaries[key], before.get(key))]
     tx.keep_summaries(changed)
     settlings = tuple(
         Settling(now=each.settled, previous=before[each.key].settled if each.key in before else None)
@@ -151,3 +152,8 @@ def _keep(
         for judge in judges:
             judge.judge(tx, settlings, at)
     return len(claimed)
+
+
+def _is_news(now: Summary, before: Summary | None) -> bool:
+    """Say whether a trace came to something else. One of fewer spans than before is what is left of it: old ones go."""
+    return before is None or (now != before and now.spans >= before.spans)
