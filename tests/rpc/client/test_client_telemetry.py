@@ -1,10 +1,12 @@
 """`instrument` and `report_outcome` against the running service: counted for the right agent, session and team."""
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ringfence.channel import ChannelOptions
@@ -18,6 +20,7 @@ from ringfence_telemetry.config import IngestConfig
 from support.serving import SERVICE
 from support.telemetry.mesh import AGENT, AGENT_DID, GATEWAY, PEER, PEER_DID, TelemetryMesh, quiet, telemetry_mesh
 
+README = (Path(__file__).parents[3] / "clients" / "python" / "README.md").read_text(encoding="utf-8")
 GROUPS = [pb.USAGE_GROUP_AGENT, pb.USAGE_GROUP_SESSION, pb.USAGE_GROUP_MODEL, pb.USAGE_GROUP_OPERATION]
 
 
@@ -219,3 +222,34 @@ from ringfence.telemetry import instrument
     assert ended.stderr.splitlines()[-1].endswith(
         "ringfence.telemetry.instrument needs the OpenTelemetry SDK: pip install 'ringfence[telemetry]'"
     )
+
+
+def snippet(name: str) -> Any:
+    """Return the function of this name, from the one snippet of the README that defines it."""
+    (text,) = (one for one in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if f"def {name}(" in one)
+    names: dict[str, Any] = {}
+    exec(compile(text, "README.md", "exec"), names)
+    return names[name]
+
+
+async def test_the_readme_reports_what_it_says(running: TelemetryMesh) -> None:
+    did = snippet("set_up").__globals__["DID"]
+    endpoint = running.mesh.address("telemetry.otlp_listen")
+    telemetry, other = (snippet("set_up")(endpoint, options(running, SERVICE)) for _ in range(2))
+    snippet("report")(telemetry)
+    assert await snippet("tools")(telemetry)("sales") == ["sales"]
+    with telemetry.invoke_agent("analyst", session="s-2") as work:
+        called = snippet("be_called")
+        assert snippet("call")(telemetry, PEER_DID, lambda message: str(called(other, message))) == "found"
+    for one in (telemetry, other):
+        await asyncio.to_thread(one.shutdown)
+    counted = await usage(running)
+    assert counted[did, "s-1", "example-model-1", "chat"] == (1, 1200, 80, False)
+    assert counted[did, "s-1", "", "invoke_agent"] == (1, 0, 0, False)
+    assert counted[did, "s-2", "", "invoke_agent"][0] == 2
+
+    def judge() -> int:
+        with Ringfence(telemetry=running.mesh.address("telemetry.listen"), options=options(running, SERVICE)) as mesh:
+            return int(snippet("judge")(mesh, did, work.trace_id))
+
+    assert await asyncio.to_thread(judge) >= 0
