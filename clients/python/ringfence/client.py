@@ -37,7 +37,12 @@ from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
 from ringfence.registry.v1.tool_pb2 import WatchToolsRequest, WatchToolsResponse
 from ringfence.registry.v1.tool_pb2_grpc import ToolServiceStub
 from ringfence.registry_watch import AioResumingWatch, Position, ResumingWatch
+from ringfence.telemetry.v1.alert_pb2_grpc import AlertServiceStub
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
+from ringfence.telemetry.v1.budget_pb2_grpc import BudgetServiceStub, PriceServiceStub
+from ringfence.telemetry.v1.evaluation_pb2_grpc import EvaluationServiceStub
+from ringfence.telemetry.v1.health_pb2_grpc import HealthServiceStub
+from ringfence.telemetry.v1.slo_pb2_grpc import BreakerServiceStub, SloServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, WorkflowServiceStub
 from ringfence.watch import AioWatch, Watch
 
@@ -53,7 +58,12 @@ if TYPE_CHECKING:  # these names exist for type checkers only
     from ringfence.registry.v1.namespace_pb2_grpc import NamespaceServiceAsyncStub
     from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceAsyncStub
     from ringfence.registry.v1.tool_pb2_grpc import ToolServiceAsyncStub
+    from ringfence.telemetry.v1.alert_pb2_grpc import AlertServiceAsyncStub
     from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceAsyncStub
+    from ringfence.telemetry.v1.budget_pb2_grpc import BudgetServiceAsyncStub, PriceServiceAsyncStub
+    from ringfence.telemetry.v1.evaluation_pb2_grpc import EvaluationServiceAsyncStub
+    from ringfence.telemetry.v1.health_pb2_grpc import HealthServiceAsyncStub
+    from ringfence.telemetry.v1.slo_pb2_grpc import BreakerServiceAsyncStub, SloServiceAsyncStub
     from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceAsyncStub, WorkflowServiceAsyncStub
 
 Service: TypeAlias = Literal["registry", "identity", "pdp", "telemetry"]
@@ -179,6 +189,41 @@ class AioRingfence:
     def workflows(self) -> "WorkflowServiceAsyncStub":
         """What became of the work."""
         return WorkflowServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def alerts(self) -> "AlertServiceAsyncStub":
+        """What somebody has to look at, as it happens."""
+        return AlertServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def budgets(self) -> "BudgetServiceAsyncStub":
+        """What may be spent, and what is left of it."""
+        return BudgetServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def prices(self) -> "PriceServiceAsyncStub":
+        """What tokens cost, and since when."""
+        return PriceServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def slos(self) -> "SloServiceAsyncStub":
+        """Objectives, and how much of their error budget is left."""
+        return SloServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def breakers(self) -> "BreakerServiceAsyncStub":
+        """Which agents are not called for now."""
+        return BreakerServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def evaluations(self) -> "EvaluationServiceAsyncStub":
+        """What evaluators said, gates and drift."""
+        return EvaluationServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def health(self) -> "HealthServiceAsyncStub":
+        """How agents do, as their callers see it."""
+        return HealthServiceStub(self.channel("telemetry"))
 
     def watch_registered_agents(
         self, parent: str = ALL_NAMESPACES
@@ -330,6 +375,41 @@ class Ringfence:
     def workflows(self) -> WorkflowServiceStub:
         """What became of the work."""
         return WorkflowServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def alerts(self) -> AlertServiceStub:
+        """What somebody has to look at, as it happens."""
+        return AlertServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def budgets(self) -> BudgetServiceStub:
+        """What may be spent, and what is left of it."""
+        return BudgetServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def prices(self) -> PriceServiceStub:
+        """What tokens cost, and since when."""
+        return PriceServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def slos(self) -> SloServiceStub:
+        """Objectives, and how much of their error budget is left."""
+        return SloServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def breakers(self) -> BreakerServiceStub:
+        """Which agents are not called for now."""
+        return BreakerServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def evaluations(self) -> EvaluationServiceStub:
+        """What evaluators said, gates and drift."""
+        return EvaluationServiceStub(self.channel("telemetry"))
+
+    @cached_property
+    def health(self) -> HealthServiceStub:
+        """How agents do, as their callers see it."""
+        return HealthServiceStub(self.channel("telemetry"))
 
     def watch_registered_agents(self, parent: str = ALL_NAMESPACES) -> Watch[WatchAgentsRequest, WatchAgentsResponse]:
         """Follow the registry's agents: all there are, then every change."""

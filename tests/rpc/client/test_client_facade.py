@@ -33,6 +33,13 @@ FACES = [
     ("audit", "telemetry"),
     ("usage", "telemetry"),
     ("workflows", "telemetry"),
+    ("alerts", "telemetry"),
+    ("budgets", "telemetry"),
+    ("prices", "telemetry"),
+    ("slos", "telemetry"),
+    ("breakers", "telemetry"),
+    ("evaluations", "telemetry"),
+    ("health", "telemetry"),
 ]
 
 
