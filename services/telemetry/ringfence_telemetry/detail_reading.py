@@ -1,7 +1,6 @@
 """What few spans say, or say differently: tool, team, skill, money, failures, attempts, streams, waiting for people.
 
-Called for spans that say such things only; and since many say the same, what was read once is remembered by what was
-said. The rules:
+Many spans say the same, so what was read once is remembered by what was said. The rules:
 
 - a cost is exact in billionths of what its spelling means; one that cannot be believed is absent and malformed;
 - a person is a salted digest from here on;
@@ -22,12 +21,13 @@ from ringfence_telemetry.dialects import (
     CANCELLED_TASK,
     CURRENCY,
     DETAILS_FROM,
+    EXECUTE_TOOL,
     FIRST_CHUNK_EVENTS,
     NAMES,
     WAITING_TASK,
     Field,
 )
-from ringfence_telemetry.known_attributes import Values, value_of
+from ringfence_telemetry.known_attributes import Values
 from ringfence_telemetry.otlp_shapes import OtlpSpan, SpanEvent
 from ringfence_telemetry.spans import REVISION_MAX, SpanDetail
 
@@ -57,7 +57,7 @@ _TASK_STATES = frozenset(name.encode() for name in NAMES[Field.TASK_STATE])
 _STATUS_MESSAGE = 2
 
 
-class _Beside(NamedTuple):
+class Beside(NamedTuple):
     """What a span says beside its attributes."""
 
     message: str
@@ -65,7 +65,17 @@ class _Beside(NamedTuple):
     client: bool
     first_chunk: int
     waited: int
-    defaults: SpanDetail
+    defaults: SpanDetail | None
+
+
+NOTHING_BESIDE = Beside("", "", client=False, first_chunk=0, waited=0, defaults=None)
+
+
+def beside(span: OtlpSpan, *, is_error: bool, client: bool, defaults: SpanDetail | None) -> Beside:
+    """Return what a span says beside its attributes."""
+    first_chunk, waited = _told_by_events(span) if span.events else (0, 0)
+    message = _message(span.status) if is_error else ""
+    return Beside(message, span.trace_state.decode(), client, first_chunk, waited, defaults)
 
 
 def unsalted(user: str) -> str:
@@ -90,55 +100,47 @@ class DetailReader:
     def of_resource(self, values: Values) -> SpanDetail | None:
         """Return what a resource says for all its spans."""
         detail = SpanDetail(
-            team=text_of(value_of(values, _TEAM)),
-            version=text_of(value_of(values, _VERSION), REVISION_MAX),
-            principal=self._person(value_of(values, _USER)),
+            team=text_of(values[_TEAM]),
+            version=text_of(values[_VERSION], REVISION_MAX),
+            principal=self._person(values[_USER]),
         )
         return None if detail == NO_DETAIL else detail
 
-    def read(
-        self, values: Values, span: OtlpSpan, *, defaults: SpanDetail | None, is_error: bool, client: bool
-    ) -> SpanDetail | None:
+    def read(self, values: Values, around: "Beside", operation: str) -> SpanDetail | None:
         """Return what a span says; what its resource says when it says nothing."""
-        beside = _Beside(
-            _message(span.status) if is_error else "",
-            span.trace_state.decode(),
-            client,
-            *(_told_by_events(span) if span.events else (0, 0)),
-            defaults or NO_DETAIL,
-        )
-        said = (*values[DETAILS_FROM:], *[values[field] for field in _ASKED_TOO], beside)
+        said = (*values[DETAILS_FROM:], *[values[field] for field in _ASKED_TOO], operation == EXECUTE_TOOL, around)
         if said in self._known:
             return self._known[said]
-        detail = self._make(values, beside)
+        detail = self._make(values, around, operation)
         if not self._malformed:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[said] = detail
         return detail
 
-    def _make(self, values: Values, beside: "_Beside") -> SpanDetail | None:
-        tool, defaults = text_of(value_of(values, _TOOL)), beside.defaults
-        if not tool and value_of(values, _SPAN_KIND) == "tool":
-            tool = text_of(value_of(values, _ENTITY_NAME))
+    def _make(self, values: Values, around: "Beside", operation: str) -> SpanDetail | None:
+        defaults = around.defaults or NO_DETAIL
+        tool = text_of(values[_TOOL]) if operation == EXECUTE_TOOL else ""
+        if not tool and values[_SPAN_KIND] == "tool":
+            tool = text_of(values[_ENTITY_NAME])
         cost, currency = self._cost(values)
-        seconds, millis = (value_of(values, _CHUNK_SECONDS), 1_000_000), (value_of(values, _CHUNK_MILLIS), 1_000)
+        seconds, millis = (values[_CHUNK_SECONDS], 1_000_000), (values[_CHUNK_MILLIS], 1_000)
         detail = SpanDetail(
             tool=tool,
-            team=text_of(value_of(values, _TEAM)) or defaults.team,
-            skill=text_of(value_of(values, _SKILL)),
-            provider=text_of(value_of(values, _PROVIDER)),
-            version=text_of(value_of(values, _VERSION), REVISION_MAX) or defaults.version,
-            principal=self._person(value_of(values, _USER)) or defaults.principal,
-            error=text_of(value_of(values, _ERROR), ERROR_MAX) or text_of(beside.message, ERROR_MAX),
+            team=text_of(values[_TEAM]) or defaults.team,
+            skill=text_of(values[_SKILL]),
+            provider=text_of(values[_PROVIDER]),
+            version=text_of(values[_VERSION], REVISION_MAX) or defaults.version,
+            principal=self._person(values[_USER]) or defaults.principal,
+            error=text_of(values[_ERROR], ERROR_MAX) or text_of(around.message, ERROR_MAX),
             cancelled=_is_cancelled(values),
-            attempt=self._attempt(value_of(values, _ATTEMPT)),
-            sampled=is_sampled(beside.tracestate),
-            client=beside.client,
-            waited_micros=self._micros(value_of(values, _WAITED), 1_000) or beside.waited,
+            attempt=self._attempt(values[_ATTEMPT]),
+            sampled=is_sampled(around.tracestate),
+            client=around.client,
+            waited_micros=self._micros(values[_WAITED], 1_000) or around.waited,
             stated_cost_nanos=cost,
             stated_currency=currency,
-            first_chunk_micros=self._micros(*seconds) or self._micros(*millis) or beside.first_chunk,
+            first_chunk_micros=self._micros(*seconds) or self._micros(*millis) or around.first_chunk,
         )
         return None if detail == NO_DETAIL else detail
 
@@ -164,10 +166,10 @@ class DetailReader:
         return micros or 0
 
     def _cost(self, values: Values) -> tuple[int, str]:
-        if value_of(values, _COST) is None:
+        if values[_COST] is None:
             return 0, ""
-        nanos = nanos_of(value_of(values, _COST))
-        currency = text_of(value_of(values, _CURRENCY)).upper() or CURRENCY
+        nanos = nanos_of(values[_COST])
+        currency = text_of(values[_CURRENCY]).upper() or CURRENCY
         if nanos is None or len(currency) != _CURRENCY_SIZE or not set(currency) <= set(string.ascii_uppercase):
             self._malformed += 1
             return 0, ""
@@ -196,15 +198,10 @@ def _keeps_some(field: str) -> bool:
 
 def _is_cancelled(values: Values) -> bool:
     return (
-        text_of(value_of(values, _ERROR)) in CANCELLATIONS
-        or text_of(value_of(values, _STATUS)) in CANCELLED_STATUS
-        or text_of(value_of(values, _TASK)) in CANCELLED_TASK
+        text_of(values[_ERROR]) in CANCELLATIONS
+        or text_of(values[_STATUS]) in CANCELLED_STATUS
+        or text_of(values[_TASK]) in CANCELLED_TASK
     )
-
-
-def is_cancelled_status(value: Value) -> bool:
-    """Say whether the status of a call says that its caller gave up: the one status worth a detail."""
-    return text_of(value) in CANCELLED_STATUS
 
 
 def _told_by_events(span: OtlpSpan) -> tuple[int, int]:

@@ -4,15 +4,13 @@ The memory is bounded: it forgets everything when it is full, and long attribute
 kept in it. What it remembers follows from the bytes alone, so forgetting changes nothing.
 """
 
+import enum
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from ringfence_telemetry.attribute_bytes import name_of, read_attribute
 from ringfence_telemetry.attribute_values import Value, text_of, tokens_of
 from ringfence_telemetry.dialects import ATTRIBUTES, DETAILS_FROM, OPERATIONS, OTHER, Field
-
-FEW_TOKENS, MORE_TOKENS, DETAIL = 1, 2, 4
-"""Bits of `Known.sort`: input or output tokens, other counts of tokens, part of a SpanDetail."""
 
 MALFORMED = -1
 """Stands for a count that could not be believed."""
@@ -21,29 +19,55 @@ _REMEMBERED = 50_000
 _SIZE_MAX = 256
 
 _NAMES = frozenset(name.encode() for name in ATTRIBUTES)
-_FIELDS = len(Field)
-_FEW = frozenset({int(Field.INPUT_TOKENS), int(Field.OUTPUT_TOKENS)})
 _COUNTS = range(int(Field.INPUT_TOKENS), int(Field.TOTAL_TOKENS) + 1)
-_AS_SENT = frozenset({int(Field.CALL_STATUS)})
 
 
-class Known(NamedTuple):
-    """An attribute we know. (Unpacked in the hot loop: mind the order.)"""
+class Sort(enum.IntEnum):
+    """How an attribute is dealt with."""
 
-    field: int
-    sort: int
-    value: Value
-    """A label for a field that is one, a count or MALFORMED for tokens, what was sent for the rest."""
-    rank: int
-    """Among the names of the field."""
+    STEADY = 0
+    """The same on many spans: what it makes of a span together with its like is remembered."""
+    INPUT = 1
+    OUTPUT = 2
+    SESSION = 3
+    FLEETING = 4
+    """Another on every span, or rare."""
 
 
-Values: TypeAlias = list[Known | None]
+_SORTS = {
+    Field.INPUT_TOKENS: Sort.INPUT,
+    Field.OUTPUT_TOKENS: Sort.OUTPUT,
+    Field.SESSION: Sort.SESSION,
+    **dict.fromkeys(
+        (
+            *(Field.CACHE_READ_TOKENS, Field.CACHE_WRITE_TOKENS, Field.REASONING_TOKENS, Field.TOTAL_TOKENS),
+            *(Field.AGENT_REVISION, Field.USER, Field.ATTEMPT, Field.COST, Field.CURRENCY),
+            *(Field.FIRST_CHUNK_SECONDS, Field.FIRST_CHUNK_MILLIS, Field.WAITED_MILLIS),
+        ),
+        Sort.FLEETING,
+    ),
+}
+
+
+class Known:
+    """An attribute we know. Equal only to itself, so that many together are looked up quickly."""
+
+    __slots__ = ("field", "rank", "sort", "value")
+
+    def __init__(self, field: int, rank: int, value: Value) -> None:
+        self.field = field
+        self.rank = rank
+        """Among the names of the field: the first wins."""
+        self.sort = int(_SORTS.get(Field(field), Sort.STEADY))
+        self.value = value
+        """A label for a field that is one, a count or MALFORMED for tokens, what was sent for the rest."""
+
+
+Values: TypeAlias = list[Value]
 """What a span states, by field."""
 
-NO_VALUES: Values = [None] * _FIELDS
-
-_UNSEEN = Known(0, 0, None, 0)
+_NOTHING: Values = [None] * len(Field)
+_UNSEEN = Known(0, 0, None)
 
 
 class KnownAttributes:
@@ -51,25 +75,11 @@ class KnownAttributes:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Known | None] = {}
+        self.get = self._known.get
+        """Return what is remembered of an attribute: None when it says nothing, the default when it is new."""
 
-    def values(self, attributes: Iterable[bytes]) -> tuple[Values, int]:
-        """Return what attributes say, by field, and the bits of all of them; the best name of a field wins."""
-        get, sorts = self._known.get, 0
-        values = NO_VALUES.copy()
-        for attribute in attributes:
-            known = get(attribute, _UNSEEN)
-            if known is _UNSEEN:
-                known = self._learn(attribute)
-            if known is None:
-                continue
-            field, sort, _, rank = known
-            before = values[field]
-            if before is None or rank < before[3]:
-                values[field] = known
-                sorts |= sort
-        return values, sorts
-
-    def _learn(self, attribute: bytes) -> Known | None:
+    def learn(self, attribute: bytes) -> Known | None:
+        """Return what an attribute says that is not remembered."""
         known = _read(attribute)
         if len(attribute) <= _SIZE_MAX:
             if len(self._known) >= _REMEMBERED:
@@ -77,11 +87,29 @@ class KnownAttributes:
             self._known[attribute] = known
         return known
 
+    def all(self, attributes: Iterable[bytes]) -> list[Known]:
+        """Return what attributes say, as far as we know them."""
+        found = [self.get(attribute, _UNSEEN) for attribute in attributes]
+        if _UNSEEN in found:
+            found = [
+                self.learn(attribute) if known is _UNSEEN else known
+                for known, attribute in zip(found, attributes, strict=True)
+            ]
+        return [known for known in found if known is not None]
 
-def value_of(values: Values, field: int) -> Value:
-    """Return the value of a field; None when it is not stated."""
-    known = values[field]
-    return None if known is None else known[2]
+
+UNSEEN = _UNSEEN
+"""A default for `KnownAttributes.get`."""
+
+
+def values_of(knowns: Iterable[Known]) -> Values:
+    """Return what is said by field: the best name of each wins, wherever it stands."""
+    values, best = _NOTHING.copy(), dict[int, int]()
+    for known in knowns:
+        if known.rank < best.get(known.field, len(ATTRIBUTES)):
+            values[known.field] = known.value
+            best[known.field] = known.rank
+    return values
 
 
 def _read(attribute: bytes) -> Known | None:
@@ -95,11 +123,10 @@ def _read(attribute: bytes) -> Known | None:
     field, rank = place
     if field in _COUNTS:
         count = tokens_of(value)
-        sort = FEW_TOKENS if field in _FEW else MORE_TOKENS
-        return Known(field, sort, MALFORMED if count is None else count, rank)
-    if field >= DETAILS_FROM or field in _AS_SENT:
-        return Known(field, DETAIL if field >= DETAILS_FROM else 0, value, rank)
+        return Known(field, rank, MALFORMED if count is None else count)
+    if field >= DETAILS_FROM or field == Field.CALL_STATUS:
+        return Known(field, rank, value)
     label = text_of(value)
     if field == Field.OPERATION and label and label not in OPERATIONS:
         label = OTHER
-    return Known(field, 0, label, rank)
+    return Known(field, rank, label)

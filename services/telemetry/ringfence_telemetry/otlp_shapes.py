@@ -108,7 +108,7 @@ class Resource(Protocol):
     """What is used of opentelemetry.proto.resource.v1.Resource."""
 
     @property
-    def attributes(self) -> Iterable[bytes]:
+    def attributes(self) -> Sequence[bytes]:
         """What holds for all its spans."""
         ...
 

@@ -12,11 +12,11 @@ from ringfence_kit.clock import Instant
 
 from ringfence_telemetry.detail_reading import DetailReader
 from ringfence_telemetry.evaluation.said import Said, said
-from ringfence_telemetry.known_attributes import KnownAttributes
 from ringfence_telemetry.otlp_shapes import LogEvent, Parsed, ResourceSpans
 from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
-from ringfence_telemetry.span_reading import SpanReader, TracedFact
+from ringfence_telemetry.span_reading import Memory, SpanReader
+from ringfence_telemetry.spans import SpanFact
 
 TURN = 1_024
 """Spans read before others get a turn: a few milliseconds."""
@@ -33,8 +33,8 @@ class Received:
     """Spans, log records or data points in it that are such."""
     rejected: int = 0
     """How many of its items are none."""
-    facts: Sequence[TracedFact] = ()
-    """In the order of the request."""
+    facts: Sequence[tuple[bytes, SpanFact]] = ()
+    """With the traces they belong to, in the order of the request."""
     revisions: Mapping[int, str] = field(default_factory=dict)
     """Span id → the agent's revision that was called, of the few spans that say so."""
     evaluations: Sequence[Said] = ()
@@ -47,18 +47,12 @@ class RequestReader:
     def __init__(self, *, exclusive_scopes: frozenset[str], pseudonym: Callable[[str], str]) -> None:
         """`pseudonym` makes of a person a digest nobody can turn back."""
         self._exclusive_scopes = exclusive_scopes
-        self._attributes = KnownAttributes()
-        self._details = DetailReader(pseudonym)
+        self._memory = Memory(DetailReader(pseudonym))
 
     async def read(self, parsed: Parsed, *, signal: OtlpSignal, reporter: Reporter, received_at: Instant) -> Received:
         """Return what a request says."""
-        reader = SpanReader(
-            received_at=received_at,
-            exclusive_scopes=self._exclusive_scopes,
-            attributes=self._attributes,
-            details=self._details,
-        )
-        facts: list[TracedFact] = []
+        reader = SpanReader(self._memory, received_at=received_at, exclusive_scopes=self._exclusive_scopes)
+        facts: list[tuple[bytes, SpanFact]] = []
         for some in _slices(parsed.spans, reader):
             facts += some
             await asyncio.sleep(0)
@@ -77,14 +71,14 @@ class RequestReader:
         )
 
 
-def _slices(resources: Iterable[ResourceSpans], reader: SpanReader) -> Iterator[list[TracedFact]]:
-    read, facts, looked_at = reader.read, list[TracedFact](), 0
+def _slices(resources: Iterable[ResourceSpans], reader: SpanReader) -> Iterator[list[tuple[bytes, SpanFact]]]:
+    read, facts, looked_at = reader.read, list[tuple[bytes, SpanFact]](), 0
     for resource_spans in resources:
         defaults = reader.defaults(resource_spans.resource.attributes)
         for scope_spans in resource_spans.scope_spans:
             scope = scope_spans.scope.name
             for span in scope_spans.spans:
-                fact = read(span, scope, defaults)
+                fact = read(span, defaults, scope)
                 if fact is not None:
                     facts.append(fact)
                 looked_at += 1

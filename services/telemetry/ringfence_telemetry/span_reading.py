@@ -8,18 +8,20 @@ Pure and bounded: every text is cut, every number checked, and nothing a sender 
 - input tokens include cached ones and output tokens include reasoning; a dialect that reports cached tokens beside the
   input (they exceed it) is brought to that form;
 - a span belongs to the minute it ended in, unless its clock is more than ten minutes off ours: then to the minute we
-  received it in, so a clock in 1970 cannot rewrite history;
-- what few spans say is read by `detail_reading`, and only for them.
+  received it in, so a clock in 1970 cannot rewrite history.
+
+Most of what a span says, thousands say: who, which operation, which model, which team. That is worked out once for each
+combination (a `Pattern`) and looked up by the attributes themselves; only counts and sessions are read span by span.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 from ringfence_kit.clock import MINUTE, Instant
 
 from ringfence_telemetry.attribute_bytes import read_attribute, read_fields
 from ringfence_telemetry.attribute_values import TIME_MAX_MICROS
-from ringfence_telemetry.detail_reading import DetailReader, is_cancelled_status
+from ringfence_telemetry.detail_reading import NOTHING_BESIDE, Beside, DetailReader, beside
 from ringfence_telemetry.dialects import (
     EXECUTE_TOOL,
     INVOKE_AGENT,
@@ -30,15 +32,7 @@ from ringfence_telemetry.dialects import (
     Field,
 )
 from ringfence_telemetry.evaluation.said import ATTRIBUTES, EVENT_NAME
-from ringfence_telemetry.known_attributes import (
-    DETAIL,
-    FEW_TOKENS,
-    MALFORMED,
-    MORE_TOKENS,
-    KnownAttributes,
-    Values,
-    value_of,
-)
+from ringfence_telemetry.known_attributes import MALFORMED, UNSEEN, Known, KnownAttributes, Sort, Values, values_of
 from ringfence_telemetry.otlp_shapes import LogEvent, OtlpSpan, SpanEvent
 from ringfence_telemetry.spans import NO_TOKENS, REVISION_MAX, SKEW_MAX, SpanDetail, SpanFact, Tokens, ToolCall
 
@@ -55,64 +49,81 @@ _MILLISECOND = 1_000_000
 _MINUTE = MINUTE * _MILLISECOND
 
 # Plain integers: looking a member up on the enumeration costs more than what it is looked up for.
-_OPERATION, _SPAN_KIND, _MCP_METHOD = int(Field.OPERATION), int(Field.SPAN_KIND), int(Field.MCP_METHOD)
-_AGENT_ID, _AGENT_NAME, _SESSION = int(Field.AGENT_ID), int(Field.AGENT_NAME), int(Field.SESSION)
-_MODEL, _TOOL, _ENTITY_NAME = int(Field.MODEL), int(Field.TOOL), int(Field.ENTITY_NAME)
-_AGENT_REVISION, _CALL_STATUS = int(Field.AGENT_REVISION), int(Field.CALL_STATUS)
-_INPUT, _OUTPUT = int(Field.INPUT_TOKENS), int(Field.OUTPUT_TOKENS)
-_COUNTS = slice(_INPUT, int(Field.TOTAL_TOKENS) + 1)
-_TOKENS = FEW_TOKENS | MORE_TOKENS
+_STEADY, _INPUT, _OUTPUT, _SESSION = int(Sort.STEADY), int(Sort.INPUT), int(Sort.OUTPUT), int(Sort.SESSION)
+_COUNTS = slice(int(Field.INPUT_TOKENS), int(Field.TOTAL_TOKENS) + 1)
+
+
+class Pattern(NamedTuple):
+    """What the attributes make of a span that thousands have in common."""
+
+    operation: str
+    agent: str
+    model: str
+    tool_call: ToolCall
+    detail: SpanDetail | None
+    client_detail: SpanDetail | None
+    """The same on the caller's side of a call of an agent."""
+
+
+Patterns: TypeAlias = dict[tuple[Known, ...], Pattern]
 
 
 class Defaults(NamedTuple):
     """What holds for every span of a resource, unless the span says otherwise."""
 
-    agent: str = ""
-    session: str = ""
-    detail: SpanDetail | None = None
+    agent: str
+    session: str
+    detail: SpanDetail | None
+    patterns: Patterns
+    """Those of spans of such a resource."""
 
 
-NO_DEFAULTS = Defaults()
+class Memory:
+    """What readers remember of attributes, patterns and details. What it remembers follows from what was said alone."""
+
+    def __init__(self, details: DetailReader) -> None:
+        self.attributes = KnownAttributes()
+        self.details = details
+        self._patterns: dict[SpanDetail | None, Patterns] = {}
+
+    def patterns(self, detail: SpanDetail | None) -> Patterns:
+        """Return the patterns of spans whose resource says `detail`."""
+        if len(self._patterns) >= _RESOURCES_MAX:
+            self._patterns.clear()
+        return self._patterns.setdefault(detail, {})
 
 
-class TracedFact(NamedTuple):
-    """A fact and the trace it belongs to."""
-
-    trace: bytes
-    fact: SpanFact
+_RESOURCES_MAX = 100
+_PATTERNS_MAX = 2_000
 
 
 class SpanReader:
     """Reads spans of one request; counts what was malformed in them."""
 
-    def __init__(
-        self,
-        *,
-        received_at: Instant,
-        exclusive_scopes: frozenset[str] = frozenset(),
-        attributes: KnownAttributes | None = None,
-        details: DetailReader | None = None,
-    ) -> None:
+    def __init__(self, memory: Memory, *, received_at: Instant, exclusive_scopes: frozenset[str] = frozenset()) -> None:
         self._received_minute = received_at // MINUTE
         self._believed_from = (received_at - SKEW_MAX) * _MILLISECOND
         self._believed_before = (received_at + SKEW_MAX + 1) * _MILLISECOND
         self._exclusive_scopes = exclusive_scopes
-        self._attributes = attributes or KnownAttributes()
-        self._details = details or DetailReader()
+        self._memory = memory
+        self._attributes = memory.attributes
+        self._details = memory.details
         self.malformed_values = 0
         self.revisions: dict[int, str] = {}
         """Span id → the agent's revision that was called, of the few spans that say so."""
         self.events: list[LogEvent] = []
         """What evaluators said of the spans, in them."""
 
-    def defaults(self, resource_attributes: Iterable[bytes]) -> Defaults:
+    def defaults(self, resource_attributes: Sequence[bytes] = ()) -> Defaults:
         """Read what a resource says for all its spans."""
-        values, sorts = self._attributes.values(resource_attributes)
-        detail = self._details.of_resource(values) if sorts & DETAIL else None
-        return Defaults(_agent(values), _label(values, _SESSION), detail)
+        values = values_of(self._attributes.all(resource_attributes))
+        detail = self._details.of_resource(values)
+        return Defaults(_agent(values), _label(values, Field.SESSION), detail, self._memory.patterns(detail))
 
-    def read(self, span: OtlpSpan, scope: str = "", defaults: Defaults = NO_DEFAULTS) -> TracedFact | None:
-        """Read one item; None when it is no span."""
+    def read(  # noqa: PLR0912 - the way of every span, in one piece: a call costs as much as a step of it
+        self, span: OtlpSpan, defaults: Defaults, scope: str = ""
+    ) -> tuple[bytes, SpanFact] | None:
+        """Read one item: its trace and what it says; None when it is no span."""
         trace_id, span_bytes, parent_bytes = span.trace_id, span.span_id, span.parent_span_id
         started, ended = span.start_time_unix_nano, span.end_time_unix_nano
         if (
@@ -125,62 +136,115 @@ class SpanReader:
         ):
             return None
         span_id, parent = int.from_bytes(span_bytes, "big"), int.from_bytes(parent_bytes, "big")
-        values, sorts = self._attributes.values(span.attributes)
-        operation = _operation(values)
-        known = values[_MODEL]
-        model: str = known[2] if known else ""  # type: ignore[assignment] # labels are text: see Known
-        known = values[_SESSION]
-        session: str = (known and known[2]) or defaults.session  # type: ignore[assignment] # as above
-        agent, detail = _agent(values) or defaults.agent, defaults.detail
-        tokens = self._tokens(values, sorts) if sorts & _TOKENS else NO_TOKENS
-        tool_call, detailed = ToolCall.NONE, sorts & DETAIL
-        if operation == EXECUTE_TOOL:
-            tool_call, detailed = _tool_call(values), DETAIL
-        if values[_AGENT_REVISION] is not None:
-            self.revisions[span_id] = _label(values, _AGENT_REVISION)[:REVISION_MAX]
-        if values[_CALL_STATUS] is not None and is_cancelled_status(value_of(values, _CALL_STATUS)):
-            detailed = DETAIL
+        steady: list[Known] = []
+        fleeting: list[Known] = []
+        input_ = output = session = None
+        get = self._attributes.get
+        for attribute in span.attributes:
+            known = get(attribute, UNSEEN)
+            if known is None:
+                continue
+            if known is UNSEEN:
+                known = self._attributes.learn(attribute)
+                if known is None:
+                    continue
+            sort = known.sort
+            if sort == _STEADY:
+                steady.append(known)
+            elif sort == _INPUT and input_ is None:
+                input_ = known
+            elif sort == _OUTPUT and output is None:
+                output = known
+            elif sort == _SESSION and session is None:
+                session = known
+            else:
+                fleeting.append(known)
+        together = tuple(steady)
+        pattern = defaults.patterns.get(together) or self._pattern(together, defaults)
+        operation, agent, model, tool_call, detail, client_detail = pattern
+        if operation == INVOKE_AGENT and span.kind == _KIND_CLIENT:
+            detail = client_detail
         status = span.status
         is_error = bool(status) and _says_error(status)
-        client = operation == INVOKE_AGENT and span.kind == _KIND_CLIENT
-        if detailed or is_error or client or span.trace_state or span.events:
-            detail = self._details.read(values, span, defaults=detail, is_error=is_error, client=client)
-            self.malformed_values += self._details.take_malformed()
-            if span.events:
-                self.events += [_evaluation(event, span) for event in span.events if event.name == EVENT_NAME]
+        if fleeting or is_error or span.trace_state or span.events:
+            said = values_of([*steady, *fleeting, *[known for known in (input_, output, session) if known]])
+            tokens, detail = self._tokens(said), self._detail(said, span, defaults, is_error, operation)
+            named = _label(said, Field.SESSION)
+            if said[Field.AGENT_REVISION] is not None:
+                self.revisions[span_id] = _label(said, Field.AGENT_REVISION)[:REVISION_MAX]
+        else:
+            named = session.value if session else ""  # type: ignore[assignment] # a session is a label: see Known
+            tokens = NO_TOKENS if input_ is None and output is None else self._two_tokens(input_, output)
         believed = self._believed_from <= ended < self._believed_before
-        return TracedFact(
-            trace_id,
-            SpanFact(  # by position: this is made for every span, and keywords cost as much as the object
-                span_id,
-                0 if parent == span_id else parent,
-                started,
-                ended // _MINUTE if believed else self._received_minute,
-                min((ended - started) // 1_000, TIME_MAX_MICROS),
-                operation,
-                agent,
-                session,
-                model,
-                tokens,
-                is_error,
-                tool_call,
-                scope in self._exclusive_scopes,
-                detail,
-            ),
+        return trace_id, SpanFact(  # by position: this is made for every span, and keywords cost as much as the object
+            span_id,
+            0 if parent == span_id else parent,
+            started,
+            ended // _MINUTE if believed else self._received_minute,
+            min((ended - started) // 1_000, TIME_MAX_MICROS),
+            operation,
+            agent or defaults.agent,
+            named or defaults.session,
+            model,
+            tokens,
+            is_error,
+            tool_call,
+            scope in self._exclusive_scopes,
+            detail,
         )
 
-    def _tokens(self, values: Values, sorts: int) -> Tokens:
-        stated: list[int] = [known[2] if known else 0 for known in values[_COUNTS]]  # type: ignore[misc] # see Known
-        if MALFORMED in stated:
-            self.malformed_values += stated.count(MALFORMED)
-            stated = [max(count, 0) for count in stated]
-        input_, output, cache_read, cache_write, reasoning, total = stated
-        if sorts & MORE_TOKENS:
-            if not input_ and not output:
-                input_ = total  # how the total divides is not said; input is cheaper, so nothing is overstated
-            if cache_read + cache_write > input_:
-                input_ += cache_read + cache_write
+    def _pattern(self, together: tuple[Known, ...], defaults: Defaults) -> Pattern:
+        values = values_of(together)
+        operation = _operation(values)
+        plain = NOTHING_BESIDE._replace(defaults=defaults.detail)
+        details = [self._details.read(values, each, operation) for each in (plain, plain._replace(client=True))]
+        pattern = Pattern(
+            operation=operation,
+            agent=_agent(values),
+            model=_label(values, Field.MODEL),
+            tool_call=_tool_call(values) if operation == EXECUTE_TOOL else ToolCall.NONE,
+            detail=details[0],
+            client_detail=details[1],
+        )
+        if len(defaults.patterns) >= _PATTERNS_MAX:
+            defaults.patterns.clear()
+        defaults.patterns[together] = pattern
+        return pattern
+
+    def _detail(
+        self, values: Values, span: OtlpSpan, defaults: Defaults, is_error: bool, operation: str
+    ) -> SpanDetail | None:
+        client = operation == INVOKE_AGENT and span.kind == _KIND_CLIENT
+        around: Beside = beside(span, is_error=is_error, client=client, defaults=defaults.detail)
+        detail = self._details.read(values, around, operation)
+        self.malformed_values += self._details.take_malformed()
+        if span.events:
+            self.events += [_evaluation(event, span) for event in span.events if event.name == EVENT_NAME]
+        return detail
+
+    def _two_tokens(self, input_: Known | None, output: Known | None) -> Tokens:
+        """Return what most spans say that say any."""
+        given: int = input_.value if input_ else 0  # type: ignore[assignment] # tokens are counts: see Known
+        made: int = output.value if output else 0  # type: ignore[assignment] # as above
+        if given < 0 or made < 0:
+            self.malformed_values += (given < 0) + (made < 0)
+            given, made = max(given, 0), max(made, 0)
+        return (given, made, 0, 0, 0)
+
+    def _tokens(self, values: Values) -> Tokens:
+        stated: list[int] = [0 if value is None else value for value in values[_COUNTS]]  # type: ignore[misc] # as above
+        if values[_COUNTS] == _NO_COUNTS:
+            return NO_TOKENS
+        self.malformed_values += stated.count(MALFORMED)
+        input_, output, cache_read, cache_write, reasoning, total = [max(count, 0) for count in stated]
+        if not input_ and not output:
+            input_ = total  # how the total divides is not said; input is the cheaper kind, so nothing is overstated
+        if cache_read + cache_write > input_:
+            input_ += cache_read + cache_write
         return (input_, output, cache_read, cache_write, reasoning)
+
+
+_NO_COUNTS = values_of(())[_COUNTS]
 
 
 def _says_error(status: bytes) -> bool:
@@ -198,31 +262,29 @@ def _evaluation(event: SpanEvent, span: OtlpSpan) -> LogEvent:
     return LogEvent(said, span.trace_id, span.span_id, event.time_unix_nano)
 
 
-def _label(values: Values, field: int) -> str:
-    value = value_of(values, field)
+def _label(values: Values, field: Field) -> str:
+    value = values[field]
     return value if isinstance(value, str) else ""
 
 
 def _agent(values: Values) -> str:
-    if values[_AGENT_ID] is None and values[_AGENT_NAME] is None and values[_ENTITY_NAME] is None:
-        return ""
-    named = _label(values, _AGENT_ID) or _label(values, _AGENT_NAME)
-    if not named and _label(values, _SPAN_KIND) == "agent":
-        return _label(values, _ENTITY_NAME)
+    named = _label(values, Field.AGENT_ID) or _label(values, Field.AGENT_NAME)
+    if not named and _label(values, Field.SPAN_KIND) == "agent":
+        return _label(values, Field.ENTITY_NAME)
     return named
 
 
 def _operation(values: Values) -> str:
-    known = values[_OPERATION]
-    if known and known[2]:
-        return known[2]  # type: ignore[return-value] # labels are text: see Known
-    kind = _label(values, _SPAN_KIND)
+    named = _label(values, Field.OPERATION)
+    if named:
+        return named
+    kind = _label(values, Field.SPAN_KIND)
     if kind:
         return OPERATION_BY_SPAN_KIND.get(kind, OTHER)
-    return EXECUTE_TOOL if _label(values, _MCP_METHOD) == MCP_TOOL_CALL else ""
+    return EXECUTE_TOOL if _label(values, Field.MCP_METHOD) == MCP_TOOL_CALL else ""
 
 
 def _tool_call(values: Values) -> ToolCall:
-    if _label(values, _TOOL) == MERGED_TOOLS:
+    if _label(values, Field.TOOL) == MERGED_TOOLS:
         return ToolCall.NONE
-    return ToolCall.TOOL if values[_MCP_METHOD] is None else ToolCall.MCP
+    return ToolCall.TOOL if values[Field.MCP_METHOD] is None else ToolCall.MCP

@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ringfence_telemetry.detail_reading import ATTEMPTS_MAX, ERROR_MAX, DetailReader, is_sampled
 from ringfence_telemetry.dialects import CANCELLATIONS, NAMES, Field
-from ringfence_telemetry.span_reading import NO_DEFAULTS, Defaults, SpanReader
+from ringfence_telemetry.span_reading import Defaults, Memory, SpanReader
 from ringfence_telemetry.spans import SpanDetail, SpanFact
 from support.telemetry.spans import NOW, AttributeValue, SpanSpec, as_read, attribute_bytes_of, attributes_of, span_of
 
@@ -23,13 +23,13 @@ TEXTS = {
 
 
 def read_span(span: Span) -> SpanFact:
-    return read_by(SpanReader(received_at=NOW, details=DetailReader(lambda user: f"digest of {user}")), span)
+    return read_by(SpanReader(Memory(DetailReader(lambda user: f"digest of {user}")), received_at=NOW), span)
 
 
-def read_by(reader: SpanReader, span: Span, defaults: Defaults = NO_DEFAULTS) -> SpanFact:
-    found = reader.read(as_read(span), "", defaults)
+def read_by(reader: SpanReader, span: Span, defaults: Defaults | None = None) -> SpanFact:
+    found = reader.read(as_read(span), defaults or reader.defaults())
     assert found is not None
-    return found.fact
+    return found[1]
 
 
 def detail_of(attributes: dict[str, AttributeValue], *, error: bool = False) -> SpanDetail | None:
@@ -105,7 +105,7 @@ def test_a_stated_cost_is_exact(attributes: dict[str, AttributeValue], nanos: in
     ids=repr,
 )
 def test_a_cost_that_is_none_is_absent_and_reported(value: AttributeValue) -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     for _ in range(2):
         assert read_by(reader, span_of(SpanSpec(1, attributes={"llm.cost.total": value}))).detail is None
     assert reader.malformed_values == 2
@@ -113,7 +113,7 @@ def test_a_cost_that_is_none_is_absent_and_reported(value: AttributeValue) -> No
 
 @pytest.mark.parametrize("currency", ["US", "DOLLAR", "$$$", "ÄÖÜ"])
 def test_a_cost_in_no_currency_is_absent(currency: str) -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     attributes: dict[str, AttributeValue] = {"gen_ai.usage.cost.amount": 1, "gen_ai.usage.cost.currency": currency}
     assert read_by(reader, span_of(SpanSpec(1, attributes=attributes))).detail is None
     assert reader.malformed_values == 1
@@ -185,7 +185,7 @@ def test_the_side_of_a_call_is_asked_of_agents() -> None:
 
 
 def test_a_resource_speaks_for_spans_that_say_nothing() -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     defaults = reader.defaults(attribute_bytes_of({"team.id": "blue", "gen_ai.agent.version": "3"}))
     assert read_by(reader, span_of(SpanSpec(1)), defaults).detail == SpanDetail(team="blue", version="3")
     own = span_of(SpanSpec(1, attributes={"ringfence.team": "red", "ringfence.skill": "count"}))
@@ -218,7 +218,7 @@ def test_the_first_chunk_of_a_stream(attributes: dict[str, AttributeValue], micr
 
 @pytest.mark.parametrize("value", [-1, math.nan, "soon", True])
 def test_a_time_that_is_none_is_absent_and_reported(value: AttributeValue) -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     span = span_of(SpanSpec(1, attributes={"gen_ai.response.time_to_first_chunk": value}))
     assert read_by(reader, span).detail is None
     assert reader.malformed_values == 1
@@ -246,7 +246,7 @@ def test_nobody_waits_longer_than_the_span() -> None:
 
 
 def test_what_was_read_once_is_the_same_again() -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     first, again = (
         read_by(reader, span_of(SpanSpec(name, attributes={"gen_ai.provider.name": "example"}))).detail
         for name in (1, 2)

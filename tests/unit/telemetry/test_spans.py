@@ -6,8 +6,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from ringfence_kit.clock import MINUTE, Instant
 from ringfence_telemetry.attribute_values import TIME_MAX_MICROS
+from ringfence_telemetry.detail_reading import DetailReader
 from ringfence_telemetry.dialects import NAMES, OPERATION_BY_SPAN_KIND, OPERATIONS, Field
-from ringfence_telemetry.span_reading import NO_DEFAULTS, Defaults, SpanReader
+from ringfence_telemetry.span_reading import Defaults, Memory, SpanReader
 from ringfence_telemetry.spans import LABEL_MAX, SpanFact, ToolCall
 from support.telemetry.spans import NOW, AttributeValue, SpanSpec, as_read, attribute_bytes_of, is_span, span_of
 
@@ -20,20 +21,20 @@ TOKEN_FIELDS = (
 )
 
 
-def read_by(reader: SpanReader, span: Span, scope: str = "", defaults: Defaults = NO_DEFAULTS) -> SpanFact:
-    found = reader.read(as_read(span), scope, defaults)
+def read_by(reader: SpanReader, span: Span, scope: str = "", defaults: Defaults | None = None) -> SpanFact:
+    found = reader.read(as_read(span), defaults or reader.defaults(), scope)
     assert found is not None
-    return found.fact
+    return found[1]
 
 
 def read(attributes: dict[str, AttributeValue], *, parent: int = 0, start_ms: int = NOW) -> SpanFact:
     spec = SpanSpec(7, parent, attributes, start_ms=start_ms)
-    return read_by(SpanReader(received_at=NOW), span_of(spec))
+    return read_by(SpanReader(Memory(DetailReader(str)), received_at=NOW), span_of(spec))
 
 
 def test_a_span_in_the_words_of_opentelemetry() -> None:
     fact = read_by(
-        SpanReader(received_at=NOW),
+        SpanReader(Memory(DetailReader(str)), received_at=NOW),
         span_of(
             SpanSpec(
                 7,
@@ -131,7 +132,7 @@ def test_a_lone_total_counts_and_a_divided_one_is_not_repeated() -> None:
 
 @pytest.mark.parametrize(("value", "count"), [("120", 120), (" 120 ", 120), (120.0, 120), ("0", 0), (0, 0)])
 def test_counts_spelled_otherwise_are_counts(value: AttributeValue, count: int) -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     fact = read_by(reader, span_of(SpanSpec(1, attributes={"gen_ai.usage.input_tokens": value})))
     assert (fact.tokens[0], reader.malformed_values) == (count, 0)
 
@@ -162,7 +163,7 @@ def test_counts_spelled_otherwise_are_counts(value: AttributeValue, count: int) 
     ids=repr,
 )
 def test_a_count_that_is_none_is_absent_and_reported(value: AttributeValue) -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     attributes: dict[str, AttributeValue] = {"gen_ai.usage.input_tokens": value, "gen_ai.usage.output_tokens": 5}
     fact = read_by(reader, span_of(SpanSpec(1, attributes=attributes)))
     assert fact.tokens == (0, 5, 0, 0, 0)
@@ -238,13 +239,12 @@ def test_a_clock_further_off_gives_the_minute_of_receipt(end: int) -> None:
 def test_the_last_nanosecond_of_64_bits_is_a_time_like_any() -> None:
     span = Span(trace_id=b"t" * 16, span_id=b"s" * 8, start_time_unix_nano=0, end_time_unix_nano=2**64 - 1)
     assert is_span(span)
-    assert SpanReader(received_at=NOW).read(as_read(span)) is not None
-    fact = read_by(SpanReader(received_at=NOW), span)
+    fact = read_by(SpanReader(Memory(DetailReader(str)), received_at=NOW), span)
     assert (fact.minute, fact.duration_micros) == (NOW // MINUTE, TIME_MAX_MICROS)
 
 
 def test_a_resource_speaks_for_spans_that_say_nothing() -> None:
-    reader = SpanReader(received_at=NOW)
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW)
     defaults = reader.defaults(
         attribute_bytes_of({"gen_ai.agent.name": "fleet", "session.id": "s", "service.name": "x"})
     )
@@ -253,11 +253,11 @@ def test_a_resource_speaks_for_spans_that_say_nothing() -> None:
         reader, span_of(SpanSpec(2, attributes={"gen_ai.agent.id": "own", "session.id": "t"})), "scope", defaults
     )
     assert (own.agent, own.session) == ("own", "t")
-    assert reader.defaults(attribute_bytes_of({"service.name": "x"})) == NO_DEFAULTS
+    assert reader.defaults(attribute_bytes_of({"service.name": "x"})) == reader.defaults()
 
 
 def test_scopes_that_leave_children_out_are_marked() -> None:
-    reader = SpanReader(received_at=NOW, exclusive_scopes=frozenset({"odd.framework"}))
+    reader = SpanReader(Memory(DetailReader(str)), received_at=NOW, exclusive_scopes=frozenset({"odd.framework"}))
     assert read_by(reader, span_of(SpanSpec(1)), "odd.framework").exclusive
     assert not read_by(reader, span_of(SpanSpec(1)), "others").exclusive
 
@@ -282,14 +282,20 @@ def test_a_span_is_not_its_own_parent() -> None:
     ids=repr,
 )
 def test_what_is_no_span(change: dict[str, bytes | int]) -> None:
-    span = span_of(SpanSpec(1))
+    span, reader = span_of(SpanSpec(1)), SpanReader(Memory(DetailReader(str)), received_at=NOW)
     assert is_span(span)
-    assert SpanReader(received_at=NOW).read(as_read(span)) is not None
+    assert reader.read(as_read(span), reader.defaults()) is not None
     for name, value in change.items():
         setattr(span, name, value)
     assert not is_span(span)
-    assert SpanReader(received_at=NOW).read(as_read(span)) is None
+    assert reader.read(as_read(span), reader.defaults()) is None
 
 
 def test_received_at_an_instant_of_the_epoch() -> None:
-    assert read_by(SpanReader(received_at=Instant(0)), span_of(SpanSpec(1, start_ms=0, duration_ms=0))).minute == 0
+    assert (
+        read_by(
+            SpanReader(Memory(DetailReader(str)), received_at=Instant(0)),
+            span_of(SpanSpec(1, start_ms=0, duration_ms=0)),
+        ).minute
+        == 0
+    )
