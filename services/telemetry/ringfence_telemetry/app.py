@@ -25,6 +25,7 @@ from ringfence_telemetry.alerts.feed import AlertFeed
 from ringfence_telemetry.alerts.upkeep import AlertUpkeep
 from ringfence_telemetry.api.alerts import AlertApi, alert_face
 from ringfence_telemetry.api.audit import AuditApi, audit_face
+from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.otlp import otlp_faces
@@ -39,6 +40,7 @@ from ringfence_telemetry.audit_trail import AuditNotes
 from ringfence_telemetry.audit_witnesses import AuditWitnesses
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
+from ringfence_telemetry.evaluation.assembly import evaluation as evaluation_parts
 from ringfence_telemetry.foreign_reports import ForeignReports
 from ringfence_telemetry.grants import GRANTS
 from ringfence_telemetry.health_board import HealthBoard
@@ -83,6 +85,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         pseudonym=lambda user: keys.in_the_log(f"user:{user}"),
     )
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
+    evaluation = evaluation_parts(writer, store, clock=clock)
     health = HealthBoard(clock=clock)
     ingest = Ingest(
         config.log_path(server.data),
@@ -96,10 +99,10 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         clock=clock,
         new_id=new_id,
         on_calls=health.saw,
-        consequences=[DueTraces(), ForeignReports(AuditNotes(keys))],
+        consequences=[DueTraces(), evaluation.events, ForeignReports(AuditNotes(keys))],
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
-    settler = Settler(writer, store, clock=clock)
+    settler = Settler(writer, store, judges=[evaluation.judge], clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
     heads = AuditHeads(store, clock=clock)
@@ -120,6 +123,9 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     tokens = PageTokens(database.page_key)
     workflows = WorkflowReader(store, ingest, clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
+    evaluations = evaluation_face(
+        EvaluationApi(evaluation.recording, evaluation.reader, evaluation.setting, clock=clock)
+    )
     audit = audit_face(
         AuditApi(audit_log, AuditReader(store), keys, heads=heads, witnesses=witnesses, tokens=tokens, clock=clock)
     )
@@ -148,6 +154,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                         housekeeping.run(),
                         health.run(),
                         settler.run(),
+                        evaluation.keeping.run(),
                         alert_upkeep.run(),
                     ),
                 ):
@@ -160,7 +167,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             Listener(
                 address=config.listen,
                 setting="telemetry.listen",
-                faces=[usage, workflow, watched_health, audit, alerts, *otlp],
+                faces=[usage, workflow, watched_health, audit, alerts, evaluations, *otlp],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(
