@@ -1,7 +1,8 @@
 """A small service of well-known messages, for tests of what the kit does around any service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -110,9 +111,29 @@ def add_echo_to_server(servicer: Echo, server: Any) -> None:
     server.add_registered_method_handlers(NAME, handlers)
 
 
+KINDS = ("standard", "fast")
+"""Of ports: that of grpcio, and that of libnghttp2."""
+
+
+class PortKind:
+    """Of which kind the ports of `echo_service` are, while a test runs."""
+
+    is_fast = False
+
+
+@contextmanager
+def ports_of_kind(kind: str) -> Iterator[None]:
+    """Make every port of `echo_service` one of that kind inside the block."""
+    before, PortKind.is_fast = PortKind.is_fast, kind == "fast"
+    try:
+        yield
+    finally:
+        PortKind.is_fast = before
+
+
 def echo_service(echo: Echo, **changes: Any) -> Service:
     """Return the service; `changes` replace what it is made of."""
-    port = {"address": "127.0.0.1:0", **changes.pop("port", {})}
+    port = {"address": "127.0.0.1:0", "fast": PortKind.is_fast, **changes.pop("port", {})}
     listener = Listener(setting="echo.listen", faces=[Face(add_echo_to_server, echo)], **port)
     made: dict[str, Any] = {
         "name": "echo",

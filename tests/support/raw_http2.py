@@ -4,6 +4,8 @@ import asyncio
 import struct
 from collections.abc import Sequence
 
+import ngh2
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
 END_STREAM, END_HEADERS = 1, 4
@@ -51,6 +53,19 @@ async def exchange(address: str, sent: bytes) -> bytes:
     finally:
         writer.close()
     return received
+
+
+def answer_headers(received: bytes) -> dict[bytes, bytes]:
+    """Return the headers and trailers of the one call on a connection, from all that came back on it."""
+    client = ngh2.Connection(ngh2.Role.CLIENT)
+    client.initiate_connection()
+    client.send_request([(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"x")])
+    client.data_to_send()
+    client.receive_data(received)
+    said = [
+        event.headers for event in client.events() if isinstance(event, ngh2.ResponseReceived | ngh2.TrailersReceived)
+    ]
+    return {name: value for headers in said for name, value in headers}
 
 
 def frames(received: bytes) -> list[tuple[int, int, bytes]]:

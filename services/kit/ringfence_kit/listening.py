@@ -11,14 +11,18 @@ The rules:
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
+import structlog
 
 from ringfence_kit.addresses import Address, parse_address
+from ringfence_kit.methods import Handler
 from ringfence_kit.refusals import (
     AddressUnusable,
     NoAuthentication,
@@ -26,10 +30,13 @@ from ringfence_kit.refusals import (
     PlaintextTokens,
     PortTaken,
 )
+from ringfence_kit.running import GrpcServer
 from ringfence_kit.server_config import LimitsConfig, ServerConfig
-from ringfence_kit.service import Service
-from ringfence_kit.tls import TlsConfig
+from ringfence_kit.service import Listener, Service
+from ringfence_kit.tls import Certificates, TlsConfig
 from ringfence_kit.wire_server import WireServer
+
+_log = structlog.get_logger(__name__)
 
 CORE_LIMIT_FACTOR = 4
 BACKLOG = 1_024
@@ -108,7 +115,44 @@ def open_grpc_port(
     return Address(address.host, port)
 
 
-async def release(server: WireServer) -> None:
+def servable(listeners: Sequence[Listener]) -> Sequence[Listener]:
+    """Return the listeners that can be served with what is installed; the others are named once, in the log."""
+    if find_spec("ngh2") is not None:
+        return listeners
+    for listener in listeners:
+        if listener.fast:
+            _log.warning(
+                "the fast port is not served, as ngh2 is not installed (the extra `fast`)", setting=listener.setting
+            )
+    return [listener for listener in listeners if not listener.fast]
+
+
+def open_fast_port(
+    handlers: Mapping[str, Handler],
+    unknown: Handler,
+    address: Address,
+    setting: str,
+    *,
+    config: ServerConfig,
+    limit: int,
+    certificates: Certificates | None,
+) -> tuple[GrpcServer, Address]:
+    """Bind a port that libnghttp2 serves; return its server and the address with the port that was chosen."""
+    # Imported here, where it is known to be installed.
+    fast: Any = import_module("ringfence_kit.fast.server")
+    bound = open_http_port(address, setting, reuse_port=config.reuse_port)
+    server: GrpcServer = fast.FastServer(
+        handlers,
+        unknown,
+        bound=bound,
+        limits=fast.wire_limits(config.limits, max_message_bytes=CORE_LIMIT_FACTOR * limit),
+        max_connections=config.limits.max_connections,
+        tls=None if certificates is None else certificates.http2_context(),
+    )
+    return server, Address(address.host, bound.getsockname()[1])
+
+
+async def release(server: GrpcServer) -> None:
     """Let go of the ports of a server, whether it ever started or not."""
     # gRPC keeps the ports of a server that is stopped without having been started; once started it says so by raising.
     with suppress(grpc.aio.UsageError):

@@ -87,7 +87,7 @@ def port_of(
         )
     names = sorted({path.split("/")[1] for path in handlers})
     beside = Health(names)
-    infrastructure = _infrastructure(beside, names, reflection=reflection)
+    infrastructure = _infrastructure(beside, names, reflection=reflection, channelz=not listener.fast)
     methods = [
         served_method(
             path,
@@ -118,11 +118,11 @@ def port_of(
     return Port(methods, beside)
 
 
-def _infrastructure(beside: Health, names: Sequence[str], *, reflection: bool) -> Mapping[str, Handler]:
-    handlers = {
-        **handlers_of(Face(add_HealthServicer_to_server, beside)),
-        **handlers_of(Face(add_ChannelzServicer_to_server, ChannelzServicer())),
-    }
+def _infrastructure(beside: Health, names: Sequence[str], *, reflection: bool, channelz: bool) -> Mapping[str, Handler]:
+    handlers = dict(handlers_of(Face(add_HealthServicer_to_server, beside)))
+    if channelz:
+        # What gRPC core knows of its own connections; it has none on a port it does not serve.
+        handlers |= handlers_of(Face(add_ChannelzServicer_to_server, ChannelzServicer()))
     if reflection:
         described = (*names, health.NAME, REFLECTION)
         face = Face(add_ServerReflectionServicer_to_server, ReflectionServicer(described))

@@ -2,13 +2,29 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ringfence_kit.health import Health
 from ringfence_kit.http import HttpServer
 from ringfence_kit.metrics import Metrics
 from ringfence_kit.room import Room
 from ringfence_kit.service import Service
-from ringfence_kit.wire_server import WireServer
+
+
+class GrpcServer(Protocol):
+    """What serves a port: `WireServer`, or `fast.server.FastServer`."""
+
+    async def start(self) -> None:
+        """Take calls."""
+        ...
+
+    async def stop(self, grace: float | None) -> None:
+        """Take no more calls; those in progress have `grace` seconds to finish, and are cancelled then."""
+        ...
+
+    async def wait_for_termination(self) -> None:
+        """Return once the server has ended, or raise what ended it."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,7 +33,7 @@ class Running:
 
     service: Service
     room: Room
-    servers: list[WireServer] = field(default_factory=list)
+    servers: list[GrpcServer] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
     pages: HttpServer | None = None
     entered: bool = False

@@ -36,7 +36,7 @@ from ringfence_kit.metrics import Metrics
 from ringfence_kit.observation import Observer
 from ringfence_kit.quotas import Quotas, configured_rates
 from ringfence_kit.room import Room
-from ringfence_kit.running import Running
+from ringfence_kit.running import GrpcServer, Running
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import Listener, Service
 from ringfence_kit.tls import Certificates
@@ -152,7 +152,7 @@ class Server:
         running = Running(service=service, room=Room(self._config.limits.max_calls))
         admission = self._admission(service, dev_tokens)
         interceptors = self._interceptors(running, admission, has_tls=certificates is not None)
-        for listener in service.listeners:
+        for listener in listening.servable(service.listeners):
             server, health, bound = self._bind(service, listener, interceptors, certificates)
             closing.push_async_callback(listening.release, server)
             running.servers.append(server)
@@ -182,19 +182,22 @@ class Server:
 
     def _bind(
         self, service: Service, listener: Listener, interceptors: Interceptors, certificates: Certificates | None
-    ) -> tuple[WireServer, Health, Address]:
+    ) -> tuple[GrpcServer, Health, Address]:
         config = self._config
         limit = listener.max_request_bytes or config.limits.max_request_bytes
         port = ports.port_of(
             service, listener, max_request_bytes=limit, reflection=config.reflection, metrics=self._metrics
         )
-        options = listening.channel_options(config.limits, max_request_bytes=limit, reuse_port=config.reuse_port)
-        server = WireServer(
-            {method.path: interceptors.around(method) for method in port.methods},
-            interceptors.around(ports.unknown_method(service.name, self._metrics)),
-            options=options,
-        )
+        handlers = {method.path: interceptors.around(method) for method in port.methods}
+        unknown = interceptors.around(ports.unknown_method(service.name, self._metrics))
         address = listening.address_of(listener.address, listener.setting)
+        if listener.fast:
+            fast, bound = listening.open_fast_port(
+                handlers, unknown, address, listener.setting, config=config, limit=limit, certificates=certificates
+            )
+            return fast, port.health, bound
+        options = listening.channel_options(config.limits, max_request_bytes=limit, reuse_port=config.reuse_port)
+        server = WireServer(handlers, unknown, options=options)
         credentials = certificates.grpc_credentials() if certificates is not None else None
         bound = listening.open_grpc_port(
             server, address, listener.setting, credentials=credentials, reuse_port=config.reuse_port
@@ -242,7 +245,7 @@ class Server:
         )
 
 
-async def stay_up(server: WireServer, running: Running) -> None:
+async def stay_up(server: GrpcServer, running: Running) -> None:
     """Fail when a gRPC server ends that was not asked to: a process without its port had better be restarted."""
     await server.wait_for_termination()
     if not running.room.draining:

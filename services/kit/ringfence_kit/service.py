@@ -48,6 +48,8 @@ class Listener:
     faces: Sequence[Face]
     max_request_bytes: int | None = None
     """The largest request message here; None takes `[server.limits] max_request_bytes`."""
+    fast: bool = False
+    """Whether libnghttp2 serves it (`fast/`); where that is not installed there is no such port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ The rules:
 import os
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,15 +104,22 @@ class Certificates:
 
     def http_context(self) -> ssl.SSLContext:
         """Return a context for the HTTP port; each handshake is moved to the newest certificate."""
+        return self._moving(self._context)
+
+    def http2_context(self) -> ssl.SSLContext:
+        """Return a context for a port that speaks HTTP/2 and asks clients for what `grpc_credentials` asks them for."""
+        return self._moving(self._http2_context)
+
+    def _moving(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         served = self.current()
-        context = newest_context = self._context()
+        context = newest_context = make()
 
         def move(connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _base: ssl.SSLContext) -> None:
             nonlocal served, newest_context
             newest = self.current()
             if newest is not served:
                 try:
-                    newest_context, served = self._context(), newest
+                    newest_context, served = make(), newest
                 except (OSError, ssl.SSLError) as error:
                     # The files changed again after they were judged; the next handshake tries once more.
                     _log.warning("certificate not replaced, the old one stays", problem=str(error))
@@ -120,6 +127,14 @@ class Certificates:
 
         # OpenSSL calls this for every ClientHello, with or without a server name in it.
         context.sni_callback = move
+        return context
+
+    def _http2_context(self) -> ssl.SSLContext:
+        context = self._context()
+        context.set_alpn_protocols(["h2"])
+        if self._config.client_ca_file is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self._config.client_ca_file)
         return context
 
     def _context(self) -> ssl.SSLContext:

@@ -13,6 +13,8 @@ from support.echo import NAME, Echo, echo_service
 from support.serving import SERVICE, server_config, serving
 from support.wire import messages, raw_method, refusal, text_method
 
+pytestmark = pytest.mark.usefixtures("either_port")
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 

@@ -16,6 +16,8 @@ from support.echo import NAME, Echo, echo_service, failing
 from support.serving import OPERATOR, SERVICE, Mesh, server_config, serving
 from support.wire import TEXT, messages, raw_method, refusal, text_method
 
+pytestmark = pytest.mark.usefixtures("either_port")
+
 
 @pytest.fixture
 def echo() -> Echo:
@@ -94,10 +96,18 @@ async def test_the_largest_failure_still_arrives(mesh: Mesh, echo: Echo) -> None
     assert len(refused.violations) > 2
 
 
-@pytest.mark.parametrize("path", [f"/{NAME}/Nope", "/no.such.Service/Say", "/", "/a/b/c", "/x/é\n", "/" + "x" * 3_000])
+@pytest.mark.parametrize("path", [f"/{NAME}/Nope", "/no.such.Service/Say", "/", "/a/b/c", "/x/é", "/" + "x" * 3_000])
 async def test_an_unknown_method(mesh: Mesh, path: str) -> None:
     refused = await refusal(raw_method(mesh.channel(), path)(messages([b""])))
     assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
+
+
+async def test_a_path_that_no_header_may_hold(mesh: Mesh) -> None:
+    """Some call it an unknown method, others no HTTP/2 at all (RFC 9113, 8.2.1); the connection goes on."""
+    channel = mesh.channel()
+    refused = await refusal(raw_method(channel, "/x/\n")(messages([b""])))
+    assert refused.code in ("UNIMPLEMENTED", "INTERNAL")
+    assert await text_method(channel, "Say")(hello()) == hello()
 
 
 async def test_unknown_methods_do_not_become_labels(mesh: Mesh) -> None:

@@ -35,6 +35,8 @@ from support.echo import Echo, echo_service, failing
 from support.serving import server_config, serving
 from support.wire import text_method
 
+pytestmark = pytest.mark.usefixtures("either_port")
+
 ONE_OF_EACH: tuple[Failure, ...] = (
     InvalidRequest(Violation("agent.owner", "must be set"), Violation("labels[é]", "is too long")),
     RequestIdReused(request_id="123e4567-e89b-42d3-a456-426614174000"),

@@ -41,6 +41,8 @@ from support.echo import GRANTS, NAME, Echo, add_echo_to_server, echo_service
 from support.serving import OPERATOR, SERVICE, Mesh, server_config, serving
 from support.wire import TEXT, refusal, text_method
 
+pytestmark = pytest.mark.usefixtures("either_port")
+
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 ISSUER = IssuerConfig(name="corp", issuer="https://corp", audience="mesh", jwks_url="https://corp/jwks")
 
@@ -141,7 +143,7 @@ class TestDescription:
             assert (await refusal(call.read())).reason == "METHOD_UNKNOWN"
 
     async def test_channelz_is_for_operators(self, echo: Echo, tmp_path: Path) -> None:
-        async with serving(echo_service(echo), config=server_config(tmp_path)) as mesh:
+        async with serving(echo_service(echo, port={"fast": False}), config=server_config(tmp_path)) as mesh:
             answer = await ChannelzStub(mesh.channel(OPERATOR)).GetServers(GetServersRequest())
             assert len(answer.server) >= 1
             for caller in (ANONYMOUS, SERVICE):
@@ -149,9 +151,14 @@ class TestDescription:
                 assert refused.reason in ("UNAUTHENTICATED", "NOT_PERMITTED")
 
     async def test_what_channelz_does_not_find_is_not_a_defect(self, echo: Echo, tmp_path: Path) -> None:
-        async with serving(echo_service(echo), config=server_config(tmp_path)) as mesh:
+        async with serving(echo_service(echo, port={"fast": False}), config=server_config(tmp_path)) as mesh:
             call = ChannelzStub(mesh.channel(OPERATOR)).GetServer(GetServerRequest(server_id=10**9))
             assert (await refusal(call)).code == "NOT_FOUND"
+
+    async def test_a_port_that_grpc_core_does_not_serve_has_no_channelz(self, echo: Echo, tmp_path: Path) -> None:
+        async with serving(echo_service(echo, port={"fast": True}), config=server_config(tmp_path)) as mesh:
+            refused = await refusal(ChannelzStub(mesh.channel(OPERATOR)).GetServers(GetServersRequest()))
+            assert refused.reason == "METHOD_UNKNOWN"
 
 
 class TestGrantsAreExact:

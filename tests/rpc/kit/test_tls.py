@@ -20,6 +20,8 @@ from support.echo import Echo, echo_service
 from support.serving import Mesh, server_config, serving
 from support.wire import refusal, text_method
 
+pytestmark = pytest.mark.usefixtures("either_port")
+
 REGISTRY = "spiffe://mesh.example/registry"
 OPERATOR_CERTIFICATE = CertificateBinding(identity="dns:ops.example", roles=(Role.PLATFORM_ADMIN,))
 SERVICE_CERTIFICATE = CertificateBinding(identity=REGISTRY, roles=(Role.SERVICE,))

@@ -20,6 +20,8 @@ from support.echo import NAME, Echo, echo_service, failing
 from support.serving import Mesh, server_config, serving
 from support.wire import TEXT, messages, refusal, text_method
 
+pytestmark = pytest.mark.usefixtures("either_port")
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SAMPLED = (("traceparent", f"00-{TRACE}-b7ad6b7169203331-01"),)
 NOT_SAMPLED = (("traceparent", f"00-{TRACE}-b7ad6b7169203331-00"),)

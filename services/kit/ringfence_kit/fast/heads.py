@@ -1,0 +1,167 @@
+"""How a gRPC call begins and ends in HTTP/2: request headers, response headers, trailers (gRPC over HTTP/2).
+
+The rules:
+
+- what is no gRPC is answered as HTTP: 405 for another method than POST, 415 for another content type, without a word of
+  gRPC; its sender would not understand it;
+- a path that is not one of ours is not looked at any further: it is bytes, and need not be text;
+- values of `-bin` keys are base64, with padding or without, several joined by commas; what is not, makes the call
+  malformed. Other values are what they are: ASCII, or bytes that are read one to one;
+- what is reserved (`grpc-…`, pseudo headers, those of the connection) is not metadata.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from ringfence_kit.fast.messages import ENCODINGS, IDENTITY
+
+Header: TypeAlias = tuple[bytes, bytes]
+
+
+class Metadatum(NamedTuple):
+    """One key of metadata, and its value."""
+
+    key: str
+    value: str | bytes
+
+
+Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
+
+_MICROS = {b"H": 3_600_000_000, b"M": 60_000_000, b"S": 1_000_000, b"m": 1_000, b"u": 1}
+_TIMEOUT_DIGITS = 8
+_RESERVED = frozenset({b"te", b"content-type", b"content-length", b"host"})
+_BINARY = b"-bin"
+_OVERHEAD = 32
+"""Bytes each header counts beside its name and value (RFC 9113, 6.5.2)."""
+
+RESPONSE: Sequence[Header] = (
+    (b":status", b"200"),
+    (b"content-type", b"application/grpc"),
+    (b"grpc-accept-encoding", b"identity,gzip"),
+)
+"""What every answer begins with."""
+
+
+class NotGrpc(Exception):  # noqa: N818 - named for what it is
+    """The request is none of gRPC's; `status` is HTTP's answer to it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The beginning of a call."""
+
+    path: bytes
+    metadata: Metadata = ()
+    timeout: float | None = None
+    """Seconds the caller waits from now on; None for ever."""
+    encoding: str = IDENTITY
+    """What its compressed messages are compressed with."""
+    size: int = 0
+    """What its headers take, as HTTP/2 counts."""
+    problem: str = ""
+    """What is wrong with it, in words; empty when nothing is."""
+    unknown_encoding: str = ""
+    """A compression it uses that we do not know; empty when it does not."""
+
+
+def read_head(headers: Iterable[Header]) -> Head:
+    """Read the headers of a request. Raises `NotGrpc`."""
+    path = method = content_type = b""
+    timeout: float | None = None
+    encoding, problem, size = b"identity", "", 0
+    metadata: list[Metadatum] = []
+    for name, value in headers:
+        size += len(name) + len(value) + _OVERHEAD
+        if name == b":path":
+            path = value
+        elif name == b":method":
+            method = value
+        elif name == b"content-type":
+            content_type = value
+        elif name == b"grpc-timeout":
+            timeout = _seconds(value)
+            problem = problem if timeout is not None else "its grpc-timeout is not up to 8 digits and a unit of HMSmun"
+        elif name == b"grpc-encoding":
+            encoding = value
+        elif name[:1] != b":" and name[:5] != b"grpc-" and name not in _RESERVED:
+            try:
+                metadata.extend(_metadata(name, value))
+            except ValueError:
+                problem = problem or f"its metadata {name.decode('latin-1')} is not base64"
+    if method != b"POST":
+        raise NotGrpc(405)
+    if not is_grpc(content_type):
+        raise NotGrpc(415)
+    named = encoding.decode("latin-1")
+    known = named in ENCODINGS
+    return Head(
+        path=path,
+        metadata=tuple(metadata),
+        timeout=timeout,
+        encoding=named if known else IDENTITY,
+        size=size,
+        problem=problem,
+        unknown_encoding="" if known else named,
+    )
+
+
+def is_grpc(content_type: bytes) -> bool:
+    """Say whether a content type is gRPC's: `application/grpc`, alone or with `+proto`, `;charset=…` behind it."""
+    kind, rest = content_type[:16].lower(), content_type[16:17]
+    return kind == b"application/grpc" and rest in (b"", b"+", b";")
+
+
+def trailers(code: int, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> list[Header]:
+    """Return what an answer ends with."""
+    ending = [(b"grpc-status", b"%d" % code)]
+    if message:
+        ending.append((b"grpc-message", percent_encoded(message)))
+    ending.extend((key.encode("latin-1"), _on_the_wire(key, value)) for key, value in metadata)
+    return ending
+
+
+def percent_encoded(message: str) -> bytes:
+    """Return a message as `grpc-message` has it: UTF-8, and whatever is not printable ASCII, or is %, as %XX."""
+    if message.isascii() and message.isprintable() and "%" not in message:
+        return message.encode("ascii")
+    raw = message.encode("utf-8", "replace")
+    return b"".join(b"%c" % byte if 0x20 <= byte <= 0x7E and byte != 0x25 else b"%%%02X" % byte for byte in raw)
+
+
+def _on_the_wire(key: str, value: str | bytes) -> bytes:
+    if key.endswith("-bin"):
+        raw = value if isinstance(value, bytes) else value.encode()
+        return base64.b64encode(raw).rstrip(b"=")
+    return value if isinstance(value, bytes) else value.encode("latin-1", "replace")
+
+
+def _seconds(value: bytes) -> float | None:
+    digits, unit = value[:-1], value[-1:]
+    if not digits.isdigit() or len(digits) > _TIMEOUT_DIGITS:
+        return None
+    if unit == b"n":
+        return int(digits) / 1e9
+    micros = _MICROS.get(unit)
+    return None if micros is None else int(digits) * micros / 1e6
+
+
+def _metadata(name: bytes, value: bytes) -> Iterable[Metadatum]:
+    key = name.decode("latin-1")
+    if not name.endswith(_BINARY):
+        return (Metadatum(key, value.decode("latin-1")),)
+    return tuple(Metadatum(key, _unpadded(each.strip())) for each in value.split(b","))
+
+
+def _unpadded(text: bytes) -> bytes:
+    bare = text.rstrip(b"=")
+    try:
+        return base64.b64decode(bare + b"=" * (-len(bare) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError("no base64") from error

@@ -1,0 +1,90 @@
+"""Messages as gRPC writes them into a stream of bytes: a flag, a length, and the message (gRPC over HTTP/2, Requests).
+
+The rules:
+
+- a message that is longer than it may be is refused by its length, before it is here;
+- a compressed message may not be longer than that once it is unpacked, and is unpacked no further than that;
+- bytes that stop in the middle of a message are no message.
+"""
+
+import zlib
+
+from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
+
+PREFIX_SIZE = 5
+IDENTITY, GZIP = "identity", "gzip"
+ENCODINGS = (IDENTITY, GZIP)
+"""What requests may be compressed with. Responses are not: they are small, and what they say is secret to others."""
+
+_GZIP_WINDOW = 31
+
+
+def framed(message: bytes) -> bytes:
+    """Return a message as it is sent."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+class MessageReader:
+    """Reads the messages of one call."""
+
+    __slots__ = ("_buffer", "_encoding", "_max_bytes", "_method")
+
+    def __init__(self, *, method: str, encoding: str, max_bytes: int) -> None:
+        self._method = method
+        self._encoding = encoding
+        self._max_bytes = max_bytes
+        self._buffer = b""
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes are here of a message that is not."""
+        return len(self._buffer)
+
+    def read(self, data: bytes) -> list[bytes]:
+        """Return the messages that are whole with `data`. Raises `Failure`, after which nothing more may be read."""
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        found: list[bytes] = []
+        at, end = 0, len(data)
+        while end - at >= PREFIX_SIZE:
+            size = int.from_bytes(data[at + 1 : at + PREFIX_SIZE], "big")
+            if size > self._max_bytes:
+                raise MessageTooLarge(size_bytes=size, limit_bytes=self._max_bytes)
+            behind = at + PREFIX_SIZE + size
+            if behind > end:
+                break
+            found.append(self._message(data[at], data[at + PREFIX_SIZE : behind]))
+            at = behind
+        if at < end:
+            self._buffer = data[at:]
+        return found
+
+    def end(self) -> None:
+        """Take the end of the stream. Raises `Failure` when it is in the middle of a message."""
+        if self._buffer:
+            raise self._malformed("the call ended in the middle of a message")
+
+    def _message(self, flag: int, body: bytes) -> bytes:
+        if flag == 0:
+            return body
+        if flag != 1:
+            raise self._malformed(f"its compressed-flag is {flag}; it must be 0 or 1")
+        if self._encoding != GZIP:
+            raise self._malformed("it is marked as compressed, and no grpc-encoding says how")
+        return self._unpacked(body)
+
+    def _unpacked(self, body: bytes) -> bytes:
+        unpacking = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            message = unpacking.decompress(body, self._max_bytes + 1)
+        except zlib.error:
+            raise self._malformed("it is not the gzip it is marked as") from None
+        if len(message) > self._max_bytes:
+            raise MessageTooLarge(size_bytes=len(message), limit_bytes=self._max_bytes)
+        if not unpacking.eof or unpacking.unused_data:
+            raise self._malformed("its gzip ends too early, or something follows it")
+        return message
+
+    def _malformed(self, problem: str) -> Failure:
+        return MalformedMessage(method=self._method, problem=problem)

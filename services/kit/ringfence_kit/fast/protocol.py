@@ -1,0 +1,382 @@
+"""One connection without a socket: bytes in, calls begun and fed; answers in, bytes out. HTTP/2 is libnghttp2's.
+
+The rules:
+
+- what arrives is acknowledged as it is taken in, so a caller sends no faster than handlers read; whoever does not read
+  holds up its own call. Messages that never become whole are bounded for the connection as a whole;
+- an answer is whole or refused: response headers, messages, trailers; or trailers alone when there was no message;
+- a stream that was answered and is not closed by the other side is reset after a while: it holds nobody up;
+- time is an argument, in seconds. Whoever is silent too long, pings too often, resets too often, reads nothing or is
+  too old is sent away, and `counts` says why;
+- after a mistake that concerns the whole connection it says what it can (GOAWAY), and is over.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import ngh2
+
+from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
+from ringfence_kit.fast.heads import RESPONSE, Head, Metadata, NotGrpc, read_head, trailers
+from ringfence_kit.fast.messages import MessageReader, framed
+
+STREAM_WINDOW = 1 << 20
+CONNECTION_WINDOW = 8 << 20
+BACKLOG = 256 << 10
+"""Bytes of messages a call may have waiting to be read before its sender is held up."""
+LINGER = 5.0
+"""Seconds the other side may leave a stream open that was answered."""
+RESETS = (5_000, 500)
+"""Calls that may be given up at once, and for each second: deadlines of a gateway fire in storms."""
+PINGS_TOLERATED = 2
+QUEUED_MAX = 16 << 20
+"""Bytes of answers a connection may leave unread before it gets no new call."""
+_HEADS_KEPT = 256
+_REFUSED_HEADER_FACTOR = 4
+"""libnghttp2 ends the connection over headers so many times too large; below, only the call is refused."""
+
+_NO_ERROR, _REFUSED_STREAM, _CALM = 0, 7, 11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireLimits:
+    """What one connection may take. Times in seconds."""
+
+    max_message_bytes: int
+    max_metadata_bytes: int
+    max_streams: int
+    keepalive_interval: float
+    keepalive_timeout: float
+    min_ping_interval: float
+    max_age: float
+    max_grace: float
+    max_idle: float
+
+
+class Inlet(Protocol):
+    """Takes what arrives of one call."""
+
+    backlog: int
+    """Bytes of messages that wait to be read."""
+
+    def message(self, message: bytes) -> None:
+        """Take a message."""
+        ...
+
+    def fault(self, failure: Failure) -> None:
+        """Take it that nothing more can be read, and why."""
+        ...
+
+    def half_closed(self) -> None:
+        """Take it that no more messages come."""
+        ...
+
+    def gone(self) -> None:
+        """Take it that the caller has left: nothing is to be answered any more."""
+        ...
+
+
+class _Stream:
+    """What is known of one call on the wire."""
+
+    __slots__ = ("ended", "held", "inlet", "reader", "responded", "taken")
+
+    def __init__(self, inlet: Inlet, reader: MessageReader) -> None:
+        self.inlet = inlet
+        self.reader = reader
+        self.held = 0
+        """Bytes that are not acknowledged yet."""
+        self.taken = True
+        """Whether what arrives is still of use to somebody."""
+        self.ended = False
+        """Whether the other side has said all it says."""
+        self.responded = False
+
+
+class WireProtocol:
+    """A connection. `begin` is asked for each call and returns who takes it in."""
+
+    def __init__(
+        self, begin: Callable[[int, Head], Inlet], *, limits: WireLimits, counts: "Counter[str]", now: float
+    ) -> None:
+        self._begin = begin
+        self._limits = limits
+        self._counts = counts
+        self._http2 = ngh2.Connection(
+            ngh2.Role.SERVER,
+            ngh2.Configuration(
+                auto_window_update=False,
+                stream_reset_rate_limit=RESETS,
+                max_inbound_header_list_size=_REFUSED_HEADER_FACTOR * limits.max_metadata_bytes,
+            ),
+        )
+        self._http2.initiate_connection(
+            {
+                ngh2.Setting.MAX_CONCURRENT_STREAMS: limits.max_streams,
+                ngh2.Setting.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+                ngh2.Setting.MAX_HEADER_LIST_SIZE: limits.max_metadata_bytes,
+            }
+        )
+        self._http2.set_local_window_size(CONNECTION_WINDOW)
+        self._streams: dict[int, _Stream] = {}
+        self._answered: dict[int, float] = {}
+        """Streams that were answered while the other side had not ended them, and when."""
+        self._heads: dict[object, Head] = {}
+        self._unfinished = 0
+        self.now = now
+        self._born = self._heard_at = self._last_call = now
+        self._pinged_at: float | None = None
+        self._ping_heard_at = -1e9
+        self._pings_too_many = 0
+        self._ends_at: float | None = None
+        """When a connection that was asked to end is ended."""
+        self._is_leaving = False
+        """Whether all calls are answered after it was asked to end, and only what is queued is still to be sent."""
+        self._end_heard = False
+        """Whether the other side has heard that it is to end: what it begins from then on is its mistake."""
+        self.over = False
+        """Whether nothing more comes of it: it is to be closed once `outgoing` is sent."""
+
+    @property
+    def calls(self) -> int:
+        """Calls that are not answered yet."""
+        return len(self._streams)
+
+    def receive(self, data: bytes, now: float) -> None:
+        """Take bytes from the other side."""
+        self.now = self._heard_at = now
+        self._pinged_at = None
+        try:
+            self._http2.receive_data(data)
+        except ngh2.NGH2Error as error:
+            self._break(error)
+        for event in self._http2.events():
+            if isinstance(event, ngh2.RequestReceived):
+                self._request(event)
+            elif isinstance(event, ngh2.DataReceived):
+                self._data(event)
+            elif isinstance(event, ngh2.StreamClosed):
+                self._closed(event.stream_id)
+            elif isinstance(event, ngh2.PingReceived):
+                self._ping(now)
+            elif isinstance(event, ngh2.PingAcknowledged) and self._ends_at is not None:
+                self._end_heard = True
+                self._end_if_done()
+        if not (self.over or self._http2.want_read):
+            # A mistake of the other side's, which it is told of in what is still to be sent.
+            self._counts["broken"] += 1
+            self.over = True
+
+    def outgoing(self) -> bytes:
+        """Return what is to be sent; empty when nothing is, or the other side's window is full."""
+        try:
+            data = self._http2.data_to_send()
+        except ngh2.NGH2Error:
+            self.over = True
+            return b""
+        if self._is_leaving and not data and not self._http2.queued_body_size():
+            self.over = True
+        return data
+
+    def queued(self, stream_id: int) -> int:
+        """Return how many bytes of answers wait for the other side's window."""
+        return self._http2.queued_body_size(stream_id) if stream_id in self._streams else 0
+
+    def message(self, stream_id: int, message: bytes) -> None:
+        """Send one message of an answer; nothing is sent to who has left."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return
+        if not stream.responded:
+            stream.responded = True
+            self._do(self._http2.send_response, stream_id, RESPONSE)
+        self._do(self._http2.send_data, stream_id, framed(message))
+
+    def finish(self, stream_id: int, code: int, message: str = "", metadata: Metadata = ()) -> None:
+        """End an answer."""
+        stream = self._streams.pop(stream_id, None)
+        if stream is None:
+            return
+        self._pings_too_many = 0
+        ending = trailers(code, message, metadata)
+        if stream.responded:
+            self._do(self._http2.send_trailers, stream_id, ending)
+        else:
+            self._do(self._http2.send_response, stream_id, [*RESPONSE, *ending], end_stream=True)
+        self._let_go(stream_id, stream)
+        if not stream.ended:
+            self._answered[stream_id] = self.now
+        self._end_if_done()
+
+    def read(self, stream_id: int) -> None:
+        """Note that a call has read of its messages: its sender may go on."""
+        stream = self._streams.get(stream_id)
+        if stream is not None and stream.held and stream.inlet.backlog <= BACKLOG:
+            self._acknowledge(stream_id, stream.held)
+            stream.held = 0
+
+    def end(self, now: float, grace: float) -> None:
+        """Ask the other side to make no more calls here; what is under way has `grace` seconds."""
+        if self._ends_at is None:
+            self._ends_at = now + grace
+            self._do(self._http2.send_shutdown_notice)
+            self._do(self._http2.ping)
+
+    def look(self, now: float) -> None:
+        """Do what has become due. To be called every second or so."""
+        self.now = now
+        limits = self._limits
+        for stream_id, since in [*self._answered.items()]:
+            if now - since < LINGER:
+                break
+            del self._answered[stream_id]
+            self._reset(stream_id)
+        if self._ends_at is not None:
+            if now >= self._ends_at:
+                self._goaway(_NO_ERROR, "")
+        elif now - self._born >= limits.max_age:
+            self.end(now, limits.max_grace)
+        elif not self._streams and now - self._last_call >= limits.max_idle:
+            self._goaway(_NO_ERROR, "idle")
+        elif self._pinged_at is not None:
+            if now - self._pinged_at >= limits.keepalive_timeout:
+                self._goaway(_NO_ERROR, "silent")
+        elif now - self._heard_at >= limits.keepalive_interval:
+            self._pinged_at = now
+            self._do(self._http2.ping)
+
+    def _request(self, event: ngh2.RequestReceived) -> None:
+        stream_id, headers = event.stream_id, event.headers
+        self._last_call = self.now
+        if self._http2.queued_body_size() > QUEUED_MAX:
+            self._counts["unread"] += 1
+            self._do(self._http2.reset_stream, stream_id, _REFUSED_STREAM)
+            return
+        head = self._heads.get(headers)
+        if head is None:
+            try:
+                head = read_head(headers)
+            except NotGrpc as no:
+                self._counts["not_grpc"] += 1
+                status = [(b":status", b"%d" % no.status)]
+                self._do(self._http2.send_response, stream_id, status, end_stream=True)
+                return
+            if len(self._heads) >= _HEADS_KEPT:
+                self._heads.clear()
+            self._heads[headers] = head
+        inlet = self._begin(stream_id, head)
+        reader = MessageReader(
+            method=head.path[1:].decode("utf-8", "replace"),
+            encoding=head.encoding,
+            max_bytes=self._limits.max_message_bytes,
+        )
+        stream = self._streams[stream_id] = _Stream(inlet, reader)
+        if event.end_stream:
+            self._ended(stream)
+
+    def _data(self, event: ngh2.DataReceived) -> None:
+        stream_id, data = event.stream_id, event.data
+        stream = self._streams.get(stream_id)
+        if stream is None or not stream.taken:
+            self._acknowledge(stream_id, len(data))
+        else:
+            self._take(stream_id, stream, data)
+        if event.end_stream:
+            self._answered.pop(stream_id, None)
+            if stream is not None:
+                self._ended(stream)
+
+    def _take(self, stream_id: int, stream: _Stream, data: bytes) -> None:
+        reader, inlet = stream.reader, stream.inlet
+        self._unfinished -= reader.unfinished
+        try:
+            for message in reader.read(data):
+                inlet.message(message)
+            self._unfinished += reader.unfinished
+            if self._unfinished > _REFUSED_HEADER_FACTOR * self._limits.max_message_bytes:
+                raise MessageTooLarge(size_bytes=self._unfinished, limit_bytes=self._limits.max_message_bytes)
+        except Failure as failure:
+            stream.taken = False
+            inlet.fault(failure)
+        if inlet.backlog > BACKLOG and stream.taken:
+            stream.held += len(data)
+        else:
+            self._acknowledge(stream_id, len(data))
+
+    def _ended(self, stream: _Stream) -> None:
+        stream.ended = True
+        if not stream.taken:
+            return
+        try:
+            stream.reader.end()
+        except MalformedMessage as failure:
+            stream.inlet.fault(failure)
+        else:
+            stream.inlet.half_closed()
+
+    def _closed(self, stream_id: int) -> None:
+        self._answered.pop(stream_id, None)
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            self._counts["abandoned"] += 1
+            self._let_go(stream_id, stream)
+            stream.inlet.gone()
+            self._end_if_done()
+
+    def _let_go(self, stream_id: int, stream: _Stream) -> None:
+        if stream.taken:
+            self._unfinished -= stream.reader.unfinished
+        if stream.held:
+            self._acknowledge(stream_id, stream.held)
+
+    def _ping(self, now: float) -> None:
+        since, self._ping_heard_at = now - self._ping_heard_at, now
+        if since >= self._limits.min_ping_interval:
+            self._pings_too_many = 0
+            return
+        self._pings_too_many += 1
+        if self._pings_too_many > PINGS_TOLERATED:
+            self._goaway(_CALM, "too_many_pings")
+
+    def _acknowledge(self, stream_id: int, amount: int) -> None:
+        if amount:
+            self._do(self._http2.acknowledge_received_data, amount, stream_id)
+
+    def _reset(self, stream_id: int) -> None:
+        self._counts["not_closed"] += 1
+        self._do(self._http2.reset_stream, stream_id, _NO_ERROR)
+
+    def _end_if_done(self) -> None:
+        if self._end_heard and not self._streams and not self._is_leaving:
+            self._do(self._http2.send_goaway)
+            self._is_leaving = True
+
+    def _goaway(self, code: int, why: str) -> None:
+        if self.over:
+            return
+        if why:
+            self._counts[why] += 1
+        self._do(self._http2.send_goaway, code, debug_data=why.encode())
+        self.over = True
+
+    def _do(self, what: Callable[..., object], *args: object, **named: object) -> None:
+        """Let libnghttp2 do something, unless the connection is over; over it is also when that cannot be done."""
+        if self.over:
+            return
+        try:
+            what(*args, **named)
+        except ngh2.NGH2Error as error:
+            self._break(error)
+
+    def _break(self, error: ngh2.NGH2Error) -> None:
+        self._counts["flooded" if isinstance(error, ngh2.DenialOfServiceError) else "broken"] += 1
+        self.over = True
+
+    def lost(self) -> None:
+        """Take it that the socket is gone: every caller has left."""
+        self.over = True
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.inlet.gone()
