@@ -81,7 +81,13 @@ class BudgetApi(budget_pb2_grpc.BudgetServiceServicer):
         self, request: pb.WatchBudgetsRequest, context: Any
     ) -> AsyncIterator[pb.WatchBudgetsResponse]:
         """Stream how budgets stand."""
-        items = self._board.watch(self._hub, send_state=request.send_initial_state, hard_only=request.hard_only)
+        wanted = convert.watch_budgets(request)
+        items = self._board.watch(
+            self._hub,
+            send_state=wanted.send_state,
+            start_revision=wanted.start_revision,
+            hard_only=wanted.hard_only,
+        )
         async with aclosing(items):
             async for item in items:
                 yield convert.watched(item)

@@ -1,10 +1,10 @@
-"""The budgets there are and those that are raised, in memory: what watchers are told of.
+"""The budgets there are and who is past a level of one, in memory: what watchers are told.
 
 It follows the events of the store, so it says what the rows say, and nothing of a period that is over: the end of a
 period is an event like any other.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,32 +17,22 @@ from ringfence_kit.state_watch import StateComplete, watch_state
 from ringfence_kit.watch import EventHub
 
 from ringfence_telemetry.budgets.book import BUDGET, STANDING
-from ringfence_telemetry.budgets.budget import Budget, Scope, Standing
+from ringfence_telemetry.budgets.budget import Budget, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stands:
-    """How a budget stands for a subject."""
+class BudgetChange:
+    """What happened to a budget, or to somebody's standing."""
 
+    change: Change
     budget: Budget
-    standing: Standing
-    revision: Revision
-    at: Instant
-    introduces: bool
-    """Whether the budget itself is news."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleared:
-    """With a subject: nothing is to be told of it any more. Without: the budget is gone, with all of them."""
-
-    budget: str
-    subject: str
+    standing: Standing | None = None
+    """None when it is about the budget itself."""
     revision: Revision
     at: Instant
 
 
-BudgetItem: TypeAlias = Stands | Cleared | StateComplete | Bookmark
+BudgetItem: TypeAlias = BudgetChange | StateComplete | Bookmark
 
 
 class BudgetBoard:
@@ -58,27 +48,24 @@ class BudgetBoard:
         self._budgets = {budget.id: budget for budget in budgets}
         self._raised = {}
         for standing in raised:
-            self._raise(standing)
+            self._raised.setdefault(standing.budget, {})[standing.subject] = standing
 
     def apply(self, event: Event) -> None:
         """Take an event of a budget or a standing."""
-        match event.kind, event.change:
-            case kind, Change.DELETED if kind == BUDGET:
-                gone = _budget(event).id
-                self._budgets.pop(gone, None)
-                self._raised.pop(gone, None)
-            case kind, _ if kind == BUDGET:
-                budget = _budget(event)
-                before = self._budgets.get(budget.id)
+        gone = event.change is Change.DELETED
+        if event.kind == BUDGET:
+            budget = event.once(_budget)
+            if gone:
+                self._budgets.pop(budget.id, None)
+                self._raised.pop(budget.id, None)
+            else:
                 self._budgets[budget.id] = budget
-                if before is not None and (before.subjects, before.period) != (budget.subjects, budget.period):
-                    # What was counted is counted again; the standings that follow say what came of it.
-                    self._raised.pop(budget.id, None)
-            case kind, Change.DELETED if kind == STANDING:
-                standing = _standing(event)
-                self._raised.get(standing.budget, {}).pop(standing.subject, None)
-            case kind, _ if kind == STANDING:
-                self._raise(_standing(event))
+            return
+        standing = event.once(_standing)
+        if gone:
+            self._raised.get(standing.budget, {}).pop(standing.subject, None)
+        else:
+            self._raised.setdefault(standing.budget, {})[standing.subject] = standing
 
     def budget(self, budget_id: str) -> Budget | None:
         """Return a budget, or None."""
@@ -88,75 +75,55 @@ class BudgetBoard:
         """Return all budgets, by id."""
         return [budget for _, budget in sorted(self._budgets.items())]
 
-    async def watch(self, hub: EventHub, *, send_state: bool, hard_only: bool) -> AsyncGenerator[BudgetItem, None]:
+    async def watch(
+        self, hub: EventHub, *, send_state: bool, start_revision: Revision | None, hard_only: bool
+    ) -> AsyncGenerator[BudgetItem, None]:
         """Yield the state, when it is wanted, and then what changes; raises what `EventHub.watch` raises.
 
         To who wants hard ones only, one that is hard no longer is gone.
         """
-        shown: set[str] = set()
-
-        def there() -> list[list[Stands]]:
-            revision, now = hub.newest, self._clock.now()
-            wanted = [budget for budget in self.budgets() if budget.hard or not hard_only]
-            return [[*self._all(budget, revision, now)] for budget in wanted]
-
         items = watch_state(
             hub,
             clock=self._clock,
-            standing=there if send_state else None,
-            start_revision=None,
+            standing=(lambda: self._state(hub.newest, hard_only=hard_only)) if send_state else None,
+            start_revision=start_revision,
             want=lambda event: event.kind in (BUDGET, STANDING),
         )
-        if not send_state:
-            shown.update(budget.id for budget in self.budgets() if budget.hard or not hard_only)
         async with aclosing(items):
             async for item in items:
                 match item:
-                    case There(resource=all_of_one):
-                        for stands in all_of_one:
-                            shown.add(stands.budget.id)
-                            yield stands
+                    case There(resource=change):
+                        yield change
                     case Event():
-                        for told in self._told(item, shown, hard_only=hard_only):
+                        told = self._told(item, hard_only=hard_only)
+                        if told is not None:
                             yield told
                     case _:
                         yield item
 
-    def _told(self, event: Event, shown: set[str], *, hard_only: bool) -> Iterator[BudgetItem]:
-        if event.kind == STANDING:
-            standing = event.once(_standing)
-            budget = self._budgets.get(standing.budget)
-            if budget is None or budget.id not in shown:
-                return
-            if event.change is Change.DELETED and budget.scope is Scope.EVERYTHING:
-                yield from self._all(budget, event.revision, event.at)
-            elif event.change is Change.DELETED:
-                yield Cleared(budget=budget.id, subject=standing.subject, revision=event.revision, at=event.at)
-            else:
-                yield Stands(budget=budget, standing=standing, revision=event.revision, at=event.at, introduces=False)
-            return
-        budget = event.once(_budget)
-        wanted = event.change is not Change.DELETED and (budget.hard or not hard_only)
-        if budget.id in shown and not wanted:
-            shown.discard(budget.id)
-            yield Cleared(budget=budget.id, subject="", revision=event.revision, at=event.at)
-        elif wanted:
-            shown.add(budget.id)
-            # As it is now: what followed within its transaction is told once more behind it, and changes nothing.
-            yield from self._all(self._budgets.get(budget.id, budget), event.revision, event.at)
+    def _state(self, revision: Revision, *, hard_only: bool) -> list[BudgetChange]:
+        at, found = self._clock.now(), list[BudgetChange]()
+        for budget in self.budgets():
+            if budget.hard or not hard_only:
+                found.append(BudgetChange(change=Change.ADDED, budget=budget, revision=revision, at=at))
+                found += [
+                    BudgetChange(change=Change.ADDED, budget=budget, standing=standing, revision=revision, at=at)
+                    for _, standing in sorted(self._raised.get(budget.id, {}).items())
+                ]
+        return found
 
-    def _all(self, budget: Budget, revision: Revision, at: Instant) -> Iterator[Stands]:
-        """Return a budget, as the standing of nobody, and every standing of it that is raised."""
-        nobody = Standing(budget=budget.id, subject="", start=budget.start_at(at))
-        raised = self._raised.get(budget.id, {})
-        if "" not in raised:
-            yield Stands(budget=budget, standing=nobody, revision=revision, at=at, introduces=True)
-        for number, (_, standing) in enumerate(sorted(raised.items())):
-            introduces = number == 0 and "" in raised
-            yield Stands(budget=budget, standing=standing, revision=revision, at=at, introduces=introduces)
-
-    def _raise(self, standing: Standing) -> None:
-        self._raised.setdefault(standing.budget, {})[standing.subject] = standing
+    def _told(self, event: Event, *, hard_only: bool) -> BudgetChange | None:
+        """Return what a watcher is told of an event: one thing at the most, for a revision is given once."""
+        if event.kind == BUDGET:
+            budget, change = event.once(_budget), event.change
+            if hard_only and not budget.hard:
+                change = Change.DELETED
+            return BudgetChange(change=change, budget=budget, revision=event.revision, at=event.at)
+        standing = event.once(_standing)
+        known = self._budgets.get(standing.budget)
+        if known is None or (hard_only and not known.hard):
+            return None
+        return BudgetChange(change=event.change, budget=known, standing=standing, revision=event.revision, at=event.at)
 
 
 def _budget(event: Event) -> Budget:

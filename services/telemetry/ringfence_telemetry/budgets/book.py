@@ -100,13 +100,15 @@ def end(tx: BudgetTx, budget: Budget, at: Instant) -> None:
     """Forget what was spent of a budget, and end its alerts."""
     for standing in tx.standings_raised(budget.id):
         _resolve(tx, budget, standing, _told(budget, standing), at)
+        tx.record(Change.DELETED, STANDING, budget.name, records.encode(replace(standing, level=0)))
     tx.drop_standings(budget.id)
 
 
 def reconsider(tx: BudgetTx, before: Budget, after: Budget, at: Instant) -> None:
     """Look at everybody's standing again after a budget's amount or levels changed."""
     for standing in tx.standings_in(after.id, after.start_at(at)):
-        _settle(tx, after, standing, at, told=_told(before, standing))
+        # Who is past a level is told of again: the budget may enforce now what it did not, or at another amount.
+        _settle(tx, after, standing, at, told=_told(before, standing), again=True)
 
 
 def _gather(added: dict[StandingKey, _Added], budget: Budget, subject: str, minute: Instant, used: Used) -> None:
@@ -117,7 +119,13 @@ def _gather(added: dict[StandingKey, _Added], budget: Budget, subject: str, minu
 
 
 def _settle(
-    tx: BudgetTx, budget: Budget, standing: Standing, at: Instant, *, told: Collection[int] | None = None
+    tx: BudgetTx,
+    budget: Budget,
+    standing: Standing,
+    at: Instant,
+    *,
+    told: Collection[int] | None = None,
+    again: bool = False,
 ) -> None:
     """Keep a standing, and tell of what changed about it; `told` are the levels there are alerts of."""
     told = _told(budget, standing) if told is None else told
@@ -131,7 +139,7 @@ def _settle(
         # The highest is brought up to date; those below it say when they were reached.
         if each not in told or each == level:
             fire(tx, draft_of(budget, after, each), at=at)
-    if level != standing.level or tuple(told) != tuple(crossed):
+    if level != standing.level or (again and level):
         change = Change.MODIFIED if level else Change.DELETED
         tx.record(change, STANDING, budget.name, records.encode(after))
 

@@ -9,13 +9,13 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from ringfence.telemetry.v1 import budget_pb2 as pb
 from ringfence_kit.clock import DAY, MINUTE, Millis
-from ringfence_kit.events import Bookmark
+from ringfence_kit.events import Change, Revision
 from ringfence_kit.names import is_resource_id
 from ringfence_kit.state_watch import StateComplete
 from ringfence_kit.validation import Violations
 from ringfence_kit.wire import to_timestamp
 
-from ringfence_telemetry.budgets.board import BudgetItem, Cleared, Stands
+from ringfence_telemetry.budgets.board import BudgetChange, BudgetItem
 from ringfence_telemetry.budgets.budget import WHOLE, Budget, Scope, Standing, Unit
 from ringfence_telemetry.budgets.desk import BudgetPatch, BudgetSpec, Viewed
 from ringfence_telemetry.budgets.outlook import state_of
@@ -44,6 +44,11 @@ _STATES = {
     "WITHIN": pb.BUDGET_STATE_WITHIN,
     "SOFT": pb.BUDGET_STATE_SOFT,
     "EXHAUSTED": pb.BUDGET_STATE_EXHAUSTED,
+}
+_TYPES = {
+    Change.ADDED: pb.BUDGET_EVENT_TYPE_ADDED,
+    Change.MODIFIED: pb.BUDGET_EVENT_TYPE_MODIFIED,
+    Change.DELETED: pb.BUDGET_EVENT_TYPE_DELETED,
 }
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
@@ -82,6 +87,16 @@ class ListBudgets:
 
     page_size: int
     page_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchBudgets:
+    """A checked WatchBudgetsRequest."""
+
+    send_state: bool
+    start_revision: Revision | None
+    """None means from now on."""
+    hard_only: bool
 
 
 def create_budget(request: pb.CreateBudgetRequest) -> CreateBudget:
@@ -169,33 +184,38 @@ def status_message(viewed: Viewed) -> pb.BudgetStatus:
     return message
 
 
+def watch_budgets(request: pb.WatchBudgetsRequest) -> WatchBudgets:
+    """Return what is to be watched, or raise InvalidRequest."""
+    found, start = Violations(), request.start_revision
+    if start < 0:
+        found.add("start_revision", "must not be negative")
+    if start > 0 and request.send_initial_state:
+        found.add("start_revision", "must be 0 with send_initial_state: the state stands at one revision, the newest")
+    found.raise_if_any()
+    return WatchBudgets(
+        send_state=request.send_initial_state,
+        start_revision=Revision(start) if start else None,
+        hard_only=request.hard_only,
+    )
+
+
 def watched(item: BudgetItem) -> pb.WatchBudgetsResponse:
     """Return one event of the stream."""
-    match item:
-        case Stands():
-            message = pb.WatchBudgetsResponse(
-                type=pb.BUDGET_EVENT_TYPE_STATUS,
-                revision=item.revision,
-                status=_status(item.budget, item.standing),
-                event_time=to_timestamp(item.at),
-            )
-            if item.introduces:
-                message.budget.CopyFrom(budget_message(item.budget))
-            return message
-        case Cleared():
-            return pb.WatchBudgetsResponse(
-                type=pb.BUDGET_EVENT_TYPE_CLEARED,
-                revision=item.revision,
-                status=pb.BudgetStatus(budget=f"budgets/{item.budget}", subject=item.subject),
-                event_time=to_timestamp(item.at),
-            )
-        case StateComplete(revision=revision, at=at) | Bookmark(revision=revision, at=at):
-            return pb.WatchBudgetsResponse(
-                type=pb.BUDGET_EVENT_TYPE_BOOKMARK,
-                revision=revision,
-                event_time=to_timestamp(at),
-                initial_state_end=isinstance(item, StateComplete),
-            )
+    if isinstance(item, BudgetChange):
+        message = pb.WatchBudgetsResponse(
+            type=_TYPES[item.change], revision=item.revision, event_time=to_timestamp(item.at)
+        )
+        if item.standing is None:
+            message.budget.CopyFrom(budget_message(item.budget))
+        else:
+            message.status.CopyFrom(_status(item.budget, item.standing))
+        return message
+    return pb.WatchBudgetsResponse(
+        type=pb.BUDGET_EVENT_TYPE_BOOKMARK,
+        revision=item.revision,
+        event_time=to_timestamp(item.at),
+        initial_state_end=isinstance(item, StateComplete),
+    )
 
 
 def _status(budget: Budget, standing: Standing) -> pb.BudgetStatus:

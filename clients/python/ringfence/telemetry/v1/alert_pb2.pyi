@@ -134,7 +134,7 @@ class _AlertEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AlertE
     ALERT_EVENT_TYPE_UNSPECIFIED: _AlertEventType.ValueType  # 0
     """Never sent."""
     ALERT_EVENT_TYPE_FIRED: _AlertEventType.ValueType  # 1
-    """It began to fire."""
+    """It began to fire; or it became urgent; or the silence that kept it quiet from its beginning ended before it did."""
     ALERT_EVENT_TYPE_RESOLVED: _AlertEventType.ValueType  # 2
     """It is over."""
     ALERT_EVENT_TYPE_ACKED: _AlertEventType.ValueType  # 3
@@ -146,7 +146,7 @@ class AlertEventType(_AlertEventType, metaclass=_AlertEventTypeEnumTypeWrapper):
 ALERT_EVENT_TYPE_UNSPECIFIED: AlertEventType.ValueType  # 0
 """Never sent."""
 ALERT_EVENT_TYPE_FIRED: AlertEventType.ValueType  # 1
-"""It began to fire."""
+"""It began to fire; or it became urgent; or the silence that kept it quiet from its beginning ended before it did."""
 ALERT_EVENT_TYPE_RESOLVED: AlertEventType.ValueType  # 2
 """It is over."""
 ALERT_EVENT_TYPE_ACKED: AlertEventType.ValueType  # 3
@@ -272,7 +272,9 @@ class AlertEvent(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """Grows by one with every event."""
+    """Grows by one with every event of any alert, without a gap. What is silenced, or about agents the watcher does not
+    see, has its number too and is not sent to it.
+    """
     type: Global___AlertEventType.ValueType
     """What happened."""
     @_builtins.property
@@ -301,7 +303,7 @@ Global___AlertEvent: _TypeAlias = AlertEvent  # noqa: Y015
 
 @_typing.final
 class Silence(_message.Message):
-    """A time in which alerts are kept quiet."""
+    """A time in which alerts are kept quiet. Who heard an alert begin hears it end, silenced or not."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -366,7 +368,7 @@ class WatchAlertsRequest(_message.Message):
     from_sequence: _builtins.int
     """The first sequence number wanted; 0 means from now on. Ask for the last one heard, plus one."""
     send_firing: _builtins.bool
-    """First send every alert that fires, without sequence numbers, then a BOOKMARK."""
+    """First send every alert that fires, without sequence numbers, then a bookmark. Excludes from_sequence."""
     agent: _builtins.str
     """Only about this agent; empty means all the caller sees."""
     show_silenced: _builtins.bool

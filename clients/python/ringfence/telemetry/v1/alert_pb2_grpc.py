@@ -72,7 +72,8 @@ class AlertServiceServicer:
     """
 
     def WatchAlerts(self, request, context):
-        """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too.
+        """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too. Events are
+        kept for 90 days. Whoever reads too slowly is closed, and goes on from the sequence number in `resume_revision`.
 
         Needs platform-admin, auditor, service or namespace-owner (for its agents).
         Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.

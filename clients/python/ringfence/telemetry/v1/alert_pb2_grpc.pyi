@@ -34,7 +34,8 @@ class AlertServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AlertServiceAsyncStub: ...
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_alert_pb2.WatchAlertsRequest, _alert_pb2.WatchAlertsResponse]
-    """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too.
+    """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too. Events are
+    kept for 90 days. Whoever reads too slowly is closed, and goes on from the sequence number in `resume_revision`.
 
     Needs platform-admin, auditor, service or namespace-owner (for its agents).
     Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.
@@ -72,7 +73,8 @@ class AlertServiceAsyncStub(AlertServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     WatchAlerts: _aio.UnaryStreamMultiCallable[_alert_pb2.WatchAlertsRequest, _alert_pb2.WatchAlertsResponse]  # type: ignore[assignment]
-    """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too.
+    """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too. Events are
+    kept for 90 days. Whoever reads too slowly is closed, and goes on from the sequence number in `resume_revision`.
 
     Needs platform-admin, auditor, service or namespace-owner (for its agents).
     Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.
@@ -113,7 +115,8 @@ class AlertServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _alert_pb2.WatchAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_alert_pb2.WatchAlertsResponse], _abc.AsyncIterator[_alert_pb2.WatchAlertsResponse]]:
-        """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too.
+        """Streams what happens to alerts, from a sequence number on: each exactly once, in order, over restarts too. Events are
+        kept for 90 days. Whoever reads too slowly is closed, and goes on from the sequence number in `resume_revision`.
 
         Needs platform-admin, auditor, service or namespace-owner (for its agents).
         Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.

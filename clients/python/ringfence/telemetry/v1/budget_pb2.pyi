@@ -122,23 +122,27 @@ class _BudgetEventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Budge
     DESCRIPTOR: _descriptor.EnumDescriptor
     BUDGET_EVENT_TYPE_UNSPECIFIED: _BudgetEventType.ValueType  # 0
     """Never sent."""
-    BUDGET_EVENT_TYPE_STATUS: _BudgetEventType.ValueType  # 1
-    """How it stands, at first or after a change of its state."""
-    BUDGET_EVENT_TYPE_CLEARED: _BudgetEventType.ValueType  # 2
-    """It was deleted, or its period ended: nothing is spent."""
-    BUDGET_EVENT_TYPE_BOOKMARK: _BudgetEventType.ValueType  # 3
+    BUDGET_EVENT_TYPE_ADDED: _BudgetEventType.ValueType  # 1
+    """It is new, or part of the state."""
+    BUDGET_EVENT_TYPE_MODIFIED: _BudgetEventType.ValueType  # 2
+    """It changed: a budget in anything, a standing in the level it is past."""
+    BUDGET_EVENT_TYPE_DELETED: _BudgetEventType.ValueType  # 3
+    """It is gone: a budget with every standing of it; a standing because its period ended, or it is past no level."""
+    BUDGET_EVENT_TYPE_BOOKMARK: _BudgetEventType.ValueType  # 4
     """Nothing changed: a heartbeat, every 5 s."""
 
 class BudgetEventType(_BudgetEventType, metaclass=_BudgetEventTypeEnumTypeWrapper):
-    """What happened to a budget."""
+    """What happened to a budget, or to the standing of a subject. The numbers are the same in every service."""
 
 BUDGET_EVENT_TYPE_UNSPECIFIED: BudgetEventType.ValueType  # 0
 """Never sent."""
-BUDGET_EVENT_TYPE_STATUS: BudgetEventType.ValueType  # 1
-"""How it stands, at first or after a change of its state."""
-BUDGET_EVENT_TYPE_CLEARED: BudgetEventType.ValueType  # 2
-"""It was deleted, or its period ended: nothing is spent."""
-BUDGET_EVENT_TYPE_BOOKMARK: BudgetEventType.ValueType  # 3
+BUDGET_EVENT_TYPE_ADDED: BudgetEventType.ValueType  # 1
+"""It is new, or part of the state."""
+BUDGET_EVENT_TYPE_MODIFIED: BudgetEventType.ValueType  # 2
+"""It changed: a budget in anything, a standing in the level it is past."""
+BUDGET_EVENT_TYPE_DELETED: BudgetEventType.ValueType  # 3
+"""It is gone: a budget with every standing of it; a standing because its period ended, or it is past no level."""
+BUDGET_EVENT_TYPE_BOOKMARK: BudgetEventType.ValueType  # 4
 """Nothing changed: a heartbeat, every 5 s."""
 Global___BudgetEventType: _TypeAlias = BudgetEventType  # noqa: Y015
 
@@ -172,7 +176,7 @@ class Budget(_message.Message):
     amount: _builtins.int
     """How much, at least 1."""
     currency: _builtins.str
-    """ISO 4217, for COST_NANOS."""
+    """ISO 4217, for COST_NANOS; it stays, like the unit."""
     hard: _builtins.bool
     """Whether pdps deny what would go past it."""
     etag: _builtins.str
@@ -183,7 +187,9 @@ class Budget(_message.Message):
 
     @_builtins.property
     def period(self) -> _duration_pb2.Duration:
-        """After which it begins anew, aligned to 1970: a day begins at midnight UTC. A minute to 366 days; unset never renews it."""
+        """After which it begins anew, aligned to 1970: a day begins at midnight UTC. Whole minutes, up to
+        366 days; unset never renews it.
+        """
 
     @_builtins.property
     def soft_levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
@@ -243,7 +249,7 @@ class BudgetStatus(_message.Message):
     subject: _builtins.str
     """The agent, session, team or model; empty for everything."""
     spent: _builtins.int
-    """Spent by trusted reporters. May be more than there is: what is reported was done."""
+    """Spent in this period by trusted reporters. May be more than there is: what is reported was done."""
     amount: _builtins.int
     """How much there is."""
     state: Global___BudgetState.ValueType
@@ -634,21 +640,27 @@ class WatchBudgetsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    START_REVISION_FIELD_NUMBER: _builtins.int
     SEND_INITIAL_STATE_FIELD_NUMBER: _builtins.int
     HARD_ONLY_FIELD_NUMBER: _builtins.int
+    start_revision: _builtins.int
+    """The first revision wanted: that of the last event heard, plus one. 0 means from now on, or the state first."""
     send_initial_state: _builtins.bool
-    """First send how each budget stands, then a BOOKMARK with `initial_state_end`."""
+    """First send every budget and every standing that is past a level, as ADDED, then a BOOKMARK with
+    `initial_state_end`. Excludes start_revision.
+    """
     hard_only: _builtins.bool
-    """Only hard ones."""
+    """Only hard ones. One that is hard no longer is DELETED for this watcher."""
     def __init__(
         self,
         *,
+        start_revision: _builtins.int = ...,
         send_initial_state: _builtins.bool = ...,
         hard_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hard_only", b"hard_only", "send_initial_state", b"send_initial_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hard_only", b"hard_only", "send_initial_state", b"send_initial_state", "start_revision", b"start_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -656,29 +668,29 @@ Global___WatchBudgetsRequest: _TypeAlias = WatchBudgetsRequest  # noqa: Y015
 
 @_typing.final
 class WatchBudgetsResponse(_message.Message):
-    """One event of WatchBudgets."""
+    """One event of WatchBudgets: about a budget, or about how one stands for a subject that is past a level."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TYPE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     INITIAL_STATE_END_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     type: Global___BudgetEventType.ValueType
     """What happened."""
     revision: _builtins.int
-    """Grows with every event of the stream's server."""
+    """The revision of the change; of a BOOKMARK, the one up to which there is none."""
     initial_state_end: _builtins.bool
     """Set on the BOOKMARK that ends the state."""
     @_builtins.property
-    def status(self) -> Global___BudgetStatus:
-        """How it stands; of CLEARED, whose it was."""
+    def budget(self) -> Global___Budget:
+        """The budget, of an event about one."""
 
     @_builtins.property
-    def budget(self) -> Global___Budget:
-        """The budget, with its first STATUS."""
+    def status(self) -> Global___BudgetStatus:
+        """How it stands for a subject, of an event about that; `forecast` and `exhaust_time` are not set."""
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
@@ -689,8 +701,8 @@ class WatchBudgetsResponse(_message.Message):
         *,
         type: Global___BudgetEventType.ValueType = ...,
         revision: _builtins.int = ...,
-        status: Global___BudgetStatus | None = ...,
         budget: Global___Budget | None = ...,
+        status: Global___BudgetStatus | None = ...,
         initial_state_end: _builtins.bool = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...

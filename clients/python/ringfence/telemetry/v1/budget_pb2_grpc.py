@@ -122,9 +122,11 @@ class BudgetServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchBudgets(self, request, context):
-        """Streams how budgets stand: all of them first, then each when its state changes. What pdps enforce hard budgets by.
+        """Streams budgets and who is past a level of one: the state first where it is asked for, then every change. What pdps
+        enforce hard budgets by.
 
         Needs platform-admin, auditor or service.
+        Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

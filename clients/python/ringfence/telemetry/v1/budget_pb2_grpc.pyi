@@ -64,9 +64,11 @@ class BudgetServiceStub:
     Needs what CreateBudget needs. Errors: INVALID_REQUEST, BUDGET_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     WatchBudgets: _grpc.UnaryStreamMultiCallable[_budget_pb2.WatchBudgetsRequest, _budget_pb2.WatchBudgetsResponse]
-    """Streams how budgets stand: all of them first, then each when its state changes. What pdps enforce hard budgets by.
+    """Streams budgets and who is past a level of one: the state first where it is asked for, then every change. What pdps
+    enforce hard budgets by.
 
     Needs platform-admin, auditor or service.
+    Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.
     """
 
 @_typing.type_check_only
@@ -105,9 +107,11 @@ class BudgetServiceAsyncStub(BudgetServiceStub):
     Needs what CreateBudget needs. Errors: INVALID_REQUEST, BUDGET_NOT_FOUND, ETAG_MISMATCH, REQUEST_ID_REUSED.
     """
     WatchBudgets: _aio.UnaryStreamMultiCallable[_budget_pb2.WatchBudgetsRequest, _budget_pb2.WatchBudgetsResponse]  # type: ignore[assignment]
-    """Streams how budgets stand: all of them first, then each when its state changes. What pdps enforce hard budgets by.
+    """Streams budgets and who is past a level of one: the state first where it is asked for, then every change. What pdps
+    enforce hard budgets by.
 
     Needs platform-admin, auditor or service.
+    Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.
     """
 
 class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -179,9 +183,11 @@ class BudgetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _budget_pb2.WatchBudgetsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_budget_pb2.WatchBudgetsResponse], _abc.AsyncIterator[_budget_pb2.WatchBudgetsResponse]]:
-        """Streams how budgets stand: all of them first, then each when its state changes. What pdps enforce hard budgets by.
+        """Streams budgets and who is past a level of one: the state first where it is asked for, then every change. What pdps
+        enforce hard budgets by.
 
         Needs platform-admin, auditor or service.
+        Errors: INVALID_REQUEST, REVISION_COMPACTED, REVISION_IN_FUTURE, WATCHER_TOO_SLOW.
         """
 
 def add_BudgetServiceServicer_to_server(servicer: BudgetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
