@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from ringfence.audited_log import AuditedLog
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.ids import NewId
@@ -11,12 +12,14 @@ from ringfence_kit.issuers import TrustedIssuer
 from ringfence_kit.jwks import LocalKeys
 from ringfence_kit.key_files import open_key_file, seal_of
 from ringfence_kit.pages import PageTokens
+from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import HttpFace, Listener, Service
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
+from ringfence_kit.witness import LogWitness, WitnessMetrics, witness_seal
 
 from ringfence_identity.accounts import Accounts
 from ringfence_identity.api.transparency_api import TransparencyApi, transparency_face
@@ -104,6 +107,16 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
 
     readiness = Readiness()
     readiness.require(REGISTRARS_OPEN, why="identities are being loaded")
+    peers = Peers(server=server, tls=config.tls)
+    witness = LogWitness(
+        "identity",
+        config.witness,
+        log=lambda: AuditedLog(peers.channel(config.telemetry)),
+        data=server.data,
+        seal=witness_seal(config.witness, config.seal, setting="identity.witness.seal", dev=server.dev),
+        clock=clock,
+        readiness=readiness,
+    )
 
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
@@ -113,13 +126,16 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
             revision, loaded = await store.load()
             snapshot.fill(loaded)
             hub.start(revision)
-            async with writer:
+            async with writer, peers:
                 await registrars.open(keys=keys, writer=writer, clock=clock)
                 # Before anything else is written: what follows must not go on from a log that was altered.
                 await checkpoints.open()
                 signers.open(keys)
                 await key_upkeep.start()
-                async with background(checkpoints.run(every=config.checkpoint_every), key_upkeep.run(clock)):
+                async with (
+                    background(checkpoints.run(every=config.checkpoint_every), key_upkeep.run(clock)),
+                    witness.watching(),
+                ):
                     readiness.met(REGISTRARS_OPEN)
                     yield
 
@@ -137,6 +153,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
         run=run,
         readiness=readiness,
         tls=config.tls,
+        collectors=[WitnessMetrics("ringfence_identity", witness, clock)],
         issuers=_own_issuers(environments, key_sets, introspection, signing_clock),
     )
 

@@ -12,7 +12,9 @@ from ringfence.proofs.signed_note import is_key_name
 from ringfence_kit.clock import SECOND, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.names import is_resource_id
+from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
+from ringfence_kit.witness import WitnessConfig
 
 from ringfence_identity.environments import PRODUCTION, Environment, Environments
 from ringfence_identity.issuer_keys.schedule import SHORTEST_LEAD, USUAL_SCHEDULE, KeySchedule
@@ -157,6 +159,10 @@ class IdentityConfig:
     checkpoint_every: Millis = setting(
         SECOND, doc="Within what time new entries of that log are signed, if nobody asks before.", at_least=10
     )
+    telemetry: PeerConfig = setting(
+        PeerConfig(address="127.0.0.1:7404"), doc="Telemetry, whose audit log is watched over."
+    )
+    witness: WitnessConfig = setting(WitnessConfig(), doc="How telemetry's audit log is watched over.")
     events_kept: int = setting(
         100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000
     )

@@ -6,9 +6,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import grpc.aio
+from ringfence.audited_log import AuditedLog
 from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock, Millis
+from ringfence_kit.config import Secret
 from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
@@ -20,6 +22,7 @@ from ringfence_kit.spool import Spool, SpooledItem, SpoolHooks, SpoolLimits
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
+from ringfence_kit.witness import LogWitness, WitnessMetrics, witness_seal
 
 from ringfence_pdp.api.approvals import ApprovalApi, approval_face
 from ringfence_pdp.api.authzen import AuthZenApi, authzen_methods, authzen_routes
@@ -180,6 +183,15 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tokens=tokens,
     )
 
+    witness = LogWitness(
+        "pdp",
+        config.witness,
+        log=lambda: AuditedLog(peers.channel(config.telemetry)),
+        data=server.data,
+        seal=witness_seal(config.witness, Secret(""), setting="pdp.witness.seal", dev=server.dev),
+        clock=clock,
+        readiness=readiness,
+    )
     follower = Follower(
         _source(config, server.data, clock),
         writer,
@@ -207,6 +219,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             await stack.enter_async_context(background(*classifiers.speaking()))
             send = _sender(peers.channel(config.telemetry), log)
             await stack.enter_async_context(background(spool.deliver(send, retry_on=(RingfenceError,))))
+            await stack.enter_async_context(witness.watching())
             await stack.enter_async_context(agents.following())
             readiness.met(POLICY_LOADED)
             await stack.enter_async_context(background(follower.following()))
@@ -245,6 +258,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             RolloutMetrics(policy, trials, records, follower),
             ClassifierMetrics(classifiers),
             FilterMetrics(filter_api.counts, decisions.found),
+            WitnessMetrics("ringfence_pdp", witness, clock),
         ],
     )
 

@@ -9,6 +9,7 @@ from ringfence_kit.clock import DAY, MINUTE, Millis
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
+from ringfence_kit.witness import WitnessConfig
 
 from ringfence_pdp.classifiers.config import ClassifierConfig
 from ringfence_pdp.masks import DEFAULT_MASKS, is_mask
@@ -123,6 +124,7 @@ class PdpConfig:
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Where agents' identities come from.")
     registry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7401"), doc="Where agents' registrations come from.")
     telemetry: PeerConfig = setting(PeerConfig(address="127.0.0.1:7404"), doc="Where decisions are logged.")
+    witness: WitnessConfig = setting(WitnessConfig(), doc="How telemetry's audit log is watched over.")
     decision_log: DecisionLogConfig = setting(DecisionLogConfig(), doc="What happens to decisions on their way there.")
 
     source: SourceConfig = setting(SourceConfig(), doc="Where bundles come from by themselves.")

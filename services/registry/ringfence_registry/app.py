@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from ringfence.audited_log import AuditedLog
 from ringfence_kit.background import background
 from ringfence_kit.clock import DAY, Clock, Instant, Millis
 from ringfence_kit.events import Event
@@ -17,6 +18,7 @@ from ringfence_kit.service import HttpFace, Listener, Service
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
+from ringfence_kit.witness import LogWitness, WitnessMetrics, witness_seal
 
 from ringfence_registry.agents.assembly import LifeSettings, agent_lives
 from ringfence_registry.agents.attesting import CardAttesting
@@ -150,7 +152,15 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         clock=clock,
     )
 
-    finding = catalog_api(catalog, tokens, sight=namespaces, clock=clock)
+    witness = LogWitness(
+        "registry",
+        config.witness,
+        log=lambda: AuditedLog(peers.channel(config.telemetry)),
+        data=server.data,
+        seal=witness_seal(config.witness, config.seal, setting="registry.witness.seal", dev=server.dev),
+        clock=clock,
+        readiness=readiness,
+    )
 
     checkpoint = CheckpointKeeping(
         CheckpointFile(config.checkpoint_path(server.data), database.page_key), catalog, clock
@@ -177,6 +187,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
                 writer,
                 peers,
                 background(lives.upkeep.run(), re_evaluation.run(), tool_services.ending.run(), checkpoint.run()),
+                witness.watching(),
                 neighbours.following(),
             ):
                 readiness.met(CATALOG_LOADED)
@@ -190,7 +201,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
                 setting="registry.listen",
                 faces=[
                     registry_face(api),
-                    catalog_face(finding),
+                    catalog_face(catalog_api(catalog, tokens, sight=namespaces, clock=clock)),
                     namespace_face(namespace_api),
                     *tool_services.faces(),
                 ],
@@ -222,7 +233,10 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         run=run,
         readiness=readiness,
         tls=config.tls,
-        collectors=[NeighbourMetrics(neighbours.reports, clock)],
+        collectors=[
+            NeighbourMetrics(neighbours.reports, clock),
+            WitnessMetrics("ringfence_registry", witness, clock),
+        ],
     )
 
 

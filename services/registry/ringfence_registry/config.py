@@ -7,6 +7,7 @@ from pathlib import Path
 from ringfence_kit.config import Secret, setting
 from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
+from ringfence_kit.witness import WitnessConfig
 
 
 class DefaultVisibility(enum.Enum):
@@ -82,6 +83,7 @@ class RegistryConfig:
         Secret(""),
         doc="What seals the key file: 32 bytes in base64, or a passphrase. Without it only --dev attests cards.",
     )
+    witness: WitnessConfig = setting(WitnessConfig(), doc="How telemetry's audit log is watched over.")
     events_kept: int = setting(
         100_000, doc="How many events a watch can go back; older ones are forgotten.", at_least=1_000
     )

@@ -14,7 +14,7 @@ LISTENS = (*(f"{name}.{key}" for name in SERVICES for key in ("listen", "http_li
 
 PEERS: Mapping[str, tuple[str, ...]] = {
     "registry": ("identity", "telemetry"),
-    "identity": (),
+    "identity": ("telemetry",),
     "telemetry": ("identity",),
     "pdp": ("registry", "identity", "telemetry"),
 }
