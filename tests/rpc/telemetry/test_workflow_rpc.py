@@ -1,6 +1,6 @@
 """GetWorkflow and ListWorkflows over the wire: the tree, who sees what of it, outcomes, decisions, pages."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ LATER_LIAR = Caller(principal=LIAR.principal, roles=LIAR.roles, environment="dev
 """The same with a fresh token: the one it reported with has expired when everything is settled."""
 
 CHAIN, OTHER, FORGED, LONE = 1, 2, 3, 4
+NOTHING_MORE: Mapping[str, AttributeValue] = {}
 
 
 def trace_id(trace: int) -> bytes:
@@ -43,7 +44,7 @@ def span(
     ms: int = 10,
     error: bool = False,
     tokens: int = 0,
-    **more: AttributeValue,
+    more: Mapping[str, AttributeValue] = NOTHING_MORE,
 ) -> SpanSpec:
     attributes: dict[str, AttributeValue] = {"gen_ai.operation.name": operation, **more}
     if agent:
@@ -57,13 +58,13 @@ def span(
 def chain() -> list[SpanSpec]:
     """A calls B, which calls C twice: the second attempt fails too, and with it everything."""
     return [
-        span(1, agent=AGENT_DID, ms=1_000, error=True, tokens=160, **{"session.id": "s-1", "enduser.id": "ann"}),
+        span(1, agent=AGENT_DID, ms=1_000, error=True, tokens=160, more={"session.id": "s-1", "enduser.id": "ann"}),
         span(2, 1, operation="chat", at=10, ms=90, tokens=40),
         span(3, 1, agent=PEER_DID, at=200, ms=700, error=True, tokens=120),
         span(4, 3, operation="chat", at=210, ms=90, tokens=70),
         span(5, 3, agent=THIRD_DID, at=400, ms=100, error=True, tokens=20),
         span(6, 3, agent=THIRD_DID, at=600, ms=200, error=True, tokens=30),
-        span(7, 6, operation="execute_tool", at=610, ms=50, **{"gen_ai.tool.name": "search"}),
+        span(7, 6, operation="execute_tool", at=610, ms=50, more={"gen_ai.tool.name": "search"}),
     ]
 
 

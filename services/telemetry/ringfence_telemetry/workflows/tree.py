@@ -211,8 +211,8 @@ class _Growth:
             if above + 1 > deepest[0] or (above + 1 == deepest[0] and (fact.start, fact.span) < deepest[1:]):
                 deepest = above + 1, fact.start, fact.span
         span = deepest[2]
-        hop = self._hop_of[span]
-        return ErrorBlame(agent=_attributed(hop), hop=hop, span=span, error=errors[span])
+        hop = _attributed(self._hop_of[span])
+        return ErrorBlame(agent=hop.agent, hop=hop, span=span, error=errors[span])
 
     def _extent(self) -> int:
         first = min(charge.fact.start for charge in self._charges)
@@ -232,13 +232,14 @@ def _say_more(hop: Hop, fact: SpanFact) -> None:
         hop.error = hop.error or (fact.detail.error if hop.failed else "")
 
 
-def _attributed(hop: Hop) -> str:
+def _attributed(hop: Hop) -> Hop:
+    """Return the hop of the nearest agent that is known, `hop` itself when none is."""
     above: Hop | None = hop
     while above is not None:
         if above.agent != UNATTRIBUTED:
-            return above.agent
+            return above
         above = above.caller
-    return UNATTRIBUTED
+    return hop
 
 
 def _used(charge: Charge) -> Used:
