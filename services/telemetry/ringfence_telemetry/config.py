@@ -35,13 +35,27 @@ class IngestConfig:
     agents_per_day: int = setting(10_000, doc="Names of agents one reporter may bring a day.", at_least=1)
     sessions_per_day: int = setting(200_000, doc="Sessions one reporter may bring a day.", at_least=1)
     models_per_day: int = setting(1_000, doc="Models one reporter may bring a day.", at_least=1)
+    tools_per_day: int = setting(5_000, doc="Tools one reporter may bring a day.", at_least=1)
+    teams_per_day: int = setting(1_000, doc="Teams one reporter may bring a day.", at_least=1)
+    skills_per_day: int = setting(1_000, doc="Skills one reporter may bring a day.", at_least=1)
+    series_per_day: int = setting(
+        50_000, doc="Combinations of agent, operation, model, tool and team a namespace may have a day.", at_least=1
+    )
     exclusive_scopes: tuple[str, ...] = setting(
         (), doc="Instrumentation scopes whose spans leave out what their children used."
     )
 
     def label_limits(self) -> LabelLimits:
-        """Return how many names a reporter may bring a day."""
-        return LabelLimits(agents=self.agents_per_day, sessions=self.sessions_per_day, models=self.models_per_day)
+        """Return how many names a reporter may bring a day, and how many series a namespace."""
+        return LabelLimits(
+            agents=self.agents_per_day,
+            sessions=self.sessions_per_day,
+            models=self.models_per_day,
+            tools=self.tools_per_day,
+            teams=self.teams_per_day,
+            skills=self.skills_per_day,
+            series=self.series_per_day,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,9 @@ class TelemetryMetrics(Collector):
         yield from _items(counts)
         yield _counter("malformed_values", "Token counts that could not be believed.", counts.malformed_values)
         yield _counter("labels_overflowed", "Names folded: too many of one reporter.", self._labels.overflowed)
+        yield _counter(
+            "series_overflowed", "Spans in the one series of a namespace with too many.", self._labels.series_overflowed
+        )
         yield _gauge("damaged_bytes", "Bytes of the ingest log found damaged at the start.", counts.damaged_bytes)
         yield _gauge("queue_items", "Spans, log records and data points in the ingest queue.", self._admission.items)
         yield _gauge("queue_bytes", "Bytes of the requests in the ingest queue.", self._admission.bytes)

@@ -33,7 +33,7 @@ Tokens: TypeAlias = tuple[int, int, int, int, int]
 NO_TOKENS: Tokens = (0, 0, 0, 0, 0)
 
 
-class SpanDetail(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class SpanDetail(msgspec.Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
     """What few spans say, or say differently; apart from SpanFact, so that the others do not pay for it."""
 
     tool: str = ""

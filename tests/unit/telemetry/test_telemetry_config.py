@@ -37,7 +37,7 @@ def test_files_lie_in_the_data_directory_unless_told_otherwise() -> None:
 
 
 def test_label_limits_are_the_settings() -> None:
-    assert section(**{"ingest.agents_per_day": "7"}).ingest.label_limits() == LabelLimits(7, 200_000, 1_000)
+    assert section(**{"ingest.agents_per_day": "7"}).ingest.label_limits() == LabelLimits(agents=7)
 
 
 @pytest.mark.parametrize("origin", ["", "two words", "a+b", "log.example/ä"])
