@@ -49,6 +49,7 @@ from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
+from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
@@ -73,10 +74,12 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     keys = audit_keys(config.audit_origin)
     writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock, log=SqlAuditTrail(keys))
 
+    prices = PriceBook()
     labels = LabelBook(config.ingest.label_limits())
     roll_up = RollUp(
         store,
         labels,
+        prices=prices,
         spans_in_memory=config.ingest.spans_in_memory,
         traces_in_memory=config.ingest.traces_in_memory,
     )

@@ -25,6 +25,7 @@ from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.labels import Label, LabelBook
 from ringfence_telemetry.otlp_signal import OtlpSignal
+from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.reporters import Binding, Reporter, is_identity
 from ringfence_telemetry.request_reading import Received
 from ringfence_telemetry.spans import SpanFact
@@ -60,7 +61,7 @@ class Rolled:
         tx.keep_reporters(self.reporters)
         tx.keep_labels(self.labels)
         tx.keep_parts(self.parts)
-        tx.add_usage(self.change.sums())
+        tx.add_usage(self.change.sums(), self.change.durations(), self.change.called())
 
 
 class _Bound(NamedTuple):
@@ -89,11 +90,13 @@ class RollUp:
         store: TelemetryStore,
         labels: LabelBook,
         *,
+        prices: PriceBook,
         spans_in_memory: int,
         traces_in_memory: int,
     ) -> None:
         self._store = store
         self._labels = labels
+        self._prices = prices
         self._spans_in_memory = spans_in_memory
         self._traces_in_memory = traces_in_memory
         self._open: OrderedDict[TraceKey, _Open] = OrderedDict()
@@ -153,7 +156,7 @@ class RollUp:
             trace = kept.get(key, _NOTHING_KEPT)
             ledger, unused = TraceLedger(trusted=is_trusted(key)), UsageChange()
             for reporter, part in trace.parts:
-                ledger.add(part.facts, self._bound_of(reporter).binding, unused)
+                ledger.add(part.facts, self._bound_of(reporter).binding, unused, self._prices.as_of(part.prices))
             self._open[key] = _Open(ledger, trace.next_number)
             self._spans += len(ledger)
 
@@ -162,13 +165,14 @@ class RollUp:
         rolled, open_ = self._rolled, self._open[key]
         self._open.move_to_end(key)
         before = len(open_.ledger)
-        added = open_.ledger.add(facts, bound.binding, rolled.change)
+        prices = self._prices.newest
+        added = open_.ledger.add(facts, bound.binding, rolled.change, prices)
         self._spans += len(open_.ledger) - before
         tally = rolled.tallies[OtlpSignal.SPANS]
         tally.rolled_up += len(open_.ledger) - before + added.unrelated
         tally.duplicates += added.duplicates
         if added.kept:
-            part = TracePart(bound.digest, added.kept)
+            part = TracePart(bound.digest, added.kept, prices.revision)
             rolled.parts.append(NewPart(trace=key, number=open_.next_number, part=part, received_at=received_at))
             rolled.reporters[bound.digest] = bound.binding.reporter
             open_.next_number += 1

@@ -10,6 +10,9 @@ The rules, whatever the order, batching or repetition in which spans arrive (num
 - R3 the session is the one the span names, else the nearest ancestor's, else that of the span of the trace that
   started first among those naming one;
 - R4 a tool span is one call; an MCP span beneath it is the same call;
+- R5 what is charged costs what a price of its minute says, or what the span states when it is charged all it states;
+  what no price is known of costs nobody knows what, and is counted as such;
+- the team is the one the span names, else that of the nearest ancestor naming one;
 - a span id counts once; when it comes again stating more usage, the larger statement holds;
 - spans whose parents form a cycle have no parent: all of them, so it does not matter which came last.
 
@@ -22,14 +25,19 @@ from operator import attrgetter
 from typing import NamedTuple, cast
 
 from ringfence_telemetry.dialects import TRANSPARENT
+from ringfence_telemetry.prices.book import NO_PRICES, Prices
+from ringfence_telemetry.prices.currencies import CURRENCIES
 from ringfence_telemetry.reporters import Binding, Reporter
 from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens, ToolCall
-from ringfence_telemetry.usage import UNATTRIBUTED, CountRow, UsageChange, UsageKey
+from ringfence_telemetry.usage import CANCELLED, ERROR, OK, UNATTRIBUTED, CountRow, UsageChange, UsageKey
 
 SPANS_MAX = 100_000
 """Spans of one trace that are related to each other; those beyond are charged as they stand."""
 
-NOTHING_POSTED: CountRow = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+CALLERS_MAX = 32
+"""Agents above a span that are told what it used; further down the chain nobody is added."""
+
+NOTHING_POSTED: CountRow = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 _started = attrgetter("start")
 
@@ -43,6 +51,21 @@ class Added(NamedTuple):
     """How many were there before."""
     unrelated: int
     """How many were charged as they stand, since the trace is too large."""
+
+
+class Bill(NamedTuple):
+    """What a span cost (R5)."""
+
+    currency: str = ""
+    nanos: int = 0
+    stated_nanos: int = 0
+    """Of it, what the sender stated."""
+    unknown: int = 0
+    """1 when nobody knows."""
+
+
+NO_BILL = Bill()
+_UNKNOWN = Bill(unknown=1)
 
 
 class Charge(NamedTuple):
@@ -59,32 +82,39 @@ class Charge(NamedTuple):
     """What it was charged beyond its children (R1)."""
     is_tool_call: bool
     """Whether it counts as a call of a tool (R4)."""
+    bill: Bill
     reporter: Reporter
 
 
 class _Node:
-    """A span in its place. `agent`, `session` and `tool_call` are what it hands down to the spans beneath it: what it
-    states, else what it inherits; None when neither is known."""
+    """A span in its place. `agent`, `session`, `team` and `tool_call` are what it hands down to the spans beneath it:
+    what it states, else what it inherits; None or empty when neither is known. `callers` are the other agents above."""
 
     __slots__ = (
         "agent",
         "binding",
+        "callers",
         "charged",
         "fact",
         "inclusive",
         "kids",
         "own",
         "parent",
+        "posted_callers",
         "posted_counts",
         "posted_key",
+        "prices",
         "session",
+        "team",
         "tool_call",
         "top",
     )
 
-    def __init__(self, fact: SpanFact, binding: Binding) -> None:
+    def __init__(self, fact: SpanFact, binding: Binding, prices: Prices) -> None:
         self.fact = fact
         self.binding = binding
+        self.prices = prices
+        """Those known when it was counted first."""
         self.parent: _Node | None = None
         self.top: _Node | None = None
         """Leads towards the top of the fragment of the trace it is in; None on the top itself. (Nothing refers to a
@@ -96,13 +126,16 @@ class _Node:
         self.charged = NO_TOKENS
         self.agent = fact.agent or None
         self.session = fact.session or None
+        self.team = "" if fact.detail is None else fact.detail.team
+        self.callers: tuple[str, ...] = ()
         self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
         self.posted_key: UsageKey | None = None
+        self.posted_callers: tuple[str, ...] = ()
         self.posted_counts = NOTHING_POSTED
 
     def inherit(self) -> bool:
         """Take from the parent what the span does not state; say whether that changed anything."""
-        before = self.agent, self.session, self.tool_call
+        before = self.agent, self.session, self.tool_call, self.team, self.callers
         parent, fact = self.parent, self.fact
         if not fact.agent:
             self.agent = None if parent is None else parent.agent
@@ -110,7 +143,10 @@ class _Node:
             self.session = None if parent is None else parent.session
         if fact.operation in TRANSPARENT:
             self.tool_call = None if parent is None else parent.tool_call
-        return before != (self.agent, self.session, self.tool_call)
+        if fact.detail is None or not fact.detail.team:
+            self.team = "" if parent is None else parent.team
+        self.callers = () if parent is None else _callers(parent, self.agent)
+        return before != (self.agent, self.session, self.tool_call, self.team, self.callers)
 
     def settle(self) -> Tokens:
         """Compute R1 from own usage and the children's; return by how much the inclusive usage grew."""
@@ -163,11 +199,17 @@ class TraceLedger:
                 self._session_of(node),
                 node.charged,
                 _is_tool_call(node),
+                _bill(node, node.charged),
                 node.binding.reporter,
             )
 
-    def add(self, facts: Iterable[SpanFact], binding: Binding, change: UsageChange) -> Added:
-        """Enter spans reported under `binding`, and write into `change` what that does to the totals."""
+    def add(
+        self, facts: Iterable[SpanFact], binding: Binding, change: UsageChange, prices: Prices = NO_PRICES
+    ) -> Added:
+        """Enter spans reported under `binding`, and write into `change` what that does to the totals.
+
+        Those that are new are charged by `prices`, now and whenever something about them changes.
+        """
         kept, duplicates, unrelated = list[SpanFact](), 0, 0
         batch, session_before = _Batch(), self._session
         # Parents mostly start first, and a span that finds its parent there has less to do. Any order gives the same.
@@ -180,10 +222,10 @@ class TraceLedger:
                     kept.append(fact)
             elif len(self._nodes) >= self._spans_max:
                 unrelated += 1
-                self._charge_as_it_stands(_Node(fact, binding), change)
+                self._charge_as_it_stands(_Node(fact, binding, prices), change)
             else:
                 kept.append(fact)
-                self._enter(_Node(fact, binding), batch)
+                self._enter(_Node(fact, binding, prices), batch)
         _settle(batch)
         if self._session != session_before:
             batch.touched.update((node, None) for node in self._nodes.values() if node.session is None)
@@ -251,23 +293,41 @@ class TraceLedger:
                         changed.append(child)
 
     def _post(self, node: _Node, change: UsageChange) -> None:
-        key, counts = self._key(node), _counts(node, node.charged)
+        bill = _bill(node, node.charged)
+        key, counts, callers = self._key(node, bill), _counts(node, node.charged, bill), node.callers
         if node.posted_key is not None:
-            if node.posted_key == key and node.posted_counts == counts:
+            if node.posted_key == key and node.posted_counts == counts and node.posted_callers == callers:
                 return
-            change.take_back(node.posted_key, node.posted_counts)
+            change.take_back(node.posted_key, node.posted_counts, node.posted_callers)
         # Spans of a trace share few keys: one object for each.
         node.posted_key = key = self._keys.setdefault(key, key)
         node.posted_counts = counts
-        change.add(key, counts)
+        node.posted_callers = callers
+        change.add(key, counts, callers)
 
     def _charge_as_it_stands(self, node: _Node, change: UsageChange) -> None:
-        change.add(self._key(node), _counts(node, node.own))
+        bill = _bill(node, node.own)
+        change.add(self._key(node, bill), _counts(node, node.own, bill))
 
-    def _key(self, node: _Node) -> UsageKey:
-        fact = node.fact
-        agent, session = self._agent_of(node), self._session_of(node)
-        return UsageKey(fact.minute, agent, session, fact.model, fact.operation, not self._trusted)
+    def _key(self, node: _Node, bill: Bill) -> UsageKey:
+        fact, detail = node.fact, node.fact.detail
+        outcome, tool = ERROR if fact.is_error else OK, ""
+        if detail is not None:
+            tool = detail.tool
+            if detail.cancelled:
+                outcome = CANCELLED
+        return UsageKey(  # by position: this is made for every span
+            fact.minute,
+            self._agent_of(node),
+            self._session_of(node),
+            fact.model,
+            fact.operation,
+            not self._trusted,
+            tool,
+            node.team,
+            outcome,
+            bill.currency,
+        )
 
     def _agent_of(self, node: _Node) -> str:
         agent = node.agent
@@ -330,9 +390,38 @@ def _state_more(node: _Node, tokens: Tokens) -> bool:
     return changed
 
 
-def _counts(node: _Node, charged: Tokens) -> CountRow:
-    fact = node.fact
-    return (1, int(fact.is_error), *charged, int(_is_tool_call(node)), fact.duration_micros)
+def _callers(parent: _Node, agent: str | None) -> tuple[str, ...]:
+    """Return the agents above a span beneath `parent` that is `agent`'s."""
+    above, callers = parent.agent, parent.callers
+    if above is not None and above != agent and above not in callers and len(callers) < CALLERS_MAX:
+        callers = (*callers, above)
+    return tuple(each for each in callers if each != agent) if agent in callers else callers
+
+
+def _bill(node: _Node, charged: Tokens) -> Bill:
+    """Return what was charged comes to. A wrapper's stated cost repeats its children's, like its tokens do."""
+    fact, detail = node.fact, node.fact.detail
+    if detail is not None and detail.stated_currency in CURRENCIES and (fact.exclusive or not any(node.kids)):
+        return Bill(detail.stated_currency, detail.stated_cost_nanos, detail.stated_cost_nanos)
+    if charged is NO_TOKENS or not any(charged):
+        return NO_BILL
+    price = node.prices.price(fact.model, "" if detail is None else detail.provider, fact.minute)
+    return _UNKNOWN if price is None else Bill(price.currency, price.of(charged))
+
+
+def _counts(node: _Node, charged: Tokens, bill: Bill) -> CountRow:
+    fact, detail = node.fact, node.fact.detail
+    return (
+        1,
+        int(fact.is_error),
+        *charged,
+        int(_is_tool_call(node)),
+        fact.duration_micros,
+        int(detail is not None and detail.attempt > 0),
+        bill.unknown,
+        bill.nanos,
+        bill.stated_nanos,
+    )
 
 
 def _is_tool_call(node: _Node) -> bool:

@@ -1,13 +1,21 @@
 """Usage as it is added up: what it is counted by, what is counted, and sums of both.
 
 Counts are exact integers. A late span may take back what an earlier one was charged, so a change can be negative; a
-total never is.
+total never is. The work of a change is done per key, however many spans were counted under it.
 """
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+from ringfence_telemetry.durations import Buckets, bucket_of
 
 UNATTRIBUTED = "unattributed"
 """The agent of spans that no span of their trace attributes."""
+
+OK: Final = "ok"
+ERROR: Final = "error"
+CANCELLED: Final = "cancelled"
+"""What became of it. A caller that gave up is no error of the agent's."""
 
 
 class UsageKey(NamedTuple):
@@ -21,6 +29,20 @@ class UsageKey(NamedTuple):
     operation: str
     untrusted: bool
     """Reported by a credential that is not bound to the agent."""
+    tool: str = ""
+    team: str = ""
+    outcome: str = OK
+    currency: str = ""
+    """What the cost is in, ISO 4217; empty when it cost nothing, or nobody knows what."""
+
+
+class CallerKey(NamedTuple):
+    """What is counted of those an agent had called: by the agent, in whose name it was done."""
+
+    minute: int
+    agent: str
+    untrusted: bool
+    currency: str = ""
 
 
 class Counts(NamedTuple):
@@ -35,12 +57,20 @@ class Counts(NamedTuple):
     reasoning_tokens: int = 0
     tool_calls: int = 0
     duration_micros: int = 0
+    retries: int = 0
+    unknown_cost_calls: int = 0
+    cost_nanos: int = 0
+    """In the key's currency."""
+    stated_cost_nanos: int = 0
+    """Of the cost, what senders stated."""
 
 
 ZERO = Counts()
 
-CountRow: TypeAlias = tuple[int, int, int, int, int, int, int, int, int]
+CountRow: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 """Counts as a plain tuple, in the same order: what a single span adds."""
+
+_DURATION = Counts._fields.index("duration_micros")
 
 
 class UsageChange:
@@ -48,23 +78,54 @@ class UsageChange:
 
     def __init__(self) -> None:
         self._sums: dict[UsageKey, list[int]] = {}
+        self._durations: dict[UsageKey, Buckets] = {}
+        self._called: dict[CallerKey, list[int]] = {}
 
-    def add(self, key: UsageKey, counts: CountRow) -> None:
-        """Count `counts` under `key`."""
+    def add(self, key: UsageKey, counts: CountRow, callers: tuple[str, ...] = ()) -> None:
+        """Count a span under `key`, and among what `callers` had done."""
+        bucket = bucket_of(counts[_DURATION])
         row = self._sums.get(key)
         if row is None:
             self._sums[key] = list(counts)
-            return
-        for place, count in enumerate(counts):
-            if count:
-                row[place] += count
+            self._durations[key] = {bucket: 1}
+        else:
+            for place, count in enumerate(counts):
+                if count:
+                    row[place] += count
+            buckets = self._durations[key]
+            buckets[bucket] = buckets.get(bucket, 0) + 1
+        if callers:
+            self._tell(callers, key, counts, 1)
 
-    def take_back(self, key: UsageKey, counts: CountRow) -> None:
+    def take_back(self, key: UsageKey, counts: CountRow, callers: tuple[str, ...] = ()) -> None:
         """Undo an earlier `add`, of this change or of one before."""
-        row = self._sums.setdefault(key, [0] * len(counts))
+        row = self._sums.get(key)
+        if row is None:
+            row, self._durations[key] = self._sums.setdefault(key, [0] * len(counts)), {}
         for place, count in enumerate(counts):
             row[place] -= count
+        buckets, bucket = self._durations[key], bucket_of(counts[_DURATION])
+        buckets[bucket] = buckets.get(bucket, 0) - 1
+        if callers:
+            self._tell(callers, key, counts, -1)
 
     def sums(self) -> dict[UsageKey, Counts]:
         """Return the net change of each key; what cancelled out is left away."""
         return {key: Counts._make(row) for key, row in self._sums.items() if any(row)}
+
+    def durations(self) -> Mapping[UsageKey, Buckets]:
+        """Return the net change of each key's durations; of a key that is none of `sums` it is of no account."""
+        return self._durations
+
+    def called(self) -> dict[CallerKey, Counts]:
+        """Return the net change of what each caller had done by others."""
+        return {key: Counts._make(row) for key, row in self._called.items() if any(row)}
+
+    def _tell(self, callers: tuple[str, ...], key: UsageKey, counts: CountRow, sign: int) -> None:
+        for agent in callers:
+            if agent != key.agent:
+                row = self._called.setdefault(
+                    CallerKey(key.minute, agent, key.untrusted, key.currency), [0] * len(counts)
+                )
+                for place, count in enumerate(counts):
+                    row[place] += sign * count

@@ -48,7 +48,8 @@ async def test_a_trace_comes_to_its_true_totals(name: str, order: str, tmp_path:
             expected = case.get(f"by_{group.value}")
             if expected is not None:
                 rows = await opened.store.usage(UsageQuery(group_by=(group,)))
-                assert {row.groups[0]: row.counts for row in rows} == {
+                # No prices are known here, so that is all there is to say about cost.
+                assert {row.groups[0]: row.counts._replace(unknown_cost_calls=0) for row in rows} == {
                     label: Counts(**counts) for label, counts in expected.items()
                 }
 

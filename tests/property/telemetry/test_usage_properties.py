@@ -1,28 +1,65 @@
-"""Usage rules R1 to R4 against a naive oracle, for any trace, order, batching and repetition.
+"""Usage rules R1 to R5 against a naive oracle, for any trace, order, batching and repetition.
 
 The oracle is written from the rules' wording alone: it looks at the finished set of spans, recurses, and shares nothing
 with the ledger but the types of its input and output.
 """
 
 from collections import Counter
+from fractions import Fraction
+from functools import cache
 from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ringfence_kit.clock import MINUTE, Instant
+from ringfence_kit.events import Revision
+from ringfence_telemetry.durations import Buckets, bucket_of, merge
+from ringfence_telemetry.prices.book import Prices
+from ringfence_telemetry.prices.price import Price
 from ringfence_telemetry.reporters import Binding, Reporter
-from ringfence_telemetry.spans import SpanFact, Tokens, ToolCall
+from ringfence_telemetry.spans import SpanDetail, SpanFact, Tokens, ToolCall
 from ringfence_telemetry.trace_ledger import TraceLedger
-from ringfence_telemetry.usage import UNATTRIBUTED, Counts, UsageChange, UsageKey
+from ringfence_telemetry.usage import UNATTRIBUTED, CallerKey, Counts, UsageChange, UsageKey
 
 COLLECTOR = Binding(Reporter(principal="collector", speaks_for_all=True))
 GATEWAY = Binding(Reporter(principal="gateway", agents=("did:a", "did:b")))
 AGENT = Binding(Reporter(principal="did:a", agents=("did:a",)))
 
+PRICES = Prices(
+    Revision(7),
+    [
+        Price(model="m", effective_at=Instant(0), currency="USD", input_nanos=3_000_001, output_nanos=7, source="a"),
+        Price(
+            model="m",
+            effective_at=Instant(101 * MINUTE),
+            currency="USD",
+            input_nanos=2_500_000,
+            cache_read_nanos=250_000,
+            cache_write_nanos=0,
+            output_nanos=10_000_000,
+        ),
+        Price(model="m", provider="other", effective_at=Instant(101 * MINUTE), currency="EUR", output_nanos=10**15),
+    ],
+)
+"""`m` costs otherwise from minute 101 on, and from one provider in another currency; what `x` costs nobody knows."""
+
 Reported = tuple[SpanFact, Binding]
 
 
-def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, Counts]:
+K = TypeVar("K")
+
+
+class Totals(NamedTuple):
+    """What spans come to."""
+
+    usage: dict[UsageKey, Counts]
+    durations: dict[UsageKey, Buckets]
+    called: dict[CallerKey, Counts]
+
+
+def oracle(reported: list[Reported], *, trusted: bool = True) -> Totals:
     spans: dict[int, SpanFact] = {}
     bindings: dict[int, Binding] = {}
     own: dict[int, list[int]] = {}
@@ -44,6 +81,7 @@ def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, 
 
     parent = {span: None if in_cycle(span) else named_parent(span) for span in spans}
 
+    @cache
     def ancestors(span: int) -> list[int]:
         above, found = parent[span], []
         while above is not None:
@@ -51,6 +89,7 @@ def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, 
             above = parent[above]
         return found
 
+    @cache
     def inclusive(span: int) -> list[int]:
         below = [0] * 5
         for child in spans:
@@ -60,6 +99,7 @@ def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, 
             return [a + b for a, b in zip(own[span], below, strict=True)]
         return [max(a, b) for a, b in zip(own[span], below, strict=True)]
 
+    @cache
     def charged(span: int) -> list[int]:
         if spans[span].exclusive:
             return own[span]
@@ -81,6 +121,9 @@ def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, 
     naming = [fact for fact in spans.values() if fact.session]
     of_trace = min(naming, key=lambda fact: (fact.start, fact.span)).session if naming else ""
 
+    def handed_down(span: int) -> str | None:
+        return next((spans[at].agent for at in [span, *ancestors(span)] if spans[at].agent), None)
+
     def session(span: int) -> str:
         return next((spans[at].session for at in [span, *ancestors(span)] if spans[at].session), of_trace)
 
@@ -90,13 +133,67 @@ def oracle(reported: list[Reported], *, trusted: bool = True) -> dict[UsageKey, 
         meaningful = [at for at in ancestors(span) if spans[at].operation not in ("", "chain", "task", "other")]
         return int(not meaningful or spans[meaningful[0]].tool_call is ToolCall.NONE)
 
-    totals: Counter[tuple[UsageKey, str]] = Counter()
+    def team(span: int) -> str:
+        return next((d.team for at in [span, *ancestors(span)] if (d := spans[at].detail) and d.team), "")
+
+    def bill(span: int) -> tuple[str, int, int, int]:
+        """Currency, cost, what of it was stated, and whether it is unknown."""
+        fact, detail = spans[span], spans[span].detail or SpanDetail()
+        beneath = [sum(inclusive(child)) for child in spans if parent[child] == span]
+        if detail.stated_currency == "USD" and (fact.exclusive or not sum(beneath)):
+            return "USD", detail.stated_cost_nanos, detail.stated_cost_nanos, 0
+        if not any(charged(span)):
+            return "", 0, 0, 0
+        if fact.model != "m":
+            return "", 0, 0, 1
+        input_, output, read, write, _ = charged(span)
+        fresh = max(0, input_ - read - write)
+        if fact.minute == 100:
+            millionths, currency = (fresh + read + write) * 3_000_001 + output * 7, "USD"
+        elif detail.provider == "other":
+            millionths, currency = output * 10**15, "EUR"
+        else:
+            millionths, currency = fresh * 2_500_000 + read * 250_000 + output * 10_000_000, "USD"
+        return currency, int(Fraction(millionths, 10**6) + Fraction(1, 2)), 0, 0
+
+    sums, called, durations = (
+        Counter[tuple[UsageKey, str]](),
+        Counter[tuple[CallerKey, str]](),
+        dict[UsageKey, Buckets](),
+    )
     for span, fact in spans.items():
-        key = UsageKey(fact.minute, agent(span), session(span), fact.model, fact.operation, not trusted)
-        counts = Counts._make([1, int(fact.is_error), *charged(span), calls(span), fact.duration_micros])
+        detail, (currency, cost, stated, unknown) = fact.detail or SpanDetail(), bill(span)
+        outcome = "cancelled" if detail.cancelled else "error" if fact.is_error else "ok"
+        labels = (detail.tool, team(span), outcome, currency)
+        key = UsageKey(fact.minute, agent(span), session(span), fact.model, fact.operation, not trusted, *labels)
+        money = (int(detail.attempt > 0), unknown, cost, stated)
+        counts = Counts._make([1, int(fact.is_error), *charged(span), calls(span), fact.duration_micros, *money])
+        merge(durations.setdefault(key, {}), {bucket_of(fact.duration_micros): 1})
+        above = {name for at in ancestors(span) if (name := handed_down(at)) is not None} - {
+            key.agent,
+            handed_down(span),
+        }
         for name, count in counts._asdict().items():
-            totals[key, name] += count
-    return {key: Counts(**{name: totals[key, name] for name in Counts._fields}) for key in {key for key, _ in totals}}
+            sums[key, name] += count
+            for caller in above:
+                called[CallerKey(fact.minute, str(caller), not trusted, currency), name] += count
+    return Totals(_joined(sums), durations, _joined(called))
+
+
+def _joined(sums: Counter[tuple[K, str]]) -> dict[K, Counts]:
+    return {key: Counts(**{name: sums[key, name] for name in Counts._fields}) for key in {key for key, _ in sums}}
+
+
+DETAILS = st.builds(
+    SpanDetail,
+    tool=st.sampled_from(["", "search"]),
+    team=st.sampled_from(["", "", "red", "blue"]),
+    provider=st.sampled_from(["", "other"]),
+    cancelled=st.booleans(),
+    attempt=st.integers(0, 2),
+    stated_cost_nanos=st.integers(0, 10**13),
+    stated_currency=st.sampled_from(["", "", "USD", "XYZ"]),
+)
 
 
 @st.composite
@@ -124,11 +221,12 @@ def facts(draw: st.DrawFn) -> SpanFact:
         operation=operation,
         agent=draw(st.sampled_from(["", "", "did:a", "did:b", "helper"])),
         session=draw(st.sampled_from(["", "", "", "s1", "s2"])),
-        model=draw(st.sampled_from(["", "m"])),
+        model=draw(st.sampled_from(["", "m", "m", "x"])),
         tokens=draw(st.sampled_from([(0, 0, 0, 0, 0), (10, 2, 0, 0, 0), (25, 5, 3, 1, 2), (7, 0, 7, 0, 0)])),
         is_error=draw(st.booleans()),
         tool_call=tool_call,
         exclusive=draw(st.sampled_from([False, False, False, True])),
+        detail=draw(st.none() | DETAILS),
     )
 
 
@@ -139,19 +237,31 @@ def traces(draw: st.DrawFn) -> list[Reported]:
     return [(fact, draw(st.sampled_from([COLLECTOR, GATEWAY, AGENT]))) for fact in distinct]
 
 
-def totals_of(*changes: UsageChange) -> dict[UsageKey, Counts]:
-    sums: dict[UsageKey, list[int]] = {}
+def totals_of(*changes: UsageChange) -> Totals:
+    durations: dict[UsageKey, Buckets] = {}
     for change in changes:
-        for key, counts in change.sums().items():
-            present = sums.setdefault(key, [0] * len(counts))
-            sums[key] = [a + b for a, b in zip(present, counts, strict=True)]
-    return {key: Counts(*row) for key, row in sums.items() if any(row)}
+        for key, buckets in change.durations().items():
+            merge(durations.setdefault(key, {}), buckets)
+    return Totals(
+        _summed([change.sums() for change in changes]),
+        {key: buckets for key, buckets in durations.items() if buckets},
+        _summed([change.called() for change in changes]),
+    )
+
+
+def _summed(changes: list[dict[K, Counts]]) -> dict[K, Counts]:
+    sums: Counter[tuple[K, str]] = Counter()
+    for change in changes:
+        for key, counts in change.items():
+            for name, count in counts._asdict().items():
+                sums[key, name] += count
+    return {key: counts for key, counts in _joined(sums).items() if any(counts)}
 
 
 def enter(ledger: TraceLedger, batch: list[Reported]) -> UsageChange:
     change = UsageChange()
     for fact, binding in batch:
-        ledger.add([fact], binding, change)
+        ledger.add([fact], binding, change, PRICES)
     return change
 
 
@@ -172,7 +282,7 @@ def test_any_order_batching_and_repetition_gives_the_oracles_totals(
     for batch in cut(shuffled, data.draw(st.lists(st.integers(0, 30), max_size=4))):
         for binding in (COLLECTOR, GATEWAY, AGENT):  # a request has one reporter
             spans = [fact for fact, reporter in batch if reporter is binding]
-            added = ledger.add(spans, binding, change)
+            added = ledger.add(spans, binding, change, PRICES)
             entered += len(spans) - added.duplicates
     assert totals_of(change) == oracle(trace, trusted=trusted)
     assert entered == len(trace) == len(ledger)
@@ -183,7 +293,9 @@ def test_no_total_is_ever_negative_on_the_way(trace: list[Reported], data: st.Da
     ledger, changes = TraceLedger(trusted=True), list[UsageChange]()
     for reported in data.draw(st.permutations(trace)):
         changes.append(enter(ledger, [reported]))
-        assert all(count >= 0 for counts in totals_of(*changes).values() for count in counts)
+        totals = totals_of(*changes)
+        assert all(count >= 0 for each in (totals.usage, totals.called) for counts in each.values() for count in counts)
+        assert all(count >= 0 for buckets in totals.durations.values() for count in buckets.values())
 
 
 @given(traces(), st.data())
@@ -192,7 +304,9 @@ def test_a_ledger_built_again_from_what_it_kept_goes_on_the_same(trace: list[Rep
     middle = data.draw(st.integers(0, len(order)))
     ledger, before = TraceLedger(trusted=True), UsageChange()
     kept = [
-        (fact, binding) for reported, binding in order[:middle] for fact in ledger.add([reported], binding, before).kept
+        (fact, binding)
+        for reported, binding in order[:middle]
+        for fact in ledger.add([reported], binding, before, PRICES).kept
     ]
     restored = TraceLedger(trusted=True)
     enter(restored, kept)
@@ -216,7 +330,7 @@ def test_a_repeated_span_that_states_other_usage_counts_with_the_larger_one(
     ledger, kept = TraceLedger(trusted=True), list[Reported]()
     change = UsageChange()
     for fact, binding in data.draw(st.permutations(versions)):
-        kept += [(k, binding) for k in ledger.add([fact], binding, change).kept]
+        kept += [(k, binding) for k in ledger.add([fact], binding, change, PRICES).kept]
     assert totals_of(change) == oracle(versions)
     assert totals_of(enter(TraceLedger(trusted=True), kept)) == oracle(versions)
 

@@ -17,6 +17,7 @@ from ringfence_telemetry.ingest import Consequence, Export, Ingest
 from ringfence_telemetry.ingest_counts import SignalCounts
 from ringfence_telemetry.labels import LabelBook, LabelLimits
 from ringfence_telemetry.otlp_signal import OtlpSignal
+from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
@@ -122,6 +123,7 @@ async def ingesting(
     free_bytes_least: int = 0,
     away: bool = False,
     consequences: Sequence[Consequence] = (),
+    prices: PriceBook | None = None,
 ) -> AsyncIterator[Ingesting]:
     """Run ingest with its log in `directory`."""
     clock = clock or ManualClock()
@@ -131,6 +133,7 @@ async def ingesting(
     roll_up = RollUp(
         opened.store,
         labels,
+        prices=prices or PriceBook(),
         spans_in_memory=spans_in_memory,
         traces_in_memory=1_000,
     )

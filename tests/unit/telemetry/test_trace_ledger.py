@@ -77,8 +77,12 @@ def test_a_parent_an_hour_late_moves_the_charge() -> None:
         UsageKey(100, UNATTRIBUTED, "", "m", "chat", False),
         UsageKey(100, "planner", "s", "m", "chat", False),
     )
-    assert late.sums()[taken] == Counts(spans=-1, input_tokens=-60, output_tokens=-5, duration_micros=-10)
-    assert late.sums()[given] == Counts(spans=1, input_tokens=60, output_tokens=5, duration_micros=10)
+    assert late.sums()[taken] == Counts(
+        spans=-1, input_tokens=-60, output_tokens=-5, duration_micros=-10, unknown_cost_calls=-1
+    )
+    assert late.sums()[given] == Counts(
+        spans=1, input_tokens=60, output_tokens=5, duration_micros=10, unknown_cost_calls=1
+    )
 
 
 def test_an_explicit_session_is_never_overwritten() -> None:

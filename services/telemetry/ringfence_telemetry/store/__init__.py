@@ -9,8 +9,9 @@ from typing import Protocol
 
 import msgspec
 from ringfence_kit.clock import Instant
-from ringfence_kit.events import Revision
+from ringfence_kit.events import EMPTY, Revision
 from ringfence_kit.store import Recorder
+
 from ringfence_telemetry.labels import Label
 from ringfence_telemetry.progress import Progress as Progress
 from ringfence_telemetry.reporters import Reporter
@@ -19,12 +20,12 @@ from ringfence_telemetry.spans import SpanFact
 from ringfence_telemetry.store.alerts import AlertRows, AlertStore
 from ringfence_telemetry.store.audit import AuditLogStore, AuditLogTx
 from ringfence_telemetry.store.audit import StoredEntry as StoredEntry
+from ringfence_telemetry.store.budgets import BudgetRows, BudgetStore
 from ringfence_telemetry.store.evaluations import EvaluationRows, EvaluationStore
 from ringfence_telemetry.store.slos import SloRows, SloStore
+from ringfence_telemetry.store.usage import PriceRows, RollupTx, UsageStore
 from ringfence_telemetry.store.workflows import WorkEvidenceTx, WorkflowStore, WorkflowTx
 from ringfence_telemetry.trace_keys import TraceKey as TraceKey
-from ringfence_telemetry.usage import Counts, UsageKey
-from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
 
 PRINCIPAL = "telemetry"
 """Who changes what telemetry changes by itself: totals, the audit log, the queue of signals."""
@@ -40,6 +41,8 @@ class TracePart(msgspec.Struct, frozen=True, array_like=True):
     reporter: str
     """Digest of the reporter's record."""
     facts: list[SpanFact]
+    prices: Revision = EMPTY
+    """The state of the price book they were charged by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +72,8 @@ class PendingSignal:
     signal: Signal
 
 
-class UsageTx(Protocol):
+class UsageTx(RollupTx, Protocol):
     """Counting usage."""
-
-    def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
-        """Add `changes` to the totals; a total that becomes all zero may be kept or dropped."""
-        ...
 
     def keep_parts(self, parts: Sequence[NewPart]) -> None:
         """Keep spans so that their ledgers can be built again. Raises TraceMoved when a part of that number is kept."""
@@ -120,20 +119,20 @@ class EvidenceTx(Protocol):
         """Take signals, by number, out of the queue, each with what the receiver made of it."""
         ...
 
-    def has_usage(self, agent: str) -> bool:
-        """Say whether any trusted usage is counted for `agent`."""
-        ...
-
 
 class AuditTx(AuditLogTx, EvidenceTx, WorkEvidenceTx, Protocol):
     """Appending to the audit log, with what follows from it."""
 
 
-class TelemetryTx(Recorder, UsageTx, AuditTx, AlertRows, WorkflowTx, EvaluationRows, SloRows, Protocol):
+class TelemetryTx(
+    Recorder, UsageTx, AuditTx, AlertRows, BudgetRows, PriceRows, WorkflowTx, EvaluationRows, SloRows, Protocol
+):
     """All that one transaction may do. Reads see the transaction's own writes."""
 
 
-class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, EvaluationStore, SloStore, Protocol):
+class TelemetryStore(
+    UsageStore, AuditLogStore, AlertStore, BudgetStore, WorkflowStore, EvaluationStore, SloStore, Protocol
+):
     """Reads outside a mutation."""
 
     async def revision(self) -> Revision:
@@ -150,10 +149,6 @@ class TelemetryStore(AuditLogStore, AlertStore, WorkflowStore, EvaluationStore, 
 
     async def labels(self, *, from_day: int) -> Sequence[Label]:
         """Return the names admitted on `from_day` and later."""
-        ...
-
-    async def usage(self, query: UsageQuery) -> Sequence[UsageTotals]:
-        """Return the totals a query asks for, most tokens first, ties by their groups' values."""
         ...
 
     async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:

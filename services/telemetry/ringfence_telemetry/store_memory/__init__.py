@@ -6,6 +6,7 @@ from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable, MemoryTx
+
 from ringfence_telemetry.labels import Label
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.signals import Conduct, Signal
@@ -20,13 +21,12 @@ from ringfence_telemetry.store import (
 )
 from ringfence_telemetry.store_memory.alerts import MemoryAlertStore, MemoryAlertTx
 from ringfence_telemetry.store_memory.audit import MemoryAuditLogStore, MemoryAuditLogTx
+from ringfence_telemetry.store_memory.budgets import MemoryBudgetStore, MemoryBudgetTx
 from ringfence_telemetry.store_memory.evaluations import MemoryEvaluationStore, MemoryEvaluationTx
 from ringfence_telemetry.store_memory.slos import MemorySloStore, MemorySloTx
+from ringfence_telemetry.store_memory.usage import MemoryUsageStore, MemoryUsageTx
 from ringfence_telemetry.store_memory.workflows import MemoryWorkflowStore, MemoryWorkflowTx
-from ringfence_telemetry.usage import Counts, UsageKey
-from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
 
-USAGE: MemoryTable[UsageKey, Counts] = MemoryTable("usage")
 PARTS: MemoryTable[tuple[TraceKey, int], tuple[Instant, bytes]] = MemoryTable("trace_parts")
 REPORTERS: MemoryTable[str, Reporter] = MemoryTable("reporters")
 LABELS: MemoryTable[Label, None] = MemoryTable("labels")
@@ -35,14 +35,17 @@ CONDUCTS: MemoryTable[tuple[str, str], Conduct] = MemoryTable("conducts")
 SIGNALS: MemoryTable[int, tuple[Signal, str]] = MemoryTable("signals")
 
 
-class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflowTx, MemoryEvaluationTx, MemorySloTx):
+class MemoryTelemetryTx(
+    MemoryTx,
+    MemoryUsageTx,
+    MemoryAuditLogTx,
+    MemoryAlertTx,
+    MemoryBudgetTx,
+    MemoryWorkflowTx,
+    MemoryEvaluationTx,
+    MemorySloTx,
+):
     """A `TelemetryTx` on rows in memory."""
-
-    def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
-        """See `UsageTx`."""
-        rows = self.rows.table(USAGE)
-        for key, counts in changes.items():
-            rows[key] = _sum(rows.get(key, Counts()), counts)
 
     def keep_parts(self, parts: Sequence[NewPart]) -> None:
         """See `UsageTx`."""
@@ -102,13 +105,15 @@ class MemoryTelemetryTx(MemoryTx, MemoryAuditLogTx, MemoryAlertTx, MemoryWorkflo
         for number, outcome in outcomes.items():
             rows[number] = (rows[number][0], outcome)
 
-    def has_usage(self, agent: str) -> bool:
-        """See `AuditTx`."""
-        return any(key.agent == agent and not key.untrusted for key in self.rows.table(USAGE))
-
 
 class MemoryTelemetryStore(
-    MemoryAuditLogStore, MemoryAlertStore, MemoryWorkflowStore, MemoryEvaluationStore, MemorySloStore
+    MemoryUsageStore,
+    MemoryAuditLogStore,
+    MemoryAlertStore,
+    MemoryBudgetStore,
+    MemoryWorkflowStore,
+    MemoryEvaluationStore,
+    MemorySloStore,
 ):
     """A `TelemetryStore` in memory."""
 
@@ -132,10 +137,6 @@ class MemoryTelemetryStore(
         """See `TelemetryStore`."""
         return await self._database.read(lambda rows: [each for each in rows.table(LABELS) if each.day >= from_day])
 
-    async def usage(self, query: UsageQuery) -> Sequence[UsageTotals]:
-        """See `TelemetryStore`."""
-        return await self._database.read(lambda rows: _usage(rows, query))
-
     async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:
         """See `TelemetryStore`."""
         return await self._database.read(lambda rows: _pending(rows)[:limit])
@@ -143,10 +144,6 @@ class MemoryTelemetryStore(
     async def pending_signal_count(self) -> int:
         """See `TelemetryStore`."""
         return await self._database.read(lambda rows: len(_pending(rows)))
-
-
-def _sum(left: Counts, right: Counts) -> Counts:
-    return Counts._make(a + b for a, b in zip(left, right, strict=True))
 
 
 def _kept(rows: MemoryRows, traces: frozenset[TraceKey]) -> dict[TraceKey, KeptTrace]:
@@ -158,30 +155,6 @@ def _kept(rows: MemoryRows, traces: frozenset[TraceKey]) -> dict[TraceKey, KeptT
             with_reporter = (rows.table(REPORTERS)[part.reporter], part)
             found[trace] = KeptTrace(parts=(*before, with_reporter), next_number=number + 1)
     return found
-
-
-def _usage(rows: MemoryRows, query: UsageQuery) -> list[UsageTotals]:
-    sums: dict[tuple[tuple[str, ...], bool], Counts] = {}
-    for key, counts in rows.table(USAGE).items():
-        if _asked(key, query):
-            group = tuple(getattr(key, each.value) for each in query.group_by), key.untrusted
-            sums[group] = _sum(sums.get(group, Counts()), counts)
-    totals = [
-        UsageTotals(groups=groups, untrusted=untrusted, counts=counts)
-        for (groups, untrusted), counts in sums.items()
-        if counts.spans
-    ]
-    totals.sort(key=lambda row: (-(row.counts.input_tokens + row.counts.output_tokens), row.groups, row.untrusted))
-    return totals[:ROWS_MAX]
-
-
-def _asked(key: UsageKey, query: UsageQuery) -> bool:
-    return (
-        query.agent in ("", key.agent)
-        and query.session in ("", key.session)
-        and (query.first_minute is None or key.minute >= query.first_minute)
-        and (query.end_minute is None or key.minute < query.end_minute)
-    )
 
 
 def _pending(rows: MemoryRows) -> list[PendingSignal]:

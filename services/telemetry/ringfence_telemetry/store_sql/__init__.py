@@ -8,6 +8,7 @@ from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 from ringfence_kit.sql import Database, SqlTx
+
 from ringfence_telemetry.labels import Label, LabelKind
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.signals import Conduct, Signal
@@ -22,9 +23,11 @@ from ringfence_telemetry.store import (
 )
 from ringfence_telemetry.store_sql.alerts import SqlAlertStore, SqlAlertTx
 from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
+from ringfence_telemetry.store_sql.budgets import SqlBudgetStore, SqlBudgetTx
 from ringfence_telemetry.store_sql.evaluations import SqlEvaluationStore, SqlEvaluationTx
 from ringfence_telemetry.store_sql.slos import SqlSloStore, SqlSloTx
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.usage import SqlUsageStore, SqlUsageTx
 from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
     conducts,
@@ -33,27 +36,15 @@ from ringfence_telemetry.tables import (
     reporters,
     signals,
     trace_parts,
-    usage,
 )
-from ringfence_telemetry.usage import Counts, UsageKey
-from ringfence_telemetry.usage_query import ROWS_MAX, UsageQuery, UsageTotals
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
 
-_LOW_BITS = 31
 
-
-class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluationTx, SqlSloTx):
+class SqlTelemetryTx(
+    SqlTx, SqlUsageTx, SqlAuditLogTx, SqlAlertTx, SqlBudgetTx, SqlWorkflowTx, SqlEvaluationTx, SqlSloTx
+):
     """A `TelemetryTx` on a connection."""
-
-    def add_usage(self, changes: Mapping[UsageKey, Counts]) -> None:
-        """See `UsageTx`."""
-        # In one order everywhere, so that replicas cannot lock rows crosswise.
-        rows = [{**key._asdict(), **changes[key]._asdict()} for key in sorted(changes)]
-        if rows:
-            insert = insert_into(self.connection, usage)
-            added = {name: usage.c[name] + insert.excluded[name] for name in Counts._fields}
-            self.connection.execute(insert.on_conflict_do_update(index_elements=UsageKey._fields, set_=added), rows)
 
     def keep_parts(self, parts: Sequence[NewPart]) -> None:
         """See `UsageTx`."""
@@ -142,11 +133,6 @@ class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluat
         if rows:
             self.connection.execute(update, rows)
 
-    def has_usage(self, agent: str) -> bool:
-        """See `AuditTx`."""
-        query = sa.select(usage.c.minute).where(usage.c.agent == agent, usage.c.untrusted.is_(False)).limit(1)
-        return self.connection.scalar(query) is not None
-
     def _known_signals(self, ids: Sequence[str]) -> set[str]:
         known: set[str] = set()
         for some in batches(ids):
@@ -158,7 +144,9 @@ class SqlTelemetryTx(SqlTx, SqlAuditLogTx, SqlAlertTx, SqlWorkflowTx, SqlEvaluat
             self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
-class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore, SqlEvaluationStore, SqlSloStore):
+class SqlTelemetryStore(
+    SqlUsageStore, SqlAuditLogStore, SqlAlertStore, SqlBudgetStore, SqlWorkflowStore, SqlEvaluationStore, SqlSloStore
+):
     """A `TelemetryStore` on a database."""
 
     def __init__(self, database: Database) -> None:
@@ -184,10 +172,6 @@ class SqlTelemetryStore(SqlAuditLogStore, SqlAlertStore, SqlWorkflowStore, SqlEv
         query = sa.select(labels).where(labels.c.day >= from_day)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [Label(row.day, LabelKind(row.kind), row.principal, row.label) for row in rows]
-
-    async def usage(self, query: UsageQuery) -> Sequence[UsageTotals]:
-        """See `TelemetryStore`."""
-        return await self._database.read(lambda connection: _usage(connection, query))
 
     async def pending_signals(self, *, limit: int) -> Sequence[PendingSignal]:
         """See `TelemetryStore`."""
@@ -229,45 +213,3 @@ def _reporters(connection: sa.Connection, digests: Collection[str]) -> dict[str,
         for row in connection.execute(sa.select(reporters).where(reporters.c.digest.in_(some))):
             known[row.digest] = records.decode(row.record, Reporter)
     return known
-
-
-def _usage(connection: sa.Connection, query: UsageQuery) -> list[UsageTotals]:
-    groups = [usage.c[each.value] for each in query.group_by]
-    # In halves: a sum of many 64-bit counts may need more bits, and neither database adds those up exactly.
-    shift = sa.literal(_LOW_BITS, sa.Integer)  # PostgreSQL shifts by 32-bit integers only
-    high = [sa.func.sum(usage.c[name].bitwise_rshift(shift)) for name in Counts._fields]
-    low = [sa.func.sum(usage.c[name].bitwise_and((1 << _LOW_BITS) - 1)) for name in Counts._fields]
-    tokens = sa.func.sum(usage.c.input_tokens + usage.c.output_tokens)
-    statement = (
-        sa.select(*groups, usage.c.untrusted, *high, *low)
-        .where(*_conditions(query))
-        .group_by(*groups, usage.c.untrusted)
-        .having(sa.func.sum(usage.c.spans) > 0)
-        .order_by(tokens.desc(), *groups, usage.c.untrusted)
-        .limit(ROWS_MAX)
-    )
-    count = len(groups)
-    return [
-        UsageTotals(groups=tuple(row[:count]), untrusted=row[count], counts=_joined(row[count + 1 :]))
-        for row in connection.execute(statement)
-    ]
-
-
-def _joined(halves: Sequence[int]) -> Counts:
-    middle = len(Counts._fields)
-    return Counts._make(
-        (int(high) << _LOW_BITS) + int(low) for high, low in zip(halves[:middle], halves[middle:], strict=True)
-    )
-
-
-def _conditions(query: UsageQuery) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = [sa.true()]
-    if query.agent:
-        conditions.append(usage.c.agent == query.agent)
-    if query.session:
-        conditions.append(usage.c.session == query.session)
-    if query.first_minute is not None:
-        conditions.append(usage.c.minute >= query.first_minute)
-    if query.end_minute is not None:
-        conditions.append(usage.c.minute < query.end_minute)
-    return conditions

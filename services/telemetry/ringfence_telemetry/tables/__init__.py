@@ -2,34 +2,15 @@
 
 import sqlalchemy as sa
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
+
 from ringfence_telemetry.tables import alerts as alerts
 from ringfence_telemetry.tables import audit as audit
+from ringfence_telemetry.tables import budgets as budgets
 from ringfence_telemetry.tables import evaluations as evaluations
 from ringfence_telemetry.tables import slos as slos
+from ringfence_telemetry.tables import usage as usage
 from ringfence_telemetry.tables import workflows as workflows
 from ringfence_telemetry.tables.metadata import metadata as metadata
-
-usage = sa.Table(
-    "usage",
-    metadata,
-    sa.Column("minute", INTEGER, primary_key=True, autoincrement=False),
-    sa.Column("agent", TEXT, primary_key=True),
-    sa.Column("session", TEXT, primary_key=True),
-    sa.Column("model", TEXT, primary_key=True),
-    sa.Column("operation", TEXT, primary_key=True),
-    sa.Column("untrusted", sa.Boolean, primary_key=True),
-    sa.Column("spans", INTEGER, nullable=False),
-    sa.Column("errors", INTEGER, nullable=False),
-    sa.Column("input_tokens", INTEGER, nullable=False),
-    sa.Column("output_tokens", INTEGER, nullable=False),
-    sa.Column("cache_read_tokens", INTEGER, nullable=False),
-    sa.Column("cache_write_tokens", INTEGER, nullable=False),
-    sa.Column("reasoning_tokens", INTEGER, nullable=False),
-    sa.Column("tool_calls", INTEGER, nullable=False),
-    sa.Column("duration_micros", INTEGER, nullable=False),
-    sa.Index("usage_by_agent", "agent", "minute"),
-    sa.Index("usage_by_session", "session", "minute"),
-)
 
 trace_parts = sa.Table(
     "trace_parts",

@@ -1,0 +1,135 @@
+"""In what steps of time usage is kept, and which of them answer a question. Pure; times are minutes since the epoch.
+
+The rules:
+
+- usage by every label is kept by the minute, and by five minutes and by the hour when it is older; a minute is counted
+  in exactly one row at a time, so folding rows together changes no total, and what comes late finds the row there is;
+- usage by agent alone is kept by the hour and by the day besides, from the first span on, so that a long window is
+  summed from few rows; both ways come to the same;
+- a row counts for a window when it begins in it. So a window is exact to the minute as far as minutes are kept, and to
+  five minutes or an hour before that.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+HOUR = 60
+DAY = 24 * HOUR
+FIVE = 5
+
+FOLDS = (FIVE, HOUR)
+"""What rows by the minute are folded into, in this order."""
+
+AGENT_STEPS = (HOUR, DAY)
+
+_PAGES: Mapping[int, int] = {HOUR: DAY, DAY: 8 * DAY}
+"""Step → how much time lies together on the disk: by agent within it, so that a sum needs no sorting."""
+
+TIME_ROWS_MAX = 400
+
+
+class Stretch(NamedTuple):
+    """Some minutes: from `first` on, before `end`; None means without an end on that side."""
+
+    first: int | None
+    end: int | None
+
+    @property
+    def empty(self) -> bool:
+        """Whether no minute is in it."""
+        return self.first is not None and self.end is not None and self.end <= self.first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """How far usage has been folded, and forgotten: before these minutes."""
+
+    five: int = 0
+    hour: int = 0
+    hours_forgotten: int = 0
+    """Usage by agent and hour before it is no longer kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a question about agents is answered from; together exactly the window."""
+
+    days: Sequence[Stretch] = ()
+    hours: Sequence[Stretch] = ()
+    rest: Sequence[Stretch] = ()
+    """From the rows by every label."""
+
+
+def row_of(minute: int, marks: Marks) -> int:
+    """Return in which row a minute is counted."""
+    if minute >= marks.five:
+        return minute
+    return floor(minute, HOUR if minute < marks.hour else FIVE)
+
+
+def floor(minute: int, step: int) -> int:
+    """Return the beginning of the step a minute lies in."""
+    return minute - minute % step
+
+
+def page_of(minute: int, step: int) -> int:
+    """Return the number of the page that usage by agent and `step` of a minute lies on."""
+    return minute // _PAGES[step]
+
+
+def time_step(minutes: int | None) -> int:
+    """Return the step by which a window of so many minutes is shown: the finest that gives at most 400 rows."""
+    if minutes is None or minutes > TIME_ROWS_MAX * HOUR:
+        return DAY
+    return 1 if minutes <= TIME_ROWS_MAX else HOUR
+
+
+def by_agent(window: Stretch, marks: Marks, *, coarsest: int = DAY) -> Plan:
+    """Divide a window: whole days, whole hours beside them, and the rest."""
+    days, edges = _whole(window, DAY) if coarsest == DAY else ([], [window])
+    hours, rest = list[Stretch](), list[Stretch]()
+    for edge in edges:
+        forgotten, kept = _cut(edge, _ceiling(marks.hours_forgotten, HOUR))
+        whole, beside = _whole(kept, HOUR)
+        hours += whole
+        rest += [stretch for stretch in (forgotten, *beside) if not stretch.empty]
+    return Plan(days=days, hours=hours, rest=rest)
+
+
+def by_caller(window: Stretch, marks: Marks, *, coarsest: int = DAY) -> Plan:
+    """Divide a window of which nothing finer than hours is kept: the hours that begin in it, days where hours are not
+    kept."""
+    rounded = Stretch(*[None if at is None else _rounded(at, marks) for at in window])
+    return by_agent(rounded, marks, coarsest=coarsest)
+
+
+def _rounded(minute: int, marks: Marks) -> int:
+    return _ceiling(minute, DAY if minute < marks.hours_forgotten else HOUR)
+
+
+def _whole(stretch: Stretch, step: int) -> tuple[list[Stretch], list[Stretch]]:
+    """Return the whole steps in a stretch, and what lies beside them."""
+    if stretch.empty:
+        return [], []
+    first = None if stretch.first is None else _ceiling(stretch.first, step)
+    end = None if stretch.end is None else floor(stretch.end, step)
+    middle = Stretch(first, end)
+    if middle.empty:
+        return [], [stretch]
+    beside = [
+        *([Stretch(stretch.first, first)] if first is not None else []),
+        *([Stretch(end, stretch.end)] if end is not None else []),
+    ]
+    return [middle], [each for each in beside if not each.empty]
+
+
+def _cut(stretch: Stretch, at: int) -> tuple[Stretch, Stretch]:
+    """Return what of a stretch lies before `at`, and from it on."""
+    before = Stretch(stretch.first, at if stretch.end is None else min(at, stretch.end))
+    after = Stretch(at if stretch.first is None else max(at, stretch.first), stretch.end)
+    return before, after
+
+
+def _ceiling(minute: int, step: int) -> int:
+    return -(-minute // step) * step
