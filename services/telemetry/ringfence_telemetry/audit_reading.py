@@ -8,7 +8,7 @@ from ringfence_kit.log_keys import StoredCheckpoint
 from ringfence_kit.log_tiles import HEIGHT, WIDTH, TileId, TileReader, subtrees_of
 
 from ringfence_telemetry.audit_log import decision_key
-from ringfence_telemetry.errors import EntryNotFound, TileNotFound, TreeSizeOutOfRange
+from ringfence_telemetry.errors import CheckpointNotFound, EntryNotFound, TileNotFound, TreeSizeOutOfRange
 from ringfence_telemetry.store import StoredEntry, TelemetryStore
 
 PAGE_BYTES = 2 * 2**20
@@ -84,9 +84,14 @@ class AuditReader:
             page.append(entry)
         return page, found[len(page)].index if len(found) > len(page) else None
 
-    async def checkpoint(self) -> StoredCheckpoint:
-        """Return the newest head."""
-        return _newest(await self._store.checkpoint())
+    async def checkpoint(self, *, at_most: int | None = None) -> StoredCheckpoint:
+        """Return the newest head, or the newest of at most so many entries. Raises CheckpointNotFound."""
+        if at_most is None:
+            return _newest(await self._store.checkpoint())
+        found = await self._store.checkpoint_up_to(at_most)
+        if found is None:
+            raise CheckpointNotFound(asked=f"at_most {at_most}")
+        return found
 
     async def tile(self, tile: TileId) -> Tile:
         """Return a tile of the tree under the newest head (C2SP tlog-tiles). Raises TileNotFound."""

@@ -58,8 +58,8 @@ class AuditWitnesses:
 
     async def add(self, size: int, line: str, *, mutation: Mutation) -> StoredCheckpoint:
         """Keep a signature and return the head with all it has. Raises CosignatureInvalid."""
-        head = await self._store.checkpoint_at(size)
-        if head is None:
+        head = await self._store.checkpoint_up_to(size)
+        if head is None or head.frontier.size != size:
             raise CosignatureInvalid(tree_size=size, problem="this log signed no checkpoint of that many entries")
         try:
             witness = self._verify(line, head, now=mutation.at)
@@ -68,15 +68,15 @@ class AuditWitnesses:
         cosignature = StoredCosignature(size=size, witness=str(witness), line=line, at=mutation.at)
         await self._writer.write(lambda tx: tx.keep_cosignature(cosignature), mutation=mutation, result=type(None))
         self._on_added()
-        return await self._store.checkpoint_at(size) or head
+        return await self._store.checkpoint_up_to(size) or head
 
     async def cosigned(self, least: int) -> StoredCheckpoint:
         """Return the newest head that so many known witnesses stand behind. Raises CheckpointNotFound."""
         known = {str(key) for key in self._known()}
         size = await self._store.cosigned_size(witnesses=known, least=least)
-        head = None if size is None else await self._store.checkpoint_at(size)
+        head = None if size is None else await self._store.checkpoint_up_to(size)
         if head is None:
-            raise CheckpointNotFound(least_witnesses=least, known=len(known))
+            raise CheckpointNotFound(asked=f"{least} of {len(known)} known witnesses")
         return head
 
     async def standings(self) -> Sequence[WitnessStanding]:

@@ -259,16 +259,15 @@ class CosignatureInvalid(Failure):
 
 
 class CheckpointNotFound(Failure):
-    """No checkpoint has so many witnesses behind it."""
+    """No checkpoint is as it was asked for: so small, or with so many witnesses behind it."""
 
     kind = Kind.NOT_FOUND
     reason = "CHECKPOINT_NOT_FOUND"
 
-    def __init__(self, *, least_witnesses: int, known: int) -> None:
+    def __init__(self, *, asked: str) -> None:
         super().__init__(
-            f"no checkpoint has {least_witnesses} of the {known} witnesses known here behind it; "
-            "ListWitnesses says how far each has come",
-            metadata={"least_witnesses": str(least_witnesses), "known": str(known)},
+            f"no checkpoint is kept for what was asked: {asked}; ListWitnesses says how far each witness has come",
+            metadata={"asked": asked},
         )
 
 

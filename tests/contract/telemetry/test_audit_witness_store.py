@@ -48,16 +48,11 @@ async def keep(opened: OpenedStore, *cosignatures: StoredCosignature) -> None:
     await opened.writer.write(work, mutation=BY_TELEMETRY, result=type(None))
 
 
-async def test_a_head_is_found_by_its_size(opened: OpenedStore) -> None:
+async def test_a_head_is_found_by_its_size_or_the_one_before(opened: OpenedStore) -> None:
     await store_heads(opened, head(1), head(3))
-    assert await opened.store.checkpoint_at(1) == head(1)
-    assert await opened.store.checkpoint_at(3) == await opened.store.checkpoint() == head(3)
-    assert await opened.store.checkpoint_at(2) is None
-
-    def sizes(tx: TelemetryTx) -> list[bool]:
-        return [tx.checkpoint_at(size) is not None for size in range(4)]
-
-    assert await opened.writer.write(sizes, mutation=BY_TELEMETRY, result=list[bool]) == [False, True, False, True]
+    found = [await opened.store.checkpoint_up_to(size) for size in range(5)]
+    assert found == [None, head(1), head(1), head(3), head(3)]
+    assert await opened.store.checkpoint() == head(3)
 
 
 async def test_lines_stand_beneath_their_head_in_the_order_they_came(opened: OpenedStore) -> None:
@@ -68,7 +63,7 @@ async def test_lines_stand_beneath_their_head_in_the_order_they_came(opened: Ope
     assert newest is not None
     lines = [cosignature(3, witness).line for witness in ("b", "c", "a")]
     assert newest.note == head(3).note + "".join(f"{line}\n" for line in lines)
-    older = await opened.store.checkpoint_at(1)
+    older = await opened.store.checkpoint_up_to(1)
     assert older is not None
     assert older.note == f"{head(1).note}{cosignature(1, 'b').line}\n"
     assert await opened.store.with_tiles(lambda _tiles, head_: head_) == newest
@@ -79,10 +74,10 @@ async def test_who_writes_sees_the_head_as_the_log_signed_it(opened: OpenedStore
     await keep(opened, cosignature(3, "a"))
 
     def newest(tx: TelemetryTx) -> list[StoredCheckpoint | None]:
-        return [tx.checkpoint(), tx.checkpoint_at(3)]
+        return [tx.checkpoint()]
 
     read = await opened.writer.write(newest, mutation=BY_TELEMETRY, result=list[StoredCheckpoint | None])
-    assert read == [head(3), head(3)]
+    assert read == [head(3)]
 
 
 async def test_the_first_of_a_witness_stays(opened: OpenedStore) -> None:

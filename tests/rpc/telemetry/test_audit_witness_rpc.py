@@ -103,7 +103,29 @@ class TestCosigning:
         assert sizes == [3, 2, 1]
         refused = await refusal(telemetry.audit().GetCheckpoint(pb.GetCheckpointRequest(least_witnesses=3)))
         assert (refused.code, refused.reason) == ("NOT_FOUND", "CHECKPOINT_NOT_FOUND")
-        assert refused.metadata == {"least_witnesses": "3", "known": "2"}
+        assert refused.metadata == {"asked": "3 of 2 known witnesses"}
+
+    async def test_heads_of_the_past(self, telemetry: TelemetryMesh) -> None:
+        for size in (2, 3, 7):
+            await fill(telemetry, size)
+        found = {}
+        for at_most in range(9):
+            request = pb.GetCheckpointRequest(at_most=at_most)
+            head = (await telemetry.audit(AGENT).GetCheckpoint(request)).checkpoint
+            verify_note(parse_note(head.signed_note), VerifierKey.parse(head.verifier_key))
+            found[at_most] = head.tree_size
+        assert found == {0: 7, 1: 0, 2: 2, 3: 3, 4: 3, 5: 3, 6: 3, 7: 7, 8: 7}
+
+    @pytest.mark.parametrize(
+        ("least", "at_most", "field"),
+        [(-1, 0, "least_witnesses"), (33, 0, "least_witnesses"), (0, -1, "at_most"), (1, 1, "at_most")],
+    )
+    async def test_heads_that_cannot_be_asked_for(
+        self, telemetry: TelemetryMesh, least: int, at_most: int, field: str
+    ) -> None:
+        request = pb.GetCheckpointRequest(least_witnesses=least, at_most=at_most)
+        refused = await refusal(telemetry.audit().GetCheckpoint(request))
+        assert (refused.reason, set(refused.violations)) == ("INVALID_REQUEST", {field})
 
     async def test_how_far_each_witness_has_come(self, telemetry: TelemetryMesh) -> None:
         await fill(telemetry, 4)

@@ -67,9 +67,9 @@ class AuditApi(audit_pb2_grpc.AuditServiceServicer):
         return response
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
-        """Return the newest signed head, or the newest that enough witnesses stand behind."""
-        least = convert.checkpoint_question(request)
-        checkpoint = await (self._witnesses.cosigned(least) if least else self._reader.checkpoint())
+        """Return the newest signed head: of all, of those of a size, or of those enough witnesses stand behind."""
+        least, at_most = convert.checkpoint_question(request)
+        checkpoint = await (self._witnesses.cosigned(least) if least else self._reader.checkpoint(at_most=at_most))
         return pb.GetCheckpointResponse(checkpoint=self._head(checkpoint))
 
     async def WatchCheckpoints(

@@ -87,10 +87,15 @@ def consistency_question(request: pb.GetConsistencyProofRequest) -> tuple[int, i
     return first, second
 
 
-def checkpoint_question(request: pb.GetCheckpointRequest) -> int:
-    """Return how many witnesses have to stand behind the head, or raise InvalidRequest."""
+def checkpoint_question(request: pb.GetCheckpointRequest) -> tuple[int, int | None]:
+    """Return how many witnesses have to stand behind the head, and of how many entries it is at most."""
     found = Violations()
-    return found.ok(found.integer(request.least_witnesses, "least_witnesses", minimum=0, maximum=WITNESSES_MAX))
+    least = found.integer(request.least_witnesses, "least_witnesses", minimum=0, maximum=WITNESSES_MAX)
+    at_most = found.integer(request.at_most, "at_most", minimum=0, maximum=INDEX_MAX)
+    if least and at_most:
+        found.add("at_most", "must not be given with least_witnesses")
+    found.raise_if_any()
+    return least, at_most or None
 
 
 def tile_question(request: pb.GetTileRequest) -> TileId:

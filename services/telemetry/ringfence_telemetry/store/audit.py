@@ -48,10 +48,6 @@ class AuditLogTx(Protocol):
         """Return the newest checkpoint; None before the first."""
         ...
 
-    def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
-        """Return the checkpoint that was signed at this size; None when none was."""
-        ...
-
     def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
         """Return the entries that are about `keys`, by key."""
         ...
@@ -81,8 +77,8 @@ class AuditLogStore(Protocol):
         """
         ...
 
-    async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
-        """Return the checkpoint that was signed at this size; None when none was."""
+    async def checkpoint_up_to(self, size: int) -> StoredCheckpoint | None:
+        """Return the largest checkpoint of at most this size; None when there is none."""
         ...
 
     async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:

@@ -32,10 +32,6 @@ class MemoryAuditLogTx:
         """See `AuditLogTx`."""
         return _checkpoint(self.rows)
 
-    def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
-        """See `AuditLogTx`."""
-        return self.rows.table(CHECKPOINTS).get(size)
-
     def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
         """See `AuditLogTx`."""
         entries, indexes = self.rows.table(ENTRIES), self.rows.table(ENTRY_KEYS)
@@ -86,9 +82,9 @@ class MemoryAuditLogStore:
         """See `AuditLogStore`."""
         return await self._database.read(lambda rows: _cosigned(rows, _checkpoint(rows)))
 
-    async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
+    async def checkpoint_up_to(self, size: int) -> StoredCheckpoint | None:
         """See `AuditLogStore`."""
-        return await self._database.read(lambda rows: _cosigned(rows, rows.table(CHECKPOINTS).get(size)))
+        return await self._database.read(lambda rows: _cosigned(rows, _checkpoint(rows, size)))
 
     async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:
         """See `AuditLogStore`."""
@@ -134,6 +130,7 @@ def _cosigned(rows: MemoryRows, checkpoint: StoredCheckpoint | None) -> StoredCh
     return replace(checkpoint, note=with_signatures(checkpoint.note, lines)) if lines else checkpoint
 
 
-def _checkpoint(rows: MemoryRows) -> StoredCheckpoint | None:
+def _checkpoint(rows: MemoryRows, at_most: int | None = None) -> StoredCheckpoint | None:
     checkpoints = rows.table(CHECKPOINTS)
-    return checkpoints[max(checkpoints)] if checkpoints else None
+    sizes = [size for size in checkpoints if at_most is None or size <= at_most]
+    return checkpoints[max(sizes)] if sizes else None

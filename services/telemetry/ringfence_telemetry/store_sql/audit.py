@@ -31,10 +31,6 @@ class SqlAuditLogTx:
         """See `AuditLogTx`."""
         return _checkpoint(self.connection)
 
-    def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
-        """See `AuditLogTx`."""
-        return _checkpoint_at(self.connection, size)
-
     def entries_of(self, keys: Collection[str]) -> Mapping[str, StoredEntry]:
         """See `AuditLogTx`."""
         found = {}
@@ -109,9 +105,9 @@ class SqlAuditLogStore:
         """See `AuditLogStore`."""
         return await self._database.read(lambda connection: _cosigned(connection, _checkpoint(connection)))
 
-    async def checkpoint_at(self, size: int) -> StoredCheckpoint | None:
+    async def checkpoint_up_to(self, size: int) -> StoredCheckpoint | None:
         """See `AuditLogStore`."""
-        return await self._database.read(lambda connection: _cosigned(connection, _checkpoint_at(connection, size)))
+        return await self._database.read(lambda connection: _cosigned(connection, _checkpoint(connection, size)))
 
     async def cosigned_size(self, *, witnesses: Collection[str], least: int) -> int | None:
         """See `AuditLogStore`."""
@@ -180,14 +176,11 @@ class SqlAuditLogStore:
         return None if row is None else _entry(row)
 
 
-def _checkpoint(connection: sa.Connection) -> StoredCheckpoint | None:
+def _checkpoint(connection: sa.Connection, at_most: int | None = None) -> StoredCheckpoint | None:
     query = sa.select(audit_checkpoints.c.record).order_by(audit_checkpoints.c.size.desc()).limit(1)
+    if at_most is not None:
+        query = query.where(audit_checkpoints.c.size <= at_most)
     record = connection.scalar(query)
-    return None if record is None else records.decode(record, StoredCheckpoint)
-
-
-def _checkpoint_at(connection: sa.Connection, size: int) -> StoredCheckpoint | None:
-    record = connection.scalar(sa.select(audit_checkpoints.c.record).where(audit_checkpoints.c.size == size))
     return None if record is None else records.decode(record, StoredCheckpoint)
 
 

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ringfence/telemetry/v1/audit.proto\x12\x16ringfence.telemetry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\rDecisionEntry\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"m\n\nAuditEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12/\n\x0b\x61ppend_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\nCheckpoint\x12\x11\n\ttree_size\x18\x01 \x01(\x03\x12\x11\n\troot_hash\x18\x02 \x01(\x0c\x12\x13\n\x0bsigned_note\x18\x03 \x01(\t\x12\x14\n\x0cverifier_key\x18\x04 \x01(\t\"V\n\x16\x41ppendDecisionsRequest\x12<\n\x07\x65ntries\x18\x01 \x03(\x0b\x32%.ringfence.telemetry.v1.DecisionEntryB\x04\xe2\x41\x01\x02\"b\n\x17\x41ppendDecisionsResponse\x12\x0f\n\x07indexes\x18\x01 \x03(\x03\x12\x36\n\ncheckpoint\x18\x02 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"@\n\x0fGetEntryRequest\x12\x0f\n\x05index\x18\x01 \x01(\x03H\x00\x12\x15\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\tH\x00\x42\x05\n\x03key\"E\n\x10GetEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.AuditEntry\"P\n\x12ListEntriesRequest\x12\x13\n\x0bstart_index\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x13ListEntriesResponse\x12\x33\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".ringfence.telemetry.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x14GetCheckpointRequest\x12\x17\n\x0fleast_witnesses\x18\x01 \x01(\x05\"O\n\x15GetCheckpointResponse\x12\x36\n\ncheckpoint\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"\\\n\x18GetInclusionProofRequest\x12\x0f\n\x05index\x18\x01 \x01(\x03H\x00\x12\x15\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\tH\x00\x12\x11\n\ttree_size\x18\x03 \x01(\x03\x42\x05\n\x03key\"\x98\x01\n\x19GetInclusionProofResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x11\n\ttree_size\x18\x04 \x01(\x03\x12\x36\n\ncheckpoint\x18\x05 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"U\n\x1aGetConsistencyProofRequest\x12\x1d\n\x0f\x66irst_tree_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\x10second_tree_size\x18\x02 \x01(\x03\"\x7f\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\x12\x18\n\x10second_tree_size\x18\x02 \x01(\x03\x12\x36\n\ncheckpoint\x18\x03 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"\x19\n\x17WatchCheckpointsRequest\"R\n\x18WatchCheckpointsResponse\x12\x36\n\ncheckpoint\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\".\n\x0eGetTileRequest\x12\r\n\x05level\x18\x01 \x01(\x05\x12\r\n\x05index\x18\x02 \x01(\x03\"4\n\x0fGetTileResponse\x12\x0e\n\x06hashes\x18\x01 \x01(\x0c\x12\x11\n\ttree_size\x18\x02 \x01(\x03\"N\n\x15\x41\x64\x64\x43osignatureRequest\x12\x17\n\ttree_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x1c\n\x0esignature_line\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14ListWitnessesRequest\"K\n\x15ListWitnessesResponse\x12\x32\n\twitnesses\x18\x01 \x03(\x0b\x32\x1f.ringfence.telemetry.v1.Witness\"\x84\x01\n\x07Witness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\x12\x16\n\ttree_size\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12/\n\x0b\x63osign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\n\n_tree_size\"P\n\x16\x41\x64\x64\x43osignatureResponse\x12\x36\n\ncheckpoint\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint2\xe5\x08\n\x0c\x41uditService\x12r\n\x0f\x41ppendDecisions\x12..ringfence.telemetry.v1.AppendDecisionsRequest\x1a/.ringfence.telemetry.v1.AppendDecisionsResponse\x12]\n\x08GetEntry\x12\'.ringfence.telemetry.v1.GetEntryRequest\x1a(.ringfence.telemetry.v1.GetEntryResponse\x12\x66\n\x0bListEntries\x12*.ringfence.telemetry.v1.ListEntriesRequest\x1a+.ringfence.telemetry.v1.ListEntriesResponse\x12l\n\rGetCheckpoint\x12,.ringfence.telemetry.v1.GetCheckpointRequest\x1a-.ringfence.telemetry.v1.GetCheckpointResponse\x12x\n\x11GetInclusionProof\x12\x30.ringfence.telemetry.v1.GetInclusionProofRequest\x1a\x31.ringfence.telemetry.v1.GetInclusionProofResponse\x12~\n\x13GetConsistencyProof\x12\x32.ringfence.telemetry.v1.GetConsistencyProofRequest\x1a\x33.ringfence.telemetry.v1.GetConsistencyProofResponse\x12w\n\x10WatchCheckpoints\x12/.ringfence.telemetry.v1.WatchCheckpointsRequest\x1a\x30.ringfence.telemetry.v1.WatchCheckpointsResponse0\x01\x12Z\n\x07GetTile\x12&.ringfence.telemetry.v1.GetTileRequest\x1a\'.ringfence.telemetry.v1.GetTileResponse\x12o\n\x0e\x41\x64\x64\x43osignature\x12-.ringfence.telemetry.v1.AddCosignatureRequest\x1a..ringfence.telemetry.v1.AddCosignatureResponse\x12l\n\rListWitnesses\x12,.ringfence.telemetry.v1.ListWitnessesRequest\x1a-.ringfence.telemetry.v1.ListWitnessesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"ringfence/telemetry/v1/audit.proto\x12\x16ringfence.telemetry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\">\n\rDecisionEntry\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"m\n\nAuditEntry\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\x12/\n\x0b\x61ppend_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\nCheckpoint\x12\x11\n\ttree_size\x18\x01 \x01(\x03\x12\x11\n\troot_hash\x18\x02 \x01(\x0c\x12\x13\n\x0bsigned_note\x18\x03 \x01(\t\x12\x14\n\x0cverifier_key\x18\x04 \x01(\t\"V\n\x16\x41ppendDecisionsRequest\x12<\n\x07\x65ntries\x18\x01 \x03(\x0b\x32%.ringfence.telemetry.v1.DecisionEntryB\x04\xe2\x41\x01\x02\"b\n\x17\x41ppendDecisionsResponse\x12\x0f\n\x07indexes\x18\x01 \x03(\x03\x12\x36\n\ncheckpoint\x18\x02 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"@\n\x0fGetEntryRequest\x12\x0f\n\x05index\x18\x01 \x01(\x03H\x00\x12\x15\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\tH\x00\x42\x05\n\x03key\"E\n\x10GetEntryResponse\x12\x31\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.AuditEntry\"P\n\x12ListEntriesRequest\x12\x13\n\x0bstart_index\x18\x01 \x01(\x03\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x13ListEntriesResponse\x12\x33\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".ringfence.telemetry.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"@\n\x14GetCheckpointRequest\x12\x17\n\x0fleast_witnesses\x18\x01 \x01(\x05\x12\x0f\n\x07\x61t_most\x18\x02 \x01(\x03\"O\n\x15GetCheckpointResponse\x12\x36\n\ncheckpoint\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"\\\n\x18GetInclusionProofRequest\x12\x0f\n\x05index\x18\x01 \x01(\x03H\x00\x12\x15\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\tH\x00\x12\x11\n\ttree_size\x18\x03 \x01(\x03\x42\x05\n\x03key\"\x98\x01\n\x19GetInclusionProofResponse\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x11\n\ttree_size\x18\x04 \x01(\x03\x12\x36\n\ncheckpoint\x18\x05 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"U\n\x1aGetConsistencyProofRequest\x12\x1d\n\x0f\x66irst_tree_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x18\n\x10second_tree_size\x18\x02 \x01(\x03\"\x7f\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\x12\x18\n\x10second_tree_size\x18\x02 \x01(\x03\x12\x36\n\ncheckpoint\x18\x03 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\"\x19\n\x17WatchCheckpointsRequest\"R\n\x18WatchCheckpointsResponse\x12\x36\n\ncheckpoint\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint\".\n\x0eGetTileRequest\x12\r\n\x05level\x18\x01 \x01(\x05\x12\r\n\x05index\x18\x02 \x01(\x03\"4\n\x0fGetTileResponse\x12\x0e\n\x06hashes\x18\x01 \x01(\x0c\x12\x11\n\ttree_size\x18\x02 \x01(\x03\"N\n\x15\x41\x64\x64\x43osignatureRequest\x12\x17\n\ttree_size\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x1c\n\x0esignature_line\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\x16\n\x14ListWitnessesRequest\"K\n\x15ListWitnessesResponse\x12\x32\n\twitnesses\x18\x01 \x03(\x0b\x32\x1f.ringfence.telemetry.v1.Witness\"\x84\x01\n\x07Witness\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0cverifier_key\x18\x02 \x01(\t\x12\x16\n\ttree_size\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12/\n\x0b\x63osign_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\n\n_tree_size\"P\n\x16\x41\x64\x64\x43osignatureResponse\x12\x36\n\ncheckpoint\x18\x01 \x01(\x0b\x32\".ringfence.telemetry.v1.Checkpoint2\xe5\x08\n\x0c\x41uditService\x12r\n\x0f\x41ppendDecisions\x12..ringfence.telemetry.v1.AppendDecisionsRequest\x1a/.ringfence.telemetry.v1.AppendDecisionsResponse\x12]\n\x08GetEntry\x12\'.ringfence.telemetry.v1.GetEntryRequest\x1a(.ringfence.telemetry.v1.GetEntryResponse\x12\x66\n\x0bListEntries\x12*.ringfence.telemetry.v1.ListEntriesRequest\x1a+.ringfence.telemetry.v1.ListEntriesResponse\x12l\n\rGetCheckpoint\x12,.ringfence.telemetry.v1.GetCheckpointRequest\x1a-.ringfence.telemetry.v1.GetCheckpointResponse\x12x\n\x11GetInclusionProof\x12\x30.ringfence.telemetry.v1.GetInclusionProofRequest\x1a\x31.ringfence.telemetry.v1.GetInclusionProofResponse\x12~\n\x13GetConsistencyProof\x12\x32.ringfence.telemetry.v1.GetConsistencyProofRequest\x1a\x33.ringfence.telemetry.v1.GetConsistencyProofResponse\x12w\n\x10WatchCheckpoints\x12/.ringfence.telemetry.v1.WatchCheckpointsRequest\x1a\x30.ringfence.telemetry.v1.WatchCheckpointsResponse0\x01\x12Z\n\x07GetTile\x12&.ringfence.telemetry.v1.GetTileRequest\x1a\'.ringfence.telemetry.v1.GetTileResponse\x12o\n\x0e\x41\x64\x64\x43osignature\x12-.ringfence.telemetry.v1.AddCosignatureRequest\x1a..ringfence.telemetry.v1.AddCosignatureResponse\x12l\n\rListWitnesses\x12,.ringfence.telemetry.v1.ListWitnessesRequest\x1a-.ringfence.telemetry.v1.ListWitnessesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,35 +64,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESRESPONSE']._serialized_start=805
   _globals['_LISTENTRIESRESPONSE']._serialized_end=904
   _globals['_GETCHECKPOINTREQUEST']._serialized_start=906
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=953
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=955
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1034
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1036
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1128
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=1131
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=1283
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1285
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1370
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1372
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1499
-  _globals['_WATCHCHECKPOINTSREQUEST']._serialized_start=1501
-  _globals['_WATCHCHECKPOINTSREQUEST']._serialized_end=1526
-  _globals['_WATCHCHECKPOINTSRESPONSE']._serialized_start=1528
-  _globals['_WATCHCHECKPOINTSRESPONSE']._serialized_end=1610
-  _globals['_GETTILEREQUEST']._serialized_start=1612
-  _globals['_GETTILEREQUEST']._serialized_end=1658
-  _globals['_GETTILERESPONSE']._serialized_start=1660
-  _globals['_GETTILERESPONSE']._serialized_end=1712
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=1714
-  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=1792
-  _globals['_LISTWITNESSESREQUEST']._serialized_start=1794
-  _globals['_LISTWITNESSESREQUEST']._serialized_end=1816
-  _globals['_LISTWITNESSESRESPONSE']._serialized_start=1818
-  _globals['_LISTWITNESSESRESPONSE']._serialized_end=1893
-  _globals['_WITNESS']._serialized_start=1896
-  _globals['_WITNESS']._serialized_end=2028
-  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=2030
-  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=2110
-  _globals['_AUDITSERVICE']._serialized_start=2113
-  _globals['_AUDITSERVICE']._serialized_end=3238
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=970
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=972
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=1051
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=1053
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=1145
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=1148
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=1300
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=1302
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=1387
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=1389
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=1516
+  _globals['_WATCHCHECKPOINTSREQUEST']._serialized_start=1518
+  _globals['_WATCHCHECKPOINTSREQUEST']._serialized_end=1543
+  _globals['_WATCHCHECKPOINTSRESPONSE']._serialized_start=1545
+  _globals['_WATCHCHECKPOINTSRESPONSE']._serialized_end=1627
+  _globals['_GETTILEREQUEST']._serialized_start=1629
+  _globals['_GETTILEREQUEST']._serialized_end=1675
+  _globals['_GETTILERESPONSE']._serialized_start=1677
+  _globals['_GETTILERESPONSE']._serialized_end=1729
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_start=1731
+  _globals['_ADDCOSIGNATUREREQUEST']._serialized_end=1809
+  _globals['_LISTWITNESSESREQUEST']._serialized_start=1811
+  _globals['_LISTWITNESSESREQUEST']._serialized_end=1833
+  _globals['_LISTWITNESSESRESPONSE']._serialized_start=1835
+  _globals['_LISTWITNESSESRESPONSE']._serialized_end=1910
+  _globals['_WITNESS']._serialized_start=1913
+  _globals['_WITNESS']._serialized_end=2045
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_start=2047
+  _globals['_ADDCOSIGNATURERESPONSE']._serialized_end=2127
+  _globals['_AUDITSERVICE']._serialized_start=2130
+  _globals['_AUDITSERVICE']._serialized_end=3255
 # @@protoc_insertion_point(module_scope)

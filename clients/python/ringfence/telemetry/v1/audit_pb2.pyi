@@ -291,16 +291,22 @@ class GetCheckpointRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LEAST_WITNESSES_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
     least_witnesses: _builtins.int
     """How many known witnesses have to stand behind it, 0 to 32; 0 takes the newest whoever does."""
+    at_most: _builtins.int
+    """The newest of at most this many entries: heads of the past, for an export that says where it was changed; 0 for no
+    bound. Not with `least_witnesses`.
+    """
     def __init__(
         self,
         *,
         least_witnesses: _builtins.int = ...,
+        at_most: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["least_witnesses", b"least_witnesses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "least_witnesses", b"least_witnesses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -101,7 +101,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_COSIGNATURE_INVALID: _ErrorReason.ValueType  # 120
     """INVALID_ARGUMENT. The signature does not verify, is of no known witness, or of no checkpoint of this log."""
     ERROR_REASON_CHECKPOINT_NOT_FOUND: _ErrorReason.ValueType  # 121
-    """NOT_FOUND. No checkpoint has so many witnesses behind it; metadata `least_witnesses` says how many were asked for."""
+    """NOT_FOUND. No checkpoint is so small, or has so many witnesses behind it; metadata `asked` says what was asked for."""
     ERROR_REASON_TILE_NOT_FOUND: _ErrorReason.ValueType  # 122
     """NOT_FOUND. The tree has no such tile yet; metadata `tree_size` says how large it is."""
 
@@ -190,7 +190,7 @@ ERROR_REASON_WORKFLOW_NOT_FOUND: ErrorReason.ValueType  # 119
 ERROR_REASON_COSIGNATURE_INVALID: ErrorReason.ValueType  # 120
 """INVALID_ARGUMENT. The signature does not verify, is of no known witness, or of no checkpoint of this log."""
 ERROR_REASON_CHECKPOINT_NOT_FOUND: ErrorReason.ValueType  # 121
-"""NOT_FOUND. No checkpoint has so many witnesses behind it; metadata `least_witnesses` says how many were asked for."""
+"""NOT_FOUND. No checkpoint is so small, or has so many witnesses behind it; metadata `asked` says what was asked for."""
 ERROR_REASON_TILE_NOT_FOUND: ErrorReason.ValueType  # 122
 """NOT_FOUND. The tree has no such tile yet; metadata `tree_size` says how large it is."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
