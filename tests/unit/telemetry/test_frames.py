@@ -1,5 +1,9 @@
 """Frames on disk: known answers, and what reading finds after damage of every kind."""
 
+import hashlib
+import struct
+from dataclasses import replace
+
 import pytest
 from ringfence_kit.clock import EPOCH, Instant
 from ringfence_telemetry.frames import (
@@ -16,6 +20,7 @@ from ringfence_telemetry.frames import (
     read_segment_header,
     segment_header,
 )
+from ringfence_telemetry.otlp_signal import OtlpSignal
 
 MARK = b"\x8e\x11\xf0\x07mark"
 
@@ -117,3 +122,30 @@ def test_the_first_time_of_receipt_is_read_from_the_headers() -> None:
     assert first_received_at(head) == 77
     assert first_received_at(head[:-1]) == EPOCH
     assert first_received_at(head[:-5] + b"wrong") == EPOCH
+
+
+@pytest.mark.parametrize("signal", OtlpSignal)
+def test_a_frame_says_what_it_brings(signal: OtlpSignal) -> None:
+    written = replace(frame(b"payload"), signal=signal)
+    assert frames_in(segment_of(written)) == [written]
+
+
+def test_frames_from_before_there_were_signals_bring_spans() -> None:
+    # As written by the first release: length, reporter, time and digest without a signal.
+    payload, reporter = b"payload", b"{}"
+    digest = hashlib.sha256(struct.pack(">qI", 1_000, len(reporter)) + reporter + payload).digest()
+    header = struct.pack(">8sIIq32s", MARK, len(payload), len(reporter), 1_000, digest)
+    old = header + struct.pack(">I", crc32c(header)) + reporter + payload
+    assert frames_in(segment_header(MARK, 0) + old) == [frame(payload)]
+    assert b"".join(frame_parts(MARK, frame(payload))) == old
+
+
+def test_a_signal_nobody_knows_is_damage() -> None:
+    written = bytearray(segment_of(frame(b"payload")))
+    at = SEGMENT_HEADER_SIZE + 8
+    written[at] |= 0xF0
+    header = bytes(written[SEGMENT_HEADER_SIZE : SEGMENT_HEADER_SIZE + FRAME_HEADER_SIZE - 4])
+    written[SEGMENT_HEADER_SIZE + len(header) : SEGMENT_HEADER_SIZE + FRAME_HEADER_SIZE] = struct.pack(
+        ">I", crc32c(header)
+    )
+    assert frames_in(bytes(written)) == [Damage(SEGMENT_HEADER_SIZE, len(written))]
