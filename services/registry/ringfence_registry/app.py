@@ -29,6 +29,7 @@ from ringfence_registry.api.catalog_api import catalog_api, catalog_face
 from ringfence_registry.api.identity_keys import IdentityKeys
 from ringfence_registry.api.namespace_api import NamespaceApi, namespace_face
 from ringfence_registry.api.registry_api import RegistryApi, registry_face
+from ringfence_registry.api.telemetry_acceptance import TelemetryAcceptances
 from ringfence_registry.cards.model import CardVerdict
 from ringfence_registry.cards.signatures.attestation import CardAttestor
 from ringfence_registry.cards.signatures.index import SignatureIndex
@@ -134,6 +135,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         policies=namespaces,
         judge=judge,
         surroundings=Surroundings(tools=tools.tools, boundaries=tools.map, identities=neighbours.identity),
+        acceptances=TelemetryAcceptances(lambda: peers.channel(config.telemetry)),
         settings=LifeSettings(
             gated_environments=frozenset(config.gated_environments),
             deleted_kept=Millis(config.deleted_kept_days * DAY),

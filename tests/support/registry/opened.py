@@ -206,6 +206,7 @@ def _wired(
             policies=policies,
             judge=judge,
             surroundings=Surroundings(tools=world, boundaries=world, identities=world),
+            acceptances=world,
             settings=LifeSettings(gated_environments=frozenset({"prod"}), deleted_kept=Millis(30 * DAY)),
             clock=clock,
             new_id=counting_ids(),

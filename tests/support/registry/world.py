@@ -1,9 +1,12 @@
 """What agents' lives depend on, steered by plain attributes: tools, boundaries, identities, signatures."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.names import AgentName
+from ringfence_registry.agents.acceptance import Version
 from ringfence_registry.agents.surroundings import BoundaryFacts, IdentityFacts, ToolFacts
 from ringfence_registry.cards.signatures.report import UNSIGNED, SignatureReport
 from ringfence_registry.model import Agent
@@ -20,12 +23,15 @@ def a_tool(name: str = "ledger.read", **changed: object) -> ToolFacts:
 
 @dataclass
 class World:
-    """`Tools`, `Boundaries` and `Identities` of a test."""
+    """`Tools`, `Boundaries`, `Identities` and `Acceptances` of a test."""
 
     tools: dict[str, ToolFacts] = field(default_factory=dict)
     boundaries: dict[AgentName, tuple[BoundaryFacts, ...]] = field(default_factory=dict)
     identities: dict[str, IdentityFacts] = field(default_factory=dict)
     """By DID."""
+    not_accepted: list[str] = field(default_factory=list)
+    """What telemetry says is not reached, whoever is asked about."""
+    asked_about: list[Version] = field(default_factory=list)
     _looked_at: str = ""
     _changes: int = 0
 
@@ -36,6 +42,12 @@ class World:
         self._changes += looks_now != self._looked_at
         self._looked_at = looks_now
         return self._changes
+
+    async def lacking(self, version: Version, /) -> Sequence[str]:
+        """See `Acceptances`."""
+        await asyncio.sleep(0)
+        self.asked_about.append(version)
+        return tuple(self.not_accepted)
 
     def tool(self, name: str, now: Instant, /) -> ToolFacts | None:
         """See `Tools`."""

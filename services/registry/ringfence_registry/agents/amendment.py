@@ -13,11 +13,11 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation
 
 from ringfence_registry.access import require_owner
+from ringfence_registry.agents.acceptance import AcceptedAgents
 from ringfence_registry.agents.changes import AgentChanges, Decision
 from ringfence_registry.agents.comparing import RevisionComparison
 from ringfence_registry.agents.content import AdmittedCard, CardAdmission, remarked
 from ringfence_registry.agents.lifecycle import require_changeable
-from ringfence_registry.agents.readiness import ReadinessGates
 from ringfence_registry.agents.revisions import RevisionReading, number_of
 from ringfence_registry.cards.display_name import default_display_name
 from ringfence_registry.cards.model import Card
@@ -69,7 +69,7 @@ class Amendment:
         policies: PolicyReader,
         admission: CardAdmission,
         comparison: RevisionComparison,
-        readiness: ReadinessGates,
+        readiness: AcceptedAgents,
         revisions: RevisionReading,
     ) -> None:
         self._changes = changes
@@ -133,7 +133,7 @@ class Amendment:
             after = replace(after, signatures=admitted.signatures)
             if admission.refuse_breaking_changes:
                 await self._comparison.require_compatible(seen, admitted.card)
-        self._readiness.require_still_ready(seen, after, mutation.at)
+        await self._readiness.require_still_ready(seen, after, mutation.at)
 
         def change(tx: AgentTx, agent: Agent) -> Agent:
             if admitted is not None:

@@ -9,6 +9,7 @@ from ringfence_kit.ids import NewId
 from ringfence_kit.pages import PageTokens
 from ringfence_kit.store import Mutation, Writer
 
+from ringfence_registry.agents.acceptance import Acceptances, AcceptedAgents, ReadinessCheck
 from ringfence_registry.agents.amendment import Amendment
 from ringfence_registry.agents.changes import AgentChanges
 from ringfence_registry.agents.comparing import RevisionComparison
@@ -16,7 +17,7 @@ from ringfence_registry.agents.content import CardAdmission, Judge
 from ringfence_registry.agents.evaluations import Evaluations
 from ringfence_registry.agents.lease_keeping import BY_ITSELF, DueLeases, Leases, LeaseSweep
 from ringfence_registry.agents.passage import Deleting, Deprecating, Passage, purge_due
-from ringfence_registry.agents.readiness import ReadinessCheck, ReadinessGates
+from ringfence_registry.agents.readiness import ReadinessGates
 from ringfence_registry.agents.registration import Registration
 from ringfence_registry.agents.revisions import GetAgent, RevisionReading, RevisionTags
 from ringfence_registry.agents.rollouts import Rollouts
@@ -100,6 +101,7 @@ def agent_lives(
     policies: PolicyReader,
     judge: Judge,
     surroundings: Surroundings,
+    acceptances: Acceptances,
     settings: LifeSettings,
     clock: Clock,
     new_id: NewId,
@@ -108,6 +110,7 @@ def agent_lives(
     changes = AgentChanges(writer, catalog)
     admission = CardAdmission(policies, judge)
     readiness = ReadinessGates(surroundings, settings.gated_environments)
+    accepted = AcceptedAgents(readiness, surroundings.identities, acceptances)
     revisions = RevisionReading(get_agent, catalog, store, tokens)
     comparison = RevisionComparison(get_agent, revisions)
     return AgentLives(
@@ -117,10 +120,10 @@ def agent_lives(
             policies=policies,
             admission=admission,
             comparison=comparison,
-            readiness=readiness,
+            readiness=accepted,
             revisions=revisions,
         ),
-        passage=Passage(changes, policies=policies, readiness=readiness),
+        passage=Passage(changes, policies=policies, readiness=accepted),
         deprecating=Deprecating(changes, get_agent),
         deleting=Deleting(writer, policies=policies, kept=settings.deleted_kept),
         leases=Leases(writer, catalog, surroundings.identities),
@@ -130,7 +133,7 @@ def agent_lives(
         rollouts=Rollouts(changes),
         evaluations=Evaluations(changes),
         readiness=readiness,
-        readiness_check=ReadinessCheck(get_agent, readiness),
+        readiness_check=ReadinessCheck(get_agent, accepted),
         due=due,
         upkeep=Upkeep(writer, LeaseSweep(writer, due, clock), clock),
     )

@@ -14,9 +14,9 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_registry.access import require_decider, require_owner, require_stopper
+from ringfence_registry.agents.acceptance import AcceptedAgents
 from ringfence_registry.agents.changes import AgentChange, AgentChanges, Decision, existing, later, require_etag, stored
 from ringfence_registry.agents.lifecycle import Step, take_step, target_of
-from ringfence_registry.agents.readiness import ReadinessGates
 from ringfence_registry.agents.revisions import GetAgent
 from ringfence_registry.errors import AgentNotDeleted, AgentNotFound
 from ringfence_registry.model import AGENT, Agent, Deprecation
@@ -35,7 +35,7 @@ class Deletion:
 class Passage:
     """Takes agents from state to state."""
 
-    def __init__(self, changes: AgentChanges, *, policies: PolicyReader, readiness: ReadinessGates) -> None:
+    def __init__(self, changes: AgentChanges, *, policies: PolicyReader, readiness: AcceptedAgents) -> None:
         self._changes = changes
         self._policies = policies
         self._readiness = readiness
@@ -70,7 +70,7 @@ class Passage:
                 raise NotPermitted(
                     principal=caller.principal, action=f"approve {name}", needed="not to be who submitted it"
                 )
-            self._readiness.require_ready(seen, mutation.at)
+            await self._readiness.require_ready(seen, mutation.at)
             return Decision(_step(Step.APPROVE, reason, mutation.at))
 
         return await self._changes.decide(name, plan, etag=etag, mutation=mutation)
@@ -97,7 +97,7 @@ class Passage:
 
         async def plan(seen: Agent) -> Decision:
             target_of(seen, Step.RESUME)
-            self._readiness.require_ready(seen, mutation.at)
+            await self._readiness.require_ready(seen, mutation.at)
             return Decision(_step(Step.RESUME, reason, mutation.at))
 
         return await self._changes.decide(name, plan, etag=etag, mutation=mutation)

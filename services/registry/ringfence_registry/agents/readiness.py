@@ -5,11 +5,9 @@ on: a tool is disabled, an identity revoked. Then the pdp denies what is to be d
 agent stays in its state; changes that mend one thing at a time are let through, those that break another are not.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant
-from ringfence_kit.names import AgentName
 
 from ringfence_registry.agents.gates import EnvironmentFacts, Gate, gates, together, unmet
 from ringfence_registry.agents.surroundings import IdentityFacts, Surroundings
@@ -44,7 +42,7 @@ class ReadinessGates:
 
     def require_ready(self, agent: Agent, now: Instant) -> None:
         """Raise `ReadinessNotMet` unless `agent` may serve in all of its environments."""
-        _refuse(agent, self.unmet(agent, now))
+        refuse_unless_met(agent, self.check(agent, now))
 
     def require_still_ready(self, before: Agent, after: Agent, now: Instant) -> None:
         """Raise `ReadinessNotMet` when the change takes from a serving agent what it needs, or takes it where it lacks.
@@ -55,17 +53,15 @@ class ReadinessGates:
             return
         entered = set(self.gated(after)) - set(self.gated(before))
         lacked = {(each, gate.kind) for each in self.gated(before) for gate in self._unmet_in(before, each, now)}
-        _refuse(
+        refuse_unless_met(
             after,
-            unmet(
-                together(
-                    tuple(
-                        gate
-                        for gate in self._unmet_in(after, each, now)
-                        if each in entered or (each, gate.kind) not in lacked
-                    )
-                    for each in self.gated(after)
+            together(
+                tuple(
+                    gate
+                    for gate in self._unmet_in(after, each, now)
+                    if each in entered or (each, gate.kind) not in lacked
                 )
+                for each in self.gated(after)
             ),
         )
 
@@ -90,20 +86,9 @@ class ReadinessGates:
         return identities.identity_in(agent.name, environment, now)
 
 
-class ReadinessCheck:
-    """Answers what an agent lacks."""
-
-    def __init__(self, get_agent: Callable[..., Agent], readiness: ReadinessGates) -> None:
-        """`get_agent(name, caller=…)` returns an agent the caller sees, or raises."""
-        self._get_agent = get_agent
-        self._readiness = readiness
-
-    def check_readiness(self, name: AgentName, environment: str, *, caller: Caller, now: Instant) -> tuple[Gate, ...]:
-        """Return every gate, met or not. Raises `NotPermitted` and `AgentNotFound`."""
-        return self._readiness.check(self._get_agent(name, caller=caller), now, environment)
-
-
-def _refuse(agent: Agent, lacking: tuple[Gate, ...]) -> None:
+def refuse_unless_met(agent: Agent, found: Iterable[Gate]) -> None:
+    """Raise `ReadinessNotMet` when one of these gates is not met."""
+    lacking = unmet(found)
     if lacking:
         raise ReadinessNotMet(
             name=str(agent.name), unmet={gate.kind.value: f"{gate.problem}. {gate.remedy}" for gate in lacking}

@@ -202,7 +202,7 @@ class AgentLifeApi:
     async def CheckReadiness(self, request: pb.CheckReadinessRequest, context: Any) -> pb.CheckReadinessResponse:
         """Say what an agent lacks."""
         wanted = agent_life.check_readiness(request)
-        gates = self._lives.readiness_check.check_readiness(
+        gates = await self._lives.readiness_check.check_readiness(
             wanted.name, wanted.environment, caller=current_caller(), now=self._life_clock.now()
         )
         return agent_answers.readiness(gates)

@@ -239,7 +239,9 @@ class _ReadinessGateKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rea
     READINESS_GATE_KIND_EVALUATION_PLAN: _ReadinessGateKind.ValueType  # 8
     """An evaluation plan."""
     READINESS_GATE_KIND_EVALUATION_RESULT: _ReadinessGateKind.ValueType  # 9
-    """A passed evaluation of the card it has now."""
+    """A passed evaluation of the card it has now, and whatever telemetry's acceptance gate asks of its version reached.
+    Telemetry is asked last; without an answer the gate is not met.
+    """
     READINESS_GATE_KIND_SLO: _ReadinessGateKind.ValueType  # 10
     """A service level objective."""
     READINESS_GATE_KIND_ROLLBACK_TARGET: _ReadinessGateKind.ValueType  # 11
@@ -267,7 +269,9 @@ READINESS_GATE_KIND_BOUNDARIES: ReadinessGateKind.ValueType  # 7
 READINESS_GATE_KIND_EVALUATION_PLAN: ReadinessGateKind.ValueType  # 8
 """An evaluation plan."""
 READINESS_GATE_KIND_EVALUATION_RESULT: ReadinessGateKind.ValueType  # 9
-"""A passed evaluation of the card it has now."""
+"""A passed evaluation of the card it has now, and whatever telemetry's acceptance gate asks of its version reached.
+Telemetry is asked last; without an answer the gate is not met.
+"""
 READINESS_GATE_KIND_SLO: ReadinessGateKind.ValueType  # 10
 """A service level objective."""
 READINESS_GATE_KIND_ROLLBACK_TARGET: ReadinessGateKind.ValueType  # 11
