@@ -44,6 +44,7 @@ COMMANDS = {
         ("kill", _POLICIES, "Stop an agent, a tool, a delegation, a namespace or everything; let go."),
         ("replay", _EVIDENCE, "Decide logged decisions again from the log, or try other policies on them."),
         ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
+        ("trace", _EVIDENCE, "Follow a piece of work across agents: time, cost, blame, decisions."),
         ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),
         ("verify", _EVIDENCE, "Check offline what the mesh has signed."),
     )

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import grpc
 from ringfence.proofs.merkle import consistency_proof, inclusion_proof, leaf_hash
 from ringfence.telemetry.v1 import audit_pb2 as pb
-from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc
+from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc, workflow_pb2
 
 from support.launcher.audit_logs import AuditLog, numbered_log
 from support.launcher.refusals import Saw, refuse
@@ -14,12 +14,18 @@ from support.launcher.refusals import Saw, refuse
 Answer = TypeVar("Answer")
 
 
-class FakeTelemetry(telemetry_pb2_grpc.UsageServiceServicer, audit_pb2_grpc.AuditServiceServicer):
+class FakeTelemetry(
+    telemetry_pb2_grpc.UsageServiceServicer,
+    telemetry_pb2_grpc.WorkflowServiceServicer,
+    audit_pb2_grpc.AuditServiceServicer,
+):
     """`log` is what it keeps; `lies` are applied to answers by method name, to see them caught."""
 
     def __init__(self, saw: Saw) -> None:
         self._saw = saw
         self.usage = telemetry_pb2.GetUsageResponse()
+        self.workflow = workflow_pb2.GetWorkflowResponse()
+        self.workflows: list[workflow_pb2.Workflow] = []
         self.log: AuditLog = numbered_log(5)
         self.lies: dict[str, Callable[[Any], object]] = {}
         self.page_limit = 1_000
@@ -27,6 +33,23 @@ class FakeTelemetry(telemetry_pb2_grpc.UsageServiceServicer, audit_pb2_grpc.Audi
     def GetUsage(self, request: Any, context: Any) -> telemetry_pb2.GetUsageResponse:
         self._saw(request, context)
         return self.usage
+
+    def ReportOutcome(self, request: Any, context: Any) -> telemetry_pb2.ReportOutcomeResponse:
+        self._saw(request, context)
+        return telemetry_pb2.ReportOutcomeResponse()
+
+    def GetWorkflow(self, request: Any, context: Any) -> workflow_pb2.GetWorkflowResponse:
+        self._saw(request, context)
+        if request.trace_id != self.workflow.workflow.trace_id:
+            refuse(context, grpc.StatusCode.NOT_FOUND, "WORKFLOW_NOT_FOUND", "no span of this trace is kept")
+        return self.workflow
+
+    def ListWorkflows(self, request: Any, context: Any) -> workflow_pb2.ListWorkflowsResponse:
+        self._saw(request, context)
+        start = int(request.page_token or 0)
+        end = min(start + min(request.page_size, self.page_limit), len(self.workflows))
+        following = str(end) if end < len(self.workflows) else ""
+        return workflow_pb2.ListWorkflowsResponse(workflows=self.workflows[start:end], next_page_token=following)
 
     def AppendDecisions(self, request: Any, context: Any) -> pb.AppendDecisionsResponse:
         self._saw(request, context)
