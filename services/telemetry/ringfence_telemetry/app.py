@@ -19,12 +19,9 @@ from ringfence_kit.store import Mutation
 from ringfence_kit.watch import EventHub
 
 from ringfence_telemetry.admission import Admission
-from ringfence_telemetry.alerts.alert import ALERT
-from ringfence_telemetry.alerts.desk import AlertDesk
-from ringfence_telemetry.alerts.feed import AlertFeed
-from ringfence_telemetry.alerts.upkeep import AlertUpkeep
 from ringfence_telemetry.api.alerts import AlertApi, alert_face
 from ringfence_telemetry.api.audit import AuditApi, audit_face
+from ringfence_telemetry.api.budgets import BudgetApi, budget_face
 from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
@@ -38,6 +35,8 @@ from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
 from ringfence_telemetry.audit_trail import AuditNotes
 from ringfence_telemetry.audit_witnesses import AuditWitnesses
+from ringfence_telemetry.budgets.assembly import memory as memory_of
+from ringfence_telemetry.budgets.assembly import spending as spending_parts
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.evaluation.assembly import evaluation as evaluation_parts
@@ -69,8 +68,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     seal = seal_of(config.seal, setting="telemetry.seal", dev=server.dev)
     database = Database(config.database_url(server.data), service="telemetry", migrations=MIGRATIONS)
     store = SqlTelemetryStore(database)
-    alert_feed = AlertFeed(store, clock=clock)
-    hub = EventHub(database.events, clock=clock, apply=Applied({ALERT: alert_feed.apply}))
+    memory = memory_of(store, clock=clock)
+    hub = EventHub(database.events, clock=clock, apply=Applied(memory.keepers))
     keys = audit_keys(config.audit_origin)
     writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock, log=SqlAuditTrail(keys))
 
@@ -89,6 +88,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     )
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
     evaluation = evaluation_parts(writer, store, clock=clock)
+    spending = spending_parts(writer, store, memory.budgets, clock=clock, new_id=new_id)
     health = HealthBoard(clock=clock)
     ingest = Ingest(
         config.log_path(server.data),
@@ -102,7 +102,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         clock=clock,
         new_id=new_id,
         on_calls=health.saw,
-        consequences=[DueTraces(), evaluation.events, ForeignReports(AuditNotes(keys))],
+        consequences=[DueTraces(), evaluation.events, spending.book, ForeignReports(AuditNotes(keys))],
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
     settler = Settler(writer, store, judges=[evaluation.judge], clock=clock)
@@ -118,7 +118,6 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     outcomes = Outcomes(writer, keys, on_appended=appended)
     known_witnesses = config.known_witnesses(server.data if server.dev else None)
     witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
-    alert_upkeep = AlertUpkeep(writer, store, clock=clock)
 
     otlp = otlp_faces(ingest)
     watched_health = health_face(HealthApi(health))
@@ -132,7 +131,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     audit = audit_face(
         AuditApi(audit_log, AuditReader(store), keys, heads=heads, witnesses=witnesses, tokens=tokens, clock=clock)
     )
-    alerts = alert_face(AlertApi(AlertDesk(writer, store, new_id=new_id), alert_feed, tokens=tokens, clock=clock))
+    alerts = alert_face(AlertApi(spending.alerts, memory.alerts, tokens=tokens, clock=clock))
+    budgets = budget_face(BudgetApi(spending.budgets, memory.budgets, hub, tokens=tokens, clock=clock))
 
     readiness = Readiness()
     readiness.require(CAUGHT_UP, why="what was accepted before is being counted")
@@ -140,29 +140,28 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         keys.open(open_key_file(config.key_path(server.data), seal), at=clock.now())
-        async with database:
-            hub.start(await store.revision())
+        async with (
+            database,
+            memory.following(hub),
+            writer,
+            open_peer(config.identity, server=server, tls=config.tls) as identity,
+        ):
+            await _ensure_head(writer, keys, clock)
             async with (
-                alert_feed.running(),
-                writer,
-                open_peer(config.identity, server=server, tls=config.tls) as identity,
+                ingest.running(),
+                background(
+                    audit_log.run(),
+                    heads.run(),
+                    delivery.run(IdentitySignals(identity)),
+                    housekeeping.run(),
+                    health.run(),
+                    settler.run(),
+                    evaluation.keeping.run(),
+                    spending.run(),
+                ),
             ):
-                await _ensure_head(writer, keys, clock)
-                async with (
-                    ingest.running(),
-                    background(
-                        audit_log.run(),
-                        heads.run(),
-                        delivery.run(IdentitySignals(identity)),
-                        housekeeping.run(),
-                        health.run(),
-                        settler.run(),
-                        evaluation.keeping.run(),
-                        alert_upkeep.run(),
-                    ),
-                ):
-                    readiness.met(CAUGHT_UP)
-                    yield
+                readiness.met(CAUGHT_UP)
+                yield
 
     return Service(
         name="telemetry",
@@ -170,7 +169,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             Listener(
                 address=config.listen,
                 setting="telemetry.listen",
-                faces=[usage, workflow, watched_health, audit, alerts, evaluations, *otlp],
+                faces=[usage, workflow, watched_health, audit, alerts, budgets, evaluations, *otlp],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(

@@ -72,4 +72,16 @@ GRANTS = (
             "ListSilences": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
         },
     )
+    | Grants.of(
+        "ringfence.telemetry.v1.BudgetService",
+        {
+            # An owner sets budgets for agents of its namespaces, an agent sees its own; `budgets/desk.py` sees to that.
+            "CreateBudget": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "GetBudget": Grant.to(*_READERS, Role.NAMESPACE_OWNER, Role.AGENT, does=MethodClass.READ),
+            "ListBudgets": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "UpdateBudget": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "DeleteBudget": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "WatchBudgets": Grant.to(*_READERS, does=MethodClass.STREAM),
+        },
+    )
 )
