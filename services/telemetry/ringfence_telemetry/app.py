@@ -17,15 +17,16 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation
 from ringfence_kit.watch import EventHub
-
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.api.alerts import AlertApi, alert_face
 from ringfence_telemetry.api.audit import AuditApi, audit_face
+from ringfence_telemetry.api.breakers import BreakerApi, breaker_face
 from ringfence_telemetry.api.budgets import BudgetApi, budget_face
 from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.otlp import otlp_faces
+from ringfence_telemetry.api.slos import SloApi, slo_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
 from ringfence_telemetry.applied import Applied
@@ -52,6 +53,8 @@ from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
+from ringfence_telemetry.slo.assembly import promises as promises_parts
+from ringfence_telemetry.slo.assembly import promises_memory
 from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.store_sql.audit import SqlAuditTrail
@@ -69,7 +72,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     database = Database(config.database_url(server.data), service="telemetry", migrations=MIGRATIONS)
     store = SqlTelemetryStore(database)
     memory = memory_of(store, clock=clock)
-    hub = EventHub(database.events, clock=clock, apply=Applied(memory.keepers))
+    promised = promises_memory(store, clock=clock)
+    hub = EventHub(database.events, clock=clock, apply=Applied({**memory.keepers, **promised.keepers}))
     keys = audit_keys(config.audit_origin)
     writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock, log=SqlAuditTrail(keys))
 
@@ -89,7 +93,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
     evaluation = evaluation_parts(writer, store, clock=clock)
     spending = spending_parts(writer, store, memory.budgets, clock=clock, new_id=new_id)
-    health = HealthBoard(clock=clock)
+    health = HealthBoard(clock=clock, objectives=promised.agents)
     ingest = Ingest(
         config.log_path(server.data),
         writer,
@@ -105,7 +109,6 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         consequences=[DueTraces(), evaluation.events, spending.book, ForeignReports(AuditNotes(keys))],
     )
     housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
-    settler = Settler(writer, store, judges=[evaluation.judge], clock=clock)
 
     delivery = SignalDelivery(writer, store, clock=clock)
     heads = AuditHeads(store, clock=clock)
@@ -115,6 +118,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         heads.look()
 
     audit_log = AuditLog(writer, keys, on_appended=appended, clock=clock)
+    promises = promises_parts(writer, promised, AuditNotes(keys), clock=clock, on_signal=appended)
+    settler = Settler(writer, store, judges=[evaluation.judge, promises.judge], clock=clock)
     outcomes = Outcomes(writer, keys, on_appended=appended)
     known_witnesses = config.known_witnesses(server.data if server.dev else None)
     witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
@@ -143,6 +148,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         async with (
             database,
             memory.following(hub),
+            promises.loaded(),
             writer,
             open_peer(config.identity, server=server, tls=config.tls) as identity,
         ):
@@ -156,6 +162,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     housekeeping.run(),
                     health.run(),
                     settler.run(),
+                    promises.run(),
                     evaluation.keeping.run(),
                     spending.run(),
                 ),
@@ -169,7 +176,18 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             Listener(
                 address=config.listen,
                 setting="telemetry.listen",
-                faces=[usage, workflow, watched_health, audit, alerts, budgets, evaluations, *otlp],
+                faces=[
+                    usage,
+                    workflow,
+                    watched_health,
+                    slo_face(SloApi(promises.objectives, tokens=tokens, clock=clock)),
+                    breaker_face(BreakerApi(promises.breakers, tokens=tokens, clock=clock)),
+                    audit,
+                    alerts,
+                    budgets,
+                    evaluations,
+                    *otlp,
+                ],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(

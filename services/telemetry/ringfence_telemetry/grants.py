@@ -84,4 +84,26 @@ GRANTS = (
             "WatchBudgets": Grant.to(*_READERS, does=MethodClass.STREAM),
         },
     )
+    | Grants.of(
+        "ringfence.telemetry.v1.SloService",
+        {
+            # An owner defines objectives of agents of its namespaces, and sees those; `slo/objectives.py` sees to that.
+            "CreateSlo": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "GetSlo": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "ListSlos": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "UpdateSlo": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "DeleteSlo": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "EvaluateSlo": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "CheckFeasibility": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "ImportOpenSlo": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+            "ExportOpenSlo": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+        },
+    )
+    | Grants.of(
+        "ringfence.telemetry.v1.BreakerService",
+        {
+            "ListBreakers": Grant.to(*_READERS, Role.NAMESPACE_OWNER, does=MethodClass.READ),
+            "OverrideBreaker": Grant.to(Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER, does=MethodClass.WRITE),
+        },
+    )
 )

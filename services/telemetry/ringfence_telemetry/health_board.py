@@ -3,9 +3,11 @@
 The rules:
 
 - what happened to an agent is told once a second at most, and to any number of watchers;
+- what is judged of an agent (its circuit, its objectives, what to do about it) is told with it, with the time until
+  which it may be relied on; while it is more than nothing it is told again before that time is over, calls or not;
 - a watcher is told the latest of each agent: one that reads slowly misses what was between, never what is; so it
   costs no more memory than the board, and is never cut off;
-- an agent of whom no call was seen for a whole window is forgotten, and watchers are told;
+- an agent of whom no call was seen for a whole window, and nothing is judged, is forgotten, and watchers are told;
 - agents are bounded: of those beyond, nothing is known, and they are counted.
 
 Calls are counted when they are stored, so a transaction that is tried again counts them once. Nothing here outlives the
@@ -14,7 +16,7 @@ process: after a restart nothing is known until calls are seen.
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -31,6 +33,12 @@ TELLS_MAX = 1_000
 """Agents told of in one beat; the others wait for the next, so that nobody waits for their quantiles."""
 BEAT = Millis(SECOND)
 BEATS_PER_HEARTBEAT = 5
+BEATS_PER_JUDGEMENT = 5
+"""How often what is judged is looked at, though no call came."""
+RELIED_ON = Millis(60 * SECOND)
+"""How long what is judged may be relied on."""
+TOLD_AGAIN = Millis(20 * SECOND)
+"""How long before its end it is told again: what a slow reader or a short break needs, twice."""
 
 _RESOLUTION = 1_000
 """Revisions to a millisecond: those of a new process begin above all that an older one can have used up."""
@@ -40,8 +48,29 @@ class Subject(NamedTuple):
     """Whose health it is."""
 
     agent: str
-    revision: str
+    revision: str = ""
     """Empty for all revisions together."""
+    skill: str = ""
+    """Empty for all skills together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What is judged of an agent."""
+
+    circuit: str = ""
+    """CLOSED, OPEN or HALF_OPEN; empty when there is none."""
+    slo: str = ""
+    """MET, AT_RISK, BURNING, BREACHED or NO_DATA; empty without an objective."""
+    order: int = 0
+    """What the mesh should do, as the number of the contract's `DegradeOrder`; 0 when nothing is known."""
+    budget_left: str = ""
+    """Share of the error budget, as a decimal; empty without an objective."""
+    version: int = 0
+    """Grows with every change of circuit or order."""
+
+
+NOTHING_JUDGED = Judged()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,34 +80,48 @@ class Health:
     subject: Subject
     figures: Figures
     at: Instant
-    circuit: str = ""
-    """The state of its circuit, empty while nobody judges it."""
-    slo: str = ""
-    """Whether it keeps its objective, empty while nobody judges it."""
+    judged: Judged = NOTHING_JUDGED
+    until: Instant | None = None
+    """Until when what is judged may be relied on; None when nothing is."""
 
 
 class Objectives(Protocol):
     """Who judges, from the same calls, whether an agent keeps its objectives and whether it should be called at all."""
 
-    def circuit(self, subject: Subject) -> str:
-        """Return CLOSED, OPEN or HALF_OPEN; empty when there is no circuit."""
+    def saw(self, calls: Sequence[AgentCall]) -> None:
+        """Judge by calls."""
         ...
 
-    def slo(self, subject: Subject) -> str:
-        """Return MET, AT_RISK or BREACHED; empty when there is no objective."""
+    def judged(self, subject: Subject) -> Judged:
+        """Return what is judged of it."""
+        ...
+
+    def slow_after(self, agent: str, skill: str) -> Millis | None:
+        """Return after how long a call of an agent and skill is slow; None when nobody promised a time."""
+        ...
+
+    def notable(self) -> Iterable[Subject]:
+        """Return of whom something is judged that callers should know, though nobody calls them."""
         ...
 
 
 class NoObjectives:
-    """Nobody judges yet."""
+    """Nobody judges."""
 
-    def circuit(self, _subject: Subject) -> str:
+    def saw(self, calls: Sequence[AgentCall]) -> None:
         """See `Objectives`."""
-        return ""
 
-    def slo(self, _subject: Subject) -> str:
+    def judged(self, _subject: Subject) -> Judged:
         """See `Objectives`."""
-        return ""
+        return NOTHING_JUDGED
+
+    def slow_after(self, _agent: str, _skill: str) -> Millis | None:
+        """See `Objectives`."""
+        return None
+
+    def notable(self) -> Iterable[Subject]:
+        """See `Objectives`."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +166,8 @@ class HealthBoard:
         self._changed: dict[Subject, None] = {}
         """Whose figures changed since they were told, longest ago first."""
         self._shown: dict[Subject, Health] = {}
+        self._notable: frozenset[Subject] = frozenset()
+        """Who is shown though nobody calls it."""
         self._watchers: set[_Watcher] = set()
         self._revision = Revision(clock.now() * _RESOLUTION)
         self._oldest_slot = 0
@@ -141,15 +186,20 @@ class HealthBoard:
         """Streams that are open."""
         return len(self._watchers)
 
-    def saw(self, calls: Iterable[AgentCall]) -> None:
+    def saw(self, calls: Sequence[AgentCall]) -> None:
         """Count calls; those older than the window, out of a backlog, say nothing about now."""
+        self._objectives.saw(calls)
         oldest = first_slot(self._clock.now())
         for call in calls:
             if slot_of(call.received_at) < oldest:
                 continue
-            self._count(Subject(call.agent, ""), call)
+            slow_after = self._objectives.slow_after(call.agent, call.skill)
+            slow = slow_after is not None and call.duration_micros > slow_after * 1_000
+            self._count(Subject(call.agent), call, slow=slow)
             if call.revision:
-                self._count(Subject(call.agent, call.revision), call)
+                self._count(Subject(call.agent, revision=call.revision), call, slow=slow)
+            if call.skill:
+                self._count(Subject(call.agent, skill=call.skill), call, slow=slow)
 
     async def run(self) -> None:
         """Tell watchers what changed, every second, and that nothing did, every five. Runs until cancelled."""
@@ -161,6 +211,8 @@ class HealthBoard:
         """Tell what changed since the last beat, as far as that is not too much for one."""
         now = self._clock.now()
         self._slide(first_slot(now))
+        if self._beats % BEATS_PER_JUDGEMENT == 0:
+            self._judge_again()
         for subject in list(itertools.islice(self._changed, TELLS_MAX)):
             del self._changed[subject]
             self._show(subject, now)
@@ -220,14 +272,33 @@ class HealthBoard:
         del watcher.known[subject]
         return HealthChange(change=Change.DELETED, health=known, revision=revision)
 
-    def _count(self, subject: Subject, call: AgentCall) -> None:
+    def _judge_again(self) -> None:
+        """Find of whom another thing is judged than was told, or what was told is running out."""
+        now = self._clock.now()
+        before_notable, self._notable = self._notable, frozenset(self._objectives.notable())
+        for subject in before_notable - self._notable:
+            if subject in self._windows:
+                self._changed[subject] = None
+        for subject in {*self._shown, *self._notable}:
+            shown = self._shown.get(subject)
+            before = NOTHING_JUDGED if shown is None else shown.judged
+            runs_out = shown is not None and shown.until is not None and shown.until - now <= RELIED_ON - TOLD_AGAIN
+            if runs_out or self._objectives.judged(subject) != before:
+                self._window(subject)
+                self._changed[subject] = None
+
+    def _window(self, subject: Subject) -> HealthWindow | None:
         window = self._windows.get(subject)
-        if window is None:
-            if len(self._windows) >= self._agents_max:
-                self.overflowed += 1
-                return
+        if window is None and len(self._windows) < self._agents_max:
             window = self._windows[subject] = HealthWindow()
-        window.add(call)
+        return window
+
+    def _count(self, subject: Subject, call: AgentCall, *, slow: bool) -> None:
+        window = self._window(subject)
+        if window is None:
+            self.overflowed += 1
+            return
+        window.add(call, slow=slow)
         self._changed[subject] = None
 
     def _slide(self, oldest: int) -> None:
@@ -239,15 +310,18 @@ class HealthBoard:
                 self._changed[subject] = None
 
     def _show(self, subject: Subject, now: Instant) -> None:
-        window = self._windows[subject]
+        window = self._windows.get(subject)
+        if window is None:
+            return
         self._revision = Revision(self._revision + 1)
-        if window.calls:
+        judged = self._objectives.judged(subject)
+        if window.calls or subject in self._notable:
             self._shown[subject] = Health(
                 subject=subject,
                 figures=window.figures(),
                 at=now,
-                circuit=self._objectives.circuit(subject),
-                slo=self._objectives.slo(subject),
+                judged=judged,
+                until=None if judged == NOTHING_JUDGED else Instant(now + RELIED_ON),
             )
         else:
             del self._windows[subject]

@@ -30,6 +30,8 @@ class AgentCall(NamedTuple):
     received_at: Instant
     duration_micros: int
     is_error: bool
+    skill: str = ""
+    """What it was asked to do; empty when the caller names no skill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,9 @@ class Figures:
     errors: int
     latency_p50_micros: int
     latency_p95_micros: int
+    latency_p99_micros: int = 0
+    slow: int = 0
+    """Calls that took longer than was promised."""
 
 
 @dataclass(slots=True)
@@ -47,13 +52,14 @@ class _Slot:
     number: int
     calls: int = 0
     errors: int = 0
+    slow: int = 0
     buckets: dict[int, int] = field(default_factory=dict)
 
 
 class HealthWindow:
-    """The calls of one agent, or of one revision of it."""
+    """The calls of one agent, or of one revision or skill of it."""
 
-    __slots__ = ("_buckets", "_slots", "calls", "errors")
+    __slots__ = ("_buckets", "_slots", "calls", "errors", "slow")
 
     def __init__(self) -> None:
         self._slots: deque[_Slot] = deque()
@@ -61,8 +67,9 @@ class HealthWindow:
         """Of all slots together."""
         self.calls = 0
         self.errors = 0
+        self.slow = 0
 
-    def add(self, call: AgentCall) -> None:
+    def add(self, call: AgentCall, *, slow: bool = False) -> None:
         """Count a call that is no older than the window."""
         slot, bucket = self._slot(slot_of(call.received_at)), bucket_of(call.duration_micros)
         for counted in (slot.buckets, self._buckets):
@@ -72,6 +79,9 @@ class HealthWindow:
         if call.is_error:
             slot.errors += 1
             self.errors += 1
+        if slow:
+            slot.slow += 1
+            self.slow += 1
 
     def forget_before(self, slot: int) -> bool:
         """Drop the slots before number `slot`; say whether a call was among them."""
@@ -80,13 +90,21 @@ class HealthWindow:
             gone = self._slots.popleft()
             self.calls -= gone.calls
             self.errors -= gone.errors
+            self.slow -= gone.slow
             merge(self._buckets, {bucket: -count for bucket, count in gone.buckets.items()})
         return self.calls != before
 
     def figures(self) -> Figures:
         """Return what the window comes to now."""
-        half, most = quantiles(self._buckets, (50, 95))
-        return Figures(calls=self.calls, errors=self.errors, latency_p50_micros=half, latency_p95_micros=most)
+        half, most, nearly_all = quantiles(self._buckets, (50, 95, 99))
+        return Figures(
+            calls=self.calls,
+            errors=self.errors,
+            latency_p50_micros=half,
+            latency_p95_micros=most,
+            latency_p99_micros=nearly_all,
+            slow=self.slow,
+        )
 
     def _slot(self, number: int) -> _Slot:
         # Requests are rolled up in the order they came, but for those of a clock that was set back: they join the last.

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
-
 from ringfence_telemetry.dialects import INVOKE_AGENT
 from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.health_window import AgentCall
@@ -207,6 +206,7 @@ class _Entry:
                 self._received.received_at,
                 fact.duration_micros,
                 fact.is_error,
+                fact.detail.skill if fact.detail is not None else "",
             )
             for fact in facts
             if fact.operation == INVOKE_AGENT and is_identity(fact.agent) and fact.agent != self._itself

@@ -11,6 +11,7 @@ rules:
 - five such denials within ten minutes are probing, said once in those ten minutes;
 - fifty allowed decisions in a row without such a denial are one clean run; then counting starts anew;
 - an accepted or rejected piece of work is said once for each rater;
+- that an error budget was used up is said of the agent that is most to blame, once in the objective's time;
 - a signal's id follows from its evidence, so saying it again says nothing; its hash covers that evidence.
 """
 
@@ -45,6 +46,7 @@ class SignalKind(enum.Enum):
     CLEAN_DECISIONS = "CLEAN_DECISIONS"
     ACTION_DENIED = "ACTION_DENIED"
     PROBING = "PROBING"
+    SLO_BUDGET_EXHAUSTED = "SLO_BUDGET_EXHAUSTED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,20 @@ def outcome_signal(
         environment=environment,
         kind=SignalKind.TASK_ACCEPTED if accepted else SignalKind.TASK_REJECTED,
         rater=rater,
+        evidence_hash=leaf_hash,
+        evidence=f"audit/{index}",
+        at=at,
+    )
+
+
+def budget_signal(*, note_id: str, did: str, environment: str, index: int, leaf_hash: bytes, at: Instant) -> Signal:
+    """Return what it says about an agent that an error budget was used up by it; `note_id` names the audit entry."""
+    parts = b"".join(hashlib.sha256(part.encode()).digest() for part in (note_id, did, environment))
+    return Signal(
+        signal_id=f"slo-{hashlib.sha256(parts).hexdigest()[:32]}",
+        did=did,
+        environment=environment,
+        kind=SignalKind.SLO_BUDGET_EXHAUSTED,
         evidence_hash=leaf_hash,
         evidence=f"audit/{index}",
         at=at,

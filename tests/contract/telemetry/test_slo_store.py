@@ -10,7 +10,7 @@ from ringfence_telemetry.slo.objective import Dependency, DependencyKind, Fallba
 from ringfence_telemetry.slo.ratios import Ratio
 from ringfence_telemetry.slo.windows import Change, Level, Windows
 from ringfence_telemetry.store import TelemetryTx
-from ringfence_telemetry.store.slos import BlamedAgent, Counted
+from ringfence_telemetry.store.slos import BlamedAgent, Counted, CountedTrace
 from support.backends import Backend
 from support.telemetry.objectives import OBJECTIVE, A, B, objective
 from support.telemetry.opened import BY_TELEMETRY, OpenedStore, opened_store
@@ -34,7 +34,7 @@ async def count(opened: OpenedStore, *changes: Change, name: str = OBJECTIVE.nam
 
 
 async def counted(opened: OpenedStore, end_minute: int = NOW + 1, name: str = OBJECTIVE.name) -> list[Counted]:
-    return list(await opened.store.slo_counts(name, period=OBJECTIVE.window, end_minute=end_minute))
+    return list(await opened.store.slo_counts(name, end_minute=end_minute))
 
 
 async def test_an_objective_is_what_was_kept(opened: OpenedStore) -> None:
@@ -86,7 +86,7 @@ async def test_what_is_taken_back_is_nothing(opened: OpenedStore) -> None:
     bad = Change(NOW, A, bad=1, errors=1, witnessed=1)
     await count(opened, bad)
     await count(opened, bad.undone(), Change(NOW, good=1))
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     for level, slot, change in await counted(opened):
         windows.add_to(level, slot, change)
     assert windows.whole(OBJECTIVE.window, NOW + 1) == (1, 0, 0)
@@ -97,7 +97,7 @@ async def test_rows_make_the_same_windows_as_the_events(opened: OpenedStore) -> 
     changes = [Change(NOW - ago, good=ago + 1) for ago in (0, 1, 59, 61, 359, 400, 1_440, 4_321, 43_000)]
     changes += [Change(NOW - ago, B, bad=1, errors=ago % 2, witnessed=1) for ago in (0, 30, 70, 3_000, 40_000)]
     await count(opened, *changes)
-    direct, kept = Windows(OBJECTIVE.window), Windows(OBJECTIVE.window)
+    direct, kept = Windows(), Windows()
     for change in sorted(changes):
         direct.add(change)
     for level, slot, change in await counted(opened):
@@ -162,6 +162,26 @@ async def test_whom_an_objective_blamed(opened: OpenedStore) -> None:
 
     await write(opened, look)
     assert await opened.store.slo_blamed_by(OBJECTIVE.name) == {A: blamed}
+
+
+async def test_what_a_trace_was_counted_for(opened: OpenedStore) -> None:
+    first = CountedTrace(
+        trace_id=b"1" * 16, ended_at=Instant(5), counted={OBJECTIVE.name: Change(NOW, A, bad=1, errors=1)}
+    )
+    other = CountedTrace(trace_id=b"2" * 16, ended_at=Instant(7), awaited={OBJECTIVE.name: "grounded"})
+
+    def work(tx: TelemetryTx) -> None:
+        tx.keep_counted_trace(CountedTrace(trace_id=first.trace_id, ended_at=Instant(1)))
+        tx.keep_counted_trace(first)
+        tx.keep_counted_trace(other)
+        assert tx.counted_traces([first.trace_id, b"3" * 16]) == {first.trace_id: first}
+
+    def forget(tx: TelemetryTx) -> None:
+        assert tx.forget_counted_traces(ended_before=Instant(6), limit=10) == 1
+        assert tx.counted_traces([first.trace_id, other.trace_id]) == {other.trace_id: other}
+
+    await write(opened, work)
+    await write(opened, forget)
 
 
 async def test_where_an_agent_was_decided_about(opened: OpenedStore) -> None:

@@ -17,7 +17,7 @@ START = 30 * 24 * 60
 
 def history(last_minute: int, bad_in: dict[range, int]) -> list[Standing]:
     """Return how the objective stood at the end of each minute, from the one before the first on."""
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     for minute in range(START):
         windows.add(Change(minute, good=100))
     found = [stand(OBJECTIVE, windows, START)]
@@ -100,7 +100,7 @@ def test_the_states_and_orders_of_that_hour(hour_of_trouble: list[Standing]) -> 
 
 
 def test_an_order_is_given_at_once_and_taken_back_after_two_clean_short_windows() -> None:
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     for minute in range(START):
         windows.add(Change(minute, good=100))
     holds = [Order.NORMAL]
@@ -135,7 +135,7 @@ def test_what_a_chain_can_promise() -> None:
 
 
 def test_one_bad_event_in_100_000_leaves_99_percent_of_the_budget() -> None:
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     windows.add(Change(START - 1, good=99_999))
     windows.add(Change(START - 1, A, bad=1, errors=1))
     standing = stand(objective("0.999"), windows, START)
@@ -144,7 +144,7 @@ def test_one_bad_event_in_100_000_leaves_99_percent_of_the_budget() -> None:
 
 
 def test_999_of_1000_at_99_5_percent_is_a_fifth_of_the_budget() -> None:
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     windows.add(Change(START - 1, good=999))
     windows.add(Change(START - 1, A, bad=1, errors=1))
     standing = stand(objective("0.995"), windows, START)
@@ -152,7 +152,7 @@ def test_999_of_1000_at_99_5_percent_is_a_fifth_of_the_budget() -> None:
 
 
 def test_what_was_used_ages_out() -> None:
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     windows.add(Change(0, A, bad=500, errors=500))
     windows.add(Change(START - 1, good=500))
     assert stand(OBJECTIVE, windows, START).state is State.EXHAUSTED
@@ -161,7 +161,7 @@ def test_what_was_used_ages_out() -> None:
 
 
 def test_without_events_nothing_is_known() -> None:
-    standing = stand(OBJECTIVE, Windows(OBJECTIVE.window), START)
+    standing = stand(OBJECTIVE, Windows(), START)
     assert (standing.state, standing.sli, standing.used, standing.order) == (State.NO_DATA, None, None, Order.NORMAL)
 
 

@@ -34,8 +34,8 @@ def change_of(event: tuple[int, str, int, bool]) -> Change:
     return Change(FAR - 1 - ago, agent, bad=count, errors=0 if late else count, witnessed=count)
 
 
-def counted(period: Millis, changes: list[Change]) -> Windows:
-    windows = Windows(period)
+def counted(changes: list[Change]) -> Windows:
+    windows = Windows()
     for change in changes:
         windows.add(change)
     return windows
@@ -52,7 +52,7 @@ def naive(changes: list[Change], window: Millis, level: Level, end: int) -> tupl
 def test_every_window_is_what_a_list_of_all_events_says(found: list[tuple[int, str, int, bool]], back: int) -> None:
     changes, end = [change_of(event) for event in found] + [Change(FAR - 1, good=1)], FAR - back
     held_by = objective()
-    windows = counted(held_by.window, changes)
+    windows = counted(changes)
     for window in {each for rule in held_by.burn_rules for each in (rule.long, rule.short)}:
         tally = windows.tally(window, end)
         assert (tally.good, tally.bad) == naive(changes, window, level_of(window), end)
@@ -65,8 +65,8 @@ def test_the_order_in_which_events_come_changes_nothing(order: list[int], minute
     held_by = objective()
     changes = [Change(FAR - 1 - ago, A, bad=number + 1) for number, ago in enumerate(minutes)]
     marker = Change(FAR - 1, good=100)
-    one = counted(held_by.window, [marker, *changes])
-    other = counted(held_by.window, [changes[each] for each in order] + [marker])
+    one = counted([marker, *changes])
+    other = counted([changes[each] for each in order] + [marker])
     assert stand(held_by, one, FAR) == stand(held_by, other, FAR)
 
 
@@ -74,14 +74,14 @@ def test_the_order_in_which_events_come_changes_nothing(order: list[int], minute
 def test_what_is_taken_back_was_never_there(found: list[tuple[int, str, int, bool]]) -> None:
     changes = [change_of(event) for event in found]
     held_by = objective()
-    windows = counted(held_by.window, [Change(FAR - 1, good=7), *changes, *(change.undone() for change in changes)])
-    assert stand(held_by, windows, FAR) == stand(held_by, counted(held_by.window, [Change(FAR - 1, good=7)]), FAR)
+    windows = counted([Change(FAR - 1, good=7), *changes, *(change.undone() for change in changes)])
+    assert stand(held_by, windows, FAR) == stand(held_by, counted([Change(FAR - 1, good=7)]), FAR)
 
 
 @given(events)
 def test_blame_adds_up_to_what_is_bad(found: list[tuple[int, str, int, bool]]) -> None:
     held_by = objective()
-    standing = stand(held_by, counted(held_by.window, [change_of(event) for event in found]), FAR)
+    standing = stand(held_by, counted([change_of(event) for event in found]), FAR)
     assert sum(blamed.bad for _, blamed in standing.blame) == standing.tally.bad
     assert all(blamed.errors <= blamed.bad for _, blamed in standing.blame)
 
@@ -92,7 +92,7 @@ def test_the_state_is_what_exact_shares_say(minutes: list[tuple[int, int]], targ
     held_by = objective(str(target))
     changes = [Change(FAR - 1 - ago, good=good) for ago, (good, _) in enumerate(minutes)]
     changes += [Change(FAR - 1 - ago, A, bad=bad, errors=bad) for ago, (_, bad) in enumerate(minutes)]
-    standing = stand(held_by, counted(held_by.window, changes), FAR)
+    standing = stand(held_by, counted(changes), FAR)
     good, bad = sum(each[0] for each in minutes), sum(each[1] for each in minutes)
     if not good + bad:
         assert standing.state is State.NO_DATA
@@ -110,14 +110,14 @@ def test_the_state_is_what_exact_shares_say(minutes: list[tuple[int, int]], targ
 @given(st.integers(1, 19), st.integers(1, 19))
 def test_too_few_events_raise_no_alert(good: int, bad: int) -> None:
     changes = [Change(FAR - 1, good=good), Change(FAR - 1, A, bad=min(bad, 19 - good), errors=0)]
-    standing = stand(objective(), counted(objective().window, changes), FAR)
+    standing = stand(objective(), counted(changes), FAR)
     assert not any(rate.firing for rate in standing.rates)
     assert standing.state in (State.HEALTHY, State.AT_RISK)
 
 
 def test_one_bad_event_is_no_share() -> None:
     held_by = objective(min_events=1)
-    standing = stand(held_by, counted(held_by.window, [Change(FAR - 1, A, bad=1, errors=1)]), FAR)
+    standing = stand(held_by, counted([Change(FAR - 1, A, bad=1, errors=1)]), FAR)
     assert not any(rate.firing for rate in standing.rates)
 
 
@@ -125,7 +125,7 @@ def test_one_bad_event_is_no_share() -> None:
 @settings(max_examples=30)
 def test_an_order_holds_ten_minutes_longer_than_it_is_asked_for(minutes: list[bool]) -> None:
     held_by = objective(min_events=1)
-    windows = Windows(held_by.window)
+    windows = Windows()
     asked: list[Order] = []
     for number, bad in enumerate(minutes):
         windows.add(Change(FAR + number, A, bad=20, errors=20) if bad else Change(FAR + number, good=20))
@@ -194,7 +194,7 @@ def test_windows_and_levels() -> None:
 
 def test_an_objective_of_an_hour_has_a_budget_of_an_hour() -> None:
     held_by: Objective = objective(window=Millis(HOUR), burn_rules=())
-    windows = Windows(held_by.window)
+    windows = Windows()
     windows.add(Change(FAR - 125, A, bad=100, errors=100))
     windows.add(Change(FAR - 1, good=100))
     assert stand(held_by, windows, FAR).state is State.HEALTHY

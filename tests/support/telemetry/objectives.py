@@ -30,7 +30,7 @@ def objective(target: str = "0.99", **changes: Any) -> Objective:
 
 def a_month_of(bad_in: Callable[[int], int], *, first: int, minutes: int, start: int, per_minute: int = 100) -> Windows:
     """Return a month of good minutes before minute `start`, then `minutes` of which `bad_in` says how many are bad."""
-    windows = Windows(OBJECTIVE.window)
+    windows = Windows()
     for minute in range(first, start):
         windows.add(Change(minute, good=per_minute))
     for number in range(1, minutes + 1):

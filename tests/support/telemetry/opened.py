@@ -1,6 +1,6 @@
 """Telemetry's store opened over any backend, wired as its `app.py` wires it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -36,16 +36,20 @@ class OpenedStore:
 
 @asynccontextmanager
 async def opened_store(
-    backend: Backend, *, clock: Clock | None = None, audited: LogKeys | None = None
+    backend: Backend,
+    *,
+    clock: Clock | None = None,
+    audited: LogKeys | None = None,
+    apply: Callable[[Event], None] | None = None,
 ) -> AsyncIterator[OpenedStore]:
     """Open the store on `backend`; leaving closes it in order. Opening the same backend again is a restart.
 
-    With the keys of a log that is `audited`, what somebody changes is in the audit log.
+    With the keys of a log that is `audited`, what somebody changes is in the audit log; `apply` hears of every event.
     """
     clock = clock or ManualClock()
     if backend.kind == "memory":
         memory_store = MemoryTelemetryStore(backend.memory)
-        hub = EventHub(backend.memory.events, clock=clock, apply=_ignore)
+        hub = EventHub(backend.memory.events, clock=clock, apply=apply or _ignore)
         hub.start(await memory_store.revision())
         async with MemoryWriter(
             backend.memory,
@@ -59,7 +63,7 @@ async def opened_store(
     prepare_backend("telemetry", backend)
     async with Database(backend.url, service="telemetry", migrations=MIGRATIONS) as database:
         sql_store = SqlTelemetryStore(database)
-        hub = EventHub(database.events, clock=clock, apply=_ignore)
+        hub = EventHub(database.events, clock=clock, apply=apply or _ignore)
         hub.start(await sql_store.revision())
         async with SqlWriter(
             database, SqlTelemetryTx, hub, clock=clock, log=no_log if audited is None else SqlAuditTrail(audited)
@@ -68,4 +72,4 @@ async def opened_store(
 
 
 def _ignore(event: Event) -> None:
-    """Nothing of telemetry is watched yet."""
+    """Nobody keeps anything in memory."""

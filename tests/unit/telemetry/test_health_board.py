@@ -1,7 +1,7 @@
 """The board of health: what is told, to whom, and how often."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -9,7 +9,18 @@ from ringfence_kit.clock import MINUTE, SECOND, Instant, ManualClock, Millis
 from ringfence_kit.errors import RevisionCompacted, RevisionInFuture
 from ringfence_kit.events import Bookmark, Change, Revision
 from ringfence_kit.state_watch import StateComplete
-from ringfence_telemetry.health_board import AGENTS_MAX, TELLS_MAX, HealthBoard, HealthChange, HealthItem, Subject
+from ringfence_telemetry.health_board import (
+    AGENTS_MAX,
+    NOTHING_JUDGED,
+    RELIED_ON,
+    TELLS_MAX,
+    Health,
+    HealthBoard,
+    HealthChange,
+    HealthItem,
+    Judged,
+    Subject,
+)
 from ringfence_telemetry.health_window import WINDOW, AgentCall
 
 A, B = "did:web:agents.example:a", "namespaces/acme/agents/b"
@@ -196,20 +207,90 @@ async def test_heartbeats_come_by_the_clock_and_a_watcher_that_left_is_forgotten
     assert board.watchers == 0
 
 
+class Judge:
+    """Says what its fields say."""
+
+    def __init__(self) -> None:
+        self.verdicts: dict[Subject, Judged] = {}
+        self.slow: Millis | None = None
+        self.seen = 0
+
+    def saw(self, calls: Sequence[AgentCall]) -> None:
+        self.seen += len(calls)
+
+    def judged(self, subject: Subject) -> Judged:
+        return self.verdicts.get(subject, NOTHING_JUDGED)
+
+    def slow_after(self, agent: str, skill: str) -> Millis | None:
+        return self.slow if agent or skill else None
+
+    def notable(self) -> list[Subject]:
+        return [subject for subject, judged in self.verdicts.items() if judged.order > 1]
+
+
+async def state(board: HealthBoard) -> dict[Subject, Health]:
+    async with aclosing(board.watch(send_state=True, start_revision=None)) as items:
+        found: dict[Subject, Health] = {}
+        async for item in items:
+            if not isinstance(item, HealthChange):
+                return found
+            found[item.health.subject] = item.health
+    return found
+
+
+async def test_what_is_judged_is_shown_though_nobody_calls() -> None:
+    clock, judge = ManualClock(), Judge()
+    board = HealthBoard(clock=clock, objectives=judge)
+    subject = Subject("did:web:agents.example:z", skill="quote")
+    judge.verdicts[subject] = Judged(circuit="OPEN", order=6, version=1)
+    beat(board, clock, 5)
+    health = (await state(board))[subject]
+    assert (health.judged.circuit, health.figures.calls) == ("OPEN", 0)
+    assert health.until is not None
+    assert RELIED_ON - 5_000 <= health.until - clock.now() <= RELIED_ON
+    del judge.verdicts[subject]
+    beat(board, clock, 6)
+    assert await state(board) == {}
+
+
+async def test_what_is_judged_is_told_again_before_it_runs_out() -> None:
+    clock, judge = ManualClock(), Judge()
+    board = HealthBoard(clock=clock, objectives=judge)
+    subject = Subject("did:web:agents.example:z")
+    judge.verdicts[subject] = Judged(slo="BREACHED", order=4, version=1)
+    for _ in range(300):
+        beat(board, clock)
+        health = (await state(board)).get(subject)
+        assert health is None or (health.until is not None and health.until - clock.now() > 30_000)
+
+
+async def test_slow_calls_and_skills_are_told_apart() -> None:
+    clock, judge = ManualClock(), Judge()
+    judge.slow = Millis(5)
+    board = HealthBoard(clock=clock, objectives=judge)
+    fast, late = call(clock), call(clock)._replace(duration_micros=5_001, skill="quote")
+    board.saw([fast, late])
+    beat(board, clock)
+    found = await state(board)
+    assert {subject.skill: (each.figures.calls, each.figures.slow) for subject, each in found.items()} == {
+        "": (2, 1),
+        "quote": (1, 1),
+    }
+    assert judge.seen == 2
+
+
 async def test_who_judges_objectives_is_asked() -> None:
-    class Judge:
-        def circuit(self, subject: Subject) -> str:
-            return "OPEN" if subject.revision else "CLOSED"
-
-        def slo(self, subject: Subject) -> str:
-            return "BREACHED" if subject.revision else "MET"
-
+    judge = Judge()
+    judge.verdicts = {
+        Subject(call(ManualClock()).agent): Judged(circuit="CLOSED", slo="MET"),
+        Subject(call(ManualClock()).agent, revision="7"): Judged(circuit="OPEN", slo="BREACHED"),
+    }
     clock = ManualClock()
-    board = HealthBoard(clock=clock, objectives=Judge())
+    board = HealthBoard(clock=clock, objectives=judge)
     board.saw([call(clock, revision="7")])
     beat(board, clock)
     async with aclosing(board.watch(send_state=True, start_revision=None)) as items:
         found = [await anext(items), await anext(items)]
-    judged = [(item.health.circuit, item.health.slo) for item in found if isinstance(item, HealthChange)]
+    judged = [(item.health.judged.circuit, item.health.judged.slo) for item in found if isinstance(item, HealthChange)]
     assert judged == [("CLOSED", "MET"), ("OPEN", "BREACHED")]
     assert all(item.change is Change.ADDED for item in found if isinstance(item, HealthChange))

@@ -1,1 +1,1 @@
-"""Circuit breakers, one for each agent and skill, shared by everybody who calls it."""
+"""Circuit breakers of agents and their skills: shared by all who call them."""

@@ -125,10 +125,6 @@ class CircuitMachine:
                 pass  # the answer to a call made before it opened says nothing new
         return self.breaker is not before
 
-    def wants_to_open(self, at: Instant) -> bool:
-        """Say whether it would open if it might."""
-        return self.breaker.state is Circuit.CLOSED and bool(self._why_open(at))
-
     def pass_time(self, now: Instant) -> bool:
         """Do what time alone brings about; say whether the breaker changed."""
         before = self.breaker
@@ -141,11 +137,12 @@ class CircuitMachine:
             self.breaker = replace(before, opened=max(0, before.opened - steps))
         return self.breaker is not before
 
-    def override(self, override: Override, *, reason: str, at: Instant) -> None:
-        """Do as somebody says by hand."""
-        if override is Override.NONE:
-            self._forget(at)
-        self.breaker = self.breaker.overridden(override, reason=reason, at=at)
+    def adopt(self, breaker: Breaker) -> None:
+        """Go on from what somebody said by hand, or what another replica found out."""
+        if breaker.state is not self.breaker.state:
+            self._probes = self._good = self._slow = 0
+            self._forget(breaker.changed_at)
+        self.breaker = breaker
 
     def _count(self, at: Instant, *, failed: bool, slow: bool) -> None:
         number = at // SLOT

@@ -22,7 +22,13 @@ _CIRCUITS = {
     "OPEN": pb.CIRCUIT_STATE_OPEN,
     "HALF_OPEN": pb.CIRCUIT_STATE_HALF_OPEN,
 }
-_SLOS = {"MET": pb.SLO_STATE_MET, "AT_RISK": pb.SLO_STATE_AT_RISK, "BREACHED": pb.SLO_STATE_BREACHED}
+_SLOS = {
+    "MET": pb.SLO_STATE_MET,
+    "AT_RISK": pb.SLO_STATE_AT_RISK,
+    "BURNING": pb.SLO_STATE_BURNING,
+    "BREACHED": pb.SLO_STATE_BREACHED,
+    "NO_DATA": pb.SLO_STATE_NO_DATA,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +71,28 @@ def watched(item: HealthItem) -> pb.WatchHealthResponse:
 
 
 def _health(health: Health) -> pb.AgentHealth:
-    figures = health.figures
-    return pb.AgentHealth(
+    figures, judged = health.figures, health.judged
+    message = pb.AgentHealth(
         agent=health.subject.agent,
         revision=health.subject.revision,
-        circuit=_CIRCUITS.get(health.circuit, pb.CIRCUIT_STATE_UNSPECIFIED),
-        slo=_SLOS.get(health.slo, pb.SLO_STATE_UNSPECIFIED),
+        skill=health.subject.skill,
+        circuit=_CIRCUITS.get(judged.circuit, pb.CIRCUIT_STATE_UNSPECIFIED),
+        slo=_SLOS.get(judged.slo, pb.SLO_STATE_UNSPECIFIED),
+        order=judged.order,
+        budget_left=judged.budget_left,
+        version=judged.version,
         calls=figures.calls,
         errors=figures.errors,
-        latency_p50=_duration(figures.latency_p50_micros),
-        latency_p95=_duration(figures.latency_p95_micros),
+        slow=figures.slow,
         window_end_time=to_timestamp(health.at),
     )
+    if figures.calls:
+        message.latency_p50.CopyFrom(_duration(figures.latency_p50_micros))
+        message.latency_p95.CopyFrom(_duration(figures.latency_p95_micros))
+        message.latency_p99.CopyFrom(_duration(figures.latency_p99_micros))
+    if health.until is not None:
+        message.expire_time.CopyFrom(to_timestamp(health.until))
+    return message
 
 
 def _duration(micros: int) -> Duration:

@@ -10,16 +10,13 @@ Pure. The rules:
   the critical path furthest over its own target; when there is none, the objective's own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from ringfence_kit.clock import MINUTE, Millis
+from ringfence_kit.clock import MINUTE, Instant, Millis
 
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.windows import Change
 from ringfence_telemetry.workflows.settled import Settled
-
-Passed = Callable[[bytes, str], bool]
-"""Says whether a trace passed an evaluation."""
 
 
 def is_evidence(settled: Settled) -> bool:
@@ -28,25 +25,32 @@ def is_evidence(settled: Settled) -> bool:
     return settled.trusted and seen_by_caller and not settled.cancelled and not settled.sampled
 
 
-def event_of(objective: Objective, settled: Settled, targets: Mapping[str, Millis], passed: Passed) -> Change | None:
-    """Return what a trace counts, None for nothing; `targets` are the times the agents in it promise."""
+def event_of(objective: Objective, settled: Settled, targets: Mapping[str, Millis], at: Instant) -> Change | None:
+    """Return what a trace counts by its errors and its time, None for nothing.
+
+    `targets` are the times the agents in it promise; `at` is when it was settled: nothing ended later.
+    """
+    ended_at = min(settled.ended_at, at)
     if (
         settled.agent != objective.agent
-        or settled.ended_at < objective.counted_from
+        or ended_at < objective.counted_from
         or not objective.concerns(skill=settled.skill, operation=settled.operation)
         or not is_evidence(settled)
     ):
         return None
-    minute = settled.ended_at // MINUTE
+    minute = ended_at // MINUTE
     if settled.failed:
         agent = settled.error_blame or settled.agent
         return Change(minute, agent, bad=1, errors=1, witnessed=_witnessed(settled, agent))
     if objective.latency is not None and settled.duration_micros > objective.latency * 1_000:
         agent = _latest(settled, targets)
         return Change(minute, agent, bad=1, witnessed=_witnessed(settled, agent))
-    if objective.evaluation and not passed(settled.trace_id, objective.evaluation):
-        return Change(minute, settled.agent, bad=1, witnessed=1)
     return Change(minute, good=1)
+
+
+def evaluated(objective: Objective, good: Change, *, passed: bool) -> Change:
+    """Return what an event that is good by all else counts, now that it was evaluated."""
+    return good if passed else Change(good.minute, objective.agent, bad=1, witnessed=1)
 
 
 def _latest(settled: Settled, targets: Mapping[str, Millis]) -> str:

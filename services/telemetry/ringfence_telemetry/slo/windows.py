@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from ringfence_kit.clock import MINUTE, Millis
+from ringfence_kit.clock import HOUR, MINUTE, Millis
+
+from ringfence_telemetry.slo.objective import WINDOW_MOST
 
 MINUTES_SLOTS = 361
 FIVES_SLOTS = 865
@@ -81,24 +83,24 @@ def level_of(window: Millis) -> Level:
     return Level.FIVE if minutes // Level.FIVE.value < FIVES_SLOTS else Level.HOUR
 
 
-def slots_of(level: Level, period: Millis) -> int:
-    """Return how many slots of a level are kept for an objective over `period`."""
+def slots_of(level: Level) -> int:
+    """Return how many slots of a level are kept: enough for the longest time an objective may have."""
     match level:
         case Level.MINUTE:
             return MINUTES_SLOTS + BACK
         case Level.FIVE:
             return FIVES_SLOTS + BACK // Level.FIVE.value
         case Level.HOUR:
-            return period // MINUTE // Level.HOUR.value + 3
+            return WINDOW_MOST // HOUR + 3
 
 
-def reached(level: Level, period: Millis, end_minute: int) -> range:
+def reached(level: Level, end_minute: int) -> range:
     """Return the slots of a level that windows ending at a minute, or up to `BACK` before it, are read from.
 
     Those that are over by then: what came in the rest of the last one is not of a window that ended before.
     """
     now = end_minute // level.value
-    return range(max(0, now - slots_of(level, period)), now)
+    return range(max(0, now - slots_of(level)), now)
 
 
 def slots_of_change(change: Change) -> Iterator[tuple[Level, int]]:
@@ -117,9 +119,8 @@ class Windows:
 
     __slots__ = ("_blamed", "_rings")
 
-    def __init__(self, period: Millis) -> None:
-        """`period` is the objective's own time."""
-        self._rings = {level: _Ring(slots_of(level, period)) for level in Level}
+    def __init__(self) -> None:
+        self._rings = {level: _Ring(slots_of(level)) for level in Level}
         self._blamed: dict[Level, dict[int, dict[str, Blamed]]] = {Level.MINUTE: {}, Level.HOUR: {}}
         """By slot."""
 

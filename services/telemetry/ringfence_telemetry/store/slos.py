@@ -1,10 +1,10 @@
 """What objectives and breakers ask of storage."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from ringfence_kit.clock import Instant, Millis
+from ringfence_kit.clock import Instant
 from ringfence_kit.events import Revision
 
 from ringfence_telemetry.breakers.machine import Breaker
@@ -19,6 +19,18 @@ class Counted(NamedTuple):
     slot: int
     change: Change
     """Its minute says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedTrace:
+    """What a trace was counted for, so that it can be taken back when the trace turns out to be something else."""
+
+    trace_id: bytes
+    ended_at: Instant
+    counted: Mapping[str, Change] = field(default_factory=dict)
+    """By objective."""
+    awaited: Mapping[str, str] = field(default_factory=dict)
+    """Objectives for which it is good or bad as an evaluation of it says, by the names of what is evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +85,22 @@ class SloRows(Protocol):
         """Drop up to `limit` slots of a level before a number; return how many were dropped."""
         ...
 
+    def counted_traces(self, trace_ids: Collection[bytes]) -> Mapping[bytes, CountedTrace]:
+        """Return what traces were counted for; those that were not are absent."""
+        ...
+
+    def keep_counted_trace(self, trace: CountedTrace) -> None:
+        """Keep what a trace is counted for now."""
+        ...
+
+    def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:
+        """Drop up to `limit` traces that ended before an instant; return how many were dropped."""
+        ...
+
+    def evaluation_passed(self, trace_id: bytes, metric: str) -> bool | None:
+        """Say whether every judgement of a trace by `metric` passed; None when none says either way."""
+        ...
+
     def slo_blamed(self, name: str, agent: str) -> BlamedAgent:
         """Return what is remembered of an agent that an objective blamed; nothing when it never did."""
         ...
@@ -101,8 +129,8 @@ class SloStore(Protocol):
         """Return everything, as of one moment; of the counts, what windows that end after a minute may reach."""
         ...
 
-    async def slo_counts(self, name: str, *, period: Millis, end_minute: int) -> Sequence[Counted]:
-        """Return what was counted for an objective over `period` before a minute, and nothing after it."""
+    async def slo_counts(self, name: str, *, end_minute: int) -> Sequence[Counted]:
+        """Return what was counted for an objective before a minute, and nothing after it."""
         ...
 
     async def slo_blamed_by(self, name: str) -> Mapping[str, BlamedAgent]:

@@ -2,18 +2,20 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import Instant
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
 
 from ringfence_telemetry.breakers.machine import Breaker
 from ringfence_telemetry.signals import Conduct
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.windows import Change, Level, reached, slots_of_change
-from ringfence_telemetry.store.slos import BlamedAgent, Counted, SloRecords
+from ringfence_telemetry.store_memory.evaluations import JUDGEMENTS
+from ringfence_telemetry.store.slos import BlamedAgent, Counted, CountedTrace, SloRecords
 
 SLOS: MemoryTable[str, Objective] = MemoryTable("slos")
 SLO_COUNTS: MemoryTable[tuple[str, Level, int, str], Change] = MemoryTable("slo_counts")
 SLO_BLAMED: MemoryTable[tuple[str, str], BlamedAgent] = MemoryTable("slo_blamed")
+COUNTED_TRACES: MemoryTable[bytes, CountedTrace] = MemoryTable("slo_traces")
 BREAKERS: MemoryTable[tuple[str, str], Breaker] = MemoryTable("breakers")
 _CONDUCTS: MemoryTable[tuple[str, str], Conduct] = MemoryTable("conducts")
 
@@ -65,6 +67,32 @@ class MemorySloTx:
             del rows[key]
         return len(old)
 
+    def counted_traces(self, trace_ids: Collection[bytes]) -> Mapping[bytes, CountedTrace]:
+        """See `SloRows`."""
+        rows = self.rows.table(COUNTED_TRACES)
+        return {trace_id: rows[trace_id] for trace_id in trace_ids if trace_id in rows}
+
+    def keep_counted_trace(self, trace: CountedTrace) -> None:
+        """See `SloRows`."""
+        self.rows.table(COUNTED_TRACES)[trace.trace_id] = trace
+
+    def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:
+        """See `SloRows`."""
+        rows = self.rows.table(COUNTED_TRACES)
+        old = [trace.trace_id for trace in rows.values() if trace.ended_at < ended_before][:limit]
+        for trace_id in old:
+            del rows[trace_id]
+        return len(old)
+
+    def evaluation_passed(self, trace_id: bytes, metric: str) -> bool | None:
+        """See `SloRows`."""
+        of_metric = [
+            each.passed
+            for each in self.rows.table(JUDGEMENTS).values()
+            if each.trace_id == trace_id and each.metric == metric and each.passed is not None
+        ]
+        return all(of_metric) if of_metric else None
+
     def slo_blamed(self, name: str, agent: str) -> BlamedAgent:
         """See `SloRows`."""
         return self.rows.table(SLO_BLAMED).get((name, agent), BlamedAgent())
@@ -98,9 +126,9 @@ class MemorySloStore:
         )
         return SloRecords(revision=revision, objectives=objectives, counted=counted, breakers=breakers)
 
-    async def slo_counts(self, name: str, *, period: Millis, end_minute: int) -> Sequence[Counted]:
+    async def slo_counts(self, name: str, *, end_minute: int) -> Sequence[Counted]:
         """See `SloStore`."""
-        return await self._database.read(lambda rows: _counted(rows, name, period, end_minute))
+        return await self._database.read(lambda rows: _counted(rows, name, end_minute))
 
     async def slo_blamed_by(self, name: str) -> Mapping[str, BlamedAgent]:
         """See `SloStore`."""
@@ -111,15 +139,15 @@ class MemorySloStore:
 
 def _records(rows: MemoryRows, newest_minute: int) -> tuple[list[Objective], dict[str, list[Counted]], list[Breaker]]:
     objectives = [each for _, each in sorted(rows.table(SLOS).items())]
-    counted = {each.name: _counted(rows, each.name, each.window, newest_minute + Level.HOUR.value) for each in objectives}
+    counted = {each.name: _counted(rows, each.name, newest_minute + Level.HOUR.value) for each in objectives}
     return objectives, counted, [each for _, each in sorted(rows.table(BREAKERS).items())]
 
 
-def _counted(rows: MemoryRows, name: str, period: Millis, end_minute: int) -> list[Counted]:
+def _counted(rows: MemoryRows, name: str, end_minute: int) -> list[Counted]:
     found = [
         Counted(level, slot, change)
         for (slo, level, slot, _), change in rows.table(SLO_COUNTS).items()
-        if slo == name and slot in reached(level, period, end_minute)
+        if slo == name and slot in reached(level, end_minute)
     ]
     return sorted(found, key=lambda each: (each.level.value, each.slot, each.change.agent))
 

@@ -5,17 +5,20 @@ from typing import Any
 
 import sqlalchemy as sa
 from ringfence_kit import records
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import Instant
 from ringfence_kit.sql import Database
 
 from ringfence_telemetry.breakers.machine import Breaker
+from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.windows import Change, Level, reached, slots_of_change
-from ringfence_telemetry.store.slos import BlamedAgent, Counted, SloRecords
+from ringfence_telemetry.store.slos import BlamedAgent, Counted, CountedTrace, SloRecords
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.tables import conducts
-from ringfence_telemetry.tables.slos import breakers, slo_blamed, slo_counts, slos
+from ringfence_telemetry.tables.evaluations import judgements
+from ringfence_telemetry.tables.slos import breakers, slo_blamed, slo_counts, slo_traces, slos
 
+_JUDGEMENTS_MAX = 1_000
 _SUMS = ("good", "bad", "errors", "witnessed")
 
 
@@ -88,6 +91,34 @@ class SqlSloTx:
             self.connection.execute(delete, parameters)
         return len(rows)
 
+    def counted_traces(self, trace_ids: Collection[bytes]) -> Mapping[bytes, CountedTrace]:
+        """See `SloRows`."""
+        found: dict[bytes, CountedTrace] = {}
+        for some in batches(sorted(trace_ids)):
+            for record in self.connection.scalars(
+                sa.select(slo_traces.c.record).where(slo_traces.c.trace_id.in_(some))
+            ):
+                trace = records.decode(record, CountedTrace)
+                found[trace.trace_id] = trace
+        return found
+
+    def keep_counted_trace(self, trace: CountedTrace) -> None:
+        """See `SloRows`."""
+        row = {"trace_id": trace.trace_id, "ended_at": trace.ended_at, "record": records.encode(trace)}
+        replace_row(self.connection, slo_traces, row)
+
+    def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:
+        """See `SloRows`."""
+        old = sa.select(slo_traces.c.trace_id).where(slo_traces.c.ended_at < ended_before).limit(limit)
+        return self.connection.execute(sa.delete(slo_traces).where(slo_traces.c.trace_id.in_(old))).rowcount
+
+    def evaluation_passed(self, trace_id: bytes, metric: str) -> bool | None:
+        """See `SloRows`."""
+        query = sa.select(judgements.c.record).where(judgements.c.trace == trace_id, judgements.c.passed.is_not(None))
+        said = [records.decode(record, Judgement) for record in self.connection.scalars(query.limit(_JUDGEMENTS_MAX))]
+        of_metric = [each.passed for each in said if each.metric == metric]
+        return all(of_metric) if of_metric else None
+
     def slo_blamed(self, name: str, agent: str) -> BlamedAgent:
         """See `SloRows`."""
         query = sa.select(slo_blamed.c.record).where(slo_blamed.c.slo == name, slo_blamed.c.agent == agent)
@@ -127,9 +158,9 @@ class SqlSloStore:
         )
         return SloRecords(revision=revision, objectives=objectives, counted=counted, breakers=kept)
 
-    async def slo_counts(self, name: str, *, period: Millis, end_minute: int) -> Sequence[Counted]:
+    async def slo_counts(self, name: str, *, end_minute: int) -> Sequence[Counted]:
         """See `SloStore`."""
-        return await self._database.read(lambda connection: _counted(connection, name, period, end_minute))
+        return await self._database.read(lambda connection: _counted(connection, name, end_minute))
 
     async def slo_blamed_by(self, name: str) -> Mapping[str, BlamedAgent]:
         """See `SloStore`."""
@@ -143,16 +174,16 @@ def _records(
 ) -> tuple[list[Objective], dict[str, list[Counted]], list[Breaker]]:
     found = connection.scalars(sa.select(slos.c.record).order_by(slos.c.name))
     objectives = [records.decode(record, Objective) for record in found]
-    counted = {each.name: _counted(connection, each.name, each.window, newest_minute + Level.HOUR.value) for each in objectives}
+    counted = {each.name: _counted(connection, each.name, newest_minute + Level.HOUR.value) for each in objectives}
     kept = connection.scalars(sa.select(breakers.c.record).order_by(breakers.c.agent, breakers.c.skill))
     return objectives, counted, [records.decode(record, Breaker) for record in kept]
 
 
-def _counted(connection: sa.Connection, name: str, period: Millis, end_minute: int) -> list[Counted]:
+def _counted(connection: sa.Connection, name: str, end_minute: int) -> list[Counted]:
     ranges = [
         sa.and_(slo_counts.c.level == level.value, slo_counts.c.slot >= slots.start, slo_counts.c.slot < slots.stop)
         for level in Level
-        for slots in [reached(level, period, end_minute)]
+        for slots in [reached(level, end_minute)]
     ]
     query = (
         sa.select(slo_counts)

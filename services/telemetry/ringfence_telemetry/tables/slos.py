@@ -36,6 +36,15 @@ slo_blamed = sa.Table(
     sa.Column("record", BYTES, nullable=False),
 )
 
+slo_traces = sa.Table(
+    "slo_traces",
+    metadata,
+    sa.Column("trace_id", BYTES, primary_key=True),
+    sa.Column("ended_at", INTEGER, nullable=False),
+    sa.Column("record", BYTES, nullable=False),
+    sa.Index("slo_traces_by_age", "ended_at"),
+)
+
 breakers = sa.Table(
     "breakers",
     metadata,

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ringfence/telemetry/v1/health.proto\x12\x16ringfence.telemetry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x03\n\x0b\x41gentHealth\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x35\n\x07\x63ircuit\x18\x03 \x01(\x0e\x32$.ringfence.telemetry.v1.CircuitState\x12-\n\x03slo\x18\x04 \x01(\x0e\x32 .ringfence.telemetry.v1.SloState\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x06 \x01(\x03\x12.\n\x0blatency_p50\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0blatency_p95\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x0fwindow_end_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05skill\x18\n \x01(\t\x12\x0c\n\x04slow\x18\x0b \x01(\x03\x12.\n\x0blatency_p99\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05order\x18\r \x01(\x05\x12\x13\n\x0b\x62udget_left\x18\x0e \x01(\t\x12\x0f\n\x07version\x18\x0f \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x12WatchHealthRequest\x12\x1a\n\x12send_initial_state\x18\x01 \x01(\x08\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\"\xde\x01\n\x13WatchHealthResponse\x12\x35\n\x04type\x18\x01 \x01(\x0e\x32\'.ringfence.telemetry.v1.HealthEventType\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x33\n\x06health\x18\x03 \x01(\x0b\x32#.ringfence.telemetry.v1.AgentHealth\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11initial_state_end\x18\x05 \x01(\x08*|\n\x0c\x43ircuitState\x12\x1d\n\x19\x43IRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43IRCUIT_STATE_CLOSED\x10\x01\x12\x16\n\x12\x43IRCUIT_STATE_OPEN\x10\x02\x12\x1b\n\x17\x43IRCUIT_STATE_HALF_OPEN\x10\x03*g\n\x08SloState\x12\x19\n\x15SLO_STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSLO_STATE_MET\x10\x01\x12\x15\n\x11SLO_STATE_AT_RISK\x10\x02\x12\x16\n\x12SLO_STATE_BREACHED\x10\x03*\xb0\x01\n\x0fHealthEventType\x12!\n\x1dHEALTH_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17HEALTH_EVENT_TYPE_ADDED\x10\x01\x12\x1e\n\x1aHEALTH_EVENT_TYPE_MODIFIED\x10\x02\x12\x1d\n\x19HEALTH_EVENT_TYPE_DELETED\x10\x03\x12\x1e\n\x1aHEALTH_EVENT_TYPE_BOOKMARK\x10\x04\x32y\n\rHealthService\x12h\n\x0bWatchHealth\x12*.ringfence.telemetry.v1.WatchHealthRequest\x1a+.ringfence.telemetry.v1.WatchHealthResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#ringfence/telemetry/v1/health.proto\x12\x16ringfence.telemetry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfb\x03\n\x0b\x41gentHealth\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\t\x12\x35\n\x07\x63ircuit\x18\x03 \x01(\x0e\x32$.ringfence.telemetry.v1.CircuitState\x12-\n\x03slo\x18\x04 \x01(\x0e\x32 .ringfence.telemetry.v1.SloState\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\x03\x12\x0e\n\x06\x65rrors\x18\x06 \x01(\x03\x12.\n\x0blatency_p50\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0blatency_p95\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x0fwindow_end_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05skill\x18\n \x01(\t\x12\x0c\n\x04slow\x18\x0b \x01(\x03\x12.\n\x0blatency_p99\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05order\x18\r \x01(\x05\x12\x13\n\x0b\x62udget_left\x18\x0e \x01(\t\x12\x0f\n\x07version\x18\x0f \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x12WatchHealthRequest\x12\x1a\n\x12send_initial_state\x18\x01 \x01(\x08\x12\x16\n\x0estart_revision\x18\x02 \x01(\x03\"\xde\x01\n\x13WatchHealthResponse\x12\x35\n\x04type\x18\x01 \x01(\x0e\x32\'.ringfence.telemetry.v1.HealthEventType\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x33\n\x06health\x18\x03 \x01(\x0b\x32#.ringfence.telemetry.v1.AgentHealth\x12.\n\nevent_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11initial_state_end\x18\x05 \x01(\x08*|\n\x0c\x43ircuitState\x12\x1d\n\x19\x43IRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43IRCUIT_STATE_CLOSED\x10\x01\x12\x16\n\x12\x43IRCUIT_STATE_OPEN\x10\x02\x12\x1b\n\x17\x43IRCUIT_STATE_HALF_OPEN\x10\x03*\x95\x01\n\x08SloState\x12\x19\n\x15SLO_STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSLO_STATE_MET\x10\x01\x12\x15\n\x11SLO_STATE_AT_RISK\x10\x02\x12\x16\n\x12SLO_STATE_BREACHED\x10\x03\x12\x15\n\x11SLO_STATE_BURNING\x10\x04\x12\x15\n\x11SLO_STATE_NO_DATA\x10\x05*\xb0\x01\n\x0fHealthEventType\x12!\n\x1dHEALTH_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17HEALTH_EVENT_TYPE_ADDED\x10\x01\x12\x1e\n\x1aHEALTH_EVENT_TYPE_MODIFIED\x10\x02\x12\x1d\n\x19HEALTH_EVENT_TYPE_DELETED\x10\x03\x12\x1e\n\x1aHEALTH_EVENT_TYPE_BOOKMARK\x10\x04\x32y\n\rHealthService\x12h\n\x0bWatchHealth\x12*.ringfence.telemetry.v1.WatchHealthRequest\x1a+.ringfence.telemetry.v1.WatchHealthResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +35,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CIRCUITSTATE']._serialized_start=937
   _globals['_CIRCUITSTATE']._serialized_end=1061
-  _globals['_SLOSTATE']._serialized_start=1063
-  _globals['_SLOSTATE']._serialized_end=1166
-  _globals['_HEALTHEVENTTYPE']._serialized_start=1169
-  _globals['_HEALTHEVENTTYPE']._serialized_end=1345
+  _globals['_SLOSTATE']._serialized_start=1064
+  _globals['_SLOSTATE']._serialized_end=1213
+  _globals['_HEALTHEVENTTYPE']._serialized_start=1216
+  _globals['_HEALTHEVENTTYPE']._serialized_end=1392
   _globals['_AGENTHEALTH']._serialized_start=129
   _globals['_AGENTHEALTH']._serialized_end=636
   _globals['_WATCHHEALTHREQUEST']._serialized_start=638
   _globals['_WATCHHEALTHREQUEST']._serialized_end=710
   _globals['_WATCHHEALTHRESPONSE']._serialized_start=713
   _globals['_WATCHHEALTHRESPONSE']._serialized_end=935
-  _globals['_HEALTHSERVICE']._serialized_start=1347
-  _globals['_HEALTHSERVICE']._serialized_end=1468
+  _globals['_HEALTHSERVICE']._serialized_start=1394
+  _globals['_HEALTHSERVICE']._serialized_end=1515
 # @@protoc_insertion_point(module_scope)

@@ -61,6 +61,10 @@ class _SloStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SloState.Val
     """The budget is being used up too fast."""
     SLO_STATE_BREACHED: _SloState.ValueType  # 3
     """The budget is used up."""
+    SLO_STATE_BURNING: _SloState.ValueType  # 4
+    """The budget is being used up so fast that somebody has to look now."""
+    SLO_STATE_NO_DATA: _SloState.ValueType  # 5
+    """There were no events to judge by."""
 
 class SloState(_SloState, metaclass=_SloStateEnumTypeWrapper):
     """Whether a service level objective is kept."""
@@ -73,6 +77,10 @@ SLO_STATE_AT_RISK: SloState.ValueType  # 2
 """The budget is being used up too fast."""
 SLO_STATE_BREACHED: SloState.ValueType  # 3
 """The budget is used up."""
+SLO_STATE_BURNING: SloState.ValueType  # 4
+"""The budget is being used up so fast that somebody has to look now."""
+SLO_STATE_NO_DATA: SloState.ValueType  # 5
+"""There were no events to judge by."""
 Global___SloState: _TypeAlias = SloState  # noqa: Y015
 
 class _HealthEventType:

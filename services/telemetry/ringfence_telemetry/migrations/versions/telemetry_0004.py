@@ -38,6 +38,13 @@ def upgrade() -> None:
         sa.Column("record", BYTES, nullable=False),
     )
     op.create_table(
+        "slo_traces",
+        sa.Column("trace_id", BYTES, primary_key=True),
+        sa.Column("ended_at", INTEGER, nullable=False),
+        sa.Column("record", BYTES, nullable=False),
+    )
+    op.create_index("slo_traces_by_age", "slo_traces", ["ended_at"])
+    op.create_table(
         "breakers",
         sa.Column("agent", TEXT, primary_key=True),
         sa.Column("skill", TEXT, primary_key=True),
