@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
-from ringfence.proofs.log_export_check import TrustedKey, verify_export
+from ringfence.proofs.log_export_check import verify_export
+from ringfence.proofs.log_export_report import TrustedKey
 from ringfence.proofs.merkle import EMPTY_ROOT, Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence_kit.callers import Caller, Role

@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 
 import pytest
-from ringfence.proofs.log_export_check import Problem, TrustedKey, verify_export
+from ringfence.proofs.log_export_check import verify_export
+from ringfence.proofs.log_export_report import Problem, TrustedKey
 from ringfence.proofs.signed_note import VerifierKey
 
 LINES = (Path(__file__).parent / "audit_export_v1.jsonl").read_text().splitlines(keepends=True)

@@ -11,7 +11,8 @@ from ringfence.proofs.log_export import (
     write_entry,
     write_header,
 )
-from ringfence.proofs.log_export_check import TrustedKey, verify_export
+from ringfence.proofs.log_export_check import verify_export
+from ringfence.proofs.log_export_report import TrustedKey
 from ringfence.proofs.merkle import Frontier, leaf_hash
 from ringfence.proofs.signed_note import Checkpoint
 from support.telemetry.heads import note_signer

@@ -9,7 +9,8 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
-from ringfence.proofs.log_export_check import TrustedKey, verify_export
+from ringfence.proofs.log_export_check import verify_export
+from ringfence.proofs.log_export_report import TrustedKey
 from ringfence.proofs.merkle import Digest, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence.telemetry.v1 import audit_pb2 as pb

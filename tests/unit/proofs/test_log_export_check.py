@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
-from ringfence.proofs.log_export_check import FINDINGS_MAX, Problem, Report, TrustedKey, verify_export
+from ringfence.proofs.log_export_check import FINDINGS_MAX, verify_export
+from ringfence.proofs.log_export_report import Problem, Report, TrustedKey
 from ringfence.proofs.merkle import EMPTY_ROOT, Frontier, leaf_hash
 from ringfence.proofs.signed_note import Checkpoint, NoteSigner
 from support.telemetry.heads import note_signer

@@ -9,15 +9,18 @@ it pinned, each with the last log size it may sign, and the checkpoints it (or a
   two heads the change lies, even when somebody computed the leaf hashes anew;
 - two heads by one key that no single log can have are a fork, whoever shows them;
 - a key signs no head larger than the size at which it was retired;
+- a witness stands behind the entries of the largest head it signed that the entries give; what somebody else signed
+  under its name is a finding, what unknown witnesses signed is none, and counts for nothing;
 - everything wrong is reported, not only the first; an export without a head that verifies proves nothing and says so.
 """
 
-import enum
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ringfence.proofs.cosignature import CosignatureAbsent, WitnessKey, verify_cosignature
 from ringfence.proofs.log_export import ExportedCheckpoint, ExportedEntry, Header, Line, Unreadable, read_export
+from ringfence.proofs.log_export_report import Backing, Finding, Problem, Report, TrustedKey
 from ringfence.proofs.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
 from ringfence.proofs.signed_note import (
     Checkpoint,
@@ -37,80 +40,19 @@ FINDINGS_MAX = 1_000
 """A file that is wrong in more places is wrong; the rest are only counted."""
 
 
-class Problem(enum.Enum):
-    """What can be wrong with an export. The values are the words the command prints."""
+def verify_export(
+    lines: Iterable[str],
+    keys: Sequence[TrustedKey],
+    seen: Sequence[str] = (),
+    *,
+    witnesses: Sequence[WitnessKey] = (),
+    least_witnesses: int = 0,
+) -> Report:
+    """Judge an export by the keys that are trusted and the signed checkpoints that were seen before.
 
-    UNREADABLE = "unreadable"
-    """A line is no line of an export."""
-    MISSING = "missing"
-    """An entry is not there though later ones are."""
-    REPEATED = "repeated"
-    """An entry is there twice."""
-    ALTERED = "altered"
-    """An entry's body is not what the log hashed."""
-    SWAPPED = "swapped"
-    """Two entries stand in each other's place, or one stands after a later one."""
-    TRUNCATED = "truncated"
-    """A signed head covers more entries than the file holds."""
-    UNSIGNED = "unsigned"
-    """Entries follow the newest head, or no head verifies at all: nothing vouches for them."""
-    REWRITTEN = "rewritten"
-    """A signed head is not the root of the entries before it."""
-    FORKED = "forked"
-    """Two signed heads cannot both be of one log."""
-    BAD_SIGNATURE = "bad-signature"
-    """A head is malformed, of another log, or its signature does not verify."""
-    UNKNOWN_KEY = "unknown-key"
-    """A head is signed by none of the keys that are trusted."""
-    RETIRED_KEY = "retired-key"
-    """A head is signed by a key that was retired at a smaller size."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
-    """A pinned key, and up to which log size its signatures count."""
-
-    key: VerifierKey
-    last_size: int | None = None
-    """None: it is in force."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, in words and in numbers."""
-
-    problem: Problem
-    detail: str
-    first_index: int | None = None
-    """The entry, or the first of those among which the fault lies."""
-    end_index: int | None = None
-    """One past the last of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What an export proves."""
-
-    origin: str
-    entries: int
-    """Entries in the file."""
-    proven: int
-    """How many of them, from the first, the newest head in force vouches for. Meaningful only without findings."""
-    root: Digest
-    heads: int
-    """Signed heads that verify."""
-    findings: tuple[Finding, ...]
-    more_findings: int
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
-
-
-def verify_export(lines: Iterable[str], keys: Sequence[TrustedKey], seen: Sequence[str] = ()) -> Report:
-    """Judge an export by the keys that are trusted and the signed checkpoints that were seen before."""
-    verifier = _Verifier(keys)
+    With `least_witnesses`, so many of `witnesses` have to stand behind all of it.
+    """
+    verifier = _Verifier(keys, witnesses, least_witnesses)
     for line in read_export(lines):
         verifier.take(line)
     return verifier.judge(seen)
@@ -122,9 +64,19 @@ class _Leaf:
     computed: Digest
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A head that is signed by a key in force, and who else signed it, and when."""
+
+    checkpoint: Checkpoint
+    cosigned: Mapping[WitnessKey, int]
+
+
 class _Verifier:
-    def __init__(self, keys: Sequence[TrustedKey]) -> None:
+    def __init__(self, keys: Sequence[TrustedKey], witnesses: Sequence[WitnessKey], least_witnesses: int) -> None:
         self._keys = keys
+        self._witnesses = witnesses
+        self._least_witnesses = least_witnesses
         self._origin = ""
         self._leaves: dict[int, _Leaf] = {}
         self._highest = -1
@@ -151,8 +103,9 @@ class _Verifier:
         if not self._origin:
             self._find(Problem.UNREADABLE, "the file does not begin with the header of an export")
         whole = self._judge_entries()
-        heads = self._verified(self._notes, "the file")
-        remembered = self._verified(seen, "an earlier look at the log")
+        signed = self._verified(self._notes, "the file")
+        heads = [head.checkpoint for head in signed]
+        remembered = [head.checkpoint for head in self._verified(seen, "an earlier look at the log")]
         roots = self._roots(whole, {head.size for head in (*heads, *remembered)})
         proven = self._judge_heads(heads, roots, whole)
         self._judge_remembered(remembered, heads, roots, proven, whole)
@@ -160,6 +113,8 @@ class _Verifier:
             self._find(Problem.UNSIGNED, f"no signed head vouches for entries from {proven} on", proven, whole)
         elif not heads:
             self._find(Problem.UNSIGNED, "the file holds no signed head that verifies, so it proves nothing")
+        backings = tuple(self._backing(witness, signed, roots, proven) for witness in self._witnesses)
+        self._judge_backings(backings, proven)
         return Report(
             origin=self._origin,
             entries=len(self._leaves),
@@ -168,6 +123,7 @@ class _Verifier:
             heads=len(heads),
             findings=tuple(self._findings),
             more_findings=self._more_findings,
+            witnesses=backings,
         )
 
     def _find(self, problem: Problem, detail: str, first: int | None = None, end: int | None = None) -> None:
@@ -209,7 +165,7 @@ class _Verifier:
                     Problem.SWAPPED, f"entries {index} and {other} stand in each other's place", index, other + 1
                 )
 
-    def _verified(self, notes: Iterable[str], source: str) -> list[Checkpoint]:
+    def _verified(self, notes: Iterable[str], source: str) -> list[_Head]:
         """Return the heads that are signed by a key in force, smallest first; report the others."""
         heads = []
         for text in notes:
@@ -219,9 +175,9 @@ class _Verifier:
                 self._find(Problem.BAD_SIGNATURE, f"a head from {source} cannot be believed: {error}")
             else:
                 heads += [head] if head is not None else []
-        return sorted(heads, key=lambda head: head.size)
+        return sorted(heads, key=lambda head: head.checkpoint.size)
 
-    def _verify(self, text: str, source: str) -> Checkpoint | None:
+    def _verify(self, text: str, source: str) -> _Head | None:
         note = parse_note(text)
         head = parse_checkpoint(note.text)
         if head.origin != self._origin:
@@ -239,7 +195,39 @@ class _Verifier:
                 f"a key retired at {old.last_size} entries",
             )
             return None
-        return head
+        return _Head(head, self._cosigned(note, head.size, source))
+
+    def _cosigned(self, note: Note, size: int, source: str) -> Mapping[WitnessKey, int]:
+        """Return the known witnesses that signed a head, and when; report what only says it is theirs."""
+        found = {}
+        for witness in self._witnesses:
+            try:
+                found[witness] = verify_cosignature(note, witness)
+            except CosignatureAbsent:
+                continue
+            except NoteInvalid as error:
+                self._find(Problem.BAD_SIGNATURE, f"beneath a head of {size} entries from {source}: {error}")
+        return found
+
+    def _backing(
+        self, witness: WitnessKey, heads: Sequence[_Head], roots: Mapping[int, Digest], proven: int
+    ) -> Backing:
+        for head in reversed(heads):
+            size = head.checkpoint.size
+            if witness in head.cosigned and size <= proven and roots[size] == head.checkpoint.root:
+                return Backing(witness, size, head.cosigned[witness])
+        return Backing(witness, None)
+
+    def _judge_backings(self, backings: Sequence[Backing], proven: int) -> None:
+        behind = sum(backing.size == proven for backing in backings)
+        if behind < self._least_witnesses:
+            self._find(
+                Problem.UNWITNESSED,
+                f"{behind} of {len(backings)} witnesses stand behind all {proven} entries, "
+                f"and {self._least_witnesses} were asked for",
+                0,
+                proven,
+            )
 
     def _roots(self, whole: int, sizes: set[int]) -> dict[int, Digest]:
         """Return the roots the entries give at `sizes`, as far as they go."""
@@ -267,22 +255,25 @@ class _Verifier:
             if head.size > whole:
                 break
             if roots[head.size] != head.root:
-                self._find(Problem.REWRITTEN, self._explain(proven, head), proven, head.size)
+                self._find(Problem.REWRITTEN, self._explain(proven, head, whole), proven, head.size)
                 break
             proven = head.size
         return proven
 
-    def _explain(self, proven: int, head: Checkpoint) -> str:
+    def _explain(self, proven: int, head: Checkpoint, whole: int) -> str:
         """Say what happened between the last head that fits and the first that does not."""
-        places = range(proven, head.size)
-        if len(places) <= SWAP_SEARCH_MAX:
+        if head.size - proven <= SWAP_SEARCH_MAX:
             before, _ = Frontier().grow(self._leaves[index].computed for index in range(proven))
-            leaves = [self._leaves[index].computed for index in places]
-            for one, other in itertools.combinations(range(len(leaves)), 2):
-                swapped = leaves.copy()
+            leaves = [self._leaves[index].computed for index in range(proven, min(whole, head.size + 1))]
+            places = range(head.size - proven)
+            for one, other in itertools.combinations(places, 2):
+                swapped = leaves[: len(places)]
                 swapped[one], swapped[other] = leaves[other], leaves[one]
                 if before.grow(swapped)[0].root() == head.root:
                     return f"entries {proven + one} and {proven + other} were swapped and their hashes computed anew"
+            for one in places if len(leaves) > len(places) else ():
+                if before.grow(leaves[:one] + leaves[one + 1 :])[0].root() == head.root:
+                    return f"entry {proven + one} was inserted, and those after it were numbered anew"
         return (
             f"entries {proven} to {head.size - 1} are not those that were signed at {head.size} entries: "
             "some were altered, swapped, inserted or dropped, and their hashes computed anew"

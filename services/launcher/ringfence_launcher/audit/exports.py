@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import IO
 
 from ringfence.proofs.log_export import LINE_MAX, Header, read_export, write_checkpoint, write_entry, write_header
-from ringfence.proofs.log_export_check import Report, TrustedKey, verify_export
+from ringfence.proofs.log_export_check import verify_export
+from ringfence.proofs.log_export_report import Report, TrustedKey
 
 from ringfence_launcher.audit.log_reader import LogReader, Verified
 from ringfence_launcher.files import replacing

@@ -10,7 +10,7 @@ import typer
 from google.protobuf.message import Message
 from rich.console import RenderableType
 from rich.text import Text
-from ringfence.proofs.log_export_check import Report, TrustedKey
+from ringfence.proofs.log_export_report import Report, TrustedKey
 
 from ringfence_launcher.audit.exports import export_log, judge_export, origin_of
 from ringfence_launcher.audit.known_logs import KnownLog, key_text, parse_key, recall

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ringfence.channel import ChannelOptions, open_channel
 from ringfence.pdp.v1 import decision_pb2
-from ringfence.proofs.log_export_check import TrustedKey
+from ringfence.proofs.log_export_report import TrustedKey
 from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.clock import DAY, HOUR, Millis
 from ringfence_kit.trust_decay import BASELINE, score_at
