@@ -67,6 +67,14 @@ class Floor:
 
 
 FLOORS = (
+    Floor("unary Check on the fast port, everything on, to an empty handler", "fast", "empty", 0.13),
+    Floor("unary Check on the fast port to Cerbos' unary", "fast", "cerbos", 1 / 6),
+    Floor(
+        "a check in a batch of 64 on the fast port to one in Cerbos' batch",
+        f"fast batch {BATCHED}",
+        f"cerbos batch {BATCH}",
+        1 / 5,
+    ),
     Floor("unary Check, everything on, to an empty handler", "ringfence", "empty", 1.35),
     Floor(
         "a check in a batch of 64 to one in Cerbos' batch", f"ringfence batch {BATCHED}", f"cerbos batch {BATCH}", 1 / 3
@@ -105,9 +113,12 @@ async def contenders(folder: Path, *, with_cerbos: bool) -> AsyncIterator[dict[s
         empty = await stack.enter_async_context(_empty_process())
         await enter("empty", empty[0], empty[1], Call(method=EMPTY, request=b"", is_right=lambda body: body == ANSWER))
         pdp = await stack.enter_async_context(pdp_process(folder, policies()))
-        for name, method, request, right, checks in (
-            ("ringfence", "Check", question().SerializeToString(), _allowed, 1),
-            (f"ringfence batch {BATCHED}", "BatchCheck", _batch().SerializeToString(), _all_allowed, BATCHED),
+        one, many = question().SerializeToString(), _batch().SerializeToString()
+        for name, address, method, request, right, checks in (
+            ("ringfence", pdp.address, "Check", one, _allowed, 1),
+            (f"ringfence batch {BATCHED}", pdp.address, "BatchCheck", many, _all_allowed, BATCHED),
+            ("fast", pdp.fast, "Check", one, _allowed, 1),
+            (f"fast batch {BATCHED}", pdp.fast, "BatchCheck", many, _all_allowed, BATCHED),
         ):
             call = Call(
                 method=f"/ringfence.pdp.v1.DecisionService/{method}",
@@ -116,7 +127,7 @@ async def contenders(folder: Path, *, with_cerbos: bool) -> AsyncIterator[dict[s
                 checks=checks,
                 credential=pdp.credential,
             )
-            await enter(name, pdp.pid, pdp.address, call, pdp.has_told_its_log)
+            await enter(name, pdp.pid, address, call, pdp.has_told_its_log)
         if with_cerbos:
             cerbos: CerbosProcess = await stack.enter_async_context(cerbos_process(folder / "cerbos", RULES))
             for name, request, checks in (("cerbos", cerbos.one, 1), (f"cerbos batch {BATCH}", cerbos.batch, BATCH)):

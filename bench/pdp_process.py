@@ -37,6 +37,8 @@ class PdpProcess:
     address: str
     http: str
     data: Path
+    fast: str = ""
+    """Where libnghttp2 serves it."""
 
     async def has_told_its_log(self) -> None:
         """Return once every decision answered so far is in telemetry's log: that is part of what it costs."""
@@ -94,13 +96,15 @@ async def pdp_process(data: Path, files: Sequence[bundle_pb2.PolicyFile]) -> Asy
 
 @asynccontextmanager
 async def _process(data: Path, service: str, settings: Mapping[str, str]) -> AsyncIterator[PdpProcess]:
-    listen, http = _address(), _address()
+    listen, http, fast = _address(), _address(), _address() if service == "pdp" else ""
     every = {f"{service}.listen": listen, f"{service}.http_listen": http, **_UNLIMITED, **settings}
+    if fast:
+        every[f"{service}.fast_listen"] = fast
     flags = [part for key, value in every.items() for part in ("--set", f"{key}={value}")]
     command = (sys.executable, "-m", f"ringfence_{service}", "--dev", "--data", str(data), *flags)
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     try:
-        yield PdpProcess(pid=process.pid, address=listen, http=http, data=data)
+        yield PdpProcess(pid=process.pid, address=listen, http=http, data=data, fast=fast)
     finally:
         if process.returncode is None:
             process.terminate()

@@ -52,6 +52,11 @@ class Listener:
     """Whether libnghttp2 serves it (`fast/`); where that is not installed there is no such port."""
 
 
+def fast_listener(address: str, *, setting: str, faces: Sequence[Face]) -> Sequence[Listener]:
+    """Return the fast port at `address`; none when that is empty."""
+    return [Listener(address=address, setting=setting, faces=faces, fast=True)] if address else []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFace:
     """The service's HTTP port: `/metrics`, `/healthz`, `/readyz`, documents for the outside world, methods."""

@@ -17,7 +17,7 @@ from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.service import HttpFace, Listener, Service, fast_listener
 from ringfence_kit.spool import Spool, SpooledItem, SpoolHooks, SpoolLimits
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
@@ -240,7 +240,12 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                     limit_face(limit_api),
                     filter_face(filter_api),
                 ],
-            )
+            ),
+            *fast_listener(
+                config.fast_listen,
+                setting="pdp.fast_listen",
+                faces=[decision_face(decision_api), ext_authz_face(ext_authz_api)],
+            ),
         ],
         grants=GRANTS,
         http=HttpFace(

@@ -104,6 +104,11 @@ class PdpConfig:
     """What an operator may change about the pdp."""
 
     listen: str = setting("127.0.0.1:7403", doc="Where gRPC is served, host:port.")
+    fast_listen: str = setting(
+        "",
+        doc="Where decisions and ext_authz are served by libnghttp2 as well, host:port, for a fraction of the cost; "
+        "empty serves none. Needs the extra `fast`.",
+    )
     http_listen: str = setting("127.0.0.1:7413", doc="Where AuthZEN, /metrics, /healthz and /readyz are served.")
     public_url: str = setting("", doc="What enforcement points reach http_listen by; empty tells each what it used.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
