@@ -36,7 +36,7 @@ from ringfence.registry.v1 import (
     tool_pb2,
     tool_pb2_grpc,
 )
-from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2_grpc
+from ringfence.telemetry.v1 import audit_pb2_grpc, evaluation_pb2, evaluation_pb2_grpc, telemetry_pb2_grpc
 
 from support.launcher.fake_identity import FakeIdentity
 from support.launcher.fake_pdp import FakePdp
@@ -85,7 +85,8 @@ class FakeMesh:
         self.filters = ScriptedService(self.saw, filter_pb2.DESCRIPTOR.services_by_name["FilterService"])
         self.identity = FakeIdentity(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.pdp = FakePdp(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
-        self.telemetry = FakeTelemetry(self.saw)
+        self.telemetry = FakeTelemetry(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+        self.evaluations = ScriptedService(self.saw, evaluation_pb2.DESCRIPTOR.services_by_name["EvaluationService"])
         self.transparency = FakeTransparency(self.saw)
 
     def add_to(self, server: grpc.Server) -> None:
@@ -100,6 +101,7 @@ class FakeMesh:
             (namespace_pb2_grpc.add_NamespaceServiceServicer_to_server, self.namespaces),
             (approval_pb2_grpc.add_ApprovalServiceServicer_to_server, self.approvals),
             (filter_pb2_grpc.add_FilterServiceServicer_to_server, self.filters),
+            (evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server, self.evaluations),
         )
         for add, service in scripted:
             add(service, server)
