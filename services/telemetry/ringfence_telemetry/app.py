@@ -59,6 +59,7 @@ from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.store_sql.audit import SqlAuditTrail
 from ringfence_telemetry.usage_reading import UsageReader
+from ringfence_telemetry.workflows.kept_traces import KeptTraces
 from ringfence_telemetry.workflows.reading import WorkflowReader
 from ringfence_telemetry.workflows.settler import DueTraces, Settler
 
@@ -119,7 +120,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
 
     audit_log = AuditLog(writer, keys, on_appended=appended, clock=clock)
     promises = promises_parts(writer, promised, AuditNotes(keys), clock=clock, on_signal=appended)
-    settler = Settler(writer, store, judges=[evaluation.judge, promises.judge], clock=clock)
+    traces = KeptTraces(store, prices)
+    settler = Settler(writer, store, traces, judges=[evaluation.judge, promises.judge], clock=clock)
     outcomes = Outcomes(writer, keys, on_appended=appended)
     known_witnesses = config.known_witnesses(server.data if server.dev else None)
     witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
@@ -128,7 +130,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     watched_health = health_face(HealthApi(health))
     usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
     tokens = PageTokens(database.page_key)
-    workflows = WorkflowReader(store, ingest, clock=clock)
+    workflows = WorkflowReader(store, traces, ingest, clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
     evaluations = evaluation_face(
         EvaluationApi(evaluation.recording, evaluation.reader, evaluation.setting, clock=clock)

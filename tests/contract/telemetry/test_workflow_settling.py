@@ -145,7 +145,7 @@ async def test_of_two_settlers_one_settles(work: SettlingWork, opened: OpenedSto
     work.later(30 * SECOND)
     due = await opened.store.due(at=work.clock.now(), limit=100)
     other = NotingJudge()
-    rival = Settler(work.at_work.writer, opened.store, judges=[other], clock=work.clock)
+    rival = Settler(work.at_work.writer, opened.store, work.traces, judges=[other], clock=work.clock)
     # Both have read the list; whoever comes second finds nothing left to take.
     await rival.settle(due)
     await work.settler.settle(due)

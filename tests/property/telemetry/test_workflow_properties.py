@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence_telemetry.reporters import Binding, Reporter
 from ringfence_telemetry.spans import SpanDetail, SpanFact, ToolCall
-from ringfence_telemetry.store import TracePart
 from ringfence_telemetry.trace_keys import TraceKey
 from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
 from ringfence_telemetry.workflows.blame import blame
 from ringfence_telemetry.workflows.hops import Tree
+from ringfence_telemetry.workflows.kept_traces import Entered
 from ringfence_telemetry.workflows.settled import Part
 from ringfence_telemetry.workflows.summary import Summary, summary_of
 from ringfence_telemetry.workflows.tree import grow
@@ -82,9 +82,7 @@ def traces(draw: st.DrawFn) -> list[Reported]:
 
 def grown(*batches: list[Reported], trusted: bool = True) -> Tree:
     parts = [
-        (reporter, TracePart("digest", [fact for fact, of in batch if of is reporter]))
-        for batch in batches
-        for reporter in REPORTERS
+        Entered(reporter, [fact for fact, of in batch if of is reporter]) for batch in batches for reporter in REPORTERS
     ]
     tree = grow(parts, trusted=trusted)
     assert tree is not None

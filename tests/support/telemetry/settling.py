@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ringfence_kit.clock import Instant, ManualClock, Millis
+from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.store import TelemetryTx
+from ringfence_telemetry.workflows.kept_traces import KeptTraces
 from ringfence_telemetry.workflows.settled import Settling
 from ringfence_telemetry.workflows.settler import DueTraces, Settler
 
@@ -33,6 +35,7 @@ class SettlingWork:
     """Ingest and a settler at work."""
 
     at_work: Ingesting
+    traces: KeptTraces
     settler: Settler
     judge: NotingJudge
     clock: ManualClock
@@ -54,5 +57,6 @@ async def settling(opened: OpenedStore, directory: Path, *, clock: ManualClock) 
     """Run ingest with its log in `directory`, and a settler that settles when it is told to."""
     judge = NotingJudge()
     async with ingesting(opened, directory, clock=clock, consequences=[DueTraces()]) as at_work:
-        settler = Settler(at_work.writer, opened.store, judges=[judge], clock=clock)
-        yield SettlingWork(at_work=at_work, settler=settler, judge=judge, clock=clock)
+        traces = KeptTraces(opened.store, PriceBook())
+        settler = Settler(at_work.writer, opened.store, traces, judges=[judge], clock=clock)
+        yield SettlingWork(at_work=at_work, traces=traces, settler=settler, judge=judge, clock=clock)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from ringfence_telemetry.prices.book import NO_PRICES, Prices
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.spans import SpanDetail, SpanFact, ToolCall
-from ringfence_telemetry.store import TracePart
 from ringfence_telemetry.workflows.hops import Tree
+from ringfence_telemetry.workflows.kept_traces import Entered
 from ringfence_telemetry.workflows.tree import grow
 
 from support.telemetry.spans import NOW
@@ -54,9 +55,15 @@ def tree_of(*facts: SpanFact, reporter: Reporter = COLLECTOR, trusted: bool = Tr
     return tree_in_parts([facts], reporter=reporter, trusted=trusted)
 
 
-def tree_in_parts(parts: Iterable[Iterable[SpanFact]], *, reporter: Reporter = COLLECTOR, trusted: bool = True) -> Tree:
+def tree_in_parts(
+    parts: Iterable[Iterable[SpanFact]],
+    *,
+    reporter: Reporter = COLLECTOR,
+    trusted: bool = True,
+    prices: Prices = NO_PRICES,
+) -> Tree:
     """Return the tree that spans grow into when they came in these parts."""
-    tree = grow([(reporter, TracePart("digest", list(part))) for part in parts], trusted=trusted)
+    tree = grow([Entered(reporter, list(part), prices) for part in parts], trusted=trusted)
     assert tree is not None
     return tree
 

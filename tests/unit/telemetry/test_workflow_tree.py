@@ -298,6 +298,20 @@ class TestBlame:
 
 
 class TestSums:
+    def test_what_was_stated_and_what_nobody_has_a_price_for(self) -> None:
+        stated = SpanDetail(stated_cost_nanos=2_000, stated_currency="EUR")
+        tree = tree_of(
+            fact(1, agent="a", ms=100),
+            fact(2, 1, operation="chat", model="m", at=10, tokens=(9, 1), detail=stated),
+            fact(3, 1, agent="b", at=50),
+            fact(4, 3, operation="chat", model="unheard of", at=50, tokens=(5, 1)),
+        )
+        a, b = tree.every_hop
+        assert a.exclusive == Used(9, 1, 0, 2_000, "EUR", 0)
+        assert b.exclusive == Used(5, 1, 0, 0, "", 1)
+        assert a.inclusive == tree.used == Used(14, 2, 0, 2_000, "EUR", 1)
+        assert [step.used.unknown_cost_calls for step in b.steps] == [1]
+
     def test_several_currencies_have_no_sum(self) -> None:
         euros, dollars = Used(1, 0, 0, 5, "EUR", 0), Used(2, 0, 0, 7, "USD", 1)
         assert euros.plus(euros) == Used(2, 0, 0, 10, "EUR", 0)

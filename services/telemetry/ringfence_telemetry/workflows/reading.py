@@ -21,11 +21,12 @@ from ringfence_kit.errors import NotPermitted
 from ringfence_telemetry.decision_document import LoggedDecision, read_logged
 from ringfence_telemetry.errors import WorkflowNotFound
 from ringfence_telemetry.ingest import Ingest
-from ringfence_telemetry.store import KeptTrace, TelemetryStore
+from ringfence_telemetry.store import TelemetryStore
 from ringfence_telemetry.store.workflows import ListedWorkflow, NotedOutcome, WorkflowQuery
 from ringfence_telemetry.trace_keys import TraceKey, is_trusted
 from ringfence_telemetry.waiting import happens_within
 from ringfence_telemetry.workflows.hops import Hop, Tree
+from ringfence_telemetry.workflows.kept_traces import Entered, KeptTraces
 from ringfence_telemetry.workflows.placing import place_decisions
 from ringfence_telemetry.workflows.summary import Summary, summary_of, topmost_of
 from ringfence_telemetry.workflows.tree import grow
@@ -75,8 +76,9 @@ class WholeWorkflow:
 class WorkflowReader:
     """Answers questions about pieces of work."""
 
-    def __init__(self, store: TelemetryStore, ingest: Ingest, *, clock: Clock) -> None:
+    def __init__(self, store: TelemetryStore, traces: KeptTraces, ingest: Ingest, *, clock: Clock) -> None:
         self._store = store
+        self._traces = traces
         self._ingest = ingest
         self._clock = clock
 
@@ -86,7 +88,7 @@ class WorkflowReader:
         agent = "" if _sees_all(caller) else caller.principal
         keys = await self._store.keys_of(trace_id)
         shown = [key for key in keys if is_trusted(key) or not agent][: UNTRUSTED_MAX + 1]
-        trees = await asyncio.to_thread(_grow_all, await self._store.kept(shown))
+        trees = await asyncio.to_thread(_grow_all, await self._traces.read(shown))
         settled = await self._store.summaries_of(shown)
         # Where it came to more than the spans still tell, some of them are no longer kept.
         trees = {key: tree for key, tree in trees.items() if key not in settled or tree.spans >= settled[key].spans}
@@ -155,8 +157,8 @@ def _sees_all(caller: Caller) -> bool:
     return caller.has(Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
 
 
-def _grow_all(kept: Mapping[TraceKey, KeptTrace]) -> dict[TraceKey, Tree]:
-    grown = {key: grow(kept[key].parts, trusted=is_trusted(key)) for key in sorted(kept)}
+def _grow_all(traces: Mapping[TraceKey, Sequence[Entered]]) -> dict[TraceKey, Tree]:
+    grown = {key: grow(traces[key], trusted=is_trusted(key)) for key in sorted(traces)}
     return {key: tree for key, tree in grown.items() if tree is not None}
 
 

@@ -15,7 +15,6 @@ The rules:
 import asyncio
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Protocol
 
 import structlog
 from ringfence_kit.clock import SECOND, Clock, Instant, Millis
@@ -23,9 +22,10 @@ from ringfence_kit.errors import Unavailable
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.roll_up import Rolled
-from ringfence_telemetry.store import PRINCIPAL, KeptTrace, TelemetryTx
+from ringfence_telemetry.store import PRINCIPAL, TelemetryTx
 from ringfence_telemetry.store.workflows import DueTrace, TraceMark, WorkflowStore, WorkflowTx
 from ringfence_telemetry.trace_keys import TraceKey, is_trusted
+from ringfence_telemetry.workflows.kept_traces import Entered, KeptTraces
 from ringfence_telemetry.workflows.settled import Judge, Settling
 from ringfence_telemetry.workflows.summary import Summary, summary_of
 from ringfence_telemetry.workflows.tree import grow
@@ -53,21 +53,14 @@ class DueTraces:
         tx.mark_due(list(marks.values()))
 
 
-class SettlerStore(WorkflowStore, Protocol):
-    """What settling reads."""
-
-    async def kept(self, traces: Sequence[TraceKey]) -> Mapping[TraceKey, KeptTrace]:
-        """Return what is kept of `traces`."""
-        ...
-
-
 class Settler:
     """Settles what is due."""
 
     def __init__(
         self,
         writer: Writer[TelemetryTx],
-        store: SettlerStore,
+        store: WorkflowStore,
+        traces: KeptTraces,
         *,
         judges: Sequence[Judge[TelemetryTx]] = (),
         clock: Clock,
@@ -75,6 +68,7 @@ class Settler:
         """Let `judges` conclude what follows, in the transaction that keeps what a trace came to."""
         self._writer = writer
         self._store = store
+        self._traces = traces
         self._judges = judges
         self._clock = clock
         self.settled = 0
@@ -97,8 +91,8 @@ class Settler:
 
     async def settle(self, due: Sequence[DueTrace]) -> None:
         """Settle traces that were found due; those that moved since, or that another settled, are left."""
-        kept = await self._store.kept([each.key for each in due])
-        summaries = await asyncio.to_thread(_come_to, kept)
+        spans = await self._traces.read([each.key for each in due])
+        summaries = await asyncio.to_thread(_come_to, spans)
         at, judges = self._clock.now(), self._judges
 
         def work(tx: TelemetryTx) -> int:
@@ -121,11 +115,11 @@ def _in_turns(due: Sequence[DueTrace]) -> list[list[DueTrace]]:
     return turns
 
 
-def _come_to(kept: Mapping[TraceKey, KeptTrace]) -> dict[TraceKey, Summary]:
+def _come_to(traces: Mapping[TraceKey, Sequence[Entered]]) -> dict[TraceKey, Summary]:
     """Return what traces come to."""
     found: dict[TraceKey, Summary] = {}
-    for key, trace in kept.items():
-        tree = grow(trace.parts, trusted=is_trusted(key))
+    for key, spans in traces.items():
+        tree = grow(spans, trusted=is_trusted(key))
         if tree is not None:
             found[key] = summary_of(key, tree)
     return found

@@ -20,11 +20,11 @@ from ringfence_kit.clock import DAY, MINUTE, Instant
 from ringfence_telemetry.dialects import EXECUTE_TOOL, INVOKE_AGENT, TRANSPARENT
 from ringfence_telemetry.reporters import Binding, Reporter
 from ringfence_telemetry.spans import SpanDetail, SpanFact
-from ringfence_telemetry.store import TracePart
-from ringfence_telemetry.trace_ledger import Charge, TraceLedger
+from ringfence_telemetry.trace_ledger import NO_BILL, Charge, TraceLedger
 from ringfence_telemetry.usage import UNATTRIBUTED, UsageChange
 from ringfence_telemetry.workflows.attempts import Attempts
 from ringfence_telemetry.workflows.hops import NOTHING_USED, ErrorBlame, Hop, Step, Tree, Used
+from ringfence_telemetry.workflows.kept_traces import Entered
 from ringfence_telemetry.workflows.timing import time_hops
 
 EXTENT_MAX_MICROS = DAY * 1_000
@@ -48,14 +48,14 @@ class _Place(NamedTuple):
     """Whether a span above it in the same hop states for how long a person was waited for."""
 
 
-def grow(parts: Iterable[tuple[Reporter, TracePart]], *, trusted: bool) -> Tree | None:
+def grow(spans: Iterable[Entered], *, trusted: bool) -> Tree | None:
     """Return the tree of a trace's spans that are believed alike; None when there are no spans."""
     ledger, unused, bindings = TraceLedger(trusted=trusted), UsageChange(), dict[Reporter, Binding]()
-    for reporter, part in parts:
+    for reporter, facts, prices in spans:
         binding = bindings.get(reporter)
         if binding is None:
             binding = bindings[reporter] = Binding(reporter)
-        ledger.add(part.facts, binding, unused)
+        ledger.add(facts, binding, unused, prices)
     return _Growth(sorted(ledger.charges(), key=_by_start)).tree() if len(ledger) else None
 
 
@@ -221,7 +221,7 @@ class _Growth:
 
 
 def _is_mere_wrapper(charge: Charge) -> bool:
-    return not charge.is_tool_call and not any(charge.tokens)
+    return not charge.is_tool_call and not any(charge.tokens) and charge.bill is NO_BILL
 
 
 def _say_more(hop: Hop, fact: SpanFact) -> None:
@@ -243,10 +243,10 @@ def _attributed(hop: Hop) -> Hop:
 
 
 def _used(charge: Charge) -> Used:
-    tokens = charge.tokens
-    if not charge.is_tool_call and not tokens[0] and not tokens[1]:
+    tokens, bill = charge.tokens, charge.bill
+    if _is_mere_wrapper(charge):
         return NOTHING_USED
-    return Used(tokens[0], tokens[1], int(charge.is_tool_call))
+    return Used(tokens[0], tokens[1], int(charge.is_tool_call), bill.nanos, bill.currency, bill.unknown)
 
 
 def _step(charge: Charge, detail: SpanDetail, used: Used) -> Step:
