@@ -136,4 +136,4 @@ async def test_an_agent_in_javascript(telemetry: TelemetryMesh) -> None:
     assert ended == {"ended": 3_000, "failed": 0}
     assert await used_by_model(telemetry) == {"example-model-1": Said(input=130_000, output=13_000)}
     metrics = await telemetry.metrics()
-    assert metrics["spans_acknowledged_total"] == 3_000
+    assert metrics['otlp_acknowledged_items_total{signal="traces"}'] == 3_000
