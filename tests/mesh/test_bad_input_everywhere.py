@@ -81,8 +81,12 @@ ANSWERED_EMPTY = frozenset(
 )
 """Methods whose request has no required field."""
 
-REFUSED_ALL_THE_SAME = {"TrustService/GrantRing": "RING_NOT_EARNED"}
-"""Methods whose sound request is refused in a mesh this young: ring 0 takes weeks of good work."""
+REFUSED_ALL_THE_SAME = {
+    "TrustService/GrantRing": "RING_NOT_EARNED",
+    "EvaluationService/PinBaseline": "BASELINE_TOO_SMALL",
+    "EvaluationService/GetDrift": "BASELINE_NOT_FOUND",
+}
+"""Methods whose sound request is refused in a mesh this young: ring 0 takes weeks of good work, a baseline some."""
 
 BATCH, IN_A_BATCH = "DecisionService/BatchCheck", "requests."
 STREAM = "DecisionService/CheckStream"

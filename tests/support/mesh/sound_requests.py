@@ -47,6 +47,7 @@ from support.mesh.agent_life_requests import AgentLifeRequests
 from support.mesh.audit import decision_body, logged
 from support.mesh.birth import answer_to_challenge, birth_certificate, enrol, register_sponsors
 from support.mesh.doors import Doors
+from support.mesh.evaluation_requests import EvaluationRequests
 from support.mesh.people_requests import PeopleRequests
 from support.mesh.rollout_requests import RolloutRequests
 from support.mesh.sound_tool_requests import ToolRequests
@@ -269,6 +270,7 @@ class SoundRequests:
             **RolloutRequests(
                 channel=self.doors.kept_channel("pdp"), files=policy_files(), numbers=self._numbers
             ).makers(),
+            **EvaluationRequests(self.agent, self._numbers).makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
