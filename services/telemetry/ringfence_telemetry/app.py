@@ -17,6 +17,7 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation
 from ringfence_kit.watch import EventHub
+
 from ringfence_telemetry.admission import Admission
 from ringfence_telemetry.api.alerts import AlertApi, alert_face
 from ringfence_telemetry.api.audit import AuditApi, audit_face
@@ -26,6 +27,7 @@ from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.otlp import otlp_faces
+from ringfence_telemetry.api.prices import PriceApi, price_face
 from ringfence_telemetry.api.slos import SloApi, slo_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
@@ -41,6 +43,7 @@ from ringfence_telemetry.budgets.assembly import spending as spending_parts
 from ringfence_telemetry.config import TelemetryConfig
 from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.evaluation.assembly import evaluation as evaluation_parts
+from ringfence_telemetry.evaluation.metrics import EvaluationMetrics
 from ringfence_telemetry.foreign_reports import ForeignReports
 from ringfence_telemetry.grants import GRANTS
 from ringfence_telemetry.health_board import HealthBoard
@@ -49,7 +52,8 @@ from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
-from ringfence_telemetry.prices.book import PriceBook
+from ringfence_telemetry.prices.book import PRICE, PriceBook
+from ringfence_telemetry.prices.putting import PriceDesk
 from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
@@ -58,6 +62,7 @@ from ringfence_telemetry.slo.assembly import promises_memory
 from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.store_sql.audit import SqlAuditTrail
+from ringfence_telemetry.usage_alerts import UsageAlerts
 from ringfence_telemetry.usage_reading import UsageReader
 from ringfence_telemetry.workflows.kept_traces import KeptTraces
 from ringfence_telemetry.workflows.reading import WorkflowReader
@@ -74,11 +79,15 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     store = SqlTelemetryStore(database)
     memory = memory_of(store, clock=clock)
     promised = promises_memory(store, clock=clock)
-    hub = EventHub(database.events, clock=clock, apply=Applied({**memory.keepers, **promised.keepers}))
+    prices = PriceBook()
+    hub = EventHub(
+        database.events,
+        clock=clock,
+        apply=Applied({**memory.keepers, **promised.keepers, PRICE: prices.apply}),
+    )
     keys = audit_keys(config.audit_origin)
     writer = SqlWriter(database, SqlTelemetryTx, hub, clock=clock, log=SqlAuditTrail(keys))
 
-    prices = PriceBook()
     labels = LabelBook(config.ingest.label_limits())
     roll_up = RollUp(
         store,
@@ -95,6 +104,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     evaluation = evaluation_parts(writer, store, clock=clock)
     spending = spending_parts(writer, store, memory.budgets, clock=clock, new_id=new_id)
     health = HealthBoard(clock=clock, objectives=promised.agents)
+
     ingest = Ingest(
         config.log_path(server.data),
         writer,
@@ -107,9 +117,11 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         clock=clock,
         new_id=new_id,
         on_calls=health.saw,
-        consequences=[DueTraces(), evaluation.events, spending.book, ForeignReports(AuditNotes(keys))],
+        consequences=[DueTraces(), evaluation.events, spending.book, UsageAlerts(), ForeignReports(AuditNotes(keys))],
     )
-    housekeeping = Housekeeping(writer, ingest, labels, keep_raw=config.ingest.keep_raw, clock=clock)
+    housekeeping = Housekeeping(
+        writer, ingest, labels, keep_raw=config.ingest.keep_raw, usage=config.usage, clock=clock
+    )
 
     delivery = SignalDelivery(writer, store, clock=clock)
     heads = AuditHeads(store, clock=clock)
@@ -128,7 +140,6 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
 
     otlp = otlp_faces(ingest)
     watched_health = health_face(HealthApi(health))
-    usage = usage_face(UsageApi(UsageReader(store, ingest, clock=clock)))
     tokens = PageTokens(database.page_key)
     workflows = WorkflowReader(store, traces, ingest, clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
@@ -154,6 +165,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             writer,
             open_peer(config.identity, server=server, tls=config.tls) as identity,
         ):
+            prices.learn(await store.known_prices())
             await _ensure_head(writer, keys, clock)
             async with (
                 ingest.running(),
@@ -179,7 +191,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                 address=config.listen,
                 setting="telemetry.listen",
                 faces=[
-                    usage,
+                    usage_face(UsageApi(UsageReader(store, ingest, clock=clock))),
+                    price_face(PriceApi(PriceDesk(writer), store, tokens=tokens, clock=clock)),
                     workflow,
                     watched_health,
                     slo_face(SloApi(promises.objectives, tokens=tokens, clock=clock)),
@@ -207,7 +220,8 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         collectors=[
             TelemetryMetrics(
                 ingest=ingest, admission=admission, roll_up=roll_up, labels=labels, delivery=delivery, health=health
-            )
+            ),
+            EvaluationMetrics(evaluation.events),
         ],
     )
 

@@ -59,6 +59,27 @@ class IngestConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsageConfig:
+    """How long usage is kept, the coarser the older it is. Totals stay exact; what is folded is told apart no more."""
+
+    keep_minutes: Millis = setting(Millis(14 * DAY), doc="How long usage is kept by the minute.", at_least=DAY)
+    keep_fives: Millis = setting(
+        Millis(90 * DAY), doc="How long it is kept by five minutes, and that of agents by the hour.", at_least=DAY
+    )
+    keep_hours: Millis = setting(
+        Millis(400 * DAY), doc="How long it is kept by the hour, and that of agents by the day.", at_least=DAY
+    )
+    keep_sessions: Millis = setting(Millis(90 * DAY), doc="How long usage is kept by session.", at_least=DAY)
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yield what is not in order."""
+        if self.keep_fives < self.keep_minutes:
+            yield "keep_fives", "must not be less than keep_minutes"
+        if self.keep_hours < self.keep_fives:
+            yield "keep_hours", "must not be less than keep_fives"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryConfig:
     """What an operator may change about telemetry."""
 
@@ -89,6 +110,7 @@ class TelemetryConfig:
     )
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Identity, which takes the trust signals.")
     ingest: IngestConfig = setting(IngestConfig(), doc="How spans are taken in.")
+    usage: UsageConfig = setting(UsageConfig(), doc="How long usage is kept.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
 
     def problems(self) -> Iterable[tuple[str, str]]:

@@ -16,6 +16,13 @@ GRANTS = (
         {"GetUsage": Grant.to(*_READERS, Role.AGENT, does=MethodClass.READ)},
     )
     | Grants.of(
+        "ringfence.telemetry.v1.PriceService",
+        {
+            "PutPrices": Grant.to(Role.PLATFORM_ADMIN, does=MethodClass.WRITE),
+            "ListPrices": Grant.to(*Role, does=MethodClass.READ),
+        },
+    )
+    | Grants.of(
         "ringfence.telemetry.v1.WorkflowService",
         {
             "ReportOutcome": Grant.to(

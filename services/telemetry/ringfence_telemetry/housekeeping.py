@@ -1,17 +1,31 @@
-"""What telemetry throws away, and when: raw requests, spans kept for late arrivals, and names of days gone by."""
+"""What telemetry throws away, and when: raw requests, spans kept for late arrivals, names of days gone by, and usage,
+which is folded together first: the older, the coarser.
+
+Every step is a transaction of a bounded number of rows, since others wait for it; cut off in the middle, the next round
+goes on from there.
+"""
+
+from functools import partial
 
 import structlog
-from ringfence_kit.clock import DAY, HOUR, Clock, Instant, Millis
+from ringfence_kit.clock import DAY, HOUR, MINUTE, Clock, Instant, Millis
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.store import Mutation, Writer
 
+from ringfence_telemetry.config import UsageConfig
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.store import PRINCIPAL, TelemetryTx
+from ringfence_telemetry.usage_alerts import resolve_old
+from ringfence_telemetry.usage_levels import DAY as DAY_MINUTES
+from ringfence_telemetry.usage_levels import FIVE, FOLDS, floor
+from ringfence_telemetry.usage_levels import HOUR as HOUR_MINUTES
 
 EVERY = HOUR
 PARTS_AT_ONCE = 5_000
 """Rows a transaction deletes: others wait for it."""
+
+ROWS_FOLDED_AT_ONCE = 1_000
 
 TRACES_AT_ONCE = 1_000
 
@@ -25,12 +39,20 @@ class Housekeeping:
     """Forgets what is old."""
 
     def __init__(
-        self, writer: Writer[TelemetryTx], ingest: Ingest, labels: LabelBook, *, keep_raw: Millis, clock: Clock
+        self,
+        writer: Writer[TelemetryTx],
+        ingest: Ingest,
+        labels: LabelBook,
+        *,
+        keep_raw: Millis,
+        usage: UsageConfig,
+        clock: Clock,
     ) -> None:
         self._writer = writer
         self._ingest = ingest
         self._labels = labels
         self._keep_raw = keep_raw
+        self._usage = usage
         self._clock = clock
 
     async def run(self) -> None:
@@ -72,3 +94,37 @@ class Housekeeping:
 
         while await self._writer.write(forget, mutation=mutation, result=int) == TRACES_AT_ONCE:
             pass
+        await self._fold_usage(now, mutation)
+        await self._forget_usage(now, mutation)
+        await self._writer.write(lambda tx: resolve_old(tx, now), mutation=mutation, result=type(None))
+
+    async def _fold_usage(self, now: Instant, mutation: Mutation) -> None:
+        """Fold what is old enough; hours are made of fives, so these come first."""
+        for step in FOLDS:
+            before = _minute(now, self._usage.keep_minutes if step == FIVE else self._usage.keep_fives, HOUR_MINUTES)
+            fold = partial(_fold, step=step, before=before)
+            while await self._writer.write(fold, mutation=mutation, result=int) == ROWS_FOLDED_AT_ONCE:
+                pass
+
+    async def _forget_usage(self, now: Instant, mutation: Mutation) -> None:
+        forget = partial(
+            _forget,
+            before=_minute(now, self._usage.keep_hours, DAY_MINUTES),
+            sessions_before=_minute(now, self._usage.keep_sessions, DAY_MINUTES),
+            hours_before=_minute(now, self._usage.keep_fives, DAY_MINUTES),
+        )
+        while await self._writer.write(forget, mutation=mutation, result=int):
+            pass
+
+
+def _minute(now: Instant, kept: Millis, step: int) -> int:
+    """Return the last beginning of a step that is older than what is kept."""
+    return floor(max(0, (now - kept) // MINUTE), step)
+
+
+def _fold(tx: TelemetryTx, *, step: int, before: int) -> int:
+    return tx.fold_usage(step, before=before, limit=ROWS_FOLDED_AT_ONCE)
+
+
+def _forget(tx: TelemetryTx, *, before: int, sessions_before: int, hours_before: int) -> int:
+    return tx.forget_usage(before=before, sessions_before=sessions_before, hours_before=hours_before)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
+
 from ringfence_telemetry.dialects import INVOKE_AGENT
 from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.health_window import AgentCall
@@ -151,6 +152,9 @@ class RollUp:
         if not keys:
             return
         kept = await self._store.kept(keys)
+        if any(part.prices > self._prices.newest.revision for trace in kept.values() for _, part in trace.parts):
+            # Another replica heard of a price first, and charged by it.
+            self._prices.learn(await self._store.known_prices())
         for key in keys:
             trace = kept.get(key, _NOTHING_KEPT)
             ledger, unused = TraceLedger(trusted=is_trusted(key)), UsageChange()

@@ -1,15 +1,17 @@
 """Answering questions about usage: who may ask them, and how current the answer is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import SECOND, Clock, Millis
+from ringfence_kit.clock import MINUTE, SECOND, Clock, Millis
 from ringfence_kit.errors import NotPermitted
 
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.store import TelemetryStore
-from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
+from ringfence_telemetry.usage_levels import time_step
+from ringfence_telemetry.usage_query import UsageGroup, UsageQuery, UsageTotals
 from ringfence_telemetry.waiting import happens_within
 
 CATCH_UP = Millis(SECOND)
@@ -34,4 +36,10 @@ class UsageReader:
             )
         await happens_within(CATCH_UP, self._clock, self._ingest.caught_up())
         pending = self._ingest.counts.of[OtlpSignal.SPANS].pending
-        return await self._store.usage(query), pending
+        return await self._store.usage(self._with_step(query)), pending
+
+    def _with_step(self, query: UsageQuery) -> UsageQuery:
+        if UsageGroup.TIME not in query.group_by:
+            return query
+        end = self._clock.now() // MINUTE + 1 if query.end_minute is None else query.end_minute
+        return replace(query, step=time_step(None if query.first_minute is None else end - query.first_minute))

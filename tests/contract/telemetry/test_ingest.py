@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ringfence_kit.clock import DAY, HOUR, SECOND, Instant, ManualClock, Millis
 from ringfence_kit.errors import Unavailable
+from ringfence_telemetry.config import UsageConfig
 from ringfence_telemetry.errors import IngestOverloaded
 from ringfence_telemetry.housekeeping import Housekeeping
 from ringfence_telemetry.ingest import STORE_RETRY
@@ -287,7 +288,7 @@ async def test_what_is_old_is_forgotten_and_totals_stay(opened: OpenedStore, tmp
     clock = ManualClock()
     async with ingesting(opened, tmp_path, clock=clock) as at_work:
         housekeeping = Housekeeping(
-            at_work.writer, at_work.ingest, at_work.labels, keep_raw=Millis(3 * DAY), clock=clock
+            at_work.writer, at_work.ingest, at_work.labels, keep_raw=Millis(3 * DAY), usage=UsageConfig(), clock=clock
         )
         await at_work.send([call(1, agent=AGENT)])
         await at_work.ingest.caught_up()

@@ -66,6 +66,7 @@ async def test_everything_in_one_row(telemetry: TelemetryMesh) -> None:
         cache_read_tokens=6,
         cache_write_tokens=9,
         reasoning_tokens=3,
+        unknown_cost_calls=3,
     )
 
 
@@ -138,7 +139,7 @@ async def test_nobody_in_particular_may_not_ask(telemetry: TelemetryMesh) -> Non
         ({"group_by": [0]}, {"group_by[0]"}),
         ({"group_by": [1, 99]}, {"group_by[1]"}),
         ({"group_by": [1, 2, 1]}, {"group_by[2]"}),
-        ({"group_by": [1, 2, 3, 4, 1]}, {"group_by", "group_by[4]"}),
+        ({"group_by": [1, 2, 3, 4, 5, 6, 7, 8, 1]}, {"group_by", "group_by[8]"}),
         ({"agent": "a" * 1_025}, {"agent"}),
         ({"agent": "a\x00b"}, {"agent"}),
         ({"session": "s" * 1_025}, {"session"}),
@@ -146,9 +147,13 @@ async def test_nobody_in_particular_may_not_ask(telemetry: TelemetryMesh) -> Non
         ({"start_time": Timestamp(seconds=2**60)}, {"start_time"}),
         ({"end_time": Timestamp(nanos=-1)}, {"end_time"}),
         ({"start_time": Timestamp(seconds=100), "end_time": Timestamp(seconds=99)}, {"end_time"}),
-        ({"group_by": [7], "agent": "\x07", "session": "\x07"}, {"group_by[0]", "agent", "session"}),
+        ({"group_by": [9], "agent": "\x07", "session": "\x07"}, {"group_by[0]", "agent", "session"}),
+        ({"team": "t" * 1_025, "model": "\x07"}, {"team", "model"}),
+        ({"inclusive": True}, {"inclusive"}),
+        ({"inclusive": True, "group_by": [1, 8]}, {"inclusive"}),
+        ({"inclusive": True, "group_by": [1], "team": "red"}, {"inclusive"}),
     ],
-    ids=range(12),
+    ids=range(16),
 )
 async def test_a_bad_question_names_its_fields(
     telemetry: TelemetryMesh, query: dict[str, Any], fields: set[str]

@@ -105,7 +105,7 @@ async def totals_of(opened: OpenedStore) -> dict[tuple[str, ...], Counts]:
     """Return everything counted in a store."""
     query = UsageQuery(group_by=tuple(UsageGroup))
     return {
-        (*row.groups, "untrusted" if row.untrusted else "trusted"): row.counts
+        (*map(str, row.groups), "untrusted" if row.untrusted else "trusted"): row.counts
         for row in await opened.store.usage(query)
     }
 

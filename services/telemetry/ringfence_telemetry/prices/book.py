@@ -13,7 +13,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ringfence_kit.events import EMPTY, Revision
+from ringfence_kit import records
+from ringfence_kit.events import EMPTY, Event, Revision
 
 from ringfence_telemetry.prices.price import Price
 
@@ -22,6 +23,10 @@ _REMEMBERED = 10_000
 
 _VIEWS = 100
 """States of the book in memory. A trace is open for some days at most, and prices come now and then."""
+
+
+PRICE = "price"
+"""The kind of the events by which prices become known."""
 
 
 class KnownPrice(NamedTuple):
@@ -87,27 +92,25 @@ class PriceBook:
     """All prices, in the order they became known. Read and added to on the event loop."""
 
     def __init__(self) -> None:
-        self._known: list[KnownPrice] = []
+        self._known: dict[Revision, Price] = {}
         self._views: OrderedDict[Revision, Prices] = OrderedDict()
-        self._newest: Prices | None = NO_PRICES
+        self._newest = EMPTY
 
     @property
     def newest(self) -> Prices:
         """The book as it is now."""
-        if self._newest is None:
-            self._newest = self.as_of(self._known[-1].revision)
-        return self._newest
+        return self.as_of(self._newest)
 
-    def load(self, known: Iterable[KnownPrice]) -> None:
-        """Start with what is stored."""
-        self._known = sorted(known, key=lambda each: each.revision)
+    def learn(self, known: Iterable[KnownPrice]) -> None:
+        """Add prices; those that are known already stay."""
+        for revision, price in known:
+            self._known[revision] = price
+            self._newest = max(self._newest, revision)
         self._views.clear()
-        self._newest = None if self._known else NO_PRICES
 
-    def learn(self, known: KnownPrice) -> None:
-        """Add a price that has just become known."""
-        self._known.append(known)
-        self._newest = None
+    def apply(self, event: Event) -> None:
+        """Learn what an event of a price says."""
+        self.learn([KnownPrice(event.revision, records.decode(event.record, Price))])
 
     def as_of(self, revision: Revision) -> Prices:
         """Return the book as it was when `revision` was the newest in it."""
@@ -115,7 +118,7 @@ class PriceBook:
             return NO_PRICES
         view = self._views.get(revision)
         if view is None:
-            prices = [each.price for each in self._known if each.revision <= revision]
+            prices = [price for known_at, price in self._known.items() if known_at <= revision]
             view = self._views[revision] = Prices(revision, prices)
             if len(self._views) > _VIEWS:
                 self._views.popitem(last=False)

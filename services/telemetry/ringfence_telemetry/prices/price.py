@@ -41,6 +41,10 @@ class Price:
         """The first minute it holds the whole of."""
         return -(-self.effective_at // MINUTE)
 
+    def is_for(self, model: str) -> bool:
+        """Say whether a model may be charged by it."""
+        return self.model == model or (self.model.endswith("*") and model.startswith(self.model[:-1]))
+
     def of(self, tokens: Tokens) -> int:
         """Return what so many tokens cost, rounded to the nearest billionth once."""
         input_, output, cache_read, cache_write, _reasoning = tokens  # reasoning is output
@@ -49,3 +53,9 @@ class Price:
         write = self.input_nanos if self.cache_write_nanos is None else self.cache_write_nanos
         total = fresh * self.input_nanos + cache_read * read + cache_write * write + output * self.output_nanos
         return (total + MILLION // 2) // MILLION
+
+
+def names_of(model: str) -> frozenset[str]:
+    """Return under which names a price may stand that is for a model; none when no model is given."""
+    beginnings = (f"{model[:length]}*" for length in range(len(model) + 1))
+    return frozenset((model, *beginnings)) if model else frozenset()

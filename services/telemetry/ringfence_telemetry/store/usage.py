@@ -1,7 +1,7 @@
 """What usage and prices ask of storage."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.store import Recorder
@@ -14,6 +14,9 @@ from ringfence_telemetry.usage_query import UsageQuery, UsageTotals
 
 NO_DURATIONS: Mapping[UsageKey, Buckets] = {}
 NOBODY_CALLED: Mapping[CallerKey, Counts] = {}
+
+PricePlace: TypeAlias = tuple[str, str, Instant]
+"""A price's place in the list: by model, provider and date."""
 
 
 class RollupTx(Protocol):
@@ -77,6 +80,6 @@ class UsageStore(Protocol):
         """Return every price, in the order they became known."""
         ...
 
-    async def prices(self, *, after: tuple[str, str, int] | None, limit: int) -> Sequence[Price]:
-        """Return up to `limit` prices that follow a model, provider and date, in that order."""
+    async def prices(self, *, models: Collection[str], after: PricePlace | None, limit: int) -> Sequence[Price]:
+        """Return up to `limit` prices after a place, in order; of the names `models` only, when any are given."""
         ...

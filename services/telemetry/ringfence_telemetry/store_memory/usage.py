@@ -1,6 +1,6 @@
 """Usage and prices in memory: the same rows as in SQL, summed by a loop."""
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -10,7 +10,7 @@ from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
 from ringfence_telemetry.durations import Buckets, merge, quantiles
 from ringfence_telemetry.prices.book import KnownPrice
 from ringfence_telemetry.prices.price import Price
-from ringfence_telemetry.store.usage import NO_DURATIONS, NOBODY_CALLED
+from ringfence_telemetry.store.usage import NO_DURATIONS, NOBODY_CALLED, PricePlace
 from ringfence_telemetry.usage import ZERO, CallerKey, Counts, UsageKey
 from ringfence_telemetry.usage_levels import (
     AGENT_STEPS,
@@ -145,10 +145,11 @@ class MemoryUsageStore:
             lambda rows: sorted(rows.table(PRICES).values(), key=lambda known: known.revision)
         )
 
-    async def prices(self, *, after: tuple[str, str, int] | None, limit: int) -> Sequence[Price]:
+    async def prices(self, *, models: Collection[str], after: PricePlace | None, limit: int) -> Sequence[Price]:
         """See `UsageStore`."""
         found = await self._database.read(lambda rows: sorted(rows.table(PRICES).items()))
-        return [known.price for key, known in found if after is None or key > after][:limit]
+        wanted = [(key, known.price) for key, known in found if not models or key[0] in models]
+        return [price for key, price in wanted if after is None or key > after][:limit]
 
 
 def _marks(rows: MemoryRows) -> Marks:

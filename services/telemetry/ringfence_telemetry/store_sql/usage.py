@@ -1,6 +1,6 @@
 """Usage and prices in SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from ringfence_kit.sql import Database
 from ringfence_telemetry.durations import Buckets, decode
 from ringfence_telemetry.prices.book import KnownPrice
 from ringfence_telemetry.prices.price import Price
-from ringfence_telemetry.store.usage import NO_DURATIONS, NOBODY_CALLED
+from ringfence_telemetry.store.usage import NO_DURATIONS, NOBODY_CALLED, PricePlace
 from ringfence_telemetry.store_sql.statements import replace_row
 from ringfence_telemetry.store_sql.usage_reading import read_usage
 from ringfence_telemetry.store_sql.usage_rows import (
@@ -127,10 +127,14 @@ class SqlUsageStore:
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [KnownPrice(Revision(row.revision), records.decode(row.record, Price)) for row in rows]
 
-    async def prices(self: _OnDatabase, *, after: tuple[str, str, int] | None, limit: int) -> Sequence[Price]:
+    async def prices(
+        self: _OnDatabase, *, models: Collection[str], after: PricePlace | None, limit: int
+    ) -> Sequence[Price]:
         """See `UsageStore`."""
         keys = (prices.c.model, prices.c.provider, prices.c.effective_at)
         query = sa.select(prices.c.record).order_by(*keys).limit(limit)
+        if models:
+            query = query.where(prices.c.model.in_(sorted(models)))
         if after is not None:
             query = query.where(sa.tuple_(*keys) > sa.tuple_(*after))
         rows = await self._database.read(lambda connection: connection.scalars(query).all())

@@ -152,7 +152,9 @@ def _sum_of(source: _Source, query: UsageQuery, names: Sequence[str], *, halves:
     else:
         summed = [sa.func.sum(table.c[name]).label(name) for name in names]
     tokens = sa.func.sum(sa.cast(table.c.input_tokens, sa.Float) + table.c.output_tokens).label("tokens")
-    labelled: list[sa.ColumnElement[Any]] = [column.label(group.value) for column, group in zip(groups, query.group_by, strict=True)]
+    labelled: list[sa.ColumnElement[Any]] = [
+        column.label(group.value) for column, group in zip(groups, query.group_by, strict=True)
+    ]
     selected = sa.select(*labelled, table.c.untrusted, table.c.currency, *summed, tokens)
     return selected.where(*source.conditions).group_by(*first, *groups, table.c.untrusted, table.c.currency)
 

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ringfence.telemetry.v1 import workflow_pb2 as ringfence_dot_telemetry_dot_v1_dot_workflow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ringfence/telemetry/v1/telemetry.proto\x12\x16ringfence.telemetry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ringfence/telemetry/v1/workflow.proto\"\xf5\x01\n\x0fGetUsageRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08group_by\x18\x05 \x03(\x0e\x32\".ringfence.telemetry.v1.UsageGroup\x12\x0c\n\x04team\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tinclusive\x18\x08 \x01(\x08\"Y\n\x10GetUsageResponse\x12.\n\x04rows\x18\x01 \x03(\x0b\x32 .ringfence.telemetry.v1.UsageRow\x12\x15\n\rpending_spans\x18\x02 \x01(\x03\"\xde\x04\n\x08UsageRow\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x12\n\nspan_count\x18\x05 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x06 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x07 \x01(\x03\x12\x15\n\routput_tokens\x18\x08 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\t \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\n \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x0b \x01(\x03\x12\x17\n\x0ftool_call_count\x18\x0c \x01(\x03\x12\x17\n\x0f\x64uration_micros\x18\r \x01(\x03\x12\x11\n\tuntrusted\x18\x0e \x01(\x08\x12\x0c\n\x04tool\x18\x0f \x01(\t\x12\x0c\n\x04team\x18\x10 \x01(\t\x12\x0f\n\x07outcome\x18\x11 \x01(\t\x12.\n\nstart_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncost_nanos\x18\x13 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x1a\n\x12unknown_cost_calls\x18\x15 \x01(\x03\x12\x19\n\x11stated_cost_nanos\x18\x16 \x01(\x03\x12\x13\n\x0bretry_count\x18\x17 \x01(\x03\x12\x1b\n\x13\x64uration_p50_micros\x18\x18 \x01(\x03\x12\x1b\n\x13\x64uration_p95_micros\x18\x19 \x01(\x03\x12\x1b\n\x13\x64uration_p99_micros\x18\x1a \x01(\x03\"\xcf\x01\n\x14ReportOutcomeRequest\x12\x11\n\x03\x64id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x65nvironment\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.ringfence.telemetry.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\x15\n\x07work_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0con_behalf_of\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\x0c\x12\x12\n\nrequest_id\x18\x07 \x01(\t\",\n\x15ReportOutcomeResponse\x12\x13\n\x0b\x61udit_index\x18\x01 \x01(\x03*\xe6\x01\n\nUsageGroup\x12\x1b\n\x17USAGE_GROUP_UNSPECIFIED\x10\x00\x12\x15\n\x11USAGE_GROUP_AGENT\x10\x01\x12\x17\n\x13USAGE_GROUP_SESSION\x10\x02\x12\x15\n\x11USAGE_GROUP_MODEL\x10\x03\x12\x19\n\x15USAGE_GROUP_OPERATION\x10\x04\x12\x14\n\x10USAGE_GROUP_TOOL\x10\x05\x12\x14\n\x10USAGE_GROUP_TEAM\x10\x06\x12\x17\n\x13USAGE_GROUP_OUTCOME\x10\x07\x12\x14\n\x10USAGE_GROUP_TIME\x10\x08*N\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x14\n\x10OUTCOME_REJECTED\x10\x02\x32m\n\x0cUsageService\x12]\n\x08GetUsage\x12\'.ringfence.telemetry.v1.GetUsageRequest\x1a(.ringfence.telemetry.v1.GetUsageResponse2\xd5\x02\n\x0fWorkflowService\x12l\n\rReportOutcome\x12,.ringfence.telemetry.v1.ReportOutcomeRequest\x1a-.ringfence.telemetry.v1.ReportOutcomeResponse\x12\x66\n\x0bGetWorkflow\x12*.ringfence.telemetry.v1.GetWorkflowRequest\x1a+.ringfence.telemetry.v1.GetWorkflowResponse\x12l\n\rListWorkflows\x12,.ringfence.telemetry.v1.ListWorkflowsRequest\x1a-.ringfence.telemetry.v1.ListWorkflowsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&ringfence/telemetry/v1/telemetry.proto\x12\x16ringfence.telemetry.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%ringfence/telemetry/v1/workflow.proto\"\x8a\x02\n\x0fGetUsageRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x08group_by\x18\x05 \x03(\x0e\x32\".ringfence.telemetry.v1.UsageGroup\x12\x0c\n\x04team\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x11\n\tinclusive\x18\x08 \x01(\x08\x12\x13\n\x0bpercentiles\x18\t \x01(\x08\"Y\n\x10GetUsageResponse\x12.\n\x04rows\x18\x01 \x03(\x0b\x32 .ringfence.telemetry.v1.UsageRow\x12\x15\n\rpending_spans\x18\x02 \x01(\x03\"\xde\x04\n\x08UsageRow\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\t\x12\x12\n\nspan_count\x18\x05 \x01(\x03\x12\x13\n\x0b\x65rror_count\x18\x06 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x07 \x01(\x03\x12\x15\n\routput_tokens\x18\x08 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\t \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\n \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x0b \x01(\x03\x12\x17\n\x0ftool_call_count\x18\x0c \x01(\x03\x12\x17\n\x0f\x64uration_micros\x18\r \x01(\x03\x12\x11\n\tuntrusted\x18\x0e \x01(\x08\x12\x0c\n\x04tool\x18\x0f \x01(\t\x12\x0c\n\x04team\x18\x10 \x01(\t\x12\x0f\n\x07outcome\x18\x11 \x01(\t\x12.\n\nstart_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ncost_nanos\x18\x13 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x14 \x01(\t\x12\x1a\n\x12unknown_cost_calls\x18\x15 \x01(\x03\x12\x19\n\x11stated_cost_nanos\x18\x16 \x01(\x03\x12\x13\n\x0bretry_count\x18\x17 \x01(\x03\x12\x1b\n\x13\x64uration_p50_micros\x18\x18 \x01(\x03\x12\x1b\n\x13\x64uration_p95_micros\x18\x19 \x01(\x03\x12\x1b\n\x13\x64uration_p99_micros\x18\x1a \x01(\x03\"\xcf\x01\n\x14ReportOutcomeRequest\x12\x11\n\x03\x64id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0b\x65nvironment\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x36\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.ringfence.telemetry.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\x15\n\x07work_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x0con_behalf_of\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\x0c\x12\x12\n\nrequest_id\x18\x07 \x01(\t\",\n\x15ReportOutcomeResponse\x12\x13\n\x0b\x61udit_index\x18\x01 \x01(\x03*\xe6\x01\n\nUsageGroup\x12\x1b\n\x17USAGE_GROUP_UNSPECIFIED\x10\x00\x12\x15\n\x11USAGE_GROUP_AGENT\x10\x01\x12\x17\n\x13USAGE_GROUP_SESSION\x10\x02\x12\x15\n\x11USAGE_GROUP_MODEL\x10\x03\x12\x19\n\x15USAGE_GROUP_OPERATION\x10\x04\x12\x14\n\x10USAGE_GROUP_TOOL\x10\x05\x12\x14\n\x10USAGE_GROUP_TEAM\x10\x06\x12\x17\n\x13USAGE_GROUP_OUTCOME\x10\x07\x12\x14\n\x10USAGE_GROUP_TIME\x10\x08*N\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x14\n\x10OUTCOME_REJECTED\x10\x02\x32m\n\x0cUsageService\x12]\n\x08GetUsage\x12\'.ringfence.telemetry.v1.GetUsageRequest\x1a(.ringfence.telemetry.v1.GetUsageResponse2\xd5\x02\n\x0fWorkflowService\x12l\n\rReportOutcome\x12,.ringfence.telemetry.v1.ReportOutcomeRequest\x1a-.ringfence.telemetry.v1.ReportOutcomeResponse\x12\x66\n\x0bGetWorkflow\x12*.ringfence.telemetry.v1.GetWorkflowRequest\x1a+.ringfence.telemetry.v1.GetWorkflowResponse\x12l\n\rListWorkflows\x12,.ringfence.telemetry.v1.ListWorkflowsRequest\x1a-.ringfence.telemetry.v1.ListWorkflowsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,22 +42,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTOUTCOMEREQUEST'].fields_by_name['outcome']._serialized_options = b'\342A\001\002'
   _globals['_REPORTOUTCOMEREQUEST'].fields_by_name['work_id']._loaded_options = None
   _globals['_REPORTOUTCOMEREQUEST'].fields_by_name['work_id']._serialized_options = b'\342A\001\002'
-  _globals['_USAGEGROUP']._serialized_start=1376
-  _globals['_USAGEGROUP']._serialized_end=1606
-  _globals['_OUTCOME']._serialized_start=1608
-  _globals['_OUTCOME']._serialized_end=1686
+  _globals['_USAGEGROUP']._serialized_start=1397
+  _globals['_USAGEGROUP']._serialized_end=1627
+  _globals['_OUTCOME']._serialized_start=1629
+  _globals['_OUTCOME']._serialized_end=1707
   _globals['_GETUSAGEREQUEST']._serialized_start=172
-  _globals['_GETUSAGEREQUEST']._serialized_end=417
-  _globals['_GETUSAGERESPONSE']._serialized_start=419
-  _globals['_GETUSAGERESPONSE']._serialized_end=508
-  _globals['_USAGEROW']._serialized_start=511
-  _globals['_USAGEROW']._serialized_end=1117
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1120
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1327
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1329
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1373
-  _globals['_USAGESERVICE']._serialized_start=1688
-  _globals['_USAGESERVICE']._serialized_end=1797
-  _globals['_WORKFLOWSERVICE']._serialized_start=1800
-  _globals['_WORKFLOWSERVICE']._serialized_end=2141
+  _globals['_GETUSAGEREQUEST']._serialized_end=438
+  _globals['_GETUSAGERESPONSE']._serialized_start=440
+  _globals['_GETUSAGERESPONSE']._serialized_end=529
+  _globals['_USAGEROW']._serialized_start=532
+  _globals['_USAGEROW']._serialized_end=1138
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1141
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1348
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1350
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1394
+  _globals['_USAGESERVICE']._serialized_start=1709
+  _globals['_USAGESERVICE']._serialized_end=1818
+  _globals['_WORKFLOWSERVICE']._serialized_start=1821
+  _globals['_WORKFLOWSERVICE']._serialized_end=2162
 # @@protoc_insertion_point(module_scope)

@@ -43,7 +43,7 @@ class _UsageGroupEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageGroup
     USAGE_GROUP_OUTCOME: _UsageGroup.ValueType  # 7
     """By what became of it: `ok`, `error`, `cancelled`."""
     USAGE_GROUP_TIME: _UsageGroup.ValueType  # 8
-    """By minute, hour or day: whichever gives at most 400 in the window."""
+    """By minute, hour or day (UTC): the finest that gives at most 400 in the window."""
 
 class UsageGroup(_UsageGroup, metaclass=_UsageGroupEnumTypeWrapper):
     """What to sum by."""
@@ -65,7 +65,7 @@ USAGE_GROUP_TEAM: UsageGroup.ValueType  # 6
 USAGE_GROUP_OUTCOME: UsageGroup.ValueType  # 7
 """By what became of it: `ok`, `error`, `cancelled`."""
 USAGE_GROUP_TIME: UsageGroup.ValueType  # 8
-"""By minute, hour or day: whichever gives at most 400 in the window."""
+"""By minute, hour or day (UTC): the finest that gives at most 400 in the window."""
 Global___UsageGroup: _TypeAlias = UsageGroup  # noqa: Y015
 
 class _Outcome:
@@ -106,6 +106,7 @@ class GetUsageRequest(_message.Message):
     TEAM_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     INCLUSIVE_FIELD_NUMBER: _builtins.int
+    PERCENTILES_FIELD_NUMBER: _builtins.int
     agent: _builtins.str
     """Only this agent, a DID or the name it reports under; empty means all."""
     session: _builtins.str
@@ -115,10 +116,20 @@ class GetUsageRequest(_message.Message):
     model: _builtins.str
     """Only this model; empty means all."""
     inclusive: _builtins.bool
-    """Also what agents below used, in the rows of those that called them. Only grouped by agent."""
+    """Also what agents below used, in the rows of those that called them: every agent of a chain is told what all beneath it
+    used, so these rows do not add up to what was used. Only grouped by agent, with no filter but `agent`, and of the
+    hours that begin in the window.
+    """
+    percentiles: _builtins.bool
+    """Also how long calls took (`duration_p50_micros` and the others). It reads more: a question that would merge more than
+    250,000 histograms is refused. Usage of sessions has none.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """From this minute, inclusive; unset means from the beginning. Seconds are cut off."""
+        """From this minute, inclusive; unset means from the beginning. Seconds are cut off. Minutes are kept for 14 days, then
+        five together, after 90 days an hour, unless configured otherwise: what is kept together counts when it begins in the
+        window.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
@@ -139,10 +150,11 @@ class GetUsageRequest(_message.Message):
         team: _builtins.str = ...,
         model: _builtins.str = ...,
         inclusive: _builtins.bool = ...,
+        percentiles: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "end_time", b"end_time", "group_by", b"group_by", "inclusive", b"inclusive", "model", b"model", "session", b"session", "start_time", b"start_time", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "end_time", b"end_time", "group_by", b"group_by", "inclusive", b"inclusive", "model", b"model", "percentiles", b"percentiles", "session", b"session", "start_time", b"start_time", "team", b"team"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,7 +173,8 @@ class GetUsageResponse(_message.Message):
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRow]:
         """Ordered by tokens, most first; at most 10,000, and fewer when labels are long. Trusted and untrusted usage of one
-        group are two rows.
+        group are two rows. What a group cost in a second currency stands in a row of its own after it, with that cost and
+        nothing else.
         """
 
     def __init__(
@@ -249,7 +262,7 @@ class UsageRow(_message.Message):
     cost_nanos: _builtins.int
     """Cost in billionths of `currency`, as far as prices are known."""
     currency: _builtins.str
-    """ISO 4217. Rows of several currencies are not added: each has its own."""
+    """ISO 4217; empty when nothing cost anything that is known. Costs in several currencies are not added."""
     unknown_cost_calls: _builtins.int
     """Calls whose cost is not known."""
     stated_cost_nanos: _builtins.int
@@ -257,7 +270,7 @@ class UsageRow(_message.Message):
     retry_count: _builtins.int
     """Attempts that were seen to be repeated."""
     duration_p50_micros: _builtins.int
-    """Half of the calls took at most this, in microseconds; within 1.1 %. 0 without any."""
+    """Half of the calls took at most this, in microseconds; within 1.1 %. 0 unless asked for, and without any."""
     duration_p95_micros: _builtins.int
     """95 of 100 did."""
     duration_p99_micros: _builtins.int
