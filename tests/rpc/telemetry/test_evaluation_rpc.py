@@ -359,6 +359,7 @@ class TestWhatIsSeen:
 
         assert shares(found) == {"accuracy": (1, 2), "escalation": (0, 20), "safe_completion": (19, 20)}
         assert found.latency_p95_micros == pytest.approx(2_019_000, rel=0.012)
+        assert (await telemetry.metrics())["evaluation_events_untrusted_total"] == 1
 
 
 async def events(telemetry: TelemetryMesh, said_of: Sequence[tuple[int, str]], caller: Caller) -> None:
