@@ -52,7 +52,8 @@ class _Reading:
 
     def wrong(self, where: Field, problem: str, *, beneath: str = "") -> None:
         path = f"{where.path}.{beneath}".strip(".") if beneath else where.path
-        if len(self.violations) < VIOLATIONS_MAX:
+        known = any(each.field == path for each in self.violations)  # the first thing that is wrong with it will do
+        if not known and len(self.violations) < VIOLATIONS_MAX:
             self.violations.append(Field(where.line, path, "").wrong(problem))
 
     def left_out(self, where: Field, what: str) -> None:
