@@ -72,6 +72,14 @@ class Output:
             self.stdout.print(view(message))
         self.stdout.file.flush()
 
+    def line(self, value: Mapping[str, Any], text: str) -> None:
+        """Print one event that is no message, on one line, at once."""
+        if self.is_json:
+            self._json(json.dumps(value, ensure_ascii=False))
+        else:
+            self.verbatim(text)
+        self.stdout.file.flush()
+
     def value(self, value: Mapping[str, Any] | Sequence[Any], view: Callable[[], RenderableType]) -> None:
         """Print what is no message: `value` as JSON, or what `view` makes of it. A `str` is never wrapped."""
         self._print(lambda: value, view)

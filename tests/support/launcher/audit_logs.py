@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ringfence.proofs.cosignature import Cosigner, with_signatures
 from ringfence.proofs.merkle import Digest, Frontier, leaf_hash
 from ringfence.proofs.signed_note import Checkpoint, NoteSigner
 
 ORIGIN = "log.test.example"
+COSIGNED_AT = 1_700_000_000
 
 
 class SeededKey:
@@ -24,19 +26,30 @@ def signer(seed: int = 1, name: str = ORIGIN) -> NoteSigner:
     return NoteSigner(name, SeededKey(seed))
 
 
+def witness(name: str, seed: int) -> Cosigner:
+    return Cosigner(name, SeededKey(seed))
+
+
 class AuditLog:
     """Entries and the key that signs them."""
 
     def __init__(self, bodies: Sequence[bytes], *, key: NoteSigner | None = None) -> None:
         self.bodies = list(bodies)
         self.key = key or signer()
+        self.cosigned: dict[int, list[Cosigner]] = {}
+        """By size, who put a signature beneath the head."""
+        self.witnesses: list[Cosigner] = []
+        """Who is said to watch over it."""
 
     @property
     def verifier_key(self) -> str:
         return str(self.key.verifier)
 
-    def checkpoint(self) -> str:
-        return self.key.sign(Checkpoint(ORIGIN, len(self.bodies), _root(self.bodies)).text())
+    def checkpoint(self, size: int | None = None) -> str:
+        size = len(self.bodies) if size is None else size
+        text = Checkpoint(ORIGIN, size, _root(self.bodies[:size])).text()
+        lines = [each.cosign(text, seconds=COSIGNED_AT) for each in self.cosigned.get(size, [])]
+        return with_signatures(self.key.sign(text), lines)
 
     def subtree(self, level: int, index: int) -> Digest:
         """The reader proofs are made with."""

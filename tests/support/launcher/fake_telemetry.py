@@ -1,6 +1,6 @@
 """A telemetry service of the tests' own: usage as set, and a real Merkle log over the entries it is given."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import grpc
@@ -29,6 +29,8 @@ class FakeTelemetry(
         self.log: AuditLog = numbered_log(5)
         self.lies: dict[str, Callable[[Any], object]] = {}
         self.page_limit = 1_000
+        self.histories: list[AuditLog] = []
+        """What the log comes to while it is watched."""
 
     def GetUsage(self, request: Any, context: Any) -> telemetry_pb2.GetUsageResponse:
         self._saw(request, context)
@@ -59,7 +61,27 @@ class FakeTelemetry(
 
     def GetCheckpoint(self, request: Any, context: Any) -> pb.GetCheckpointResponse:
         self._saw(request, context)
-        return self._told("GetCheckpoint", pb.GetCheckpointResponse(checkpoint=self._checkpoint()))
+        size = min(request.at_most or len(self.log.bodies), len(self.log.bodies))
+        return self._told("GetCheckpoint", pb.GetCheckpointResponse(checkpoint=self._checkpoint(size)))
+
+    def ListWitnesses(self, request: Any, context: Any) -> pb.ListWitnessesResponse:
+        self._saw(request, context)
+        listed = []
+        for cosigner in self.log.witnesses:
+            sizes = [size for size, behind in self.log.cosigned.items() if cosigner in behind]
+            served = pb.Witness(name=cosigner.witness.name, verifier_key=str(cosigner.witness))
+            if sizes:
+                served.tree_size = max(sizes)
+            listed.append(served)
+        return self._told("ListWitnesses", pb.ListWitnessesResponse(witnesses=listed))
+
+    def WatchCheckpoints(self, request: Any, context: Any) -> Iterator[pb.WatchCheckpointsResponse]:
+        """Show the newest head, and then those the test has the log come to."""
+        self._saw(request, context)
+        yield pb.WatchCheckpointsResponse(checkpoint=self._checkpoint())
+        for log in self.histories:
+            self.log = log
+            yield pb.WatchCheckpointsResponse(checkpoint=self._checkpoint())
 
     def GetEntry(self, request: Any, context: Any) -> pb.GetEntryResponse:
         self._saw(request, context)
@@ -96,10 +118,10 @@ class FakeTelemetry(
         response = pb.GetConsistencyProofResponse(hashes=hashes, second_tree_size=request.second_tree_size)
         return self._told("GetConsistencyProof", response)
 
-    def _checkpoint(self) -> pb.Checkpoint:
-        return pb.Checkpoint(
-            tree_size=len(self.log.bodies), signed_note=self.log.checkpoint(), verifier_key=self.log.verifier_key
-        )
+    def _checkpoint(self, size: int | None = None) -> pb.Checkpoint:
+        size = len(self.log.bodies) if size is None else size
+        note = self.log.checkpoint(size)
+        return pb.Checkpoint(tree_size=size, signed_note=note, verifier_key=self.log.verifier_key)
 
     def _place(self, request: Any) -> int:
         """Return where an entry is, one past the end when it is nowhere."""

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ringfence.proofs.merkle import leaf_hash
 from ringfence.telemetry.v1 import audit_pb2 as pb
 from ringfence_launcher.exit_codes import ExitCode
-from support.launcher.audit_logs import AuditLog, numbered_log, signer
+from support.launcher.audit_logs import AuditLog, numbered_log, signer, witness
 from support.launcher.command_line import CommandLine
 from support.launcher.fake_services import FakeMesh
 
@@ -240,3 +241,139 @@ class TestExportAndVerify:
         assert ended.code == ExitCode.NEGATIVE
         assert "does not verify" in ended.err
         assert "truncated" in ended.err
+
+
+W1, W2 = witness("registry.witness", 11), witness("identity.witness", 12)
+
+
+def witnessed_log(size: int) -> AuditLog:
+    """Return a log that one witness stands behind whole, and another half."""
+    log = numbered_log(size)
+    log.witnesses = [W1, W2]
+    log.cosigned = {size: [W1], size // 2: [W1, W2]}
+    return log
+
+
+class TestEntry:
+    def test_it_prints_what_was_hashed(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        ended = ringfence("audit", "entry", "3")
+        assert ended.code == 0, ended.err
+        assert ended.out.rstrip("\n").encode() == mesh.telemetry.log.bodies[3]
+        assert "verified here" in ended.err
+
+    def test_what_is_not_proven_is_not_printed(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.lies["GetEntry"] = lambda answer: setattr(answer.entry, "body", b"{}")
+        ended = ringfence("audit", "entry", "3")
+        assert ended.code == ExitCode.NEGATIVE
+        assert ended.out == ""
+
+
+class TestExportsOfAWitnessedLog:
+    KEY = str(signer().verifier)
+    JUDGED = ("audit", "verify", "log.jsonl", "--verifier-key", KEY)
+
+    @pytest.fixture
+    def exported(self, ringfence: CommandLine, mesh: FakeMesh, nowhere: Path) -> Path:
+        mesh.telemetry.log = witnessed_log(300)
+        assert ringfence("audit", "export", "log.jsonl").code == 0
+        return nowhere / "log.jsonl"
+
+    @pytest.mark.usefixtures("exported")
+    def test_who_stands_behind_it_is_told(self, ringfence: CommandLine) -> None:
+        ended = ringfence(*self.JUDGED, "--witness", str(W1.witness), "--witness", str(W2.witness))
+        assert ended.code == 0
+        assert "all 300 entries, since 2023-11-14 22:13:20 UTC" in ended.out
+        assert "the first 150 entries" in ended.out
+        shown = ringfence(*self.JUDGED, "--witness", str(W2.witness), "-o", "json").json
+        assert shown["witnesses"] == [
+            {
+                "name": "identity.witness",
+                "verifierKey": str(W2.witness),
+                "entries": 150,
+                "cosignedAt": 1_700_000_000,
+            }
+        ]
+
+    @pytest.mark.usefixtures("exported")
+    def test_too_few_do_not_hold(self, ringfence: CommandLine) -> None:
+        both = ("--witness", str(W1.witness), "--witness", str(W2.witness), "--least-witnesses")
+        assert ringfence(*self.JUDGED, *both, "1").code == 0
+        ended = ringfence(*self.JUDGED, *both, "2")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "unwitnessed" in ended.out
+
+    @pytest.mark.usefixtures("exported")
+    def test_keys_lie_in_files_and_in_the_data_directory(self, ringfence: CommandLine, nowhere: Path) -> None:
+        (nowhere / "w1.key").write_text(f"{W1.witness}\n")
+        assert "all 300 entries" in ringfence(*self.JUDGED, "--witness", "w1.key").out
+        folder = nowhere / ".ringfence" / "witnesses"
+        folder.mkdir(parents=True)
+        (folder / "registry.key").write_text(f"{W1.witness}\n")
+        (folder / "spoilt.key").write_text("nonsense")
+        assert "all 300 entries" in ringfence(*self.JUDGED).out
+        assert ringfence(*self.JUDGED, "--witness", "nonsense+a+b").code == ExitCode.CONFIGURATION
+
+    def test_heads_of_the_past_say_where_it_was_changed(self, ringfence: CommandLine, exported: Path) -> None:
+        lines = [json.loads(line) for line in exported.read_text().splitlines()]
+        body = b'{"decision_id":"201","effect":"ALLOW"}'
+        lines[202] |= {"body": base64.b64encode(body).decode(), "leaf_hash": leaf_hash(body).hex()}
+        exported.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        ended = ringfence(*self.JUDGED, "-o", "json")
+        assert ended.code == ExitCode.NEGATIVE
+        (rewritten,) = [each for each in ended.json["findings"] if each["problem"] == "rewritten"]
+        assert rewritten["firstIndex"] <= 201 < rewritten["endIndex"]
+        assert rewritten["endIndex"] - rewritten["firstIndex"] <= 5
+
+
+class TestWitnesses:
+    def test_they_are_shown_with_how_far_they_have_come(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.log = witnessed_log(10)
+        mesh.telemetry.log.witnesses.append(witness("pdp.witness", 13))
+        ended = ringfence("audit", "witnesses", "--witness", str(W1.witness))
+        assert ended.code == 0, ended.err
+        registry, identity, pdp = ended.out.splitlines()[1:]
+        assert "all 10 entries" in registry
+        assert "known here" in registry
+        assert "the first 5 of 10 entries" in identity
+        assert "as telemetry says" in identity
+        assert "nothing yet" in pdp
+
+    def test_a_log_without_any_says_so(self, ringfence: CommandLine) -> None:
+        ended = ringfence("audit", "witnesses")
+        assert ended.code == 0
+        assert "telemetry.witnesses" in ended.out
+
+    @pytest.mark.parametrize("lie", [5, 9])
+    def test_a_witness_that_did_not_sign_is_found_out(self, ringfence: CommandLine, mesh: FakeMesh, lie: int) -> None:
+        mesh.telemetry.log = witnessed_log(10)
+        mesh.telemetry.log.cosigned[5] = [W2]
+
+        def claim(answer: Any) -> None:
+            answer.witnesses[0].tree_size = lie
+
+        mesh.telemetry.lies["ListWitnesses"] = claim
+        ended = ringfence("audit", "witnesses")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "did not sign" in ended.out
+
+
+class TestWatch:
+    def test_heads_are_printed_as_they_are_signed(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.histories = [numbered_log(7), numbered_log(9)]
+        ended = ringfence("audit", "watch", "--count", "3")
+        assert ended.code == 0, ended.err
+        assert [line.split()[0] for line in ended.out.splitlines()] == ["5", "7", "9"]
+        assert "extends 7" in ended.out
+
+    def test_programs_read_them_line_by_line(self, ringfence: CommandLine, mesh: FakeMesh) -> None:
+        mesh.telemetry.histories = [numbered_log(7)]
+        ended = ringfence("audit", "watch", "--count", "2", "-o", "json")
+        assert [json.loads(line)["treeSize"] for line in ended.out.splitlines()] == [5, 7]
+
+    @pytest.mark.parametrize("other", [AuditLog([b"something else"] * 9), AuditLog([b"x"] * 5), numbered_log(3)])
+    def test_a_second_history_ends_it(self, ringfence: CommandLine, mesh: FakeMesh, other: AuditLog) -> None:
+        mesh.telemetry.histories = [other]
+        ended = ringfence("audit", "watch", "--count", "5")
+        assert ended.code == ExitCode.NEGATIVE
+        assert "does not verify" in ended.err
+        assert "shown now" in ended.err

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from ringfence.proofs.cosignature import WitnessKey
 from ringfence.proofs.log_export import LINE_MAX, Header, read_export, write_checkpoint, write_entry, write_header
 from ringfence.proofs.log_export_check import verify_export
 from ringfence.proofs.log_export_report import Report, TrustedKey
@@ -20,7 +21,7 @@ def export_log(reader: LogReader, file: Path) -> Verified:
         with replacing(file) as lines:
             lines.write(write_header(newest.checkpoint.origin))
             lines.writelines(write_entry(entry.index, entry.body) for entry in reader.entries(newest.checkpoint.size))
-            lines.write(write_checkpoint(newest.note))
+            lines.writelines(write_checkpoint(note) for note in reader.heads(newest))
     except OSError as error:
         raise unusable(file, error.strerror or str(error)) from error
     return newest
@@ -36,11 +37,18 @@ def origin_of(file: Path) -> str:
     return first.origin if isinstance(first, Header) else ""
 
 
-def judge_export(file: Path, keys: Sequence[TrustedKey], seen: Sequence[str] = ()) -> Report:
-    """Judge a file by keys that are trusted and checkpoints seen before."""
+def judge_export(
+    file: Path,
+    keys: Sequence[TrustedKey],
+    seen: Sequence[str] = (),
+    *,
+    witnesses: Sequence[WitnessKey] = (),
+    least_witnesses: int = 0,
+) -> Report:
+    """Judge a file by keys that are trusted and checkpoints seen before; so many witnesses have to stand behind it."""
     try:
         with file.open(encoding="utf-8", errors="replace") as lines:
-            return verify_export(_bounded(lines), keys, seen)
+            return verify_export(_bounded(lines), keys, seen, witnesses=witnesses, least_witnesses=least_witnesses)
     except OSError as error:
         raise unusable(file, error.strerror or str(error)) from error
 

@@ -81,6 +81,21 @@ class LogReader:
         """Give the first `size` entries, in log order."""
         return pages(self._log.page, lambda response: response.entries, limit=size)
 
+    def heads(self, newest: Verified) -> list[str]:
+        """Return notes by the key of `newest` of the same log, smaller ones first and `newest` last, one of a size.
+
+        They come as the service says: whoever judges the file judges them.
+        """
+        notes = {newest.checkpoint.size: newest.note}
+        for served in self._log.earlier_heads(newest.checkpoint.size):
+            try:
+                head = _signed(served.note, newest.key)
+            except NoteInvalid:
+                continue  # by a key of before: who pinned that one can ask for it
+            if head.size <= newest.checkpoint.size and len(served.note) > len(notes.get(head.size, "")):
+                notes[head.size] = served.note
+        return [notes[size] for size in sorted(notes)]
+
     def _verified(self, served: ServedCheckpoint) -> Verified:
         key, source = self._key(served)
         try:

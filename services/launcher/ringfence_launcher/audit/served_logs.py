@@ -4,7 +4,7 @@ Both are served in the same form by different services; here is what differs. No
 verifies what comes from either.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,9 @@ from ringfence.telemetry.v1 import audit_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 
 PAGE_SIZE = 1_000
+
+HEADS_MAX = 64
+"""Heads of the past an export asks for, so that it says where it was changed."""
 
 
 class ServedEntry(Protocol):
@@ -50,6 +53,15 @@ class ServedCheckpoint:
 
     note: str
     verifier_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedWitness:
+    """A witness as telemetry knows it."""
+
+    verifier_key: str
+    tree_size: int | None
+    """Of the newest head it is said to stand behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +112,10 @@ class ServedLog(Protocol):
         """Return the proof that one size goes on from another."""
         ...
 
+    def earlier_heads(self, size: int) -> Iterator[ServedCheckpoint]:
+        """Give heads of at most this many entries, those that most witnesses stand behind among them."""
+        ...
+
 
 class DecisionLog:
     """Telemetry's audit log."""
@@ -109,9 +125,34 @@ class DecisionLog:
     def __init__(self, channel: grpc.Channel) -> None:
         self._stub = AuditServiceStub(channel)
 
-    def checkpoint(self) -> ServedCheckpoint:
+    def checkpoint(self, *, at_most: int = 0) -> ServedCheckpoint:
+        """Return the newest checkpoint, or the newest of at most so many entries."""
+        request = audit_pb2.GetCheckpointRequest(at_most=at_most)
+        return _checkpoint(self._stub.GetCheckpoint(request).checkpoint)
+
+    def heads(self) -> Iterator[ServedCheckpoint]:
+        """Give checkpoints as they are signed, for as long as the connection lasts. Raises RingfenceError."""
+        for answer in self._stub.WatchCheckpoints(audit_pb2.WatchCheckpointsRequest()):
+            yield _checkpoint(answer.checkpoint)
+
+    def witnesses(self) -> list[ServedWitness]:
+        """Return who telemetry says watches over the log."""
+        listed = self._stub.ListWitnesses(audit_pb2.ListWitnessesRequest()).witnesses
+        return [
+            ServedWitness(
+                verifier_key=each.verifier_key, tree_size=each.tree_size if each.HasField("tree_size") else None
+            )
+            for each in listed
+        ]
+
+    def earlier_heads(self, size: int) -> Iterator[ServedCheckpoint]:
         """See `ServedLog`."""
-        return _checkpoint(self._stub.GetCheckpoint(audit_pb2.GetCheckpointRequest()).checkpoint)
+        step = max(1, size // HEADS_MAX)
+        for at_most in range(step, size, step):
+            yield self.checkpoint(at_most=at_most)
+        cosigned = {each.tree_size for each in self.witnesses() if each.tree_size is not None}
+        for at_most in sorted(each for each in cosigned if 0 < each <= size):
+            yield self.checkpoint(at_most=at_most)
 
     def prove(self, key: str) -> ServedProof:
         """Prove a decision by its id, or an entry by its place."""
@@ -178,6 +219,10 @@ class MutationLog:
         """See `ServedLog`."""
         request = transparency_pb2.GetConsistencyProofRequest(first_tree_size=first, second_tree_size=second)
         return _digests(self._stub.GetConsistencyProof(request).hashes)
+
+    def earlier_heads(self, _size: int) -> Iterator[ServedCheckpoint]:
+        """See `ServedLog`; identity keeps its newest only."""
+        yield from ()
 
 
 def _place(key: str) -> int | None:

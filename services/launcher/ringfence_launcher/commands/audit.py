@@ -3,28 +3,28 @@
 import enum
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from google.protobuf.message import Message
-from rich.console import RenderableType
-from rich.text import Text
-from ringfence.proofs.log_export_report import Report, TrustedKey
+from ringfence.proofs.log_export_report import TrustedKey
 
 from ringfence_launcher.audit.exports import export_log, judge_export, origin_of
 from ringfence_launcher.audit.known_logs import KnownLog, key_text, parse_key, recall
 from ringfence_launcher.audit.log_reader import LogReader, Proven, Verified
-from ringfence_launcher.audit.served_logs import DecisionLog, MutationLog, ServedEntry
+from ringfence_launcher.audit.served_logs import DecisionLog, MutationLog
+from ringfence_launcher.audit.watching import watch_heads
+from ringfence_launcher.audit.witnesses import known_witnesses, standings
 from ringfence_launcher.connection import Mesh
 from ringfence_launcher.endpoints import data_directory
 from ringfence_launcher.exit_codes import ExitCode
 from ringfence_launcher.input_files import read_bytes
 from ringfence_launcher.options import DataOption, prints, speaks_to
-from ringfence_launcher.output import Output, as_json, fields, stacked, table
-from ringfence_launcher.plain_text import plain
+from ringfence_launcher.output import Output
 from ringfence_launcher.problems import Detail, Problem
-from ringfence_launcher.words import time_text
+from ringfence_launcher.views import audit as audit_view
+from ringfence_launcher.watching import CountOption
 
 
 class Log(enum.StrEnum):
@@ -55,6 +55,16 @@ KeyOption = Annotated[
 ]
 
 
+WitnessOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--witness",
+        metavar="KEY|FILE",
+        help="A witness' key, from somebody you trust; repeat. Default: those under witnesses/ in the data directory.",
+    ),
+]
+
+
 @app.command(
     epilog="Examples: ringfence audit checkpoint > checkpoint.txt\n\nringfence audit checkpoint --log identity"
 )
@@ -62,7 +72,7 @@ KeyOption = Annotated[
 def checkpoint(mesh: Mesh, out: Output, *, log: LogOption = Log.DECISIONS, verifier_key: KeyOption = "") -> None:
     """Get the newest signed checkpoint and verify that it extends the last one seen. Keep it: it is evidence."""
     found = _reader(mesh, log, verifier_key).checkpoint()
-    out.value(_checkpoint_json(found), lambda: found.note.rstrip("\n"))
+    out.value(audit_view.checkpoint_json(found), lambda: found.note.rstrip("\n"))
     out.hint(_how_verified(found))
     out.hint(f"its key: {found.key}")
 
@@ -80,8 +90,25 @@ def prove(
     """Fetch an entry with its proof and verify here that it is in the log. The server is not believed."""
     proven = _reader(mesh, log, verifier_key).prove(entry)
     _require_decision(proven, "" if entry.isdecimal() else entry)
-    out.value(_proven_json(proven), lambda: _proven_view(proven))
+    out.value(audit_view.proven_json(proven), lambda: audit_view.proven_view(proven))
     out.hint(_how_verified(proven.under))
+
+
+@app.command(epilog="Example: ringfence audit entry 42 | jq .effect")
+@speaks_to("telemetry")
+def entry(
+    mesh: Mesh,
+    out: Output,
+    entry: Annotated[str, typer.Argument(metavar="DECISION-ID|INDEX", help="A decision's id, or an entry's place.")],
+    *,
+    log: LogOption = Log.DECISIONS,
+    verifier_key: KeyOption = "",
+) -> None:
+    """Print what an entry says, byte for byte as it was hashed, once it is proven; `prove` shows the proof as well."""
+    proven = _reader(mesh, log, verifier_key).prove(entry)
+    _require_decision(proven, "" if entry.isdecimal() else entry)
+    out.value(audit_view.proven_json(proven), lambda: proven.entry.body.decode("utf-8", "replace"))
+    out.hint(f"entry {proven.entry.index}; {_how_verified(proven.under)}")
 
 
 @app.command(epilog="Example: ringfence audit export decisions.jsonl")
@@ -94,7 +121,7 @@ def export(
     log: LogOption = Log.DECISIONS,
     verifier_key: KeyOption = "",
 ) -> None:
-    """Write the whole log into a file that can prove itself: entries, hashes, signed checkpoint."""
+    """Write the whole log into a file that can prove itself: entries, hashes, checkpoints with all who signed them."""
     newest = export_log(_reader(mesh, log, verifier_key), file)
     _require_whole(file, newest)
     count = newest.checkpoint.size
@@ -117,21 +144,58 @@ def verify(
         list[Path] | None,
         typer.Option("--checkpoint", metavar="FILE", help="A checkpoint kept from before; repeat."),
     ] = None,
+    witnesses: WitnessOption = None,
+    least_witnesses: Annotated[
+        int, typer.Option(min=0, help="How many witnesses have to stand behind all of it; 0 only says how many do.")
+    ] = 0,
     data: DataOption = None,
 ) -> None:
-    """Check an exported log offline, and name what was tampered with. Exit code 0 means nothing was."""
+    """Check an exported log offline, name what was tampered with, and say which witnesses stand behind the rest.
+
+    Exit code 0 means nothing was.
+    """
     seen = [_note_text(path) for path in checkpoints or ()]
     if verifier_key:
         key = parse_key(key_text(verifier_key), source="--verifier-key")
     else:
-        known = _known_log(data_directory(data), origin=origin_of(file))
-        key = parse_key(known.verifier_key, source="the key remembered")
-        seen.append(known.checkpoint)
+        remembered = _known_log(data_directory(data), origin=origin_of(file))
+        key = parse_key(remembered.verifier_key, source="the key remembered")
+        seen.append(remembered.checkpoint)
     keys = [TrustedKey(key), *(_retired_key(text) for text in retired_keys or ())]
-    report = judge_export(file, keys, seen)
-    out.value(_report_json(report), lambda: _report_view(report))
+    known = known_witnesses(witnesses or (), data_directory(data))
+    report = judge_export(file, keys, seen, witnesses=known, least_witnesses=least_witnesses)
+    out.value(audit_view.report_json(report), lambda: audit_view.report_view(report))
     if not report.ok:
         raise typer.Exit(int(ExitCode.NEGATIVE))
+
+
+@app.command(epilog="Example: ringfence audit witnesses --witness registry.key")
+@speaks_to("telemetry")
+def witnesses(mesh: Mesh, out: Output, *, witnesses: WitnessOption = None, verifier_key: KeyOption = "") -> None:
+    """Show who watches over the log of decisions, and how far each stands behind it. Their signatures are verified."""
+    reader = _reader(mesh, Log.DECISIONS, verifier_key)
+    head = reader.checkpoint()
+    served = DecisionLog(mesh.channel("telemetry"))
+    known = known_witnesses(witnesses or (), mesh.endpoints.data)
+    found = standings(served, key=head.key, known=known)
+    out.value(audit_view.witnesses_json(found), lambda: audit_view.witnesses_view(found, head.checkpoint))
+    if any(each.problem for each in found):
+        raise typer.Exit(int(ExitCode.NEGATIVE))
+
+
+@app.command(epilog="Example: ringfence audit watch --count 10")
+@speaks_to("telemetry")
+def watch(mesh: Mesh, out: Output, *, verifier_key: KeyOption = "", count: CountOption = 0) -> None:
+    """Follow the log of decisions as its checkpoints are signed, verifying here that each extends the one before.
+
+    Ends with exit code 1 when one does not: the log has two histories, and the two checkpoints printed are the proof.
+    """
+    reader = _reader(mesh, Log.DECISIONS, verifier_key)
+    begun = reader.checkpoint()
+    out.hint(_how_verified(begun))
+    for seen in islice(watch_heads(mesh, begun), count or None):
+        line = audit_view.head_line(seen.note, seen.checkpoint, extends=seen.extends)
+        out.line(audit_view.checkpoint_json(seen), line)
 
 
 def _reader(mesh: Mesh, log: Log, verifier_key: str) -> LogReader:
@@ -208,92 +272,3 @@ def _how_verified(found: Verified) -> str:
     }[found.key_source]
     extends = "" if found.extends is None else f", and extends the {found.extends} entries seen before"
     return f"verified here: {key}{extends}"
-
-
-def _checkpoint_json(found: Verified) -> dict[str, Any]:
-    return {
-        "origin": found.checkpoint.origin,
-        "treeSize": found.checkpoint.size,
-        "rootHash": found.checkpoint.root.hex(),
-        "signedNote": found.note,
-        "verifierKey": str(found.key),
-        "verified": {"key": found.key_source, "extends": found.extends},
-    }
-
-
-def _proven_json(proven: Proven) -> dict[str, Any]:
-    return {
-        "entry": _entry_json(proven.entry),
-        "path": [digest.hex() for digest in proven.path],
-        "checkpoint": _checkpoint_json(proven.under),
-    }
-
-
-def _entry_json(entry: ServedEntry) -> dict[str, Any]:
-    """Return an entry in the proto's own JSON, whichever log it is of."""
-    if not isinstance(entry, Message):
-        raise TypeError("an entry is a protobuf message")
-    return as_json(entry)
-
-
-def _proven_view(proven: Proven) -> RenderableType:
-    under = proven.under.checkpoint
-    return stacked(
-        Text.assemble(("PROVEN", "bold green"), f"  entry {proven.entry.index} of {under.size} in {under.origin}"),
-        fields(
-            [
-                ("logged", time_text(proven.entry.append_time)),
-                ("leaf", proven.entry.leaf_hash.hex()),
-                ("path", f"{len(proven.path)} hashes"),
-                ("root", under.root.hex()),
-            ]
-        ),
-        Text(),
-        _body_view(proven.entry.body),
-    )
-
-
-def _body_view(body: bytes) -> RenderableType:
-    try:
-        members = json.loads(body)
-        return fields((name, value if isinstance(value, str) else json.dumps(value)) for name, value in members.items())
-    except (ValueError, AttributeError, RecursionError):
-        return Text(repr(body))
-
-
-def _report_json(report: Report) -> dict[str, Any]:
-    return {
-        "holds": report.ok,
-        "origin": report.origin,
-        "entries": report.entries,
-        "proven": report.proven,
-        "rootHash": report.root.hex(),
-        "heads": report.heads,
-        "findings": [
-            {
-                "problem": found.problem.value,
-                "detail": found.detail,
-                "firstIndex": found.first_index,
-                "endIndex": found.end_index,
-            }
-            for found in report.findings
-        ],
-        "moreFindings": report.more_findings,
-    }
-
-
-def _report_view(report: Report) -> RenderableType:
-    if report.ok:
-        return Text.assemble(
-            ("HOLDS", "bold green"),
-            f"  {report.proven:,} entries of {plain(report.origin)}, root {report.root.hex()}",
-        )
-    more = f", and {report.more_findings:,} more" if report.more_findings else ""
-    return stacked(
-        Text.assemble(("TAMPERED", "bold red"), f"  {len(report.findings)} findings{more}"),
-        table(
-            ["WHAT", "HOW WE KNOW"],
-            ((Text(found.problem.value, style="red"), found.detail) for found in report.findings),
-            empty="",
-        ),
-    )
