@@ -9,8 +9,8 @@ The rules:
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Never
+from collections.abc import Callable, Mapping
+from typing import Any, Never, Self
 
 import grpc
 import grpc.aio
@@ -36,6 +36,7 @@ class WireCall:
         "_changed",
         "_code",
         "_details",
+        "_done",
         "_ended",
         "_fault",
         "_flush",
@@ -76,6 +77,7 @@ class WireCall:
         self._ended = False
         self._changed: asyncio.Event | None = None
         """Set when there is more to read, or more room to write; made by the first who waits."""
+        self._done: Callable[[WireCall], None] = _nobody
         self._code: int = UNKNOWN
         self._details = ""
         self._trailing: Metadata = ()
@@ -105,6 +107,8 @@ class WireCall:
     def gone(self) -> None:
         """See `Inlet`."""
         self.cancel()
+        # A task that is cancelled before it began never says that it has ended.
+        self._done(self)
 
     def room(self) -> None:
         """Take it that bytes were sent: who waits to write may look again."""
@@ -126,10 +130,16 @@ class WireCall:
         self._flush()
         return message
 
-    async def requests(self) -> AsyncIterator[bytes]:
-        """Yield the messages as they come."""
-        while (message := await self.read()) is not grpc.aio.EOF:
-            yield message
+    def __aiter__(self) -> Self:
+        """Return itself: the messages as they come."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next message."""
+        message = await self.read()
+        if message is grpc.aio.EOF:
+            raise StopAsyncIteration
+        return bytes(message)
 
     async def write(self, message: bytes) -> None:
         """Send one message of a stream."""
@@ -190,8 +200,8 @@ class WireCall:
 
     def start(self, handle: Callable[[Any, Any], Any], *, done: "Callable[[WireCall], None]") -> None:
         """Let `handle` answer, in a task of its own; `done` is told when that has ended."""
+        self._done = done
         self.task = self._loop.create_task(self._answer(handle))
-        self.task.add_done_callback(lambda _: done(self))
 
     def refuse(self, code: int, details: str) -> None:
         """Answer with a status and nothing else."""
@@ -204,16 +214,20 @@ class WireCall:
 
     async def _answer(self, handle: Callable[[Any, Any], Any]) -> None:
         try:
-            response = await handle(self.requests(), self)
+            response = await handle(self, self)
         except asyncio.CancelledError:
             self._end_cancelled()
             raise
         except grpc.aio.AbortError:
             self._finish(self._code, self._details, self._trailing)
         else:
-            if response is not None:
-                self._protocol.message(self.stream_id, response)
-            self._finish(OK, "", self._trailing)
+            if response is None:
+                self._finish(OK, "", self._trailing)
+            else:
+                self._protocol.answer(self.stream_id, response, self._trailing)
+                self._flush()
+        finally:
+            self._done(self)
 
     def _end_cancelled(self) -> None:
         if self.ends_at is not None and self._loop.time() >= self.ends_at:
@@ -234,3 +248,7 @@ class WireCall:
     def _wake(self) -> None:
         if self._changed is not None:
             self._changed.set()
+
+
+def _nobody(_call: WireCall) -> None:
+    """Tell nobody: a call that nobody was asked to answer."""

@@ -123,7 +123,8 @@ def trailers(code: int, message: str, metadata: Iterable[tuple[str, str | bytes]
     ending = [(b"grpc-status", b"%d" % code)]
     if message:
         ending.append((b"grpc-message", percent_encoded(message)))
-    ending.extend((key.encode("latin-1"), _on_the_wire(key, value)) for key, value in metadata)
+    for key, value in metadata:
+        ending.append((key.encode("latin-1"), _on_the_wire(key, value)))
     return ending
 
 

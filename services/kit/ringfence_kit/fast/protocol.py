@@ -31,6 +31,8 @@ LINGER = 5.0
 RESETS = (5_000, 500)
 """Calls that may be given up at once, and for each second: deadlines of a gateway fire in storms."""
 PINGS_TOLERATED = 2
+"""Pings that come too soon after each other before somebody is sent away. While there are answers they are no nuisance:
+clients of gRPC core measure the way with them."""
 QUEUED_MAX = 16 << 20
 """Bytes of answers a connection may leave unread before it gets no new call."""
 _HEADS_KEPT = 256
@@ -189,26 +191,37 @@ class WireProtocol:
         stream = self._streams.get(stream_id)
         if stream is None:
             return
+        self._pings_too_many = 0
         if not stream.responded:
             stream.responded = True
             self._do(self._http2.send_response, stream_id, RESPONSE)
         self._do(self._http2.send_data, stream_id, framed(message))
+
+    def answer(self, stream_id: int, message: bytes, metadata: Metadata) -> None:
+        """Send the one message of an answer, and that all is well."""
+        stream = self._streams.pop(stream_id, None)
+        if stream is None or self.over:
+            return
+        http2 = self._http2
+        try:
+            http2.send_response(stream_id, RESPONSE)
+            http2.send_data(stream_id, framed(message))
+            http2.send_trailers(stream_id, trailers(0, "", metadata))
+        except ngh2.NGH2Error as error:
+            self._break(error)
+        self._finished(stream_id, stream)
 
     def finish(self, stream_id: int, code: int, message: str = "", metadata: Metadata = ()) -> None:
         """End an answer."""
         stream = self._streams.pop(stream_id, None)
         if stream is None:
             return
-        self._pings_too_many = 0
         ending = trailers(code, message, metadata)
         if stream.responded:
             self._do(self._http2.send_trailers, stream_id, ending)
         else:
             self._do(self._http2.send_response, stream_id, [*RESPONSE, *ending], end_stream=True)
-        self._let_go(stream_id, stream)
-        if not stream.ended:
-            self._answered[stream_id] = self.now
-        self._end_if_done()
+        self._finished(stream_id, stream)
 
     def read(self, stream_id: int) -> None:
         """Note that a call has read of its messages: its sender may go on."""
@@ -323,6 +336,14 @@ class WireProtocol:
             self._counts["abandoned"] += 1
             self._let_go(stream_id, stream)
             stream.inlet.gone()
+            self._end_if_done()
+
+    def _finished(self, stream_id: int, stream: _Stream) -> None:
+        self._pings_too_many = 0
+        self._let_go(stream_id, stream)
+        if not stream.ended:
+            self._answered[stream_id] = self.now
+        if self._end_heard:
             self._end_if_done()
 
     def _let_go(self, stream_id: int, stream: _Stream) -> None:

@@ -73,6 +73,11 @@ class FastServer:
         """Connections that are open."""
         return len(self._connections)
 
+    @property
+    def calls(self) -> int:
+        """Calls that are under way."""
+        return sum(connection.calls for connection in self._connections)
+
     async def start(self) -> None:
         """Take calls; once."""
         if self._server is not None or self._stopped.is_set():
