@@ -4,20 +4,33 @@ planner → researcher → writer; what their models used is known, because the 
 the test moves.
 """
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ringfence.identity.v1 import trust_pb2
+from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
+from ringfence.pdp.v1.decision_pb2 import EFFECT_ALLOW
+from ringfence.telemetry.v1 import audit_pb2, slo_pb2, workflow_pb2
 from ringfence.telemetry.v1 import telemetry_pb2 as pb
-from ringfence.telemetry.v1 import workflow_pb2
+from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
+from ringfence.telemetry.v1.health_pb2 import SLO_STATE_BREACHED
+from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, WorkflowServiceStub
 from ringfence_kit.clock import SECOND, Instant, ManualClock, Millis, SystemClock
 from ringfence_kit.dev_tokens import token_path
 from support.mesh.in_process import InProcessMesh, in_process_mesh
+from support.mesh.story import effect_is
 from support.senders.chain import CHAIN, MODELS, Chain, running_chain
 from support.senders.model_provider import ModelProvider, model_provider
 
 SETTLED = Millis(31 * SECOND)
+PATIENCE_S = 30.0
+ENOUGH = 25
+"""Pieces of work after which a share says something."""
 
 
 class Stage:
@@ -46,6 +59,44 @@ class Stage:
         answer: workflow_pb2.GetWorkflowResponse = await stub.GetWorkflow(request)
         return answer
 
+    async def promise(self, name: str, *, target: str) -> str:
+        """Define an objective for an agent, with windows of an hour at the longest; return its name."""
+        rule = slo_pb2.BurnRule(share="0.02", page=True)
+        rule.long_window.FromSeconds(3_600)
+        wanted = slo_pb2.Slo(agent=self.agents[name], target=target, burn_rules=[rule])
+        request = slo_pb2.CreateSloRequest(slo_id=name, slo=wanted)
+        created = await SloServiceStub(self.mesh.kept_channel("telemetry")).CreateSlo(request)
+        return str(created.slo.name)
+
+    async def standing(self, slo: str, *, events: int) -> slo_pb2.SloStatus:
+        """Return how an objective stands once so many events are counted for it."""
+        stub = SloServiceStub(self.mesh.kept_channel("telemetry"))
+        async with asyncio.timeout(PATIENCE_S):
+            while (status := (await stub.GetSlo(slo_pb2.GetSloRequest(name=slo))).status).total < events:
+                self.clock.advance(SETTLED)
+                await asyncio.sleep(0)
+        return status
+
+    async def debt(self, name: str) -> int:
+        """Return what an agent has lost of its trust, in millionths of points."""
+        request = trust_pb2.GetTrustRequest(did=self.agents[name])
+        trust = (await TrustServiceStub(self.mesh.kept_channel("identity")).GetTrust(request)).trust
+        return int(trust.state.debt_micro_points)
+
+    async def loses_trust(self, name: str) -> int:
+        """Wait until an agent has lost some; return how much."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (lost := await self.debt(name)):
+                self.clock.advance(SETTLED)
+                await asyncio.sleep(0)
+        return lost
+
+    async def noted(self, kind: str) -> list[dict[str, Any]]:
+        """Return the notes of a kind in the audit log."""
+        audit = AuditServiceStub(self.mesh.kept_channel("telemetry"))
+        listed = await audit.ListEntries(audit_pb2.ListEntriesRequest(page_size=1_000))
+        return [one for one in (json.loads(each.body) for each in listed.entries) if one.get("kind") == kind]
+
     async def failed_workflows(self) -> list[workflow_pb2.Workflow]:
         """Return the failed ones, once there are any."""
         stub = WorkflowServiceStub(self.mesh.kept_channel("telemetry"))
@@ -68,9 +119,11 @@ async def stage(tmp_path: Path, provider: ModelProvider) -> AsyncIterator[Stage]
     async with in_process_mesh(tmp_path, clock=clock) as mesh:
         story = mesh.story()
         agents = {}
+        await story.push_policy()
         for name in CHAIN:
-            await story.register(name)
+            registered = await story.register(name)
             agents[name] = await story.enrol(name)
+            await story.told(registered, effect_is(EFFECT_ALLOW))  # a decision tells telemetry where it works
         async with running_chain(
             agents,
             otlp=mesh.layout.addresses["telemetry.otlp_listen"],
@@ -89,7 +142,7 @@ def said(provider: ModelProvider, *names: str) -> tuple[int, int]:
     return sum(one.input for one in totals), sum(one.output for one in totals)
 
 
-async def test_one_piece_of_work_is_one_tree_with_every_token_once(stage: Stage, provider: ModelProvider) -> None:
+async def test_one_tree_and_every_token_once(stage: Stage, provider: ModelProvider) -> None:
     trace_id = await stage.chain.ask(session="s-1")
     found = await stage.workflow(trace_id)
     assert found.workflow.session == "s-1"
@@ -101,16 +154,11 @@ async def test_one_piece_of_work_is_one_tree_with_every_token_once(stage: Stage,
         assert hop.agent == stage.agents[name]
         assert tokens(hop.exclusive) == said(provider, name)
         assert tokens(hop.inclusive) == said(provider, *CHAIN[at:])
-        assert [(step.operation, step.what) for step in hop.steps if step.operation == "execute_tool"] == [
-            ("execute_tool", f"{name}.tool")
-        ]
+        assert [step.what for step in hop.steps if step.operation == "execute_tool"] == [f"{name}.tool"]
         assert len(hop.children) == (name != "writer")
         hop = hop.children[0] if hop.children else hop
 
-
-async def test_usage_of_agents_and_sessions_is_the_providers(stage: Stage, provider: ModelProvider) -> None:
-    for session in ("s-1", "s-2"):
-        await stage.chain.ask(session=session)
+    await stage.chain.ask(session="s-2")
     by_agent = {row.agent: (row.input_tokens, row.output_tokens) for row in await stage.usage(pb.USAGE_GROUP_AGENT)}
     assert by_agent == {stage.agents[name]: said(provider, name) for name in CHAIN}
     sessions = await stage.usage(pb.USAGE_GROUP_SESSION)
@@ -118,12 +166,24 @@ async def test_usage_of_agents_and_sessions_is_the_providers(stage: Stage, provi
     assert sum(row.input_tokens for row in sessions) == said(provider, *CHAIN)[0]
 
 
-async def test_the_failing_hop_is_blamed(stage: Stage) -> None:
-    await stage.chain.ask(session="s-1", fails="writer")
-    (workflow,) = await stage.failed_workflows()
-    assert workflow.failed
-    assert workflow.blamed_agent == stage.agents["writer"]
-    found = await stage.workflow(workflow.trace_id.hex())
-    (hop,) = found.hops
-    assert [hop.failed, hop.children[0].failed, hop.children[0].children[0].failed] == [True, True, True]
-    assert [hop.blamed, hop.children[0].blamed, hop.children[0].children[0].blamed] == [False, False, True]
+async def test_the_failing_hop_is_blamed_and_pays_for_it_and_nobody_else(stage: Stage) -> None:
+    slo = await stage.promise("planner", target="0.99")
+    for _ in range(ENOUGH):
+        await stage.chain.ask(fails="writer")
+
+    status = await stage.standing(slo, events=ENOUGH)
+    assert (status.good, status.total, status.state) == (0, ENOUGH, SLO_STATE_BREACHED)
+    assert [(blame.agent, blame.bad, blame.errors) for blame in status.blame] == [
+        (stage.agents["writer"], ENOUGH, ENOUGH)
+    ]
+    workflows = await stage.failed_workflows()
+    assert {workflow.blamed_agent for workflow in workflows} == {stage.agents["writer"]}
+    found = await stage.workflow(workflows[0].trace_id.hex())
+    planner, researcher, writer = (hops := [*found.hops, *found.hops[0].children, *found.hops[0].children[0].children])
+    assert [hop.failed for hop in hops] == [True, True, True]
+    assert (planner.blamed, researcher.blamed, writer.blamed) == (False, False, True)
+
+    assert await stage.loses_trust("writer") > 0
+    assert [await stage.debt(name) for name in ("planner", "researcher")] == [0, 0]
+    (note,) = await stage.noted("slo-budget-exhausted")
+    assert note["subject"] == stage.agents["writer"]
