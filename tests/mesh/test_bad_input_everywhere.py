@@ -64,6 +64,9 @@ ANSWERED_EMPTY = frozenset(
         "AuditService/ListEntries",
         "AuditService/GetCheckpoint",
         "AuditService/GetConsistencyProof",  # the empty log is a prefix of every log
+        "AuditService/WatchCheckpoints",
+        "AuditService/ListWitnesses",
+        "AuditService/GetTile",  # the first one
         "TraceService/Export",
         "BundleService/GetBundle",
         "BundleService/ListBundles",

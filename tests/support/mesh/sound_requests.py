@@ -41,6 +41,7 @@ from ringfence.telemetry.v1 import audit_pb2, health_pb2, telemetry_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence_kit.clock import DAY, HOUR, Instant, Millis, SystemClock
 from ringfence_kit.wire import to_timestamp
+from ringfence_kit.witness_keys import publish_witness_key
 
 from support.mesh import people_requests
 from support.mesh.agent_life_requests import AgentLifeRequests
@@ -54,6 +55,7 @@ from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
 from support.pdp.gateway import envoy_request, tool_call
+from support.telemetry.witnessing import cosigner, line_under
 
 ISSUER = "https://dev.id.ringfence.internal"
 PLACE = "https://orders.example.com"
@@ -247,6 +249,10 @@ class SoundRequests:
             "AuditService/GetCheckpoint": always(audit_pb2.GetCheckpointRequest()),
             "AuditService/GetInclusionProof": always(audit_pb2.GetInclusionProofRequest(index=0)),
             "AuditService/GetConsistencyProof": always(audit_pb2.GetConsistencyProofRequest(first_tree_size=1)),
+            "AuditService/WatchCheckpoints": always(audit_pb2.WatchCheckpointsRequest()),
+            "AuditService/GetTile": self._get_tile,
+            "AuditService/AddCosignature": self._add_cosignature,
+            "AuditService/ListWitnesses": always(audit_pb2.ListWitnessesRequest()),
             "TraceService/Export": always(one_trace(self.did)),
             "DecisionService/Check": always(self._question()),
             "DecisionService/BatchCheck": always(decision_pb2.BatchCheckRequest(requests=[self._question()])),
@@ -514,6 +520,19 @@ class SoundRequests:
         if self._first_time("ListEntries"):
             await AuditServiceStub(self.doors.kept_channel("telemetry")).AppendDecisions(await self._append_decisions())
         return audit_pb2.ListEntriesRequest(page_size=1)
+
+    async def _get_tile(self) -> Message:
+        if self._first_time("GetTile"):
+            await AuditServiceStub(self.doors.kept_channel("telemetry")).AppendDecisions(await self._append_decisions())
+        return audit_pb2.GetTileRequest(level=0, index=0)
+
+    async def _add_cosignature(self) -> Message:
+        witness = cosigner("tests.example/witness")
+        publish_witness_key(self.doors.layout.data, "tests", witness.witness)
+        stub = AuditServiceStub(self.doors.kept_channel("telemetry"))
+        head = (await stub.GetCheckpoint(audit_pb2.GetCheckpointRequest())).checkpoint
+        line = line_under(head.signed_note, by=witness)
+        return audit_pb2.AddCosignatureRequest(tree_size=head.tree_size, signature_line=line)
 
     async def _append_decisions(self) -> audit_pb2.AppendDecisionsRequest:
         decision_id = str(uuid.uuid4())
