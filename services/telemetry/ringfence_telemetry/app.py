@@ -59,6 +59,7 @@ from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
 from ringfence_telemetry.slo.assembly import promises as promises_parts
 from ringfence_telemetry.slo.assembly import promises_memory
+from ringfence_telemetry.slo.promised import PromisedTimes
 from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
 from ringfence_telemetry.store_sql.audit import SqlAuditTrail
@@ -141,7 +142,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     otlp = otlp_faces(ingest)
     watched_health = health_face(HealthApi(health))
     tokens = PageTokens(database.page_key)
-    workflows = WorkflowReader(store, traces, ingest, clock=clock)
+    workflows = WorkflowReader(store, traces, ingest, PromisedTimes(promised.slos), clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
     evaluations = evaluation_face(
         EvaluationApi(evaluation.recording, evaluation.reader, evaluation.setting, clock=clock)

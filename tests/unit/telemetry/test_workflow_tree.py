@@ -297,6 +297,38 @@ class TestBlame:
         assert "1000 ms" in found.reason
 
 
+class OneSecond:
+    """Everybody promises a second."""
+
+    def is_late(self, settled: Settled) -> bool:
+        return settled.duration_micros > 1_000_000
+
+    def target_of(self, part: Part) -> int | None:
+        return 1_000_000
+
+
+class TestLateWork:
+    def test_late_work_is_blamed_on_who_took_longest_and_shown_to_whom_it_concerns(self) -> None:
+        tree = tree_of(
+            fact(1, agent="a", ms=4_000),
+            fact(2, 1, agent="b", at=100, ms=3_500),
+            fact(3, 2, agent="c", at=200, ms=3_000),
+        )
+        summary = summary_of(KEY, tree)
+        assert summary.blamed == ""
+        late = summary.with_late_blamed(OneSecond())
+        assert (late.blamed, late.blamed_span) == ("c", 3)
+        seen = {agent: late.seen_by(agent) for agent in "abc"}
+        assert {agent: each and each.blamed for agent, each in seen.items()} == {"a": "", "b": "", "c": "c"}
+
+    def test_an_error_is_blamed_before_time(self) -> None:
+        tree = tree_of(fact(1, agent="a", ms=4_000, failed=True), fact(2, 1, agent="b", at=100, ms=3_500))
+        assert summary_of(KEY, tree).with_late_blamed(OneSecond()).blamed == "a"
+
+    def test_what_is_in_time_is_nobodys_fault(self) -> None:
+        assert summary_of(KEY, tree_of(fact(1, agent="a", ms=1_000))).with_late_blamed(OneSecond()).blamed == ""
+
+
 class TestSums:
     def test_what_was_stated_and_what_nobody_has_a_price_for(self) -> None:
         stated = SpanDetail(stated_cost_nanos=2_000, stated_currency="EUR")

@@ -142,7 +142,7 @@ class _Showing:
             inclusive=_used(hop.inclusive),
             failed=hop.failed,
             error=hop.error,
-            blamed=hop.span in tree.blamed,
+            blamed=hop.span == tree.blamed,
             decisions=[_decision(each) for each in tree.decisions.get(hop.span, ())],
             retries=min(hop.retries, _INT32_MAX),
             steps=[_step(step, tree.epoch_offset) for step in steps],

@@ -16,7 +16,8 @@ from ringfence_kit.clock import MINUTE, Instant, Millis
 
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.windows import Change
-from ringfence_telemetry.workflows.settled import Settled
+from ringfence_telemetry.workflows.blame import blame
+from ringfence_telemetry.workflows.settled import Part, Settled
 
 
 def is_evidence(settled: Settled) -> bool:
@@ -39,28 +40,20 @@ def event_of(objective: Objective, settled: Settled, targets: Mapping[str, Milli
     ):
         return None
     minute = ended_at // MINUTE
-    if settled.failed:
-        agent = settled.error_blame or settled.agent
-        return Change(minute, agent, bad=1, errors=1, witnessed=_witnessed(settled, agent))
-    if objective.latency is not None and settled.duration_micros > objective.latency * 1_000:
-        agent = _latest(settled, targets)
-        return Change(minute, agent, bad=1, witnessed=_witnessed(settled, agent))
-    return Change(minute, good=1)
+    late = objective.latency is not None and settled.duration_micros > objective.latency * 1_000
+    if not settled.failed and not late:
+        return Change(minute, good=1)
+
+    def target_of(part: Part) -> int | None:
+        return targets[part.agent] * 1_000 if part.agent in targets else None
+
+    agent = blame(settled, slow=late, target_of=target_of).agent
+    return Change(minute, agent, bad=1, errors=int(settled.failed), witnessed=_witnessed(settled, agent))
 
 
 def evaluated(objective: Objective, good: Change, *, passed: bool) -> Change:
     """Return what an event that is good by all else counts, now that it was evaluated."""
     return good if passed else Change(good.minute, objective.agent, bad=1, witnessed=1)
-
-
-def _latest(settled: Settled, targets: Mapping[str, Millis]) -> str:
-    """Return who is to blame for the time: on the critical path, furthest over its own target."""
-    over: dict[str, int] = {}
-    for part in settled.parts[1:]:
-        if part.critical and part.agent in targets:
-            over[part.agent] = max(over.get(part.agent, 0), part.own_micros - targets[part.agent] * 1_000)
-    agent = max(over, key=lambda each: over[each], default="")
-    return agent if agent and over[agent] > 0 else settled.agent
 
 
 def _witnessed(settled: Settled, agent: str) -> int:

@@ -9,9 +9,22 @@ Pure. The rules (reference: measured at the root, blamed on the path):
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from ringfence_telemetry.workflows.settled import Part, Settled
+
+
+class Promises(Protocol):
+    """What agents promise about time."""
+
+    def is_late(self, settled: Settled) -> bool:
+        """Say whether a piece of work took longer than its agent promises."""
+        ...
+
+    def target_of(self, part: Part) -> int | None:
+        """Return how many microseconds an agent's own part may take; None when it promises nothing."""
+        ...
+
 
 TargetOf: TypeAlias = Callable[[Part], int | None]
 """How many microseconds an agent's own part may take; None when it has no target."""
@@ -23,6 +36,8 @@ class Blame:
 
     agent: str
     reason: str
+    span: int = 0
+    """Of its part; 0 when that is not known."""
 
 
 def no_target(_part: Part) -> int | None:
@@ -38,8 +53,9 @@ def blame(settled: Settled, *, slow: bool, target_of: TargetOf = no_target) -> B
         over, part = _furthest_over(settled, target_of)
         if part is not None:
             reason = f"of all it was waited for, it was furthest over its own target: by {over // 1_000} ms"
-            return Blame(agent=part.agent, reason=reason)
-    return Blame(agent=settled.agent, reason="the work was its own, and nobody it called is to blame")
+            return Blame(agent=part.agent, reason=reason, span=part.span)
+    root = settled.parts[0].span if settled.parts else 0
+    return Blame(agent=settled.agent, reason="the work was its own, and nobody it called is to blame", span=root)
 
 
 def _why_error(settled: Settled) -> str:

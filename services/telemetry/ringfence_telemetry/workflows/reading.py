@@ -25,6 +25,7 @@ from ringfence_telemetry.store import TelemetryStore
 from ringfence_telemetry.store.workflows import ListedWorkflow, NotedOutcome, WorkflowQuery
 from ringfence_telemetry.trace_keys import TraceKey, is_trusted
 from ringfence_telemetry.waiting import happens_within
+from ringfence_telemetry.workflows.blame import Promises
 from ringfence_telemetry.workflows.hops import Hop, Tree
 from ringfence_telemetry.workflows.kept_traces import Entered, KeptTraces
 from ringfence_telemetry.workflows.placing import place_decisions
@@ -61,8 +62,8 @@ class ShownTree:
     epoch_offset: int = 0
     """Added to a hop's start it gives nanoseconds by our clock."""
     decisions: Mapping[int, Sequence[LoggedDecision]] = field(default_factory=dict)
-    blamed: frozenset[int] = frozenset()
-    """The spans of the hops to blame: one at most."""
+    blamed: int = 0
+    """The span of the hop to blame; 0 when none is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +77,13 @@ class WholeWorkflow:
 class WorkflowReader:
     """Answers questions about pieces of work."""
 
-    def __init__(self, store: TelemetryStore, traces: KeptTraces, ingest: Ingest, *, clock: Clock) -> None:
+    def __init__(
+        self, store: TelemetryStore, traces: KeptTraces, ingest: Ingest, promises: Promises, *, clock: Clock
+    ) -> None:
         self._store = store
         self._traces = traces
         self._ingest = ingest
+        self._promises = promises
         self._clock = clock
 
     async def workflow(self, trace_id: bytes, *, caller: Caller) -> WholeWorkflow:
@@ -93,7 +97,7 @@ class WorkflowReader:
         # Where it came to more than the spans still tell, some of them are no longer kept.
         trees = {key: tree for key, tree in trees.items() if key not in settled or tree.spans >= settled[key].spans}
         summaries = [summary_of(key, trees[key]) if key in trees else settled.get(key) for key in shown]
-        summary = next((each for each in summaries if each is not None), None)
+        summary = next((each.with_late_blamed(self._promises) for each in summaries if each is not None), None)
         seen = summary if summary is None or not agent else summary.seen_by(agent)
         if seen is None:
             raise WorkflowNotFound(trace_id=trace_id.hex())
@@ -106,16 +110,20 @@ class WorkflowReader:
     async def workflows(self, query: WorkflowQuery, *, caller: Caller) -> Sequence[Told]:
         """Return pieces of work, the newest first. Raises NotPermitted."""
         if _sees_all(caller):
-            return await self._told(await self._store.workflows(query))
+            return await self._told(await self._listed(query))
         if query.agent not in ("", caller.principal):
             raise NotPermitted(
                 principal=caller.principal,
                 action=f"list the work of {query.agent}",
                 needed="platform-admin, auditor or service; an agent names itself",
             )
-        listed = await self._store.workflows(replace(query, agent=caller.principal, as_agent=True))
+        listed = await self._listed(replace(query, agent=caller.principal, as_agent=True))
         own = [(each, each.summary.seen_by(caller.principal)) for each in listed]
         return await self._told([replace(each, summary=seen) for each, seen in own if seen is not None])
+
+    async def _listed(self, query: WorkflowQuery) -> list[ListedWorkflow]:
+        found = await self._store.workflows(query)
+        return [replace(each, summary=each.summary.with_late_blamed(self._promises)) for each in found]
 
     async def _decisions(self, trace_id: bytes) -> Sequence[LoggedDecision]:
         bodies = await self._store.decisions_in(trace_id, limit=DECISIONS_MAX)
@@ -167,11 +175,10 @@ def _shown(key: TraceKey, tree: Tree, agent: str, seen: Summary, decisions: Sequ
     offset = int(tree.started_at) * 1_000_000 - tree.root.start
     if not is_trusted(key):
         return ShownTree(hops=hops, trusted=False, epoch_offset=offset)
-    found = tree.error_blame
     return ShownTree(
         hops=hops,
         trusted=True,
         epoch_offset=offset,
         decisions=place_decisions(hops, decisions, offset=offset, strays=not agent),
-        blamed=frozenset({found.hop.span}) if found is not None and seen.blamed else frozenset(),
+        blamed=seen.blamed_span,
     )

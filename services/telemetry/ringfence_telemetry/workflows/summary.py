@@ -11,7 +11,7 @@ from ringfence_kit.clock import Instant
 
 from ringfence_telemetry.dialects import EXECUTE_TOOL
 from ringfence_telemetry.trace_keys import TraceKey, is_trusted, trace_id_of
-from ringfence_telemetry.workflows.blame import blame
+from ringfence_telemetry.workflows.blame import Promises, blame
 from ringfence_telemetry.workflows.hops import NOTHING_USED, Hop, Tree, Used
 from ringfence_telemetry.workflows.settled import Part, Settled
 
@@ -51,6 +51,8 @@ class Summary:
     used: Used
     blamed: str = ""
     blame_reason: str = ""
+    blamed_span: int = 0
+    """Of the hop to blame; 0 when none is."""
     shares: tuple[Share, ...] = ()
 
     @property
@@ -58,11 +60,19 @@ class Summary:
         """Whether its spans are believed."""
         return is_trusted(self.key)
 
+    def with_late_blamed(self, promises: Promises) -> "Summary":
+        """Return it with who is to blame for the time it took, when nobody is for an error and it took too long."""
+        if self.blamed or not promises.is_late(self.settled):
+            return self
+        late = blame(self.settled, slow=True, target_of=promises.target_of)
+        return replace(self, blamed=late.agent, blame_reason=late.reason, blamed_span=late.span)
+
     def seen_by(self, agent: str) -> "Summary | None":
         """Return the part of it that `agent` had, None when it had none."""
         share = next((share for share in self.shares if share.agent == agent), None)
         if share is None:
             return None
+        sees_blame = share.holds_blame or self.blamed == agent
         settled = replace(
             self.settled,
             agent=agent,
@@ -77,8 +87,9 @@ class Summary:
             extent_micros=share.duration_micros,
             spans=share.spans,
             used=share.used,
-            blamed=self.blamed if share.holds_blame else "",
-            blame_reason=self.blame_reason if share.holds_blame else "",
+            blamed=self.blamed if sees_blame else "",
+            blame_reason=self.blame_reason if sees_blame else "",
+            blamed_span=self.blamed_span if sees_blame else 0,
             shares=(share,),
         )
 
@@ -95,6 +106,7 @@ def summary_of(key: TraceKey, tree: Tree) -> Summary:
         used=tree.used,
         blamed="" if judged is None else judged.agent,
         blame_reason="" if judged is None else judged.reason,
+        blamed_span=0 if tree.error_blame is None else tree.error_blame.hop.span,
         shares=_shares(tree),
     )
 
