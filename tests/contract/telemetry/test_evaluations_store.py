@@ -77,7 +77,7 @@ class TestJudgements:
         said: list[object] = []
 
         def look(tx: TelemetryTx) -> None:
-            said.append((tx.trace_passed(TRACE), sorted(tx.judged_bad(TRACE))))
+            said.append((tx.trace_passed(TRACE), sorted(tx.judged_bad([TRACE]).get(TRACE, ()))))
 
         await write(opened, look)
         said_so: list[tuple[bool | None, str]] = [(None, "a"), (True, "a"), (False, ""), (False, "b")]
@@ -89,18 +89,18 @@ class TestJudgements:
 
     async def test_without_a_trace_it_is_of_none(self, opened: OpenedStore) -> None:
         await kept(opened, judgement("a", trace_id=b"", agent=""))
-        await write(opened, lambda tx: _equals(list(tx.nobodys_judgements(TRACE, limit=5)), []))
+        await write(opened, lambda tx: _equals(list(tx.nobodys_judgements([TRACE], limit=5)), []))
 
     async def test_whose_it_is_may_be_said_later(self, opened: OpenedStore) -> None:
         nobodys = [judgement("b", agent=""), judgement("a", agent=""), judgement("c")]
         await kept(opened, *nobodys)
 
         def work(tx: TelemetryTx) -> None:
-            first, *_ = found = tx.nobodys_judgements(TRACE, limit=5)
+            first, *_ = found = tx.nobodys_judgements([TRACE], limit=5)
             _equals([each.key for each in found], ["a", "b"])
-            _equals(len(tx.nobodys_judgements(TRACE, limit=1)), 1)
+            _equals(len(tx.nobodys_judgements([TRACE], limit=1)), 1)
             tx.say_whose(replace(first, agent="x", version="7"))
-            _equals([each.key for each in tx.nobodys_judgements(TRACE, limit=5)], ["b"])
+            _equals([each.key for each in tx.nobodys_judgements([TRACE], limit=5)], ["b"])
 
         await write(opened, work)
         assert await opened.store.scores(["x"], version="7", start=NOW, end=FAR, limit=9) == {"accuracy": [0.5]}
@@ -160,11 +160,11 @@ async def counted(opened: OpenedStore, *agents: str, version: str = "") -> list[
 async def test_the_work_of_a_trace(opened: OpenedStore) -> None:
     done = Work(agent="a", version="1", spans=(1, 2**64 - 1), bucket=-1, completed=True, uses=(("chat", 3),))
     work = TraceWork(trace_id=TRACE, at=NOW, works=(done,))
-    await write(opened, lambda tx: _equals(tx.trace_work(TRACE), None))
-    await write(opened, lambda tx: tx.keep_trace_work(work))
-    await write(opened, lambda tx: tx.keep_trace_work(replace(work, works=())))
-    await write(opened, lambda tx: tx.keep_trace_work(work))
-    await write(opened, lambda tx: _equals(tx.trace_work(TRACE), work))
+    await write(opened, lambda tx: _equals(tx.trace_works([TRACE]), {}))
+    await write(opened, lambda tx: tx.keep_trace_works([work]))
+    await write(opened, lambda tx: tx.keep_trace_works([replace(work, works=())]))
+    await write(opened, lambda tx: tx.keep_trace_works([work]))
+    await write(opened, lambda tx: _equals(tx.trace_works([TRACE, b"u" * 16]), {TRACE: work}))
 
 
 async def test_one_gate_for_each_agent(opened: OpenedStore) -> None:
@@ -205,8 +205,8 @@ async def test_a_baseline_for_each_version(opened: OpenedStore) -> None:
 async def test_what_is_old_is_forgotten_a_little_at_a_time(opened: OpenedStore) -> None:
     await kept(opened, *(judgement(f"k{number}", recorded_at=Instant(NOW + number)) for number in range(5)))
     old = TraceWork(trace_id=TRACE, at=NOW, works=())
-    await write(opened, lambda tx: tx.keep_trace_work(old))
-    await write(opened, lambda tx: tx.keep_trace_work(replace(old, trace_id=b"u" * 16)))
+    await write(opened, lambda tx: tx.keep_trace_works([old]))
+    await write(opened, lambda tx: tx.keep_trace_works([replace(old, trace_id=b"u" * 16)]))
     forgotten: list[int] = []
 
     def work(tx: TelemetryTx) -> None:
@@ -217,7 +217,7 @@ async def test_what_is_old_is_forgotten_a_little_at_a_time(opened: OpenedStore) 
     assert forgotten == [2, 1, 0]
     left = await opened.store.scores(["did:web:ü"], start=NOW, end=Instant(NOW + DAY), limit=9)
     assert left == {"accuracy": [0.5, 0.5]}
-    await write(opened, lambda tx: _equals(tx.trace_work(TRACE), None))
+    await write(opened, lambda tx: _equals(tx.trace_works([TRACE]), {}))
 
 
 def _keep_baseline(baseline: Baseline, tx: TelemetryTx) -> None:

@@ -6,27 +6,25 @@
   is kept with the counts, so no order of spans, judgements and restarts makes a difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from ringfence_kit.clock import Instant
 
-from ringfence_telemetry.evaluation.counts import CountKey, difference
-from ringfence_telemetry.evaluation.denials import decided, overridden
+from ringfence_telemetry.dialects import EXECUTE_TOOL
+from ringfence_telemetry.evaluation.counts import difference
+from ringfence_telemetry.evaluation.denials import Decided, decided, overridden
 from ringfence_telemetry.evaluation.judgement import Judgement, Layer, counts_of
 from ringfence_telemetry.evaluation.recording import VersionBook, add_all, enter
 from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.evaluation.work import TraceWork, Work, whose, work_of
 from ringfence_telemetry.evaluation.work import counts_of as work_counts
 from ringfence_telemetry.store.evaluations import EvaluationRows
-from ringfence_telemetry.workflows.settled import Settled, Settling
-
-DECISIONS_MAX = 1_000
-"""Decisions of a trace that are looked at: the first."""
+from ringfence_telemetry.workflows.settled import Settling
 
 NOBODYS_MAX = 1_000
-"""Judgements of a trace that name nobody and are given to whom the trace says."""
+"""Judgements that name nobody and are given to whom their traces say, at once."""
 
 
 class SaysWhatWasJudged(Protocol):
@@ -63,33 +61,20 @@ class AcceptanceJudge:
         self._versions = versions
 
     def judge(self, tx: EvaluationRows, settlings: tuple[Settling, ...], at: Instant) -> None:
-        """Count them."""
-        changes: list[dict[CountKey, int]] = []
-        for settling in settlings:
-            if settling.now.trusted:
-                changes += self._judge(tx, settling.now, at)
-        add_all(tx, changes)
-
-    def _judge(self, tx: EvaluationRows, settled: Settled, at: Instant) -> list[dict[CountKey, int]]:
-        before = tx.trace_work(settled.trace_id)
-        work = self._fold(work_of(settled, judged_bad=()), at)
-        found = _give(tx, work)
-        bad = tx.judged_bad(settled.trace_id)
-        said = decided(tx.decision_bodies(settled.trace_id, limit=DECISIONS_MAX)) if work.works else ()
-        after = replace(
-            work,
-            works=tuple(
-                replace(
-                    each,
-                    judged_bad=each.agent in bad,
-                    overridden=overridden(each.agent, dict(each.uses), said),
-                )
-                for each in work.works
-            ),
-        )
-        if after != before:
-            tx.keep_trace_work(after)
-        return [difference(work_counts(after), work_counts(before)), *(counts_of(each) for each in found)]
+        """Count them, all with the same few statements."""
+        settled = {each.now.trace_id: each.now for each in settlings if each.now.trusted}
+        before = tx.trace_works(settled)
+        works = {trace_id: self._fold(work_of(each, judged_bad=()), at) for trace_id, each in settled.items()}
+        given = _give(tx, works)
+        bad = tx.judged_bad(settled)
+        decisions = tx.decision_bodies([trace_id for trace_id, work in works.items() if _ran_tools(work)])
+        after = [
+            _judged(work, bad.get(trace_id, frozenset()), decided(decisions.get(trace_id, ())))
+            for trace_id, work in works.items()
+        ]
+        tx.keep_trace_works([work for work in after if work != before.get(work.trace_id)])
+        corrections = (difference(work_counts(work), work_counts(before.get(work.trace_id))) for work in after)
+        add_all(tx, [*corrections, *(counts_of(each) for each in given)])
 
     def _fold(self, work: TraceWork, at: Instant) -> TraceWork:
         def folded(each: Work) -> Work:
@@ -118,12 +103,26 @@ def judgement_of(said: Said, at: Instant) -> Judgement:
     )
 
 
-def _give(tx: EvaluationRows, work: TraceWork) -> list[Judgement]:
-    """Give judgements that name nobody to whom the trace says; return those given."""
+def _give(tx: EvaluationRows, works: Mapping[bytes, TraceWork]) -> list[Judgement]:
+    """Give judgements that name nobody to whom their traces say; return those given."""
     given = []
-    for judgement in tx.nobodys_judgements(work.trace_id, limit=NOBODYS_MAX) if work.works else ():
-        owner = whose(work, judgement)
+    for judgement in tx.nobodys_judgements([work.trace_id for work in works.values() if work.works], limit=NOBODYS_MAX):
+        owner = whose(works[judgement.trace_id], judgement)
         if owner is not None:
             given.append(replace(judgement, agent=owner.agent, version=owner.version))
             tx.say_whose(given[-1])
     return given
+
+
+def _judged(work: TraceWork, bad: Collection[str], said: Sequence[Decided]) -> TraceWork:
+    return replace(
+        work,
+        works=tuple(
+            replace(each, judged_bad=each.agent in bad, overridden=overridden(each.agent, dict(each.uses), said))
+            for each in work.works
+        ),
+    )
+
+
+def _ran_tools(work: TraceWork) -> bool:
+    return any(kind.startswith(EXECUTE_TOOL) for each in work.works for kind, _ in each.uses)

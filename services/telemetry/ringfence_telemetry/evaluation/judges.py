@@ -8,17 +8,20 @@ environment, two that differ are two agents, and among resource names likewise. 
 from collections.abc import Collection
 from typing import NamedTuple
 
+from ringfence_kit.names import AgentName
+
 from ringfence_telemetry.reporters import Reporter
 
 BY_NAME = "by name"
 NOWHERE = "nowhere"
+"""What is neither a DID with a host nor a resource name: nobody can be told from anybody by it."""
 
 
 class _Known(NamedTuple):
     """A name of an agent, in one spelling."""
 
     where: str
-    """The environment's host of a DID; `BY_NAME` for resource names."""
+    """The environment's host of a DID; `BY_NAME`; `NOWHERE`."""
     whom: str
 
 
@@ -45,7 +48,5 @@ def _known(agent: str) -> _Known:
             return _Known(host.lower(), ":".join(path))
         case ["did", "web", host, *path] if path:
             return _Known(host.lower(), ":".join(path))
-        case ["did", *_]:
-            return _Known(NOWHERE, agent)
         case _:
-            return _Known(BY_NAME, agent)
+            return _Known(NOWHERE if AgentName.parse(agent) is None else BY_NAME, agent)

@@ -20,8 +20,8 @@ from ringfence_kit.store import Mutation, Writer
 from ringfence_telemetry.evaluation.counts import CountChange, CountKey, difference
 from ringfence_telemetry.evaluation.judgement import Judgement, counts_of
 from ringfence_telemetry.evaluation.judges import why_not
+from ringfence_telemetry.evaluation.work import TraceWork, judged, whose
 from ringfence_telemetry.evaluation.work import counts_of as work_counts
-from ringfence_telemetry.evaluation.work import judged, whose
 from ringfence_telemetry.labels import OVERFLOW
 from ringfence_telemetry.reporters import Reporter, reporter_of
 from ringfence_telemetry.store import TelemetryTx
@@ -79,35 +79,17 @@ def enter(tx: EvaluationRows, judgements: Iterable[Judgement], *, versions: Vers
         replace(each, version=versions.fold(each.agent, each.version, each.recorded_at)) if each.agent else each
         for each in judgements
     ]
-    new = [find_whose(tx, each) for each in tx.keep_judgements(known)]
-    add_all(tx, (counts_of(each) for each in new))
-    for trace_id in sorted({each.trace_id for each in new if each.passed is False and each.agent and each.trace_id}):
-        judge_again(tx, trace_id, {each.agent for each in new if each.passed is False and each.trace_id == trace_id})
+    new = tx.keep_judgements(known)
+    works = tx.trace_works(
+        {each.trace_id for each in new if each.trace_id and (each.passed is False or not each.agent)}
+    )
+    owned = [_with_owner(tx, each, works.get(each.trace_id)) for each in new]
+    after = {trace_id: judged(work, _judged_bad(owned, trace_id)) for trace_id, work in works.items()}
+    changed = [work for trace_id, work in after.items() if work != works[trace_id]]
+    tx.keep_trace_works(changed)
+    corrections = (difference(work_counts(work), work_counts(works[work.trace_id])) for work in changed)
+    add_all(tx, [*(counts_of(each) for each in owned), *corrections])
     return len(new)
-
-
-def find_whose(tx: EvaluationRows, judgement: Judgement) -> Judgement:
-    """Return a kept judgement with the agent its trace says, when it names none and the trace is settled."""
-    if judgement.agent or not judgement.trace_id:
-        return judgement
-    work = tx.trace_work(judgement.trace_id)
-    owner = None if work is None else whose(work, judgement)
-    if owner is None:
-        return judgement
-    found = replace(judgement, agent=owner.agent, version=owner.version)
-    tx.say_whose(found)
-    return found
-
-
-def judge_again(tx: EvaluationRows, trace_id: bytes, judged_bad: set[str]) -> None:
-    """Correct what a settled trace was counted for, now that judgements about these agents failed."""
-    before = tx.trace_work(trace_id)
-    if before is None:
-        return
-    after = judged(before, judged_bad)
-    if after != before:
-        tx.add_evaluation_counts(difference(work_counts(after), work_counts(before)))
-        tx.keep_trace_work(after)
 
 
 def add_all(tx: EvaluationRows, changes: Iterable[CountChange]) -> None:
@@ -117,6 +99,20 @@ def add_all(tx: EvaluationRows, changes: Iterable[CountChange]) -> None:
         for key, number in change.items():
             sums[key] = sums.get(key, 0) + number
     tx.add_evaluation_counts({key: number for key, number in sums.items() if number})
+
+
+def _with_owner(tx: EvaluationRows, judgement: Judgement, work: TraceWork | None) -> Judgement:
+    """Return a kept judgement with the agent its trace says, when it names none and the trace is settled."""
+    owner = None if judgement.agent or work is None else whose(work, judgement)
+    if owner is None:
+        return judgement
+    found = replace(judgement, agent=owner.agent, version=owner.version)
+    tx.say_whose(found)
+    return found
+
+
+def _judged_bad(judgements: Iterable[Judgement], trace_id: bytes) -> set[str]:
+    return {each.agent for each in judgements if each.trace_id == trace_id and each.passed is False}
 
 
 def _require_seen(tx: TelemetryTx, reporter: Reporter, judgements: Sequence[Judgement]) -> None:

@@ -11,6 +11,9 @@ from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.evaluation.work import TraceWork
 
+DECISIONS_MAX = 1_000
+"""Decisions of a trace that are looked at."""
+
 
 class EvaluationRows(Protocol):
     """Judgements and what they come to, in a transaction. Reads see the transaction's own writes."""
@@ -19,36 +22,40 @@ class EvaluationRows(Protocol):
         """Keep those whose key is not kept yet, the first of each key; return them."""
         ...
 
-    def nobodys_judgements(self, trace_id: bytes, *, limit: int) -> Sequence[Judgement]:
-        """Return up to `limit` judgements of a trace that name no agent, by key."""
+    def nobodys_judgements(self, trace_ids: Collection[bytes], *, limit: int) -> Sequence[Judgement]:
+        """Return up to `limit` judgements of traces that name no agent, by trace and key."""
         ...
 
     def say_whose(self, judgement: Judgement) -> None:
         """Set whose work a kept judgement is about."""
         ...
 
-    def judged_bad(self, trace_id: bytes) -> frozenset[str]:
-        """Return the agents of whose work in a trace a judgement failed, at most 1,000; those without any left out."""
+    def judged_bad(self, trace_ids: Collection[bytes]) -> Mapping[bytes, frozenset[str]]:
+        """Return by trace the agents of whose work in it a judgement failed; traces without any are absent."""
         ...
 
     def trace_passed(self, trace_id: bytes) -> bool | None:
         """Say whether every judgement of a trace passed; None when none says either way."""
         ...
 
-    def decision_bodies(self, trace_id: bytes, *, limit: int) -> Sequence[bytes]:
-        """Return up to `limit` decisions of the audit log that speak of a trace, in log order."""
+    def decision_bodies(self, trace_ids: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
+        """Return by trace the decisions of the audit log that speak of it, in log order, the first 1,000 of each."""
         ...
 
     def add_evaluation_counts(self, change: CountChange) -> None:
         """Add `change` to what is counted; a number that becomes 0 may be kept or dropped."""
         ...
 
-    def trace_work(self, trace_id: bytes) -> TraceWork | None:
-        """Return what a trace was counted for, or None."""
+    def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
+        """Return what traces were counted for; those that were not are absent.
+
+        Until this transaction ends no other one that asks for one of them goes on, so what is concluded from it, and
+        from judgements read after it, holds.
+        """
         ...
 
-    def keep_trace_work(self, work: TraceWork) -> None:
-        """Keep what a trace is counted for now."""
+    def keep_trace_works(self, works: Sequence[TraceWork]) -> None:
+        """Keep what traces are counted for now."""
         ...
 
     def acceptance_gate(self, agent: str) -> AcceptanceGate | None:

@@ -10,6 +10,7 @@ from ringfence_telemetry.evaluation.drift import Baseline
 from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.evaluation.work import TraceWork
+from ringfence_telemetry.store.evaluations import DECISIONS_MAX
 from ringfence_telemetry.store_memory.audit import ENTRIES
 from ringfence_telemetry.store_memory.workflows import DECISIONS
 
@@ -34,28 +35,35 @@ class MemoryEvaluationTx:
                 new.append(judgement)
         return new
 
-    def nobodys_judgements(self, trace_id: bytes, *, limit: int) -> Sequence[Judgement]:
+    def nobodys_judgements(self, trace_ids: Collection[bytes], *, limit: int) -> Sequence[Judgement]:
         """See `EvaluationRows`."""
-        found = [each for each in self._of_trace(trace_id) if not each.agent]
-        return sorted(found, key=lambda each: each.key)[:limit]
+        found = [each for each in self._of_traces(trace_ids) if not each.agent]
+        return sorted(found, key=lambda each: (each.trace_id, each.key))[:limit]
 
     def say_whose(self, judgement: Judgement) -> None:
         """See `EvaluationRows`."""
         self.rows.table(JUDGEMENTS)[judgement.key] = judgement
 
-    def judged_bad(self, trace_id: bytes) -> frozenset[str]:
+    def judged_bad(self, trace_ids: Collection[bytes]) -> Mapping[bytes, frozenset[str]]:
         """See `EvaluationRows`."""
-        return frozenset(each.agent for each in self._of_trace(trace_id) if each.passed is False and each.agent)
+        bad: dict[bytes, frozenset[str]] = {}
+        for each in self._of_traces(trace_ids):
+            if each.passed is False and each.agent:
+                bad[each.trace_id] = bad.get(each.trace_id, frozenset()) | {each.agent}
+        return bad
 
     def trace_passed(self, trace_id: bytes) -> bool | None:
         """See `EvaluationRows`."""
-        said = [each.passed for each in self._of_trace(trace_id) if each.passed is not None]
+        said = [each.passed for each in self._of_traces([trace_id]) if each.passed is not None]
         return all(said) if said else None
 
-    def decision_bodies(self, trace_id: bytes, *, limit: int) -> Sequence[bytes]:
+    def decision_bodies(self, trace_ids: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
         """See `EvaluationRows`."""
-        indexes = sorted(index for trace, index in self.rows.table(DECISIONS) if trace == trace_id)
-        return [self.rows.table(ENTRIES)[index].body for index in indexes[:limit]]
+        bodies: dict[bytes, list[bytes]] = {}
+        for trace, index in sorted(self.rows.table(DECISIONS), key=lambda noted: noted[1]):
+            if trace in trace_ids and len(bodies.setdefault(trace, [])) < DECISIONS_MAX:
+                bodies[trace].append(self.rows.table(ENTRIES)[index].body)
+        return bodies
 
     def add_evaluation_counts(self, change: CountChange) -> None:
         """See `EvaluationRows`."""
@@ -63,13 +71,14 @@ class MemoryEvaluationTx:
         for key, number in change.items():
             rows[key] = rows.get(key, 0) + number
 
-    def trace_work(self, trace_id: bytes) -> TraceWork | None:
+    def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
         """See `EvaluationRows`."""
-        return self.rows.table(TRACE_WORKS).get(trace_id)
+        rows = self.rows.table(TRACE_WORKS)
+        return {trace: rows[trace] for trace in trace_ids if trace in rows}
 
-    def keep_trace_work(self, work: TraceWork) -> None:
+    def keep_trace_works(self, works: Sequence[TraceWork]) -> None:
         """See `EvaluationRows`."""
-        self.rows.table(TRACE_WORKS)[work.trace_id] = work
+        self.rows.table(TRACE_WORKS).update({work.trace_id: work for work in works})
 
     def acceptance_gate(self, agent: str) -> AcceptanceGate | None:
         """See `EvaluationRows`."""
@@ -100,8 +109,8 @@ class MemoryEvaluationTx:
         for key in [key for key in rows if key.day < before_day]:
             del rows[key]
 
-    def _of_trace(self, trace_id: bytes) -> list[Judgement]:
-        return [each for each in self.rows.table(JUDGEMENTS).values() if each.trace_id == trace_id]
+    def _of_traces(self, trace_ids: Collection[bytes]) -> list[Judgement]:
+        return [each for each in self.rows.table(JUDGEMENTS).values() if each.trace_id in trace_ids]
 
 
 class MemoryEvaluationStore:

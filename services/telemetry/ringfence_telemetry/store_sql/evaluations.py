@@ -6,12 +6,14 @@ import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.sql import Database
+from sqlalchemy.dialects import postgresql
 
 from ringfence_telemetry.evaluation.counts import CountChange, Counted, CountKey
 from ringfence_telemetry.evaluation.drift import Baseline
 from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.evaluation.work import TraceWork
+from ringfence_telemetry.store.evaluations import DECISIONS_MAX
 from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.tables.audit import audit_entries
 from ringfence_telemetry.tables.evaluations import (
@@ -22,9 +24,6 @@ from ringfence_telemetry.tables.evaluations import (
     trace_works,
 )
 from ringfence_telemetry.tables.workflows import decision_traces
-
-JUDGED_MAX = 1_000
-"""Agents of one trace: far more than any has."""
 
 
 class SqlEvaluationTx:
@@ -45,29 +44,36 @@ class SqlEvaluationTx:
             kept.update(new.scalars())
         return [judgement for judgement in first.values() if judgement.key in kept]
 
-    def nobodys_judgements(self, trace_id: bytes, *, limit: int) -> Sequence[Judgement]:
+    def nobodys_judgements(self, trace_ids: Collection[bytes], *, limit: int) -> Sequence[Judgement]:
         """See `EvaluationRows`."""
-        query = (
-            sa.select(judgements.c.record)
-            .where(judgements.c.trace == trace_id, judgements.c.agent == "")
-            .order_by(judgements.c.key)
-            .limit(limit)
-        )
-        return [records.decode(record, Judgement) for record in self.connection.scalars(query)]
+        found: list[Judgement] = []
+        for some in batches(sorted(trace_ids)):
+            query = (
+                sa.select(judgements.c.record)
+                .where(judgements.c.trace.in_(some), judgements.c.agent == "")
+                .order_by(judgements.c.trace, judgements.c.key)
+                .limit(limit - len(found))
+            )
+            found += [records.decode(record, Judgement) for record in self.connection.scalars(query)]
+        return found
 
     def say_whose(self, judgement: Judgement) -> None:
         """See `EvaluationRows`."""
         self.connection.execute(sa.update(judgements).where(judgements.c.key == judgement.key).values(_row(judgement)))
 
-    def judged_bad(self, trace_id: bytes) -> frozenset[str]:
+    def judged_bad(self, trace_ids: Collection[bytes]) -> Mapping[bytes, frozenset[str]]:
         """See `EvaluationRows`."""
-        query = (
-            sa.select(judgements.c.agent)
-            .distinct()
-            .where(judgements.c.trace == trace_id, judgements.c.passed.is_(False), judgements.c.agent != "")
-            .limit(JUDGED_MAX)
-        )
-        return frozenset(self.connection.scalars(query))
+        bad: dict[bytes, frozenset[str]] = {}
+        for some in batches(trace_ids):
+            query = (
+                sa.select(judgements.c.trace, judgements.c.agent)
+                .distinct()
+                .where(judgements.c.trace.in_(some), judgements.c.passed.is_(False), judgements.c.agent != "")
+            )
+            for row in self.connection.execute(query):
+                trace = bytes(row.trace)
+                bad[trace] = bad.get(trace, frozenset()) | {row.agent}
+        return bad
 
     def trace_passed(self, trace_id: bytes) -> bool | None:
         """See `EvaluationRows`."""
@@ -76,16 +82,21 @@ class SqlEvaluationTx:
             return False
         return True if self.connection.scalar(said.where(judgements.c.passed.is_(True))) is not None else None
 
-    def decision_bodies(self, trace_id: bytes, *, limit: int) -> Sequence[bytes]:
+    def decision_bodies(self, trace_ids: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
         """See `EvaluationRows`."""
-        query = (
-            sa.select(audit_entries.c.body)
-            .join(decision_traces, decision_traces.c.position == audit_entries.c.position)
-            .where(decision_traces.c.trace_id == trace_id)
-            .order_by(decision_traces.c.position)
-            .limit(limit)
-        )
-        return [bytes(body) for body in self.connection.scalars(query)]
+        bodies: dict[bytes, list[bytes]] = {}
+        for some in batches(trace_ids):
+            query = (
+                sa.select(decision_traces.c.trace_id, audit_entries.c.body)
+                .join(audit_entries, decision_traces.c.position == audit_entries.c.position)
+                .where(decision_traces.c.trace_id.in_(some))
+                .order_by(decision_traces.c.position)
+            )
+            for row in self.connection.execute(query):
+                of_trace = bodies.setdefault(bytes(row.trace_id), [])
+                if len(of_trace) < DECISIONS_MAX:
+                    of_trace.append(bytes(row.body))
+        return bodies
 
     def add_evaluation_counts(self, change: CountChange) -> None:
         """See `EvaluationRows`."""
@@ -96,15 +107,31 @@ class SqlEvaluationTx:
             added = {"number": evaluation_counts.c.number + insert.excluded.number}
             self.connection.execute(insert.on_conflict_do_update(index_elements=CountKey._fields, set_=added), rows)
 
-    def trace_work(self, trace_id: bytes) -> TraceWork | None:
+    def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
         """See `EvaluationRows`."""
-        record = self.connection.scalar(sa.select(trace_works.c.record).where(trace_works.c.trace == trace_id))
-        return None if record is None else records.decode(record, TraceWork)
+        works: dict[bytes, TraceWork] = {}
+        for some in batches(sorted(trace_ids)):
+            self._hold(some)
+            query = sa.select(trace_works.c.record).where(trace_works.c.trace.in_(some))
+            for record in self.connection.scalars(query):
+                work = records.decode(record, TraceWork)
+                works[work.trace_id] = work
+        return works
 
-    def keep_trace_work(self, work: TraceWork) -> None:
+    def keep_trace_works(self, works: Sequence[TraceWork]) -> None:
         """See `EvaluationRows`."""
-        row = {"trace": work.trace_id, "at": work.at, "record": records.encode(work)}
-        replace_row(self.connection, trace_works, row)
+        rows = [{"trace": work.trace_id, "at": work.at, "record": records.encode(work)} for work in works]
+        if rows:
+            insert = insert_into(self.connection, trace_works)
+            changed = {"at": insert.excluded.at, "record": insert.excluded.record}
+            self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=changed), rows)
+
+    def _hold(self, trace_ids: Sequence[bytes]) -> None:
+        """Keep other replicas waiting who ask for the same traces, whether there are rows of them or not."""
+        if self.connection.dialect.name == "postgresql":
+            keys = [int.from_bytes(trace[:8], "big", signed=True) for trace in trace_ids]
+            held = sa.func.unnest(sa.cast(keys, postgresql.ARRAY(sa.BigInteger)))
+            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(held))).all()
 
     def acceptance_gate(self, agent: str) -> AcceptanceGate | None:
         """See `EvaluationRows`."""
