@@ -4,7 +4,8 @@ import pytest
 from ringfence.telemetry.v1 import health_pb2
 from ringfence.watch import Change
 from ringfence_kit.clock import MINUTE, Instant, Millis
-from ringfence_registry.finding.views import Circuit, Health, Slo
+from ringfence_kit.wire import to_timestamp
+from ringfence_registry.finding.views import Circuit, Health, Order, Slo
 from ringfence_registry.neighbours.canaries import RETRY
 from ringfence_registry.neighbours.health_feed import WINDOW
 from support.registry.ears import DID, NAME, Ears, health_message, identity_message, listening
@@ -172,3 +173,43 @@ async def test_a_breach_told_again_ends_a_rollout_once() -> None:
         await ears.health(breach(ears))
         await ears.settle()
         assert ears.ended == [(NAME, 4)]
+
+
+async def test_what_is_judged_holds_for_as_long_as_telemetry_says() -> None:
+    async with listening() as ears:
+        now = ears.clock.now()
+        await ears.healths(
+            health_message(
+                at=now,
+                circuit=health_pb2.CIRCUIT_STATE_OPEN,
+                slo=health_pb2.SLO_STATE_BURNING,
+                order=5,
+                expire_time=to_timestamp(Instant(now + MINUTE)),
+            )
+        )
+        found = health(ears)
+        assert found is not None
+        assert (found.circuit, found.slo, found.order, found.until) == (
+            Circuit.OPEN,
+            Slo.AT_RISK,
+            Order.SHED,
+            now + MINUTE,
+        )
+        later = health(ears, at=Instant(now + MINUTE))
+        assert later is not None
+        assert (later.circuit, later.slo, later.order, later.calls) == (None, None, None, 20)
+        assert later.until == now + WINDOW
+
+
+async def test_the_circuit_of_a_skill_is_told_apart() -> None:
+    async with listening() as ears:
+        now = ears.clock.now()
+        quote = health_message(at=now, skill="quote", circuit=health_pb2.CIRCUIT_STATE_OPEN)
+        await ears.healths(health_message(at=now, circuit=health_pb2.CIRCUIT_STATE_CLOSED), quote)
+        found = health(ears)
+        assert found is not None
+        assert (found.circuit, found.circuits) == (Circuit.CLOSED, (("quote", Circuit.OPEN),))
+        await ears.health(quote, Change.DELETED)
+        found = health(ears)
+        assert found is not None
+        assert found.circuits == ()

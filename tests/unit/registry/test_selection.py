@@ -11,7 +11,7 @@ from ringfence_registry.errors import FilterInvalid
 from ringfence_registry.finding.agent_view import AgentView, Viewer
 from ringfence_registry.finding.selecting import NAMED, Selected, Selection
 from ringfence_registry.finding.selection import better_of_two, factors_of, interface_for, ranked, revision_to_call
-from ringfence_registry.finding.views import Circuit, Health, Slo, Trust
+from ringfence_registry.finding.views import Circuit, Health, Order, Slo, Trust
 from ringfence_registry.model import Agent, AgentState, Deployment, RiskTier, Rollout
 from ringfence_registry.namespaces.visible import Visible
 from support.registry.agents import an_agent
@@ -242,3 +242,48 @@ def test_more_candidates_than_are_weighed_are_the_most_trusted() -> None:
     finding = Finding(agents, viewer=Viewer(trust=trust))
     trust.say("did:web:a299.example", replace(TRUSTED, score=1_000))
     assert names(selected(finding, limit=1)) == ["a299"]
+
+
+def steered(agents: list[Agent], healths: dict[str, Health]) -> Finding:
+    trust, health = SteeredTrust(), SteeredHealth()
+    for agent in agents:
+        trust.say(agent.spec.did, TRUSTED)
+    for name, said in healths.items():
+        health.say(f"namespaces/open/agents/{name}", said)
+    return Finding(agents, viewer=Viewer(trust=trust, health=health))
+
+
+def test_an_agent_whose_circuit_is_open_for_the_skill_is_left_out_for_it_alone() -> None:
+    broken = replace(GOOD, circuits=(("export", Circuit.OPEN), ("import", Circuit.CLOSED)))
+    finding = steered([able("broken"), able("fine")], {"broken": broken, "fine": GOOD})
+    answer = selected(finding)
+    assert (names(answer), reasons(answer)) == (["fine"], {"CIRCUIT_OPEN": ["broken"]})
+    assert sorted(names(selected(finding, skill="", tags=("sql",)))) == ["broken", "fine"]
+
+
+def test_work_goes_to_equals_of_one_that_is_to_be_spared_and_says_why() -> None:
+    spared = replace(GOOD, order=Order.PREFER_ALTERNATE)
+    finding = steered([able("a-spared"), able("fine")], {"a-spared": spared, "fine": GOOD})
+    first, second = selected(finding).candidates
+    assert (first.view.agent.name.agent, second.view.agent.name.agent) == ("fine", "a-spared")
+    (said,) = [factor for factor in second.factors if factor.name == "order"]
+    assert said.multiplier < 1
+    assert "PREFER_ALTERNATE" in said.explanation
+    assert not [factor for factor in first.factors if factor.name == "order"]
+
+
+def test_the_graver_the_order_the_less_is_left() -> None:
+    weights = []
+    for order in Order:
+        finding = steered([able("a"), able("b")], {"a": replace(GOOD, order=order), "b": GOOD})
+        (candidate,) = [each for each in selected(finding).candidates if each.view.agent.name.agent == "a"]
+        weights.append(candidate.weight)
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_a_circuit_that_is_tried_again_gets_probes_only() -> None:
+    trying = replace(GOOD, circuits=(("export", Circuit.HALF_OPEN),))
+    finding = steered([able("a"), able("b")], {"a": trying, "b": GOOD})
+    (candidate,) = [each for each in selected(finding).candidates if each.view.agent.name.agent == "a"]
+    assert candidate.weight < 0.03
+    assert "its circuit is being tried again" in [factor.explanation for factor in candidate.factors]

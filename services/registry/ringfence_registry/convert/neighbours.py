@@ -16,7 +16,7 @@ from ringfence_kit.names import AgentName
 from ringfence_kit.trust_decay import TrustState
 from ringfence_kit.wire import to_instant
 
-from ringfence_registry.finding.views import Circuit, Health, Slo
+from ringfence_registry.finding.views import Circuit, Health, Order, Slo
 from ringfence_registry.neighbours.health_feed import HealthReport, Subject
 from ringfence_registry.neighbours.identities import Identity, Standing
 
@@ -34,7 +34,10 @@ _SLOS: Mapping[int, Slo] = {
     health_pb2.SLO_STATE_MET: Slo.MET,
     health_pb2.SLO_STATE_AT_RISK: Slo.AT_RISK,
     health_pb2.SLO_STATE_BREACHED: Slo.BREACHED,
+    # One that burns is at risk, for whoever chooses: the order says how gravely.
+    health_pb2.SLO_STATE_BURNING: Slo.AT_RISK,
 }
+_ORDERS: Mapping[int, Order] = {order.value: order for order in Order}
 
 
 def identity_watch(
@@ -77,16 +80,18 @@ def health_said(answer: health_pb2.WatchHealthResponse) -> HealthReport:
     said = answer.health
     calls = max(said.calls, 0)
     return HealthReport(
-        subject=Subject(said.agent, said.revision),
+        subject=Subject(said.agent, said.revision, said.skill),
         health=Health(
             circuit=_CIRCUITS.get(said.circuit),
             slo=_SLOS.get(said.slo),
+            order=_ORDERS.get(said.order),
             calls=calls,
             error_rate=min(max(said.errors, 0), calls) / calls if calls else None,
             latency_p50_ms=said.latency_p50.ToNanoseconds() / 1e6 if said.HasField("latency_p50") else None,
             latency_p95_ms=said.latency_p95.ToNanoseconds() / 1e6 if said.HasField("latency_p95") else None,
         ),
         window_end=_instant(said.window_end_time),
+        judged_until=_instant(said.expire_time) if said.HasField("expire_time") else None,
     )
 
 

@@ -45,6 +45,11 @@ def _of_health(read: Callable[[Health], float | None]) -> Callable[[AgentView], 
     return lambda view: None if view.health is None else read(view.health)
 
 
+def _open_skills(view: AgentView) -> list[str]:
+    circuits = () if view.health is None else view.health.circuits
+    return [skill for skill, circuit in circuits if circuit is Circuit.OPEN]
+
+
 def _of_skills(read: Callable[[AgentView], Iterable[str]]) -> Callable[[AgentView], list[str]]:
     return lambda view: [text for text in read(view) if text]
 
@@ -178,6 +183,7 @@ _MOVING: dict[str, Field[AgentView]] = {
     "health.slo": ChoiceField(
         _names(Slo), lambda view: "" if view.health is None or view.health.slo is None else view.health.slo.name
     ),
+    "health.open_skills": TextsField(_open_skills, indexed=True),
     "health.error_rate": NumberField(_of_health(lambda health: health.error_rate), indexed=True),
     "health.latency_p95_ms": NumberField(_of_health(lambda health: health.latency_p95_ms), indexed=True),
     "high_risk_edges": ChoicesField(_names(HighRiskEdge), lambda view: [edge.name for edge in view.edges]),

@@ -125,11 +125,16 @@ class AgentSelection:
             least = wanted.min_trust_score
             yield "TRUST_TOO_LOW", lambda left: self._where("trust.score", lambda score: score >= least, left)
         yield "LEASE_EXPIRED", lambda left: left & ~self._having("liveness", Liveness.EXPIRED.name, left)
-        yield "CIRCUIT_OPEN", lambda left: left & ~self._having("health.circuit", Circuit.OPEN.name, left)
+        yield "CIRCUIT_OPEN", lambda left: left & ~self._open(wanted.skill, left)
+
+    def _open(self, skill: str, left: Bits) -> Bits:
+        """Return those that are not to be called at all, or not for this."""
+        is_open = self._having("health.circuit", Circuit.OPEN.name, left)
+        return is_open | self._having("health.open_skills", skill, left) if skill else is_open
 
     def _weighed(self, wanted: Selection, left: Bits, now: Instant) -> tuple[Candidate, ...]:
         views = [self._catalog.view_of_name(name, now) for name in self._most_trusted(left)]
-        candidates = ranked(views, wanted.bindings, wanted.dice)
+        candidates = ranked(views, wanted.bindings, wanted.dice, skill=wanted.skill)
         return (better_of_two(candidates, wanted.dice),) if wanted.two_choices else candidates[: wanted.limit]
 
     def _most_trusted(self, left: Bits) -> Iterator[str]:

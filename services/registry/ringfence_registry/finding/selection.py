@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ringfence_registry.cards.model import CardInterface
 from ringfence_registry.finding.agent_view import AgentView
-from ringfence_registry.finding.views import Circuit, Health, Slo, Trust
+from ringfence_registry.finding.views import Circuit, Health, Order, Slo, Trust
 from ringfence_registry.model import Agent, AgentState
 
 UNKNOWN = 0.7
@@ -20,7 +20,17 @@ LEAST = 0.02
 """No single factor takes more than this away: an agent that recovers has to be tried to be known to have."""
 
 _BY_SLO = {Slo.MET: 1.0, Slo.AT_RISK: 0.5, Slo.BREACHED: 0.1}
-_HALF_OPEN = 0.1
+_HALF_OPEN = 0.02
+"""A few probes, and no more: one call in fifty of a healthy one's."""
+_BY_ORDER = {
+    Order.PREFER_ALTERNATE: 0.3,
+    Order.HEDGE: 0.3,
+    Order.REDUCE_SCOPE: 0.2,
+    Order.SHED: 0.1,
+    Order.FAIL_FAST: 0.02,
+    Order.ESCALATE_HUMAN: 0.02,
+}
+"""Work goes to equals first; the graver the order, the less is left for the one it is about."""
 _DEPRECATED = 0.5
 
 
@@ -55,10 +65,13 @@ class Candidate:
     factors: tuple[Factor, ...]
 
 
-def ranked(views: Sequence[AgentView], bindings: Sequence[str], dice: Dice) -> tuple[Candidate, ...]:
-    """Return a candidate for each of `views`, the heaviest first, ties by name."""
+def ranked(
+    views: Sequence[AgentView], bindings: Sequence[str], dice: Dice, *, skill: str = ""
+) -> tuple[Candidate, ...]:
+    """Return a candidate for each of `views`, to be called for `skill`, the heaviest first, ties by name."""
     fastest = min((p95 for view in views if (p95 := _latency(view.health))), default=None)
-    weighed = [(view, factors_of(view, fastest)) for view in sorted(views, key=lambda view: str(view.agent.name))]
+    by_name = sorted(views, key=lambda view: str(view.agent.name))
+    weighed = [(view, factors_of(view, fastest, skill=skill)) for view in by_name]
     total = sum(_product(factors) for _, factors in weighed)
     candidates: list[Candidate] = []
     for view, factors in weighed:
@@ -109,7 +122,7 @@ def revision_to_call(agent: Agent, dice: Dice) -> tuple[int, Factor | None]:
     return number, Factor(name="canary", multiplier=1.0, explanation=said)
 
 
-def factors_of(view: AgentView, fastest: float | None) -> tuple[Factor, ...]:
+def factors_of(view: AgentView, fastest: float | None, *, skill: str = "") -> tuple[Factor, ...]:
     """Return what the weight of an agent is made of, `fastest` being the best latency among those it is chosen from."""
     health = view.health
     factors = [
@@ -118,8 +131,11 @@ def factors_of(view: AgentView, fastest: float | None) -> tuple[Factor, ...]:
         _by_slo(health),
         _by_trust(view.trust),
     ]
-    if health is not None and health.circuit is Circuit.HALF_OPEN:
+    if health is not None and Circuit.HALF_OPEN in (health.circuit, health.circuit_of(skill)):
         factors.append(Factor(name="circuit", multiplier=_HALF_OPEN, explanation="its circuit is being tried again"))
+    if health is not None and health.order is not None and health.order in _BY_ORDER:
+        said = f"telemetry asks for {health.order.name}: its error budget is being used up too fast"
+        factors.append(Factor(name="order", multiplier=_BY_ORDER[health.order], explanation=said))
     if view.agent.state is AgentState.DEPRECATED:
         factors.append(Factor(name="state", multiplier=_DEPRECATED, explanation="it is deprecated"))
     return tuple(factors)

@@ -73,6 +73,18 @@ class Slo(enum.Enum):
     BREACHED = "BREACHED"
 
 
+class Order(enum.IntEnum):
+    """What the mesh should do about an agent, the mildest first: the numbers of telemetry's `DegradeOrder`."""
+
+    NORMAL = 1
+    PREFER_ALTERNATE = 2
+    HEDGE = 3
+    REDUCE_SCOPE = 4
+    SHED = 5
+    FAIL_FAST = 6
+    ESCALATE_HUMAN = 7
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """How an agent did lately, as telemetry's stream last said."""
@@ -85,8 +97,19 @@ class Health:
     calls: int = 0
     """How many calls the figures are about."""
     slo: Slo | None = None
+    order: Order | None = None
+    """What telemetry asks the mesh to do about it."""
+    circuits: tuple[tuple[str, Circuit], ...] = ()
+    """Of single skills, by skill, where telemetry knows them."""
     until: Instant | None = None
     """The first instant at which this has aged out and nothing is known any more."""
+    judged_until: Instant | None = None
+    """The first instant at which nothing is known any more of circuit, objective and order; None for as long as the
+    rest."""
+
+    def circuit_of(self, skill: str) -> Circuit | None:
+        """Return the circuit of one skill, None where it is not known."""
+        return dict(self.circuits).get(skill)
 
 
 class HealthView(Protocol):

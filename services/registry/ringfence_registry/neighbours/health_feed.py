@@ -3,7 +3,8 @@
 The rules:
 
 - what telemetry said of an agent holds for one window from the end of the one it is about, and then nothing is known,
-  whether telemetry forgot the agent, fell silent or went away;
+  whether telemetry forgot the agent, fell silent or went away; what it judged (circuit, objective, order) holds for as
+  long as telemetry says, and then that is not known;
 - spans name an agent by its name or by the DID of one of its environments: of what is said under them, that counts
   which is about the most calls;
 - a revision whose objective is breached is told as often as it is heard; to end its rollout once is the teller's care.
@@ -12,7 +13,7 @@ The rules:
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from ringfence.watch import Change
 from ringfence.watch_position import WatchAnswer
@@ -34,6 +35,8 @@ class Subject(NamedTuple):
     """Resource name or DID."""
     revision: str
     """Empty for all revisions together."""
+    skill: str = ""
+    """Empty for all skills together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +46,31 @@ class HealthReport:
     subject: Subject
     health: Health
     window_end: Instant
+    judged_until: Instant | None = None
+    """Until when circuit and order may be relied on; past it, nothing is known of them. None: as long as the rest."""
 
 
 Breached = Callable[[str, str], None]
 """Is told the agent and the revision whose objective is breached."""
 
-_View: TypeAlias = dict[Subject, Health]
+
+class _View(dict[Subject, Health]):
+    """What was said, and of which skills of each agent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skills: dict[str, set[str]] = {}
+
+    def put(self, subject: Subject, health: Health) -> None:
+        """Know how `subject` does."""
+        self[subject] = health
+        if subject.skill:
+            self.skills.setdefault(subject.agent, set()).add(subject.skill)
+
+    def drop(self, subject: Subject) -> None:
+        """Forget it."""
+        self.pop(subject, None)
+        self.skills.get(subject.agent, set()).discard(subject.skill)
 
 
 class HealthFeed(Generic[Answer]):
@@ -76,7 +98,7 @@ class HealthFeed(Generic[Answer]):
         self._feed: Feed[Answer, _View] = Feed(
             "telemetry",
             new_source=source,
-            new_view=dict,
+            new_view=_View,
             take=self._took,
             clock=clock,
             on_change=self._looked,
@@ -102,22 +124,40 @@ class HealthFeed(Generic[Answer]):
         said = [health for each in named if (health := self._said_of(each, now)) is not None]
         if not said:
             return None
+        skills = [(skill, health) for each in named for skill, health in self._skills_of(each, now)]
         # The answer is another as soon as any of them has aged out.
-        until = min((health.until for health in said if health.until is not None), default=None)
-        return replace(max(said, key=lambda health: health.calls), until=until)
+        ends = [health.until for health in (*said, *(health for _, health in skills)) if health.until is not None]
+        circuits = tuple(
+            sorted({skill: health.circuit for skill, health in skills if health.circuit is not None}.items())
+        )
+        return replace(max(said, key=lambda health: health.calls), circuits=circuits, until=min(ends, default=None))
 
-    def _said_of(self, agent: str, now: Instant) -> Health | None:
-        health = self._seen.get(Subject(agent, ""))
-        return health if health is not None and health.until is not None and now < health.until else None
+    def _skills_of(self, agent: str, now: Instant) -> Iterable[tuple[str, Health]]:
+        for skill in self._seen.skills.get(agent, ()):
+            health = self._said_of(agent, now, skill)
+            if health is not None:
+                yield skill, health
+
+    def _said_of(self, agent: str, now: Instant, skill: str = "") -> Health | None:
+        health = self._seen.get(Subject(agent, "", skill))
+        if health is None or health.until is None or now >= health.until:
+            return None
+        judged_until = health.judged_until
+        if judged_until is None:
+            return health
+        if now >= judged_until:
+            return replace(health, circuit=None, slo=None, order=None, judged_until=None)
+        return replace(health, until=min(health.until, judged_until), judged_until=None)
 
     def _took(self, view: _View, change: Change, answer: Answer) -> None:
         said = self._read(answer)
         if change is Change.DELETED:
-            view.pop(said.subject, None)
+            view.drop(said.subject)
         else:
             # A clock ahead of ours does not make figures last longer.
             ends = min(said.window_end, self._clock.now()) + WINDOW
-            view[said.subject] = replace(said.health, until=Instant(ends))
+            judged = None if said.judged_until is None else min(said.judged_until, Instant(self._clock.now() + WINDOW))
+            view.put(said.subject, replace(said.health, until=Instant(ends), judged_until=judged))
         if view is self._seen:
             self._tell(said.subject)
 
