@@ -50,6 +50,7 @@ from support.mesh.birth import answer_to_challenge, birth_certificate, enrol, re
 from support.mesh.doors import Doors
 from support.mesh.evaluation_requests import EvaluationRequests
 from support.mesh.people_requests import PeopleRequests
+from support.mesh.price_requests import PriceRequests
 from support.mesh.rollout_requests import RolloutRequests
 from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
@@ -277,6 +278,7 @@ class SoundRequests:
                 channel=self.doors.kept_channel("pdp"), files=policy_files(), numbers=self._numbers
             ).makers(),
             **EvaluationRequests(self.agent, self._numbers).makers(),
+            **PriceRequests(self._numbers).makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
