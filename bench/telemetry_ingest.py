@@ -54,16 +54,18 @@ def request(dice: random.Random) -> ExportTraceServiceRequest:
     scope_spans.scope.name = "bench"
     for _ in range(SPANS // SPANS_OF_A_TRACE):
         trace, ids = dice.randbytes(16), [dice.randbytes(8) for _ in range(SPANS_OF_A_TRACE)]
+        now = time.time_ns()
         for place in reversed(range(SPANS_OF_A_TRACE)):
             parent = ids[(place - 1) // 3] if place else b""
-            _fill(scope_spans.spans.add(trace_id=trace, span_id=ids[place], parent_span_id=parent), place, trace)
+            span = scope_spans.spans.add(trace_id=trace, span_id=ids[place], parent_span_id=parent)
+            # A span starts after its parent and ends before it.
+            span.start_time_unix_nano, span.end_time_unix_nano = now - 5 * 10**8 + place * 1_000, now - place * 1_000
+            _fill(span, place, trace)
     return made
 
 
 def _fill(span: Span, place: int, trace: bytes) -> None:
-    now = time.time_ns()
     span.name, span.kind = "chat large-model", Span.SPAN_KIND_CLIENT
-    span.start_time_unix_nano, span.end_time_unix_nano = now - 5 * 10**8 + place, now
     texts = {
         "gen_ai.operation.name": "invoke_agent" if place % 3 == 0 else "chat",
         "gen_ai.agent.name" if place % 3 == 0 else "http.route": "planner",

@@ -136,17 +136,32 @@ class _Node:
     def inherit(self) -> bool:
         """Take from the parent what the span does not state; say whether that changed anything."""
         before = self.agent, self.session, self.tool_call, self.team, self.callers
-        parent, fact = self.parent, self.fact
-        if not fact.agent:
-            self.agent = None if parent is None else parent.agent
-        if not fact.session:
-            self.session = None if parent is None else parent.session
-        if fact.operation in TRANSPARENT:
-            self.tool_call = None if parent is None else parent.tool_call
-        if fact.detail is None or not fact.detail.team:
-            self.team = "" if parent is None else parent.team
-        self.callers = () if parent is None else _callers(parent, self.agent)
+        if self.parent is None:
+            self._stand_alone()
+        else:
+            self.take_over(self.parent)
         return before != (self.agent, self.session, self.tool_call, self.team, self.callers)
+
+    def take_over(self, parent: "_Node") -> None:
+        """Take from `parent` what the span does not state."""
+        fact = self.fact
+        if not fact.agent:
+            self.agent = parent.agent
+        if not fact.session:
+            self.session = parent.session
+        if fact.operation in TRANSPARENT:
+            self.tool_call = parent.tool_call
+        if fact.detail is None or not fact.detail.team:
+            self.team = parent.team
+        above = parent.agent
+        callers = parent.callers if above is None or above == self.agent else _callers(parent, above)
+        self.callers = tuple(each for each in callers if each != self.agent) if self.agent in callers else callers
+
+    def _stand_alone(self) -> None:
+        fact = self.fact
+        self.agent, self.session, self.callers = fact.agent or None, fact.session or None, ()
+        self.team = "" if fact.detail is None else fact.detail.team
+        self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
 
     def settle(self) -> Tokens:
         """Compute R1 from own usage and the children's; return by how much the inclusive usage grew."""
@@ -182,7 +197,7 @@ class TraceLedger:
         self._nodes: dict[int, _Node] = {}
         self._naming: dict[int, list[_Node]] = {}
         """Span id → the nodes that name it as their parent, present or not."""
-        self._keys: dict[UsageKey, UsageKey] = {}
+        self._keys: dict[tuple[object, ...], UsageKey] = {}
         self._session: tuple[int, int, str] | None = None
         """Start, span id and session of the span that settles R3 for the trace."""
 
@@ -263,7 +278,7 @@ class TraceLedger:
             self._cut_cycle(node, parent, batch)
         else:
             node.parent = node.top = parent
-            node.inherit()
+            node.take_over(parent)
 
     def _cut_cycle(self, node: _Node, parent: _Node, batch: _Batch) -> None:
         """Make roots of `node`, of `parent` and of all between: `node` would close a cycle through them."""
@@ -293,14 +308,14 @@ class TraceLedger:
                         changed.append(child)
 
     def _post(self, node: _Node, change: UsageChange) -> None:
-        bill = _bill(node, node.charged)
-        key, counts, callers = self._key(node, bill), _counts(node, node.charged, bill), node.callers
+        charged, callers = node.charged, node.callers
+        bill = NO_BILL if charged is NO_TOKENS and node.fact.detail is None else _bill(node, charged)
+        key, counts = self._key(node, bill), _counts(node, charged, bill)
         if node.posted_key is not None:
-            if node.posted_key == key and node.posted_counts == counts and node.posted_callers == callers:
+            if node.posted_key is key and node.posted_counts == counts and node.posted_callers == callers:
                 return
             change.take_back(node.posted_key, node.posted_counts, node.posted_callers)
-        # Spans of a trace share few keys: one object for each.
-        node.posted_key = key = self._keys.setdefault(key, key)
+        node.posted_key = key
         node.posted_counts = counts
         node.posted_callers = callers
         change.add(key, counts, callers)
@@ -316,18 +331,22 @@ class TraceLedger:
             tool = detail.tool
             if detail.cancelled:
                 outcome = CANCELLED
-        return UsageKey(  # by position: this is made for every span
-            fact.minute,
-            self._agent_of(node),
-            self._session_of(node),
-            fact.model,
-            fact.operation,
-            not self._trusted,
-            tool,
-            node.team,
-            outcome,
+        agent, session = node.agent, node.session
+        if agent is None or not fact.agent:
+            agent = self._agent_of(node)
+        if session is None:
+            session = self._session_of(node)
+        untrusted = not self._trusted
+        parts = (
+            *(fact.minute, agent, session, fact.model, fact.operation, untrusted, tool, node.team, outcome),
             bill.currency,
         )
+        # Spans of a trace share few keys: one object for each, found by a plain tuple that equals it.
+        key = self._keys.get(parts)
+        if key is None:
+            key = UsageKey._make(parts)
+            self._keys[key] = key
+        return key
 
     def _agent_of(self, node: _Node) -> str:
         agent = node.agent
@@ -390,18 +409,23 @@ def _state_more(node: _Node, tokens: Tokens) -> bool:
     return changed
 
 
-def _callers(parent: _Node, agent: str | None) -> tuple[str, ...]:
-    """Return the agents above a span beneath `parent` that is `agent`'s."""
-    above, callers = parent.agent, parent.callers
-    if above is not None and above != agent and above not in callers and len(callers) < CALLERS_MAX:
-        callers = (*callers, above)
-    return tuple(each for each in callers if each != agent) if agent in callers else callers
+def _callers(parent: _Node, above: str) -> tuple[str, ...]:
+    """Return the agents above a span beneath `parent`, whose agent is `above` and not the span's own."""
+    callers = parent.callers
+    if above in callers or len(callers) >= CALLERS_MAX:
+        return callers
+    return (*callers, above)
 
 
 def _bill(node: _Node, charged: Tokens) -> Bill:
     """Return what was charged comes to. A wrapper's stated cost repeats its children's, like its tokens do."""
     fact, detail = node.fact, node.fact.detail
-    if detail is not None and detail.stated_currency in CURRENCIES and (fact.exclusive or not any(node.kids)):
+    if (
+        detail is not None
+        and detail.stated_currency
+        and detail.stated_currency in CURRENCIES
+        and (fact.exclusive or not any(node.kids))
+    ):
         return Bill(detail.stated_currency, detail.stated_cost_nanos, detail.stated_cost_nanos)
     if charged is NO_TOKENS or not any(charged):
         return NO_BILL
@@ -411,17 +435,11 @@ def _bill(node: _Node, charged: Tokens) -> Bill:
 
 def _counts(node: _Node, charged: Tokens, bill: Bill) -> CountRow:
     fact, detail = node.fact, node.fact.detail
-    return (
-        1,
-        int(fact.is_error),
-        *charged,
-        int(_is_tool_call(node)),
-        fact.duration_micros,
-        int(detail is not None and detail.attempt > 0),
-        bill.unknown,
-        bill.nanos,
-        bill.stated_nanos,
-    )
+    errors = 1 if fact.is_error else 0
+    calls = 1 if fact.tool_call and _is_tool_call(node) else 0
+    retries = 1 if detail is not None and detail.attempt > 0 else 0
+    _, nanos, stated_nanos, unknown = bill
+    return (1, errors, *charged, calls, fact.duration_micros, retries, unknown, nanos, stated_nanos)
 
 
 def _is_tool_call(node: _Node) -> bool:

@@ -4,7 +4,9 @@ Counts are exact integers. A late span may take back what an earlier one was cha
 total never is. The work of a change is done per key, however many spans were counted under it.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from operator import sub
 from typing import Final, NamedTuple, TypeAlias
 
 from ringfence_telemetry.durations import Buckets, bucket_of
@@ -74,48 +76,54 @@ _DURATION = Counts._fields.index("duration_micros")
 
 
 class UsageChange:
-    """What a batch of spans does to the totals, gathered to be applied at once."""
+    """What a batch of spans does to the totals, gathered to be applied at once.
+
+    A span only leaves its counts here; they are added up column by column when somebody asks for the sums.
+    """
 
     def __init__(self) -> None:
-        self._sums: dict[UsageKey, list[int]] = {}
-        self._durations: dict[UsageKey, Buckets] = {}
+        self._added: dict[UsageKey, list[CountRow]] = {}
+        self._taken: dict[UsageKey, list[CountRow]] = {}
         self._called: dict[CallerKey, list[int]] = {}
+        self._sums: dict[UsageKey, Counts] | None = None
+        """What `sums` found, until something changes."""
 
     def add(self, key: UsageKey, counts: CountRow, callers: tuple[str, ...] = ()) -> None:
         """Count a span under `key`, and among what `callers` had done."""
-        bucket = bucket_of(counts[_DURATION])
-        row = self._sums.get(key)
-        if row is None:
-            self._sums[key] = list(counts)
-            self._durations[key] = {bucket: 1}
+        self._sums = None
+        rows = self._added.get(key)
+        if rows is None:
+            self._added[key] = [counts]
         else:
-            for place, count in enumerate(counts):
-                if count:
-                    row[place] += count
-            buckets = self._durations[key]
-            buckets[bucket] = buckets.get(bucket, 0) + 1
+            rows.append(counts)
         if callers:
             self._tell(callers, key, counts, 1)
 
     def take_back(self, key: UsageKey, counts: CountRow, callers: tuple[str, ...] = ()) -> None:
         """Undo an earlier `add`, of this change or of one before."""
-        row = self._sums.get(key)
-        if row is None:
-            row, self._durations[key] = self._sums.setdefault(key, [0] * len(counts)), {}
-        for place, count in enumerate(counts):
-            row[place] -= count
-        buckets, bucket = self._durations[key], bucket_of(counts[_DURATION])
-        buckets[bucket] = buckets.get(bucket, 0) - 1
+        self._sums = None
+        self._taken.setdefault(key, []).append(counts)
         if callers:
             self._tell(callers, key, counts, -1)
 
     def sums(self) -> dict[UsageKey, Counts]:
         """Return the net change of each key; what cancelled out is left away."""
-        return {key: Counts._make(row) for key, row in self._sums.items() if any(row)}
+        if self._sums is None:
+            sums = {key: Counts._make(map(sum, zip(*rows, strict=True))) for key, rows in self._added.items()}
+            for key, rows in self._taken.items():
+                taken = map(sum, zip(*rows, strict=True))
+                sums[key] = Counts._make(map(sub, sums.get(key, ZERO), taken))
+            self._sums = {key: counts for key, counts in sums.items() if any(counts)}
+        return self._sums
 
     def durations(self) -> Mapping[UsageKey, Buckets]:
         """Return the net change of each key's durations; of a key that is none of `sums` it is of no account."""
-        return self._durations
+        found = {key: dict(Counter(map(_bucket, rows))) for key, rows in self._added.items()}
+        for key, rows in self._taken.items():
+            buckets = found.setdefault(key, {})
+            for bucket, count in Counter(map(_bucket, rows)).items():
+                buckets[bucket] = buckets.get(bucket, 0) - count
+        return found
 
     def called(self) -> dict[CallerKey, Counts]:
         """Return the net change of what each caller had done by others."""
@@ -129,3 +137,7 @@ class UsageChange:
                 )
                 for place, count in enumerate(counts):
                     row[place] += sign * count
+
+
+def _bucket(counts: CountRow) -> int:
+    return bucket_of(counts[_DURATION])

@@ -5,12 +5,14 @@ so a table with histograms is added to by one at a time (`add_alone`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ringfence_telemetry.durations import Buckets, decode, encode, merge
-from ringfence_telemetry.store_sql.statements import batches, insert_into
+from ringfence_telemetry.store_sql.statements import batches
 from ringfence_telemetry.tables.usage import rollup_marks
 from ringfence_telemetry.usage import Counts
 from ringfence_telemetry.usage_levels import Marks
@@ -52,17 +54,14 @@ class Sum:
 
     __slots__ = ("buckets", "counts")
 
-    def __init__(self) -> None:
-        self.counts: Sequence[int] = (0,) * len(Counts._fields)
-        self.buckets: Buckets = {}
+    def __init__(self, counts: Sequence[int], buckets: Mapping[int, int]) -> None:
+        self.counts = counts
+        self.buckets: Buckets = {bucket: count for bucket, count in buckets.items() if count}
 
     def add(self, counts: Sequence[int], buckets: Mapping[int, int]) -> None:
         """Add counts and durations."""
         self.counts = [a + b for a, b in zip(self.counts, counts, strict=True)]
-        if self.buckets:
-            merge(self.buckets, buckets)
-        else:
-            self.buckets = {bucket: count for bucket, count in buckets.items() if count}
+        merge(self.buckets, buckets)
 
 
 Sums: TypeAlias = dict[Key, Sum]
@@ -72,8 +71,9 @@ def add_to(sums: Sums, key: Key, counts: Sequence[int], buckets: Mapping[int, in
     """Add to what is added to the row of `key`."""
     found = sums.get(key)
     if found is None:
-        found = sums[key] = Sum()
-    found.add(counts, buckets)
+        sums[key] = Sum(counts, buckets)
+    else:
+        found.add(counts, buckets)
 
 
 def add_alone(connection: sa.Connection) -> None:
@@ -87,11 +87,10 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
     if not sums:
         return
     names = [column.name for column in table.primary_key]
-    insert = insert_into(connection, table)
-    added = {name: table.c[name] + insert.excluded[name] for name in _NAMES}
+    statement = _upsert(connection.dialect.name, table)
     if "durations" not in table.c:
         rows = [dict(zip(names, key, strict=True)) | _stored(found.counts) for key, found in sums.items()]
-        connection.execute(insert.on_conflict_do_update(index_elements=names, set_=added), rows)
+        connection.execute(statement, rows)
         return
     there = _durations(connection, table, list(sums))
     rows = []
@@ -104,8 +103,17 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
         row = dict(zip(names, key, strict=True)) | _stored(found.counts)
         row["durations"] = encode(buckets)
         rows.append(row)
-    added["durations"] = insert.excluded["durations"]
-    connection.execute(insert.on_conflict_do_update(index_elements=names, set_=added), rows)
+    connection.execute(statement, rows)
+
+
+@cache
+def _upsert(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement that adds to rows; made once, since making it costs more than running it."""
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    added = {name: table.c[name] + insert.excluded[name] for name in _NAMES}
+    if "durations" in table.c:
+        added["durations"] = insert.excluded["durations"]
+    return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=added)
 
 
 def counts_of(row: Sequence[Any]) -> Counts:
