@@ -50,6 +50,7 @@ from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.housekeeping import Housekeeping
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.labels import LabelBook
+from ringfence_telemetry.mesh_metrics import MeshMetrics, UsedTotals
 from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
 from ringfence_telemetry.prices.book import PRICE, PriceBook
@@ -106,6 +107,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     spending = spending_parts(writer, store, memory.budgets, clock=clock, new_id=new_id)
     health = HealthBoard(clock=clock, objectives=promised.agents)
 
+    used = UsedTotals(then=health.saw)
     ingest = Ingest(
         config.log_path(server.data),
         writer,
@@ -117,8 +119,15 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         free_bytes_least=config.ingest.free_bytes,
         clock=clock,
         new_id=new_id,
-        on_calls=health.saw,
-        consequences=[DueTraces(), evaluation.events, spending.book, UsageAlerts(), ForeignReports(AuditNotes(keys))],
+        on_calls=used.stored,
+        consequences=[
+            DueTraces(),
+            evaluation.events,
+            spending.book,
+            UsageAlerts(),
+            ForeignReports(AuditNotes(keys)),
+            used,
+        ],
     )
     housekeeping = Housekeeping(
         writer, ingest, labels, keep_raw=config.ingest.keep_raw, usage=config.usage, clock=clock
@@ -140,7 +149,6 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
 
     otlp = otlp_faces(ingest)
-    watched_health = health_face(HealthApi(health))
     tokens = PageTokens(database.page_key)
     workflows = WorkflowReader(store, traces, ingest, PromisedTimes(promised.slos), clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
@@ -195,7 +203,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     usage_face(UsageApi(UsageReader(store, ingest, clock=clock))),
                     price_face(PriceApi(PriceDesk(writer), store, tokens=tokens, clock=clock)),
                     workflow,
-                    watched_health,
+                    health_face(HealthApi(health)),
                     slo_face(SloApi(promises.objectives, tokens=tokens, clock=clock)),
                     breaker_face(BreakerApi(promises.breakers, tokens=tokens, clock=clock)),
                     audit,
@@ -222,6 +230,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             TelemetryMetrics(
                 ingest=ingest, admission=admission, roll_up=roll_up, labels=labels, delivery=delivery, health=health
             ),
+            MeshMetrics(used=used, slos=promised.slos, breakers=promised.breakers, budgets=memory.budgets, clock=clock),
             EvaluationMetrics(evaluation.events),
         ],
     )
