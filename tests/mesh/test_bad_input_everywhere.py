@@ -60,6 +60,7 @@ ANSWERED_EMPTY = frozenset(
         "TransparencyService/GetConsistencyProof",
         "NamespaceService/ListNamespaces",
         "UsageService/GetUsage",
+        "PriceService/ListPrices",
         "HealthService/WatchHealth",
         "AuditService/ListEntries",
         "AuditService/GetCheckpoint",

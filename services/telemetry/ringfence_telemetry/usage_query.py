@@ -57,6 +57,8 @@ class UsageQuery:
     """Count for an agent what those it called used, too."""
     percentiles: bool = False
     """Also say how long calls took."""
+    histograms_max: int = HISTOGRAMS_MAX
+    """Refuse to merge more for it."""
 
     @property
     def window(self) -> Stretch:
@@ -122,9 +124,9 @@ class Summed(NamedTuple):
     counts: Counts
 
 
-def too_many_histograms() -> InvalidRequest:
-    """Return the refusal of a question that would merge more than `HISTOGRAMS_MAX`."""
-    problem = f"would merge more than {HISTOGRAMS_MAX:,} histograms; ask about less time"
+def too_many_histograms(most: int) -> InvalidRequest:
+    """Return the refusal of a question that would merge more than so many."""
+    problem = f"would merge more than {most:,} histograms; ask about less time"
     return InvalidRequest(Violation("percentiles", problem))
 
 

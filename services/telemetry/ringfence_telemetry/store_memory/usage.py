@@ -24,7 +24,6 @@ from ringfence_telemetry.usage_levels import (
     row_of,
 )
 from ringfence_telemetry.usage_query import (
-    HISTOGRAMS_MAX,
     PERCENTS,
     Group,
     Percentiles,
@@ -175,8 +174,8 @@ def _usage(rows: MemoryRows, query: UsageQuery) -> list[UsageTotals]:
     rows_found = answer(Summed(*key, counts) for key, counts in sums.items())
     if not query.percentiles:
         return rows_found
-    if len(found) > HISTOGRAMS_MAX:
-        raise too_many_histograms()
+    if len(found) > query.histograms_max:
+        raise too_many_histograms(query.histograms_max)
     return [
         replace(row, percentiles=Percentiles(*quantiles(durations[row.groups, row.untrusted], PERCENTS)))
         for row in rows_found

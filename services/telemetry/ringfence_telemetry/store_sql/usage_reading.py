@@ -16,7 +16,6 @@ from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import Counts
 from ringfence_telemetry.usage_levels import DAY, HOUR, Stretch, by_agent, by_caller, page_of
 from ringfence_telemetry.usage_query import (
-    HISTOGRAMS_MAX,
     PERCENTS,
     ROWS_MAX,
     Group,
@@ -179,14 +178,14 @@ def _with_percentiles(
             continue
         groups = [source.of(group, query.step) for group in query.group_by]
         statement = sa.select(*groups, source.table.c.untrusted, source.table.c.durations).where(*source.conditions)
-        rows_read: sa.Result[Any] = connection.execute(statement.limit(HISTOGRAMS_MAX + 1 - read))
+        rows_read: sa.Result[Any] = connection.execute(statement.limit(query.histograms_max + 1 - read))
         for row in rows_read:
             read += 1
             into = found.get((tuple(row[:width]), bool(row[width])))
             if into is not None:
                 merge(into, decode(row[-1]))
-    if read > HISTOGRAMS_MAX:
-        raise too_many_histograms()
+    if read > query.histograms_max:
+        raise too_many_histograms(query.histograms_max)
     return [
         replace(row, percentiles=Percentiles(*quantiles(found[row.groups, row.untrusted], PERCENTS))) for row in rows
     ]
