@@ -1,7 +1,8 @@
 """R7 over every store: when a trace is settled, that it is settled once, and what a late span does."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,26 @@ async def test_of_two_settlers_one_settles(work: SettlingWork, opened: OpenedSto
     await rival.settle(due)
     await work.settler.settle(due)
     assert (len(other.seen), len(work.judge.seen)) == (29, 0)
+
+
+async def test_replicas_that_settle_at_once_settle_each_trace_once(
+    work: SettlingWork, opened: OpenedStore, backend: Backend
+) -> None:
+    await work.at_work.send([invoked(name, A, trace=name) for name in range(1, 400)])
+    await work.at_work.ingest.caught_up()
+    work.later(30 * SECOND)
+    judges = [NotingJudge() for _ in range(4)]
+    async with AsyncExitStack() as replicas:
+        settlers = []
+        for judge in judges:
+            # A file and memory have one process; PostgreSQL has as many as like.
+            another = (
+                await replicas.enter_async_context(opened_store(backend)) if backend.kind == "postgres" else opened
+            )
+            settlers.append(Settler(another.writer, another.store, work.traces, judges=[judge], clock=work.clock))
+        await asyncio.gather(*[settler.settle_due() for settler in settlers])
+    seen = [settling.now.trace_id for judge in judges for settling in judge.seen]
+    assert len(seen) == len(set(seen)) == 399
 
 
 async def test_a_trace_that_moved_while_it_was_read_is_read_again(work: SettlingWork, opened: OpenedStore) -> None:

@@ -65,20 +65,16 @@ class SqlWorkflowTx:
 
     def claim_due(self, due: Sequence[DueTrace]) -> Sequence[TraceKey]:
         """See `WorkflowTx`."""
-        claim = (
-            sa.update(open_traces)
-            .where(
-                open_traces.c.trace == sa.bindparam("a_trace"),
-                open_traces.c.marks == sa.bindparam("some_marks"),
-                open_traces.c.due_at.is_not(None),
-            )
-            .values(due_at=None)
-        )
-        return [
-            each.key
-            for each in sorted(due)
-            if self.connection.execute(claim, {"a_trace": each.key, "some_marks": each.marks}).rowcount
-        ]
+        claimed: list[TraceKey] = []
+        read, rows = set(due), open_traces.c
+        for some in batches(sorted(each.key for each in due)):
+            # Locked until the end: another replica that asks for one of them waits, and then finds it not due.
+            there = sa.select(rows.trace, rows.marks).where(rows.trace.in_(some), rows.due_at.is_not(None))
+            found = self.connection.execute(there.order_by(rows.trace).with_for_update()).all()
+            still = [TraceKey(row.trace) for row in found if DueTrace(TraceKey(row.trace), row.marks) in read]
+            self.connection.execute(sa.update(open_traces).where(rows.trace.in_(still)).values(due_at=None))
+            claimed += still
+        return claimed
 
     def summaries(self, keys: Collection[TraceKey]) -> Mapping[TraceKey, Summary]:
         """See `WorkflowTx`."""

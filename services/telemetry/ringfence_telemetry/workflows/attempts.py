@@ -32,7 +32,6 @@ class Attempts:
 
     def __init__(self) -> None:
         self._alike: dict[_Alike, list[_Call]] = {}
-        self._notable = False
         self._unseen: list[tuple[int, int]] = []
         """Span and attempts of those that are no calls to us, such as the requests of a client."""
 
@@ -46,14 +45,11 @@ class Attempts:
         alike = (above, fact.operation, agent, detail.skill, fact.model, detail.tool)
         end = fact.start + fact.duration_micros * 1_000
         self._alike.setdefault(alike, []).append(_Call(fact.start, fact.span, end, fact.is_error, detail.attempt))
-        self._notable = self._notable or fact.is_error or detail.attempt > 0
 
     def settle(self, hop_of: Mapping[int, Hop]) -> frozenset[int]:
         """Count the retries at the hops that made the calls; return the spans of failures that were recovered."""
         for span, attempt in self._unseen:
             hop_of[span].retries += attempt
-        if not self._notable:
-            return frozenset()
         recovered: set[int] = set()
         for (above, *_), calls in self._alike.items():
             chains = _chains(sorted(calls))

@@ -13,7 +13,7 @@ Pure, and without recursion: no depth of trace can break it. The rules:
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TypeAlias
 
 from ringfence_kit.clock import DAY, MINUTE, Instant
 
@@ -36,16 +36,10 @@ _NO_DETAIL = SpanDetail()
 _by_start = attrgetter("fact.start", "fact.span")
 
 
-class _Place(NamedTuple):
-    """A span on its way into the tree."""
-
-    charge: Charge
-    caller: Hop | None
-    """The hop of the span above it."""
-    above: int
-    """The nearest span above it that does more than wrap others; 0 when there is none."""
-    waiting: bool
-    """Whether a span above it in the same hop states for how long a person was waited for."""
+_Place: TypeAlias = tuple[Charge, Hop | None, int, bool]
+"""A span on its way into the tree; the hop of the span above it; the nearest span above it that does more than wrap
+others, 0 when there is none; whether a span above it in the same hop states for how long a person was waited for. (A
+plain tuple: there is one for every span.)"""
 
 
 def grow(spans: Iterable[Entered], *, trusted: bool) -> Tree | None:
@@ -111,25 +105,26 @@ class _Growth:
         )
 
     def _walk(self) -> None:
-        waiting = [_Place(top, None, 0, waiting=False) for top in reversed(self._tops)]
-        while waiting:
-            place = waiting.pop()
-            charge = place.charge
+        places: list[_Place] = [(top, None, 0, False) for top in reversed(self._tops)]
+        any_repeated = any(map(_hints_at_attempts, self._charges))
+        while places:
+            charge, caller, above, waiting = places.pop()
             fact, detail = charge.fact, charge.fact.detail or _NO_DETAIL
-            hop = self._hop_for(place)
+            hop = self._hop_for(charge, caller)
             self._enter(hop, charge, detail)
-            if detail.waited_micros and not (place.waiting and hop is place.caller):
+            waiting = waiting and hop is caller
+            if detail.waited_micros and not waiting:
                 hop.own_waited_micros += detail.waited_micros
-            self._attempts.saw(fact, detail, above=place.above)
+                waiting = True
+            if any_repeated:
+                self._attempts.saw(fact, detail, above=above)
             below = self._below.get(fact.span)
             if below:
-                above = place.above if fact.operation in TRANSPARENT else fact.span
-                waits = detail.waited_micros > 0 or (place.waiting and hop is place.caller)
-                waiting += [_Place(child, hop, above, waits) for child in reversed(below)]
+                above = above if fact.operation in TRANSPARENT else fact.span
+                places += [(child, hop, above, waiting) for child in reversed(below)]
 
-    def _hop_for(self, place: _Place) -> Hop:
+    def _hop_for(self, charge: Charge, caller: Hop | None) -> Hop:
         """Return the hop a span belongs to, a new one when it begins one."""
-        charge, caller = place.charge, place.caller
         fact, agent = charge.fact, charge.agent
         if caller is not None and (agent == caller.agent or (agent == UNATTRIBUTED and _is_mere_wrapper(charge))):
             if fact.operation == INVOKE_AGENT:
@@ -218,6 +213,11 @@ class _Growth:
         first = min(charge.fact.start for charge in self._charges)
         last = max(charge.fact.start + charge.fact.duration_micros * 1_000 for charge in self._charges)
         return min((last - first) // 1_000, EXTENT_MAX_MICROS)
+
+
+def _hints_at_attempts(charge: Charge) -> bool:
+    fact = charge.fact
+    return fact.is_error or (fact.detail is not None and fact.detail.attempt > 0)
 
 
 def _is_mere_wrapper(charge: Charge) -> bool:
