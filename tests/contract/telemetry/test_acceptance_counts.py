@@ -103,6 +103,15 @@ class TestWork:
         assert (await judging.acceptance()).workflows == 120
         assert (await judging.acceptance(version="overflow")).workflows == 20
 
+    async def test_kinds_beyond_the_most_share_a_name(self, judging: Judging) -> None:
+        for number in range(1, 7):
+            tools = tuple((f"execute_tool/{number}-{tool}", 1) for tool in range(50))
+            await judging.settle(settled(part(uses=tools), trace_id=number.to_bytes(16, "big")))
+        mix = (await judging.acceptance()).mix
+        assert (len(mix), mix["other"]) == (201, 100)
+        await judging.settle(settled(part(uses=()), trace_id=(6).to_bytes(16, "big")))
+        assert (await judging.acceptance()).mix["other"] == 50
+
 
 class TestJudgements:
     async def test_it_counts_by_agent_once(self, judging: Judging) -> None:

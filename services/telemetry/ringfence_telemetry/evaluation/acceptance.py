@@ -57,7 +57,7 @@ class AcceptanceReader:
     async def acceptance(self, subject: Subject, *, start: Instant, end: Instant, caller: Caller) -> Acceptance:
         """Return how a version did on the days from `start` to `end`. Raises NotPermitted."""
         _require_reader(caller, subject)
-        return await self._counted(subject, first_day=start // DAY, last_day=end // DAY)
+        return await self.acceptance_of(subject, first_day=start // DAY, last_day=end // DAY)
 
     async def check(self, subject: Subject, *, caller: Caller) -> tuple[GateResult, ...]:
         """Return every condition of the agent's gate; none when nothing is asked. Raises NotPermitted."""
@@ -66,7 +66,7 @@ class AcceptanceReader:
         if gate is None:
             return ()
         today = self._clock.now() // DAY
-        return check(gate, await self._counted(subject, first_day=today - gate.days + 1, last_day=today))
+        return check(gate, await self.acceptance_of(subject, first_day=today - gate.days + 1, last_day=today))
 
     async def drift(self, subject: Subject, *, days: int, caller: Caller) -> tuple[Drift, ...]:
         """Return how a version moved away from its baseline. Raises NotPermitted, BaselineNotFound."""
@@ -80,7 +80,7 @@ class AcceptanceReader:
         """Return how a version moved away from `baseline`, over so many days."""
         now = self._clock.now()
         subject = Subject(agent=baseline.agent, version=baseline.version)
-        recent = await self._counted(subject, first_day=now // DAY - days + 1, last_day=now // DAY)
+        recent = await self.acceptance_of(subject, first_day=now // DAY - days + 1, last_day=now // DAY)
         scores = await self._store.scores(
             subject.names,
             version=subject.version,
@@ -92,7 +92,7 @@ class AcceptanceReader:
 
     async def baseline_of(self, subject: Subject, *, start: Instant, end: Instant) -> Baseline:
         """Return what a version would be compared with. Raises BaselineTooSmall."""
-        found = await self._counted(subject, first_day=start // DAY, last_day=end // DAY)
+        found = await self.acceptance_of(subject, first_day=start // DAY, last_day=end // DAY)
         if found.workflows < SAMPLES_LEAST:
             raise BaselineTooSmall(agent=subject.agent, workflows=found.workflows, least=SAMPLES_LEAST)
         after = Instant((end // DAY + 1) * DAY)
@@ -113,7 +113,8 @@ class AcceptanceReader:
             scores={metric: moments(scores[metric]) for metric in most},
         )
 
-    async def _counted(self, subject: Subject, *, first_day: int, last_day: int) -> Acceptance:
+    async def acceptance_of(self, subject: Subject, *, first_day: int, last_day: int) -> Acceptance:
+        """Return how a version did on these days, both included; for whom is judged elsewhere."""
         counted = await self._store.evaluation_counts(
             subject.names, version=subject.version, first_day=first_day, last_day=last_day
         )

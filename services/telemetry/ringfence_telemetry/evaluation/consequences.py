@@ -18,7 +18,7 @@ from ringfence_telemetry.evaluation.denials import Decided, decided, overridden
 from ringfence_telemetry.evaluation.judgement import Judgement, Layer, counts_of
 from ringfence_telemetry.evaluation.recording import VersionBook, add_all, enter
 from ringfence_telemetry.evaluation.said import Said
-from ringfence_telemetry.evaluation.work import TraceWork, Work, whose, work_of
+from ringfence_telemetry.evaluation.work import TraceWork, whose, work_of
 from ringfence_telemetry.evaluation.work import counts_of as work_counts
 from ringfence_telemetry.store.evaluations import EvaluationRows
 from ringfence_telemetry.workflows.settled import Settling
@@ -69,7 +69,7 @@ class AcceptanceJudge:
         bad = tx.judged_bad(settled)
         decisions = tx.decision_bodies([trace_id for trace_id, work in works.items() if _ran_tools(work)])
         after = [
-            _judged(work, bad.get(trace_id, frozenset()), decided(decisions.get(trace_id, ())))
+            self._fold_kinds(_judged(work, bad.get(trace_id, frozenset()), decided(decisions.get(trace_id, ()))), at)
             for trace_id, work in works.items()
         ]
         tx.keep_trace_works([work for work in after if work != before.get(work.trace_id)])
@@ -77,10 +77,19 @@ class AcceptanceJudge:
         add_all(tx, [*corrections, *(counts_of(each) for each in given)])
 
     def _fold(self, work: TraceWork, at: Instant) -> TraceWork:
-        def folded(each: Work) -> Work:
-            return replace(each, version=self._versions.fold(each.agent, each.version, at))
+        versions = [self._versions.fold(each.agent, each.version, at) for each in work.works]
+        if versions == [each.version for each in work.works]:
+            return work
+        folded = (replace(each, version=version) for each, version in zip(work.works, versions, strict=True))
+        return replace(work, works=tuple(folded))
 
-        return replace(work, works=tuple(folded(each) for each in work.works))
+    def _fold_kinds(self, work: TraceWork, at: Instant) -> TraceWork:
+        # Last: whether a tool ran that was denied is asked by its own name.
+        uses = [self._versions.fold_kinds(each.agent, each.version, each.uses, at) for each in work.works]
+        if all(found is each.uses for found, each in zip(uses, work.works, strict=True)):
+            return work
+        folded = (replace(each, uses=found) for each, found in zip(work.works, uses, strict=True))
+        return replace(work, works=tuple(folded))
 
 
 def judgement_of(said: Said, at: Instant) -> Judgement:
@@ -115,13 +124,13 @@ def _give(tx: EvaluationRows, works: Mapping[bytes, TraceWork]) -> list[Judgemen
 
 
 def _judged(work: TraceWork, bad: Collection[str], said: Sequence[Decided]) -> TraceWork:
-    return replace(
-        work,
-        works=tuple(
-            replace(each, judged_bad=each.agent in bad, overridden=overridden(each.agent, dict(each.uses), said))
-            for each in work.works
-        ),
+    if not bad and not said:
+        return work
+    works = (
+        replace(each, judged_bad=each.agent in bad, overridden=overridden(each.agent, dict(each.uses), said))
+        for each in work.works
     )
+    return replace(work, works=tuple(works))
 
 
 def _ran_tools(work: TraceWork) -> bool:

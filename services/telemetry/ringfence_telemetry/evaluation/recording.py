@@ -6,7 +6,8 @@ The rules:
 - who judges is who the credential says, never the agent itself (`judges.py`);
 - a judgement adds to its agent's counts of the day; a failed one makes unsafe what the agent did in that trace, and one
   that names nobody waits until the trace says whose work it is about;
-- a version too many of an agent in a day shares one name with the others, so that nobody fills the counts.
+- a version too many of an agent in a day, or a kind of step too many of a version, shares one name with the others, so
+  that nobody fills the counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +18,10 @@ from ringfence_kit.clock import DAY, Instant
 from ringfence_kit.errors import InvalidRequest, NotPermitted, Violation
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_telemetry.evaluation.counts import CountChange, CountKey, difference
+from ringfence_telemetry.evaluation.counts import MIX_MAX, OTHER, CountChange, CountKey, difference
 from ringfence_telemetry.evaluation.judgement import Judgement, counts_of
 from ringfence_telemetry.evaluation.judges import why_not
-from ringfence_telemetry.evaluation.work import TraceWork, judged, whose
+from ringfence_telemetry.evaluation.work import TraceWork, Uses, judged, whose
 from ringfence_telemetry.evaluation.work import counts_of as work_counts
 from ringfence_telemetry.labels import OVERFLOW
 from ringfence_telemetry.reporters import Reporter, reporter_of
@@ -34,21 +35,39 @@ AGENTS_MAX = 10_000
 
 
 class VersionBook:
-    """Which versions of agents were seen today. Used in the writer's thread alone."""
+    """Which versions of agents, and kinds of steps of a version, were seen today. Used in the writer's thread alone."""
 
     def __init__(self) -> None:
         self._day = 0
-        self._seen: dict[str, set[str]] = {}
+        self._versions: dict[str, set[str]] = {}
+        self._kinds: dict[tuple[str, str], set[str]] = {}
 
     def fold(self, agent: str, version: str, at: Instant) -> str:
         """Return `version`, or the name of those too many."""
-        if at // DAY != self._day or len(self._seen) >= AGENTS_MAX:
-            self._day, self._seen = at // DAY, {}
-        seen = self._seen.setdefault(agent, set())
+        self._turn(at)
+        seen = self._versions.setdefault(agent, set())
         if version not in seen and len(seen) >= VERSIONS_MAX:
             return OVERFLOW
         seen.add(version)
         return version
+
+    def fold_kinds(self, agent: str, version: str, uses: Uses, at: Instant) -> Uses:
+        """Return what was done with the kinds that are too many under one name."""
+        self._turn(at)
+        seen = self._kinds.setdefault((agent, version), set())
+        if seen.issuperset(kind for kind, _ in uses):
+            return uses
+        sums: dict[str, int] = {}
+        for kind, count in uses:
+            if kind not in seen and len(seen) >= MIX_MAX:
+                kind = OTHER  # noqa: PLW2901 - what it is counted as from here on
+            seen.add(kind)
+            sums[kind] = sums.get(kind, 0) + count
+        return tuple(sums.items())
+
+    def _turn(self, at: Instant) -> None:
+        if at // DAY != self._day or max(len(self._versions), len(self._kinds)) >= AGENTS_MAX:
+            self._day, self._versions, self._kinds = at // DAY, {}, {}
 
 
 class Recording:
@@ -75,11 +94,7 @@ class Recording:
 
 def enter(tx: EvaluationRows, judgements: Iterable[Judgement], *, versions: VersionBook) -> int:
     """Keep what is new of `judgements`, with everything that follows; return how many were new."""
-    known = [
-        replace(each, version=versions.fold(each.agent, each.version, each.recorded_at)) if each.agent else each
-        for each in judgements
-    ]
-    new = tx.keep_judgements(known)
+    new = tx.keep_judgements([_folded(each, versions) for each in judgements])
     works = tx.trace_works(
         {each.trace_id for each in new if each.trace_id and (each.passed is False or not each.agent)}
     )
@@ -99,6 +114,11 @@ def add_all(tx: EvaluationRows, changes: Iterable[CountChange]) -> None:
         for key, number in change.items():
             sums[key] = sums.get(key, 0) + number
     tx.add_evaluation_counts({key: number for key, number in sums.items() if number})
+
+
+def _folded(judgement: Judgement, versions: VersionBook) -> Judgement:
+    version = versions.fold(judgement.agent, judgement.version, judgement.recorded_at) if judgement.agent else ""
+    return judgement if version in ("", judgement.version) else replace(judgement, version=version)
 
 
 def _with_owner(tx: EvaluationRows, judgement: Judgement, work: TraceWork | None) -> Judgement:

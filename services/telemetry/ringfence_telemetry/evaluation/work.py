@@ -10,8 +10,9 @@ The rules:
 - a failed judgement makes unsafe the work of the agent it is about, whether it comes before or after the trace settles.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ringfence_kit.clock import DAY, Instant
 
@@ -19,6 +20,9 @@ from ringfence_telemetry.durations import bucket_of
 from ringfence_telemetry.evaluation.counts import CountKey, What
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.workflows.settled import Part, Settled
+
+Uses: TypeAlias = tuple[tuple[str, int], ...]
+"""What was done, by kind and how often."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Work:
     escalated: bool = False
     overridden: bool = False
     judged_bad: bool = False
-    uses: tuple[tuple[str, int], ...] = ()
+    uses: Uses = ()
 
     @property
     def safe(self) -> bool:
@@ -61,17 +65,11 @@ def counts_of(work: TraceWork | None) -> dict[CountKey, int]:
     found: dict[CountKey, int] = {}
     if work is None:
         return found
+    day = work.at // DAY
     for each in work.works:
-        counted = {
-            (What.WORKFLOWS, ""): 1,
-            (What.ESCALATED, ""): int(each.escalated),
-            (What.SAFE, ""): int(each.safe),
-            (What.LATENCY, str(each.bucket)): 1,
-            **{(What.MIX, kind): count for kind, count in each.uses},
-        }
-        for (what, name), count in counted.items():
+        for what, name, count in _numbers(each):
             if count:
-                key = CountKey(each.agent, each.version, work.at // DAY, what, name)
+                key = CountKey(each.agent, each.version, day, what, name)
                 found[key] = found.get(key, 0) + count
     return found
 
@@ -110,7 +108,16 @@ def _works(settled: Settled, judged_bad: Collection[str]) -> tuple[Work, ...]:
     )
 
 
-def _uses(parts: Collection[Part]) -> tuple[tuple[str, int], ...]:
+def _numbers(work: Work) -> Iterator[tuple[What, str, int]]:
+    yield What.WORKFLOWS, "", 1
+    yield What.ESCALATED, "", int(work.escalated)
+    yield What.SAFE, "", int(work.safe)
+    yield What.LATENCY, str(work.bucket), 1
+    for kind, count in work.uses:
+        yield What.MIX, kind, count
+
+
+def _uses(parts: Collection[Part]) -> Uses:
     sums: dict[str, int] = {}
     for part in parts:
         for kind, count in part.uses:

@@ -36,12 +36,11 @@ class SqlEvaluationTx:
         first: dict[str, Judgement] = {}
         for judgement in found:
             first.setdefault(judgement.key, judgement)
-        kept: set[str] = set()
-        for some in batches(first.values()):
-            insert = insert_into(self.connection, judgements).values([_row(each) for each in some])
-            # What another replica keeps at this moment is not returned, so it is counted there and not here.
-            new = self.connection.execute(insert.on_conflict_do_nothing().returning(judgements.c.key))
-            kept.update(new.scalars())
+        if not first:
+            return []
+        insert = insert_into(self.connection, judgements).on_conflict_do_nothing().returning(judgements.c.key)
+        # What another replica keeps at this moment is not returned, so it is counted there and not here.
+        kept = set(self.connection.execute(insert, [_row(each) for each in first.values()]).scalars())
         return [judgement for judgement in first.values() if judgement.key in kept]
 
     def nobodys_judgements(self, trace_ids: Collection[bytes], *, limit: int) -> Sequence[Judgement]:
