@@ -23,7 +23,6 @@ from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 from ringfence_kit.witness import LogWitness, WitnessMetrics, witness_seal
-
 from ringfence_pdp.api.approvals import ApprovalApi, approval_face
 from ringfence_pdp.api.authzen import AuthZenApi, authzen_methods, authzen_routes
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
@@ -59,6 +58,7 @@ from ringfence_pdp.convert.agents import (
 from ringfence_pdp.convert.audit import audit_appender
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
 from ringfence_pdp.convert.classifier_line import line_to
+from ringfence_pdp.convert.health import health_watch, take_health
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
 from ringfence_pdp.decision_log import DecisionLog, send_entries
 from ringfence_pdp.decision_record import DecisionRecords
@@ -113,6 +113,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tools=Told(source=lambda: tool_watch(peers.channel(config.registry)), take=take_tool),
         boundaries=Told(source=lambda: boundary_watch(peers.channel(config.registry)), take=take_boundary),
         revocations=Told(source=lambda: revocation_watch(peers.channel(config.identity)), take=take_revocation),
+        health=Told(source=lambda: health_watch(peers.channel(config.telemetry)), take=take_health),
         fetch_issuer=issuer_fetcher(lambda: peers.channel(config.identity)),
         clock=clock,
         readiness=readiness,

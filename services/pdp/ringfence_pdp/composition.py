@@ -15,10 +15,11 @@ from ringfence_pdp import stages
 from ringfence_pdp.case import Case
 from ringfence_pdp.chains.gate import Gate, ring_gate
 from ringfence_pdp.chains.party import Party
+from ringfence_pdp.degrading import degraded
 from ringfence_pdp.filter_stage import filtered_case
 from ringfence_pdp.filters.filtering import UNFILTERED, Filtered, lowered
 from ringfence_pdp.model import Composed, Decision, Effect, Reason, SideVerdict, Stage, Verdict
-from ringfence_pdp.obligations import obliging, unsupported
+from ringfence_pdp.obligations import NO_OBLIGATIONS, joined, obliging, unsupported
 from ringfence_pdp.outcome import TOP, Outcome, meet, meet_all
 from ringfence_pdp.rules import no_bundle, nobody_known
 from ringfence_pdp.sides import voices
@@ -175,8 +176,9 @@ def _decision(
 ) -> Decision:
     call, denied = case.call, verdict.effect is Effect.DENY
     handed_on = None if call is None else call.delegated
+    asked = NO_OBLIGATIONS if denied else joined(outcome.obligations, degraded(case, outcome.obligations))
     composed = Composed(
-        obligations=() if denied else outcome.obligations.listed(),
+        obligations=asked.listed(),
         sides=sides,
         chain=() if call is None else call.chain,
         subjects=() if call is None else tuple(one.name for one in call.subjects),

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 import rfc8785
 from ringfence_kit import records
+from ringfence_kit.clock import Instant
 from ringfence_kit.ids import id_of
 
 from ringfence_pdp.boundaries import Boundaries, Boundary
@@ -23,6 +24,7 @@ from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.case import Basis
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.facts import AgentIdentity, Facts, RegisteredAgent, RegisteredTool
+from ringfence_pdp.health_facts import UNHEARD, AgentHealth
 from ringfence_pdp.kill_switch import KillSwitch, KillSwitches
 from ringfence_pdp.model import CheckRequest, Decision
 
@@ -38,6 +40,12 @@ class AgentFact(msgspec.Struct, frozen=True):
 
     identity: AgentIdentity | None
     registered: RegisteredAgent | None
+
+
+class HealthFact(msgspec.Struct, frozen=True):
+    """What telemetry judged of the agent that is called."""
+
+    health: AgentHealth
 
 
 class CircumstancesFact(msgspec.Struct, frozen=True):
@@ -141,17 +149,21 @@ class EvidenceKeeper:
         tool = facts.tools.get(request.tool) if request.tool is not None else None
         if tool is not None:
             addresses.add(self._tool(tool))
-        addresses.update(self._others(facts, request, decision))
+        addresses.update(self._others(facts, request, decision, basis.now))
         if facts.boundaries:
             addresses.add(self._all_boundaries(facts.boundaries))
         return tuple(sorted(addresses))
 
-    def _others(self, facts: Facts, request: CheckRequest, decision: Decision) -> Iterator[str]:
+    def _others(self, facts: Facts, request: CheckRequest, decision: Decision, now: Instant) -> Iterator[str]:
         environment = request.environment
         named = {*request.chain, *decision.chain}
         found = [facts.identity_of(name, environment) for name in sorted(named)]
         if request.target is not None:
-            found.append(facts.identity(request.target.did, request.target.agent, environment))
+            called = facts.identity(request.target.did, request.target.agent, environment)
+            found.append(called)
+            health = UNHEARD if called is None else facts.health_of(called, now)
+            if health is not UNHEARD:
+                yield self._tell("health", HealthFact(health))
         for identity in found:
             if identity is not None:
                 yield self._agent(identity, facts)

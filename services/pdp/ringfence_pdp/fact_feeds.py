@@ -22,12 +22,12 @@ from ringfence.watch_position import WatchAnswer
 from ringfence_kit.clock import Clock, Instant, Millis
 from ringfence_kit.feeds import Feed, FeedReport, Source, why_not_believed
 from ringfence_kit.readiness import Readiness
-
 from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuer_keys import IssuerKeys
 from ringfence_pdp.chains.issuers import Issuer
 from ringfence_pdp.chains.revocations import Revocations
 from ringfence_pdp.facts import Facts
+from ringfence_pdp.health_facts import HealthView
 
 Answer = TypeVar("Answer", bound=WatchAnswer)
 View = TypeVar("View")
@@ -72,8 +72,9 @@ class FactFeeds:
         clock: Clock,
         readiness: Readiness,
         on_change: Callable[[], None] = lambda: None,
+        health: Told[Any, HealthView] | None = None,
     ) -> None:
-        """`on_change` is called after every change.
+        """`on_change` is called after every change. Without `health` nothing is known of how agents do.
 
         `fetch_issuer` returns the issuer of an environment, given the DID of an agent in it.
         """
@@ -92,6 +93,9 @@ class FactFeeds:
         self._revocations: Feed[Any, Revocations] = revocations.feed(
             "identity revocations", Revocations, clock, self._changed
         )
+        self._health: Feed[Any, HealthView] | None = (
+            None if health is None else health.feed("telemetry health", dict, clock, self._changed)
+        )
         readiness.require(IDENTITY_FEED, why="identity has not been heard yet")
         readiness.require(REGISTRY_FEED, why="the registry has not been heard yet")
         readiness.require(TOOL_FEED, why="the registry has not been heard of tools yet")
@@ -105,7 +109,7 @@ class FactFeeds:
 
     def reports(self, now: Instant) -> Sequence[FeedReport]:
         """Return how the feeds stand, for metrics."""
-        return tuple(feed.report(now) for _, feed in self._feeds())
+        return (*(feed.report(now) for _, feed in self._feeds()), *self._of_health(now))
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -113,8 +117,17 @@ class FactFeeds:
         async with AsyncExitStack() as stack:
             for _, feed in self._feeds():
                 await stack.enter_async_context(feed.following())
+            if self._health is not None:
+                await stack.enter_async_context(self._health.following())
             await stack.enter_async_context(self._issuers.following())
             yield
+
+    def _of_health(self, now: Instant) -> Sequence[FeedReport]:
+        return () if self._health is None else (self._health.report(now),)
+
+    @property
+    def _health_revision(self) -> int:
+        return 0 if self._health is None else self._health.revision
 
     def _feeds(self) -> Sequence[tuple[str, Feed[Any, Any]]]:
         return (
@@ -136,10 +149,11 @@ class FactFeeds:
             boundaries=_UNHEARD if self._boundaries.age(now) is None else self._boundaries.view,
             revocations=revocations,
             issuers=self._issuers.known,
+            health={} if self._health is None else self._health.view,
             environments=identities.environments,
             identity_revision=self._identity.revision,
             registry_revision=self._registry.revision,
-            epoch=sum(feed.revision for _, feed in self._feeds()),
+            epoch=sum(feed.revision for _, feed in self._feeds()) + self._health_revision,
         )
         self._on_change()
         self._issuers.want(identities.environments, revocations.issuer_keys)

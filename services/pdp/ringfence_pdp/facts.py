@@ -19,11 +19,11 @@ from ringfence_kit.trust_decay import (
     score_falls_at,
     within_ceiling,
 )
-
 from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuers import Issuers
 from ringfence_pdp.chains.revocations import Revocations
 from ringfence_pdp.filters.finding import ArgumentType, Effects
+from ringfence_pdp.health_facts import AgentHealth, health_of
 
 HEARTBEAT = Millis(5_000)
 """How often a quiet feed still speaks."""
@@ -156,6 +156,8 @@ class Facts:
     boundaries: Boundaries = field(default_factory=Boundaries)
     revocations: Revocations = field(default_factory=Revocations)
     issuers: Issuers = field(default_factory=dict)
+    health: Mapping[str, AgentHealth] = field(default_factory=dict)
+    """What telemetry judges of agents, by what it calls them."""
     environments: dict[str, str] = field(default_factory=dict)
     """Those that were seen, each with the DID of an agent in it whose registrar can be asked for."""
     identity_revision: int = 0
@@ -184,6 +186,10 @@ class Facts:
         if did.startswith("did:"):
             return self.by_did.get(did)
         return self.by_name.get((environment, did))
+
+    def health_of(self, identity: AgentIdentity, now: Instant) -> AgentHealth:
+        """Return what telemetry judges of an agent and what holds at `now`."""
+        return health_of(self.health, (identity.did, identity.resource_name), now)
 
     def drop_identity(self, did: str) -> None:
         """Forget the identity of `did`."""

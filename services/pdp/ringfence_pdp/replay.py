@@ -32,6 +32,7 @@ from ringfence_pdp.evidence import (
     BoundariesFact,
     BundleFact,
     CircumstancesFact,
+    HealthFact,
     address_of,
     bundle_address,
 )
@@ -257,6 +258,9 @@ def _basis(logged: Mapping[str, Any], evidence: Evidence, bundle: CompiledBundle
             case "boundaries":
                 every = evidence.fact(address, BoundariesFact)
                 facts.boundaries = Boundaries(every.boundaries, heard=every.heard)
+            case "health":
+                health = evidence.fact(address, HealthFact).health
+                facts.health = {**facts.health, health.agent: health}
             case "circumstances":
                 circumstances = evidence.fact(address, CircumstancesFact)
             case kind:

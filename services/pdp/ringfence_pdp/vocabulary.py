@@ -5,17 +5,19 @@ the enforcement point says. They are different roots, so that no argument can ev
 
 `agent` is who acts, judged as the whole chain is: at the ring of the least trusted who stands behind the call, and the
 lowest score. `origin` is who began it, as it is itself; without a chain that is the agent. `chain` are the names of all
-who stand behind it, the origin first and the agent last. `target` is the agent that is called, if one is.
+who stand behind it, the origin first and the agent last. `target` is the agent that is called, if one is, and
+`target.health` what telemetry judges of it.
 """
 
 from dataclasses import replace
 
 from ringfence_kit.clock import Instant
 
-from ringfence_pdp.cel.types import INT, JSON, SESSION, STRING, TIMESTAMP, Field, ListOf, MapOf, Record
+from ringfence_pdp.cel.types import DOUBLE, INT, JSON, SESSION, STRING, TIMESTAMP, Field, ListOf, MapOf, Record
 from ringfence_pdp.cel.values import NANOS_PER_MILLI, Timestamp
 from ringfence_pdp.chains.call import SUBJECTS_MAX, Call
 from ringfence_pdp.chains.party import Party
+from ringfence_pdp.health_facts import CIRCUITS, ORDERS, SLO_STATES
 from ringfence_pdp.model import CheckRequest, Plain, Protocol, Side, SideEffects
 
 RISK_TIERS = ("low", "medium", "high", "critical")
@@ -39,7 +41,24 @@ AGENT = Record(
 
 ORIGIN = Record("origin", AGENT.fields)
 
-TARGET = Record("target", {name: replace(field, optional=True) for name, field in AGENT.fields.items()})
+HEALTH = Record(
+    "health",
+    {
+        "circuit": Field(type=STRING, attribute="circuit", optional=True, values=frozenset(CIRCUITS)),
+        "slo": Field(type=STRING, attribute="slo", optional=True, values=frozenset(SLO_STATES)),
+        "order": Field(type=STRING, attribute="order", optional=True, values=frozenset(ORDERS)),
+        "budget_left": Field(type=DOUBLE, attribute="budget_left", optional=True),
+    },
+)
+"""Every field is optional: what telemetry never said, or what has run out, is absent."""
+
+TARGET = Record(
+    "target",
+    {
+        **{name: replace(field, optional=True) for name, field in AGENT.fields.items()},
+        "health": Field(type=HEALTH, attribute="health"),
+    },
+)
 """Every field is optional, since most calls are of no agent."""
 
 ACTION = Record(

@@ -83,7 +83,7 @@ class Call(NamedTuple):
 
 def call_of(ground: Ground, request: CheckRequest, acting: Party) -> Call:
     """Return the parties to what is asked."""
-    target = None if request.target is None else _party(ground, request.target, request)
+    target = None if request.target is None else _called(ground, request.target, request)
     claimed = tuple(_party(ground, _target(text), request) for text in request.chain)
     shown: Delegated | None = None
     problem: Problem | None = None
@@ -104,6 +104,13 @@ def call_of(ground: Ground, request: CheckRequest, acting: Party) -> Call:
 
 def _party(ground: Ground, asked: Target, request: CheckRequest) -> Party:
     return party(ground.facts, asked, request.environment, ground.now, ground.identity_age)
+
+
+def _called(ground: Ground, asked: Target, request: CheckRequest) -> Party:
+    called = _party(ground, asked, request)
+    if called.identity is None:
+        return called
+    return called._replace(health=ground.facts.health_of(called.identity, ground.now))
 
 
 def _target(text: str) -> Target:

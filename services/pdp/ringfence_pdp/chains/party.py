@@ -6,6 +6,7 @@ from ringfence_kit.clock import Instant, Millis
 from ringfence_kit.names import AgentName
 
 from ringfence_pdp.facts import AgentIdentity, Facts, RegisteredAgent, Standing, standing_at
+from ringfence_pdp.health_facts import UNHEARD, AgentHealth
 from ringfence_pdp.model import UNKNOWN
 
 
@@ -34,6 +35,8 @@ class Party(NamedTuple):
     standing: Standing
     asked: Asked
     """What the question calls it."""
+    health: AgentHealth = UNHEARD
+    """How it does, of the agent that is called; of others nobody asks."""
 
     @property
     def name(self) -> str:
