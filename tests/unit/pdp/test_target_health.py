@@ -5,13 +5,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.telemetry.v1 import health_pb2
 from ringfence.watch import Change
 from ringfence_kit.clock import Instant
+from ringfence_pdp.bundle import PolicyFile
+from ringfence_pdp.compile import compile_files
 from ringfence_pdp.convert.health import take_health
 from ringfence_pdp.decide import decide
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.health_facts import UNHEARD, AgentHealth, HealthView, health_of
 from ringfence_pdp.model import Decision, Obligation
+from ringfence_pdp.replay import Evidence, Outcome, is_decision, is_fact, read, replay
 from support.pdp.links import A, B, C, call, did, known, sides, stands
-from support.pdp.world import NOW, policy
+from support.pdp.replays import logged_in
+from support.pdp.world import NOW, basis, policy
 
 LATER = Instant(NOW + 60_000)
 BURNING = AgentHealth(agent=did(C), until=LATER, circuit="closed", slo="burning", order="shed", budget_left=-0.5)
@@ -115,6 +119,26 @@ def test_a_policy_that_obliges_to_degrade_has_the_word() -> None:
     )
     decision = decide(stands(obliging, facts=doing(BURNING)), call(supported_obligations=MAY_DEGRADE))
     assert [each.id for each in decision.composed.obligations] == ["ours"]
+
+
+# The log
+
+
+def test_a_decision_that_stood_on_it_is_decided_again_from_the_log() -> None:
+    text = policy('{name: some, match: {actions: ["*"]}, effect: ALLOW, when: \'target.health.order == "shed"\'}')
+    files = [PolicyFile(path="p.yaml", content=text.encode())]
+    on = basis(compile_files(files), facts=doing(BURNING))
+    bodies = logged_in(files, [call(supported_obligations=MAY_DEGRADE)], on=on)
+    evidence = Evidence()
+    for body in bodies:
+        entry = read(body)
+        assert entry is not None
+        if is_fact(entry):
+            evidence.take(entry)
+    (decision,) = [body for body in bodies if (entry := read(body)) is not None and is_decision(entry)]
+    assert b'"type":"degrade"' in decision
+    replayed = replay(decision, evidence)
+    assert (replayed.outcome, replayed.after) == (Outcome.SAME, "ALLOW ALLOWED")
 
 
 # What telemetry says
