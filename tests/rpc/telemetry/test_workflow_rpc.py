@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
-from ringfence.telemetry.v1 import telemetry_pb2
+from ringfence.telemetry.v1 import slo_pb2, slo_pb2_grpc, telemetry_pb2
 from ringfence.telemetry.v1 import workflow_pb2 as pb
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, MINUTE, ManualClock, Millis
@@ -338,6 +338,23 @@ class TestStories:
             assert [(each.agent, each.outcome) for each in await listed(running, session="s-1")] == [
                 (AGENT_DID, "rejected")
             ]
+
+    async def test_late_work_is_blamed_on_who_took_too_long(self, tmp_path_factory: Any) -> None:
+        clock = ManualClock()
+        async with run_telemetry(tmp_path_factory.mktemp("t"), clock=clock) as running:
+            objectives = slo_pb2_grpc.SloServiceStub(running.channel())
+            for name, did, millis in (("a", AGENT_DID, 500), ("b", PEER_DID, 100)):
+                wanted = slo_pb2.Slo(agent=did, target="0.9")
+                wanted.latency.FromMilliseconds(millis)
+                await objectives.CreateSlo(slo_pb2.CreateSloRequest(slo_id=name, slo=wanted))
+            spans = [span(1, agent=AGENT_DID, ms=1_000), span(2, 1, agent=PEER_DID, at=100, ms=800)]
+            await running.export(spans, SERVICE)
+            await running.everything_counted()
+            found = await get(running)
+            assert (found.workflow.failed, found.workflow.blamed_agent) == (False, PEER_DID)
+            assert (found.hops[0].blamed, found.hops[0].children[0].blamed) == (False, True)
+            await until(running, clock, 1)
+            assert [each.blamed_agent for each in await listed(running)] == [PEER_DID]
 
     async def test_work_is_open_until_it_is_settled(self, tmp_path_factory: Any) -> None:
         clock = ManualClock()
