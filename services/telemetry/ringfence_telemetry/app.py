@@ -60,6 +60,7 @@ from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
 from ringfence_telemetry.slo.assembly import promises as promises_parts
 from ringfence_telemetry.slo.assembly import promises_memory
+from ringfence_telemetry.slo.judge import SloJudge
 from ringfence_telemetry.slo.promised import PromisedTimes
 from ringfence_telemetry.store import PRINCIPAL
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore, SqlTelemetryTx
@@ -103,7 +104,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         pseudonym=lambda user: keys.in_the_log(f"user:{user}"),
     )
     admission = Admission(items_max=config.ingest.queue_spans, bytes_max=config.ingest.queue_bytes, clock=clock)
-    evaluation = evaluation_parts(writer, store, clock=clock)
+    evaluation = evaluation_parts(writer, store, clock=clock, on_judged=SloJudge().was_evaluated)
     spending = spending_parts(writer, store, memory.budgets, clock=clock, new_id=new_id)
     health = HealthBoard(clock=clock, objectives=promised.agents)
 

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import LogsServiceStub
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
-from ringfence.telemetry.v1 import alert_pb2, alert_pb2_grpc, audit_pb2, evaluation_pb2_grpc
+from ringfence.telemetry.v1 import alert_pb2, alert_pb2_grpc, audit_pb2, evaluation_pb2_grpc, slo_pb2, slo_pb2_grpc
 from ringfence.telemetry.v1 import evaluation_pb2 as pb
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
@@ -360,6 +360,25 @@ class TestWhatIsSeen:
         assert shares(found) == {"accuracy": (1, 2), "escalation": (0, 20), "safe_completion": (19, 20)}
         assert found.latency_p95_micros == pytest.approx(2_019_000, rel=0.012)
         assert (await telemetry.metrics())["evaluation_events_untrusted_total"] == 1
+
+    async def test_an_objective_that_asks_for_a_judgement_counts_when_it_comes(self, telemetry: TelemetryMesh) -> None:
+        agent, clock = "did:web:agents.example:promising", telemetry.clock
+        assert isinstance(clock, ManualClock)
+        slos: slo_pb2_grpc.SloServiceAsyncStub = slo_pb2_grpc.SloServiceStub(telemetry.channel())
+        asked = slo_pb2.Slo(agent=agent, target="0.9", evaluation="tone")
+        await slos.CreateSlo(slo_pb2.CreateSloRequest(slo_id="tone", slo=asked))
+        clock.advance(Millis(2 * MINUTE))
+        start = clock.now()
+        await telemetry.export([piece(n, agent=agent, start_ms=start) for n in range(5_001, 5_004)], SERVICE)
+        await settled(telemetry, agent, "", 3)
+
+        await events(telemetry, [(5_001, "pass")], SERVICE)
+        judged = said("late", agent=agent, metric="tone", passed=False, trace_id=(5_002).to_bytes(16, "big"))
+        await record(telemetry, judged)
+        question = slo_pb2.GetSloRequest(name="slos/tone")
+        while (status := (await slos.GetSlo(question)).status).total < 2:
+            clock.advance(Millis(SECOND))
+        assert (status.good, status.total) == (1, 2)
 
 
 async def events(telemetry: TelemetryMesh, said_of: Sequence[tuple[int, str]], caller: Caller) -> None:

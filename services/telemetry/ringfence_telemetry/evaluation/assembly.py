@@ -8,7 +8,7 @@ from ringfence_kit.store import Writer
 from ringfence_telemetry.evaluation.acceptance import AcceptanceReader, AcceptanceSetting
 from ringfence_telemetry.evaluation.consequences import AcceptanceJudge, EvaluationEvents
 from ringfence_telemetry.evaluation.keeping import EvaluationKeeping
-from ringfence_telemetry.evaluation.recording import Recording, VersionBook
+from ringfence_telemetry.evaluation.recording import OnJudged, Recording, VersionBook, nobody
 from ringfence_telemetry.store import TelemetryStore, TelemetryTx
 
 
@@ -26,14 +26,16 @@ class Evaluation:
     keeping: EvaluationKeeping
 
 
-def evaluation(writer: Writer[TelemetryTx], store: TelemetryStore, *, clock: Clock) -> Evaluation:
-    """Put it together."""
+def evaluation(
+    writer: Writer[TelemetryTx], store: TelemetryStore, *, clock: Clock, on_judged: OnJudged = nobody
+) -> Evaluation:
+    """Put it together; `on_judged` is told the traces that were judged."""
     versions, reader = VersionBook(), AcceptanceReader(store, clock=clock)
     return Evaluation(
-        recording=Recording(writer, versions),
+        recording=Recording(writer, versions, on_judged=on_judged),
         reader=reader,
         setting=AcceptanceSetting(writer, reader),
-        events=EvaluationEvents(versions),
+        events=EvaluationEvents(versions, on_judged=on_judged),
         judge=AcceptanceJudge(versions),
         keeping=EvaluationKeeping(writer, store, reader, clock=clock),
     )

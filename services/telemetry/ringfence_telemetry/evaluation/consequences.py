@@ -16,10 +16,11 @@ from ringfence_telemetry.dialects import EXECUTE_TOOL
 from ringfence_telemetry.evaluation.counts import difference
 from ringfence_telemetry.evaluation.denials import Decided, decided, overridden
 from ringfence_telemetry.evaluation.judgement import Judgement, Layer, counts_of
-from ringfence_telemetry.evaluation.recording import VersionBook, add_all, enter
+from ringfence_telemetry.evaluation.recording import OnJudged, VersionBook, add_all, enter, nobody
 from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.evaluation.work import TraceWork, whose, work_of
 from ringfence_telemetry.evaluation.work import counts_of as work_counts
+from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.store.evaluations import EvaluationRows
 from ringfence_telemetry.workflows.settled import Settling
 
@@ -39,19 +40,20 @@ class SaysWhatWasJudged(Protocol):
 class EvaluationEvents:
     """Judgements out of telemetry itself."""
 
-    def __init__(self, versions: VersionBook) -> None:
+    def __init__(self, versions: VersionBook, *, on_judged: OnJudged = nobody) -> None:
         self._versions = versions
+        self._on_judged = on_judged
         self.untrusted = 0
         """Events left out since the start, since their reporter may not judge."""
 
-    def draw(self, tx: EvaluationRows, rolled: SaysWhatWasJudged, at: Instant) -> None:
+    def draw(self, tx: TelemetryTx, rolled: SaysWhatWasJudged, at: Instant) -> None:
         """Keep what was said; nothing is read when nothing was."""
         if not rolled.evaluations:
             return
         believed = [judgement_of(said, at) for said in rolled.evaluations if said.trusted]
         self.untrusted += len(rolled.evaluations) - len(believed)
         if believed:
-            enter(tx, believed, versions=self._versions)
+            enter(tx, believed, versions=self._versions, on_judged=self._on_judged)
 
 
 class AcceptanceJudge:

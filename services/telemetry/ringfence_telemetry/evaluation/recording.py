@@ -10,8 +10,9 @@ The rules:
   that nobody fills the counts.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from ringfence_kit.callers import Caller
 from ringfence_kit.clock import DAY, Instant
@@ -32,6 +33,14 @@ VERSIONS_MAX = 100
 """Versions of an agent that are told apart in a day."""
 AGENTS_MAX = 10_000
 """Agents of whom versions are remembered; beyond, all are forgotten and admitted anew."""
+
+
+OnJudged: TypeAlias = Callable[[TelemetryTx, frozenset[bytes]], None]
+"""Whoever waits for the judgement of traces."""
+
+
+def nobody(_tx: TelemetryTx, _trace_ids: frozenset[bytes]) -> None:
+    """Nobody waits."""
 
 
 class VersionBook:
@@ -73,9 +82,11 @@ class VersionBook:
 class Recording:
     """Takes judgements."""
 
-    def __init__(self, writer: Writer[TelemetryTx], versions: VersionBook) -> None:
+    def __init__(self, writer: Writer[TelemetryTx], versions: VersionBook, *, on_judged: OnJudged = nobody) -> None:
+        """`on_judged` is told the traces that were judged, in the transaction that keeps the judgements."""
         self._writer = writer
         self._versions = versions
+        self._on_judged = on_judged
 
     async def record(self, judgements: Sequence[Judgement], *, caller: Caller, mutation: Mutation) -> int:
         """Return how many were new. Raises NotPermitted, InvalidRequest."""
@@ -87,12 +98,14 @@ class Recording:
 
         def work(tx: TelemetryTx) -> int:
             _require_seen(tx, reporter, judgements)
-            return enter(tx, judgements, versions=self._versions)
+            return enter(tx, judgements, versions=self._versions, on_judged=self._on_judged)
 
         return await self._writer.write(work, mutation=mutation, result=int)
 
 
-def enter(tx: EvaluationRows, judgements: Iterable[Judgement], *, versions: VersionBook) -> int:
+def enter(
+    tx: TelemetryTx, judgements: Iterable[Judgement], *, versions: VersionBook, on_judged: OnJudged = nobody
+) -> int:
     """Keep what is new of `judgements`, with everything that follows; return how many were new."""
     new = tx.keep_judgements([_folded(each, versions) for each in judgements])
     works = tx.trace_works(
@@ -104,6 +117,7 @@ def enter(tx: EvaluationRows, judgements: Iterable[Judgement], *, versions: Vers
     tx.keep_trace_works(changed)
     corrections = (difference(work_counts(work), work_counts(works[work.trace_id])) for work in changed)
     add_all(tx, [*(counts_of(each) for each in owned), *corrections])
+    on_judged(tx, frozenset(each.trace_id for each in owned if each.trace_id and each.passed is not None))
     return len(new)
 
 

@@ -34,10 +34,6 @@ class EvaluationRows(Protocol):
         """Return by trace the agents of whose work in it a judgement failed; traces without any are absent."""
         ...
 
-    def trace_passed(self, trace_id: bytes) -> bool | None:
-        """Say whether every judgement of a trace passed; None when none says either way."""
-        ...
-
     def decision_bodies(self, trace_ids: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
         """Return by trace the decisions of the audit log that speak of it, in log order, the first 1,000 of each."""
         ...

@@ -52,11 +52,6 @@ class MemoryEvaluationTx:
                 bad[each.trace_id] = bad.get(each.trace_id, frozenset()) | {each.agent}
         return bad
 
-    def trace_passed(self, trace_id: bytes) -> bool | None:
-        """See `EvaluationRows`."""
-        said = [each.passed for each in self._of_traces([trace_id]) if each.passed is not None]
-        return all(said) if said else None
-
     def decision_bodies(self, trace_ids: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
         """See `EvaluationRows`."""
         bodies: dict[bytes, list[bytes]] = {}

@@ -74,13 +74,6 @@ class SqlEvaluationTx:
                 bad[trace] = bad.get(trace, frozenset()) | {row.agent}
         return bad
 
-    def trace_passed(self, trace_id: bytes) -> bool | None:
-        """See `EvaluationRows`."""
-        said = sa.select(judgements.c.key).where(judgements.c.trace == trace_id).limit(1)
-        if self.connection.scalar(said.where(judgements.c.passed.is_(False))) is not None:
-            return False
-        return True if self.connection.scalar(said.where(judgements.c.passed.is_(True))) is not None else None
-
     def decision_bodies(self, trace_ids: Collection[bytes]) -> Mapping[bytes, Sequence[bytes]]:
         """See `EvaluationRows`."""
         bodies: dict[bytes, list[bytes]] = {}
