@@ -16,6 +16,7 @@ from ringfence_pdp.compiled import CompiledBundle, CompiledRule
 from ringfence_pdp.decide import decide
 from ringfence_pdp.filter_stage import filters_of
 from ringfence_pdp.filters.heard import NOBODY_OBJECTS
+from ringfence_pdp.limits.spending import overspent
 from ringfence_pdp.model import CheckRequest, Decision, Effect
 
 EXAMINED_MAX: Final = 2_000
@@ -54,6 +55,8 @@ class AllowedTools:
         """Return up to `size` of the tools in `names`, which are in order; `asked` gives the question about one."""
         bases = [basis._replace(bundle=bundle) for bundle in self._hopeful(basis.bundle)]
         found: list[AllowedTool] = []
+        # Limits that count calls here say nothing until there is one; a budget that is used up says it beforehand.
+        spent = overspent(basis, asked(names[0])) if names else None
         for place, name in enumerate(names, start=1):
             tool = basis.facts.tools.get(name)
             # Classifiers elsewhere are not asked about a call that nobody makes yet.
@@ -61,6 +64,8 @@ class AllowedTools:
                 tool_schema_hash=tool.schema_hash if tool is not None else None, heard=NOBODY_OBJECTS
             )
             decision = max((decide(hopeful, request) for hopeful in bases), key=lambda one: one.effect)
+            if spent is not None and decision.effect is not Effect.DENY:
+                decision = decision._replace(verdict=spent.verdict)
             if show_denied or decision.effect is not Effect.DENY:
                 depends = decision.effect is not Effect.DENY and _depends(basis, request)
                 found.append(AllowedTool(name, tool.schema_hash if tool is not None else "", decision, depends))

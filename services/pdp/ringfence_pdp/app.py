@@ -57,6 +57,7 @@ from ringfence_pdp.convert.agents import (
 )
 from ringfence_pdp.convert.audit import audit_appender
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
+from ringfence_pdp.convert.budgets import budget_watch, take_budget
 from ringfence_pdp.convert.classifier_line import line_to
 from ringfence_pdp.convert.health import health_watch, take_health
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
@@ -114,6 +115,8 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         boundaries=Told(source=lambda: boundary_watch(peers.channel(config.registry)), take=take_boundary),
         revocations=Told(source=lambda: revocation_watch(peers.channel(config.identity)), take=take_revocation),
         health=Told(source=lambda: health_watch(peers.channel(config.telemetry)), take=take_health),
+        budgets=Told(source=lambda: budget_watch(peers.channel(config.telemetry)), take=take_budget),
+        budgets_believed_for=config.budgets.believed_for,
         fetch_issuer=issuer_fetcher(lambda: peers.channel(config.identity)),
         clock=clock,
         readiness=readiness,

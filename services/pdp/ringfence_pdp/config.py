@@ -77,6 +77,32 @@ class ApprovalsConfig:
     show_arguments: bool = setting(True, doc="Show people the arguments they approve, up to 4 KiB; they are stored.")
 
 
+class WhenSilent(enum.Enum):
+    """What to do about agents with a hard budget when telemetry is silent."""
+
+    DENY = "deny"
+    """They are denied: nobody knows what is left."""
+    ALLOW = "allow"
+    """What is known stays: who had nothing left has not, until the period ends, and the others go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetsConfig:
+    """Hard budgets, which telemetry counts."""
+
+    when_silent: WhenSilent = setting(
+        WhenSilent.DENY, doc="What agents with a hard budget get when telemetry is silent: deny or allow."
+    )
+    silent_after: Millis = setting(
+        MINUTE, doc="How long telemetry may be silent before that.", at_least=15_000, at_most=DAY
+    )
+
+    @property
+    def believed_for(self) -> Millis | None:
+        """How long what telemetry said of budgets is believed; None for ever."""
+        return self.silent_after if self.when_silent is WhenSilent.DENY else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig:
     """Where bundles come from by themselves: a folder or a git repository."""
@@ -132,6 +158,7 @@ class PdpConfig:
     witness: WitnessConfig = setting(WitnessConfig(), doc="How telemetry's audit log is watched over.")
     decision_log: DecisionLogConfig = setting(DecisionLogConfig(), doc="What happens to decisions on their way there.")
 
+    budgets: BudgetsConfig = setting(BudgetsConfig(), doc="Hard budgets, which telemetry counts.")
     source: SourceConfig = setting(SourceConfig(), doc="Where bundles come from by themselves.")
     classifiers: tuple[ClassifierConfig, ...] = setting(
         (), doc="Classifiers of intent that somebody else runs, for policies with `use: remote`."

@@ -1,5 +1,5 @@
-"""The feeds behind `facts.py`: identity's agents and revocations, the registry's agents, tools and boundaries, and how
-old what they said is.
+"""The feeds behind `facts.py`: identity's agents and revocations, the registry's agents, tools and boundaries, hard
+budgets from telemetry, and how old what they said is.
 
 Each feed keeps a view of its own and swaps it whole; `facts` joins the views of the moment without copying any.
 Losing one and losing another mean different things:
@@ -7,7 +7,10 @@ Losing one and losing another mean different things:
 - identity silent, of agents or of what it revokes: the age goes into every decision, which trusts less after 15 s and
   nobody after 300 s;
 - registry silent: its last view serves; an agent or tool it never named stays unknown. The one thing in it that ends,
-  trust in what a tool reaches, says when. Until it has told of boundaries once, nothing passes from agent to agent.
+  trust in what a tool reaches, says when. Until it has told of boundaries once, nothing passes from agent to agent;
+- telemetry silent: what is left of hard budgets is not known any more, which `limits/spending.py` makes something of.
+  How agents do is not known any more once what was said of it has run out. Everybody is served all the same, so it
+  takes no readiness away.
 
 Readiness names the feed that cannot be believed, and why.
 """
@@ -22,11 +25,13 @@ from ringfence.watch_position import WatchAnswer
 from ringfence_kit.clock import Clock, Instant, Millis
 from ringfence_kit.feeds import Feed, FeedReport, Source, why_not_believed
 from ringfence_kit.readiness import Readiness
+
 from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuer_keys import IssuerKeys
 from ringfence_pdp.chains.issuers import Issuer
 from ringfence_pdp.chains.revocations import Revocations
 from ringfence_pdp.facts import Facts
+from ringfence_pdp.hard_budgets import Spending, SpendingView
 from ringfence_pdp.health_facts import HealthView
 
 Answer = TypeVar("Answer", bound=WatchAnswer)
@@ -68,13 +73,18 @@ class FactFeeds:
         tools: Told[Any, Facts],
         boundaries: Told[Any, Boundaries],
         revocations: Told[Any, Revocations],
+        budgets: Told[Any, SpendingView],
         fetch_issuer: Callable[[str, str], Awaitable[Issuer]],
         clock: Clock,
         readiness: Readiness,
         on_change: Callable[[], None] = lambda: None,
         health: Told[Any, HealthView] | None = None,
+        budgets_believed_for: Millis | None = None,
     ) -> None:
         """`on_change` is called after every change. Without `health` nothing is known of how agents do.
+
+        `budgets_believed_for`: how long telemetry may be silent before what it said of budgets is in doubt; None means
+        for ever.
 
         `fetch_issuer` returns the issuer of an environment, given the DID of an agent in it.
         """
@@ -93,6 +103,8 @@ class FactFeeds:
         self._revocations: Feed[Any, Revocations] = revocations.feed(
             "identity revocations", Revocations, clock, self._changed
         )
+        self._budgets: Feed[Any, SpendingView] = budgets.feed("telemetry budgets", SpendingView, clock, self._changed)
+        self._budgets_believed_for = budgets_believed_for
         self._health: Feed[Any, HealthView] | None = (
             None if health is None else health.feed("telemetry health", dict, clock, self._changed)
         )
@@ -109,7 +121,7 @@ class FactFeeds:
 
     def reports(self, now: Instant) -> Sequence[FeedReport]:
         """Return how the feeds stand, for metrics."""
-        return (*(feed.report(now) for _, feed in self._feeds()), *self._of_health(now))
+        return (*(feed.report(now) for _, feed in self._feeds()), self._budgets.report(now), *self._of_health(now))
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -117,6 +129,7 @@ class FactFeeds:
         async with AsyncExitStack() as stack:
             for _, feed in self._feeds():
                 await stack.enter_async_context(feed.following())
+            await stack.enter_async_context(self._budgets.following())
             if self._health is not None:
                 await stack.enter_async_context(self._health.following())
             await stack.enter_async_context(self._issuers.following())
@@ -149,11 +162,12 @@ class FactFeeds:
             boundaries=_UNHEARD if self._boundaries.age(now) is None else self._boundaries.view,
             revocations=revocations,
             issuers=self._issuers.known,
+            spending=self._spending(now),
             health={} if self._health is None else self._health.view,
             environments=identities.environments,
             identity_revision=self._identity.revision,
             registry_revision=self._registry.revision,
-            epoch=sum(feed.revision for _, feed in self._feeds()) + self._health_revision,
+            epoch=sum(feed.revision for _, feed in self._feeds()) + self._budgets.revision + self._health_revision,
         )
         self._on_change()
         self._issuers.want(identities.environments, revocations.issuer_keys)
@@ -163,3 +177,9 @@ class FactFeeds:
                 self._readiness.lost(condition, why=why)
             else:
                 self._readiness.met(condition)
+
+    def _spending(self, now: Instant) -> Spending:
+        spending, age = self._budgets.view.spending(), self._budgets.age(now)
+        if self._budgets_believed_for is None or age is None or age < self._budgets_believed_for:
+            return spending
+        return spending._replace(silent_for=age)

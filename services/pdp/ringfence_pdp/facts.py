@@ -19,10 +19,13 @@ from ringfence_kit.trust_decay import (
     score_falls_at,
     within_ceiling,
 )
+
 from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuers import Issuers
 from ringfence_pdp.chains.revocations import Revocations
 from ringfence_pdp.filters.finding import ArgumentType, Effects
+from ringfence_pdp.health_facts import AgentHealth, health_of
+from ringfence_pdp.hard_budgets import NOTHING_SPENT, Spending
 from ringfence_pdp.health_facts import AgentHealth, health_of
 
 HEARTBEAT = Millis(5_000)
@@ -156,6 +159,8 @@ class Facts:
     boundaries: Boundaries = field(default_factory=Boundaries)
     revocations: Revocations = field(default_factory=Revocations)
     issuers: Issuers = field(default_factory=dict)
+    spending: Spending = NOTHING_SPENT
+    """Of hard budgets; never changed in place."""
     health: Mapping[str, AgentHealth] = field(default_factory=dict)
     """What telemetry judges of agents, by what it calls them."""
     environments: dict[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 The rules:
 
-- limits come first, so that nobody is asked to approve what could not be let through anyway;
+- limits come first, hard budgets before what is counted here, so that nobody is asked to approve what could not be let
+  through anyway;
 - people come last, and their yes is used up only for a call that everything else lets through;
 - a call that is not let through in the end costs nothing: what was counted is given back, whatever ends it;
 - what has to wait is told apart by its type, so no door can forget to wait.
@@ -23,6 +24,7 @@ from ringfence_pdp.approvals.questions import asked_by, question_of
 from ringfence_pdp.case import Basis
 from ringfence_pdp.limits.counters import Refusal, Reservation
 from ringfence_pdp.limits.metering import NOTHING_COUNTED, Metering, refused, told
+from ringfence_pdp.limits.spending import overspent
 from ringfence_pdp.model import CheckRequest, Decision, Effect, Reason, Stage, Verdict
 
 
@@ -98,6 +100,11 @@ class Reckoning:
 
     def counting(self, basis: Basis, request: CheckRequest, answer: Answer) -> Counted:
         """Count a call that may be let through, or deny it."""
+        spent = overspent(basis, request)
+        if spent is not None:
+            decision = denying(answer.decision, spent.verdict)
+            denied = answer._replace(decision=decision, retry_after=spent.retry_after, cache=None)
+            return Counted(denied, NOTHING_COUNTED, self.refund)
         found = self.metering.reserve(basis, request, answer.decision)
         if not isinstance(found, Refusal):
             return Counted(answer._replace(limits=told(found.statuses)), found, self.refund)

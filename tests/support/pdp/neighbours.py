@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from grpc_status import rpc_status
 from ringfence.identity.v1 import identity_pb2, revocation_pb2
 from ringfence.registry.v1 import boundary_pb2, registry_pb2, tool_pb2
-from ringfence.telemetry.v1 import audit_pb2
+from ringfence.telemetry.v1 import audit_pb2, budget_pb2
 from ringfence_kit.errors import Failure
 from ringfence_kit.status import status_of
 
@@ -119,11 +119,36 @@ class Registry:
         )
 
 
+class Budgets(Watched[budget_pb2.WatchBudgetsResponse, budget_pb2.WatchBudgetsResponse]):
+    """Telemetry's budgets, and how they stand: what is said is the event as it goes over the wire."""
+
+    def __init__(self) -> None:
+        super().__init__(_budget_event, "said", lambda said: f"{said.budget.name or said.status}", changed=_MODIFIED)
+
+    def set(self, budget: budget_pb2.Budget) -> None:
+        """Tell of a budget."""
+        self.say(budget_pb2.WatchBudgetsResponse(budget=budget))
+
+    def stands(self, status: budget_pb2.BudgetStatus) -> None:
+        """Tell how one stands."""
+        self.say(budget_pb2.WatchBudgetsResponse(status=status))
+
+
+def _budget_event(
+    *, said: budget_pb2.WatchBudgetsResponse | None = None, **fields: Any
+) -> budget_pb2.WatchBudgetsResponse:
+    event = budget_pb2.WatchBudgetsResponse(**fields)
+    if said is not None:
+        event.MergeFrom(said)
+    return event
+
+
 @dataclass
 class Telemetry:
-    """Telemetry's audit log: keeps what it is sent, or fails as a test says."""
+    """Telemetry: an audit log that keeps what it is sent, or fails as a test says, and budgets."""
 
     entries: dict[str, bytes] = field(default_factory=dict)
+    budgets: Budgets = field(default_factory=Budgets)
     failure: Failure | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -183,6 +208,12 @@ async def neighbours() -> AsyncIterator[Neighbours]:
             ),
             _watch("ringfence.registry.v1.RegistryService", registry_pb2.WatchAgentsRequest, registry.agents),
             _watch("ringfence.registry.v1.ToolService", tool_pb2.WatchToolsRequest, registry.tools, "WatchTools"),
+            _watch(
+                "ringfence.telemetry.v1.BudgetService",
+                budget_pb2.WatchBudgetsRequest,
+                telemetry.budgets,
+                "WatchBudgets",
+            ),
             _unary(
                 "ringfence.telemetry.v1.AuditService",
                 "AppendDecisions",

@@ -9,9 +9,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ringfence.errors import UnavailableError
 from ringfence.identity.v1 import identity_pb2, revocation_pb2, trust_pb2
 from ringfence.registry.v1 import boundary_pb2, registry_pb2, tool_pb2
+from ringfence.telemetry.v1 import budget_pb2
 from ringfence.watch import Bookmark, Change, Changed, StateBegins, StateComplete
 from ringfence_kit import records
-from ringfence_kit.clock import EPOCH, ManualClock
+from ringfence_kit.clock import EPOCH, ManualClock, Millis
 from ringfence_kit.feeds import HEARTBEAT
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.trust_decay import TrustState
@@ -26,6 +27,7 @@ from ringfence_pdp.convert.agents import (
     trust_from_proto,
 )
 from ringfence_pdp.convert.boundaries import take_boundary
+from ringfence_pdp.convert.budgets import take_budget
 from ringfence_pdp.convert.revocations import take_revocation
 from ringfence_pdp.fact_feeds import (
     IDENTITY_FEED,
@@ -82,6 +84,7 @@ class Mesh:
         self.tools = ScriptedSource[tool_pb2.WatchToolsResponse]()
         self.boundaries = ScriptedSource[boundary_pb2.WatchBoundariesResponse]()
         self.revocations = ScriptedSource[revocation_pb2.WatchRevocationsResponse]()
+        self.budgets = ScriptedSource[budget_pb2.WatchBudgetsResponse]()
         self.fetched: list[tuple[str, str]] = []
         self.keys_are_away = False
         self.clock = ManualClock()
@@ -92,6 +95,8 @@ class Mesh:
             tools=Told(source=lambda: self.tools, take=take_tool),
             boundaries=Told(source=lambda: self.boundaries, take=take_boundary),
             revocations=Told(source=lambda: self.revocations, take=take_revocation),
+            budgets=Told(source=lambda: self.budgets, take=take_budget),
+            budgets_believed_for=Millis(3 * HEARTBEAT),
             fetch_issuer=self.fetch_issuer,
             clock=self.clock,
             readiness=self.readiness,
@@ -251,6 +256,7 @@ async def test_a_silent_tool_feed_is_named_and_its_last_word_serves() -> None:
             "registry tools",
             "registry boundaries",
             "identity revocations",
+            "telemetry budgets",
         ]
 
 
@@ -348,3 +354,28 @@ def test_a_risk_of_a_newer_release_makes_no_fact() -> None:
     strange.CopyFrom(AGENT)
     strange.risk_tier = 99  # type: ignore[assignment]  # what a newer release might send
     assert registered_from_proto(strange) is None
+
+
+async def test_budgets_are_in_doubt_when_telemetry_is_silent_and_nothing_else_is() -> None:
+    budget = budget_pb2.Budget(name="budgets/b", scope=budget_pb2.BUDGET_SCOPE_EVERYTHING, hard=True)
+    async with followed() as mesh:
+        await mesh.say_identity(IDENTITY)
+        await mesh.say_registry(AGENT)
+        assert mesh.readiness.ready
+        assert not mesh.feeds.facts.spending.hard
+        answer = budget_pb2.WatchBudgetsResponse(budget=budget)
+        await mesh.budgets.say(StateBegins(), Changed(3, Change.ADDED, answer), StateComplete(3))
+        assert [each.name for each in mesh.feeds.facts.spending.hard] == ["budgets/b"]
+        assert not mesh.feeds.facts.spending.to_look_at
+        for _ in range(4):
+            await mesh.identity.say(Bookmark(3))
+            await mesh.revocations.say(Bookmark(3))
+            await mesh.registry.say(Bookmark(4))
+            await mesh.tools.say(Bookmark(4))
+            await mesh.boundaries.say(Bookmark(4))
+            await mesh.beats(1)
+        assert mesh.readiness.ready
+        assert mesh.feeds.facts.spending.silent_for is not None
+        assert mesh.feeds.facts.spending.to_look_at
+        await mesh.budgets.say(Bookmark(4))
+        assert mesh.feeds.facts.spending.silent_for is None

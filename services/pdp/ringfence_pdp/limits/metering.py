@@ -31,7 +31,7 @@ class Metering:
     def counts(self, basis: Basis, request: CheckRequest, decision: Decision) -> bool:
         """Say whether anything limits the call. Every call is asked this, so what is usual is told apart first."""
         bundle = basis.bundle
-        if bundle is not None and bundle.limits:
+        if (bundle is not None and bundle.limits) or basis.facts.spending.to_look_at:
             return True
         if self._ring_rates and request.environment in self._ring_rates:
             return True
