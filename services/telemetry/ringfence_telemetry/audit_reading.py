@@ -110,10 +110,12 @@ class AuditReader:
 
         Raises EntryNotFound, TreeSizeOutOfRange.
         """
-        index = (await self.entry(key)).index
+        index = (await self.entry(key)).index if key.decision_id else key.index
 
         def prove(tiles: TileReader, newest: StoredCheckpoint | None) -> InclusionProof:
             head, subtree = _newest(newest), subtrees_of(tiles)
+            if index >= head.frontier.size:
+                raise EntryNotFound(key=str(key), size=head.frontier.size)
             size = _size("tree_size", tree_size, least=index + 1, most=head.frontier.size)
             return InclusionProof(
                 index=index,

@@ -13,6 +13,7 @@ from ringfence_kit.events import Event
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.sql import Database
+from ringfence_kit.sql_statements import Bound, Statement
 
 from ringfence_telemetry.audit_trail import append_changes
 from ringfence_telemetry.store.audit import StoredCosignature, StoredEntry
@@ -20,6 +21,8 @@ from ringfence_telemetry.store_sql.statements import batches, insert_into, repla
 from ringfence_telemetry.tables.audit import audit_checkpoints, audit_cosignatures, audit_entries, audit_tiles
 
 T = TypeVar("T")
+
+_ADD_ENTRY = Statement(sa.insert(audit_entries))
 
 
 class SqlAuditLogTx:
@@ -47,7 +50,7 @@ class SqlAuditLogTx:
         self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
     ) -> None:
         """See `AuditLogTx`."""
-        rows = [
+        rows: list[dict[str, Bound]] = [
             {
                 "position": entry.index,
                 "entry_key": entry.key,
@@ -58,7 +61,7 @@ class SqlAuditLogTx:
             for entry in entries
         ]
         if rows:
-            self.connection.execute(sa.insert(audit_entries), rows)
+            _ADD_ENTRY.change_each(self.connection, rows)
         for tile, hashes in tiles.items():
             replace_row(self.connection, audit_tiles, {"level": tile.level, "position": tile.index, "hashes": hashes})
         replace_row(
@@ -176,32 +179,42 @@ class SqlAuditLogStore:
         return None if row is None else _entry(row)
 
 
-def _checkpoint(connection: sa.Connection, at_most: int | None = None) -> StoredCheckpoint | None:
-    query = sa.select(audit_checkpoints.c.record).order_by(audit_checkpoints.c.size.desc()).limit(1)
-    if at_most is not None:
-        query = query.where(audit_checkpoints.c.size <= at_most)
-    record = connection.scalar(query)
+_CHECKPOINT = Statement(
+    sa.select(audit_checkpoints.c.record)
+    .where(audit_checkpoints.c.size <= sa.bindparam("at_most"))
+    .order_by(audit_checkpoints.c.size.desc())
+    .limit(1)
+)
+_TILE = Statement(
+    sa.select(audit_tiles.c.hashes).where(
+        audit_tiles.c.level == sa.bindparam("of_level"), audit_tiles.c.position == sa.bindparam("at")
+    )
+)
+_COSIGNED = Statement(
+    sa.select(audit_cosignatures.c.size).where(audit_cosignatures.c.size == sa.bindparam("of_size")).limit(1)
+)
+_SIZE_MAX = 2**63 - 1
+
+
+def _checkpoint(connection: sa.Connection, at_most: int = _SIZE_MAX) -> StoredCheckpoint | None:
+    record = _CHECKPOINT.scalar(connection, at_most=at_most)
     return None if record is None else records.decode(record, StoredCheckpoint)
 
 
 def _cosigned(connection: sa.Connection, checkpoint: StoredCheckpoint | None) -> StoredCheckpoint | None:
     """Return a checkpoint with what witnesses put beneath it."""
-    if checkpoint is None:
-        return None
+    if checkpoint is None or _COSIGNED.scalar(connection, of_size=checkpoint.frontier.size) is None:
+        return checkpoint
     query = (
         sa.select(audit_cosignatures.c.line)
         .where(audit_cosignatures.c.size == checkpoint.frontier.size)
         .order_by(audit_cosignatures.c.added_at, audit_cosignatures.c.witness)
     )
-    lines = connection.scalars(query).all()
-    return replace(checkpoint, note=with_signatures(checkpoint.note, lines)) if lines else checkpoint
+    return replace(checkpoint, note=with_signatures(checkpoint.note, connection.scalars(query).all()))
 
 
 def _tile(connection: sa.Connection, tile: TileId) -> bytes:
-    query = sa.select(audit_tiles.c.hashes).where(
-        audit_tiles.c.level == tile.level, audit_tiles.c.position == tile.index
-    )
-    hashes: bytes | None = connection.scalar(query)
+    hashes: bytes | None = _TILE.scalar(connection, of_level=tile.level, at=tile.index)
     return hashes or b""
 
 
