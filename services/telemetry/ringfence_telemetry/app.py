@@ -27,6 +27,7 @@ from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
 from ringfence_telemetry.api.otlp import otlp_faces
+from ringfence_telemetry.api.otlp_backend import forwarding
 from ringfence_telemetry.api.prices import PriceApi, price_face
 from ringfence_telemetry.api.slos import SloApi, slo_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
@@ -45,6 +46,7 @@ from ringfence_telemetry.convert.otlp import parse
 from ringfence_telemetry.evaluation.assembly import evaluation as evaluation_parts
 from ringfence_telemetry.evaluation.metrics import EvaluationMetrics
 from ringfence_telemetry.foreign_reports import ForeignReports
+from ringfence_telemetry.forwarding import Forwarder
 from ringfence_telemetry.grants import GRANTS
 from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.housekeeping import Housekeeping
@@ -130,6 +132,13 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             used,
         ],
     )
+    forwarder = Forwarder(
+        ingest.log,
+        kept_in=config.log_path(server.data) / "forwarded.json",
+        parse=parse,
+        lag_bytes=config.forward.lag_bytes,
+        clock=clock,
+    )
     housekeeping = Housekeeping(
         writer, ingest, labels, keep_raw=config.ingest.keep_raw, usage=config.usage, clock=clock
     )
@@ -146,8 +155,12 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     traces = KeptTraces(store, prices)
     settler = Settler(writer, store, traces, judges=[evaluation.judge, promises.judge], clock=clock)
     outcomes = Outcomes(writer, keys, on_appended=appended)
-    known_witnesses = config.known_witnesses(server.data if server.dev else None)
-    witnesses = AuditWitnesses(writer, store, known=known_witnesses, on_added=heads.look)
+    witnesses = AuditWitnesses(
+        writer,
+        store,
+        known=config.known_witnesses(server.data if server.dev else None),
+        on_added=heads.look,
+    )
 
     otlp = otlp_faces(ingest)
     tokens = PageTokens(database.page_key)
@@ -189,6 +202,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     promises.run(),
                     evaluation.keeping.run(),
                     spending.run(),
+                    forwarding(forwarder, ingest, config.forward),
                 ),
             ):
                 readiness.met(CAUGHT_UP)
@@ -229,7 +243,13 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         tls=config.tls,
         collectors=[
             TelemetryMetrics(
-                ingest=ingest, admission=admission, roll_up=roll_up, labels=labels, delivery=delivery, health=health
+                ingest=ingest,
+                admission=admission,
+                roll_up=roll_up,
+                labels=labels,
+                delivery=delivery,
+                health=health,
+                forwarder=forwarder,
             ),
             MeshMetrics(used=used, slos=promised.slos, breakers=promised.breakers, budgets=memory.budgets, clock=clock),
             EvaluationMetrics(evaluation.events),

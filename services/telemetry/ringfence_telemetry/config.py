@@ -80,6 +80,35 @@ class UsageConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardConfig:
+    """Where everything that is accepted is sent on, as plain OTLP over gRPC."""
+
+    address: str = setting("", doc="A Collector or any other OTLP backend, host:port; empty forwards nothing.")
+    plaintext: bool = setting(default=False, doc="Whether it is reached without TLS; for loopback and meshes.")
+    ca_file: Path | None = setting(None, doc="Who signs its certificate, PEM; absent takes the system's.")
+    headers: Secret = setting(
+        Secret(""), doc="Metadata of every request, as in OTEL_EXPORTER_OTLP_HEADERS: name=value,name=value."
+    )
+    lag_bytes: int = setting(
+        4 << 30,
+        doc="How far it may fall behind; raw requests are kept that long, what is beyond is lost to it, and counted.",
+        at_least=1 << 20,
+    )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yield what is wrong with the headers."""
+        if self.header_pairs() is None:
+            yield "headers", "must be name=value pairs with commas between, names in lower case"
+
+    def header_pairs(self) -> list[tuple[str, str]] | None:
+        """Return the headers; None when they are none."""
+        pairs = [pair.strip().partition("=") for pair in self.headers.reveal().split(",") if pair.strip()]
+        if any(not name or name != name.lower() or not separator for name, separator, _ in pairs):
+            return None
+        return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryConfig:
     """What an operator may change about telemetry."""
 
@@ -110,6 +139,7 @@ class TelemetryConfig:
     )
     identity: PeerConfig = setting(PeerConfig(address="127.0.0.1:7402"), doc="Identity, which takes the trust signals.")
     ingest: IngestConfig = setting(IngestConfig(), doc="How spans are taken in.")
+    forward: ForwardConfig = setting(ForwardConfig(), doc="Where what is accepted is sent on.")
     usage: UsageConfig = setting(UsageConfig(), doc="How long usage is kept.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
 

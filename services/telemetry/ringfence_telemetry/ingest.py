@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from ringfence_kit import records
@@ -33,7 +33,7 @@ from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import Received, RequestReader
 from ringfence_telemetry.roll_up import Rolled, RollUp
-from ringfence_telemetry.segment_files import LOG_START
+from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
@@ -122,6 +122,7 @@ class Ingest:
         self._queue: deque[Logged[_Accepted]] = deque()
         self._work = asyncio.Event()
         self._advanced = asyncio.Event()
+        self._needed_from: list[Callable[[], Position]] = []
         self.counts = IngestCounts()
 
     @asynccontextmanager
@@ -176,8 +177,18 @@ class Ingest:
             await self._advanced.wait()
 
     async def forget(self, *, received_before: Instant) -> int:
-        """Delete segments that are rolled up and older; return how many."""
-        return await asyncio.to_thread(self._ingest_log.forget, self._progress.position, older_than=received_before)
+        """Delete segments that are rolled up, older, and needed by nobody else; return how many."""
+        needed = min([self._progress.position, *[needed_from() for needed_from in self._needed_from]])
+        return await asyncio.to_thread(self._ingest_log.forget, needed, older_than=received_before)
+
+    def keep_from(self, needed_from: Callable[[], Position]) -> None:
+        """Keep segments from a position on: somebody still reads them."""
+        self._needed_from.append(needed_from)
+
+    @property
+    def log(self) -> SegmentLog[Any]:
+        """What was accepted, to read."""
+        return self._ingest_log
 
     async def _admit(self, counts: SignalCounts, items: int, size: int) -> None:
         try:

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ringfence_telemetry.admission import Admission
+from ringfence_telemetry.forwarding import Forwarder
 from ringfence_telemetry.health_board import HealthBoard
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.ingest_counts import IngestCounts, SignalCounts
@@ -31,6 +32,7 @@ class TelemetryMetrics(Collector):
         labels: LabelBook,
         delivery: SignalDelivery,
         health: HealthBoard,
+        forwarder: Forwarder,
     ) -> None:
         self._ingest = ingest
         self._admission = admission
@@ -38,11 +40,13 @@ class TelemetryMetrics(Collector):
         self._labels = labels
         self._delivery = delivery
         self._health = health
+        self._forwarder = forwarder
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it stands."""
         counts, signals = self._ingest.counts, self._delivery.counts
         yield from _items(counts)
+        yield from _forwarded(self._forwarder)
         yield _counter("malformed_values", "Token counts that could not be believed.", counts.malformed_values)
         yield _counter("labels_overflowed", "Names folded: too many of one reporter.", self._labels.overflowed)
         yield _counter(
@@ -83,6 +87,20 @@ def _items(counts: IngestCounts) -> Iterator[Metric]:
     for signal, of_signal in counts.of.items():
         pending.add_metric([signal.label], of_signal.pending)
     yield pending
+
+
+def _forwarded(forwarder: Forwarder) -> Iterator[Metric]:
+    """Yield what became of what is sent on."""
+    sent = CounterMetricFamily(f"{_PREFIX}_otlp_forwarded_items", "Items a backend has taken.", labels=["signal"])
+    lost = CounterMetricFamily(
+        f"{_PREFIX}_otlp_forward_lost_items", "Items a backend never took; they are in the totals.", labels=["signal"]
+    )
+    for signal, counts in forwarder.counts.items():
+        sent.add_metric([signal.label], counts.forwarded)
+        lost.add_metric([signal.label], counts.lost)
+    yield from (sent, lost)
+    yield _counter("otlp_forward_retries", "Requests a backend did not take at once.", forwarder.retries)
+    yield _gauge("otlp_forward_waiting_bytes", "Bytes of the ingest log no backend has.", forwarder.waiting_bytes)
 
 
 def _counter(name: str, documentation: str, value: int) -> Metric:

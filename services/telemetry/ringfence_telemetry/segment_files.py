@@ -121,6 +121,19 @@ class SegmentDirectory:
             if end > after:
                 yield from _read_segment(path.read_bytes()[: end - start], start, after)
 
+    def read_on(self, after: Position, *, until: Position, size: int) -> list[Recovered]:
+        """Return what the log holds after `after`, at least one thing and about `size` bytes of it; none at `until`.
+
+        Positions between segments that are gone are passed over.
+        """
+        segments = self._segments()
+        for path, following in itertools.zip_longest(segments, segments[1:]):
+            start = _start_of(path)
+            end = until if following is None else min(until, _start_of(following))
+            if end > after:
+                return _read_some(path, start, max(after, start), end, size)
+        return []
+
     def forget(self, before: Position, *, older_than: Instant) -> int:
         """Delete segments that end before `before` and hold nothing received since `older_than`; return how many."""
         deleted = 0
@@ -199,6 +212,30 @@ def _read_segment(content: bytes, start: int, after: Position) -> Iterator[Recov
             yield Recovered(Position(start + found.end), damaged_bytes=found.end - found.start)
         else:
             yield Recovered(Position(start + found.end), frame=found.frame)
+
+
+def _read_some(path: Path, start: int, after: int, end: int, size: int) -> list[Recovered]:
+    with path.open("rb") as file:
+        try:
+            mark, _ = read_segment_header(file.read(SEGMENT_HEADER_SIZE))
+        except SegmentDamaged:
+            return [Recovered(Position(end), damaged_bytes=end - after)]
+        first = max(after, start + SEGMENT_HEADER_SIZE)
+        while True:
+            file.seek(first - start)
+            content = file.read(min(size, end - first))
+            found = [
+                Recovered(Position(first + each.end), damaged_bytes=each.end - each.start)
+                if isinstance(each, Damage)
+                else Recovered(Position(first + each.end), frame=each.frame)
+                for each in read_frames(content, mark, 0)
+            ]
+            whole = first + len(content) >= end
+            if not whole and found and found[-1].frame is None:
+                found.pop()  # cut off by us
+            if found or whole:
+                return found
+            size *= 2
 
 
 def _received_from(segment: Path) -> Instant:

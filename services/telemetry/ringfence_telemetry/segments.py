@@ -105,6 +105,10 @@ class SegmentLog(Generic[T]):
         """Return what the log holds after position `after`, in order."""
         return self._directory.recover(after)
 
+    def read_on(self, after: Position, *, size: int) -> list[Recovered]:
+        """Return what is durable after `after`, in order: at least one thing, about `size` bytes; none at the end."""
+        return self._directory.read_on(after, until=self.end, size=size)
+
     def skip_to(self, position: Position) -> None:
         """Go on at `position` if the log ends before it: deleted segments must not make positions come twice."""
         self.end = max(self.end, position)
