@@ -12,7 +12,7 @@ from ringfence_telemetry.trace_ledger import TraceLedger
 from ringfence_telemetry.usage import UsageChange
 from ringfence_telemetry.workflows.blame import blame
 from ringfence_telemetry.workflows.hops import Tree
-from ringfence_telemetry.workflows.kept_traces import Entered
+from ringfence_telemetry.workflows.kept_traces import Entered, TraceRead
 from ringfence_telemetry.workflows.settled import Part
 from ringfence_telemetry.workflows.summary import Summary, summary_of
 from ringfence_telemetry.workflows.tree import grow
@@ -84,7 +84,7 @@ def grown(*batches: list[Reported], trusted: bool = True) -> Tree:
     parts = [
         Entered(reporter, [fact for fact, of in batch if of is reporter]) for batch in batches for reporter in REPORTERS
     ]
-    tree = grow(parts, trusted=trusted)
+    tree = grow(TraceRead(parts), trusted=trusted)
     assert tree is not None
     return tree
 

@@ -356,6 +356,24 @@ class TestStories:
             await until(running, clock, 1)
             assert [each.blamed_agent for each in await listed(running)] == [PEER_DID]
 
+    async def test_agents_that_report_themselves_are_one_tree(self, tmp_path_factory: Any) -> None:
+        clock = ManualClock()
+        async with run_telemetry(tmp_path_factory.mktemp("t"), clock=clock) as running:
+            side_of_a = [
+                span(1, agent=AGENT_DID, ms=100, error=True),
+                span(2, 1, agent=PEER_DID, at=5, ms=90, error=True),
+            ]
+            await running.export(side_of_a, AGENT)
+            await running.export([span(3, 2, agent=PEER_DID, at=10, ms=80, error=True, tokens=7)], PEER)
+            await running.everything_counted()
+            found = await get(running)
+            assert [(hop.agent, hop.untrusted) for hop in found.hops] == [(AGENT_DID, False), (PEER_DID, True)]
+            (b,) = found.hops[0].children
+            assert (b.agent, b.inclusive.input_tokens, b.blamed) == (PEER_DID, 7, True)
+            assert found.workflow.blamed_agent == PEER_DID
+            await until(running, clock, 1)
+            assert (await listed(running))[-1].blamed_agent == PEER_DID
+
     async def test_work_is_open_until_it_is_settled(self, tmp_path_factory: Any) -> None:
         clock = ManualClock()
         async with run_telemetry(tmp_path_factory.mktemp("t"), clock=clock) as running:

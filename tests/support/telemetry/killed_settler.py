@@ -20,7 +20,7 @@ from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.store.workflows import DueTrace, NotedOutcome
 from ringfence_telemetry.trace_keys import TraceKey
-from ringfence_telemetry.workflows.kept_traces import Entered, KeptTraces
+from ringfence_telemetry.workflows.kept_traces import KeptTraces, TraceRead
 from ringfence_telemetry.workflows.settled import Settling
 from ringfence_telemetry.workflows.settler import DueTraces, Settler
 
@@ -54,7 +54,7 @@ class DoomedTraces(KeptTraces):
         self._inner = inner
         self._fate = fate
 
-    async def read(self, keys: Collection[TraceKey]) -> dict[TraceKey, list[Entered]]:
+    async def read(self, keys: Collection[TraceKey]) -> dict[TraceKey, TraceRead]:
         """Read, and live or not."""
         found = await self._inner.read(keys)
         self._fate.meet("read")

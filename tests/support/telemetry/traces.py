@@ -6,7 +6,7 @@ from ringfence_telemetry.prices.book import NO_PRICES, Prices
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.spans import SpanDetail, SpanFact, ToolCall
 from ringfence_telemetry.workflows.hops import Tree
-from ringfence_telemetry.workflows.kept_traces import Entered
+from ringfence_telemetry.workflows.kept_traces import Entered, TraceRead
 from ringfence_telemetry.workflows.tree import grow
 
 from support.telemetry.spans import NOW
@@ -63,7 +63,7 @@ def tree_in_parts(
     prices: Prices = NO_PRICES,
 ) -> Tree:
     """Return the tree that spans grow into when they came in these parts."""
-    tree = grow([Entered(reporter, list(part), prices) for part in parts], trusted=trusted)
+    tree = grow(TraceRead([Entered(reporter, list(part), prices) for part in parts]), trusted=trusted)
     assert tree is not None
     return tree
 

@@ -10,6 +10,8 @@ from ringfence_telemetry.trace_keys import TraceKey
 from ringfence_telemetry.usage import UNATTRIBUTED
 from ringfence_telemetry.workflows.blame import blame
 from ringfence_telemetry.workflows.hops import MIXED, Used
+from ringfence_telemetry.workflows.kept_traces import Entered, TraceRead
+from ringfence_telemetry.workflows.linking import links_of
 from ringfence_telemetry.workflows.settled import Part, Settled
 from ringfence_telemetry.workflows.summary import summary_of
 from ringfence_telemetry.workflows.tree import grow
@@ -79,7 +81,7 @@ class TestHops:
         assert [child.agent for child in tree.hops[2].children] == ["d"]
 
     def test_no_span_is_no_tree(self) -> None:
-        assert grow([], trusted=True) is None
+        assert grow(TraceRead([]), trusted=True) is None
 
     def test_ten_thousand_agents_in_a_row_and_a_hundred_thousand_side_by_side(self) -> None:
         began = time.process_time()
@@ -101,6 +103,41 @@ class TestHops:
         off = fact(1, agent="a", at=-NOW, ms=1_000)
         tree = tree_of(msgspec.structs.replace(off, minute=NOW // 60_000))
         assert (tree.ended_at, tree.started_at) == (NOW, NOW - 1_000)
+
+
+class TestLinks:
+    A = Reporter(principal="did:a", agents=("did:a",))
+    B = Reporter(principal="did:b", agents=("did:b",))
+    X = Reporter(principal="did:x", agents=("did:x",))
+
+    def grown(self, *said: tuple[Reporter, int, int], by_b: tuple[int, int] = (3, 2)) -> list[str]:
+        """Return the tree of A's root 1 and B's span, with what reporters say of spans between them."""
+        a = fact(1, agent="did:a", ms=100, failed=True)
+        b = fact(*by_b, agent="did:b", at=10, ms=50, failed=True)
+        links = links_of([(reporter, [fact(span, parent)]) for reporter, span, parent in said])
+        tree = grow(TraceRead([Entered(self.A, [a]), Entered(self.B, [b])], links), trusted=True)
+        assert tree is not None
+        blamed = "" if tree.error_blame is None else tree.error_blame.agent
+        return [*drawn(tree), f"blamed {blamed}"]
+
+    def test_the_callers_own_side_of_the_call_joins_what_both_report(self) -> None:
+        assert self.grown((self.A, 2, 1)) == ["did:a 50", "  did:b 50", "blamed did:b"]
+        assert self.grown((self.A, 2, 5), (self.A, 5, 1)) == ["did:a 50", "  did:b 50", "blamed did:b"]
+
+    def test_nobody_hangs_anothers_work_beneath_a_third_ones(self) -> None:
+        apart = ["did:a 100", "did:b 50", "blamed did:a"]
+        assert self.grown() == apart
+        assert self.grown((self.X, 2, 1)) == apart
+        assert self.grown((self.B, 2, 1)) == apart
+        assert self.grown((self.A, 2, 5), (self.X, 5, 1)) == apart
+        assert self.grown((self.X, 2, 9), (self.A, 2, 1)) == ["did:a 50", "  did:b 50", "blamed did:b"]
+
+    def test_nothing_is_joined_in_a_circle(self) -> None:
+        mine = [fact(1, 9, agent="did:a"), fact(3, 1, agent="did:a"), fact(5, 8, agent="did:a")]
+        links = links_of([(self.A, [fact(9, 3), fact(8, 8)])])
+        tree = grow(TraceRead([Entered(self.A, mine)], links), trusted=True)
+        assert tree is not None
+        assert [hop.span for hop in tree.hops] == [1, 5]
 
 
 class TestTime:

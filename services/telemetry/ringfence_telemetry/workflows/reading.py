@@ -27,7 +27,7 @@ from ringfence_telemetry.trace_keys import TraceKey, is_trusted
 from ringfence_telemetry.waiting import happens_within
 from ringfence_telemetry.workflows.blame import Promises
 from ringfence_telemetry.workflows.hops import Hop, Tree
-from ringfence_telemetry.workflows.kept_traces import Entered, KeptTraces
+from ringfence_telemetry.workflows.kept_traces import KeptTraces, TraceRead
 from ringfence_telemetry.workflows.placing import place_decisions
 from ringfence_telemetry.workflows.summary import Summary, summary_of, topmost_of
 from ringfence_telemetry.workflows.tree import grow
@@ -165,7 +165,7 @@ def _sees_all(caller: Caller) -> bool:
     return caller.has(Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
 
 
-def _grow_all(traces: Mapping[TraceKey, Sequence[Entered]]) -> dict[TraceKey, Tree]:
+def _grow_all(traces: Mapping[TraceKey, TraceRead]) -> dict[TraceKey, Tree]:
     grown = {key: grow(traces[key], trusted=is_trusted(key)) for key in sorted(traces)}
     return {key: tree for key, tree in grown.items() if tree is not None}
 

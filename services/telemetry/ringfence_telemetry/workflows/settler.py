@@ -25,7 +25,7 @@ from ringfence_telemetry.roll_up import Rolled
 from ringfence_telemetry.store import PRINCIPAL, TelemetryTx
 from ringfence_telemetry.store.workflows import DueTrace, TraceMark, WorkflowStore, WorkflowTx
 from ringfence_telemetry.trace_keys import TraceKey, is_trusted
-from ringfence_telemetry.workflows.kept_traces import Entered, KeptTraces
+from ringfence_telemetry.workflows.kept_traces import KeptTraces, TraceRead
 from ringfence_telemetry.workflows.settled import Judge, Settling
 from ringfence_telemetry.workflows.summary import Summary, summary_of
 from ringfence_telemetry.workflows.tree import grow
@@ -91,8 +91,8 @@ class Settler:
 
     async def settle(self, due: Sequence[DueTrace]) -> None:
         """Settle traces that were found due; those that moved since, or that another settled, are left."""
-        spans = await self._traces.read([each.key for each in due])
-        summaries = await asyncio.to_thread(_come_to, spans)
+        read = await self._traces.read([each.key for each in due])
+        summaries = await asyncio.to_thread(_come_to, read)
         at, judges = self._clock.now(), self._judges
 
         def work(tx: TelemetryTx) -> int:
@@ -115,11 +115,11 @@ def _in_turns(due: Sequence[DueTrace]) -> list[list[DueTrace]]:
     return turns
 
 
-def _come_to(traces: Mapping[TraceKey, Sequence[Entered]]) -> dict[TraceKey, Summary]:
+def _come_to(traces: Mapping[TraceKey, TraceRead]) -> dict[TraceKey, Summary]:
     """Return what traces come to."""
     found: dict[TraceKey, Summary] = {}
-    for key, spans in traces.items():
-        tree = grow(spans, trusted=is_trusted(key))
+    for key, read in traces.items():
+        tree = grow(read, trusted=is_trusted(key))
         if tree is not None:
             found[key] = summary_of(key, tree)
     return found

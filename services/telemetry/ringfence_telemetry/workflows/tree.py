@@ -8,10 +8,11 @@ Pure, and without recursion: no depth of trace can break it. The rules:
   above it; spans of one agent directly beneath each other are one hop, since caller and callee report the same call;
 - spans of an agent that nobody says was called are one hop for each caller;
 - what wraps the whole and is nobody's (a web server's span) is no hop, unless it failed and what it wraps did not;
-- spans whose parent is not there are the top of a fragment of their own; the fragment with the root comes first.
+- spans whose parent is not there are the top of a fragment of their own; the fragment with the root comes first. Where
+  the parent is there and not believed, it still says where the fragment hangs (see `linking`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -24,7 +25,8 @@ from ringfence_telemetry.trace_ledger import NO_BILL, Charge, TraceLedger
 from ringfence_telemetry.usage import UNATTRIBUTED, UsageChange
 from ringfence_telemetry.workflows.attempts import Attempts
 from ringfence_telemetry.workflows.hops import NOTHING_USED, ErrorBlame, Hop, Step, Tree, Used
-from ringfence_telemetry.workflows.kept_traces import Entered
+from ringfence_telemetry.workflows.kept_traces import TraceRead
+from ringfence_telemetry.workflows.linking import Links, join
 from ringfence_telemetry.workflows.timing import time_hops
 
 EXTENT_MAX_MICROS = DAY * 1_000
@@ -42,21 +44,21 @@ others, 0 when there is none; whether a span above it in the same hop states for
 plain tuple: there is one for every span.)"""
 
 
-def grow(spans: Iterable[Entered], *, trusted: bool) -> Tree | None:
+def grow(read: TraceRead, *, trusted: bool) -> Tree | None:
     """Return the tree of a trace's spans that are believed alike; None when there are no spans."""
     ledger, unused, bindings = TraceLedger(trusted=trusted), UsageChange(), dict[Reporter, Binding]()
-    for reporter, facts, prices in spans:
+    for reporter, facts, prices in read.spans:
         binding = bindings.get(reporter)
         if binding is None:
             binding = bindings[reporter] = Binding(reporter)
         ledger.add(facts, binding, unused, prices)
-    return _Growth(sorted(ledger.charges(), key=_by_start)).tree() if len(ledger) else None
+    return _Growth(sorted(ledger.charges(), key=_by_start), read.links).tree() if len(ledger) else None
 
 
 class _Growth:
     """A tree being grown from charges in the order of their starts."""
 
-    def __init__(self, charges: Sequence[Charge]) -> None:
+    def __init__(self, charges: Sequence[Charge], links: Links) -> None:
         self._charges = charges
         self._below: dict[int, list[Charge]] = {}
         self._tops: list[Charge] = []
@@ -65,6 +67,10 @@ class _Growth:
                 self._tops.append(charge)
             else:
                 self._below.setdefault(charge.parent, []).append(charge)
+        self._joined: Mapping[int, int] = {}
+        """Top of a fragment → the span it hangs beneath."""
+        if links:
+            self._join(links)
         self._tops.sort(key=lambda top: top.fact.parent != 0)
         self._hops: list[Hop] = []
         self._hop_of: dict[int, Hop] = {}
@@ -74,6 +80,15 @@ class _Growth:
         self._attempts = Attempts()
         self._sampled = False
         self._principal = ""
+
+    def _join(self, links: Links) -> None:
+        charges = {charge.fact.span: charge for charge in self._charges}
+        self._joined = join(self._tops, charges, links)
+        for span, above in self._joined.items():
+            self._below.setdefault(above, []).append(charges[span])
+        for above in set(self._joined.values()):
+            self._below[above].sort(key=_by_start)
+        self._tops = [top for top in self._tops if top.fact.span not in self._joined]
 
     def tree(self) -> Tree:
         """Return the tree."""
@@ -198,7 +213,8 @@ class _Growth:
         depths, deepest = {root.span: 1}, (1, root.start, root.span)
         errors = {root.span: root.error}
         for charge in self._order:
-            fact, above = charge.fact, depths.get(charge.parent or 0)
+            fact = charge.fact
+            above = depths.get(charge.parent or self._joined.get(fact.span, 0))
             if above is None or not fact.is_error or fact.span in recovered:
                 continue
             depths[fact.span] = above + 1
