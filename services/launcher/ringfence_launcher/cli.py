@@ -45,6 +45,7 @@ COMMANDS = {
         ("replay", _EVIDENCE, "Decide logged decisions again from the log, or try other policies on them."),
         ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
         ("trace", _EVIDENCE, "Follow a piece of work across agents: time, cost, blame, decisions."),
+        ("slo", _EVIDENCE, "Set what agents have to keep, see how they keep it; breakers."),
         ("eval", _EVIDENCE, "Judge agents' work, set what it has to reach, see whether it changes."),
         ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),
         ("verify", _EVIDENCE, "Check offline what the mesh has signed."),

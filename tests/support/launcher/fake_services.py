@@ -36,7 +36,14 @@ from ringfence.registry.v1 import (
     tool_pb2,
     tool_pb2_grpc,
 )
-from ringfence.telemetry.v1 import audit_pb2_grpc, evaluation_pb2, evaluation_pb2_grpc, telemetry_pb2_grpc
+from ringfence.telemetry.v1 import (
+    audit_pb2_grpc,
+    evaluation_pb2,
+    evaluation_pb2_grpc,
+    slo_pb2,
+    slo_pb2_grpc,
+    telemetry_pb2_grpc,
+)
 
 from support.launcher.fake_identity import FakeIdentity
 from support.launcher.fake_pdp import FakePdp
@@ -87,6 +94,8 @@ class FakeMesh:
         self.pdp = FakePdp(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.telemetry = FakeTelemetry(self.saw)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         self.evaluations = ScriptedService(self.saw, evaluation_pb2.DESCRIPTOR.services_by_name["EvaluationService"])
+        self.slos = ScriptedService(self.saw, slo_pb2.DESCRIPTOR.services_by_name["SloService"])
+        self.breakers = ScriptedService(self.saw, slo_pb2.DESCRIPTOR.services_by_name["BreakerService"])
         self.transparency = FakeTransparency(self.saw)
 
     def add_to(self, server: grpc.Server) -> None:
@@ -102,6 +111,8 @@ class FakeMesh:
             (approval_pb2_grpc.add_ApprovalServiceServicer_to_server, self.approvals),
             (filter_pb2_grpc.add_FilterServiceServicer_to_server, self.filters),
             (evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server, self.evaluations),
+            (slo_pb2_grpc.add_SloServiceServicer_to_server, self.slos),
+            (slo_pb2_grpc.add_BreakerServiceServicer_to_server, self.breakers),
         )
         for add, service in scripted:
             add(service, server)
