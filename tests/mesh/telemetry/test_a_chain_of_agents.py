@@ -11,19 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from ringfence.identity.v1 import trust_pb2
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
+from ringfence.pdp.v1 import decision_pb2
 from ringfence.pdp.v1.decision_pb2 import EFFECT_ALLOW
+from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
+from ringfence.registry.v1 import catalog_pb2, registry_pb2
+from ringfence.registry.v1.catalog_pb2_grpc import CatalogServiceStub
+from ringfence.registry.v1.registry_pb2_grpc import RegistryServiceStub
 from ringfence.telemetry.v1 import audit_pb2, slo_pb2, workflow_pb2
 from ringfence.telemetry.v1 import telemetry_pb2 as pb
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from ringfence.telemetry.v1.health_pb2 import SLO_STATE_BREACHED
-from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceStub
+from ringfence.telemetry.v1.slo_pb2_grpc import BreakerServiceStub, SloServiceStub
 from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, WorkflowServiceStub
 from ringfence_kit.clock import SECOND, Instant, ManualClock, Millis, SystemClock
 from ringfence_kit.dev_tokens import token_path
+from support.mesh.birth import TOOLS
 from support.mesh.in_process import InProcessMesh, in_process_mesh
-from support.mesh.story import effect_is
+from support.mesh.story import NAMESPACE, effect_is
 from support.senders.chain import CHAIN, MODELS, Chain, running_chain
 from support.senders.model_provider import ModelProvider, model_provider
 
@@ -76,6 +83,37 @@ class Stage:
                 self.clock.advance(SETTLED)
                 await asyncio.sleep(0)
         return status
+
+    async def breakers_stay_closed(self) -> None:
+        """Say by hand that no breaker of the chain opens: what is left is the order."""
+        stub = BreakerServiceStub(self.mesh.kept_channel("telemetry"))
+        for did in self.agents.values():
+            request = slo_pb2.OverrideBreakerRequest(
+                agent=did, override=slo_pb2.BREAKER_OVERRIDE_DISABLED, reason="the order is what is looked at"
+            )
+            await stub.OverrideBreaker(request)
+
+    async def factors(self, name: str) -> set[str]:
+        """Return what the registry weighs an agent by, when somebody is selected for what it does."""
+        registry = RegistryServiceStub(self.mesh.kept_channel("registry"))
+        agent = f"{NAMESPACE}/agents/{name}"
+        skill = (await registry.GetAgent(registry_pb2.GetAgentRequest(name=agent))).agent.card.skills[0].id
+        request = catalog_pb2.SelectAgentRequest(parent=NAMESPACE, environment="dev", skill=skill)
+        candidates = (await CatalogServiceStub(self.mesh.kept_channel("registry")).SelectAgent(request)).candidates
+        return {reason.factor for each in candidates if each.agent == agent for reason in each.reasons}
+
+    async def obligations(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return what the pdp obliges whoever lets a call of an agent through to."""
+        request = decision_pb2.CheckRequest(
+            subject=decision_pb2.Subject(agent=f"{NAMESPACE}/agents/researcher"),
+            target=decision_pb2.Subject(agent=f"{NAMESPACE}/agents/{name}"),
+            action=decision_pb2.Action(name="read_table", tool=TOOLS[0]),
+            environment="dev",
+            supported_obligations=["degrade"],
+        )
+        answer = await DecisionServiceStub(self.mesh.kept_channel("pdp")).Check(request)
+        assert answer.effect == EFFECT_ALLOW, answer
+        return {each.type: json_format.MessageToDict(each.properties) for each in answer.obligations}
 
     async def debt(self, name: str) -> int:
         """Return what an agent has lost of its trust, in millionths of points."""
@@ -167,6 +205,7 @@ async def test_one_tree_and_every_token_once(stage: Stage, provider: ModelProvid
 
 
 async def test_the_failing_hop_is_blamed_and_pays_for_it_and_nobody_else(stage: Stage) -> None:
+    await stage.breakers_stay_closed()
     slo = await stage.promise("planner", target="0.99")
     for _ in range(ENOUGH):
         await stage.chain.ask(fails="writer")
@@ -182,6 +221,14 @@ async def test_the_failing_hop_is_blamed_and_pays_for_it_and_nobody_else(stage: 
     planner, researcher, writer = (hops := [*found.hops, *found.hops[0].children, *found.hops[0].children[0].children])
     assert [hop.failed for hop in hops] == [True, True, True]
     assert (planner.blamed, researcher.blamed, writer.blamed) == (False, False, True)
+
+    async with asyncio.timeout(PATIENCE_S):
+        while "order" not in await stage.factors("planner"):
+            await stage.chain.ask(fails="writer")  # of whom nothing is heard for five minutes, nothing is known
+            stage.clock.advance(Millis(SECOND))
+    assert "order" not in await stage.factors("writer")
+    assert (await stage.obligations("planner"))["degrade"]["order"] in {"shed", "escalate_human", "reduce_scope"}
+    assert "degrade" not in await stage.obligations("writer")
 
     assert await stage.loses_trust("writer") > 0
     assert [await stage.debt(name) for name in ("planner", "researcher")] == [0, 0]
