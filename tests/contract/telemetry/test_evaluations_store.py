@@ -138,6 +138,8 @@ class TestCounts:
         await write(opened, lambda tx: tx.add_evaluation_counts({}))
 
         assert await counted(opened, "a") == [Counted("passed", "step", 5)]
+        await write(opened, lambda tx: _equals([tx.evaluation_number(key) for key in (one, other)], [5, 0]))
+        await write(opened, lambda tx: _equals(tx.evaluation_number(one._replace(name="x")), 0))
         assert await counted(opened, "a", "b") == [Counted("passed", "step", 6)]
         assert await counted(opened, "nobody") == []
 

@@ -1,6 +1,7 @@
 """EvaluationService over the wire: who may judge whom, what it comes to, gates, baselines and drift."""
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from support.wire import refusal
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAYER = "namespaces/billing/agents/payer"
+LATER_OWNER = replace(OWNER, principal="test:oscar")
+"""With a fresh token, when hours have passed."""
 UNSEEN = "did:web:agents.example:unseen"
 STEP = pb.EVALUATION_LAYER_STEP
 WORKFLOW = pb.EVALUATION_LAYER_WORKFLOW
@@ -196,6 +199,19 @@ class TestWhoJudges:
         refused = await refusal(record(telemetry, said("unseen", agent=UNSEEN), caller=AGENT))
         assert (refused.reason, set(refused.violations)) == ("INVALID_REQUEST", {"evaluations[0].agent"})
         assert shares(await acceptance(telemetry, UNSEEN)) == {}
+
+    async def test_no_rival_makes_somebodys_numbers(self, telemetry: TelemetryMesh) -> None:
+        agent = "did:web:agents.example:rivalled"
+        await telemetry.export([piece(3, agent=agent)], SERVICE)
+        await telemetry.everything_counted()
+        bad = [said(f"rival-{n}", agent=agent, passed=False, version="r") for n in range(100)]
+        assert await record(telemetry, *bad[:60], caller=PEER) == 60
+        refused = await refusal(record(telemetry, *bad, said("one-more", agent=agent), caller=PEER))
+        assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")
+        assert "100 times a day" in refused.message
+        assert await record(telemetry, *bad, caller=PEER) == 40
+        assert await record(telemetry, *bad, caller=PEER) == 0
+        assert shares(await acceptance(telemetry, agent, "r")) == {"accuracy": (0, 100)}
 
     @pytest.mark.parametrize("caller", [AUDITOR, OWNER], ids=lambda caller: caller.principal)
     async def test_who_may_not_judge(self, telemetry: TelemetryMesh, caller: Caller) -> None:
@@ -414,7 +430,7 @@ class TestDrift:
 
         await telemetry.export([piece(n, agent=agent, version="1") for n in range(3_001, 3_041)], SERVICE)
         await settled(telemetry, agent, "1", 40)
-        assert (await stub(telemetry, OWNER).PinBaseline(pin)).workflows == 40
+        assert (await stub(telemetry, LATER_OWNER).PinBaseline(pin)).workflows == 40
         assert (await asking.GetDrift(question)).level == pb.DRIFT_LEVEL_STABLE
 
         clock.advance(DAY)

@@ -75,7 +75,7 @@ class Judging:
         """Take judgements in; return how many were new."""
 
         def work(tx: TelemetryTx) -> int:
-            return enter(tx, judgements, versions=self.versions)
+            return len(enter(tx, judgements, versions=self.versions))
 
         return await self.opened.writer.write(work, mutation=BY_TELEMETRY, result=int)
 

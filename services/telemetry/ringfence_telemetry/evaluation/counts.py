@@ -33,6 +33,8 @@ class What(enum.StrEnum):
     """Pieces of work, by the bucket of how long they took."""
     MIX = "mix"
     """Steps, by what they were."""
+    JUDGED_BY = "judged_by"
+    """New judgements of whoever is bound to agents, by the judge's digest: no measure, a limit."""
 
 
 class CountKey(NamedTuple):

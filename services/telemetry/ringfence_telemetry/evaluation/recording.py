@@ -3,23 +3,26 @@
 The rules:
 
 - a judge's id counts once; what comes again changes nothing, in whatever batch it comes;
-- who judges is who the credential says, never the agent itself (`judges.py`);
+- who judges is who the credential says, never the agent itself (`judges.py`), and nobody who is bound to agents brings
+  more than so many judgements of one agent a day;
 - a judgement adds to its agent's counts of the day; a failed one makes unsafe what the agent did in that trace, and one
   that names nobody waits until the trace says whose work it is about;
 - a version too many of an agent in a day, or a kind of step too many of a version, shares one name with the others, so
   that nobody fills the counts.
 """
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from ringfence_kit.callers import Caller
-from ringfence_kit.clock import DAY, Instant
-from ringfence_kit.errors import InvalidRequest, NotPermitted, Violation
+from ringfence_kit.clock import DAY, Instant, Millis
+from ringfence_kit.errors import InvalidRequest, NotPermitted, QuotaExceeded, Violation
 from ringfence_kit.store import Mutation, Writer
 
-from ringfence_telemetry.evaluation.counts import MIX_MAX, OTHER, CountChange, CountKey, difference
+from ringfence_telemetry.evaluation.counts import MIX_MAX, OTHER, CountChange, CountKey, What, difference
 from ringfence_telemetry.evaluation.judgement import Judgement, counts_of
 from ringfence_telemetry.evaluation.judges import why_not
 from ringfence_telemetry.evaluation.work import TraceWork, Uses, judged, whose
@@ -29,6 +32,8 @@ from ringfence_telemetry.reporters import Reporter, reporter_of
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.store.evaluations import EvaluationRows
 
+JUDGED_MAX = 100
+"""New judgements of one agent that whoever is bound to agents may bring a day. Services measure; they have no limit."""
 VERSIONS_MAX = 100
 """Versions of an agent that are told apart in a day."""
 AGENTS_MAX = 10_000
@@ -89,7 +94,7 @@ class Recording:
         self._on_judged = on_judged
 
     async def record(self, judgements: Sequence[Judgement], *, caller: Caller, mutation: Mutation) -> int:
-        """Return how many were new. Raises NotPermitted, InvalidRequest."""
+        """Return how many were new. Raises NotPermitted, InvalidRequest, QuotaExceeded."""
         reporter = reporter_of(caller)
         for judgement in judgements:
             needed = why_not(reporter, judgement.agent)
@@ -98,15 +103,17 @@ class Recording:
 
         def work(tx: TelemetryTx) -> int:
             _require_seen(tx, reporter, judgements)
-            return enter(tx, judgements, versions=self._versions, on_judged=self._on_judged)
+            new = enter(tx, judgements, versions=self._versions, on_judged=self._on_judged)
+            _count_judge(tx, reporter, new, mutation.at)
+            return len(new)
 
         return await self._writer.write(work, mutation=mutation, result=int)
 
 
 def enter(
     tx: TelemetryTx, judgements: Iterable[Judgement], *, versions: VersionBook, on_judged: OnJudged = nobody
-) -> int:
-    """Keep what is new of `judgements`, with everything that follows; return how many were new."""
+) -> Sequence[Judgement]:
+    """Keep what is new of `judgements`, with everything that follows, and return it."""
     new = tx.keep_judgements([_folded(each, versions) for each in judgements])
     works = tx.trace_works(
         {each.trace_id for each in new if each.trace_id and (each.passed is False or not each.agent)}
@@ -118,7 +125,7 @@ def enter(
     corrections = (difference(work_counts(work), work_counts(works[work.trace_id])) for work in changed)
     add_all(tx, [*(counts_of(each) for each in owned), *corrections])
     on_judged(tx, frozenset(each.trace_id for each in owned if each.trace_id and each.passed is not None))
-    return len(new)
+    return owned
 
 
 def add_all(tx: EvaluationRows, changes: Iterable[CountChange]) -> None:
@@ -147,6 +154,24 @@ def _with_owner(tx: EvaluationRows, judgement: Judgement, work: TraceWork | None
 
 def _judged_bad(judgements: Iterable[Judgement], trace_id: bytes) -> set[str]:
     return {each.agent for each in judgements if each.trace_id == trace_id and each.passed is False}
+
+
+def _count_judge(tx: TelemetryTx, reporter: Reporter, new: Sequence[Judgement], at: Instant) -> None:
+    """Refuse more judgements of one agent in a day than anybody bound to agents may bring: nobody's numbers are made by
+    one rival."""
+    if reporter.speaks_for_all:
+        return
+    name = hashlib.sha256(reporter.principal.encode()).hexdigest()[:32]
+    brought = Counter(CountKey(each.agent, "", at // DAY, What.JUDGED_BY, name) for each in new)
+    for key, count in brought.items():
+        if tx.evaluation_number(key) + count > JUDGED_MAX:
+            raise QuotaExceeded(
+                principal=reporter.principal,
+                method_class="judgements",
+                retry_after=Millis(DAY - at % DAY),
+                problem=f"may judge {key.agent} {JUDGED_MAX} times a day, and none of these judgements was kept",
+            )
+    tx.add_evaluation_counts(brought)
 
 
 def _require_seen(tx: TelemetryTx, reporter: Reporter, judgements: Sequence[Judgement]) -> None:

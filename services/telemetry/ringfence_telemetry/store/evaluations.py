@@ -5,7 +5,7 @@ from typing import Protocol
 
 from ringfence_kit.clock import Instant
 
-from ringfence_telemetry.evaluation.counts import CountChange, Counted
+from ringfence_telemetry.evaluation.counts import CountChange, Counted, CountKey
 from ringfence_telemetry.evaluation.drift import Baseline
 from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
@@ -40,6 +40,10 @@ class EvaluationRows(Protocol):
 
     def add_evaluation_counts(self, change: CountChange) -> None:
         """Add `change` to what is counted; a number that becomes 0 may be kept or dropped."""
+        ...
+
+    def evaluation_number(self, key: CountKey) -> int:
+        """Return one number of what is counted; 0 when nothing was."""
         ...
 
     def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:

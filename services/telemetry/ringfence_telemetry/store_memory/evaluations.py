@@ -66,6 +66,10 @@ class MemoryEvaluationTx:
         for key, number in change.items():
             rows[key] = rows.get(key, 0) + number
 
+    def evaluation_number(self, key: CountKey) -> int:
+        """See `EvaluationRows`."""
+        return self.rows.table(COUNTS).get(key, 0)
+
     def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
         """See `EvaluationRows`."""
         rows = self.rows.table(TRACE_WORKS)

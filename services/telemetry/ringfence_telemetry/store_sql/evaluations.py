@@ -99,6 +99,11 @@ class SqlEvaluationTx:
             added = {"number": evaluation_counts.c.number + insert.excluded.number}
             self.connection.execute(insert.on_conflict_do_update(index_elements=CountKey._fields, set_=added), rows)
 
+    def evaluation_number(self, key: CountKey) -> int:
+        """See `EvaluationRows`."""
+        same = [evaluation_counts.c[name] == value for name, value in key._asdict().items()]
+        return self.connection.scalar(sa.select(evaluation_counts.c.number).where(*same)) or 0
+
     def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
         """See `EvaluationRows`."""
         works: dict[bytes, TraceWork] = {}

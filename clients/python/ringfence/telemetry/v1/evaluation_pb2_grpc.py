@@ -78,8 +78,8 @@ class EvaluationServiceServicer:
 
         Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
         those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
-        another one of its own; and judges only agents whose usage was seen here.
-        Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
+        another one of its own; and judges only agents whose usage was seen here, each at most 100 times a day.
+        Errors: INVALID_REQUEST, NOT_PERMITTED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,8 +40,8 @@ class EvaluationServiceStub:
 
     Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
     those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
-    another one of its own; and judges only agents whose usage was seen here.
-    Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
+    another one of its own; and judges only agents whose usage was seen here, each at most 100 times a day.
+    Errors: INVALID_REQUEST, NOT_PERMITTED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
     """
     GetAcceptance: _grpc.UnaryUnaryMultiCallable[_evaluation_pb2.GetAcceptanceRequest, _evaluation_pb2.GetAcceptanceResponse]
     """Says how an agent's version does by the four measures of acceptance.
@@ -81,8 +81,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
 
     Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
     those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
-    another one of its own; and judges only agents whose usage was seen here.
-    Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
+    another one of its own; and judges only agents whose usage was seen here, each at most 100 times a day.
+    Errors: INVALID_REQUEST, NOT_PERMITTED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
     """
     GetAcceptance: _aio.UnaryUnaryMultiCallable[_evaluation_pb2.GetAcceptanceRequest, _evaluation_pb2.GetAcceptanceResponse]  # type: ignore[assignment]
     """Says how an agent's version does by the four measures of acceptance.
@@ -125,8 +125,8 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Needs gateway, service or platform-admin; an agent may judge others, never itself. Whoever is bound to agents names
         those it judges as it is bound itself (an agent: by DID, in its own environment), since any other name could be
-        another one of its own; and judges only agents whose usage was seen here.
-        Errors: INVALID_REQUEST, NOT_PERMITTED, REQUEST_ID_REUSED.
+        another one of its own; and judges only agents whose usage was seen here, each at most 100 times a day.
+        Errors: INVALID_REQUEST, NOT_PERMITTED, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
