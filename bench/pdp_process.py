@@ -6,11 +6,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc.aio
-import httpx
 from enrolling import begin, newcomers, register_sponsors
 from identity_process import identity_process
 from registry_process import registry_process
@@ -20,12 +19,12 @@ from ringfence.errors import RingfenceError
 from ringfence.identity.v1 import identity_pb2_grpc
 from ringfence.pdp.v1 import bundle_pb2, bundle_pb2_grpc, decision_pb2, decision_pb2_grpc
 from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
+from ringfence.telemetry.v1 import audit_pb2, audit_pb2_grpc
 from ringfence_kit.dev_tokens import token_path
 
 ENVIRONMENT = "dev"
 AGENT = "namespaces/bench/agents/agent0"
 CARD = Path(__file__).resolve().parent.parent / "services/launcher/ringfence_launcher/examples/analyst.card.json"
-LOG_WAITING = "ringfence_pdp_log_waiting"
 _UNLIMITED = {"server.log.calls": "none", "server.quotas.decide_per_second": "0"}
 
 
@@ -39,19 +38,28 @@ class PdpProcess:
     data: Path
     fast: str = ""
     """Where libnghttp2 serves it."""
+    telemetry: str = ""
+    """Where its decision log goes."""
 
     async def has_told_its_log(self) -> None:
-        """Return once every decision answered so far is in telemetry's log: that is part of what it costs."""
-        async with httpx.AsyncClient() as client, asyncio.timeout(60):
-            while True:
-                scraped = (await client.get(f"http://{self.http}/metrics")).text
-                if f"\n{LOG_WAITING} 0.0\n" in scraped:
-                    return
-                await asyncio.sleep(0.5)  # a scrape costs milliseconds, of the process that is measured
+        """Return once every decision answered so far is in telemetry's log: that is part of what it costs.
+
+        Telemetry is asked, and not the process that is measured: showing its metrics costs it milliseconds.
+        """
+        stub: audit_pb2_grpc.AuditServiceAsyncStub
+        async with open_aio_channel(self.telemetry, self._operator()) as channel, asyncio.timeout(60):
+            stub = audit_pb2_grpc.AuditServiceStub(channel)
+            sizes = [-1, -2]
+            while len(set(sizes[-3:])) > 1:
+                await asyncio.sleep(0.3)
+                sizes.append((await stub.GetCheckpoint(audit_pb2.GetCheckpointRequest())).checkpoint.tree_size)
 
     def channel(self) -> grpc.aio.Channel:
         """Open a channel as the operator of development mode."""
-        return open_aio_channel(self.address, ChannelOptions(token=token_file(token_path(self.data, "operator"))))
+        return open_aio_channel(self.address, self._operator())
+
+    def _operator(self) -> ChannelOptions:
+        return ChannelOptions(token=token_file(token_path(self.data, "operator")))
 
     @property
     def credential(self) -> str:
@@ -72,6 +80,7 @@ async def pdp_process(data: Path, files: Sequence[bundle_pb2.PolicyFile]) -> Asy
             "pdp.telemetry.address": telemetry.address,
         }
         pdp = await stack.enter_async_context(_process(data, "pdp", settings))
+        pdp = replace(pdp, telemetry=telemetry.address)
         async with identity.channel() as channel:
             stub: identity_pb2_grpc.IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(channel)
             await register_sponsors(stub)

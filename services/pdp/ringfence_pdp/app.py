@@ -1,15 +1,13 @@
 """The pdp, put together: read from top to bottom, each part needs only those above it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import grpc.aio
 from ringfence.audited_log import AuditedLog
-from ringfence.errors import RingfenceError
 from ringfence_kit.background import background
-from ringfence_kit.clock import Clock, Millis
+from ringfence_kit.clock import Clock
 from ringfence_kit.config import Secret
 from ringfence_kit.events import Event
 from ringfence_kit.ids import NewId
@@ -18,11 +16,11 @@ from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import HttpFace, Listener, Service, fast_listener
-from ringfence_kit.spool import Spool, SpooledItem, SpoolHooks, SpoolLimits
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
 from ringfence_kit.witness import LogWitness, WitnessMetrics, witness_seal
+
 from ringfence_pdp.api.approvals import ApprovalApi, approval_face
 from ringfence_pdp.api.authzen import AuthZenApi, authzen_methods, authzen_routes
 from ringfence_pdp.api.bundles import BundleApi, bundle_face
@@ -55,13 +53,14 @@ from ringfence_pdp.convert.agents import (
     take_tool,
     tool_watch,
 )
-from ringfence_pdp.convert.audit import audit_appender
+from ringfence_pdp.convert.audit import AuditWire
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
 from ringfence_pdp.convert.budgets import budget_watch, take_budget
 from ringfence_pdp.convert.classifier_line import line_to
 from ringfence_pdp.convert.health import health_watch, take_health
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
-from ringfence_pdp.decision_log import DecisionLog, send_entries
+from ringfence_pdp.decision_delivery import delivering
+from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
@@ -83,12 +82,6 @@ from ringfence_pdp.sources.git import GitSource
 from ringfence_pdp.sources.source import Follower, Source
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore
 from ringfence_pdp.transactions import SqlPdpTx
-
-GATHERED_FOR = Millis(5)
-"""How long decisions wait for others to share the disk's sync: what a killed process may lose of its log."""
-
-SENT_AFTER = Millis(20)
-"""How long decisions wait for others to share the call that takes them to telemetry."""
 
 POLICY_LOADED = "policy"
 """The condition under which the pdp has what is its own."""
@@ -114,9 +107,9 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tools=Told(source=lambda: tool_watch(peers.channel(config.registry)), take=take_tool),
         boundaries=Told(source=lambda: boundary_watch(peers.channel(config.registry)), take=take_boundary),
         revocations=Told(source=lambda: revocation_watch(peers.channel(config.identity)), take=take_revocation),
-        health=Told(source=lambda: health_watch(peers.channel(config.telemetry)), take=take_health),
         budgets=Told(source=lambda: budget_watch(peers.channel(config.telemetry)), take=take_budget),
         budgets_believed_for=config.budgets.believed_for,
+        health=Told(source=lambda: health_watch(peers.channel(config.telemetry)), take=take_health),
         fetch_issuer=issuer_fetcher(lambda: peers.channel(config.identity)),
         clock=clock,
         readiness=readiness,
@@ -215,14 +208,13 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             await stack.enter_async_context(
                 background(trials.aborting(writer, clock), policy.warming(), policy.compiling(epochs.changed))
             )
-            spool = await stack.enter_async_context(_spool(config, server.data, log, clock))
-            log.attach(spool)
+            await stack.enter_async_context(peers)
+            wire = AuditWire(lambda: peers.channel(config.telemetry))
+            spool, most = config.spool_path(server.data), config.decision_log.max_bytes
+            await stack.enter_async_context(delivering(log, spool, wire, max_bytes=most, clock=clock))
             desk.start()
             await stack.enter_async_context(background(desk.ending()))
-            await stack.enter_async_context(peers)
             await stack.enter_async_context(background(*classifiers.speaking()))
-            send = _sender(peers.channel(config.telemetry), log)
-            await stack.enter_async_context(background(spool.deliver(send, retry_on=(RingfenceError,))))
             await stack.enter_async_context(witness.watching())
             await stack.enter_async_context(agents.following())
             readiness.met(POLICY_LOADED)
@@ -272,15 +264,6 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     )
 
 
-def _sender(telemetry: grpc.aio.Channel, log: DecisionLog) -> Callable[[Sequence[SpooledItem]], Awaitable[None]]:
-    append = audit_appender(telemetry)
-
-    async def send(items: Sequence[SpooledItem]) -> None:
-        await send_entries(append, items, lost=log.count_lost)
-
-    return send
-
-
 def _classifier(asked: ClassifierConfig, config: PdpConfig, server: ServerConfig, clock: Clock) -> Classifier:
     return Classifier(
         asked.name,
@@ -315,12 +298,6 @@ def _records(config: DecisionLogConfig, log: DecisionLog, policy: PolicyState[Co
         inputs=config.inputs is Inputs.FULL,
         allow_rate=config.allow_rate,
     )
-
-
-def _spool(config: PdpConfig, data: Path, log: DecisionLog, clock: Clock) -> Spool:
-    limits = SpoolLimits(max_bytes=config.decision_log.max_bytes, gather_posted=GATHERED_FOR, gather_batch=SENT_AFTER)
-    hooks = SpoolHooks(kept=log.kept, refused=log.refused)
-    return Spool(config.spool_path(data), clock=clock, limits=limits, hooks=hooks)
 
 
 def _source(config: PdpConfig, data: Path, clock: Clock) -> Source | None:

@@ -2,37 +2,33 @@
 
 The rules:
 
-- a decision is handed to the spool before it is answered; the spool writes it with the next group, a few milliseconds
-  later, so no answer waits for the disk. A process that is killed in between loses those few, and nothing else;
+- a decision is handed over before it is answered, and is on disk a few milliseconds later with others
+  (`decision_batches.py`), so no answer waits for the disk. A process that is killed in between loses those few, and
+  nothing else;
 - a spool that is full or cannot be written makes `take` raise: what that means for the answer is for `sitting.py`;
-- delivery repeats a batch until telemetry acknowledges it; telemetry drops what it had. An entry that telemetry refuses
-  for good would hold up the rest: it is counted and logged as lost.
+- delivery repeats a batch until telemetry acknowledges it; telemetry drops what it had.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-import structlog
-from ringfence.errors import RingfenceError
 from ringfence_kit.errors import Unavailable
-from ringfence_kit.spool import SpooledItem, SpoolFull
-
-_log = structlog.get_logger(__name__)
+from ringfence_kit.spool import SpoolFull
 
 FACTS_REMEMBERED = 200_000
 """What is told again after that is the same entry again."""
 
 
 class Offers(Protocol):
-    """The producer's side of a `ringfence_kit.spool.Spool` whose hooks are `DecisionLog.kept` and `refused`."""
+    """The producer's side of a spool whose hooks are `DecisionLog.kept` and `refused`."""
 
-    def post(self, item_id: str, payload: bytes, /) -> None:
-        """Queue an item; its hooks tell what became of it. Raises SpoolFull at once."""
+    def post(self, decision_id: str, body: bytes, /) -> None:
+        """Queue a decision; the hooks tell what became of it. Raises SpoolFull at once."""
         ...
 
     @property
     def undelivered(self) -> int:
-        """Items telemetry has not taken yet."""
+        """Decisions telemetry has not taken yet."""
         ...
 
     @property
@@ -91,36 +87,10 @@ class DecisionLog:
         """Hear that the spool keeps what it was given."""
         self._failing = None
 
-    def refused(self, failure: Unavailable) -> None:
-        """Hear that the spool did not keep what it was given. That it is full was heard when it was given."""
+    def refused(self, failure: Unavailable, entries: int = 0) -> None:
+        """Hear that so many entries are not kept that were handed over. That a spool is full is heard before."""
+        self.unlogged += entries
         if not isinstance(failure, SpoolFull):
             self._failing = failure
         self.failures += 1
         self.facts.clear()
-
-
-class AuditAppender(Protocol):
-    """Telemetry's AppendDecisions."""
-
-    async def __call__(self, entries: Sequence[tuple[str, bytes]], /) -> None:
-        """Append (decision id, body) pairs. Raises RingfenceError."""
-        ...
-
-
-REFUSED_FOR_GOOD = frozenset({"INVALID_REQUEST", "DECISION_ENTRY_INVALID", "DECISION_CONFLICT", "MESSAGE_TOO_LARGE"})
-"""Reasons that no repetition mends."""
-
-
-async def send_entries(append: AuditAppender, items: Sequence[SpooledItem], *, lost: Callable[[str], None]) -> None:
-    """Append a batch; one that is refused for good is appended item by item, and what is refused then is lost."""
-    try:
-        await append([(item.id, item.payload) for item in items])
-    except RingfenceError as error:
-        if error.reason not in REFUSED_FOR_GOOD:
-            raise
-        if len(items) > 1:
-            for item in items:
-                await send_entries(append, [item], lost=lost)
-            return
-        _log.error("decision_lost", decision_id=items[0].id, reason=error.reason, problem=str(error))
-        lost(items[0].id)

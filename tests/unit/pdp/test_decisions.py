@@ -2,23 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 
-import grpc
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence.errors import Details, RingfenceError
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import NotPermitted, Unavailable
-from ringfence_kit.spool import Position, SpooledItem
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.asked_document import asked_document
 from ringfence_pdp.decide import decide
 from ringfence_pdp.decision_document import decision_document, input_digest
-from ringfence_pdp.decision_log import DecisionLog, send_entries
+from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.masks import NO_MASKS
 from ringfence_pdp.model import Effect, Reason, Resource
 from support.pdp.desk import ADMIN, Desk
@@ -171,37 +167,6 @@ def test_the_document_is_in_canonical_form(session: str, resource: str, rules: l
 def test_equal_questions_do_not_look_equal_and_different_ones_never_do(one: bytes, other: bytes) -> None:
     assert input_digest("a" * 36, one) != input_digest("b" * 36, one)
     assert (input_digest("a" * 36, one) == input_digest("a" * 36, other)) == (one == other)
-
-
-def refused(reason: str) -> RingfenceError:
-    """What telemetry answers."""
-    return RingfenceError("refused", details=Details(reason=reason), code=grpc.StatusCode.INVALID_ARGUMENT)
-
-
-def items(*ids: str) -> list[SpooledItem]:
-    return [SpooledItem(Position(n), item_id, b"{}", NOW) for n, item_id in enumerate(ids, start=1)]
-
-
-async def test_an_entry_refused_for_good_does_not_hold_up_the_others() -> None:
-    taken: list[str] = []
-    lost: list[str] = []
-
-    async def append(entries: Sequence[tuple[str, bytes]]) -> None:
-        if any(decision_id == "bad" for decision_id, _ in entries):
-            raise refused("DECISION_ENTRY_INVALID")
-        taken.extend(decision_id for decision_id, _ in entries)
-
-    await send_entries(append, items("a", "bad", "b"), lost=lost.append)
-    assert (taken, lost) == (["a", "b"], ["bad"])
-
-
-async def test_a_refusal_that_may_pass_is_left_to_be_tried_again() -> None:
-    async def append(entries: Sequence[tuple[str, bytes]]) -> None:
-        raise refused("UNAVAILABLE")
-
-    lost: list[str] = []
-    with pytest.raises(RingfenceError):
-        await send_entries(append, items("a"), lost=lost.append)
 
 
 async def test_answers_are_counted_by_effect_and_reason_and_explanations_are_not() -> None:
