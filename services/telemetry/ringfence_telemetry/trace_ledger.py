@@ -20,7 +20,7 @@ A late parent changes what was charged before: `add` says by how much. The work 
 changes, plus the chain of ancestors above usage; nothing recurses, so no depth of trace can break it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple, cast
 
@@ -225,10 +225,13 @@ class TraceLedger:
 
         Those that are new are charged by `prices`, now and whenever something about them changes.
         """
+        # Parents mostly start first, and a span that finds its parent there has less to do. Any order gives the same.
+        ordered = sorted(facts, key=_started)
+        if not self._nodes and self._grow(ordered, binding, change, prices):
+            return Added(ordered, 0, 0)
         kept, duplicates, unrelated = list[SpanFact](), 0, 0
         batch, session_before = _Batch(), self._session
-        # Parents mostly start first, and a span that finds its parent there has less to do. Any order gives the same.
-        for fact in sorted(facts, key=_started):
+        for fact in ordered:
             present = self._nodes.get(fact.span)
             if present is not None:
                 duplicates += 1
@@ -247,6 +250,42 @@ class TraceLedger:
         for node in batch.touched:
             self._post(node, change)
         return Added(kept, duplicates, unrelated)
+
+    def _grow(self, ordered: Sequence[SpanFact], binding: Binding, change: UsageChange, prices: Prices) -> bool:
+        """Enter the first spans of the trace at once, if each comes once and after its parent; say whether it did.
+
+        Most traces come whole, and then nothing has to be looked at twice: down for what is inherited, up for usage.
+        """
+        if len(ordered) > self._spans_max:
+            return False
+        nodes, naming = dict[int, _Node](), dict[int, list[_Node]]()
+        session: tuple[int, int, str] | None = None
+        for fact in ordered:
+            span, parent_id = fact.span, fact.parent
+            if span in nodes or span in naming:
+                return False
+            node = nodes[span] = _Node(fact, binding, prices)
+            if fact.session and (session is None or (fact.start, span) < session[:2]):
+                session = (fact.start, span, fact.session)
+            if parent_id:
+                siblings = naming.get(parent_id)
+                if siblings is None:
+                    naming[parent_id] = [node]
+                else:
+                    siblings.append(node)
+                parent = nodes.get(parent_id)
+                if parent is not None:
+                    node.parent = node.top = parent
+                    node.take_over(parent)
+        self._nodes, self._naming, self._session = nodes, naming, session
+        for node in reversed(nodes.values()):
+            if node.own is not NO_TOKENS or node.kids is not NO_TOKENS:
+                growth, parent = node.settle(), node.parent
+                if parent is not None:
+                    parent.kids = _plus(parent.kids, growth)
+        for node in nodes.values():
+            self._post(node, change)
+        return True
 
     def _enter(self, node: _Node, batch: _Batch) -> None:
         fact = node.fact
