@@ -31,7 +31,7 @@ from ringfence_kit.dev_tokens import token_path
 from support.mesh.birth import TOOLS
 from support.mesh.in_process import InProcessMesh, in_process_mesh
 from support.mesh.story import NAMESPACE, effect_is
-from support.senders.chain import CHAIN, MODELS, Chain, running_chain
+from support.senders.chain import CHAIN, MODELS, TEAMS, Chain, running_chain
 from support.senders.model_provider import ModelProvider, model_provider
 
 SETTLED = Millis(31 * SECOND)
@@ -199,6 +199,12 @@ async def test_one_tree_and_every_token_once(stage: Stage, provider: ModelProvid
     await stage.chain.ask(session="s-2")
     by_agent = {row.agent: (row.input_tokens, row.output_tokens) for row in await stage.usage(pb.USAGE_GROUP_AGENT)}
     assert by_agent == {stage.agents[name]: said(provider, name) for name in CHAIN}
+    by_team = {row.team: (row.input_tokens, row.output_tokens) for row in await stage.usage(pb.USAGE_GROUP_TEAM)}
+    assert by_team == {TEAMS[name]: said(provider, name) for name in CHAIN}
+    whole = await stage.usage(pb.USAGE_GROUP_AGENT, inclusive=True)
+    assert {row.agent: (row.input_tokens, row.output_tokens) for row in whole} == {
+        stage.agents[name]: said(provider, *CHAIN[at:]) for at, name in enumerate(CHAIN)
+    }
     sessions = await stage.usage(pb.USAGE_GROUP_SESSION)
     assert {row.session for row in sessions} == {"s-1", "s-2"}
     assert sum(row.input_tokens for row in sessions) == said(provider, *CHAIN)[0]

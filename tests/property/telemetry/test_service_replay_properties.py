@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,6 +25,9 @@ GROUPS = [
     pb.USAGE_GROUP_SESSION,
     pb.USAGE_GROUP_MODEL,
     pb.USAGE_GROUP_OPERATION,
+    pb.USAGE_GROUP_TOOL,
+    pb.USAGE_GROUP_TEAM,
+    pb.USAGE_GROUP_OUTCOME,
 ]
 
 Attributes = dict[str, str | int | float | bool | bytes | None]
@@ -87,13 +90,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
                 await over.wait()
 
         life = runner.run(_created(lambda: asyncio.ensure_future(live())))
-        yield Service(runner, runner.run(_awaited(ready)))
+        runner.run(_first_of(ready, life))
+        yield Service(runner, ready.result())
         over.set()
         runner.run(_awaited(life))
 
 
 async def _created(make: Callable[[], T]) -> T:
     return make()
+
+
+async def _first_of(ready: "asyncio.Future[TelemetryMesh]", life: "asyncio.Future[None]") -> None:
+    both: set[asyncio.Future[Any]] = {ready, life}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    if life.done():
+        life.result()  # it did not start
 
 
 async def _awaited(something: Awaitable[T]) -> T:
