@@ -51,6 +51,7 @@ from support.mesh.doors import Doors
 from support.mesh.evaluation_requests import EvaluationRequests
 from support.mesh.people_requests import PeopleRequests
 from support.mesh.price_requests import PriceRequests
+from support.mesh.promise_requests import PromiseRequests
 from support.mesh.rollout_requests import RolloutRequests
 from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
@@ -278,6 +279,7 @@ class SoundRequests:
                 channel=self.doors.kept_channel("pdp"), files=policy_files(), numbers=self._numbers
             ).makers(),
             **EvaluationRequests(self.agent, self._numbers).makers(),
+            **PromiseRequests(self.agent, self.doors.kept_channel("telemetry"), self._numbers).makers(),
             **PriceRequests(self._numbers).makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
