@@ -57,9 +57,9 @@ spec:
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sidecars]:
-    async with running_sidecars(tmp_path_factory.mktemp("sidecars"), POLICY) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["pdp.listen", "pdp.fast_listen"])
+async def mesh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sidecars]:
+    async with running_sidecars(tmp_path_factory.mktemp("sidecars"), POLICY, port=request.param) as running:
         yield running
 
 

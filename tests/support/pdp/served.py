@@ -74,8 +74,8 @@ class ServedPdp:
     clock: ManualClock
     around: Neighbours
 
-    def decisions(self, caller: Caller = OPERATOR) -> "DecisionServiceAsyncStub":
-        return DecisionServiceStub(self.mesh.channel(caller))
+    def decisions(self, caller: Caller = OPERATOR, *, port: str = "") -> "DecisionServiceAsyncStub":
+        return DecisionServiceStub(self.mesh.channel(caller, port))
 
     def bundles(self, caller: Caller = OPERATOR) -> "BundleServiceAsyncStub":
         return BundleServiceStub(self.mesh.channel(caller))
@@ -145,6 +145,7 @@ async def served_pdp(
             identity=PeerConfig(address=identity_at) if identity_at else peer,
             registry=peer,
             telemetry=peer,
+            fast_listen="127.0.0.1:0",
             decision_log=log or DecisionLogConfig(),
             classifiers=classifiers,
         )

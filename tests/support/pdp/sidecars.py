@@ -177,8 +177,8 @@ class Sidecars:
 
 
 @asynccontextmanager
-async def running_sidecars(folder: Path, policy: bytes) -> AsyncIterator[Sidecars]:
-    """Run three agents, three Envoys and the pdp inside the block."""
+async def running_sidecars(folder: Path, policy: bytes, *, port: str) -> AsyncIterator[Sidecars]:
+    """Run three agents, three Envoys and the pdp inside the block; Envoy asks at the pdp's `port`."""
     mint, wire = Mint("prod"), Wire()
     async with AsyncExitStack() as stack:
         pdp = await stack.enter_async_context(
@@ -186,7 +186,7 @@ async def running_sidecars(folder: Path, policy: bytes) -> AsyncIterator[Sidecar
         )
         await _know_everybody(pdp, mint)
         await pdp.push(policy)
-        await stack.enter_async_context(wire.to(pdp.mesh.address("pdp.listen")))
+        await stack.enter_async_context(wire.to(pdp.mesh.address(port)))
         keys = await stack.enter_async_context(_listening(_issuer(mint)))
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
         ports = {name: (free_port(), free_port(), free_port()) for name in NAMES}
