@@ -24,7 +24,6 @@ from ringfence_pdp.boundaries import Boundaries
 from ringfence_pdp.chains.issuers import Issuers
 from ringfence_pdp.chains.revocations import Revocations
 from ringfence_pdp.filters.finding import ArgumentType, Effects
-from ringfence_pdp.health_facts import AgentHealth, health_of
 from ringfence_pdp.hard_budgets import NOTHING_SPENT, Spending
 from ringfence_pdp.health_facts import AgentHealth, health_of
 

@@ -70,9 +70,9 @@ class Watched(Generic[ItemT, AnswerT]):
             yield self._answer(type=_BOOKMARK, revision=position, initial_state_end=True)
         while True:
             news = self._news
-            for event in self._events[position:]:
-                yield event
-            position = len(self._events)
+            while position < len(self._events):  # more may be said while one is on its way
+                position += 1
+                yield self._events[position - 1]
             if beats != self._beats:
                 beats = self._beats
                 yield self._answer(type=_BOOKMARK, revision=position)

@@ -3,7 +3,7 @@
 - an agent is found by its name and by its DID, whichever it reports its usage under;
 - a session by what the question says, a team by what the registry says of the agent, a model by the resource of a call
   that is made to one (protocol `model`); what is not said or known has no budget;
-- until when is seen by the clock of the decision: a period that ended denies nobody, though telemetry is silent.
+- until when is seen by the clock of the decision: the new period allows before telemetry says that it began.
 """
 
 from collections.abc import Iterator
