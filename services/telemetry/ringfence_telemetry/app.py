@@ -250,6 +250,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                 delivery=delivery,
                 health=health,
                 forwarder=forwarder,
+                settler=settler,
             ),
             MeshMetrics(used=used, slos=promised.slos, breakers=promised.breakers, budgets=memory.budgets, clock=clock),
             EvaluationMetrics(evaluation.events),

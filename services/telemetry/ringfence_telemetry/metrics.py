@@ -16,6 +16,7 @@ from ringfence_telemetry.ingest_counts import IngestCounts, SignalCounts
 from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.roll_up import RollUp
 from ringfence_telemetry.signal_delivery import SignalDelivery
+from ringfence_telemetry.workflows.settler import Settler
 
 _PREFIX = "ringfence_telemetry"
 
@@ -33,6 +34,7 @@ class TelemetryMetrics(Collector):
         delivery: SignalDelivery,
         health: HealthBoard,
         forwarder: Forwarder,
+        settler: Settler,
     ) -> None:
         self._ingest = ingest
         self._admission = admission
@@ -41,6 +43,7 @@ class TelemetryMetrics(Collector):
         self._delivery = delivery
         self._health = health
         self._forwarder = forwarder
+        self._settler = settler
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric as it stands."""
@@ -61,6 +64,8 @@ class TelemetryMetrics(Collector):
         yield _counter("signals_unreadable", "Trust signals identity could not read; set aside.", signals.unreadable)
         yield _gauge("health_agents", "Agents and revisions whose health is known.", self._health.agents)
         yield _gauge("health_watchers", "Streams of health.", self._health.watchers)
+        yield _counter("traces_settled", "Traces settled, each as often as it was.", self._settler.settled)
+        yield _gauge("settling_behind_ms", "How long what was settled last had been due.", self._settler.behind)
         yield _counter("health_overflowed", "Calls of agents beyond the bound.", self._health.overflowed)
 
 

@@ -173,7 +173,7 @@ async def test_replicas_that_settle_at_once_settle_each_trace_once(
     assert len(seen) == len(set(seen)) == 399
 
 
-async def test_a_trace_that_moved_while_it_was_read_is_read_again(work: SettlingWork, opened: OpenedStore) -> None:
+async def test_a_trace_that_moved_while_it_was_read_is_settled_again(work: SettlingWork, opened: OpenedStore) -> None:
     await work.at_work.send([invoked(1, A)])
     await work.at_work.ingest.caught_up()
     work.later(30 * SECOND)
@@ -181,9 +181,25 @@ async def test_a_trace_that_moved_while_it_was_read_is_read_again(work: Settling
     await work.at_work.send([invoked(2, B, 1)])
     await work.at_work.ingest.caught_up()
     await work.settler.settle(due)
-    assert work.judge.seen == []
-    (settling,) = await work.settle()
-    assert [part.agent for part in settling.now.parts] == [A, B]
+    work.later(30 * SECOND)
+    await work.settle()
+    assert [part.agent for part in work.judge.seen[-1].now.parts] == [A, B]
+    assert await opened.store.next_due() is None
+
+
+async def test_a_trace_that_spans_never_cease_to_come_of_is_settled_nevertheless(
+    work: SettlingWork, opened: OpenedStore
+) -> None:
+    await work.at_work.send([invoked(1, A)])
+    await work.at_work.ingest.caught_up()
+    for name in range(2, 12):
+        work.later(15 * SECOND)
+        due = await opened.store.due(at=work.clock.now(), limit=100)
+        await work.at_work.send([invoked(name, B, 1)])
+        await work.at_work.ingest.caught_up()
+        await work.settler.settle(due)
+    assert len(work.judge.seen) >= 3
+    assert all(settling.previous is not None for settling in work.judge.seen[1:])
 
 
 async def test_a_judge_that_fails_leaves_the_trace_due(work: SettlingWork, opened: OpenedStore) -> None:

@@ -47,12 +47,16 @@ async def mark(opened: OpenedStore, *marks: TraceMark) -> None:
     await write(opened, lambda tx: tx.mark_due(marks), type(None))
 
 
-async def due(opened: OpenedStore, at: int) -> list[DueTrace]:
+async def found_due(opened: OpenedStore, at: int) -> list[DueTrace]:
     return list(await opened.store.due(at=Instant(at), limit=100))
 
 
+async def due(opened: OpenedStore, at: int) -> list[tuple[TraceKey, int]]:
+    return [(each.key, each.marks) for each in await found_due(opened, at)]
+
+
 async def claim(opened: OpenedStore, *found: DueTrace) -> list[TraceKey]:
-    return await write(opened, lambda tx: list(tx.claim_due(found)), list[TraceKey])
+    return await write(opened, lambda tx: list(tx.claim_due(found, at=LATER)), list[TraceKey])
 
 
 class TestDue:
@@ -62,37 +66,55 @@ class TestDue:
         await mark(opened, TraceMark(key(1), True, AT), TraceMark(key(2), False, AT))
         assert await opened.store.next_due() == AT + ROOT_WAIT
         assert await due(opened, AT + ROOT_WAIT - 1) == []
-        assert await due(opened, AT + ROOT_WAIT) == [DueTrace(key(1), 1)]
-        assert await due(opened, AT + IDLE_WAIT - 1) == [DueTrace(key(1), 1)]
-        assert await due(opened, AT + IDLE_WAIT) == [DueTrace(key(1), 1), DueTrace(key(2), 1)]
+        assert await due(opened, AT + ROOT_WAIT) == [(key(1), 1)]
+        assert await due(opened, AT + IDLE_WAIT - 1) == [(key(1), 1)]
+        assert await due(opened, AT + IDLE_WAIT) == [(key(1), 1), (key(2), 1)]
 
     async def test_what_comes_later_puts_off_idleness_but_not_the_root(self, opened: OpenedStore) -> None:
         await mark(opened, TraceMark(key(1), True, AT), TraceMark(key(2), False, AT))
         await mark(opened, TraceMark(key(1), False, LATER), TraceMark(key(2), False, LATER))
-        assert await due(opened, AT + ROOT_WAIT) == [DueTrace(key(1), 2)]
-        assert await due(opened, LATER + IDLE_WAIT - 1) == [DueTrace(key(1), 2)]
+        assert await due(opened, AT + ROOT_WAIT) == [(key(1), 2)]
+        assert await due(opened, LATER + IDLE_WAIT - 1) == [(key(1), 2)]
         assert len(await due(opened, LATER + IDLE_WAIT)) == 2
 
     async def test_a_root_that_comes_later_ends_the_waiting(self, opened: OpenedStore) -> None:
         await mark(opened, TraceMark(key(1), False, AT))
         await mark(opened, TraceMark(key(1), True, LATER))
         assert await due(opened, LATER + ROOT_WAIT - 1) == []
-        assert await due(opened, LATER + ROOT_WAIT) == [DueTrace(key(1), 2)]
+        assert await due(opened, LATER + ROOT_WAIT) == [(key(1), 2)]
 
-    async def test_a_trace_is_taken_once_and_not_when_it_has_moved(self, opened: OpenedStore) -> None:
+    async def test_a_trace_is_taken_once(self, opened: OpenedStore) -> None:
         await mark(opened, TraceMark(key(1), True, AT), TraceMark(key(2), True, AT))
-        found = await due(opened, AT + ROOT_WAIT)
-        await mark(opened, TraceMark(key(2), False, LATER))
-        assert await claim(opened, *found, DueTrace(key(3), 1)) == [key(1)]
+        found = await found_due(opened, AT + ROOT_WAIT)
+        unknown = DueTrace(key(3), 1, Instant(AT + ROOT_WAIT))
+        assert await claim(opened, found[0], unknown) == [key(1)]
+        assert await claim(opened, *found) == [key(2)]
         assert await claim(opened, *found) == []
-        assert await due(opened, AT + ROOT_WAIT) == [DueTrace(key(2), 2)]
+        assert await opened.store.next_due() is None
+
+    async def test_what_moved_while_it_was_read_is_taken_and_due_again(self, opened: OpenedStore) -> None:
+        await mark(opened, TraceMark(key(1), True, AT))
+        found = await found_due(opened, AT + ROOT_WAIT)
+        await mark(opened, TraceMark(key(1), False, LATER))
+        assert await claim(opened, *found) == [key(1)]
+        assert await claim(opened, *found) == []
+        assert await opened.store.next_due() == LATER + ROOT_WAIT
+        await claim(opened, *await found_due(opened, LATER + ROOT_WAIT))
+        assert await opened.store.next_due() is None
+
+    async def test_what_is_not_idle_any_more_is_not_taken(self, opened: OpenedStore) -> None:
+        await mark(opened, TraceMark(key(1), False, AT))
+        found = await found_due(opened, AT + IDLE_WAIT)
+        await mark(opened, TraceMark(key(1), False, LATER))
+        assert await claim(opened, *found) == []
+        assert await opened.store.next_due() == LATER + IDLE_WAIT
 
     async def test_what_comes_after_it_was_settled_makes_it_due_again(self, opened: OpenedStore) -> None:
         await mark(opened, TraceMark(key(1), True, AT), TraceMark(key(2), False, AT))
-        await claim(opened, *await due(opened, AT + IDLE_WAIT))
+        await claim(opened, *await found_due(opened, AT + IDLE_WAIT))
         assert await opened.store.next_due() is None
         await mark(opened, TraceMark(key(1), False, LATER), TraceMark(key(2), False, LATER))
-        assert await due(opened, LATER + ROOT_WAIT) == [DueTrace(key(1), 2)]
+        assert await due(opened, LATER + ROOT_WAIT) == [(key(1), 2)]
         assert len(await due(opened, LATER + IDLE_WAIT)) == 2
 
     async def test_those_that_waited_longest_come_first_and_no_more_than_asked_for(self, opened: OpenedStore) -> None:
@@ -112,7 +134,8 @@ class TestDue:
     async def test_only_what_is_settled_and_old_is_forgotten(self, opened: OpenedStore) -> None:
         marks = [TraceMark(key(number), True, AT) for number in (1, 2, 3)]
         await mark(opened, *marks, TraceMark(key(4), True, LATER))
-        await claim(opened, *[DueTrace(key(number), 1) for number in (1, 2, 4)])
+        found = {each.key: each for each in await found_due(opened, LATER + ROOT_WAIT)}
+        await claim(opened, *[found[key(number)] for number in (1, 2, 4)])
 
         def forget(tx: TelemetryTx) -> int:
             return tx.forget_settled(received_before=LATER, limit=100)
@@ -126,7 +149,7 @@ class TestDue:
         mine = [key(7), key(7, b"\x00" * 8), key(7, b"\xff" * 8)]
         others = [key(6), key(6, b"\xff" * 8), key(8), key(8, b"\x00" * 8)]
         await mark(opened, *[TraceMark(each, True, AT) for each in [*others, *reversed(mine)]])
-        await claim(opened, DueTrace(key(7), 1))
+        await claim(opened, *[each for each in await found_due(opened, AT + ROOT_WAIT) if each.key == key(7)])
         assert await opened.store.keys_of(key(7)) == {mine[0]: False, mine[1]: True, mine[2]: True}
         assert list(await opened.store.keys_of(key(7))) == mine
 

@@ -31,6 +31,7 @@ class DueTrace(NamedTuple):
     key: TraceKey
     marks: int
     """How often spans of it came: when that has changed, what was read of it is no longer all."""
+    due_at: Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +98,11 @@ class WorkflowTx(WorkEvidenceTx, Protocol):
         """
         ...
 
-    def claim_due(self, due: Sequence[DueTrace]) -> Sequence[TraceKey]:
-        """Take traces off the list; return those that were on it, and of which nothing came since they were read.
+    def claim_due(self, due: Sequence[DueTrace], *, at: Instant) -> Sequence[TraceKey]:
+        """Take traces off the list; return those that were still due as they were read.
 
-        However many ask for a trace at once, one gets it.
+        However many ask for a trace at once, one gets it. One of which spans came since it was read is due again
+        ROOT_WAIT after `at`: so a trace that spans never cease to come of is settled nevertheless, now and then.
         """
         ...
 

@@ -51,13 +51,13 @@ class MemoryWorkflowTx:
                 due_at = Instant(received_at + (ROOT_WAIT if there.rooted or rooted else IDLE_WAIT))
             rows[key] = OpenTrace(there.rooted or rooted, due_at, there.marks + 1, received_at)
 
-    def claim_due(self, due: Sequence[DueTrace]) -> Sequence[TraceKey]:
+    def claim_due(self, due: Sequence[DueTrace], *, at: Instant) -> Sequence[TraceKey]:
         """See `WorkflowTx`."""
         rows, claimed = self.rows.table(OPEN), list[TraceKey]()
-        for key, marks in sorted(due):
+        for key, marks, due_at in sorted(due):
             there = rows.get(key)
-            if there is not None and there.due_at is not None and there.marks == marks:
-                rows[key] = there._replace(due_at=None)
+            if there is not None and there.due_at == due_at:
+                rows[key] = there._replace(due_at=None if there.marks == marks else Instant(at + ROOT_WAIT))
                 claimed.append(key)
         return claimed
 
@@ -105,8 +105,8 @@ class MemoryWorkflowStore:
 
         def read(rows: MemoryRows) -> list[DueTrace]:
             waiting = [(each.due_at, key) for key, each in rows.table(OPEN).items() if each.due_at is not None]
-            late = [key for due_at, key in sorted(waiting) if due_at <= at]
-            return [DueTrace(key, rows.table(OPEN)[key].marks) for key in late[:limit]]
+            late = [(due_at, key) for due_at, key in sorted(waiting) if due_at <= at]
+            return [DueTrace(key, rows.table(OPEN)[key].marks, due_at) for due_at, key in late[:limit]]
 
         return await self._database.read(read)
 

@@ -63,16 +63,19 @@ class SqlWorkflowTx:
         }
         self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=changed), rows)
 
-    def claim_due(self, due: Sequence[DueTrace]) -> Sequence[TraceKey]:
+    def claim_due(self, due: Sequence[DueTrace], *, at: Instant) -> Sequence[TraceKey]:
         """See `WorkflowTx`."""
         claimed: list[TraceKey] = []
-        read, rows = set(due), open_traces.c
-        for some in batches(sorted(each.key for each in due)):
-            # Locked until the end: another replica that asks for one of them waits, and then finds it not due.
-            there = sa.select(rows.trace, rows.marks).where(rows.trace.in_(some), rows.due_at.is_not(None))
+        read, rows = {each.key: each for each in due}, open_traces.c
+        for some in batches(sorted(read)):
+            # Locked until the end: another replica that asks for one of them waits, and then finds it due no more.
+            there = sa.select(rows.trace, rows.marks, rows.due_at).where(rows.trace.in_(some))
             found = self.connection.execute(there.order_by(rows.trace).with_for_update()).all()
-            still = [TraceKey(row.trace) for row in found if DueTrace(TraceKey(row.trace), row.marks) in read]
-            self.connection.execute(sa.update(open_traces).where(rows.trace.in_(still)).values(due_at=None))
+            still = {TraceKey(row.trace): row.marks for row in found if row.due_at == read[TraceKey(row.trace)].due_at}
+            moved = [key for key, marks in still.items() if marks != read[key].marks]
+            update = sa.update(open_traces)
+            self.connection.execute(update.where(rows.trace.in_(still)).values(due_at=None))
+            self.connection.execute(update.where(rows.trace.in_(moved)).values(due_at=at + int(ROOT_WAIT)))
             claimed += still
         return claimed
 
@@ -162,13 +165,13 @@ class SqlWorkflowStore:
     async def due(self, *, at: Instant, limit: int) -> Sequence[DueTrace]:
         """See `WorkflowStore`."""
         query = (
-            sa.select(open_traces.c.trace, open_traces.c.marks)
+            sa.select(open_traces.c.trace, open_traces.c.marks, open_traces.c.due_at)
             .where(open_traces.c.due_at <= at)
             .order_by(open_traces.c.due_at)
             .limit(limit)
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
-        return [DueTrace(TraceKey(row.trace), row.marks) for row in rows]
+        return [DueTrace(TraceKey(row.trace), row.marks, Instant(row.due_at)) for row in rows]
 
     async def next_due(self) -> Instant | None:
         """See `WorkflowStore`."""

@@ -7,7 +7,7 @@ The rules:
 - a trace is settled 30 s after its root came, or 15 minutes after its last span when the root never does; a span that
   comes later settles it again;
 - taking it off the list, keeping what it came to and all that is concluded from it is one transaction: of any number
-  of replicas one settles it, and a trace that moved meanwhile is read again;
+  of replicas one settles it; of which spans came meanwhile is settled again half a minute later;
 - conclusions are drawn only from spans that are believed, and only when what the trace came to has changed;
 - a span that comes when those before it are no longer kept settles nothing again.
 """
@@ -73,6 +73,8 @@ class Settler:
         self._clock = clock
         self.settled = 0
         """Traces settled since the start, each as often as it was."""
+        self.behind = Millis(0)
+        """How long what was settled last had been due."""
 
     async def run(self) -> None:
         """Settle for ever."""
@@ -86,11 +88,12 @@ class Settler:
     async def settle_due(self) -> None:
         """Settle what is due now."""
         while due := await self._store.due(at=self._clock.now(), limit=TRACES_AT_ONCE):
+            self.behind = Millis(self._clock.now() - due[0].due_at)
             for some in _in_turns(due):
                 await self.settle(some)
 
     async def settle(self, due: Sequence[DueTrace]) -> None:
-        """Settle traces that were found due; those that moved since, or that another settled, are left."""
+        """Settle traces that were found due; those that another settled meanwhile are left."""
         read = await self._traces.read([each.key for each in due])
         summaries = await asyncio.to_thread(_come_to, read)
         at, judges = self._clock.now(), self._judges
@@ -132,8 +135,8 @@ def _keep(
     judges: Sequence[Judge[TelemetryTx]],
     at: Instant,
 ) -> int:
-    """Keep what is still as it was read, with what is concluded from it; return how many traces that were."""
-    claimed = tx.claim_due(due)
+    """Keep what nobody else settled, with what is concluded from it; return how many traces that were."""
+    claimed = tx.claim_due(due, at=at)
     before = tx.summaries(claimed)
     changed = [summaries[key] for key in claimed if key in summaries and _is_news(summaries[key], before.get(key))]
     tx.keep_summaries(changed)
