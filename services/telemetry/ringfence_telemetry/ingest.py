@@ -21,6 +21,7 @@ from ringfence_kit import records
 from ringfence_kit.background import background
 from ringfence_kit.clock import SECOND, Clock, Instant, Millis
 from ringfence_kit.errors import Unavailable
+from ringfence_kit.heap import collecting_seldom
 from ringfence_kit.ids import NewId
 from ringfence_kit.store import Mutation, Writer
 
@@ -128,6 +129,12 @@ class Ingest:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open the log, catch up with it, and roll up what comes for as long as the block lasts; then finish."""
+        with collecting_seldom():  # spans and ledgers form no cycles, and there are very many of them
+            async with self._caught_up_log():
+                yield
+
+    @asynccontextmanager
+    async def _caught_up_log(self) -> AsyncIterator[None]:
         async with self._ingest_log:
             await self._recover()
             async with background(self._roll_up_for_ever()):

@@ -3,7 +3,7 @@
 import gc
 
 import pytest
-from ringfence_kit.heap import loading
+from ringfence_kit.heap import collecting_seldom, loading
 
 
 def test_nothing_is_collected_while_much_is_made() -> None:
@@ -27,3 +27,12 @@ def test_a_load_that_fails_leaves_collection_as_it_was() -> None:
     with pytest.raises(ValueError, match="damaged"), loading():
         raise ValueError("damaged")
     assert gc.isenabled()
+
+
+def test_where_objects_come_and_go_it_looks_seldom_and_as_before_afterwards() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(ZeroDivisionError), collecting_seldom():
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] > before[0]
+        raise ZeroDivisionError
+    assert gc.get_threshold() == before
