@@ -9,8 +9,8 @@
 
 The rules:
 
-- nothing waits for telemetry but the end: spans leave in the background, and what has not left when the process ends
-  by itself, or `shutdown` is called, is sent then;
+- nothing waits for telemetry but the end: spans leave in the background, and what has not left is sent when `shutdown`
+  is called, or when the process ends by itself, which it puts off for half a minute at most;
 - the credential says for whom it may speak. An agent's own speaks for that agent, so calls of others are reported
   without naming those as agents; `speaks_for_others` is for gateways and services, whose credentials do;
 - everything the other side should know travels in W3C headers, and nothing else does.
@@ -197,5 +197,6 @@ class Instrumentation:
         return not self.lost
 
     def shutdown(self) -> None:
-        """Send what is left, and end."""
+        """Send what is left, as long as that takes telemetry, and end."""
+        self.provider.force_flush()
         self.provider.shutdown()
