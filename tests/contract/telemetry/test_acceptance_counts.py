@@ -1,5 +1,6 @@
 """What judgements and settled traces come to, over memory, SQLite and PostgreSQL, whatever comes first."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -239,3 +240,21 @@ async def denied(judging: Judging, trace: bytes, tool: str, *effects: str) -> No
             tx.note_decisions({entry.index: trace})
 
     await judging.write(work)
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+async def test_a_judgement_and_a_settling_at_once_on_two_replicas_both_count(backend: Backend) -> None:
+    async with opened_store(backend) as one, opened_store(backend) as other:
+        here, there = Judging(one), Judging(other)
+        traces = [number.to_bytes(16, "big") for number in range(1, 41)]
+        for trace in traces:
+            await asyncio.gather(
+                here.settle(settled(trace_id=trace)),
+                there.enter(judgement(trace.hex(), trace_id=trace, passed=False)),
+            )
+        assert (await here.acceptance()).safe_completion == Share(0, 40)
+        await asyncio.gather(
+            *(here.enter(judgement("same", trace_id=b"")) for _ in range(5)),
+            *(there.enter(judgement("same", trace_id=b"")) for _ in range(5)),
+        )
+        assert (await there.acceptance()).accuracy == Share(1, 41)
