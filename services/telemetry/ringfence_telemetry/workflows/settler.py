@@ -33,7 +33,7 @@ from ringfence_telemetry.workflows.tree import grow
 LOOK_EVERY = Millis(SECOND)
 
 TRACES_AT_ONCE = 500
-PARTS_AT_ONCE = 400
+PARTS_AT_ONCE = 128
 """Parts of traces that are read and grown together, unless a single trace has more: a part is 512 spans at most."""
 
 _log = structlog.get_logger(__name__)
