@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ringfence.telemetry.v1 import alert_pb2, audit_pb2
+from ringfence.telemetry.v1 import alert_pb2, audit_pb2, budget_pb2, slo_pb2
 from ringfence.telemetry.v1.alert_pb2_grpc import AlertServiceStub
+from ringfence.telemetry.v1.budget_pb2_grpc import BudgetServiceStub
+from ringfence.telemetry.v1.slo_pb2_grpc import BreakerServiceStub, SloServiceStub
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import DAY, SECOND, ManualClock
+from ringfence_kit.clock import DAY, SECOND, ManualClock, Millis
 from support.serving import SERVICE
 from support.telemetry.mesh import AGENT, AGENT_DID, GATEWAY, PEER, PEER_DID, TelemetryMesh, telemetry_mesh
 from support.telemetry.spans import SpanSpec
@@ -56,6 +58,32 @@ async def test_it_moves_nothing_and_leaves_an_entry(telemetry: TelemetryMesh) ->
     assert (await telemetry.usage_by_agent()).keys() == {(PEER_DID, True)}
     metrics = await telemetry.metrics()
     assert (metrics["signals_pending"], metrics["signals_delivered_total"], metrics["health_agents"]) == (0, 0, 0)
+
+
+async def test_no_budget_no_objective_and_no_breaker_hears_of_it(telemetry: TelemetryMesh, clock: ManualClock) -> None:
+    channel = telemetry.channel()
+    budget = budget_pb2.Budget(
+        scope=budget_pb2.BUDGET_SCOPE_AGENT, unit=budget_pb2.BUDGET_UNIT_TOKENS, amount=1, hard=True
+    )
+    budgets, slos = BudgetServiceStub(channel), SloServiceStub(channel)
+    await budgets.CreateBudget(budget_pb2.CreateBudgetRequest(budget_id="tokens", budget=budget))
+    await slos.CreateSlo(slo_pb2.CreateSloRequest(slo_id="peer", slo=slo_pb2.Slo(agent=PEER_DID, target="0.99")))
+    await telemetry.export([failure_of(PEER_DID, trace=trace) for trace in range(1, 41)], AGENT)
+    await telemetry.export([failure_of(AGENT_DID, trace=trace) for trace in range(41, 81)], PEER)
+    assert len(await notes(telemetry)) == 2
+
+    for _ in range(4):  # every trace is settled, and the minutes they are in are closed
+        clock.advance(Millis(45 * SECOND))
+        await telemetry.everything_counted()
+    stood = (await slos.GetSlo(slo_pb2.GetSloRequest(name="slos/peer"))).status
+    assert (stood.total, list(stood.blame)) == (0, [])
+    spent = await budgets.GetBudget(budget_pb2.GetBudgetRequest(name="budgets/tokens"))
+    assert list(spent.statuses) == []
+    assert list((await BreakerServiceStub(channel).ListBreakers(slo_pb2.ListBreakersRequest())).breakers) == []
+    kinds = {one.kind for one in (await AlertServiceStub(channel).ListAlerts(alert_pb2.ListAlertsRequest())).alerts}
+    assert kinds == {alert_pb2.ALERT_KIND_UNTRUSTED_REPORTER}
+    metrics = await telemetry.metrics()
+    assert (metrics["signals_pending"], metrics["signals_delivered_total"]) == (0, 0)
 
 
 async def test_somebody_is_told_and_pointed_to_the_entry(telemetry: TelemetryMesh) -> None:
