@@ -47,11 +47,7 @@ class EvaluationRows(Protocol):
         ...
 
     def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
-        """Return what traces were counted for; those that were not are absent.
-
-        Until this transaction ends no other one that asks for one of them goes on, so what is concluded from it, and
-        from judgements read after it, holds.
-        """
+        """Return what traces were counted for; those that were not are absent."""
         ...
 
     def keep_trace_works(self, works: Sequence[TraceWork]) -> None:

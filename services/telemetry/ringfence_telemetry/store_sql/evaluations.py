@@ -6,7 +6,6 @@ import sqlalchemy as sa
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.sql import Database
-from sqlalchemy.dialects import postgresql
 
 from ringfence_telemetry.evaluation.counts import CountChange, Counted, CountKey
 from ringfence_telemetry.evaluation.drift import Baseline
@@ -39,7 +38,6 @@ class SqlEvaluationTx:
         if not first:
             return []
         insert = insert_into(self.connection, judgements).on_conflict_do_nothing().returning(judgements.c.key)
-        # What another replica keeps at this moment is not returned, so it is counted there and not here.
         kept = set(self.connection.execute(insert, [_row(each) for each in first.values()]).scalars())
         return [judgement for judgement in first.values() if judgement.key in kept]
 
@@ -107,8 +105,7 @@ class SqlEvaluationTx:
     def trace_works(self, trace_ids: Collection[bytes]) -> Mapping[bytes, TraceWork]:
         """See `EvaluationRows`."""
         works: dict[bytes, TraceWork] = {}
-        for some in batches(sorted(trace_ids)):
-            self._hold(some)
+        for some in batches(trace_ids):
             query = sa.select(trace_works.c.record).where(trace_works.c.trace.in_(some))
             for record in self.connection.scalars(query):
                 work = records.decode(record, TraceWork)
@@ -122,13 +119,6 @@ class SqlEvaluationTx:
             insert = insert_into(self.connection, trace_works)
             changed = {"at": insert.excluded.at, "record": insert.excluded.record}
             self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=changed), rows)
-
-    def _hold(self, trace_ids: Sequence[bytes]) -> None:
-        """Keep other replicas waiting who ask for the same traces, whether there are rows of them or not."""
-        if self.connection.dialect.name == "postgresql":
-            keys = [int.from_bytes(trace[:8], "big", signed=True) for trace in trace_ids]
-            held = sa.func.unnest(sa.cast(keys, postgresql.ARRAY(sa.BigInteger)))
-            self.connection.execute(sa.select(sa.func.pg_advisory_xact_lock(held))).all()
 
     def acceptance_gate(self, agent: str) -> AcceptanceGate | None:
         """See `EvaluationRows`."""
