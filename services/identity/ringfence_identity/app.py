@@ -15,7 +15,7 @@ from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.service import HttpFace, Listener, Service, fast_listener
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
@@ -139,14 +139,16 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
                     readiness.met(REGISTRARS_OPEN)
                     yield
 
+    faces = [*faces_of(core), transparency_face(transparency_api)]
     return Service(
         name="identity",
         listeners=[
             Listener(
                 address=config.listen,
                 setting="identity.listen",
-                faces=[*faces_of(core), transparency_face(transparency_api)],
-            )
+                faces=faces,
+            ),
+            *fast_listener(config.fast_listen, setting="identity.fast_listen", faces=faces),
         ],
         grants=GRANTS,
         http=HttpFace(address=config.http_listen, setting="identity.http_listen", routes=documents.routes()),

@@ -135,6 +135,11 @@ class IdentityConfig:
     """What an operator may change about identity."""
 
     listen: str = setting("127.0.0.1:7402", doc="Where gRPC is served, host:port.")
+    fast_listen: str = setting(
+        "",
+        doc="Where all of it is served by libnghttp2 as well, host:port, for less of the cost; empty serves none. "
+        "Needs the extra `fast`.",
+    )
     http_listen: str = setting(
         "127.0.0.1:7412", doc="Where DIDs, key sets, /metrics and /healthz are served, host:port."
     )

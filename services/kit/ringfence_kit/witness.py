@@ -172,6 +172,8 @@ class LogWitness:
             except RingfenceError as error:
                 if not backoff.failures:
                     _log.info("audit_log_away", service=self._service, problem=str(error))
+            except Exception:  # noqa: BLE001 - a witness that cannot go on must not end the service it is part of
+                _log.exception("audit_log_unreadable", service=self._service)
             await self._clock.sleep(Millis(int(backoff.next_wait() * SECOND)))
 
     async def _follow(self, log: WitnessedLog, backoff: Backoff) -> None:

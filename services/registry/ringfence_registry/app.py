@@ -14,7 +14,7 @@ from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import Peers
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.service import HttpFace, Listener, Service, fast_listener
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.watch import EventHub
@@ -143,16 +143,21 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
         clock=clock,
         new_id=new_id,
     )
-    api = RegistryApi(
-        lives=lives,
-        similar=SimilarAgents(catalog, sight=namespaces),
-        reading=reading,
-        written=WrittenAgents(catalog, AgentBytes()),
-        watching=watching,
-        validation=CardValidation(judge, policies=namespaces, visibility=namespaces),
-        attesting=CardAttesting(attestor, lives.revisions, reading.get_agent),
-        clock=clock,
-    )
+    asked_most = [
+        registry_face(
+            RegistryApi(
+                lives=lives,
+                similar=SimilarAgents(catalog, sight=namespaces),
+                reading=reading,
+                written=WrittenAgents(catalog, AgentBytes()),
+                watching=watching,
+                validation=CardValidation(judge, policies=namespaces, visibility=namespaces),
+                attesting=CardAttesting(attestor, lives.revisions, reading.get_agent),
+                clock=clock,
+            )
+        ),
+        catalog_face(catalog_api(catalog, tokens, sight=namespaces, clock=clock)),
+    ]
 
     witness = LogWitness(
         "registry",
@@ -201,13 +206,9 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
             Listener(
                 address=config.listen,
                 setting="registry.listen",
-                faces=[
-                    registry_face(api),
-                    catalog_face(catalog_api(catalog, tokens, sight=namespaces, clock=clock)),
-                    namespace_face(namespace_api),
-                    *tool_services.faces(),
-                ],
-            )
+                faces=[*asked_most, namespace_face(namespace_api), *tool_services.faces()],
+            ),
+            *fast_listener(config.fast_listen, setting="registry.fast_listen", faces=asked_most),
         ],
         grants=GRANTS,
         http=HttpFace(

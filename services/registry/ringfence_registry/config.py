@@ -35,6 +35,11 @@ class RegistryConfig:
     """What an operator may change about the registry."""
 
     listen: str = setting("127.0.0.1:7401", doc="Where gRPC is served, host:port.")
+    fast_listen: str = setting(
+        "",
+        doc="Where agents, cards and the catalog are served by libnghttp2 as well, host:port, for less of the cost; "
+        "empty serves none. Needs the extra `fast`.",
+    )
     http_listen: str = setting("127.0.0.1:7411", doc="Where /metrics, /healthz, /readyz and cards are served.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")
     database: Secret = setting(

@@ -123,6 +123,29 @@ class TestBelieving:
             await at_work.signs(3)
         assert log.proofs_asked == []
 
+    async def test_what_nobody_foresaw_ends_the_try_and_not_the_service(self, tmp_path: Path, log: SteeredLog) -> None:
+        at_work = Watching(tmp_path, log, ManualClock(), WitnessConfig(), Seal.unsealed())
+        failures = [FileNotFoundError("service.token"), ValueError("no such thing")]
+
+        def opened() -> SteeredLog:
+            if failures:
+                raise failures.pop()
+            return log
+
+        at_work.witness = LogWitness(
+            "registry",
+            WitnessConfig(),
+            log=opened,
+            data=tmp_path,
+            seal=Seal.unsealed(),
+            clock=at_work.clock,
+            readiness=at_work.readiness,
+        )
+        async with at_work.witness.watching():
+            log.show()
+            await at_work.signs(5)
+        assert failures == []
+
     async def test_only_the_newest_of_many_is_looked_at(self, tmp_path: Path, log: SteeredLog) -> None:
         async with watching(tmp_path, log) as at_work:
             log.show()
