@@ -17,7 +17,7 @@ from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
 from support.serving import OPERATOR, SERVICE
 from support.telemetry.mesh import AGENT, AGENT_DID, AUDITOR, GATEWAY, OWNER, PEER, PEER_DID, TelemetryMesh
 from support.telemetry.mesh import telemetry_mesh as run_telemetry
-from support.telemetry.spans import NOW, AttributeValue, SpanSpec, attributes_of
+from support.telemetry.spans import NOW, AttributeValue, SpanSpec, attributes_of, request_of
 from support.wire import refusal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -376,6 +376,23 @@ class TestWhatIsSeen:
         assert shares(found) == {"accuracy": (1, 2), "escalation": (0, 20), "safe_completion": (19, 20)}
         assert found.latency_p95_micros == pytest.approx(2_019_000, rel=0.012)
         assert (await telemetry.metrics())["evaluation_events_untrusted_total"] == 1
+
+    async def test_an_event_of_a_span_judges_that_step(self, telemetry: TelemetryMesh) -> None:
+        agent, other = "did:web:agents.example:outer", "did:web:agents.example:inner"
+        inner = SpanSpec(2, 1, {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": other}, trace=6_001)
+        request = request_of([piece(6_001, agent=agent), inner])
+        spans = [span for each in request.resource_spans[0].scope_spans for span in each.spans]
+        (judged,) = [span for span in spans if span.parent_span_id]
+        judged.events.add(
+            name="gen_ai.evaluation.result",
+            time_unix_nano=telemetry.clock.now() * 1_000_000,
+            attributes=attributes_of({"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.label": "fail"}),
+        )
+        await telemetry.traces(SERVICE).Export(request)
+        found = await settled(telemetry, other, "", 1)
+
+        assert shares(found) == {"accuracy": (0, 1), "escalation": (0, 1), "safe_completion": (0, 1)}
+        assert shares(await acceptance(telemetry, agent)) == {"escalation": (0, 1), "safe_completion": (1, 1)}
 
     async def test_an_objective_that_asks_for_a_judgement_counts_when_it_comes(self, telemetry: TelemetryMesh) -> None:
         agent, clock = "did:web:agents.example:promising", telemetry.clock
