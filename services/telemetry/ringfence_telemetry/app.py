@@ -55,6 +55,7 @@ from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.mesh_metrics import MeshMetrics, UsedTotals
 from ringfence_telemetry.metrics import TelemetryMetrics
 from ringfence_telemetry.outcomes import Outcomes
+from ringfence_telemetry.pressure import Pressure
 from ringfence_telemetry.prices.book import PRICE, PriceBook
 from ringfence_telemetry.prices.putting import PriceDesk
 from ringfence_telemetry.request_reading import RequestReader
@@ -203,6 +204,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     evaluation.keeping.run(),
                     spending.run(),
                     forwarding(forwarder, ingest, config.forward),
+                    Pressure(writer, ingest.counts, clock=clock).run(),
                 ),
             ):
                 readiness.met(CAUGHT_UP)
