@@ -46,6 +46,8 @@ COMMANDS = {
         ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
         ("trace", _EVIDENCE, "Follow a piece of work across agents: time, cost, blame, decisions."),
         ("slo", _EVIDENCE, "Set what agents have to keep, see how they keep it; breakers."),
+        ("budget", _EVIDENCE, "Set what agents may spend, see what is left of it."),
+        ("alert", _EVIDENCE, "See what somebody should look at, say that you do, keep it quiet."),
         ("eval", _EVIDENCE, "Judge agents' work, set what it has to reach, see whether it changes."),
         ("audit", _EVIDENCE, "Prove a decision, export the log, verify it offline."),
         ("verify", _EVIDENCE, "Check offline what the mesh has signed."),

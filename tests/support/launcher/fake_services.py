@@ -37,7 +37,11 @@ from ringfence.registry.v1 import (
     tool_pb2_grpc,
 )
 from ringfence.telemetry.v1 import (
+    alert_pb2,
+    alert_pb2_grpc,
     audit_pb2_grpc,
+    budget_pb2,
+    budget_pb2_grpc,
     evaluation_pb2,
     evaluation_pb2_grpc,
     slo_pb2,
@@ -96,6 +100,8 @@ class FakeMesh:
         self.evaluations = ScriptedService(self.saw, evaluation_pb2.DESCRIPTOR.services_by_name["EvaluationService"])
         self.slos = ScriptedService(self.saw, slo_pb2.DESCRIPTOR.services_by_name["SloService"])
         self.breakers = ScriptedService(self.saw, slo_pb2.DESCRIPTOR.services_by_name["BreakerService"])
+        self.budgets = ScriptedService(self.saw, budget_pb2.DESCRIPTOR.services_by_name["BudgetService"])
+        self.alerts = ScriptedService(self.saw, alert_pb2.DESCRIPTOR.services_by_name["AlertService"])
         self.transparency = FakeTransparency(self.saw)
 
     def add_to(self, server: grpc.Server) -> None:
@@ -113,6 +119,8 @@ class FakeMesh:
             (evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server, self.evaluations),
             (slo_pb2_grpc.add_SloServiceServicer_to_server, self.slos),
             (slo_pb2_grpc.add_BreakerServiceServicer_to_server, self.breakers),
+            (budget_pb2_grpc.add_BudgetServiceServicer_to_server, self.budgets),
+            (alert_pb2_grpc.add_AlertServiceServicer_to_server, self.alerts),
         )
         for add, service in scripted:
             add(service, server)
