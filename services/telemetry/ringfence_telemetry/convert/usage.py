@@ -108,4 +108,4 @@ def _rows_to_proto(query: UsageQuery, totals: UsageTotals) -> list[pb.UsageRow]:
 
 
 def _shown(count: int) -> int:
-    return min(count, INT64_MAX)
+    return count if count < INT64_MAX else INT64_MAX  # noqa: FURB136 - a call of min, thirteen times a row, is slower

@@ -103,7 +103,8 @@ def _by_agent(step: int, query: UsageQuery, stretch: Stretch) -> _Source:
     )
     conditions = [columns.step == step, *_within(columns.page, pages), *_within(columns.minute, stretch)]
     if not query.inclusive:
-        conditions.append(columns.called.is_(False))
+        # Not `=`: SQLite would take it for constant, see the order it groups by in it no more, and sort.
+        conditions.append(columns.called < sa.literal(value=True))
     if query.agent:
         conditions.append(columns.agent == query.agent)
     return _Source(agent_usage, conditions)
@@ -127,7 +128,9 @@ def _sums(sources: Sequence[_Source], query: UsageQuery, *, halves: bool = False
     partial_sums = sa.union_all(*[_sum_of(source, query, names, halves=halves) for source in sources]).subquery()
     groups = [partial_sums.c[each.value] for each in query.group_by]
     summed = [sa.func.sum(partial_sums.c[name]) for name in (_halved(names) if halves else names)]
-    tokens = sa.func.sum(sa.cast(partial_sums.c.tokens, sa.Float))
+    # In floating point, which has room for any sum: it only says which rows come first.
+    kinds = [f"{name}_high" if halves else name for name in ("input_tokens", "output_tokens")]
+    tokens = sa.func.sum(sa.cast(partial_sums.c[kinds[0]], sa.Float) + partial_sums.c[kinds[1]])
     of_a_row = (*groups, partial_sums.c.untrusted)
     most = sa.func.sum(tokens).over(partition_by=list(of_a_row)).label("most")
     return (
@@ -142,7 +145,7 @@ def _sum_of(source: _Source, query: UsageQuery, names: Sequence[str], *, halves:
     table = source.table
     groups = [source.of(group, query.step) for group in query.group_by]
     # By agent rows lie page by page, and summed so they need no sorting.
-    first = [table.c.page] if table is agent_usage else []
+    first = [table.c.page, table.c.called] if table is agent_usage else []
     if halves:
         shift = sa.literal(_LOW_BITS, sa.Integer)  # PostgreSQL shifts by 32-bit integers only
         low = (1 << _LOW_BITS) - 1
@@ -150,11 +153,10 @@ def _sum_of(source: _Source, query: UsageQuery, names: Sequence[str], *, halves:
         summed += [sa.func.sum(table.c[name].bitwise_and(low)).label(f"{name}_low") for name in names]
     else:
         summed = [sa.func.sum(table.c[name]).label(name) for name in names]
-    tokens = sa.func.sum(sa.cast(table.c.input_tokens, sa.Float) + table.c.output_tokens).label("tokens")
     labelled: list[sa.ColumnElement[Any]] = [
         column.label(group.value) for column, group in zip(groups, query.group_by, strict=True)
     ]
-    selected = sa.select(*labelled, table.c.untrusted, table.c.currency, *summed, tokens)
+    selected = sa.select(*labelled, table.c.untrusted, table.c.currency, *summed)
     return selected.where(*source.conditions).group_by(*first, *groups, table.c.untrusted, table.c.currency)
 
 
