@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 import grpc.aio
@@ -23,6 +23,7 @@ import structlog
 
 from ringfence_kit.addresses import Address, parse_address
 from ringfence_kit.methods import Handler
+from ringfence_kit.metrics import FastPort
 from ringfence_kit.refusals import (
     AddressUnusable,
     NoAuthentication,
@@ -115,6 +116,10 @@ def open_grpc_port(
     return Address(address.host, port)
 
 
+class FastGrpcServer(GrpcServer, FastPort, Protocol):
+    """`fast.server.FastServer`, which is imported where libnghttp2 is installed only."""
+
+
 def servable(listeners: Sequence[Listener]) -> Sequence[Listener]:
     """Return the listeners that can be served with what is installed; the others are named once, in the log."""
     if find_spec("ngh2") is not None:
@@ -136,12 +141,12 @@ def open_fast_port(
     config: ServerConfig,
     limit: int,
     certificates: Certificates | None,
-) -> tuple[GrpcServer, Address]:
+) -> tuple[FastGrpcServer, Address]:
     """Bind a port that libnghttp2 serves; return its server and the address with the port that was chosen."""
     # Imported here, where it is known to be installed.
     fast: Any = import_module("ringfence_kit.fast.server")
     bound = open_http_port(address, setting, reuse_port=config.reuse_port)
-    server: GrpcServer = fast.FastServer(
+    server: FastGrpcServer = fast.FastServer(
         handlers,
         unknown,
         bound=bound,

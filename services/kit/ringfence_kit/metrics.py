@@ -10,7 +10,8 @@ The rules:
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -52,6 +53,20 @@ class MethodMeter:
             self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
 
 
+class FastPort(Protocol):
+    """What a port served by libnghttp2 says of itself."""
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Connections and calls that were sent away, by why: words of ours."""
+        ...
+
+
 class Metrics:
     """The registry of a process. Services add their own metrics to `registry`, named `ringfence_<service>_…`."""
 
@@ -61,6 +76,8 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         self._meters: dict[tuple[str, str], MethodMeter] = {}
         self.registry.register(_Calls(self._meters))
+        self._fast_ports: dict[str, FastPort] = {}
+        self.registry.register(_FastPorts(self._fast_ports))
         self._ready = Gauge("ringfence_ready", "1 while the service can work.", ("service",), registry=self.registry)
 
     def meter(self, service: str, method: str, *, is_stream: bool) -> MethodMeter:
@@ -69,6 +86,10 @@ class Metrics:
         if found is None:
             found = self._meters[service, method] = MethodMeter(service, method, is_stream=is_stream)
         return found
+
+    def show_fast_port(self, service: str, port: FastPort) -> None:
+        """Show how the fast port of a service fares, from now on."""
+        self._fast_ports[service] = port
 
     def set_ready(self, service: str, *, ready: bool) -> None:
         """Record whether a service can work."""
@@ -116,6 +137,30 @@ class _Calls(Collector):
             flying.add_metric((service,), count)
         yield flying
         yield streams
+
+
+class _FastPorts(Collector):
+    """How fast ports fare, when it is scraped."""
+
+    def __init__(self, ports: dict[str, FastPort]) -> None:
+        self._ports = ports
+
+    def collect(self) -> Iterator[Metric]:
+        """Give each metric with all its labels; nothing without a fast port."""
+        if not self._ports:
+            return
+        connections = GaugeMetricFamily(
+            "ringfence_fast_port_connections", "Connections to the fast port.", labels=("service",)
+        )
+        sent_away = CounterMetricFamily(
+            "ringfence_fast_port_sent_away", "Calls and connections sent away, by why.", labels=("service", "why")
+        )
+        for service, port in self._ports.items():
+            connections.add_metric((service,), port.connections)
+            for why, count in sorted(port.counts.items()):
+                sent_away.add_metric((service, why), count)
+        yield connections
+        yield sent_away
 
 
 def _cumulative(within: list[int]) -> list[tuple[str, float]]:

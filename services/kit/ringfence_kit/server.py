@@ -195,6 +195,7 @@ class Server:
             fast, bound = listening.open_fast_port(
                 handlers, unknown, address, listener.setting, config=config, limit=limit, certificates=certificates
             )
+            self._metrics.show_fast_port(service.name, fast)
             return fast, port.health, bound
         options = listening.channel_options(config.limits, max_request_bytes=limit, reuse_port=config.reuse_port)
         server = WireServer(handlers, unknown, options=options)

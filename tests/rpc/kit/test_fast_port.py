@@ -166,3 +166,11 @@ async def test_headers_too_large_are_refused_and_the_connection_goes_on(mesh: Me
     refused = await refusal(say(StringValue(value="x"), metadata=(("x-large", "y" * 20_000),)))
     assert refused.code == "RESOURCE_EXHAUSTED"
     assert await say(StringValue(value="x")) == StringValue(value="x")
+
+
+async def test_a_scrape_says_who_was_sent_away(mesh: Mesh) -> None:
+    refused = await refusal(text_method(mesh.channel(), "Say")(StringValue(value="x"), metadata=(("x", "y" * 20_000),)))
+    assert refused.code == "RESOURCE_EXHAUSTED"
+    scraped = mesh.metrics.render()[0].decode()
+    assert 'ringfence_fast_port_sent_away_total{service="echo",why="metadata_too_large"} 1.0' in scraped
+    assert 'ringfence_fast_port_connections{service="echo"} 1.0' in scraped
