@@ -5,10 +5,21 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+import ringfence.telemetry
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
 from ringfence.channel import ChannelOptions
 from ringfence.client import AioRingfence, Ringfence
 from ringfence.credentials import ChannelError
@@ -153,6 +164,31 @@ async def test_what_is_refused_for_good_is_counted(running: TelemetryMesh, caplo
     await asyncio.to_thread(telemetry.shutdown)
     assert (telemetry.sent, telemetry.lost) == (0, 1)
     assert "telemetry did not take 1 spans: UNAUTHENTICATED" in caplog.text
+
+
+def test_what_is_rejected_is_counted_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Rejecting(TraceServiceServicer):
+        def Export(self, request: ExportTraceServiceRequest, context: object) -> ExportTraceServiceResponse:
+            answer = ExportTraceServiceResponse()
+            answer.partial_success.rejected_spans = 1
+            answer.partial_success.error_message = "one of them ends before it starts"
+            return answer
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_TraceServiceServicer_to_server(Rejecting(), server)  # type: ignore[no-untyped-call] # its package has no types
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with instrument(agent=AGENT_DID, endpoint=f"127.0.0.1:{port}", make_global=False) as telemetry:
+        for _ in range(3):
+            telemetry.tracer.start_span("step").end()
+    server.stop(None)
+    assert (telemetry.sent, telemetry.lost) == (2, 1)
+    assert "telemetry rejected 1 spans: one of them ends before it starts" in caplog.text
+
+
+def test_what_is_not_there_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        ringfence.telemetry.nonsense  # noqa: B018 - asking for it is what is tried
 
 
 def test_a_token_does_not_leave_the_machine_in_clear() -> None:
