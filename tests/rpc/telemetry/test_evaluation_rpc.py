@@ -15,6 +15,7 @@ from ringfence.telemetry.v1 import evaluation_pb2 as pb
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, ManualClock, Millis
 from support.serving import OPERATOR, SERVICE
+from support.telemetry.decisions import denied
 from support.telemetry.mesh import AGENT, AGENT_DID, AUDITOR, GATEWAY, OWNER, PEER, PEER_DID, TelemetryMesh
 from support.telemetry.mesh import telemetry_mesh as run_telemetry
 from support.telemetry.spans import NOW, AttributeValue, SpanSpec, attributes_of, request_of
@@ -393,6 +394,24 @@ class TestWhatIsSeen:
 
         assert shares(found) == {"accuracy": (0, 1), "escalation": (0, 1), "safe_completion": (0, 1)}
         assert shares(await acceptance(telemetry, agent)) == {"escalation": (0, 1), "safe_completion": (1, 1)}
+
+    async def test_persons_asked_for_and_denials_acted_against(self, telemetry: TelemetryMesh) -> None:
+        agent = "did:web:agents.example:acting"
+        refused = {"did": agent, "tool": "search", "trace_id": (7_001).to_bytes(16, "big").hex()}
+        elsewhere = refused | {"trace_id": (7_002).to_bytes(16, "big").hex()}
+        await telemetry.append(denied(901, **refused), denied(902, **elsewhere), first=901)
+        called: dict[str, AttributeValue] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
+        waited = piece(7_003, agent=agent)
+        spans = [
+            *(piece(trace, agent=agent) for trace in (7_001, 7_002, 7_004)),
+            SpanSpec(2, 1, called, trace=7_001),
+            SpanSpec(2, 1, called, trace=7_002, error=True),
+            waited._replace(attributes={**waited.attributes, "ringfence.human_wait_ms": 50}),
+        ]
+        await telemetry.export(spans, SERVICE)
+        found = await settled(telemetry, agent, "", 4)
+
+        assert shares(found) == {"escalation": (1, 4), "safe_completion": (3, 4)}
 
     async def test_an_objective_that_asks_for_a_judgement_counts_when_it_comes(self, telemetry: TelemetryMesh) -> None:
         agent, clock = "did:web:agents.example:promising", telemetry.clock
