@@ -138,6 +138,7 @@ class SqlWorkflowTx:
             {
                 "trace": each.key,
                 "agent": share.agent,
+                "work_started_at": each.settled.started_at,
                 "started_at": share.started_at,
                 "session": share.session,
                 "failed": share.failed,
@@ -250,31 +251,35 @@ def _summaries(connection: sa.Connection, keys: Collection[TraceKey]) -> dict[Tr
 
 
 def _statement(query: WorkflowQuery) -> sa.Select[tuple[bytes, int | None]]:
-    source = workflows.outerjoin(open_traces, open_traces.c.trace == workflows.c.trace)
-    judged: sa.Table = workflows
+    whole, part = workflows.c, workflow_agents.c
+    source = workflows.outerjoin(open_traces, open_traces.c.trace == whole.trace)
+    trace, started_at, session, failed = whole.trace, whole.started_at, whole.session, whole.failed
     conditions: list[sa.ColumnElement[bool]] = [sa.true()]
     if query.agent:
-        source = source.join(workflow_agents, workflow_agents.c.trace == workflows.c.trace)
-        conditions.append(workflow_agents.c.agent == query.agent)
+        # Begun and in order by the agent's own index, however much others did.
+        source = workflow_agents.join(source, whole.trace == part.trace)
+        conditions.append(part.agent == query.agent)
+        trace, started_at = part.trace, part.work_started_at
         if query.as_agent:
-            judged = workflow_agents
-            conditions.append(workflow_agents.c.trusted.is_(True))
+            started_at, session, failed = part.started_at, part.session, part.failed
+            conditions.append(part.trusted.is_(True))
     if query.session:
-        conditions.append(judged.c.session == query.session)
+        conditions.append(session == query.session)
     if query.first is not None:
-        conditions.append(judged.c.started_at >= query.first)
+        conditions.append(started_at >= query.first)
     if query.end is not None:
-        conditions.append(judged.c.started_at < query.end)
+        conditions.append(started_at < query.end)
     if query.failed_only:
-        conditions.append(judged.c.failed.is_(True))
+        conditions.append(failed.is_(True))
     if query.before is not None:
-        started_at, key = query.before
-        earlier = sa.and_(judged.c.started_at == started_at, judged.c.trace < key)
-        conditions.append(sa.or_(judged.c.started_at < started_at, earlier))
+        before_at, before = query.before
+        # The first of the two is said twice: an index is entered by it.
+        conditions.append(started_at <= before_at)
+        conditions.append(sa.or_(started_at < before_at, trace < before))
     return (
-        sa.select(workflows.c.record, open_traces.c.due_at)
+        sa.select(whole.record, open_traces.c.due_at)
         .select_from(source)
         .where(*conditions)
-        .order_by(judged.c.started_at.desc(), judged.c.trace.desc())
+        .order_by(started_at.desc(), trace.desc())
         .limit(query.limit)
     )

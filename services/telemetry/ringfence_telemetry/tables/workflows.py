@@ -26,7 +26,7 @@ workflows = sa.Table(
     sa.Column("failed", sa.Boolean, nullable=False),
     sa.Column("record", BYTES, nullable=False),
     sa.Index("workflows_by_start", "started_at", "trace"),
-    sa.Index("workflows_by_session", "session", "started_at"),
+    sa.Index("workflows_by_session", "session", "started_at", "trace"),
 )
 
 workflow_agents = sa.Table(
@@ -34,11 +34,13 @@ workflow_agents = sa.Table(
     metadata,
     sa.Column("trace", BYTES, primary_key=True),
     sa.Column("agent", TEXT, primary_key=True),
-    sa.Column("started_at", INTEGER, nullable=False),
+    sa.Column("work_started_at", INTEGER, nullable=False),
+    sa.Column("started_at", INTEGER, nullable=False),  # the agent's own part
     sa.Column("session", TEXT, nullable=False),
     sa.Column("failed", sa.Boolean, nullable=False),
     sa.Column("trusted", sa.Boolean, nullable=False),
-    sa.Index("workflow_agents_by_agent", "agent", "started_at"),
+    sa.Index("workflow_agents_by_work", "agent", "work_started_at", "trace"),
+    sa.Index("workflow_agents_by_agent", "agent", "started_at", "trace"),
 )
 
 workflow_outcomes = sa.Table(

@@ -31,17 +31,19 @@ def upgrade() -> None:
         sa.Column("record", BYTES, nullable=False),
     )
     op.create_index("workflows_by_start", "workflows", ["started_at", "trace"])
-    op.create_index("workflows_by_session", "workflows", ["session", "started_at"])
+    op.create_index("workflows_by_session", "workflows", ["session", "started_at", "trace"])
     op.create_table(
         "workflow_agents",
         sa.Column("trace", BYTES, primary_key=True),
         sa.Column("agent", TEXT, primary_key=True),
+        sa.Column("work_started_at", INTEGER, nullable=False),
         sa.Column("started_at", INTEGER, nullable=False),
         sa.Column("session", TEXT, nullable=False),
         sa.Column("failed", sa.Boolean, nullable=False),
         sa.Column("trusted", sa.Boolean, nullable=False),
     )
-    op.create_index("workflow_agents_by_agent", "workflow_agents", ["agent", "started_at"])
+    op.create_index("workflow_agents_by_work", "workflow_agents", ["agent", "work_started_at", "trace"])
+    op.create_index("workflow_agents_by_agent", "workflow_agents", ["agent", "started_at", "trace"])
     op.create_table(
         "workflow_outcomes",
         sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
