@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from ringfence.identity.v1 import identity_pb2, trust_pb2
+from ringfence.telemetry.v1 import slo_pb2
 from ringfence.telemetry.v1 import telemetry_pb2 as pb
+from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceStub
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import ManualClock
+from ringfence_kit.clock import MINUTE, SECOND, ManualClock, Millis
 from ringfence_kit.peers import PeerConfig
 from support.identity.mesh import IdentityMesh, identity_mesh
+from support.serving import OPERATOR
 from support.telemetry.decisions import body, denied
 from support.telemetry.mesh import TelemetryMesh, quiet, telemetry_mesh
+from support.telemetry.spans import SpanSpec
 
 PATIENCE_S = 20
 
@@ -96,6 +100,27 @@ async def test_probing_costs_fifty_on_top(loop: Loop) -> None:
     await loop.telemetry.append(*[denied(number, did=loop.did) for number in range(1, 6)])
     await loop.delivered(6)
     assert (await loop.state()).debt_micro_points == (5 * 5 + 50) * 1_000_000
+
+
+async def test_an_exhausted_budget_costs_the_agent_to_blame_trust_once(loop: Loop) -> None:
+    await loop.telemetry.append(body(1, did=loop.did))  # a decision: where the agent is at work is known
+    slos = SloServiceStub(loop.telemetry.channel(OPERATOR))
+    await slos.CreateSlo(slo_pb2.CreateSloRequest(slo_id="checkout", slo=slo_pb2.Slo(agent=loop.did, target="0.99")))
+    said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": loop.did}
+    calls = [SpanSpec(number, 0, dict(said), trace=number, error=True) for number in range(1, 31)]
+    gateway = Caller(principal="test:gate", roles=frozenset({Role.GATEWAY}), agents=frozenset({loop.did}))
+    await loop.telemetry.export(calls, gateway)
+    clock = loop.telemetry.clock
+    assert isinstance(clock, ManualClock)
+    async with asyncio.timeout(PATIENCE_S):
+        while (await loop.telemetry.metrics())["signals_delivered_total"] < 1:
+            clock.advance(Millis(SECOND))
+    owed = (await loop.state()).debt_micro_points
+    assert owed > 0
+    clock.advance(Millis(3 * MINUTE))
+    await slos.GetSlo(slo_pb2.GetSloRequest(name="slos/checkout"))
+    assert (await loop.telemetry.metrics())["signals_delivered_total"] == 1
+    assert (await loop.state()).debt_micro_points <= owed
 
 
 async def test_signals_wait_while_identity_is_away(tmp_path: Path) -> None:

@@ -27,15 +27,17 @@ class _Kept:
     raw: dict[int, Order] = field(default_factory=dict)
     """What single minutes asked for, as far as it is known; they are asked for again and again."""
 
-    def order(self, end_minute: int) -> Order:
-        """Return the order that holds at a minute."""
+    def standing(self, end_minute: int) -> Standing:
+        """Return how it stands at a minute, with the order that holds then."""
+        standing = stand(self.objective, self.windows, end_minute)
+        self.raw[end_minute] = standing.order
         minutes = range(end_minute - self.objective.hold + 1, end_minute + 1)
         for gone in [minute for minute in self.raw if minute < minutes.start]:
             del self.raw[gone]
         for minute in minutes:
             if minute not in self.raw:
                 self.raw[minute] = raw_order(self.objective, self.windows, minute)
-        return held([self.raw[minute] for minute in minutes])
+        return replace(standing, order=held([self.raw[minute] for minute in minutes]))
 
 
 class SloBook:
@@ -86,8 +88,7 @@ class SloBook:
 
     def standing(self, name: str, now: Instant) -> Standing:
         """Return how an objective stands at the last minute that was over at `now`."""
-        kept, end_minute = self._kept[name], now // MINUTE
-        return replace(stand(kept.objective, kept.windows, end_minute), order=kept.order(end_minute))
+        return self._kept[name].standing(now // MINUTE)
 
     def _put(self, objective: Objective) -> None:
         before = self._kept.get(objective.name)

@@ -153,10 +153,12 @@ class Windows:
         """Return the bad events of `whole` by the one to blame; they add up to its bad ones."""
         sums: dict[str, Blamed] = {}
         for level, first, last in _pieces(Level.HOUR, period, end_minute):
-            for slot, agents in self._blamed[level].items():
-                if first <= slot <= last:
-                    for agent, more in agents.items():
-                        sums[agent] = sums.get(agent, Blamed()).plus(more)
+            slots = self._blamed[level]
+            asked = range(first, last + 1)
+            # Whichever are fewer: the slots of the window, or those in which anybody was to blame.
+            for slot in asked if len(asked) < len(slots) else [each for each in slots if each in asked]:
+                for agent, more in slots.get(slot, {}).items():
+                    sums[agent] = sums.get(agent, Blamed()).plus(more)
         return {agent: blamed for agent, blamed in sums.items() if blamed.bad}
 
     def _tally(self, level: Level, window: Millis, end_minute: int) -> Tally:
