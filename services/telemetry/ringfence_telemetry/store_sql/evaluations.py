@@ -181,12 +181,8 @@ class SqlEvaluationStore:
         )
         if version:
             query = query.where(judgements.c.version == version)
-        found = await self._database.read(lambda connection: connection.scalars(query).all())
-        scores: dict[str, list[float]] = {}
-        for judgement in (records.decode(record, Judgement) for record in reversed(found)):
-            if judgement.score is not None:
-                scores.setdefault(judgement.metric, []).append(judgement.score)
-        return scores
+        # Off the event loop: thousands of records.
+        return await self._database.read(lambda connection: _scores(connection.scalars(query).all()))
 
     async def gate_of(self, agent: str) -> AcceptanceGate | None:
         """See `EvaluationStore`."""
@@ -209,6 +205,14 @@ class SqlEvaluationStore:
         )
         found = await self._database.read(lambda connection: connection.scalars(query).all())
         return [records.decode(record, Baseline) for record in found]
+
+
+def _scores(newest_first: Sequence[bytes]) -> dict[str, list[float]]:
+    scores: dict[str, list[float]] = {}
+    for judgement in (records.decode(record, Judgement) for record in reversed(newest_first)):
+        if judgement.score is not None:
+            scores.setdefault(judgement.metric, []).append(judgement.score)
+    return scores
 
 
 def _row(judgement: Judgement) -> dict[str, object]:
