@@ -62,6 +62,10 @@ ANSWERED_EMPTY = frozenset(
         "UsageService/GetUsage",
         "PriceService/ListPrices",
         "HealthService/WatchHealth",
+        "SloService/ListSlos",
+        "SloService/CheckFeasibility",  # of an agent that depends on nobody
+        "SloService/ExportOpenSlo",
+        "BreakerService/ListBreakers",
         "AuditService/ListEntries",
         "AuditService/GetCheckpoint",
         "AuditService/GetConsistencyProof",  # the empty log is a prefix of every log

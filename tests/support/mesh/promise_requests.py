@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc.aio
 from google.protobuf.message import Message
 from ringfence.telemetry.v1 import slo_pb2 as pb
-from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceStub
+from ringfence.telemetry.v1.slo_pb2_grpc import BreakerServiceStub, SloServiceStub
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class PromiseRequests:
         return {
             "SloService/CreateSlo": self._create,
             "SloService/GetSlo": self._get,
-            "SloService/ListSlos": _always(pb.ListSlosRequest(agent=self.agent, page_size=1)),
+            "SloService/ListSlos": self._list,
             "SloService/UpdateSlo": self._update,
             "SloService/DeleteSlo": self._delete,
             "SloService/EvaluateSlo": self._evaluate,
@@ -34,7 +34,7 @@ class PromiseRequests:
             ),
             "SloService/ImportOpenSlo": self._import,
             "SloService/ExportOpenSlo": self._export,
-            "BreakerService/ListBreakers": _always(pb.ListBreakersRequest(agent=self.agent, page_size=1)),
+            "BreakerService/ListBreakers": self._list_breakers,
             "BreakerService/OverrideBreaker": self._override,
         }
 
@@ -45,6 +45,16 @@ class PromiseRequests:
     async def _made(self) -> pb.Slo:
         slo: pb.Slo = (await SloServiceStub(self.channel).CreateSlo(await self._create())).slo
         return slo
+
+    async def _list(self) -> Message:
+        for _ in range(2):  # so that there is a second page
+            await self._made()
+        return pb.ListSlosRequest(agent=self.agent, page_size=1)
+
+    async def _list_breakers(self) -> Message:
+        for _ in range(2):  # as above
+            await BreakerServiceStub(self.channel).OverrideBreaker(await self._override())
+        return pb.ListBreakersRequest(agent=self.agent, page_size=1)
 
     async def _get(self) -> Message:
         return pb.GetSloRequest(name=(await self._made()).name)
@@ -69,7 +79,7 @@ class PromiseRequests:
         await stub.DeleteSlo(pb.DeleteSloRequest(name=made.name))
         return pb.ImportOpenSloRequest(document=exported.document)
 
-    async def _override(self) -> Message:
+    async def _override(self) -> pb.OverrideBreakerRequest:
         skill = f"sound-{next(self.numbers)}"
         return pb.OverrideBreakerRequest(
             agent=self.agent, skill=skill, override=pb.BREAKER_OVERRIDE_DISABLED, reason="A sound reason."
