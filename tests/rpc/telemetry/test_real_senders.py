@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 from ringfence.telemetry.v1 import telemetry_pb2 as pb
+from ringfence_telemetry.config import IngestConfig
 from support.senders.javascript_sender import javascript_agent
 from support.senders.model_provider import ModelProvider, Said, model_provider
-from support.telemetry.mesh import AGENT, AGENT_DID, TelemetryMesh, telemetry_mesh
+from support.telemetry.mesh import AGENT, AGENT_DID, TelemetryMesh, quiet, telemetry_mesh
 
 TESTS = Path(__file__).parents[2]
 
@@ -137,3 +138,22 @@ async def test_an_agent_in_javascript(telemetry: TelemetryMesh) -> None:
     assert await used_by_model(telemetry) == {"example-model-1": Said(input=130_000, output=13_000)}
     metrics = await telemetry.metrics()
     assert metrics['otlp_acknowledged_items_total{signal="traces"}'] == 3_000
+
+
+async def test_what_is_refused_is_what_the_sender_could_not_send(tmp_path: Path) -> None:
+    """A disk without room: this SDK does not send again what is refused, so both sides count the same."""
+    config = quiet(ingest=IngestConfig(free_bytes=2**60))
+    async with telemetry_mesh(tmp_path, config=config) as telemetry:
+        ended = await javascript_agent(
+            address=telemetry.mesh.address("telemetry.otlp_listen"),
+            token=telemetry.mesh.token(AGENT),
+            agent=AGENT_DID,
+            session="s-1",
+            rounds=100,
+        )
+        metrics = await telemetry.metrics()
+    terms = ("received", "acknowledged", "refused", "rejected")
+    counted = {term: metrics[f'otlp_{term}_items_total{{signal="traces"}}'] for term in terms}
+    assert ended["ended"] == 300
+    assert ended["failed"] > 0
+    assert counted == {"received": 300, "acknowledged": 0, "refused": 300, "rejected": 0}
