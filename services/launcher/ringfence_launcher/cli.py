@@ -43,7 +43,7 @@ COMMANDS = {
         ("approval", _POLICIES, "See what waits for people, and approve or deny it."),
         ("kill", _POLICIES, "Stop an agent, a tool, a delegation, a namespace or everything; let go."),
         ("replay", _EVIDENCE, "Decide logged decisions again from the log, or try other policies on them."),
-        ("usage", _EVIDENCE, "See what agents used: tokens, calls, time."),
+        ("usage", _EVIDENCE, "See what agents used and what it cost; keep prices."),
         ("trace", _EVIDENCE, "Follow a piece of work across agents: time, cost, blame, decisions."),
         ("slo", _EVIDENCE, "Set what agents have to keep, see how they keep it; breakers."),
         ("budget", _EVIDENCE, "Set what agents may spend, see what is left of it."),

@@ -55,8 +55,17 @@ def unusable(file: Path, problem: str) -> Problem:
     return Problem(f"{file}: {problem}", code=ExitCode.CONFIGURATION, mend="correct the file, or name another")
 
 
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
 class _EachKeyOnce(yaml.SafeLoader):
-    """YAML in which no key hides another: of two purposes in a certificate, neither is meant."""
+    """YAML in which no key hides another: of two purposes in a certificate, neither is meant. Times stay texts, as they
+    are in the proto's JSON form."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as its base declares it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build one mapping."""

@@ -131,6 +131,7 @@ class FakeMesh:
         bundle_pb2_grpc.add_BundleServiceServicer_to_server(self.pdp, server)
         bundle_pb2_grpc.add_KillSwitchServiceServicer_to_server(self.pdp, server)
         telemetry_pb2_grpc.add_UsageServiceServicer_to_server(self.telemetry, server)
+        budget_pb2_grpc.add_PriceServiceServicer_to_server(self.telemetry, server)
         telemetry_pb2_grpc.add_WorkflowServiceServicer_to_server(self.telemetry, server)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self.telemetry, server)
         transparency_pb2_grpc.add_TransparencyServiceServicer_to_server(self.transparency, server)

@@ -6,7 +6,14 @@ from typing import Any, TypeVar
 import grpc
 from ringfence.proofs.merkle import consistency_proof, inclusion_proof, leaf_hash
 from ringfence.telemetry.v1 import audit_pb2 as pb
-from ringfence.telemetry.v1 import audit_pb2_grpc, telemetry_pb2, telemetry_pb2_grpc, workflow_pb2
+from ringfence.telemetry.v1 import (
+    audit_pb2_grpc,
+    budget_pb2,
+    budget_pb2_grpc,
+    telemetry_pb2,
+    telemetry_pb2_grpc,
+    workflow_pb2,
+)
 
 from support.launcher.audit_logs import AuditLog, numbered_log
 from support.launcher.refusals import Saw, refuse
@@ -16,6 +23,7 @@ Answer = TypeVar("Answer")
 
 class FakeTelemetry(
     telemetry_pb2_grpc.UsageServiceServicer,
+    budget_pb2_grpc.PriceServiceServicer,
     telemetry_pb2_grpc.WorkflowServiceServicer,
     audit_pb2_grpc.AuditServiceServicer,
 ):
@@ -24,6 +32,7 @@ class FakeTelemetry(
     def __init__(self, saw: Saw) -> None:
         self._saw = saw
         self.usage = telemetry_pb2.GetUsageResponse()
+        self.prices: list[budget_pb2.Price] = []
         self.workflow = workflow_pb2.GetWorkflowResponse()
         self.workflows: list[workflow_pb2.Workflow] = []
         self.log: AuditLog = numbered_log(5)
@@ -35,6 +44,18 @@ class FakeTelemetry(
     def GetUsage(self, request: Any, context: Any) -> telemetry_pb2.GetUsageResponse:
         self._saw(request, context)
         return self.usage
+
+    def PutPrices(self, request: Any, context: Any) -> budget_pb2.PutPricesResponse:
+        self._saw(request, context)
+        self.prices += request.prices
+        return budget_pb2.PutPricesResponse(added=len(request.prices))
+
+    def ListPrices(self, request: Any, context: Any) -> budget_pb2.ListPricesResponse:
+        self._saw(request, context)
+        start = int(request.page_token or 0)
+        end = min(start + min(request.page_size, self.page_limit), len(self.prices))
+        following = str(end) if end < len(self.prices) else ""
+        return budget_pb2.ListPricesResponse(prices=self.prices[start:end], next_page_token=following)
 
     def ReportOutcome(self, request: Any, context: Any) -> telemetry_pb2.ReportOutcomeResponse:
         self._saw(request, context)
