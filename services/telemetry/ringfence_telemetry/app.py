@@ -197,7 +197,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     audit_log.run(),
                     heads.run(),
                     delivery.run(IdentitySignals(identity)),
-                    housekeeping.run(),
+                    housekeeping.run(settler.settle_due),
                     health.run(),
                     settler.run(),
                     promises.run(),

@@ -5,6 +5,7 @@ Every step is a transaction of a bounded number of rows, since others wait for i
 goes on from there.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
@@ -55,10 +56,11 @@ class Housekeeping:
         self._usage = usage
         self._clock = clock
 
-    async def run(self) -> None:
-        """Do it every hour."""
+    async def run(self, settle: Callable[[], Awaitable[None]]) -> None:
+        """Do it every hour; `settle` comes first: after days of rest, spans that are old may still have to be settled."""
         while True:
             try:
+                await settle()
                 await self.tidy()
             except Unavailable as problem:
                 _log.warning("housekeeping_put_off", problem=problem.message)
@@ -79,6 +81,9 @@ class Housekeeping:
                 lambda tx: tx.forget_parts(received_before=oldest, limit=PARTS_AT_ONCE), mutation=mutation, result=int
             )
         await self._forget_workflows(oldest, now)
+        await self._fold_usage(now, mutation)
+        await self._forget_usage(now, mutation)
+        await self._writer.write(lambda tx: resolve_old(tx, now), mutation=mutation, result=type(None))
         segments = await self._ingest.forget(received_before=oldest)
         if segments:
             _log.info("segments_forgotten", segments=segments)
@@ -94,9 +99,6 @@ class Housekeeping:
 
         while await self._writer.write(forget, mutation=mutation, result=int) == TRACES_AT_ONCE:
             pass
-        await self._fold_usage(now, mutation)
-        await self._forget_usage(now, mutation)
-        await self._writer.write(lambda tx: resolve_old(tx, now), mutation=mutation, result=type(None))
 
     async def _fold_usage(self, now: Instant, mutation: Mutation) -> None:
         """Fold what is old enough; hours are made of fives, so these come first."""

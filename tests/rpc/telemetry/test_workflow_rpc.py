@@ -407,6 +407,19 @@ class TestStories:
             assert (nested, shown) == (41, 1_000)
             await until(running, clock, 1)
 
+    async def test_what_was_due_before_days_of_rest_is_settled_before_its_spans_are_forgotten(
+        self, tmp_path_factory: Any
+    ) -> None:
+        clock, folder = ManualClock(), tmp_path_factory.mktemp("t")
+        async with run_telemetry(folder, clock=clock) as running:
+            await running.export(chain(), SERVICE)
+            await running.everything_counted()
+        clock.advance(Millis(5 * DAY))
+        async with run_telemetry(folder, clock=clock) as running:
+            await until(running, clock, 1)
+            (found,) = await listed(running)
+            assert (found.blamed_agent, found.span_count) == (THIRD_DID, 7)
+
     async def test_what_it_came_to_outlives_its_spans(self, tmp_path_factory: Any) -> None:
         clock = ManualClock()
         async with run_telemetry(tmp_path_factory.mktemp("t"), clock=clock) as running:
