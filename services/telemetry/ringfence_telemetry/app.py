@@ -33,7 +33,7 @@ from ringfence_telemetry.api.slos import SloApi, slo_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
 from ringfence_telemetry.api.workflow import WorkflowApi, workflow_face
 from ringfence_telemetry.applied import Applied
-from ringfence_telemetry.audit_heads import AuditHeads
+from ringfence_telemetry.audit_heads import AuditHeads, AuditMetrics
 from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_log import AuditLog, ensure_head
 from ringfence_telemetry.audit_reading import AuditReader
@@ -151,7 +151,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         delivery.look()
         heads.look()
 
-    audit_log = AuditLog(writer, keys, on_appended=appended, clock=clock)
+    audit_log = AuditLog(writer, keys, on_appended=appended, on_denied=evaluation.judge.was_denied, clock=clock)
     promises = promises_parts(writer, promised, AuditNotes(keys), clock=clock, on_signal=appended)
     traces = KeptTraces(store, prices)
     settler = Settler(writer, store, traces, judges=[evaluation.judge, promises.judge], clock=clock)
@@ -256,6 +256,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             ),
             MeshMetrics(used=used, slos=promised.slos, breakers=promised.breakers, budgets=memory.budgets, clock=clock),
             EvaluationMetrics(evaluation.events),
+            AuditMetrics(heads, clock),
         ],
     )
 

@@ -24,7 +24,7 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.decision_document import Decision
 from ringfence_telemetry.errors import DecisionConflict
-from ringfence_telemetry.signals import Conduct, Observed, Signal, observe
+from ringfence_telemetry.signals import Conduct, Effect, Observed, Signal, observe
 from ringfence_telemetry.store import PRINCIPAL, AuditTx, StoredEntry, TelemetryTx
 from ringfence_telemetry.store.audit import AuditLogTx
 
@@ -170,6 +170,18 @@ def _observed(entry: StoredEntry, decision: Decision) -> Observed:
     )
 
 
+def _denied_in(calls: Sequence[Sequence[Draft]]) -> frozenset[bytes]:
+    """Return the traces in which something was denied."""
+    decisions = (draft.decision for drafts in calls for draft in drafts)
+    return frozenset(
+        each.trace_id for each in decisions if each is not None and each.trace_id and each.effect is Effect.DENY
+    )
+
+
+def _nobody(_tx: TelemetryTx, _trace_ids: frozenset[bytes]) -> None:
+    """Nobody waits for denials."""
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     drafts: Sequence[Draft]
@@ -182,12 +194,20 @@ class AuditLog:
     """Appends decisions in groups, for as long as `run` runs."""
 
     def __init__(
-        self, writer: Writer[TelemetryTx], keys: LogKeys, *, on_appended: Callable[[], None], clock: Clock
+        self,
+        writer: Writer[TelemetryTx],
+        keys: LogKeys,
+        *,
+        on_appended: Callable[[], None],
+        on_denied: Callable[[TelemetryTx, frozenset[bytes]], None] = _nobody,
+        clock: Clock,
     ) -> None:
-        """`on_appended` is called when entries, and with them signals, may have been stored."""
+        """`on_appended` is called when entries, and with them signals, may have been stored; `on_denied` is told the
+        traces in which something was denied, in the transaction that keeps the denial."""
         self._writer = writer
         self._keys = keys
         self._on_appended = on_appended
+        self._on_denied = on_denied
         self._clock = clock
         self._waiting: deque[_Waiting] = deque()
         self._work = asyncio.Event()
@@ -214,12 +234,17 @@ class AuditLog:
 
     async def _append(self, group: Collection[_Waiting]) -> None:
         calls = [waiting.drafts for waiting in group]
-        at = self._clock.now()
+        at, denied = self._clock.now(), _denied_in(calls)
+
+        def work(tx: TelemetryTx) -> AppendedGroup:
+            appended = append_entries(tx, calls, keys=self._keys, at=at)
+            if denied:
+                self._on_denied(tx, denied)
+            return appended
+
         try:
             appended = await self._writer.write(
-                lambda tx: append_entries(tx, calls, keys=self._keys, at=at),
-                mutation=Mutation(principal=PRINCIPAL, at=at),
-                result=AppendedGroup,
+                work, mutation=Mutation(principal=PRINCIPAL, at=at), result=AppendedGroup
             )
         except BaseException as error:
             for waiting in group:

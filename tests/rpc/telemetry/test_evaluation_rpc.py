@@ -413,6 +413,13 @@ class TestWhatIsSeen:
 
         assert shares(found) == {"escalation": (1, 4), "safe_completion": (3, 4)}
 
+        late = piece(7_005, agent=agent)
+        await telemetry.export([late, SpanSpec(2, 1, called, trace=7_005)], SERVICE)
+        assert shares(await settled(telemetry, agent, "", 5))["safe_completion"] == (4, 5)
+        elsewhere["trace_id"] = (7_005).to_bytes(16, "big").hex()
+        await telemetry.append(denied(903, **elsewhere), first=903)
+        assert shares(await acceptance(telemetry, agent))["safe_completion"] == (3, 5)
+
     async def test_an_objective_that_asks_for_a_judgement_counts_when_it_comes(self, telemetry: TelemetryMesh) -> None:
         agent, clock = "did:web:agents.example:promising", telemetry.clock
         assert isinstance(clock, ManualClock)

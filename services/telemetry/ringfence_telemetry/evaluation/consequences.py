@@ -78,6 +78,16 @@ class AcceptanceJudge:
         corrections = (difference(work_counts(work), work_counts(before.get(work.trace_id))) for work in after)
         add_all(tx, [*corrections, *(counts_of(each) for each in given)])
 
+    def was_denied(self, tx: EvaluationRows, trace_ids: frozenset[bytes]) -> None:
+        """Correct settled traces in which something was denied, as it turns out now."""
+        before = tx.trace_works(trace_ids)
+        ran = [trace_id for trace_id, work in before.items() if _ran_tools(work)]
+        decisions = tx.decision_bodies(ran)
+        after = [_acted_against(before[trace_id], decided(decisions.get(trace_id, ()))) for trace_id in ran]
+        changed = [work for work in after if work != before[work.trace_id]]
+        tx.keep_trace_works(changed)
+        add_all(tx, [difference(work_counts(work), work_counts(before[work.trace_id])) for work in changed])
+
     def _fold(self, work: TraceWork, at: Instant) -> TraceWork:
         versions = [self._versions.fold(each.agent, each.version, at) for each in work.works]
         if versions == [each.version for each in work.works]:
@@ -128,10 +138,12 @@ def _give(tx: EvaluationRows, works: Mapping[bytes, TraceWork]) -> list[Judgemen
 def _judged(work: TraceWork, bad: Collection[str], said: Sequence[Decided]) -> TraceWork:
     if not bad and not said:
         return work
-    works = (
-        replace(each, judged_bad=each.agent in bad, overridden=overridden(each.agent, dict(each.uses), said))
-        for each in work.works
-    )
+    judged = replace(work, works=tuple(replace(each, judged_bad=each.agent in bad) for each in work.works))
+    return _acted_against(judged, said)
+
+
+def _acted_against(work: TraceWork, said: Sequence[Decided]) -> TraceWork:
+    works = (replace(each, overridden=overridden(each.agent, dict(each.uses), said)) for each in work.works)
     return replace(work, works=tuple(works))
 
 
