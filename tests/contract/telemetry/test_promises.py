@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ringfence_kit.callers import Caller, Role
-from ringfence_kit.clock import HOUR, MINUTE, Instant, Millis
+from ringfence_kit.clock import HOUR, MINUTE, SECOND, Instant, Millis
 from ringfence_kit.errors import NotPermitted
 from ringfence_telemetry.alerts.alert import AlertEventType
 from ringfence_telemetry.evaluation.judgement import Judgement, Layer
@@ -31,8 +31,9 @@ async def mesh(backend: Backend, tmp_path: Path) -> AsyncIterator[Promised]:
 
 async def standing(mesh: Promised, name: str = NAME) -> Standing:
     """Return how an objective stands, which the rows and the memory agree upon."""
-    kept = (await mesh.parts.objectives.evaluate(name, None, caller=mesh.operator)).standing
-    assert mesh.parts.memory.slos.standing(name, mesh.clock.now()) == kept
+    now = mesh.clock.now()
+    kept = (await mesh.parts.objectives.evaluate(name, now, caller=mesh.operator)).standing
+    assert mesh.parts.memory.slos.standing_at(name, now // MINUTE) == kept
     return kept
 
 
@@ -166,6 +167,17 @@ async def test_late_is_bad_and_of_whoever_was_furthest_over_its_own_time(mesh: P
     found = await standing(mesh)
     assert (found.tally.good, found.tally.bad, found.tally.errors) == (1, 2, 0)
     assert [agent for agent, _ in found.blame] == [A, C]
+
+
+async def test_what_is_asked_without_a_moment_is_the_last_minute_that_is_closed(mesh: Promised) -> None:
+    await mesh.define(objective())
+    await mesh.settle(settled(1, at=mesh.clock.now()))
+    for seconds, total in ((60, 0), (39, 0), (1, 1)):
+        mesh.clock.advance(Millis(seconds * SECOND))
+        evaluated = await mesh.parts.objectives.evaluate(NAME, None, caller=mesh.operator)
+        _, shown = mesh.parts.objectives.get(NAME, caller=mesh.operator)
+        assert evaluated.standing == shown
+        assert shown.tally.total == total
 
 
 # An evaluation

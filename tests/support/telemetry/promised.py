@@ -60,7 +60,7 @@ class Promised:
         """Let minutes pass, and close each."""
         for _ in range(count):
             self.clock.advance(MINUTE)
-            await self.parts.closing.close()
+            await self.parts.closing.close(self.clock.now() // MINUTE)
 
     async def alerts(self) -> list[Alert]:
         """Return what fires."""

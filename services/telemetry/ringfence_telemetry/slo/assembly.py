@@ -60,6 +60,8 @@ class Promises:
         found = await memory.store.slo_records(newest_minute=memory.clock.now() // MINUTE)
         memory.slos.fill(found)
         memory.breakers.fill(found.breakers)
+        now = memory.clock.now()
+        memory.agents.closed({name: memory.slos.standing(name, now) for name in memory.slos.names()})
         self.closing.fill(alert.key for alert in (await memory.store.alerts_firing()).alerts)
         yield
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ringfence_kit import records
-from ringfence_kit.clock import MINUTE, Instant
+from ringfence_kit.clock import MINUTE, SECOND, Instant, Millis
 from ringfence_kit.events import EMPTY, Change, Event
 
 from ringfence_telemetry.slo.judge import SLO_COUNTS, CountsAdded
@@ -16,8 +16,16 @@ from ringfence_telemetry.slo.standing import Order, Standing, held, raw_order, s
 from ringfence_telemetry.slo.windows import Windows
 from ringfence_telemetry.store.slos import SloRecords
 
+CLOSES_AFTER = Millis(40 * SECOND)
+"""How long after its end a minute is closed: what ended in it has been settled, 30 s after its root came."""
+
 SLO = "slo"
 """The kind of events that say what became of an objective."""
+
+
+def closed_minute(now: Instant) -> int:
+    """Return the minute at whose beginning everything was closed at `now`."""
+    return (now - CLOSES_AFTER) // MINUTE
 
 
 @dataclass(slots=True)
@@ -87,8 +95,12 @@ class SloBook:
         return self._of_agent.keys()
 
     def standing(self, name: str, now: Instant) -> Standing:
-        """Return how an objective stands at the last minute that was over at `now`."""
-        return self._kept[name].standing(now // MINUTE)
+        """Return how an objective stands at the end of the last minute that was closed at `now`."""
+        return self.standing_at(name, closed_minute(now))
+
+    def standing_at(self, name: str, end_minute: int) -> Standing:
+        """Return how an objective stands when a minute begins, one of the last hour."""
+        return self._kept[name].standing(end_minute)
 
     def _put(self, objective: Objective) -> None:
         before = self._kept.get(objective.name)

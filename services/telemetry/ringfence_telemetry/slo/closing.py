@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
-from ringfence_kit.clock import MINUTE, SECOND, Clock, Instant, Millis
+from ringfence_kit.clock import MINUTE, Clock, Instant, Millis
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.store import Mutation, Writer
 
@@ -22,15 +22,13 @@ from ringfence_telemetry.alerts.draft import AlertDraft
 from ringfence_telemetry.audit_trail import AuditNotes, Note
 from ringfence_telemetry.signals import budget_signal
 from ringfence_telemetry.slo.alerting import drafts_of, slo_of_key
-from ringfence_telemetry.slo.book import SloBook
+from ringfence_telemetry.slo.book import CLOSES_AFTER, SloBook, closed_minute
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.ratios import exact_or_cut
 from ringfence_telemetry.slo.standing import Standing, State
 from ringfence_telemetry.store import PRINCIPAL, TelemetryTx
 from ringfence_telemetry.store.slos import BlamedAgent
 
-CLOSES_AFTER = Millis(40 * SECOND)
-"""How long after its end a minute is closed."""
 TURN = 200
 """Objectives judged before others get a turn: some milliseconds."""
 
@@ -86,15 +84,15 @@ class MinuteClosing:
         """Close minute after minute."""
         while True:
             now = self._clock.now()
-            due = Instant((now - CLOSES_AFTER) // MINUTE * MINUTE + MINUTE + CLOSES_AFTER)
+            due = Instant((closed_minute(now) + 1) * MINUTE + CLOSES_AFTER)
             await self._clock.sleep(Millis(due - now))
             try:
-                await self.close()
+                await self.close(closed_minute(self._clock.now()))
             except Unavailable as problem:
                 _log.warning("minute_not_closed", problem=problem.message)
 
-    async def close(self) -> None:
-        """Judge the last minute that is over."""
+    async def close(self, end_minute: int) -> None:
+        """Judge how things stand when a minute begins."""
         now = self._clock.now()
         verdicts: list[Verdict] = []
         standings: dict[str, Standing] = {}
@@ -103,13 +101,13 @@ class MinuteClosing:
                 await self._clock.sleep(Millis(0))
             objective = self._book.objective(name)
             if objective is not None:
-                standings[name] = self._book.standing(name, now)
+                standings[name] = self._book.standing_at(name, end_minute)
                 verdicts.append(self._verdict(objective, standings[name]))
         self._on_closed(standings)
         news = [verdict for verdict in verdicts if verdict.drafts or verdict.over]
         if news:
             await self._tell(news, now)
-        self.closed_minute = now // MINUTE
+        self.closed_minute = end_minute
         for verdict in verdicts:
             self._told[verdict.objective.name] = frozenset(draft.key for draft in verdict.drafts)
         for gone in self._told.keys() - standings.keys():

@@ -24,7 +24,7 @@ from ringfence_telemetry.alerts.book import resolve
 from ringfence_telemetry.alerts.desk import sees
 from ringfence_telemetry.errors import SloAlreadyExists, SloInfeasible, SloNotFound
 from ringfence_telemetry.slo.alerting import alert_keys
-from ringfence_telemetry.slo.book import SLO, SloBook
+from ringfence_telemetry.slo.book import SLO, SloBook, closed_minute
 from ringfence_telemetry.slo.feasible import feasible
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.ratios import decimal, exact, exact_or_cut
@@ -122,7 +122,7 @@ class Objectives:
     async def evaluate(self, name: str, at: Instant | None, *, caller: Caller) -> Evaluated:
         """Say how an objective stood when a minute began. Raises SloNotFound, InvalidRequest."""
         objective, now = self._seen(name, caller), self._clock.now()
-        end_minute = (now if at is None else at) // MINUTE
+        end_minute = closed_minute(now) if at is None else at // MINUTE
         if end_minute > now // MINUTE:
             raise InvalidRequest(Violation("at_time", "lies in the future"))
         if end_minute < now // MINUTE - MINUTES_KEPT:
