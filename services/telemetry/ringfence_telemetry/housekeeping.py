@@ -57,7 +57,7 @@ class Housekeeping:
         self._clock = clock
 
     async def run(self, settle: Callable[[], Awaitable[None]]) -> None:
-        """Do it every hour; `settle` comes first: after days of rest, spans that are old may still have to be settled."""
+        """Do it every hour; `settle` comes first: after days of rest, old spans may still have to be settled."""
         while True:
             try:
                 await settle()
