@@ -4,7 +4,6 @@ Counts are exact integers. A late span may take back what an earlier one was cha
 total never is. The work of a change is done per key, however many spans were counted under it.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from operator import sub
 from typing import Final, NamedTuple, TypeAlias
@@ -118,11 +117,13 @@ class UsageChange:
 
     def durations(self) -> Mapping[UsageKey, Buckets]:
         """Return the net change of each key's durations; of a key that is none of `sums` it is of no account."""
-        found = {key: dict(Counter(map(_bucket, rows))) for key, rows in self._added.items()}
-        for key, rows in self._taken.items():
-            buckets = found.setdefault(key, {})
-            for bucket, count in Counter(map(_bucket, rows)).items():
-                buckets[bucket] = buckets.get(bucket, 0) - count
+        found: dict[UsageKey, Buckets] = {}
+        for changes, sign in ((self._added, 1), (self._taken, -1)):
+            for key, rows in changes.items():
+                buckets = found.setdefault(key, {})
+                for counts in rows:
+                    bucket = bucket_of(counts[_DURATION])
+                    buckets[bucket] = buckets.get(bucket, 0) + sign
         return found
 
     def called(self) -> dict[CallerKey, Counts]:
@@ -137,7 +138,3 @@ class UsageChange:
                 )
                 for place, count in enumerate(counts):
                     row[place] += sign * count
-
-
-def _bucket(counts: CountRow) -> int:
-    return bucket_of(counts[_DURATION])

@@ -26,7 +26,7 @@ from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
 from ringfence_telemetry.store_sql.budgets import SqlBudgetStore, SqlBudgetTx
 from ringfence_telemetry.store_sql.evaluations import SqlEvaluationStore, SqlEvaluationTx
 from ringfence_telemetry.store_sql.slos import SqlSloStore, SqlSloTx
-from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row, write_rows
 from ringfence_telemetry.store_sql.usage import SqlUsageStore, SqlUsageTx
 from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
@@ -39,6 +39,9 @@ from ringfence_telemetry.tables import (
 )
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations" / "versions"
+
+
+_INSERT_PARTS = sa.insert(trace_parts)
 
 
 class SqlTelemetryTx(
@@ -59,7 +62,7 @@ class SqlTelemetryTx(
         ]
         try:
             if rows:
-                self.connection.execute(sa.insert(trace_parts), rows)
+                write_rows(self.connection, _INSERT_PARTS, rows)
         except sa.exc.IntegrityError:
             raise TraceMoved from None
 

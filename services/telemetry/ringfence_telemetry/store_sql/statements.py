@@ -1,8 +1,10 @@
 """What the SQL of every part of telemetry is made with."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +26,30 @@ def replace_row(connection: sa.Connection, table: sa.Table, row: Mapping[str, ob
     insert = insert_into(connection, table).values(row)
     rest = {name: insert.excluded[name] for name in row if name not in keys}
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+def write_rows(connection: sa.Connection, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run an INSERT, made once and for all, for very many rows that all have the columns of the first.
+
+    SQLite is given tuples as they are: looking at each value of each row again costs more than writing it. Nothing of
+    our columns needs that look: they are integers, texts, bytes and truth values.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(statement, list(rows))
+        return
+    prepared = _prepared(statement, tuple(rows[0]))
+    connection.exec_driver_sql(prepared.text, [prepared.tuple_of(row) for row in rows])
+
+
+class _Prepared(NamedTuple):
+    text: str
+    tuple_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+
+
+@cache
+def _prepared(statement: sa.Insert, columns: tuple[str, ...]) -> _Prepared:
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="qmark"), column_keys=list(columns))
+    return _Prepared(str(compiled), itemgetter(*compiled.positiontup or ()))
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:

@@ -52,13 +52,16 @@ class SqlUsageTx:
         add_alone(self.connection)
         marks = read_marks(self.connection)
         by_label, by_session, by_agent = Sums(), Sums(), Sums()
+        own = Sums()
+        """By agent and minute: there are few of them, and each is added up at several steps."""
         for key, counts in changes.items():
             minute, buckets = row_of(key.minute, marks), durations.get(key, _NOTHING)
             labels = (key.agent, key.operation, key.model, key.tool, key.team, key.outcome, key.currency)
             add_to(by_label, (minute, *labels, key.untrusted), counts, buckets)
             add_to(by_session, (key.session, minute, *labels, key.untrusted), counts, _NOTHING)
-            whose = CallerKey(key.minute, key.agent, key.untrusted, key.currency)
-            _add_by_agent(by_agent, whose, counts, buckets, called=False)
+            add_to(own, (key.minute, key.agent, key.untrusted, key.currency), counts, buckets)
+        for whose, found in own.items():
+            _add_by_agent(by_agent, CallerKey._make(whose), found.counts, found.buckets, called=False)
         for caller, counts in called.items():
             _add_by_agent(by_agent, caller, counts, _NOTHING, called=True)
         add_rows(self.connection, rollups, by_label)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ringfence_telemetry.durations import Buckets, decode, encode, merge
-from ringfence_telemetry.store_sql.statements import batches
+from ringfence_telemetry.store_sql.statements import batches, write_rows
 from ringfence_telemetry.tables.usage import rollup_marks
 from ringfence_telemetry.usage import Counts
 from ringfence_telemetry.usage_levels import Marks
@@ -90,7 +90,7 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
     statement = _upsert(connection.dialect.name, table)
     if "durations" not in table.c:
         rows = [dict(zip(names, key, strict=True)) | _stored(found.counts) for key, found in sums.items()]
-        connection.execute(statement, rows)
+        write_rows(connection, statement, rows)
         return
     there = _durations(connection, table, list(sums))
     rows = []
@@ -103,7 +103,7 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
         row = dict(zip(names, key, strict=True)) | _stored(found.counts)
         row["durations"] = encode(buckets)
         rows.append(row)
-    connection.execute(statement, rows)
+    write_rows(connection, statement, rows)
 
 
 @cache
