@@ -288,3 +288,15 @@ class TestWatching:
         for each in watchers:
             while (await each.next()).tree_size < 1:
                 continue
+
+
+async def test_a_scrape_says_how_long_the_log_is_and_who_stands_behind_it(telemetry: TelemetryMesh) -> None:
+    heads = Heads(telemetry)
+    await heads.first()
+    await fill(telemetry, 4)
+    signed = await cosign(telemetry, await newest(telemetry))
+    while await heads.next() != signed:
+        continue
+    found = await telemetry.metrics()
+    assert (found["audit_tree_size"], found["audit_head_witnesses"], found["audit_watchers"]) == (4, 1, 1)
+    assert found["audit_head_age_seconds"] >= 0
