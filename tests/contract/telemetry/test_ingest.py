@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from ringfence_kit.clock import DAY, HOUR, SECOND, Instant, ManualClock, Millis
+from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Instant, ManualClock, Millis
 from ringfence_kit.errors import Unavailable
 from ringfence_telemetry.config import UsageConfig
 from ringfence_telemetry.errors import IngestOverloaded
@@ -16,6 +16,7 @@ from ringfence_telemetry.labels import OVERFLOW, LabelLimits
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.store import TraceKey
 from ringfence_telemetry.usage import UNATTRIBUTED, Counts
+from ringfence_telemetry.usage_query import UsageGroup, UsageQuery
 from support.backends import Backend
 from support.telemetry.ingesting import Ingesting, ingesting
 from support.telemetry.opened import OpenedStore, opened_store
@@ -282,6 +283,29 @@ async def test_malformed_counts_are_reported(opened: OpenedStore, tmp_path: Path
         )
         await at_work.ingest.caught_up()
         assert at_work.ingest.counts.malformed_values == 2
+
+
+async def test_old_usage_is_folded_then_forgotten(opened: OpenedStore, tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with ingesting(opened, tmp_path, clock=clock) as at_work:
+        usage = UsageConfig(keep_minutes=Millis(DAY), keep_fives=Millis(2 * DAY), keep_hours=Millis(4 * DAY))
+        housekeeping = Housekeeping(
+            at_work.writer, at_work.ingest, at_work.labels, keep_raw=Millis(3 * DAY), usage=usage, clock=clock
+        )
+
+        async def minutes() -> set[int]:
+            query = UsageQuery(group_by=(UsageGroup.TIME, UsageGroup.OPERATION))
+            return {int(row.groups[0]) % 60 for row in await opened.store.usage(query)}
+
+        clock.advance(Millis(13 * MINUTE))
+        await at_work.send([call(1, agent=AGENT, start=clock.now())])
+        await at_work.ingest.caught_up()
+        found = []
+        for _ in range(6):
+            await housekeeping.tidy()
+            found.append(await minutes())
+            clock.advance(Millis(DAY + HOUR))
+        assert found == [{13}, {10}, {0}, {0}, {0}, set()]
 
 
 async def test_what_is_old_is_forgotten_and_totals_stay(opened: OpenedStore, tmp_path: Path) -> None:
