@@ -257,7 +257,6 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
             MeshMetrics(used=used, slos=promised.slos, breakers=promised.breakers, budgets=memory.budgets, clock=clock),
             EvaluationMetrics(evaluation.events),
             AuditMetrics(heads, clock),
-            AuditMetrics(heads, clock),
         ],
     )
 
