@@ -6,6 +6,7 @@ The rules:
   alert, in the transaction that stores it;
 - there is one entry of a reporter, an agent and a day, however much is reported: what a flood writes into a log that is
   kept for ever is bounded by the names of agents a reporter may bring a day (`labels.py`);
+- the alert ends when its reporter was not noted for two days; a day it goes on begins with a note;
 - only mesh identities count: what a framework calls the parts inside an agent is nobody's name.
 
 Who reports honestly costs nothing here: ledgers that are not believed are told by the length of their keys.
@@ -16,9 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ringfence_kit.clock import DAY, Instant
+from ringfence_kit.clock import DAY, HOUR, Instant, Millis
 
-from ringfence_telemetry.alerts.book import fire
+from ringfence_telemetry.alerts.book import fire, resolve
 from ringfence_telemetry.alerts.draft import AlertDraft, AlertKind
 from ringfence_telemetry.audit_trail import AuditNotes, Note
 from ringfence_telemetry.reporters import Reporter, is_identity
@@ -26,6 +27,8 @@ from ringfence_telemetry.store import NewPart, TelemetryTx
 from ringfence_telemetry.trace_keys import is_trusted, trace_id_of
 
 NOTE = "reported-for-another"
+QUIET = Millis(2 * DAY)
+"""After which it is over."""
 _KNOWN_MAX = 100_000
 
 
@@ -60,9 +63,14 @@ class ForeignReports:
         self._notes = notes
         self._known: set[str] = set()
         """Ids of notes that are in the log for certain: read there, so a transaction that failed leaves none here."""
+        self._hour = 0
+        """In which alerts were looked through last."""
 
     def draw(self, tx: TelemetryTx, rolled: SaysWhoReported, at: Instant) -> None:
         """Note every report for another's agent that is not noted yet, and tell of its reporter."""
+        if at // HOUR != self._hour:
+            self._hour = at // HOUR
+            _end_quiet_ones(tx, at)
         for found in foreign_reports(rolled.parts, rolled.reporters):
             note = _note_of(found, day=at // DAY)
             if note.id in self._known:
@@ -91,6 +99,12 @@ def foreign_reports(parts: Iterable[NewPart], reporters: Mapping[str, Reporter])
                 continue
             seen.add((reporter.principal, fact.agent))
             yield ForeignReport(reporter.principal, fact.agent, trace_id_of(kept.trace))
+
+
+def _end_quiet_ones(tx: TelemetryTx, at: Instant) -> None:
+    for alert in tx.firing_alerts():
+        if alert.kind is AlertKind.UNTRUSTED_REPORTER and at - alert.seen_at >= QUIET:
+            resolve(tx, alert.key, at=at)
 
 
 def _speaks_for_another(reporter: Reporter, agent: str) -> bool:

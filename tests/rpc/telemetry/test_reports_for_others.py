@@ -109,6 +109,17 @@ async def test_the_entry_is_there_once_a_day_however_much_is_reported(
     assert len(await alerts(telemetry)) == 1
 
 
+async def test_the_alert_ends_when_it_is_quiet(telemetry: TelemetryMesh, clock: ManualClock) -> None:
+    await telemetry.export([failure_of(PEER_DID)], AGENT)
+    assert len(await notes(telemetry)) == 1
+    for days, firing in ((1, 1), (1, 0)):
+        clock.advance(Millis(days * DAY))
+        telemetry._channels.clear()  # their tokens were of yesterday
+        await telemetry.export([failure_of(AGENT_DID, trace=2 + days)], AGENT)  # work goes on
+        await telemetry.everything_counted()
+        assert len(await alerts(telemetry)) == firing
+
+
 async def test_each_agent_that_is_named_and_each_reporter_has_its_own(telemetry: TelemetryMesh) -> None:
     stranger = "namespaces/acme/agents/helper"
     await telemetry.export([failure_of(PEER_DID), failure_of(stranger, 2)], AGENT)
