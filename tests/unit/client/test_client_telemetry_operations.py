@@ -1,6 +1,7 @@
 """Spans of operations: named and filled by the GenAI conventions, in blocks and around functions, sync and async."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,19 @@ async def test_coroutines_at_once_each_have_their_own_span() -> None:
     assert len(tools) == 3
     assert {span.parent and span.parent.span_id for span in tools} == {work.span.get_span_context().span_id}
     assert work.trace_id == tools[0].context.trace_id.to_bytes(16, "big")
+
+
+def test_a_generator_is_refused_since_it_runs_after_it_was_called() -> None:
+    def words() -> Iterator[str]:
+        yield "one"
+
+    async def words_async() -> AsyncIterator[str]:
+        yield "one"
+
+    operation = Instrumented(ANALYST).telemetry.execute_tool("t")
+    for generator in (words, words_async):
+        with pytest.raises(TypeError, match="as a block"):
+            operation(generator)
 
 
 def test_a_block_is_entered_once_at_a_time() -> None:

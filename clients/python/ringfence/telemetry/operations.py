@@ -140,7 +140,9 @@ class Operation:
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """Wrap a function, or a coroutine function."""
+        """Wrap a function, or a coroutine function. Raises TypeError for a generator: it runs after it was called."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{function.__qualname__} is a generator; put {self._name} into it as a block")
         if inspect.iscoroutinefunction(function):
             coroutine = cast(Callable[P, Awaitable[object]], function)
 
