@@ -5,7 +5,6 @@ resource name; the agent itself. Who may set: administrators and that owner. Bot
 up, so a refusal says nothing about what there is.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ringfence_kit import records
@@ -190,8 +189,3 @@ def _owns(caller: Caller, agent: str) -> bool:
 
 def _is(caller: Caller, agent: str) -> bool:
     return caller.has(Role.AGENT) and caller.principal == agent
-
-
-def names_of(baselines: Sequence[Baseline]) -> tuple[str, str]:
-    """Return where the next page of baselines begins."""
-    return baselines[-1].agent, baselines[-1].version

@@ -15,7 +15,7 @@ from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.alerts.book import fire, resolve
 from ringfence_telemetry.alerts.draft import AlertDraft, AlertKind
-from ringfence_telemetry.evaluation.acceptance import AcceptanceReader, names_of
+from ringfence_telemetry.evaluation.acceptance import AcceptanceReader
 from ringfence_telemetry.evaluation.drift import Baseline, Drift, Level, worst
 from ringfence_telemetry.evaluation.judgement import KEPT
 from ringfence_telemetry.store import PRINCIPAL, TelemetryStore, TelemetryTx
@@ -57,7 +57,7 @@ class EvaluationKeeping:
         while page:
             for baseline in page:
                 await self._tell(baseline, await self._reader.drift_from(baseline, days=DRIFT_DAYS))
-            page = await self._store.baselines(after=names_of(page), limit=BASELINES_AT_ONCE)
+            page = await self._store.baselines(after=(page[-1].agent, page[-1].version), limit=BASELINES_AT_ONCE)
 
     async def forget(self) -> None:
         """Forget what is old, a little at a time."""

@@ -119,7 +119,8 @@ def enter(
         {each.trace_id for each in new if each.trace_id and (each.passed is False or not each.agent)}
     )
     owned = [_with_owner(tx, each, works.get(each.trace_id)) for each in new]
-    after = {trace_id: judged(work, _judged_bad(owned, trace_id)) for trace_id, work in works.items()}
+    bad = _judged_bad(owned)
+    after = {trace_id: judged(work, bad.get(trace_id, ())) for trace_id, work in works.items()}
     changed = [work for trace_id, work in after.items() if work != works[trace_id]]
     tx.keep_trace_works(changed)
     corrections = (difference(work_counts(work), work_counts(works[work.trace_id])) for work in changed)
@@ -152,8 +153,13 @@ def _with_owner(tx: EvaluationRows, judgement: Judgement, work: TraceWork | None
     return found
 
 
-def _judged_bad(judgements: Iterable[Judgement], trace_id: bytes) -> set[str]:
-    return {each.agent for each in judgements if each.trace_id == trace_id and each.passed is False}
+def _judged_bad(judgements: Iterable[Judgement]) -> dict[bytes, set[str]]:
+    """Return by trace the agents of whose work a judgement failed."""
+    bad: dict[bytes, set[str]] = {}
+    for each in judgements:
+        if each.passed is False:
+            bad.setdefault(each.trace_id, set()).add(each.agent)
+    return bad
 
 
 def _count_judge(tx: TelemetryTx, reporter: Reporter, new: Sequence[Judgement], at: Instant) -> None:
