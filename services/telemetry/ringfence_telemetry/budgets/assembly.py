@@ -18,6 +18,7 @@ from ringfence_telemetry.alerts.upkeep import AlertUpkeep
 from ringfence_telemetry.budgets.board import BudgetBoard
 from ringfence_telemetry.budgets.book import BUDGET, STANDING, BudgetBook
 from ringfence_telemetry.budgets.desk import BudgetDesk
+from ringfence_telemetry.budgets.rising import RisingCost
 from ringfence_telemetry.budgets.upkeep import BudgetUpkeep
 from ringfence_telemetry.store import TelemetryStore, TelemetryTx
 
@@ -54,10 +55,11 @@ class Spending:
     book: BudgetBook
     alert_upkeep: AlertUpkeep
     budget_upkeep: BudgetUpkeep
+    rising: RisingCost
 
     async def run(self) -> None:
         """Do what time asks for, until cancelled."""
-        async with background(self.alert_upkeep.run()):
+        async with background(self.alert_upkeep.run(), self.rising.run()):
             await self.budget_upkeep.run()
 
 
@@ -76,4 +78,5 @@ def spending(
         book=BudgetBook(),
         alert_upkeep=AlertUpkeep(writer, store, clock=clock),
         budget_upkeep=BudgetUpkeep(writer, store, clock=clock),
+        rising=RisingCost(writer, store, clock=clock),
     )

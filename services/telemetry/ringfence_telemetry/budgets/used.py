@@ -78,6 +78,11 @@ def used_by(changes: Mapping[UsageKey, Counts]) -> UsedBy:
     return found
 
 
+def hours_of(by_minute: Mapping[int, Used], *, end: int, step: int) -> list[Used]:
+    """Return what was used in each step of minutes, from the first with anything until before `end`."""
+    return [by_minute.get(minute, Used()) for minute in range(min(by_minute), end, step)]
+
+
 def used_of(key: UsageKey, counts: Counts) -> Used:
     """Return what counts under one key come to."""
     models = counts.spans if key.operation in MODEL_OPERATIONS else 0

@@ -117,3 +117,13 @@ class BudgetStore(Protocol):
     async def usage_by(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
         """Return what `BudgetRows.used` returns."""
         ...
+
+    async def usage_by_hour(
+        self, agents: Sequence[str], *, before: Instant, hours: int
+    ) -> Mapping[str, Sequence[Used]]:
+        """Return what agents used in each of the `hours` whole hours that end at `before` or earlier, the oldest first.
+
+        The hours of an agent begin with the first in which it used anything; agents that used nothing are absent. Only
+        what trusted reporters reported.
+        """
+        ...

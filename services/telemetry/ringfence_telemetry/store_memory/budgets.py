@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ringfence_kit.clock import Instant
+from ringfence_kit.clock import MINUTE, Instant
 from ringfence_kit.memory import MemoryDatabase, MemoryRows, MemoryTable
 
 from ringfence_telemetry.budgets.budget import Budget, Scope, Standing, StandingKey
-from ringfence_telemetry.budgets.used import Used, used_by
+from ringfence_telemetry.budgets.used import Used, hours_of, used_by, used_of
 from ringfence_telemetry.store.budgets import StandingQuery, StoredBudgets
 from ringfence_telemetry.store_memory.usage import USAGE
+from ringfence_telemetry.usage_levels import HOUR, floor
 
 BUDGETS: MemoryTable[str, Budget] = MemoryTable("budgets")
 STANDINGS: MemoryTable[StandingKey, Standing] = MemoryTable("budget_standings")
@@ -100,6 +101,19 @@ class MemoryBudgetStore:
     async def usage_by(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
         """See `BudgetStore`."""
         return await self._database.read(lambda rows: _used(rows, scope, start, end))
+
+    async def usage_by_hour(
+        self, agents: Sequence[str], *, before: Instant, hours: int
+    ) -> Mapping[str, Sequence[Used]]:
+        """See `BudgetStore`."""
+        end = floor(before // MINUTE, HOUR)
+        rows = await self._database.read(lambda rows: dict(rows.table(USAGE)))
+        found: dict[str, dict[int, Used]] = {}
+        for key, row in rows.items():
+            if key.agent in agents and not key.untrusted and end - hours * HOUR <= key.minute < end:
+                by_hour = found.setdefault(key.agent, {})
+                by_hour.setdefault(floor(key.minute, HOUR), Used()).add(used_of(key, row.counts))
+        return {agent: hours_of(by_minute, end=end, step=HOUR) for agent, by_minute in found.items()}
 
 
 def _budgets(rows: MemoryRows) -> list[Budget]:

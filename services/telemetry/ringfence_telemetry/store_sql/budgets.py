@@ -10,12 +10,13 @@ from ringfence_kit.clock import MINUTE, Instant
 from ringfence_kit.sql import Database
 
 from ringfence_telemetry.budgets.budget import Budget, Scope, Standing, StandingKey
-from ringfence_telemetry.budgets.used import MODEL_OPERATIONS, Used
+from ringfence_telemetry.budgets.used import MODEL_OPERATIONS, Used, hours_of
 from ringfence_telemetry.store.budgets import StandingQuery, StoredBudgets
 from ringfence_telemetry.store_sql.statements import batches, replace_row
 from ringfence_telemetry.tables.budgets import budget_standings, budgets
-from ringfence_telemetry.tables.usage import rollups, session_usage
+from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import UNATTRIBUTED
+from ringfence_telemetry.usage_levels import HOUR, floor, page_of
 
 _REMEMBERED = 4_096
 
@@ -150,6 +151,13 @@ class SqlBudgetStore:
         """See `BudgetStore`."""
         return await self._database.read(lambda connection: _used(connection, scope, start, end))
 
+    async def usage_by_hour(
+        self, agents: Sequence[str], *, before: Instant, hours: int
+    ) -> Mapping[str, Sequence[Used]]:
+        """See `BudgetStore`."""
+        end = floor(before // MINUTE, HOUR)
+        return await self._database.read(lambda connection: _by_hour(connection, agents, end - hours * HOUR, end))
+
 
 @lru_cache(_REMEMBERED)
 def _budget(record: bytes) -> Budget:
@@ -210,3 +218,25 @@ def _used(connection: sa.Connection, scope: Scope, start: Instant, end: Instant 
         used = Used(tokens=int(tokens), calls=int(calls), unknown_cost_calls=int(unknown), cost=cost)
         found.setdefault(whose, Used()).add(used)
     return found
+
+
+def _by_hour(connection: sa.Connection, agents: Sequence[str], first: int, end: int) -> Mapping[str, Sequence[Used]]:
+    columns, found = agent_usage.c, dict[str, dict[int, Used]]()
+    tokens = columns.input_tokens + columns.output_tokens
+    for some in batches(agents):
+        query = sa.select(
+            columns.agent, columns.minute, columns.currency, tokens, columns.cost_units, columns.cost_nanos
+        ).where(
+            columns.step == HOUR,
+            columns.page >= page_of(first, HOUR),
+            columns.page <= page_of(end, HOUR),
+            columns.called.is_(False),
+            columns.untrusted.is_(False),
+            columns.agent.in_(some),
+            columns.minute >= first,
+            columns.minute < end,
+        )
+        for agent, minute, currency, spent, units, nanos in connection.execute(query):
+            cost = {currency: units * NANOS + nanos} if currency else {}
+            found.setdefault(agent, {}).setdefault(minute, Used()).add(Used(tokens=spent, cost=cost))
+    return {agent: hours_of(by_minute, end=end, step=HOUR) for agent, by_minute in found.items()}
