@@ -12,7 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringfence.proofs.merkle import Frontier
-from ringfence.proofs.signed_note import Checkpoint, NoteSigner, VerifierKey
+from ringfence.proofs.signed_note import (
+    Checkpoint,
+    Note,
+    NoteInvalid,
+    NoteSigner,
+    NoteUnsigned,
+    VerifierKey,
+    parse_checkpoint,
+    parse_note,
+    verify_note,
+)
 
 from ringfence_kit.callers import ANONYMOUS
 from ringfence_kit.clock import Instant
@@ -51,6 +61,8 @@ class LogKeys:
         self._salts = salts
         self._named = frozenset({ANONYMOUS.principal, own})
         self._opened: _Opened | None = None
+        self._newest: StoredCheckpoint | None = None
+        """The last head that was made here, which needs no proof."""
 
     def open(self, keys: KeyStore, *, at: Instant) -> None:
         """Take the keys out of `keys`; those that are missing are made."""
@@ -71,7 +83,26 @@ class LogKeys:
     def head(self, frontier: Frontier, at: Instant) -> StoredCheckpoint:
         """Return the signed checkpoint of a log with this frontier."""
         text = Checkpoint(self.origin, frontier.size, frontier.root()).text()
-        return StoredCheckpoint(frontier=frontier, note=self._keys().signer.sign(text), at=at)
+        self._newest = StoredCheckpoint(frontier=frontier, note=self._keys().signer.sign(text), at=at)
+        return self._newest
+
+    def why_not_ours(self, stored: StoredCheckpoint) -> str:
+        """Return why a head that was stored is none that these keys signed; empty when it is one.
+
+        Who appends to what is stored asks first: a database that was altered would have us sign the alteration.
+        """
+        if stored == self._newest:
+            return ""
+        try:
+            note = parse_note(stored.note)
+            said = parse_checkpoint(note.text)
+            if not any(_signed(note, key) for key in self.verifiers):
+                return "it was signed by a key that is not in the key file"
+        except NoteInvalid as error:
+            return f"it is damaged ({error})"
+        if (said.origin, said.size, said.root) != (self.origin, stored.frontier.size, stored.frontier.root()):
+            return f"it was signed as {said.origin} with {said.size} entries, and is stored as another"
+        return ""
 
     def in_the_log(self, principal: str) -> str:
         """Return how a principal stands in the log."""
@@ -87,3 +118,11 @@ class LogKeys:
         if self._opened is None:
             raise RuntimeError("the log is used before its keys are opened")
         return self._opened
+
+
+def _signed(note: Note, key: VerifierKey) -> bool:
+    try:
+        verify_note(note, key)
+    except NoteUnsigned:
+        return False
+    return True

@@ -6,6 +6,7 @@ The rules:
 - calls that wait together share a transaction and a signature; while one commits the next group gathers by itself;
 - what is appended is new: the same entry again gets the index it has, another one about the same thing is refused, and
   refuses its own call only;
+- nothing is appended to a head that was not signed here: who alters the database does not get the alteration signed;
 - what the entries say about an agent becomes trust signals in the same transaction: no evidence without its entry, and
   no entry whose signal is forgotten.
 """
@@ -20,6 +21,7 @@ from ringfence_kit.clock import Clock, Instant
 from ringfence_kit.errors import Unavailable
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import add_to_tiles
+from ringfence_kit.refusals import StartRefused
 from ringfence_kit.store import Mutation, Writer
 
 from ringfence_telemetry.decision_document import Decision
@@ -30,6 +32,16 @@ from ringfence_telemetry.store.audit import AuditLogTx
 
 GROUP_ENTRIES = 2_000
 """Entries after which a group is closed, though more are waiting."""
+
+
+class LogDoesNotFit(StartRefused):
+    """The newest head in the database is none that was signed here."""
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(
+            f"the newest head of the audit log is not what this service signed: {problem}. Its database was altered or "
+            "belongs with another key file; keep both as evidence, and restore those that were backed up together"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +95,8 @@ def append_plain(tx: AuditLogTx, drafts: Sequence[Draft], *, keys: LogKeys, at: 
 def ensure_head(tx: AuditTx, *, keys: LogKeys, at: Instant) -> StoredCheckpoint:
     """Return the newest head; sign the log as it is when there is none, or none by the key in force."""
     newest = tx.checkpoint()
+    if newest is not None and (problem := keys.why_not_ours(newest)):
+        raise LogDoesNotFit(problem=problem)
     if newest is not None and newest.note == keys.head(newest.frontier, newest.at).note:
         return newest
     head = keys.head(Frontier() if newest is None else newest.frontier, at)
@@ -94,6 +108,8 @@ def _append(
     tx: AuditLogTx, calls: Sequence[Sequence[Draft]], *, keys: LogKeys, at: Instant
 ) -> "tuple[AppendedGroup, _Placement]":
     newest = tx.checkpoint()
+    if newest is not None and (problem := keys.why_not_ours(newest)):
+        raise Unavailable(problem=f"the audit log's newest head was altered: {problem}")
     frontier = Frontier() if newest is None else newest.frontier
     known = dict(tx.entries_of({draft.key for drafts in calls for draft in drafts}))
     placed = _Placement(frontier.size, known, at)

@@ -8,12 +8,13 @@ import pytest
 from ringfence.proofs.log_export import write_checkpoint, write_entry, write_header
 from ringfence.proofs.log_export_check import verify_export
 from ringfence.proofs.log_export_report import TrustedKey
-from ringfence.proofs.merkle import EMPTY_ROOT, Digest, leaf_hash, verify_consistency, verify_inclusion
+from ringfence.proofs.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash, verify_consistency, verify_inclusion
 from ringfence.proofs.signed_note import Checkpoint, VerifierKey, parse_checkpoint, parse_note, verify_note
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import MINUTE
 from ringfence_kit.errors import NotPermitted, RequestIdReused, Unavailable
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
+from ringfence_kit.refusals import StartRefused
 from ringfence_kit.store import Mutation
 from ringfence_telemetry.audit_keys import audit_keys
 from ringfence_telemetry.audit_reading import EntryKey
@@ -30,6 +31,7 @@ from ringfence_telemetry.usage import Counts, UsageKey
 from support.backends import Backend
 from support.telemetry.auditing import ORIGIN, Auditing, auditing, draft, open_keys
 from support.telemetry.decisions import DID, body, decision_id, denied
+from support.telemetry.heads import note_signer
 from support.telemetry.opened import BY_TELEMETRY, OpenedStore, opened_store
 from support.telemetry.spans import NOW
 
@@ -134,6 +136,55 @@ class TestAppending:
             assert list(indexes) == [300]
             proof = await after.reader.prove_consistency(300, 301)
             verify_consistency(300, old.frontier.root(), 301, checkpoint.frontier.root(), list(proof.hashes))
+
+
+class TestAlteredHeads:
+    """Who can write to the database, and has no key, cannot have another history signed."""
+
+    async def alter(self, opened: OpenedStore, stored: StoredCheckpoint) -> None:
+        await opened.writer.write(
+            lambda tx: tx.append_entries((), {}, stored), mutation=BY_TELEMETRY, result=type(None)
+        )
+
+    async def forged(self, audit: Auditing) -> list[StoredCheckpoint]:
+        """Return heads of five entries that look like the log's own."""
+        true = await audit.reader.checkpoint()
+        other = Frontier().grow(leaf_hash(b"forged %d" % number) for number in range(5))[0]
+        stranger = note_signer(ORIGIN, 9).sign(Checkpoint(ORIGIN, 5, other.root()).text())
+        return [
+            StoredCheckpoint(frontier=other, note=true.note, at=true.at),
+            StoredCheckpoint(frontier=other, note=stranger, at=true.at),
+            StoredCheckpoint(frontier=other, note="nonsense", at=true.at),
+        ]
+
+    async def test_nothing_is_appended_to_them(self, audit: Auditing) -> None:
+        await audit.log.append([draft(n, body(n)) for n in range(1, 6)])
+        true = await audit.reader.checkpoint()
+        for stored in await self.forged(audit):
+            await self.alter(audit.opened, stored)
+            with pytest.raises(Unavailable, match="altered"):
+                await audit.log.append([draft(6, body(6))])
+        await self.alter(audit.opened, true)
+        indexes, _ = await audit.log.append([draft(6, body(6))])
+        assert list(indexes) == [5]
+
+    async def test_nothing_is_started_on_them(self, opened: OpenedStore, tmp_path: Path) -> None:
+        async with auditing(opened, tmp_path) as before:
+            await before.log.append([draft(n, body(n)) for n in range(1, 6)])
+            forged = await self.forged(before)
+        for stored in forged:
+            await self.alter(opened, stored)
+            with pytest.raises(StartRefused, match="not what this service signed"):
+                async with auditing(opened, tmp_path):
+                    pass
+
+    async def test_another_key_file_is_noticed(self, opened: OpenedStore, tmp_path: Path) -> None:
+        async with auditing(opened, tmp_path):
+            pass
+        (tmp_path / "other").mkdir()
+        with pytest.raises(StartRefused, match="not in the key file"):
+            async with auditing(opened, tmp_path / "other"):
+                pass
 
 
 class TestProofs:
