@@ -75,6 +75,13 @@ class TestHops:
         assert (tree.hops[1].parent_span, tree.rooted) == (8, True)
         assert not tree_of(fact(9, 8, agent="b")).rooted
 
+    def test_nobody_makes_itself_the_root_of_others_work(self) -> None:
+        work = [fact(1, agent="a", failed=True), fact(2, 1, agent="b", failed=True)]
+        claimed = fact(9, agent="b", at=-5_000_000, ms=1)
+        tree = tree_of(*work, claimed)
+        assert [hop.agent for hop in tree.hops] == ["a", "b"]
+        assert (tree.failed, tree.error_blame and tree.error_blame.agent) == (True, "b")
+
     def test_spans_in_a_circle_are_each_a_top(self) -> None:
         tree = tree_of(fact(1, 3, agent="a"), fact(2, 1, agent="b"), fact(3, 2, agent="c"), fact(4, 3, agent="d"))
         assert [hop.agent for hop in tree.hops] == ["a", "b", "c"]

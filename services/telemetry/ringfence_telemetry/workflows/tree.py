@@ -94,18 +94,19 @@ class _Growth:
         """Return the tree."""
         self._walk()
         recovered = self._attempts.settle(self._hop_of)
-        tops = self._without_wrappers([hop for hop in self._hops if hop.caller is None])
+        begun = self._begun()
+        tops = [hop for _, hops in begun for hop in hops]
         topmost = set(tops)
         every = [hop for hop in self._hops if hop.caller is not None or hop in topmost]
         _sum_up(every)
         time_hops(every, tops[0])
-        root = tops[0]
+        first, root = begun[0][0].fact, tops[0]
         ended_at = _ended_at(root)
         return Tree(
             hops=tops,
             every_hop=every,
             spans=len(self._charges),
-            rooted=self._tops[0].fact.parent == 0,
+            rooted=first.parent == 0,
             started_at=Instant(ended_at - root.duration_micros // 1_000),
             ended_at=ended_at,
             extent_micros=self._extent(),
@@ -114,7 +115,7 @@ class _Growth:
             sampled=self._sampled,
             session=root.session,
             principal=self._principal,
-            operation=self._tops[0].fact.operation or (INVOKE_AGENT if root.is_call else ""),
+            operation=first.operation or (INVOKE_AGENT if root.is_call else ""),
             error_blame=self._error_blame(root, recovered),
             used=_sum(hop.inclusive for hop in tops),
         )
@@ -193,18 +194,16 @@ class _Growth:
         if fact.operation not in _WITHOUT_STEP and (fact.operation != EXECUTE_TOOL or charge.is_tool_call):
             hop.steps.append(_step(charge, detail, used))
 
-    def _without_wrappers(self, tops: list[Hop]) -> list[Hop]:
-        """Return the topmost hops with what they wrap in the place of those that are nobody's."""
-        found: list[Hop] = []
-        for top in tops:
-            nobodys = top.agent == UNATTRIBUTED and not top.steps and top.exclusive == NOTHING_USED
-            if nobodys and top.children and (top.children[0].failed or not top.failed):
-                for child in top.children:
-                    child.caller = None
-                found += top.children
-            else:
-                found.append(top)
-        return found
+    def _begun(self) -> list[tuple[Charge, list[Hop]]]:
+        """Return the spans that fragments begin with, each with its topmost hops: that of the whole first.
+
+        Of several that have no parent it is the one with the most agents beneath: no agent makes itself the root of
+        others' work by sending a span without a parent.
+        """
+        begun = [(top, _without_wrapper(self._hop_of[top.fact.span])) for top in self._tops]
+        if sum(top.fact.parent == 0 for top, _ in begun) > 1:
+            begun.sort(key=lambda each: (each[0].fact.parent != 0, -_agents_in(each[1])))
+        return begun
 
     def _error_blame(self, root: Hop, recovered: frozenset[int]) -> ErrorBlame | None:
         """Return the deepest error whose parent is an error too, from the root's down; ties: the first started."""
@@ -229,6 +228,25 @@ class _Growth:
         first = min(charge.fact.start for charge in self._charges)
         last = max(charge.fact.start + charge.fact.duration_micros * 1_000 for charge in self._charges)
         return min((last - first) // 1_000, EXTENT_MAX_MICROS)
+
+
+def _without_wrapper(top: Hop) -> list[Hop]:
+    """Return a topmost hop, or what it wraps in its place when it is nobody's."""
+    nobodys = top.agent == UNATTRIBUTED and not top.steps and top.exclusive == NOTHING_USED
+    if not nobodys or not top.children or (top.failed and not top.children[0].failed):
+        return [top]
+    for child in top.children:
+        child.caller = None
+    return top.children
+
+
+def _agents_in(hops: Iterable[Hop]) -> int:
+    agents, waiting = set[str](), list(hops)
+    while waiting:
+        hop = waiting.pop()
+        agents.add(hop.agent)
+        waiting += hop.children
+    return len(agents)
 
 
 def _hints_at_attempts(charge: Charge) -> bool:
