@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import HOUR, MINUTE, SECOND, Instant, Millis
-from ringfence_kit.errors import NotPermitted
+from ringfence_kit.errors import NotPermitted, QuotaExceeded
 from ringfence_telemetry.alerts.alert import AlertEventType
 from ringfence_telemetry.evaluation.judgement import Judgement, Layer
 from ringfence_telemetry.signals import Conduct, SignalKind
@@ -357,6 +357,13 @@ async def test_a_deleted_objective_leaves_nothing(mesh: Promised) -> None:
     assert await mesh.alerts() == []
     await mesh.define(objective())
     assert await counts(mesh) == (0, 0)
+
+
+async def test_objectives_of_one_agent_are_bounded(mesh: Promised) -> None:
+    await mesh.define(*(objective(name=f"slos/s{number}") for number in range(50)))
+    with pytest.raises(QuotaExceeded, match="50 objectives of an agent"):
+        await mesh.define(objective(name="slos/one-more"))
+    await mesh.define(objective(name="slos/of-another", agent=B))
 
 
 async def test_owners_define_what_is_theirs(mesh: Promised) -> None:

@@ -8,7 +8,7 @@ The rules:
 - what was counted is an event of the store, so every replica's windows are the rows', in the same order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ringfence_kit import records
@@ -43,18 +43,21 @@ class SloJudge:
         """See `Judge`."""
         believed = [settling.now for settling in settlings if settling.now.trusted]
         objectives = tx.objectives_of({part.agent for settled in believed for part in settled.parts})
-        before = tx.counted_traces({settled.trace_id for settled in believed})
-        tally = _Tally()
+        before = dict(tx.counted_traces({settled.trace_id for settled in believed}))
+        tally = _Tally({each.name: each for each in objectives})
+        targets = _targets(objectives)
         for settled in believed:
             known = before.get(settled.trace_id)
             concerned = [each for each in objectives if each.agent == settled.agent]
             if concerned or known is not None:
-                tally.count(tx, known, _counted(tx, settled, concerned, _targets(objectives), at))
+                now = _counted(tx, settled, concerned, targets, at)
+                tally.count(tx, known, now)
+                before[settled.trace_id] = now
         tally.write(tx)
 
     def was_evaluated(self, tx: TelemetryTx, trace_ids: Iterable[bytes]) -> None:
         """Count traces that waited for an evaluation; called in the transaction that keeps judgements of them."""
-        tally = _Tally()
+        tally = _Tally({})
         for known in tx.counted_traces(frozenset(trace_ids)).values():
             counted = dict(known.counted)
             for name, metric in known.awaited.items():
@@ -70,7 +73,11 @@ class SloJudge:
 class _Tally:
     """What is to be added."""
 
+    _objectives: dict[str, Objective | None]
+    """Those that were looked up."""
     _changes: dict[str, list[Change]] = field(default_factory=dict)
+    _traces: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """Of bad events, by objective and whom it blames."""
 
     def count(self, tx: TelemetryTx, known: CountedTrace | None, now: CountedTrace) -> None:
         """Count a trace as it is now, in place of what it was counted for."""
@@ -82,7 +89,7 @@ class _Tally:
             was, is_now = counted_before.get(name), now.counted.get(name)
             if was == is_now:
                 continue
-            objective = tx.objective(name)
+            objective = self._objective(tx, name)
             if objective is None:
                 continue
             if was is not None and objective.counted_from <= (known or now).ended_at:
@@ -90,14 +97,21 @@ class _Tally:
             if is_now is not None:
                 self._add(name, is_now)
                 if is_now.bad:
-                    _remember(tx, name, is_now.agent, now.trace_id.hex())
+                    self._traces.setdefault((name, is_now.agent), []).append(now.trace_id.hex())
 
     def write(self, tx: TelemetryTx) -> None:
         """Write what was counted."""
         if self._changes:
             tx.add_slo_counts(self._changes)
+            for (name, agent), traces in self._traces.items():
+                _remember(tx, name, agent, traces)
             added = CountsAdded(changes={name: tuple(changes) for name, changes in self._changes.items()})
             tx.record(EventChange.MODIFIED, SLO_COUNTS, EVERY_SLO, records.encode(added))
+
+    def _objective(self, tx: TelemetryTx, name: str) -> Objective | None:
+        if name not in self._objectives:
+            self._objectives[name] = tx.objective(name)
+        return self._objectives[name]
 
     def _add(self, name: str, change: Change) -> None:
         self._changes.setdefault(name, []).append(change)
@@ -129,8 +143,8 @@ def _targets(objectives: Iterable[Objective]) -> dict[str, Millis]:
     return found
 
 
-def _remember(tx: TelemetryTx, name: str, agent: str, trace_id: str) -> None:
+def _remember(tx: TelemetryTx, name: str, agent: str, traces: Sequence[str]) -> None:
+    """Keep the newest traces to look at."""
     blamed = tx.slo_blamed(name, agent)
-    others = tuple(each for each in blamed.trace_ids if each != trace_id)
-    newest = (trace_id, *others)[:TRACES_KEPT]
+    newest = tuple(dict.fromkeys([*reversed(traces), *blamed.trace_ids]))[:TRACES_KEPT]
     tx.keep_slo_blamed(name, agent, BlamedAgent(trace_ids=newest, signalled_at=blamed.signalled_at))

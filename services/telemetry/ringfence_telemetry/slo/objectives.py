@@ -15,7 +15,7 @@ from fractions import Fraction
 from ringfence_kit import records
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import MINUTE, Clock, Instant
-from ringfence_kit.errors import EtagMismatch, InvalidRequest, NotPermitted, Violation
+from ringfence_kit.errors import EtagMismatch, InvalidRequest, NotPermitted, QuotaExceeded, Violation
 from ringfence_kit.events import Change
 from ringfence_kit.names import AgentName
 from ringfence_kit.store import Mutation, Writer
@@ -33,6 +33,9 @@ from ringfence_telemetry.slo.windows import Windows
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.store.slos import BlamedAgent, SloStore
 
+OBJECTIVES_MAX = 2_000
+OBJECTIVES_OF_ONE_MAX = 50
+"""Objectives of one agent."""
 MINUTES_KEPT = 14 * 24 * 60
 """How far back an objective can be asked about to the minute."""
 
@@ -66,14 +69,21 @@ class Objectives:
     async def create(
         self, drafts: Sequence[Objective], *, caller: Caller, mutation: Mutation, validate_only: bool = False
     ) -> tuple[Objective, ...]:
-        """Define objectives, all or none. Raises NotPermitted, SloInfeasible, SloAlreadyExists."""
+        """Define objectives, all or none.
+
+        Raises NotPermitted, SloInfeasible, SloAlreadyExists, QuotaExceeded.
+        """
         for draft in drafts:
             _check_owner(caller, draft.agent, f"define an objective of {draft.agent}")
         for draft in drafts:
             check_feasible(draft)
+        # Windows are in memory: those of all that there may be fit into it. Two at the same time may be one too many.
+        room = OBJECTIVES_MAX - len(self._book.names())
 
         def work(tx: TelemetryTx) -> tuple[Objective, ...]:
-            return tuple(_create(tx, draft, mutation.at) for draft in drafts)
+            created = tuple(_create(tx, draft, mutation.at) for draft in drafts)
+            _check_room(tx, created, room, caller)
+            return created
 
         return await self._writer.write(
             work, mutation=mutation, result=tuple[Objective, ...], validate_only=validate_only
@@ -184,6 +194,15 @@ def _create(tx: TelemetryTx, draft: Objective, at: Instant) -> Objective:
     tx.keep_objective(objective)
     tx.record(Change.ADDED, SLO, objective.name, records.encode(objective))
     return objective
+
+
+def _check_room(tx: TelemetryTx, created: Sequence[Objective], room: int, caller: Caller) -> None:
+    most = max(len(tx.objectives_of([each.agent])) for each in created)
+    if most > OBJECTIVES_OF_ONE_MAX or len(created) > room:
+        problem = (
+            f"there may be {OBJECTIVES_OF_ONE_MAX} objectives of an agent and {OBJECTIVES_MAX} in all; delete some"
+        )
+        raise QuotaExceeded(principal=caller.principal, method_class="objectives", retry_after=None, problem=problem)
 
 
 def _replace(tx: TelemetryTx, before: Objective, asked: Objective, at: Instant) -> Objective:

@@ -92,7 +92,8 @@ class SloServiceServicer:
         """Defines an objective. One that its dependencies make impossible is refused, with the number that is possible.
 
         Needs platform-admin, or namespace-owner of its agent.
-        Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED (50 of an agent, 2,000 in all),
+        REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +158,7 @@ class SloServiceServicer:
         """Reads objectives from OpenSLO v1 documents, all or none.
 
         Needs platform-admin, or namespace-owner of every agent in it.
-        Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

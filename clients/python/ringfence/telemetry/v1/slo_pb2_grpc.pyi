@@ -39,7 +39,8 @@ class SloServiceStub:
     """Defines an objective. One that its dependencies make impossible is refused, with the number that is possible.
 
     Needs platform-admin, or namespace-owner of its agent.
-    Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED (50 of an agent, 2,000 in all),
+    REQUEST_ID_REUSED.
     """
     GetSlo: _grpc.UnaryUnaryMultiCallable[_slo_pb2.GetSloRequest, _slo_pb2.GetSloResponse]
     """Returns an objective.
@@ -76,7 +77,7 @@ class SloServiceStub:
     """Reads objectives from OpenSLO v1 documents, all or none.
 
     Needs platform-admin, or namespace-owner of every agent in it.
-    Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
     """
     ExportOpenSlo: _grpc.UnaryUnaryMultiCallable[_slo_pb2.ExportOpenSloRequest, _slo_pb2.ExportOpenSloResponse]
     """Returns objectives as OpenSLO v1 documents.
@@ -95,7 +96,8 @@ class SloServiceAsyncStub(SloServiceStub):
     """Defines an objective. One that its dependencies make impossible is refused, with the number that is possible.
 
     Needs platform-admin, or namespace-owner of its agent.
-    Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED (50 of an agent, 2,000 in all),
+    REQUEST_ID_REUSED.
     """
     GetSlo: _aio.UnaryUnaryMultiCallable[_slo_pb2.GetSloRequest, _slo_pb2.GetSloResponse]  # type: ignore[assignment]
     """Returns an objective.
@@ -132,7 +134,7 @@ class SloServiceAsyncStub(SloServiceStub):
     """Reads objectives from OpenSLO v1 documents, all or none.
 
     Needs platform-admin, or namespace-owner of every agent in it.
-    Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, REQUEST_ID_REUSED.
+    Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
     """
     ExportOpenSlo: _aio.UnaryUnaryMultiCallable[_slo_pb2.ExportOpenSloRequest, _slo_pb2.ExportOpenSloResponse]  # type: ignore[assignment]
     """Returns objectives as OpenSLO v1 documents.
@@ -154,7 +156,8 @@ class SloServiceServicer(metaclass=_abc_1.ABCMeta):
         """Defines an objective. One that its dependencies make impossible is refused, with the number that is possible.
 
         Needs platform-admin, or namespace-owner of its agent.
-        Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED (50 of an agent, 2,000 in all),
+        REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
@@ -233,7 +236,7 @@ class SloServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads objectives from OpenSLO v1 documents, all or none.
 
         Needs platform-admin, or namespace-owner of every agent in it.
-        Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, REQUEST_ID_REUSED.
+        Errors: INVALID_REQUEST, OPENSLO_INVALID, SLO_INFEASIBLE, SLO_ALREADY_EXISTS, QUOTA_EXCEEDED, REQUEST_ID_REUSED.
         """
 
     @_abc_1.abstractmethod
