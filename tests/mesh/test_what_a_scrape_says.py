@@ -59,6 +59,11 @@ async def test_every_metric_of_a_page_exists(scraped: frozenset[str], page: str)
     assert named - scraped - PACKAGES == set()
 
 
+async def test_the_page_of_telemetry_names_all_there_is(scraped: frozenset[str]) -> None:
+    own = {name for name in scraped if name.startswith("ringfence_telemetry_")}
+    assert {name for name in own if f"`{name}`" not in PAGES["docs/telemetry.md"]} == set()
+
+
 @pytest.mark.parametrize("dashboard", BOARDS)
 async def test_panels_are_told_apart_and_explained(dashboard: str) -> None:
     board = BOARDS[dashboard]

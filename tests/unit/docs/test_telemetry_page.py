@@ -28,9 +28,9 @@ def test_the_orders_are_told_the_mildest_first() -> None:
 
 def test_settings_it_names_are_there() -> None:
     config = load({"telemetry": TelemetryConfig}).section("telemetry", TelemetryConfig)
-    named = set(re.findall(r"`ingest\.(\w+)`", PAGE))
-    assert named >= {"queue_spans", "free_bytes", "keep_raw", "exclusive_scopes"}
-    assert {name for name in named if not hasattr(config.ingest, name)} == set()
+    named = set(re.findall(r"`(ingest|forward)\.(\w+)`", PAGE))
+    assert len(named) >= 6
+    assert {(part, name) for part, name in named if not hasattr(getattr(config, part), name)} == set()
 
 
 def test_methods_it_names_are_served() -> None:
