@@ -28,7 +28,7 @@ from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore
 from ringfence_telemetry.store_sql.usage_rows import Sums, add_rows, add_to
 from ringfence_telemetry.tables.usage import agent_usage, rollups
 from ringfence_telemetry.usage import Counts
-from ringfence_telemetry.usage_levels import DAY, HOUR, floor, page_of
+from ringfence_telemetry.usage_levels import DAY, FOUR_DAYS, HOUR, floor, page_of
 from ringfence_telemetry.usage_query import UsageGroup, UsageQuery
 
 DAYS = 30
@@ -47,10 +47,11 @@ def agent_name(number: int) -> str:
 
 
 def fill(connection: sa.Connection, agents: int) -> None:
-    """Make the rows that the questions are answered from: every day, and the hours of the first day and of the last."""
+    """Make the rows that the questions are answered from: all days, and the hours of the first and of the last."""
     first, last = NOW - DAYS * DAY, NOW
-    for at in range(floor(first, DAY), last + 1, DAY):
-        _count(connection, agents, DAY, at)
+    for step in (DAY, FOUR_DAYS):
+        for at in range(floor(first, step), last + 1, step):
+            _count(connection, agents, step, at)
     for day in (floor(first, DAY), floor(last, DAY)):
         for at in range(day, min(day + DAY, last), HOUR):
             _count(connection, agents, HOUR, at)

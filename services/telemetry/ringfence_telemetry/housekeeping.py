@@ -19,7 +19,7 @@ from ringfence_telemetry.labels import LabelBook
 from ringfence_telemetry.store import PRINCIPAL, TelemetryTx
 from ringfence_telemetry.usage_alerts import resolve_old
 from ringfence_telemetry.usage_levels import DAY as DAY_MINUTES
-from ringfence_telemetry.usage_levels import FIVE, FOLDS, floor
+from ringfence_telemetry.usage_levels import FIVE, FOLDS, FOUR_DAYS, floor
 from ringfence_telemetry.usage_levels import HOUR as HOUR_MINUTES
 
 EVERY = HOUR
@@ -111,7 +111,7 @@ class Housekeeping:
     async def _forget_usage(self, now: Instant, mutation: Mutation) -> None:
         forget = partial(
             _forget,
-            before=_minute(now, self._usage.keep_hours, DAY_MINUTES),
+            before=_minute(now, self._usage.keep_hours, FOUR_DAYS),
             sessions_before=_minute(now, self._usage.keep_sessions, DAY_MINUTES),
             hours_before=_minute(now, self._usage.keep_fives, DAY_MINUTES),
         )

@@ -4,8 +4,8 @@ The rules:
 
 - usage by every label is kept by the minute, and by five minutes and by the hour when it is older; a minute is counted
   in exactly one row at a time, so folding rows together changes no total, and what comes late finds the row there is;
-- usage by agent alone is kept by the hour and by the day besides, from the first span on, so that a long window is
-  summed from few rows; both ways come to the same;
+- usage by agent alone is kept by the hour, by the day and by four days besides, from the first span on, so that a long
+  window is summed from few rows; both ways come to the same;
 - a row counts for a window when it begins in it. So a window is exact to the minute as far as minutes are kept, and to
   five minutes or an hour before that.
 """
@@ -21,9 +21,12 @@ FIVE = 5
 FOLDS = (FIVE, HOUR)
 """What rows by the minute are folded into, in this order."""
 
-AGENT_STEPS = (HOUR, DAY)
+FOUR_DAYS = 4 * DAY
+"""The longest step: a row of it holds what 25,000 spans a second state at the most before it would run over 64 bits."""
 
-_PAGES: Mapping[int, int] = {HOUR: DAY, DAY: 8 * DAY}
+AGENT_STEPS = (HOUR, DAY, FOUR_DAYS)
+
+_PAGES: Mapping[int, int] = {HOUR: DAY, DAY: 8 * DAY, FOUR_DAYS: 32 * DAY}
 """Step → how much time lies together on the disk: by agent within it, so that a sum needs no sorting."""
 
 TIME_ROWS_MAX = 400
@@ -55,8 +58,8 @@ class Marks:
 class Plan:
     """What a question about agents is answered from; together exactly the window."""
 
-    days: Sequence[Stretch] = ()
-    hours: Sequence[Stretch] = ()
+    by_step: Sequence[tuple[int, Stretch]] = ()
+    """From the rows by agent: of which step, and which whole ones."""
     rest: Sequence[Stretch] = ()
     """From the rows by every label."""
 
@@ -85,23 +88,30 @@ def time_step(minutes: int | None) -> int:
     return 1 if minutes <= TIME_ROWS_MAX else HOUR
 
 
-def by_agent(window: Stretch, marks: Marks, *, coarsest: int = DAY) -> Plan:
-    """Divide a window: whole days, whole hours beside them, and the rest."""
-    days, edges = _whole(window, DAY) if coarsest == DAY else ([], [window])
-    hours, rest = list[Stretch](), list[Stretch]()
-    for edge in edges:
-        forgotten, kept = _cut(edge, _ceiling(marks.hours_forgotten, HOUR))
-        whole, beside = _whole(kept, HOUR)
-        hours += whole
-        rest += [stretch for stretch in (forgotten, *beside) if not stretch.empty]
-    return Plan(days=days, hours=hours, rest=rest)
+def by_agent(window: Stretch, marks: Marks, *, coarsest: int = FOUR_DAYS) -> Plan:
+    """Divide a window: whole steps, the longest first, whole ones of the next beside them, and the rest."""
+    found, left, rest = list[tuple[int, Stretch]](), [window], list[Stretch]()
+    for step in sorted(AGENT_STEPS, reverse=True):
+        if step > coarsest:
+            continue
+        edges, left = left, []
+        for edge in edges:
+            forgotten, kept = _cut(edge, _ceiling(marks.hours_forgotten, HOUR)) if step == HOUR else (_NOTHING, edge)
+            whole, beside = _whole(kept, step)
+            found += [(step, stretch) for stretch in whole]
+            left += beside
+            rest += [] if forgotten.empty else [forgotten]
+    return Plan(by_step=found, rest=[*rest, *left])
 
 
-def by_caller(window: Stretch, marks: Marks, *, coarsest: int = DAY) -> Plan:
+def by_caller(window: Stretch, marks: Marks, *, coarsest: int = FOUR_DAYS) -> Plan:
     """Divide a window of which nothing finer than hours is kept: the hours that begin in it, days where hours are not
     kept."""
     rounded = Stretch(*[None if at is None else _rounded(at, marks) for at in window])
     return by_agent(rounded, marks, coarsest=coarsest)
+
+
+_NOTHING = Stretch(0, 0)
 
 
 def _rounded(minute: int, marks: Marks) -> int:

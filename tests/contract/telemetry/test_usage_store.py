@@ -102,7 +102,7 @@ class TestLabels:
     async def test_sums_of_tokens_beyond_64_bits_are_exact(self, opened: OpenedStore) -> None:
         huge = 2**62 + 12_345
         for place in range(5):
-            await add(opened, {key(START + place * DAY): Counts(spans=1, input_tokens=huge)})
+            await add(opened, {key(START + place * 4 * DAY): Counts(spans=1, input_tokens=huge)})
         for groups in ([], [UsageGroup.MODEL], [UsageGroup.SESSION]):
             (row,) = await ask(opened, *groups)
             assert row.counts.input_tokens == 5 * huge
@@ -180,10 +180,10 @@ class TestLevels:
         assert await spans(opened, UsageGroup.AGENT, **window) == {"a": 15}
 
     async def test_days_hours_and_minutes_together_are_the_window(self, opened: OpenedStore) -> None:
-        minutes = [START + at for at in (0, 59, 60, DAY - 1, DAY, DAY + 61, 2 * DAY, 3 * DAY + 1)]
+        minutes = [START + at for at in (0, 59, 60, DAY - 1, DAY + 61, 2 * DAY, 3 * DAY + 1, 5 * DAY + 1)]
         await add(opened, {key(minute): Counts(spans=1) for minute in minutes})
         for first in (None, *minutes, START + 1, START + 61):
-            for end in (None, *minutes, START + DAY + 62, START + 3 * DAY + 2):
+            for end in (None, *minutes, START + DAY + 62, START + 3 * DAY + 2, START + 4 * DAY):
                 expected = sum((first is None or at >= first) and (end is None or at < end) for at in minutes)
                 window = {"first_minute": first, "end_minute": end}
                 assert await spans(opened, UsageGroup.AGENT, **window) == ({"a": expected} if expected else {})
@@ -197,7 +197,8 @@ class TestLevels:
         await forget(opened, sessions_before=START + DAY, hours_before=START + 2 * DAY)
         assert await spans(opened, UsageGroup.SESSION) == {"s": 3}
         assert await spans(opened, UsageGroup.OPERATION) == {"chat": 4}
-        await forget(opened, before=START + 3 * DAY, sessions_before=START + 3 * DAY, hours_before=START + 3 * DAY)
+        await add(opened, {key(START + 4 * DAY): Counts(spans=1)})
+        await forget(opened, before=START + 4 * DAY, sessions_before=START + 4 * DAY, hours_before=START + 4 * DAY)
         assert await spans(opened, UsageGroup.OPERATION) == {"chat": 1}
         assert await spans(opened, UsageGroup.AGENT) == {"a": 1}
         assert await spans(opened, UsageGroup.SESSION) == {"s": 1}

@@ -8,27 +8,38 @@ from ringfence_kit.clock import ManualClock
 from ringfence_telemetry.durations import Buckets
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.usage import Counts, UsageKey
-from ringfence_telemetry.usage_levels import DAY, FIVE, HOUR, Marks, Stretch, by_agent, by_caller, row_of, time_step
+from ringfence_telemetry.usage_levels import (
+    AGENT_STEPS,
+    DAY,
+    FIVE,
+    HOUR,
+    Marks,
+    Stretch,
+    by_agent,
+    by_caller,
+    row_of,
+    time_step,
+)
 from ringfence_telemetry.usage_query import UsageGroup, UsageQuery, UsageTotals
 from support.backends import Backend
 from support.telemetry.opened import BY_TELEMETRY, OpenedStore, opened_store
 
-MINUTES = st.integers(0, 3 * DAY + 100)
+MINUTES = st.integers(0, 9 * DAY + 100)
 STRETCHES = st.builds(Stretch, st.none() | MINUTES, st.none() | MINUTES)
 
 
-@given(STRETCHES, st.builds(Marks, hours_forgotten=MINUTES), st.sampled_from([HOUR, DAY]))
+@given(STRETCHES, st.builds(Marks, hours_forgotten=MINUTES), st.sampled_from(AGENT_STEPS))
 def test_a_plan_covers_every_minute_of_the_window_once(window: Stretch, marks: Marks, coarsest: int) -> None:
     plan = by_agent(window, marks, coarsest=coarsest)
-    stretches = [*plan.days, *plan.hours, *plan.rest]
-    for minute in range(0, 3 * DAY + 200, 13):
+    stretches = [*[stretch for _, stretch in plan.by_step], *plan.rest]
+    for minute in range(0, 9 * DAY + 200, 17):
         asked = (window.first is None or minute >= window.first) and (window.end is None or minute < window.end)
         covering = [each for each in stretches if _within(minute, each)]
         assert len(covering) == asked
-    for step, those in ((DAY, plan.days), (HOUR, plan.hours)):
-        assert all(edge is None or edge % step == 0 for stretch in those for edge in stretch)
-    assert all(each.first is None or each.first >= marks.hours_forgotten for each in plan.hours)
-    assert coarsest == DAY or not plan.days
+    for step, stretch in plan.by_step:
+        assert all(edge is None or edge % step == 0 for edge in stretch)
+        assert step <= coarsest
+        assert step > HOUR or stretch.first is None or stretch.first >= marks.hours_forgotten
 
 
 @given(STRETCHES, st.builds(Marks, hours_forgotten=st.sampled_from([0, DAY, 2 * DAY])))

@@ -41,8 +41,11 @@ class RollupTx(Protocol):
         ...
 
     def forget_usage(self, *, before: int, sessions_before: int, hours_before: int) -> int:
-        """Drop the oldest hour of rows that begin before a minute: of all, of sessions, of agents by the hour. Return
-        how many rows were dropped; 0 when there is nothing older left. The minutes are multiples of a day."""
+        """Drop the oldest hour of rows that begin before a minute: of all, of sessions, of agents by the hour.
+
+        Return how many rows were dropped; 0 when nothing older is left. The minutes are multiples of a day, `before`
+        of four days.
+        """
         ...
 
     def has_usage(self, agent: str) -> bool:

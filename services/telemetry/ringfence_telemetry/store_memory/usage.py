@@ -14,7 +14,7 @@ from ringfence_telemetry.store.usage import NO_DURATIONS, NOBODY_CALLED, PricePl
 from ringfence_telemetry.usage import ZERO, CallerKey, Counts, UsageKey
 from ringfence_telemetry.usage_levels import (
     AGENT_STEPS,
-    DAY,
+    FOUR_DAYS,
     HOUR,
     Marks,
     Stretch,
@@ -190,11 +190,12 @@ def _asked(rows: MemoryRows, query: UsageQuery) -> Iterable[tuple[UsageKey | Cal
         yield from _by_every_label(rows, query, query.window)
         return
     divide = by_caller if query.inclusive else by_agent
-    plan = divide(query.window, _marks(rows), coarsest=DAY if UsageGroup.TIME not in query.group_by else query.step)
-    stretches = [*[(DAY, each) for each in plan.days], *[(HOUR, each) for each in plan.hours]]
+    plan = divide(
+        query.window, _marks(rows), coarsest=FOUR_DAYS if UsageGroup.TIME not in query.group_by else query.step
+    )
     for step, called, key, row in ((*of_agent, row) for of_agent, row in rows.table(OF_AGENTS).items()):
         wanted = query.agent in ("", key.agent) and (query.inclusive or not called)
-        if wanted and any(step == of_step and _within(key.minute, stretch) for of_step, stretch in stretches):
+        if wanted and any(step == of_step and _within(key.minute, stretch) for of_step, stretch in plan.by_step):
             yield key, row
     for stretch in plan.rest:
         yield from _by_every_label(rows, query, stretch)

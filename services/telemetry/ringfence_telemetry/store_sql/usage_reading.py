@@ -14,7 +14,7 @@ from ringfence_telemetry.durations import Buckets, decode, merge, quantiles
 from ringfence_telemetry.store_sql.usage_rows import COLUMNS, counts_of, read_marks
 from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import Counts
-from ringfence_telemetry.usage_levels import DAY, HOUR, Stretch, by_agent, by_caller, page_of
+from ringfence_telemetry.usage_levels import FOUR_DAYS, Stretch, by_agent, by_caller, page_of
 from ringfence_telemetry.usage_query import (
     PERCENTS,
     ROWS_MAX,
@@ -80,11 +80,10 @@ def _sources(connection: sa.Connection, query: UsageQuery) -> list[_Source]:
     if not query.about_agents_only:
         return [_rows(rollups, query, query.window)]
     divide = by_caller if query.inclusive else by_agent
-    coarsest = DAY if UsageGroup.TIME not in query.group_by else query.step
+    coarsest = FOUR_DAYS if UsageGroup.TIME not in query.group_by else query.step
     plan = divide(query.window, read_marks(connection), coarsest=coarsest)
     return [
-        *[_by_agent(DAY, query, stretch) for stretch in plan.days],
-        *[_by_agent(HOUR, query, stretch) for stretch in plan.hours],
+        *[_by_agent(step, query, stretch) for step, stretch in plan.by_step],
         *[_rows(rollups, query, stretch) for stretch in plan.rest],
     ]
 

@@ -111,7 +111,7 @@ def _carry_over() -> None:
     apart = [old.minute, old.agent, old.operation, old.model, outcome, old.untrusted]
     _copy("rollups", sa.select(*labels, *_sums(), sa.literal(b"", BYTES)).group_by(*apart))
     _copy("session_usage", sa.select(old.session, *labels, *_sums()).group_by(old.session, *apart))
-    for step, page in ((60, 1_440), (1_440, 8 * 1_440)):
+    for step, page in ((60, 1_440), (1_440, 8 * 1_440), (4 * 1_440, 32 * 1_440)):
         begins = (old.minute - old.minute % sa.literal_column(str(step))).label("begins")
         lies = ((old.minute - old.minute % sa.literal_column(str(page))) / sa.literal_column(str(page))).label("lies")
         which = [sa.literal(step, INTEGER), lies, sa.false(), old.agent, old.untrusted, _EMPTY, begins]
