@@ -298,6 +298,7 @@ class Ingest:
         return True
 
     async def _enter_and_store(self, group: Sequence[Logged[_Accepted]]) -> None:
+        await self._roll_up.prepare(each.carried.received for each in group)
         for each in group:
             await self._roll_up.enter(each.carried.received)
         rolled, at = self._roll_up.take(), self._clock.now()

@@ -41,6 +41,7 @@ class Binding:
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
         self._agents = frozenset(reporter.agents)
+        self._names_all = reporter.speaks_for_all
         self._sole = reporter.agents[0] if len(reporter.agents) == 1 and not reporter.speaks_for_all else ""
         self._known: dict[str, Attribution] = {}
 
@@ -50,7 +51,7 @@ class Binding:
 
     def may_name(self, agent: str) -> bool:
         """Say whether usage of `agent` may be reported with this credential."""
-        return self.reporter.speaks_for_all or agent in self._agents
+        return self._names_all or agent in self._agents
 
     def attribution(self, label: str) -> Attribution:
         """Return the agent that `label` stands for when this reporter writes it, and whether to believe it."""
