@@ -1,6 +1,7 @@
 """The contract of what objectives and breakers ask of storage, over memory, SQLite and PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 from ringfence_kit.clock import HOUR, Instant, Millis
@@ -171,9 +172,9 @@ async def test_what_a_trace_was_counted_for(opened: OpenedStore) -> None:
     other = CountedTrace(trace_id=b"2" * 16, ended_at=Instant(7), awaited={OBJECTIVE.name: "grounded"})
 
     def work(tx: TelemetryTx) -> None:
-        tx.keep_counted_trace(CountedTrace(trace_id=first.trace_id, ended_at=Instant(1)))
-        tx.keep_counted_trace(first)
-        tx.keep_counted_trace(other)
+        tx.keep_counted_traces([])
+        tx.keep_counted_traces([CountedTrace(trace_id=first.trace_id, ended_at=Instant(1))])
+        tx.keep_counted_traces([other, replace(first, counted={}), first])
         assert tx.counted_traces([first.trace_id, b"3" * 16]) == {first.trace_id: first}
 
     def forget(tx: TelemetryTx) -> None:

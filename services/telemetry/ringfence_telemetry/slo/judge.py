@@ -76,6 +76,7 @@ class _Tally:
     _objectives: dict[str, Objective | None]
     """Those that were looked up."""
     _changes: dict[str, list[Change]] = field(default_factory=dict)
+    _kept: list[CountedTrace] = field(default_factory=list)
     _traces: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """Of bad events, by objective and whom it blames."""
 
@@ -83,7 +84,7 @@ class _Tally:
         """Count a trace as it is now, in place of what it was counted for."""
         if known == now:
             return
-        tx.keep_counted_trace(now)
+        self._kept.append(now)
         counted_before = {} if known is None else known.counted
         for name in sorted({*counted_before, *now.counted}):
             was, is_now = counted_before.get(name), now.counted.get(name)
@@ -101,6 +102,7 @@ class _Tally:
 
     def write(self, tx: TelemetryTx) -> None:
         """Write what was counted."""
+        tx.keep_counted_traces(self._kept)
         if self._changes:
             tx.add_slo_counts(self._changes)
             for (name, agent), traces in self._traces.items():

@@ -89,8 +89,8 @@ class SloRows(Protocol):
         """Return what traces were counted for; those that were not are absent."""
         ...
 
-    def keep_counted_trace(self, trace: CountedTrace) -> None:
-        """Keep what a trace is counted for now."""
+    def keep_counted_traces(self, traces: Sequence[CountedTrace]) -> None:
+        """Keep what traces are counted for now; of one that comes twice, the last."""
         ...
 
     def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:

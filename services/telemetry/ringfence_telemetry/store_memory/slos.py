@@ -9,8 +9,8 @@ from ringfence_telemetry.breakers.machine import Breaker
 from ringfence_telemetry.signals import Conduct
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.windows import Change, Level, reached, slots_of_change
-from ringfence_telemetry.store_memory.evaluations import JUDGEMENTS
 from ringfence_telemetry.store.slos import BlamedAgent, Counted, CountedTrace, SloRecords
+from ringfence_telemetry.store_memory.evaluations import JUDGEMENTS
 
 SLOS: MemoryTable[str, Objective] = MemoryTable("slos")
 SLO_COUNTS: MemoryTable[tuple[str, Level, int, str], Change] = MemoryTable("slo_counts")
@@ -72,9 +72,9 @@ class MemorySloTx:
         rows = self.rows.table(COUNTED_TRACES)
         return {trace_id: rows[trace_id] for trace_id in trace_ids if trace_id in rows}
 
-    def keep_counted_trace(self, trace: CountedTrace) -> None:
+    def keep_counted_traces(self, traces: Sequence[CountedTrace]) -> None:
         """See `SloRows`."""
-        self.rows.table(COUNTED_TRACES)[trace.trace_id] = trace
+        self.rows.table(COUNTED_TRACES).update({trace.trace_id: trace for trace in traces})
 
     def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:
         """See `SloRows`."""

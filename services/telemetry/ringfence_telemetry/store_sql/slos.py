@@ -102,10 +102,18 @@ class SqlSloTx:
                 found[trace.trace_id] = trace
         return found
 
-    def keep_counted_trace(self, trace: CountedTrace) -> None:
+    def keep_counted_traces(self, traces: Sequence[CountedTrace]) -> None:
         """See `SloRows`."""
-        row = {"trace_id": trace.trace_id, "ended_at": trace.ended_at, "record": records.encode(trace)}
-        replace_row(self.connection, slo_traces, row)
+        last = {trace.trace_id: trace for trace in traces}
+        # In one order everywhere, so that replicas cannot lock rows crosswise.
+        rows = [
+            {"trace_id": trace_id, "ended_at": last[trace_id].ended_at, "record": records.encode(last[trace_id])}
+            for trace_id in sorted(last)
+        ]
+        if rows:
+            insert = insert_into(self.connection, slo_traces)
+            rest = {name: insert.excluded[name] for name in ("ended_at", "record")}
+            self.connection.execute(insert.on_conflict_do_update(index_elements=["trace_id"], set_=rest), rows)
 
     def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:
         """See `SloRows`."""
