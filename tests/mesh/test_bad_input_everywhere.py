@@ -62,6 +62,11 @@ ANSWERED_EMPTY = frozenset(
         "UsageService/GetUsage",
         "PriceService/ListPrices",
         "HealthService/WatchHealth",
+        "BudgetService/ListBudgets",
+        "BudgetService/WatchBudgets",
+        "AlertService/WatchAlerts",
+        "AlertService/ListAlerts",
+        "AlertService/ListSilences",
         "SloService/ListSlos",
         "SloService/CheckFeasibility",  # of an agent that depends on nobody
         "SloService/ExportOpenSlo",

@@ -123,6 +123,15 @@ class TestSpent:
         await spent(opened, used(-10, spans=-1), used(4, agent="b"))
         assert await amounts(opened) == {"a": 0, "b": 4}
 
+    async def test_an_amount_beyond_what_a_store_holds_stands_still(self, opened: OpenedStore) -> None:
+        of = budget(unit=Unit.COST, currency="EUR", amount=2**63 - 1)
+        await kept(opened, of)
+        for _ in range(3):
+            await spent(opened, used(currency="EUR", cost_nanos=2**62))
+        assert await amounts(opened) == {"a": 2**63 - 1}
+        await kept(opened, budget("after", unit=Unit.COST, currency="EUR"))
+        assert await amounts(opened, "after") == {"a": 2**63 - 1}
+
     async def test_a_transaction_that_fails_counts_nothing(self, opened: OpenedStore) -> None:
         await kept(opened, budget())
 

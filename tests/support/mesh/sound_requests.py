@@ -55,6 +55,7 @@ from support.mesh.promise_requests import PromiseRequests
 from support.mesh.rollout_requests import RolloutRequests
 from support.mesh.sound_tool_requests import ToolRequests
 from support.mesh.spans import one_trace
+from support.mesh.spending_requests import SpendingRequests
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
 from support.pdp.gateway import envoy_request, tool_call
 from support.telemetry.witnessing import cosigner, line_under
@@ -280,7 +281,8 @@ class SoundRequests:
             ).makers(),
             **EvaluationRequests(self.agent, self._numbers).makers(),
             **PromiseRequests(self.agent, self.doors.kept_channel("telemetry"), self._numbers).makers(),
-            **PriceRequests(self._numbers).makers(),
+            **PriceRequests(self.doors.kept_channel("telemetry"), self._numbers).makers(),
+            **SpendingRequests(self.did, self.doors.kept_channel("telemetry"), self._numbers).makers(),
             **AgentLifeRequests(self.doors.kept_channel("registry"), self._numbers, self._kept).makers(),
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,

@@ -32,6 +32,8 @@ STANDING = "budget-standing"
 
 DUE_AT_ONCE = 1_000
 
+STORED_MAX = 2**63 - 1
+
 
 class BudgetBook:
     """Counts what was rolled up against the budgets there are: a `Consequence` of the ingest."""
@@ -65,8 +67,8 @@ def count(tx: BudgetTx, budgets: Iterable[Budget], used: UsedBy, at: Instant) ->
         standing = before.get(key, Standing(budget=name, subject=subject, start=start))
         spent = replace(
             standing,
-            spent=standing.spent + each.amount,
-            unknown_cost_calls=standing.unknown_cost_calls + each.unknown,
+            spent=_stored(standing.spent + each.amount),
+            unknown_cost_calls=_stored(standing.unknown_cost_calls + each.unknown),
         )
         _settle(tx, known[name], spent, at)
 
@@ -109,6 +111,11 @@ def reconsider(tx: BudgetTx, before: Budget, after: Budget, at: Instant) -> None
     for standing in tx.standings_in(after.id, after.start_at(at)):
         # Who is past a level is told of again: the budget may enforce now what it did not, or at another amount.
         _settle(tx, after, standing, at, told=_told(before, standing), again=True)
+
+
+def _stored(amount: int) -> int:
+    """Return an amount as the stores can hold it: beyond 64 bits, nine billion of a currency, it stands still."""
+    return max(-STORED_MAX, min(STORED_MAX, amount))
 
 
 def _gather(added: dict[StandingKey, _Added], budget: Budget, subject: str, minute: Instant, used: Used) -> None:

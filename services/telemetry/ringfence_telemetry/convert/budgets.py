@@ -121,6 +121,9 @@ def update_budget(request: pb.UpdateBudgetRequest) -> UpdateBudget:
     found, sent = Violations(), request.budget
     under = found.at("budget")
     budget_id = under.resource_name(sent.name, "name", _budget_id, shape="budgets/{budget}")
+    # A budget sent as it was read has a scope and a unit: they stay, whichever they are, but have to be some.
+    _ = sent.scope and under.enum(sent.scope, "scope", SCOPES)
+    _ = sent.unit and under.enum(sent.unit, "unit", UNITS)
     populated = [name for name in _FIELDS if _is_set(sent, name)]
     names = found.update_mask(request.update_mask.paths, _FIELDS, when_empty=populated)
     values = {name: _FIELDS[name](under, sent) for name in sorted(names)}
