@@ -1,7 +1,8 @@
 """The other three services as witnesses of telemetry's audit log, in development mode, with nothing configured."""
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ringfence.proofs.signed_note import parse_note
 from ringfence.telemetry.v1 import audit_pb2
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from support.mesh.audit import decision_body
-from support.mesh.in_process import InProcessMesh, in_process_mesh
+from support.mesh.in_process import LONGEST_WAIT_S, InProcessMesh, in_process_mesh
 
 WITNESSES = ("identity", "pdp", "registry")
 OFTEN = {f"{name}.witness": {"every": '"100ms"'} for name in WITNESSES}
@@ -43,13 +44,20 @@ async def all_stand_behind(mesh: InProcessMesh, size: int) -> None:
     await mesh.until(lambda: all((seen(mesh, name, "tree_size") or 0) >= size for name in WITNESSES))
 
 
+async def witnesses_of(mesh: InProcessMesh, size: int) -> Sequence[audit_pb2.Witness]:
+    """Return the witnesses once all of them stand behind the head of this size."""
+    stub = AuditServiceStub(mesh.channel("telemetry"))
+    async with asyncio.timeout(LONGEST_WAIT_S):
+        while True:
+            listed = (await stub.ListWitnesses(audit_pb2.ListWitnessesRequest())).witnesses
+            if [each.tree_size for each in listed] == [size] * len(WITNESSES):
+                return listed
+
+
 async def test_all_three_stand_behind_the_newest_head(mesh: InProcessMesh) -> None:
     await append(mesh, 1, 2, 3)
     await all_stand_behind(mesh, 3)
-    await mesh.until(lambda: all((seen(mesh, name, "cosigned_total") or 0) > 0 for name in WITNESSES))
-    listed = (
-        await AuditServiceStub(mesh.channel("telemetry")).ListWitnesses(audit_pb2.ListWitnessesRequest())
-    ).witnesses
+    listed = await witnesses_of(mesh, 3)
     assert [each.name for each in listed] == [f"{name}.witness.ringfence.internal" for name in WITNESSES]
     signed = await head(mesh, least=3)
     note = parse_note(signed.signed_note)
