@@ -1,5 +1,6 @@
 """Usage by every label, its levels of time, and prices: one contract for memory, SQLite and PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -237,3 +238,22 @@ class TestPrices:
             assert await opened.store.prices(models=("b", "c"), after=early.key, limit=9) == [late]
             known = await opened.store.known_prices()
             assert known == [KnownPrice(Revision(at), each) for at, each in enumerate((late, early, other), start=1)]
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+async def test_two_replicas_lose_nothing_of_each_others(backend: Backend) -> None:
+    async with opened_store(backend) as one, opened_store(backend) as other:
+        buckets: Buckets = {bucket_of(1_000): 1}
+        await asyncio.gather(
+            *[
+                add(replica, {key(): Counts(spans=1, input_tokens=1)}, {key(): buckets})
+                for replica in (one, other)
+                for _ in range(20)
+            ]
+        )
+        slow: Buckets = {bucket_of(1_000_000): 39}
+        await add(one, {key(): Counts(spans=39)}, {key(): slow})
+        (row,) = await ask(other, UsageGroup.OPERATION, percentiles=True)
+        assert row.counts.spans == 79
+        # Of 40 fast ones and 39 slow ones the 40th is fast: had one been lost, it would be slow.
+        assert row.percentiles.p50 == middle_of(bucket_of(1_000))
