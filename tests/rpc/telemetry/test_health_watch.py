@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from ringfence.telemetry.v1 import health_pb2 as pb
+from ringfence.telemetry.v1 import slo_pb2
 from ringfence.telemetry.v1.health_pb2_grpc import HealthServiceStub
+from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceStub
 from ringfence.watch import AioWatch, Change, Changed, StateBegins, StateComplete, Step
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import SECOND, ManualClock, Millis
@@ -114,6 +117,28 @@ async def test_a_watch_hears_of_calls_and_of_silence(telemetry: TelemetryMesh) -
                 changes.append(step.change)
         # Meanwhile it is said again that its circuit is closed: nobody relies on that for ever.
         assert (changes[0], changes[-1], {*changes[1:-1]}) == (Change.ADDED, Change.DELETED, {Change.MODIFIED})
+
+
+async def test_what_is_judged_is_told_with_the_calls(telemetry: TelemetryMesh) -> None:
+    slo = slo_pb2.Slo(agent=AGENT_DID, target="0.99", latency=Duration(nanos=5_000_000))
+    await SloServiceStub(telemetry.channel(OPERATOR)).CreateSlo(slo_pb2.CreateSloRequest(slo_id="checkout", slo=slo))
+    calls = [invocation(number, error=number % 2 == 0) for number in range(1, 31)]
+    await telemetry.export(
+        [each._replace(attributes={**each.attributes, "a2a.skill.id": "quote"}) for each in calls], GATEWAY
+    )
+    await telemetry.everything_counted()
+    told: dict[str, pb.AgentHealth] = {}
+    async with aclosing(watch(telemetry)) as steps:  # type: ignore[type-var]  # `steps` is a generator
+        while told.get("", pb.AgentHealth()).order != slo_pb2.DEGRADE_ORDER_ESCALATE_HUMAN:
+            step = await passes(telemetry, steps)
+            if isinstance(step, Changed):
+                told[step.answer.health.skill] = step.answer.health
+    whole, quote = told[""], told["quote"]
+    assert (whole.slo, whole.budget_left, whole.slow) == (pb.SLO_STATE_BREACHED, "-99", 30)
+    assert whole.expire_time.ToMilliseconds() > telemetry.clock.now()
+    assert quote.calls == 30
+    # The only one that does it stays; half of its calls failed all the same.
+    assert quote.circuit == pb.CIRCUIT_STATE_CLOSED
 
 
 # Who would like it otherwise
