@@ -13,7 +13,7 @@ from ringfence_kit import records
 from ringfence_kit.background import background
 from ringfence_kit.clock import Clock
 from ringfence_kit.events import Bookmark, Change, Event, Revision
-from ringfence_kit.watch import EventHub
+from ringfence_kit.watch import EVENTS_IN_MEMORY, EventHub
 
 from ringfence_telemetry.alerts.alert import ALERT, Alert, AlertEvent
 from ringfence_telemetry.store.alerts import AlertStore
@@ -40,9 +40,9 @@ AlertItem: TypeAlias = Standing | Event | NextSequence
 class AlertFeed:
     """Feeds the watchers of alerts in one process."""
 
-    def __init__(self, store: AlertStore, *, clock: Clock) -> None:
+    def __init__(self, store: AlertStore, *, clock: Clock, events_in_memory: int = EVENTS_IN_MEMORY) -> None:
         self._store = store
-        self._hub = EventHub(_History(store), clock=clock, apply=_nothing)
+        self._hub = EventHub(_History(store), clock=clock, apply=_nothing, events_in_memory=events_in_memory)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
