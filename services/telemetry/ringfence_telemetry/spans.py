@@ -6,7 +6,6 @@ from typing import TypeAlias
 import msgspec
 from ringfence_kit.clock import MINUTE
 
-
 LABEL_MAX = 256
 """Characters kept of an agent, a session, a model."""
 
