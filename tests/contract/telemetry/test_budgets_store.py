@@ -281,7 +281,7 @@ class TestRows:
     async def test_what_was_spent_long_ago_is_forgotten_and_what_is_raised_is_not(self, opened: OpenedStore) -> None:
         def work(tx: TelemetryTx) -> None:
             for start, level in ((0, 0), (1, 0), (2, WHOLE), (3, 0), (9, 0)):
-                tx.keep_standing(Standing(budget="b", subject="s", start=Instant(start), level=level))
+                tx.keep_standings([Standing(budget="b", subject="s", start=Instant(start), level=level)])
             assert tx.forget_standings(before=Instant(9), limit=1) == 1
             assert tx.forget_standings(before=Instant(9), limit=5) == 1
             assert [each.start for each in tx.standings_raised("b")] == [2]
@@ -294,7 +294,7 @@ class TestRows:
         def work(tx: TelemetryTx) -> None:
             for subject, due in (("x", 3), ("y", 1), ("z", None), ("w", 1), ("v", 7)):
                 due_at = None if due is None else Instant(due)
-                tx.keep_standing(Standing(budget="b", subject=subject, start=NOW, due_at=due_at))
+                tx.keep_standings([Standing(budget="b", subject=subject, start=NOW, due_at=due_at)])
             assert [each.subject for each in tx.standings_due(Instant(3), limit=9)] == ["w", "y", "x"]
             assert [each.subject for each in tx.standings_due(Instant(3), limit=1)] == ["w"]
 

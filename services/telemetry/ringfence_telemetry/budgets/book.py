@@ -61,7 +61,7 @@ def count(tx: BudgetTx, budgets: Iterable[Budget], used: UsedBy, at: Instant) ->
             if budget.covers(subject):
                 _gather(added, budget, subject, minute, amounts)
     changed = {key: each for key, each in added.items() if each.amount or each.unknown}
-    before = tx.standings(changed)
+    before, settled = tx.standings(changed), list[Standing]()
     for key, each in sorted(changed.items()):
         name, subject, start = key
         standing = before.get(key, Standing(budget=name, subject=subject, start=start))
@@ -70,16 +70,15 @@ def count(tx: BudgetTx, budgets: Iterable[Budget], used: UsedBy, at: Instant) ->
             spent=_stored(standing.spent + each.amount),
             unknown_cost_calls=_stored(standing.unknown_cost_calls + each.unknown),
         )
-        _settle(tx, known[name], spent, at)
+        settled.append(_settle(tx, known[name], spent, at))
+    tx.keep_standings(settled)
 
 
 def renew(tx: BudgetTx, at: Instant) -> bool:
     """Look at what is due: periods that ended, and those that began with something spent. False when more is due."""
     due = tx.standings_due(at, limit=DUE_AT_ONCE)
-    for standing in due:
-        budget = tx.budget(standing.budget)
-        if budget is not None:
-            _settle(tx, budget, standing, at)
+    known = {budget.id: budget for budget in tx.budgets()} if due else {}
+    tx.keep_standings([_settle(tx, known[each.budget], each, at) for each in due if each.budget in known])
     return len(due) < DUE_AT_ONCE
 
 
@@ -108,9 +107,9 @@ def end(tx: BudgetTx, budget: Budget, at: Instant) -> None:
 
 def reconsider(tx: BudgetTx, before: Budget, after: Budget, at: Instant) -> None:
     """Look at everybody's standing again after a budget's amount or levels changed."""
-    for standing in tx.standings_in(after.id, after.start_at(at)):
-        # Who is past a level is told of again: the budget may enforce now what it did not, or at another amount.
-        _settle(tx, after, standing, at, told=_told(before, standing), again=True)
+    # Who is past a level is told of again: the budget may enforce now what it did not, or at another amount.
+    found = tx.standings_in(after.id, after.start_at(at))
+    tx.keep_standings([_settle(tx, after, each, at, told=_told(before, each), again=True) for each in found])
 
 
 def _stored(amount: int) -> int:
@@ -133,14 +132,13 @@ def _settle(
     *,
     told: Collection[int] | None = None,
     again: bool = False,
-) -> None:
-    """Keep a standing, and tell of what changed about it; `told` are the levels there are alerts of."""
+) -> Standing:
+    """Return a standing to be kept, and tell of what changed about it; `told` are the levels there are alerts of."""
     told = _told(budget, standing) if told is None else told
     start = budget.start_at(at)
     crossed = budget.crossed(standing.spent) if standing.start == start else ()
     level = max(crossed, default=0)
     after = replace(standing, level=level, due_at=_due(budget, standing, start, level))
-    tx.keep_standing(after)
     _resolve(tx, budget, standing, (each for each in told if each not in crossed), at)
     for each in crossed:
         # The highest is brought up to date; those below it say when they were reached.
@@ -149,6 +147,7 @@ def _settle(
     if level != standing.level or (again and level):
         change = Change.MODIFIED if level else Change.DELETED
         tx.record(change, STANDING, budget.name, records.encode(after))
+    return after
 
 
 def _due(budget: Budget, standing: Standing, start: Instant, level: int) -> Instant | None:

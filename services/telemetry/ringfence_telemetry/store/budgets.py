@@ -72,8 +72,8 @@ class BudgetRows(Protocol):
         """Return up to `limit` standings that are due at `at`, the longest due first."""
         ...
 
-    def keep_standing(self, standing: Standing) -> None:
-        """Keep a standing as it is now."""
+    def keep_standings(self, standings: Sequence[Standing]) -> None:
+        """Keep standings as they are now; of a key there is one."""
         ...
 
     def drop_standings(self, budget_id: str) -> None:

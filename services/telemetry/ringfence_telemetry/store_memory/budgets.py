@@ -54,9 +54,9 @@ class MemoryBudgetTx:
         due = [(each.due_at, each.budget, each.subject, each) for each in _standings(self.rows) if each.due_at]
         return [each for due_at, _, _, each in sorted(due, key=lambda row: row[:3]) if due_at <= at][:limit]
 
-    def keep_standing(self, standing: Standing) -> None:
+    def keep_standings(self, standings: Sequence[Standing]) -> None:
         """See `BudgetRows`."""
-        self.rows.table(STANDINGS)[standing.key] = standing
+        self.rows.table(STANDINGS).update({each.key: each for each in standings})
 
     def drop_standings(self, budget_id: str) -> None:
         """See `BudgetRows`."""

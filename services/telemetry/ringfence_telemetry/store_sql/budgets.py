@@ -12,7 +12,7 @@ from ringfence_kit.sql import Database
 from ringfence_telemetry.budgets.budget import Budget, Scope, Standing, StandingKey
 from ringfence_telemetry.budgets.used import MODEL_OPERATIONS, Used, hours_of
 from ringfence_telemetry.store.budgets import StandingQuery, StoredBudgets
-from ringfence_telemetry.store_sql.statements import batches, replace_row
+from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
 from ringfence_telemetry.tables.budgets import budget_standings, budgets
 from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import UNATTRIBUTED
@@ -71,18 +71,15 @@ class SqlBudgetTx:
         order = budget_standings.c.due_at, budget_standings.c.budget, budget_standings.c.subject
         return [_standing(row) for row in self.connection.execute(query.order_by(*order))]
 
-    def keep_standing(self, standing: Standing) -> None:
+    def keep_standings(self, standings: Sequence[Standing]) -> None:
         """See `BudgetRows`."""
-        row = {
-            "budget": standing.budget,
-            "start": standing.start,
-            "subject": standing.subject,
-            "spent": standing.spent,
-            "unknown_cost_calls": standing.unknown_cost_calls,
-            "level": standing.level,
-            "due_at": standing.due_at,
-        }
-        replace_row(self.connection, budget_standings, row)
+        if not standings:
+            return
+        names = ("budget", "start", "subject", "spent", "unknown_cost_calls", "level", "due_at")
+        rows = [{name: getattr(each, name) for name in names} for each in standings]
+        insert = insert_into(self.connection, budget_standings)
+        rest = {name: insert.excluded[name] for name in names[3:]}
+        self.connection.execute(insert.on_conflict_do_update(index_elements=names[:3], set_=rest), rows)
 
     def drop_standings(self, budget_id: str) -> None:
         """See `BudgetRows`."""
