@@ -97,6 +97,8 @@ def _ignore(*_: object) -> None:
 class SpoolHooks:
     """What metrics and logs want to hear of. Called on the event loop; must not block."""
 
+    found: Callable[[str], None] = _ignore
+    """An item with this id was there when it was opened, delivered or not; in order, and in another thread."""
     repaired: Callable[[int], None] = _ignore
     """Opening cut off this many bytes: a torn end that was never acknowledged."""
     kept: Callable[[int], None] = _ignore
@@ -379,7 +381,9 @@ class Spool:
             raise SpoolItemError(f"an item has at most {self._limits.max_item_bytes} bytes, not {len(payload)}")
 
     def _open_log(self) -> SpoolLog:
-        return SpoolLog(self._directory, segment_bytes=self._limits.segment_bytes, sync=self._sync)
+        return SpoolLog(
+            self._directory, segment_bytes=self._limits.segment_bytes, sync=self._sync, found=self._hooks.found
+        )
 
     async def _on_disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))

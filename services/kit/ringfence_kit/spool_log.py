@@ -91,11 +91,14 @@ class SpoolLog:
         segment_bytes: int,
         sync: Callable[[int], None] = os.fdatasync,
         random: Callable[[int], bytes] = os.urandom,
+        found: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Open the directory; `found` hears the id of every item that is there, delivered or not, in order."""
         self._directory = directory
         self._segment_bytes = segment_bytes
         self._sync = sync
         self._random = random
+        self._found = found
         self._broken: OSError | None = None
         self._reading: tuple[Position, Position, int] | None = None  # segment, frame, offset where the last read ended
         self.repaired_bytes = 0
@@ -253,6 +256,8 @@ class SpoolLog:
                     raise SpoolCorruptError(path, offset, "a frame does not match its digest, and it is not the last")
                 self.repaired_bytes = len(data) - offset
                 break
+            for item in frame.items:
+                self._found(item.id)
             offset += frame.size
             self.last = Position(self.last + len(frame.items))
         if newest:

@@ -12,7 +12,7 @@ and what comes within a few milliseconds is one item. The rules:
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -74,11 +74,15 @@ class DecisionBatches:
         spool: Spooling,
         wire: Wire,
         *,
+        left: Iterable[str] = (),
         max_bytes: int,
         gather: Millis,
         on_refused: Callable[[Unavailable, int], None],
     ) -> None:
-        """`on_refused` hears why a batch is lost that had been gathered, and of how many entries it was."""
+        """Begin with `left`, the ids of what an earlier run left in the spool, in order.
+
+        `on_refused` hears why a batch is lost that had been gathered, and of how many entries it was.
+        """
         self._spool = spool
         self._wire = wire
         self._max_bytes = max_bytes
@@ -88,9 +92,8 @@ class DecisionBatches:
         self._first = ""
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        # How many entries a batch of an earlier run holds is known when it is read; until then it counts as one.
-        self._counts = deque([1] * spool.undelivered)
-        self._spooled = len(self._counts)
+        self._counts = deque(map(_entries_of, left))
+        self._spooled = sum(self._counts)
 
     @property
     def undelivered(self) -> int:
@@ -190,7 +193,16 @@ def _calls(wire: Wire, items: Sequence[SpooledItem]) -> Iterator[bytes]:
 
 
 def _batch_of(wire: Wire, item: SpooledItem) -> _Call:
-    count, colon, _ = item.id.partition(":")
-    if colon and count.isdecimal():
-        return _Call(int(count), item.payload)
+    if _is_batch(item.id):
+        return _Call(_entries_of(item.id), item.payload)
     return _Call(1, wire.entry(item.id, item.payload))
+
+
+def _is_batch(item_id: str) -> bool:
+    count, colon, _ = item_id.partition(":")
+    return bool(colon) and count.isdecimal()
+
+
+def _entries_of(item_id: str) -> int:
+    """Return how many entries an item holds."""
+    return int(item_id.partition(":")[0]) if _is_batch(item_id) else 1

@@ -26,6 +26,7 @@ async def delivering(
 ) -> AsyncIterator[DecisionBatches]:
     """Let `log` take decisions inside the block, and deliver them; what was taken is on disk when it ends."""
     batches: DecisionBatches | None = None
+    found: list[str] = []
 
     def refused(failure: Unavailable) -> None:
         log.refused(failure, 0 if batches is None else batches.dropped())
@@ -38,9 +39,17 @@ async def delivering(
         await send_batches(wire, items, lost=log.count_lost)
 
     limits = SpoolLimits(max_bytes=max_bytes, gather_batch=SENT_AFTER)
-    hooks = SpoolHooks(kept=log.kept, refused=refused, delivered=delivered)
+    hooks = SpoolHooks(found=found.append, kept=log.kept, refused=refused, delivered=delivered)
     async with Spool(directory, clock=clock, limits=limits, hooks=hooks) as spool:
-        batches = DecisionBatches(spool, wire, max_bytes=max_bytes, gather=GATHERED_FOR, on_refused=log.refused)
+        batches = DecisionBatches(
+            spool,
+            wire,
+            left=found[len(found) - spool.undelivered :],
+            max_bytes=max_bytes,
+            gather=GATHERED_FOR,
+            on_refused=log.refused,
+        )
+        found.clear()
         log.attach(batches)
         async with background(spool.deliver(send, retry_on=(RingfenceError,))):
             try:

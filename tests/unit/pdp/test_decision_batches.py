@@ -59,11 +59,13 @@ def _no_channel() -> grpc.aio.Channel:
     raise AssertionError("nothing is sent over a channel here")
 
 
-def gathering(tray: Tray, *, max_bytes: int = 1 << 20, lost: list[int] | None = None) -> DecisionBatches:
+def gathering(
+    tray: Tray, *, max_bytes: int = 1 << 20, lost: list[int] | None = None, left: Sequence[str] = ()
+) -> DecisionBatches:
     lost = [] if lost is None else lost
     wire = Telemetry()
     return DecisionBatches(
-        tray, wire, max_bytes=max_bytes, gather=Millis(1), on_refused=lambda _, entries: lost.append(entries)
+        tray, wire, left=left, max_bytes=max_bytes, gather=Millis(1), on_refused=lambda _, entries: lost.append(entries)
     )
 
 
@@ -162,11 +164,11 @@ async def test_batches_that_are_not_kept_are_counted_and_nothing_is_left_of_them
 
 
 async def test_what_an_earlier_run_left_counts_until_it_is_delivered() -> None:
-    tray = Tray()
-    tray.undelivered = 2
-    batches = gathering(tray)
-    assert batches.undelivered == 2
-    batches.delivered(2)
+    batches = gathering(Tray(), left=["an-id-of-old", "40:d0"])
+    assert batches.undelivered == 41
+    batches.delivered(1)
+    assert batches.undelivered == 40
+    batches.delivered(1)
     assert batches.undelivered == 0
 
 
