@@ -73,7 +73,9 @@ async def add(opened: OpenedStore, changes: Mapping[UsageKey, Counts]) -> None:
     await opened.writer.write(lambda tx: tx.add_usage(changes), mutation=BY_TELEMETRY, result=type(None))
 
 
-async def rows(opened: OpenedStore, *groups: UsageGroup, **query: object) -> list[tuple[tuple[str, ...], bool, Counts]]:
+async def rows(
+    opened: OpenedStore, *groups: UsageGroup, **query: object
+) -> list[tuple[tuple[str | int, ...], bool, Counts]]:
     found = await opened.store.usage(UsageQuery(group_by=groups, **query))  # type: ignore[arg-type] # its fields
     return [(row.groups, row.untrusted, row.counts) for row in found]
 

@@ -147,6 +147,10 @@ class Mesh:
             for _ in range(5):
                 await asyncio.sleep(0)
 
+    def telemetry_silent_for(self) -> Millis | None:
+        """Return how long nothing was heard of budgets; None while they are believed."""
+        return self.feeds.facts.spending.silent_for
+
 
 @asynccontextmanager
 async def followed() -> AsyncIterator[Mesh]:
@@ -375,7 +379,7 @@ async def test_budgets_are_in_doubt_when_telemetry_is_silent_and_nothing_else_is
             await mesh.boundaries.say(Bookmark(4))
             await mesh.beats(1)
         assert mesh.readiness.ready
-        assert mesh.feeds.facts.spending.silent_for is not None
-        assert mesh.feeds.facts.spending.to_look_at
+        assert mesh.telemetry_silent_for() is not None
+        assert mesh.has_budgets_to_look_at()
         await mesh.budgets.say(Bookmark(4))
-        assert mesh.feeds.facts.spending.silent_for is None
+        assert mesh.telemetry_silent_for() is None
