@@ -147,6 +147,10 @@ class Mesh:
             for _ in range(5):
                 await asyncio.sleep(0)
 
+    def has_budgets_to_look_at(self) -> bool:
+        """Say whether a decision has to ask about budgets."""
+        return bool(self.feeds.facts.spending.to_look_at)
+
     def telemetry_silent_for(self) -> Millis | None:
         """Return how long nothing was heard of budgets; None while they are believed."""
         return self.feeds.facts.spending.silent_for
