@@ -20,7 +20,6 @@ from typing import NamedTuple
 from ringfence_kit import records
 from ringfence_kit.clock import DAY, Instant
 
-from ringfence_telemetry.dialects import INVOKE_AGENT
 from ringfence_telemetry.evaluation.said import Said
 from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.labels import Label, LabelBook
@@ -136,7 +135,7 @@ class RollUp:
             for key, found in facts.items():
                 kept = self._add(key, found, bound, received.received_at)
                 if is_trusted(key):
-                    rolled.calls += entry.calls_among(kept)
+                    rolled.calls += entry.calls_among(self._open[key].ledger.first_told(kept))
             await asyncio.sleep(0)
 
     def take(self) -> Rolled:
@@ -224,7 +223,7 @@ class _Entry:
                 fact.detail.skill if fact.detail is not None else "",
             )
             for fact in facts
-            if fact.operation == INVOKE_AGENT and is_identity(fact.agent) and fact.agent != self._itself
+            if is_identity(fact.agent) and fact.agent != self._itself
         ]
 
     def some(self) -> dict[TraceKey, list[SpanFact]]:

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple, cast
 
-from ringfence_telemetry.dialects import TRANSPARENT
+from ringfence_telemetry.dialects import INVOKE_AGENT, TRANSPARENT
 from ringfence_telemetry.prices.book import NO_PRICES, Prices
 from ringfence_telemetry.prices.currencies import CURRENCIES
 from ringfence_telemetry.reporters import Binding, Reporter
@@ -251,6 +251,24 @@ class TraceLedger:
             self._post(node, change)
         return Added(kept, duplicates, unrelated)
 
+    def first_told(self, kept: Sequence[SpanFact]) -> list[SpanFact]:
+        """Return the calls of agents among facts that `add` has just kept, each call once, however many spans tell it.
+
+        Who calls and who is called often both tell a call, one span beneath the other; what came earlier is counted.
+        """
+        calls = [fact for fact in kept if fact.operation == INVOKE_AGENT]
+        new = {fact.span for fact in calls}
+        return [fact for fact in calls if not self._is_told(fact, new)]
+
+    def _is_told(self, fact: SpanFact, new: set[int]) -> bool:
+        node = self._nodes[fact.span]
+        if node.fact is not fact or (node.parent is not None and _is_same_call(node.parent, node)):
+            return True
+        return any(
+            child.parent is node and child.fact.span not in new and _is_same_call(node, child)
+            for child in self._naming.get(fact.span, ())
+        )
+
     def _grow(self, ordered: Sequence[SpanFact], binding: Binding, change: UsageChange, prices: Prices) -> bool:
         """Enter the first spans of the trace at once, if each comes once and after its parent; say whether it did.
 
@@ -397,6 +415,10 @@ class TraceLedger:
         if node.session is not None:
             return node.session
         return "" if self._session is None else self._session[2]
+
+
+def _is_same_call(above: _Node, below: _Node) -> bool:
+    return above.fact.operation == below.fact.operation == INVOKE_AGENT and above.fact.agent == below.fact.agent != ""
 
 
 def _settle(batch: _Batch) -> None:

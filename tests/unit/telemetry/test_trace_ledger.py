@@ -169,3 +169,40 @@ def test_spans_beyond_the_limit_are_charged_as_they_stand() -> None:
     added = ledger.add([fact(1, agent="a"), fact(2, 1, tokens=(5, 0)), fact(3, 1, tokens=(6, 0))], ANYONE, change)
     assert (len(added.kept), added.unrelated, len(ledger)) == (2, 1, 2)
     assert tokens_by_agent(change.sums()) == {"a": (5, 0), UNATTRIBUTED: (6, 0)}
+
+
+class TestCallsOfAgents:
+    """Who calls and who is called both tell of a call, one span beneath the other: it is one call, in any order."""
+
+    CALLER = fact(1, operation="invoke_agent", agent="did:web:caller")
+    OUTSIDE = fact(2, 1, operation="invoke_agent", agent="did:web:callee", start=1)
+    INSIDE = fact(3, 2, operation="invoke_agent", agent="did:web:callee", start=2)
+    OTHERS = (
+        fact(4, 3, operation="chat", start=3),
+        fact(5, 3, operation="invoke_agent", agent="did:web:third", start=4),
+    )
+
+    def told(self, *steps: list[SpanFact]) -> list[int]:
+        ledger, change = TraceLedger(trusted=True), UsageChange()
+        return sorted(fact.span for step in steps for fact in ledger.first_told(ledger.add(step, ANYONE, change).kept))
+
+    def test_together(self) -> None:
+        assert self.told([self.CALLER, self.OUTSIDE, self.INSIDE, *self.OTHERS]) == [1, 2, 5]
+
+    def test_who_was_called_comes_first(self) -> None:
+        assert self.told([self.INSIDE, *self.OTHERS], [self.OUTSIDE], [self.CALLER]) == [1, 3, 5]
+
+    def test_who_called_comes_first(self) -> None:
+        assert self.told([self.CALLER], [self.OUTSIDE], [self.INSIDE], [*self.OTHERS]) == [1, 2, 5]
+
+    def test_one_that_is_told_again_is_no_other(self) -> None:
+        again = fact(2, 1, operation="invoke_agent", agent="did:web:callee", start=1, tokens=(5, 5))
+        assert self.told([self.CALLER, self.OUTSIDE], [again], [again]) == [1, 2]
+
+    def test_two_calls_of_one_agent_are_two(self) -> None:
+        beside = fact(6, 1, operation="invoke_agent", agent="did:web:callee", start=9)
+        assert self.told([self.CALLER, self.OUTSIDE, self.INSIDE, beside]) == [1, 2, 6]
+
+    def test_agents_without_a_name_are_not_the_same(self) -> None:
+        nameless = [fact(1, operation="invoke_agent"), fact(2, 1, operation="invoke_agent")]
+        assert self.told(nameless) == [1, 2]
