@@ -24,20 +24,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple, cast
 
-from ringfence_telemetry.dialects import INVOKE_AGENT, TRANSPARENT
+from ringfence_telemetry.dialects import INVOKE_AGENT
 from ringfence_telemetry.prices.book import NO_PRICES, Prices
-from ringfence_telemetry.prices.currencies import CURRENCIES
 from ringfence_telemetry.reporters import Binding, Reporter
-from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens, ToolCall
-from ringfence_telemetry.usage import CANCELLED, ERROR, OK, UNATTRIBUTED, CountRow, UsageChange, UsageKey
+from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens
+from ringfence_telemetry.trace_span import (
+    NO_BILL,
+    Bill,
+    Node,
+    bill_of,
+    counts_of,
+    is_same_call,
+    is_tool_call,
+    minus,
+    plus,
+    state_more,
+    top_of,
+)
+from ringfence_telemetry.usage import CANCELLED, ERROR, OK, UNATTRIBUTED, UsageChange, UsageKey
 
 SPANS_MAX = 100_000
 """Spans of one trace that are related to each other; those beyond are charged as they stand."""
-
-CALLERS_MAX = 32
-"""Agents above a span that are told what it used; further down the chain nobody is added."""
-
-NOTHING_POSTED: CountRow = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 _started = attrgetter("start")
 
@@ -51,21 +58,6 @@ class Added(NamedTuple):
     """How many were there before."""
     unrelated: int
     """How many were charged as they stand, since the trace is too large."""
-
-
-class Bill(NamedTuple):
-    """What a span cost (R5)."""
-
-    currency: str = ""
-    nanos: int = 0
-    stated_nanos: int = 0
-    """Of it, what the sender stated."""
-    unknown: int = 0
-    """1 when nobody knows."""
-
-
-NO_BILL = Bill()
-_UNKNOWN = Bill(unknown=1)
 
 
 class Charge(NamedTuple):
@@ -86,105 +78,15 @@ class Charge(NamedTuple):
     reporter: Reporter
 
 
-class _Node:
-    """A span in its place. `agent`, `session`, `team` and `tool_call` are what it hands down to the spans beneath it:
-    what it states, else what it inherits; None or empty when neither is known. `callers` are the other agents above."""
-
-    __slots__ = (
-        "agent",
-        "binding",
-        "callers",
-        "charged",
-        "fact",
-        "inclusive",
-        "kids",
-        "own",
-        "parent",
-        "posted_callers",
-        "posted_counts",
-        "posted_key",
-        "prices",
-        "session",
-        "team",
-        "tool_call",
-        "top",
-    )
-
-    def __init__(self, fact: SpanFact, binding: Binding, prices: Prices) -> None:
-        self.fact = fact
-        self.binding = binding
-        self.prices = prices
-        """Those known when it was counted first."""
-        self.parent: _Node | None = None
-        self.top: _Node | None = None
-        """Leads towards the top of the fragment of the trace it is in; None on the top itself. (Nothing refers to a
-        node from below but its ledger, so a ledger that is let go leaves nothing to the garbage collector.)"""
-        self.own = fact.tokens
-        self.kids = NO_TOKENS
-        """Sum of the children's inclusive usage."""
-        self.inclusive = NO_TOKENS
-        self.charged = NO_TOKENS
-        self.agent = fact.agent or None
-        self.session = fact.session or None
-        self.team = "" if fact.detail is None else fact.detail.team
-        self.callers: tuple[str, ...] = ()
-        self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
-        self.posted_key: UsageKey | None = None
-        self.posted_callers: tuple[str, ...] = ()
-        self.posted_counts = NOTHING_POSTED
-
-    def inherit(self) -> bool:
-        """Take from the parent what the span does not state; say whether that changed anything."""
-        before = self.agent, self.session, self.tool_call, self.team, self.callers
-        if self.parent is None:
-            self._stand_alone()
-        else:
-            self.take_over(self.parent)
-        return before != (self.agent, self.session, self.tool_call, self.team, self.callers)
-
-    def take_over(self, parent: "_Node") -> None:
-        """Take from `parent` what the span does not state."""
-        fact = self.fact
-        if not fact.agent:
-            self.agent = parent.agent
-        if not fact.session:
-            self.session = parent.session
-        if fact.operation in TRANSPARENT:
-            self.tool_call = parent.tool_call
-        if fact.detail is None or not fact.detail.team:
-            self.team = parent.team
-        above = parent.agent
-        callers = parent.callers if above is None or above == self.agent else _callers(parent, above)
-        self.callers = tuple(each for each in callers if each != self.agent) if self.agent in callers else callers
-
-    def _stand_alone(self) -> None:
-        fact = self.fact
-        self.agent, self.session, self.callers = fact.agent or None, fact.session or None, ()
-        self.team = "" if fact.detail is None else fact.detail.team
-        self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
-
-    def settle(self) -> Tokens:
-        """Compute R1 from own usage and the children's; return by how much the inclusive usage grew."""
-        before = self.inclusive
-        if self.fact.exclusive:
-            self.inclusive, self.charged = _plus(self.own, self.kids), self.own
-        elif self.kids is NO_TOKENS:
-            self.inclusive = self.charged = self.own
-        else:
-            self.inclusive = _larger(self.own, self.kids)
-            self.charged = _minus(self.inclusive, self.kids)
-        return self.inclusive if before is NO_TOKENS else _minus(self.inclusive, before)
-
-
 class _Batch:
     """What one call of `add` has to look at again; dictionaries as ordered sets."""
 
     __slots__ = ("touched", "unsettled")
 
     def __init__(self) -> None:
-        self.touched: dict[_Node, None] = {}
+        self.touched: dict[Node, None] = {}
         """What may have to be charged differently."""
-        self.unsettled: dict[_Node, None] = {}
+        self.unsettled: dict[Node, None] = {}
         """Whose own usage, or whose children's, changed."""
 
 
@@ -194,8 +96,8 @@ class TraceLedger:
     def __init__(self, *, trusted: bool, spans_max: int = SPANS_MAX) -> None:
         self._trusted = trusted
         self._spans_max = spans_max
-        self._nodes: dict[int, _Node] = {}
-        self._naming: dict[int, list[_Node]] = {}
+        self._nodes: dict[int, Node] = {}
+        self._naming: dict[int, list[Node]] = {}
         """Span id → the nodes that name it as their parent, present or not."""
         self._keys: dict[tuple[object, ...], UsageKey] = {}
         self._session: tuple[int, int, str] | None = None
@@ -213,8 +115,8 @@ class TraceLedger:
                 self._agent_of(node),
                 self._session_of(node),
                 node.charged,
-                _is_tool_call(node),
-                _bill(node, node.charged),
+                is_tool_call(node),
+                bill_of(node, node.charged),
                 node.binding.reporter,
             )
 
@@ -235,15 +137,15 @@ class TraceLedger:
             present = self._nodes.get(fact.span)
             if present is not None:
                 duplicates += 1
-                if _state_more(present, fact.tokens):
+                if state_more(present, fact.tokens):
                     batch.unsettled[present] = None
                     kept.append(fact)
             elif len(self._nodes) >= self._spans_max:
                 unrelated += 1
-                self._charge_as_it_stands(_Node(fact, binding, prices), change)
+                self._charge_as_it_stands(Node(fact, binding, prices), change)
             else:
                 kept.append(fact)
-                self._enter(_Node(fact, binding, prices), batch)
+                self._enter(Node(fact, binding, prices), batch)
         _settle(batch)
         if self._session != session_before:
             batch.touched.update((node, None) for node in self._nodes.values() if node.session is None)
@@ -262,10 +164,10 @@ class TraceLedger:
 
     def _is_told(self, fact: SpanFact, new: set[int]) -> bool:
         node = self._nodes[fact.span]
-        if node.fact is not fact or (node.parent is not None and _is_same_call(node.parent, node)):
+        if node.fact is not fact or (node.parent is not None and is_same_call(node.parent, node)):
             return True
         return any(
-            child.parent is node and child.fact.span not in new and _is_same_call(node, child)
+            child.parent is node and child.fact.span not in new and is_same_call(node, child)
             for child in self._naming.get(fact.span, ())
         )
 
@@ -276,13 +178,13 @@ class TraceLedger:
         """
         if len(ordered) > self._spans_max:
             return False
-        nodes, naming = dict[int, _Node](), dict[int, list[_Node]]()
+        nodes, naming = dict[int, Node](), dict[int, list[Node]]()
         session: tuple[int, int, str] | None = None
         for fact in ordered:
             span, parent_id = fact.span, fact.parent
             if span in nodes or span in naming:
                 return False
-            node = nodes[span] = _Node(fact, binding, prices)
+            node = nodes[span] = Node(fact, binding, prices)
             if fact.session and (session is None or (fact.start, span) < session[:2]):
                 session = (fact.start, span, fact.session)
             if parent_id:
@@ -300,12 +202,12 @@ class TraceLedger:
             if node.own is not NO_TOKENS or node.kids is not NO_TOKENS:
                 growth, parent = node.settle(), node.parent
                 if parent is not None:
-                    parent.kids = _plus(parent.kids, growth)
+                    parent.kids = plus(parent.kids, growth)
         for node in nodes.values():
             self._post(node, change)
         return True
 
-    def _enter(self, node: _Node, batch: _Batch) -> None:
+    def _enter(self, node: Node, batch: _Batch) -> None:
         fact = node.fact
         self._nodes[fact.span] = node
         batch.touched[node] = None
@@ -314,7 +216,7 @@ class TraceLedger:
         orphans = self._naming.get(fact.span, ())
         for orphan in orphans:
             orphan.parent = orphan.top = node
-            node.kids = _plus(node.kids, orphan.inclusive)
+            node.kids = plus(node.kids, orphan.inclusive)
         if node.own is not NO_TOKENS or node.kids is not NO_TOKENS:
             batch.unsettled[node] = None
         if fact.parent:
@@ -322,7 +224,7 @@ class TraceLedger:
         if orphans:
             self._hand_down(node, batch)
 
-    def _enter_beneath(self, node: _Node, parent_id: int, batch: _Batch) -> None:
+    def _enter_beneath(self, node: Node, parent_id: int, batch: _Batch) -> None:
         siblings = self._naming.get(parent_id)
         if siblings is None:
             self._naming[parent_id] = [node]
@@ -331,19 +233,19 @@ class TraceLedger:
         parent = self._nodes.get(parent_id)
         if parent is None:
             return
-        if _top(parent) is node:
+        if top_of(parent) is node:
             self._cut_cycle(node, parent, batch)
         else:
             node.parent = node.top = parent
             node.take_over(parent)
 
-    def _cut_cycle(self, node: _Node, parent: _Node, batch: _Batch) -> None:
+    def _cut_cycle(self, node: Node, parent: Node, batch: _Batch) -> None:
         """Make roots of `node`, of `parent` and of all between: `node` would close a cycle through them."""
         members, member = [], parent
         while member is not node:
             members.append(member)
-            above = cast("_Node", member.parent)  # the way up from `parent` leads to `node`, or there were no cycle
-            above.kids = _minus(above.kids, member.inclusive)
+            above = cast("Node", member.parent)  # the way up from `parent` leads to `node`, or there were no cycle
+            above.kids = minus(above.kids, member.inclusive)
             batch.unsettled[above] = None
             member = above
         for member in members:
@@ -353,7 +255,7 @@ class TraceLedger:
             batch.touched[member] = None
             self._hand_down(member, batch)
 
-    def _hand_down(self, node: _Node, batch: _Batch) -> None:
+    def _hand_down(self, node: Node, batch: _Batch) -> None:
         """Let the spans beneath inherit again; stops where nothing changes."""
         changed = [node]
         while changed:
@@ -364,10 +266,10 @@ class TraceLedger:
                     if child.inherit():
                         changed.append(child)
 
-    def _post(self, node: _Node, change: UsageChange) -> None:
+    def _post(self, node: Node, change: UsageChange) -> None:
         charged, callers = node.charged, node.callers
-        bill = NO_BILL if charged is NO_TOKENS and node.fact.detail is None else _bill(node, charged)
-        key, counts = self._key(node, bill), _counts(node, charged, bill)
+        bill = NO_BILL if charged is NO_TOKENS and node.fact.detail is None else bill_of(node, charged)
+        key, counts = self._key(node, bill), counts_of(node, charged, bill)
         if node.posted_key is not None:
             if node.posted_key is key and node.posted_counts == counts and node.posted_callers == callers:
                 return
@@ -377,11 +279,11 @@ class TraceLedger:
         node.posted_callers = callers
         change.add(key, counts, callers)
 
-    def _charge_as_it_stands(self, node: _Node, change: UsageChange) -> None:
-        bill = _bill(node, node.own)
-        change.add(self._key(node, bill), _counts(node, node.own, bill))
+    def _charge_as_it_stands(self, node: Node, change: UsageChange) -> None:
+        bill = bill_of(node, node.own)
+        change.add(self._key(node, bill), counts_of(node, node.own, bill))
 
-    def _key(self, node: _Node, bill: Bill) -> UsageKey:
+    def _key(self, node: Node, bill: Bill) -> UsageKey:
         fact, detail = node.fact, node.fact.detail
         outcome, tool = ERROR if fact.is_error else OK, ""
         if detail is not None:
@@ -405,25 +307,21 @@ class TraceLedger:
             self._keys[key] = key
         return key
 
-    def _agent_of(self, node: _Node) -> str:
+    def _agent_of(self, node: Node) -> str:
         agent = node.agent
         if agent is None or (not node.fact.agent and self._trusted and not node.binding.may_name(agent)):
             return UNATTRIBUTED
         return agent
 
-    def _session_of(self, node: _Node) -> str:
+    def _session_of(self, node: Node) -> str:
         if node.session is not None:
             return node.session
         return "" if self._session is None else self._session[2]
 
 
-def _is_same_call(above: _Node, below: _Node) -> bool:
-    return above.fact.operation == below.fact.operation == INVOKE_AGENT and above.fact.agent == below.fact.agent != ""
-
-
 def _settle(batch: _Batch) -> None:
     """Compute R1 for the unsettled spans and all above them, each once, children before parents."""
-    waits_for: dict[_Node, int] = {}
+    waits_for: dict[Node, int] = {}
     """Span → how many of its children have to be settled before it."""
     for node in batch.unsettled:
         if node in waits_for:
@@ -443,87 +341,7 @@ def _settle(batch: _Batch) -> None:
         batch.touched[node] = None
         parent = node.parent
         if parent is not None:
-            parent.kids = _plus(parent.kids, growth)
+            parent.kids = plus(parent.kids, growth)
             waits_for[parent] -= 1
             if waits_for[parent] == 0:
                 ready.append(parent)
-
-
-def _top(node: _Node) -> _Node:
-    """Return the topmost span of the fragment `node` is in, halving the way for the next one who asks.
-
-    Below a cut cycle it may return another member of that cycle; none of them ever gets a parent, so that does no harm.
-    """
-    while node.top is not None:
-        if node.top.top is not None:
-            node.top = node.top.top
-        node = node.top
-    return node
-
-
-def _state_more(node: _Node, tokens: Tokens) -> bool:
-    """Let a repeated span state more usage than before; say whether it does."""
-    larger = _larger(node.own, tokens)
-    changed = larger != node.own
-    if changed:
-        node.own = larger
-    return changed
-
-
-def _callers(parent: _Node, above: str) -> tuple[str, ...]:
-    """Return the agents above a span beneath `parent`, whose agent is `above` and not the span's own."""
-    callers = parent.callers
-    if above in callers or len(callers) >= CALLERS_MAX:
-        return callers
-    return (*callers, above)
-
-
-def _bill(node: _Node, charged: Tokens) -> Bill:
-    """Return what was charged comes to. A wrapper's stated cost repeats its children's, like its tokens do."""
-    fact, detail = node.fact, node.fact.detail
-    if (
-        detail is not None
-        and detail.stated_currency
-        and detail.stated_currency in CURRENCIES
-        and (fact.exclusive or not any(node.kids))
-    ):
-        return Bill(detail.stated_currency, detail.stated_cost_nanos, detail.stated_cost_nanos)
-    if charged is NO_TOKENS or not any(charged):
-        return NO_BILL
-    price = node.prices.price(fact.model, "" if detail is None else detail.provider, fact.minute)
-    return _UNKNOWN if price is None else Bill(price.currency, price.of(charged))
-
-
-def _counts(node: _Node, charged: Tokens, bill: Bill) -> CountRow:
-    fact, detail = node.fact, node.fact.detail
-    errors = 1 if fact.is_error else 0
-    calls = 1 if fact.tool_call and _is_tool_call(node) else 0
-    retries = 1 if detail is not None and detail.attempt > 0 else 0
-    _, nanos, stated_nanos, unknown = bill
-    return (1, errors, *charged, calls, fact.duration_micros, retries, unknown, nanos, stated_nanos)
-
-
-def _is_tool_call(node: _Node) -> bool:
-    stated, parent = node.fact.tool_call, node.parent
-    return stated is ToolCall.TOOL or (stated is ToolCall.MCP and (parent is None or not parent.tool_call))
-
-
-# Spelled out: these run for every span with usage, and a loop over five numbers costs three times as much.
-def _plus(left: Tokens, right: Tokens) -> Tokens:
-    if left is NO_TOKENS:
-        return right
-    return (left[0] + right[0], left[1] + right[1], left[2] + right[2], left[3] + right[3], left[4] + right[4])
-
-
-def _minus(left: Tokens, right: Tokens) -> Tokens:
-    return (left[0] - right[0], left[1] - right[1], left[2] - right[2], left[3] - right[3], left[4] - right[4])
-
-
-def _larger(left: Tokens, right: Tokens) -> Tokens:
-    return (
-        max(left[0], right[0]),
-        max(left[1], right[1]),
-        max(left[2], right[2]),
-        max(left[3], right[3]),
-        max(left[4], right[4]),
-    )

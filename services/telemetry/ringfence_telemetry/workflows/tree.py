@@ -21,7 +21,8 @@ from ringfence_kit.clock import DAY, MINUTE, Instant
 from ringfence_telemetry.dialects import EXECUTE_TOOL, INVOKE_AGENT, TRANSPARENT
 from ringfence_telemetry.reporters import Binding, Reporter
 from ringfence_telemetry.spans import SpanDetail, SpanFact
-from ringfence_telemetry.trace_ledger import NO_BILL, Charge, TraceLedger
+from ringfence_telemetry.trace_ledger import Charge, TraceLedger
+from ringfence_telemetry.trace_span import NO_BILL
 from ringfence_telemetry.usage import UNATTRIBUTED, UsageChange
 from ringfence_telemetry.workflows.attempts import Attempts
 from ringfence_telemetry.workflows.hops import NOTHING_USED, ErrorBlame, Hop, Step, Tree, Used
