@@ -21,11 +21,12 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ringfence.pdp.v1 import decision_pb2
-from ringfence_kit.clock import SystemClock
+from ringfence_kit.clock import SECOND, Millis, SystemClock
 from ringfence_kit.dev_tokens import person_token, token_path
 from support.mesh.contract import REASONS, Rpc, every_rpc, is_open_ended, is_output_only, names_a_field
 from support.mesh.damage import UNKNOWN_ENUM_VALUES, F, Way, bad_values, not_utf8, spoiled, ways_to, written
 from support.mesh.in_process import InProcessMesh, in_process_mesh
+from support.mesh.leaping import LeapingClock
 from support.mesh.people_requests import FOR_PEOPLE, GROUP
 from support.mesh.process import QUICK_TO_RECONNECT
 from support.mesh.sound_requests import FOR_SERVICES, SoundRequests
@@ -44,6 +45,8 @@ def having(name: str) -> pytest.MarkDecorator:
 
 
 PAGED = having("page_token")
+
+WORK_SETTLES_WITHIN = Millis(31 * SECOND)
 
 MAX_BYTES = 1 << 20
 """A smaller limit than by default, so that going over it takes less to send."""
@@ -236,8 +239,12 @@ async def stranger(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[St
         "telemetry.ingest": {"max_request_bytes": str(MAX_BYTES)},
         "identity.sponsors": {"agents": "0", "enrolments_per_hour": "0"},
     }
-    async with in_process_mesh(tmp_path_factory.mktemp("mesh"), extra=extra) as mesh:
-        yield Stranger(mesh=mesh, sound=await SoundRequests.prepared(mesh))
+    clock = LeapingClock()
+    async with in_process_mesh(tmp_path_factory.mktemp("mesh"), clocks={"telemetry": clock}, extra=extra) as mesh:
+        sound = await SoundRequests.prepared(mesh)
+        clock.leap(WORK_SETTLES_WITHIN)
+        await sound.work.settled()
+        yield Stranger(mesh=mesh, sound=sound)
 
 
 @pytest.fixture(autouse=True)
@@ -469,7 +476,7 @@ async def page_token(stranger: Stranger, rpc: Rpc) -> str:
     request = await stranger.sound.request(rpc.name)
     method: Any = stranger.mesh.kept_channel(rpc.service).unary_unary(rpc.path)
     answer: Any = rpc.response.FromString(await method(request.SerializeToString()))
-    assert answer.next_page_token
+    assert answer.next_page_token, rpc
     return str(answer.next_page_token)
 
 

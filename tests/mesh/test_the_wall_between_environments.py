@@ -65,7 +65,8 @@ CARRIES = re.compile(
 )
 """How fields are called that hold what somebody signed, or evidence."""
 
-CARRIES_NOTHING = {"page_token"}
+CARRIES_NOTHING = {"page_token", "signature_line"}
+"""Also what a witness signs: heads of the audit log, which is of no environment."""
 
 _WORDS = {FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_ENUM}
 """A number of tokens, or what a policy asks of signatures: nothing somebody signed."""

@@ -33,6 +33,8 @@ class InProcessMesh(Doors):
 
     configuration: Configuration
     clock: Clock
+    clocks: dict[str, Clock] = field(default_factory=dict)
+    """Of services that have another one."""
     services: dict[str, Service] = field(default_factory=dict)
     """By name, as they were built last."""
     _running: dict[str, AsyncExitStack] = field(default_factory=dict)
@@ -42,9 +44,10 @@ class InProcessMesh(Doors):
         """Start services, on the data they had, and return once all of them can work."""
         for name in names:
             prepare(name, self.layout.data / f"{name}.db")
-            self.services[name] = ENTRIES[name].build(self.configuration, clock=self.clock, new_id=random_ids)
+            clock = self.clocks.get(name, self.clock)
+            self.services[name] = ENTRIES[name].build(self.configuration, clock=clock, new_id=random_ids)
             config, metrics = self.configuration.section("server", ServerConfig), Metrics()
-            server = Server(config, clock=self.clock, new_id=random_ids, metrics=metrics)
+            server = Server(config, clock=clock, new_id=random_ids, metrics=metrics)
             self._metrics[name] = metrics
             server.add(self.services[name])
             running = self._running[name] = AsyncExitStack()
@@ -77,14 +80,19 @@ class InProcessMesh(Doors):
 
 @asynccontextmanager
 async def in_process_mesh(
-    folder: Path, *, clock: Clock | None = None, extra: Mapping[str, Mapping[str, str]] | None = None
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    clocks: Mapping[str, Clock] | None = None,
+    extra: Mapping[str, Mapping[str, str]] | None = None,
 ) -> AsyncIterator[InProcessMesh]:
-    """Run all four inside the block."""
+    """Run all four inside the block; those named in `clocks` have another clock than the rest."""
     layout = development_layout(folder, extra)
     configuration = load_configuration(
         {name: ENTRIES[name].config_kind() for name in SERVICES}, file=layout.config, environment={}, flags={}
     )
     async with AsyncExitStack() as closing:
         mesh = InProcessMesh(layout=layout, closing=closing, configuration=configuration, clock=clock or SystemClock())
+        mesh.clocks = dict(clocks or {})
         await mesh.start(*SERVICES)
         yield mesh

@@ -39,8 +39,10 @@ class PromiseRequests:
         }
 
     async def _create(self) -> pb.CreateSloRequest:
-        slo = pb.Slo(agent=self.agent, target="0.99", display_name="Sound", operation="quote")
-        return pb.CreateSloRequest(slo_id=f"sound-{next(self.numbers)}", slo=slo)
+        number = next(self.numbers)
+        # Each of another agent: one may have so many only.
+        slo = pb.Slo(agent=f"did:web:agent-{number}.example", target="0.99", display_name="Sound", operation="quote")
+        return pb.CreateSloRequest(slo_id=f"sound-{number}", slo=slo)
 
     async def _made(self) -> pb.Slo:
         slo: pb.Slo = (await SloServiceStub(self.channel).CreateSlo(await self._create())).slo
@@ -49,7 +51,7 @@ class PromiseRequests:
     async def _list(self) -> Message:
         for _ in range(2):  # so that there is a second page
             await self._made()
-        return pb.ListSlosRequest(agent=self.agent, page_size=1)
+        return pb.ListSlosRequest(page_size=1)
 
     async def _list_breakers(self) -> Message:
         for _ in range(2):  # as above

@@ -54,9 +54,10 @@ from support.mesh.price_requests import PriceRequests
 from support.mesh.promise_requests import PromiseRequests
 from support.mesh.rollout_requests import RolloutRequests
 from support.mesh.sound_tool_requests import ToolRequests
-from support.mesh.spans import one_trace
+from support.mesh.spans import one_log, one_metric, one_trace
 from support.mesh.spending_requests import SpendingRequests
 from support.mesh.story import EXAMPLE_CARD, NAMESPACE, POLICY, READ, Story, effect_is
+from support.mesh.workflow_requests import WorkflowRequests
 from support.pdp.gateway import envoy_request, tool_call
 from support.telemetry.witnessing import cosigner, line_under
 
@@ -110,6 +111,7 @@ class SoundRequests:
     did: str
     key: AgentKey
     content: identity_pb2.BirthCertificateContent
+    work: WorkflowRequests
     _numbers: "itertools.count[int]"
     _kept: dict[str, str] = field(default_factory=dict)
     _waiting: list[str] = field(default_factory=list)
@@ -132,7 +134,10 @@ class SoundRequests:
         allowed, _ = await story.told(agent, effect_is(decision_pb2.EFFECT_ALLOW))
         await story.trace(identified.did)
         await logged(AuditServiceStub(doors.channel("telemetry")), allowed.decision_id)
+        work = WorkflowRequests(identified.did, doors.kept_channel("telemetry"))
+        await work.prepare()
         return cls(
+            work=work,
             doors=doors,
             story=story,
             agent=agent,
@@ -257,6 +262,8 @@ class SoundRequests:
             "AuditService/AddCosignature": self._add_cosignature,
             "AuditService/ListWitnesses": always(audit_pb2.ListWitnessesRequest()),
             "TraceService/Export": always(one_trace(self.did)),
+            "LogsService/Export": always(one_log()),
+            "MetricsService/Export": always(one_metric()),
             "DecisionService/Check": always(self._question()),
             "DecisionService/BatchCheck": always(decision_pb2.BatchCheckRequest(requests=[self._question()])),
             "DecisionService/CheckStream": always(decision_pb2.CheckStreamRequest(id=1, request=self._question())),
@@ -280,6 +287,7 @@ class SoundRequests:
                 channel=self.doors.kept_channel("pdp"), files=policy_files(), numbers=self._numbers
             ).makers(),
             **EvaluationRequests(self.agent, self._numbers).makers(),
+            **self.work.makers(),
             **PromiseRequests(self.agent, self.doors.kept_channel("telemetry"), self._numbers).makers(),
             **PriceRequests(self.doors.kept_channel("telemetry"), self._numbers).makers(),
             **SpendingRequests(self.did, self.doors.kept_channel("telemetry"), self._numbers).makers(),

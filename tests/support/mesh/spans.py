@@ -3,8 +3,12 @@
 import os
 import time
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 INPUT_TOKENS, OUTPUT_TOKENS = 1_200, 80
@@ -42,6 +46,20 @@ def one_trace(agent: str, *, session: str = "", calls: int = 2) -> ExportTraceSe
         for _ in range(calls)
     ]
     return ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=[root, *chats])])])
+
+
+def one_log() -> ExportLogsServiceRequest:
+    """Return a record of a log."""
+    record = LogRecord(time_unix_nano=time.time_ns(), body=AnyValue(string_value="it began"))
+    return ExportLogsServiceRequest(resource_logs=[ResourceLogs(scope_logs=[ScopeLogs(log_records=[record])])])
+
+
+def one_metric() -> ExportMetricsServiceRequest:
+    """Return a point of a metric."""
+    point = NumberDataPoint(time_unix_nano=time.time_ns(), as_int=1)
+    metric = Metric(name="agent.runs", gauge=Gauge(data_points=[point]))
+    scope = ScopeMetrics(metrics=[metric])
+    return ExportMetricsServiceRequest(resource_metrics=[ResourceMetrics(scope_metrics=[scope])])
 
 
 def _text(key: str, value: str) -> KeyValue:
