@@ -69,13 +69,14 @@ def load_one_process(
 
 
 def listening_addresses(configuration: Configuration) -> dict[str, str]:
-    """Return every `….listen` setting with its address, in the order of declaration."""
+    """Return every `….listen` setting with its address, in the order of declaration; an empty one listens nowhere."""
     found = {}
     for name, table in configuration.tables.items():
         section = configuration.section(name, object)
         for leaf in table.leaves():
-            if _LISTENS.fullmatch(leaf.path):
-                found[leaf.path] = str(getattr(section, leaf.path.removeprefix(f"{name}.")))
+            address = str(getattr(section, leaf.path.removeprefix(f"{name}."))) if _LISTENS.fullmatch(leaf.path) else ""
+            if address:
+                found[leaf.path] = address
     return found
 
 

@@ -43,6 +43,12 @@ def test_every_service_listens_and_one_more_for_otlp() -> None:
     }
 
 
+def test_a_fast_port_listens_where_somebody_says_so() -> None:
+    addresses = listening_addresses(one_process(pdp__fast_listen="127.0.0.1:7423"))
+    assert addresses["pdp.fast_listen"] == "127.0.0.1:7423"
+    assert "registry.fast_listen" not in addresses
+
+
 class TestOnOneMachine:
     def test_everything_is_shown_and_every_readable_card_admitted(self) -> None:
         registry = one_process().section("registry", RegistryConfig)
