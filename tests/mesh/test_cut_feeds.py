@@ -4,11 +4,13 @@ it owes. All of it shows in health and metrics, and ends when the feed is back.
 The four services run in this process on a clock that the tests move; they meet over gRPC as always.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ringfence.pdp.v1 import decision_pb2 as pb
@@ -20,6 +22,9 @@ from ringfence_kit.trust_decay import EARNED_MAX, MICRO
 from support.mesh.audit import every_entry, logged, verify_whole_log
 from support.mesh.in_process import InProcessMesh, in_process_mesh
 from support.mesh.story import ELEVATED, READ, WRITE, Story, effect_is
+
+if TYPE_CHECKING:
+    from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceAsyncStub
 
 HEARTBEAT = Millis(5 * SECOND)
 MISSED_MAX = 3
@@ -78,6 +83,20 @@ class Stage:
                 await self.mesh.until(partial(self.heard, name))
         await self.story.ask(self.agent)
 
+    async def told_telemetry(self) -> None:
+        """Return once telemetry has every decision; who was refused while it began waits for time to pass."""
+        while self.mesh.sample("pdp", LOG_WAITING):
+            await asyncio.sleep(RECONNECTS_S)
+            if self.mesh.sample("pdp", LOG_WAITING):
+                await self.pass_time(Millis(SECOND))
+
+    async def logged(self, audit: "AuditServiceAsyncStub", decision_id: str) -> None:
+        """Return once a decision is in the log; who was refused while telemetry began waits for time to pass."""
+        waiting = asyncio.ensure_future(logged(audit, decision_id))
+        while not (await asyncio.wait([waiting], timeout=RECONNECTS_S))[0]:
+            await self.pass_time(Millis(SECOND))
+        await waiting
+
     def heard(self, service: str) -> bool:
         """Say whether the pdp heard each of its feeds from a service within a heartbeat."""
         return all(self._heard_of(feed) for feed in FEEDS[service])
@@ -110,6 +129,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with in_process_mesh(tmp_path, clock=clock) as mesh:
         stage = Stage(mesh, clock)
         await stage.enter_analyst()
+        await stage.told_telemetry()
         yield stage
 
 
@@ -165,7 +185,7 @@ async def test_without_the_registry_what_was_known_serves_and_nothing_new_is_kno
 async def test_without_telemetry_decisions_wait_on_disk_and_come_later_each_once(stage: Stage) -> None:
     audit = AuditServiceStub(stage.mesh.channel("telemetry"))
     for action in (READ, WRITE):  # what they stand on is in the log by then
-        await logged(audit, (await stage.story.ask(stage.agent, action)).decision_id)
+        await stage.logged(audit, (await stage.story.ask(stage.agent, action)).decision_id)
     before = len(await every_entry(audit))
     await stage.mesh.stop("telemetry")
 

@@ -22,5 +22,10 @@ async def background(*jobs: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
                 for task in tasks:
                     task.cancel()
     except BaseExceptionGroup as several:
+        # A job that fails in the very moment in which the block is cancelled must not keep it alive: what begins anew
+        # after a failure would begin anew for ever.
+        itself = asyncio.current_task()
+        if itself is not None and itself.cancelling():
+            raise asyncio.CancelledError from several
         # The first is the cause: whatever the block raised after it was cancelled came later.
         raise several.exceptions[0] from None

@@ -216,7 +216,7 @@ def narrowed(world: ChainWorld, how: str, agent: AgentName, wall: Wall) -> Chain
         "an allow less": {"words": {side: word for side, word in world.words.items() if side != (agent, "callee")}},
         "an error": {"words": {side: errs.get(word, word) for side, word in world.words.items()}},
         "a tool less": {"holding": world.holding - {agent}},
-        "a kill": {"stopped": agent},
+        "a kill": {"stopped": world.stopped or agent},
         "an obligation": {"obliges": {**world.obliges, agent: 1}},
     }
     return replace(world, **changed[how])

@@ -1,6 +1,7 @@
 """Background tasks: they end with their block, and their failure ends it."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from ringfence_kit.background import background
@@ -90,3 +91,32 @@ async def test_a_block_that_is_cancelled_stays_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert ended == ["ended"]
+
+
+async def test_who_is_cancelled_in_the_moment_a_job_fails_ends_and_does_not_begin_anew() -> None:
+    begun = asyncio.Event()
+    tries = 0
+
+    async def fail_when_cancelled() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Broken from None
+
+    async def try_for_ever() -> None:
+        nonlocal tries
+        while True:
+            tries += 1
+            with suppress(Broken):
+                async with background(fail_when_cancelled()):
+                    await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(try_for_ever())
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert tries == 1
