@@ -16,7 +16,6 @@ from grpc_channelz.v1.channelz_pb2_grpc import ChannelzStub
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, HealthListRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
-from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from ringfence_kit.callers import ANONYMOUS
@@ -39,7 +38,7 @@ from ringfence_kit.service import Face, HttpFace, Listener, Service
 from support.certificates import Authority
 from support.echo import GRANTS, NAME, Echo, add_echo_to_server, echo_service
 from support.serving import OPERATOR, SERVICE, Mesh, server_config, serving
-from support.wire import TEXT, refusal, text_method
+from support.wire import TEXT, messages, raw_stream, refusal, text_method
 
 pytestmark = pytest.mark.usefixtures("either_port")
 
@@ -139,8 +138,8 @@ class TestDescription:
 
     async def test_reflection_can_be_left_out(self, echo: Echo, tmp_path: Path) -> None:
         async with serving(echo_service(echo), config=server_config(tmp_path, reflection=False)) as mesh:
-            call = ServerReflectionStub(mesh.channel(ANONYMOUS)).ServerReflectionInfo(iter([ServerReflectionRequest()]))
-            assert (await refusal(call.read())).reason == "METHOD_UNKNOWN"
+            ask = raw_stream(mesh.channel(ANONYMOUS), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+            assert (await refusal(ask(messages([b""])).read())).reason == "METHOD_UNKNOWN"
 
     async def test_channelz_is_for_operators(self, echo: Echo, tmp_path: Path) -> None:
         async with serving(echo_service(echo, port={"fast": False}), config=server_config(tmp_path)) as mesh:
