@@ -37,6 +37,17 @@ def test_the_same_messages_however_they_are_cut(messages: list[tuple[bytes, bool
     assert reading.unfinished == 0
 
 
+def test_the_largest_request_there_may_be_in_the_pieces_it_comes_in() -> None:
+    """Four thousand frames, each copied once or twice: copied with each that follows, this would take half a minute."""
+    message, piece = bytes(64 << 20), 16 << 10
+    reading, found = MessageReader(method="x.Y/Z", encoding=IDENTITY, max_bytes=len(message)), list[bytes]()
+    stream = memoryview(framed(message))
+    for at in range(0, len(stream), piece):
+        found += reading.read(bytes(stream[at : at + piece]))
+    reading.end()
+    assert found == [message]
+
+
 @given(st.binary(max_size=400), st.sampled_from((GZIP, IDENTITY)))
 def test_any_bytes_are_messages_or_a_failure(stream: bytes, encoding: str) -> None:
     reading, found = reader(encoding), list[bytes]()

@@ -3,6 +3,7 @@
 The rules:
 
 - a message that is longer than it may be is refused by its length, before it is here;
+- a message in many pieces is put together once: what it costs to read grows with its length, not with its pieces;
 - a compressed message may not be longer than that once it is unpacked, and is unpacked no further than that;
 - bytes that stop in the middle of a message are no message.
 """
@@ -27,13 +28,15 @@ def framed(message: bytes) -> bytes:
 class MessageReader:
     """Reads the messages of one call."""
 
-    __slots__ = ("_buffer", "_encoding", "_max_bytes", "_method")
+    __slots__ = ("_buffer", "_encoding", "_max_bytes", "_method", "_wanted")
 
     def __init__(self, *, method: str, encoding: str, max_bytes: int) -> None:
         self._method = method
         self._encoding = encoding
         self._max_bytes = max_bytes
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._wanted = 0
+        """How long what is in the buffer has to be before there is anything in it to read."""
 
     @property
     def unfinished(self) -> int:
@@ -43,21 +46,24 @@ class MessageReader:
     def read(self, data: bytes) -> list[bytes]:
         """Return the messages that are whole with `data`. Raises `Failure`, after which nothing more may be read."""
         if self._buffer:
-            data = self._buffer + data
-            self._buffer = b""
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return []
+            data, self._buffer = bytes(self._buffer), bytearray()
         found: list[bytes] = []
-        at, end = 0, len(data)
+        at, end, wanted = 0, len(data), PREFIX_SIZE
         while end - at >= PREFIX_SIZE:
             size = int.from_bytes(data[at + 1 : at + PREFIX_SIZE], "big")
             if size > self._max_bytes:
                 raise MessageTooLarge(size_bytes=size, limit_bytes=self._max_bytes)
             behind = at + PREFIX_SIZE + size
             if behind > end:
+                wanted = PREFIX_SIZE + size
                 break
             found.append(self._message(data[at], data[at + PREFIX_SIZE : behind]))
             at = behind
         if at < end:
-            self._buffer = data[at:]
+            self._buffer, self._wanted = bytearray(data[at:]), wanted
         return found
 
     def end(self) -> None:
