@@ -18,7 +18,7 @@ KILLS = 50
 TESTS = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_nothing_acknowledged_is_lost_and_no_event_is_missed_or_doubled(tmp_path: Path) -> None:
     backend = Backend(kind="sqlite", url=f"sqlite:///{tmp_path}/store.db")
     process = await asyncio.create_subprocess_exec(
