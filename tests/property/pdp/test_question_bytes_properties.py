@@ -79,18 +79,23 @@ def _told(question: CheckRequest) -> tuple[CheckRequest, object, object]:
     return (question._replace(arguments=nothing, context=nothing), *read)
 
 
+def _refusal(refused: DecodeError | InvalidRequest) -> object:
+    """What is wrong, in any order: that of a map's entries is not the same in each message that is read."""
+    return sorted(map(str, refused.violations)) if isinstance(refused, InvalidRequest) else str(refused)
+
+
 def _slowly(sent: bytes) -> object:
     try:
         return _told(check_request(pb.CheckRequest.FromString(sent)))
     except (DecodeError, InvalidRequest) as refused:
-        return type(refused), str(refused)
+        return _refusal(refused)
 
 
 def _quickly(sent: bytes) -> object:
     try:
         return _told(asked(sent).question())
     except (DecodeError, InvalidRequest) as refused:
-        return type(refused), str(refused)
+        return _refusal(refused)
 
 
 @given(plain=PLAIN, seldom=st.none() | SELDOM)
@@ -156,6 +161,35 @@ def test_what_most_requests_say_is_read_without_protobuf() -> None:
     read = plain_question(request.SerializeToString())
     assert read is not None
     assert _told(read) == _told(check_request(request))
+
+
+@given(asked_before=PLAIN, plain=PLAIN, session=TEXTS, resource=RESOURCES)
+def test_what_is_remembered_of_one_question_is_said_of_no_other(
+    asked_before: pb.CheckRequest, plain: pb.CheckRequest, session: str, resource: pb.Resource
+) -> None:
+    again = pb.CheckRequest()
+    again.CopyFrom(plain)
+    again.session = session
+    again.resource.CopyFrom(resource)
+    for one in (asked_before, plain, again, plain):
+        sent = one.SerializeToString()
+        assert _quickly(sent) == _slowly(sent)
+
+
+@pytest.mark.parametrize("name", [33, 34, 35])
+@pytest.mark.parametrize("session", [0, 1, 127, 128, 256])
+def test_texts_of_any_length_are_read_without_protobuf(name: int, session: int) -> None:
+    """A length may look like the beginning of something else: that of 34 bytes is how arguments begin."""
+    request = pb.CheckRequest(
+        subject=pb.Subject(agent=f"namespaces/{'n' * (name - 20)}/agents/a"),
+        action=pb.Action(name="r" * name, tool="t" * name),
+        environment="prod",
+        session="s" * session,
+    )
+    for _ in range(2):
+        read = plain_question(request.SerializeToString())
+        assert read is not None
+        assert _told(read) == _told(check_request(request))
 
 
 def test_a_batch_of_none_and_of_too_many_is_refused() -> None:

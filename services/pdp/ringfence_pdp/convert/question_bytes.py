@@ -1,4 +1,4 @@
-"""A question read from a request's bytes, where it is written in the plainest way: a fifth of reading it as a message.
+"""A question read from a request's bytes, where it is written in the plainest way: a tenth of reading it as a message.
 
 A message of protobuf is its fields one after another, each with a number and a length (Encoding, "Message Structure").
 Those of one agent, tool and enforcement point come back in nearly every request, so what they say is judged once and
@@ -7,12 +7,14 @@ remembered by their bytes; the rest is cut out and looked at. The rules:
 - what is remembered was read and judged by `check_request`, so there is one judgement and not two;
 - nothing is read here but fields in the order of their numbers, each once, of those that most questions have, and all
   of it in order. Anything else is None: protobuf and `check_request` read it, and say what is wrong with it;
+- most questions are short and have no arguments: those are cut at their lengths alone (`_shortest`). A piece that is
+  cut in the wrong place is none that protobuf would write, and only what it would write is remembered;
 - what is remembered is small, whatever is sent.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
@@ -21,7 +23,7 @@ from ringfence_kit.errors import InvalidRequest
 from ringfence_kit.validation import Violations
 
 from ringfence_pdp.convert.decisions import BATCH_MAX, SESSION_MAX, check_request, resource_of, struct_reader
-from ringfence_pdp.model import NO_RESOURCE, CheckRequest, Plain, Resource, nothing
+from ringfence_pdp.model import NO_RESOURCE, CheckRequest, Plain, Resource, Side, nothing
 
 _REMEMBERED = 8_192
 _SMALL = 512
@@ -50,8 +52,15 @@ _ARGUMENTS = _tag(pb.Action, "arguments", _BYTES)
 _PROTOCOL = _tag(pb.Action, "protocol", _NUMBER)
 _ITEM = _tag(pb.BatchCheckRequest, "requests", _BYTES)
 
+_TRACE_ID_LENGTH = 16
+_SHORT = 0x80
+"""Lengths below it are one byte."""
+
 _SENT, _REST = CheckRequest._fields.index("arguments"), CheckRequest._fields.index("trace_id") + 1
 """Where in a question that begins which differs from one to the next, and where it is over."""
+
+# In the order of its members, since naming them takes as long as all the rest.
+_made: Callable[[type[CheckRequest], tuple[object, ...]], CheckRequest] = tuple.__new__
 
 
 class Asked(NamedTuple):
@@ -91,6 +100,38 @@ def asked_batch(sent: bytes) -> list[Asked]:
 
 def plain_question(sent: bytes) -> CheckRequest | None:
     """Return the question that `check_request` would read from the message in `sent`; None when it has to."""
+    return _shortest(sent) or _in_order(sent)
+
+
+def _shortest(sent: bytes) -> CheckRequest | None:
+    """Read a question without arguments and context, and with no field as long as 128 bytes; None when it is not."""
+    size, session, trace_id = len(sent), None, b""
+    try:
+        who = sent[1] + 2
+        who += sent[who + 1] + 2
+        where = who + sent[who + 1] + 2 if sent[who] == _RESOURCE else who
+        at = where + sent[where + 1] + 2 if sent[where] == _ENVIRONMENT else where
+        if at < size and sent[at] == _SIDE:
+            at += 2
+        head = _heads.get((sent[:who], sent[where:at])) or _head_of(sent[:who], sent[where:at])
+        if head is None:
+            return None
+        resource = _resource_of(sent[who:where])
+        if at < size and sent[at] == _SESSION and 0 < sent[at + 1] < _SHORT:
+            begin, at = at + 2, at + 2 + sent[at + 1]
+            session = sent[begin:at].decode("ascii")
+        if at < size and sent[at] == _TRACE_ID and sent[at + 1] == _TRACE_ID_LENGTH:
+            trace_id, at = sent[at + 2 :], at + 2 + _TRACE_ID_LENGTH
+    except (IndexError, UnicodeDecodeError):
+        return None
+    if resource is None or at != size or not (session is None or session.isprintable()):
+        return None
+    before, side, rest = head
+    return _made(CheckRequest, (*before, nothing, resource, side, session, nothing, trace_id, *rest))
+
+
+def _in_order(sent: bytes) -> CheckRequest | None:
+    """Read a question whose fields are in the order of their numbers, with any arguments; None when they are not."""
     try:
         fields = _fields(sent, _TRACE_ID)
         action, arguments, context = fields.get(_ACTION, b""), nothing, nothing
@@ -107,13 +148,68 @@ def plain_question(sent: bytes) -> CheckRequest | None:
         return None
     if len(session) > SESSION_MAX or not session.isprintable():
         return None
-    # In the order of its members, since naming them takes as long as all the rest.
     sent_now = (arguments, resource, head.side, session or None, context, trace_id)
-    return CheckRequest._make((*head[:_SENT], *sent_now, *head[_REST:]))
+    return _made(CheckRequest, (*head[:_SENT], *sent_now, *head[_REST:]))
 
 
 class _NotPlain(Exception):  # noqa: N818 - named for what happened
     """Something is written in a way that is left to protobuf, or is not in order."""
+
+
+_Head: TypeAlias = tuple[tuple[object, ...], Side, tuple[object, ...]]
+"""A question without what differs from one to the next: what is before that, its side, and what is behind."""
+
+
+_heads: dict[tuple[bytes, bytes], _Head] = {}
+
+
+def _head_of(who: bytes, where: bytes) -> _Head | None:
+    """Return what a question says whose fields begin with `who`, and go on with `where` behind the resource.
+
+    Only one without arguments is remembered, so whoever finds one there need not look for them.
+    """
+    if len(who) + len(where) > _SMALL or _has_arguments(who):
+        return None
+    said, at = _as_written(who, "subject", "action"), _as_written(where, "environment", "side")
+    if said is None or at is None:
+        return None
+    said.MergeFrom(at)
+    try:
+        judged = check_request(said)
+    except InvalidRequest:
+        return None
+    if len(_heads) >= _REMEMBERED:
+        _heads.clear()
+    head = _heads[who, where] = judged[:_SENT], judged.side, judged[_REST:]
+    return head
+
+
+def _has_arguments(who: bytes) -> bool:
+    if _ARGUMENTS not in who:  # the byte may also be part of something else, and most often is not there at all
+        return False
+    try:
+        return _ARGUMENTS in _fields(_fields(who, _ACTION)[_ACTION], _PROTOCOL)
+    except (_NotPlain, KeyError):
+        return True
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _resource_of(piece: bytes) -> Resource | None:
+    """Return the resource in a field of a question, or the lack of one."""
+    if not piece:
+        return NO_RESOURCE
+    said = _as_written(piece, "resource") if len(piece) <= _SMALL else None
+    return None if said is None else _judged_resource(said.resource)
+
+
+def _as_written(piece: bytes, *fields: str) -> pb.CheckRequest | None:
+    """Return what a part of a request says if that is no more than `fields`, written as protobuf writes them."""
+    try:
+        said = pb.CheckRequest.FromString(piece)
+    except DecodeError:
+        return None
+    plain = said.SerializeToString() == piece and all(field.name in fields for field, _ in said.ListFields())
+    return said if plain else None
 
 
 def _fields(sent: bytes, last: int) -> dict[int, bytes]:
@@ -176,16 +272,23 @@ def _judged_head(subject: bytes, action: bytes, environment: bytes, side: int) -
 def _resource(sent: bytes | None) -> Resource | None:
     if sent is None:
         return NO_RESOURCE
-    return _judged_resource(sent) if len(sent) <= _SMALL else None
+    return _parsed_resource(sent) if len(sent) <= _SMALL else None
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _judged_resource(sent: bytes) -> Resource | None:
-    found = Violations()
+def _parsed_resource(sent: bytes) -> Resource | None:
     try:
-        resource = resource_of(pb.Resource.FromString(sent), found)
+        return _judged_resource(pb.Resource.FromString(sent))
+    except DecodeError:
+        return None
+
+
+def _judged_resource(said: pb.Resource) -> Resource | None:
+    found = Violations()
+    resource = resource_of(said, found)
+    try:
         found.raise_if_any()
-    except (DecodeError, InvalidRequest):
+    except InvalidRequest:
         return None
     return resource
 
