@@ -52,9 +52,13 @@ class Listener:
     """Whether libnghttp2 serves it (`fast/`); where that is not installed there is no such port."""
 
 
-def fast_listener(address: str, *, setting: str, faces: Sequence[Face]) -> Sequence[Listener]:
+def fast_listener(
+    address: str, *, setting: str, faces: Sequence[Face], max_request_bytes: int | None = None
+) -> Sequence[Listener]:
     """Return the fast port at `address`; none when that is empty."""
-    return [Listener(address=address, setting=setting, faces=faces, fast=True)] if address else []
+    if not address:
+        return []
+    return [Listener(address=address, setting=setting, faces=faces, max_request_bytes=max_request_bytes, fast=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from ringfence_kit.pages import PageTokens
 from ringfence_kit.peers import open_peer
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import HttpFace, Listener, Service
+from ringfence_kit.service import HttpFace, Listener, Service, fast_listener
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_writer import SqlWriter
 from ringfence_kit.store import Mutation
@@ -235,6 +235,12 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                 address=config.otlp_listen,
                 setting="telemetry.otlp_listen",
                 faces=otlp,
+                max_request_bytes=config.ingest.max_request_bytes,
+            ),
+            *fast_listener(
+                config.fast_listen,
+                setting="telemetry.fast_listen",
+                faces=[*otlp, audit],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
         ],

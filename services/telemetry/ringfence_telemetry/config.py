@@ -114,6 +114,11 @@ class TelemetryConfig:
 
     listen: str = setting("127.0.0.1:7404", doc="Where gRPC is served, OTLP included, host:port.")
     otlp_listen: str = setting("127.0.0.1:4317", doc="Where OTLP is served on its own well-known port, host:port.")
+    fast_listen: str = setting(
+        "",
+        doc="Where OTLP and the audit log are served by libnghttp2 as well, host:port, for a fraction of the cost; "
+        "empty serves none. Needs the extra `fast`.",
+    )
     http_listen: str = setting("127.0.0.1:7414", doc="Where /metrics and /healthz are served, host:port.")
     database: Secret = setting(
         Secret(""), doc="sqlite:///file or postgresql://…; empty keeps telemetry.db in the data directory."

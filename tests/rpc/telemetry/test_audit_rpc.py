@@ -19,7 +19,7 @@ from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_kit.clock import DAY, ManualClock, Millis
 from support.serving import OPERATOR, SERVICE
 from support.telemetry.decisions import DID, body, decision_id, denied
-from support.telemetry.mesh import AGENT, AUDITOR, GATEWAY, OWNER, PEER, TelemetryMesh, telemetry_mesh
+from support.telemetry.mesh import AGENT, AUDITOR, GATEWAY, KINDS, OWNER, PEER, TelemetryMesh, telemetry_mesh
 from support.wire import read_refusal, refusal
 
 assert AGENT.principal == DID
@@ -27,9 +27,9 @@ assert AGENT.principal == DID
 SIZE = 130
 
 
-@pytest.fixture
-async def telemetry(tmp_path: Path) -> AsyncIterator[TelemetryMesh]:
-    async with telemetry_mesh(tmp_path, clock=ManualClock()) as running:
+@pytest.fixture(params=KINDS)
+async def telemetry(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[TelemetryMesh]:
+    async with telemetry_mesh(tmp_path, clock=ManualClock(), port=request.param) as running:
         yield running
 
 

@@ -27,6 +27,7 @@ from support.telemetry.mesh import (
     AGENT_DID,
     AUDITOR,
     GATEWAY,
+    KINDS,
     OWNER,
     PEER_DID,
     TelemetryMesh,
@@ -37,12 +38,18 @@ from support.telemetry.spans import SpanSpec, request_of
 from support.wire import messages, raw_method, refusal
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-PORTS = ("telemetry.listen", "telemetry.otlp_listen")
+PORTS = ("telemetry.otlp_listen", *KINDS)
+
+
+@pytest.fixture(params=KINDS)
+def port(request: pytest.FixtureRequest) -> str:
+    """Run the test once on each kind of port."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def telemetry(tmp_path: Path) -> AsyncIterator[TelemetryMesh]:
-    async with telemetry_mesh(tmp_path) as running:
+async def telemetry(tmp_path: Path, port: str) -> AsyncIterator[TelemetryMesh]:
+    async with telemetry_mesh(tmp_path, port=port) as running:
         yield running
 
 
@@ -58,8 +65,8 @@ def call(name: int, *, agent: str = "", tokens: int = 10, parent: int = 0) -> Sp
 
 
 @pytest.mark.parametrize("port", PORTS)
-async def test_both_ports_take_spans(telemetry: TelemetryMesh, port: str) -> None:
-    response = await telemetry.traces(setting=port).Export(request_of([call(1, agent=AGENT_DID)]))
+async def test_every_port_takes_spans(telemetry: TelemetryMesh) -> None:
+    response = await telemetry.traces().Export(request_of([call(1, agent=AGENT_DID)]))
     assert response == ExportTraceServiceResponse()
     assert not response.HasField("partial_success")  # OTLP: unset on full success
     usage = await telemetry.usage_by_agent()
@@ -114,7 +121,7 @@ async def test_attribute_values_of_every_kind_are_harmless(telemetry: TelemetryM
     ids=["noise", "text", "cut off", "not UTF-8"],
 )
 async def test_bytes_that_are_no_request(telemetry: TelemetryMesh, payload: bytes) -> None:
-    refused = await refusal(raw_method(telemetry.channel(), EXPORT)(messages([payload])))
+    refused = await refusal(raw_method(telemetry.channel(setting=telemetry.port), EXPORT)(messages([payload])))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
     metrics = await telemetry.metrics()
     assert (
@@ -123,9 +130,9 @@ async def test_bytes_that_are_no_request(telemetry: TelemetryMesh, payload: byte
     ) == (0, 0)
 
 
-async def test_a_request_over_the_limit_is_refused_for_good(tmp_path: Path) -> None:
+async def test_a_request_over_the_limit_is_refused_for_good(tmp_path: Path, port: str) -> None:
     config = quiet(ingest=IngestConfig(max_request_bytes=10_000))
-    async with telemetry_mesh(tmp_path, config=config) as telemetry:
+    async with telemetry_mesh(tmp_path, config=config, port=port) as telemetry:
         large = request_of([SpanSpec(1, attributes={"padding": "x" * 20_000})])
         refused = await refusal(telemetry.traces().Export(large))
         assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "MESSAGE_TOO_LARGE")
@@ -137,9 +144,9 @@ async def test_a_request_over_the_limit_is_refused_for_good(tmp_path: Path) -> N
         await telemetry.export([call(1)])
 
 
-async def test_a_bomb_never_unfolds_in_memory(tmp_path: Path) -> None:
+async def test_a_bomb_never_unfolds_in_memory(tmp_path: Path, port: str) -> None:
     config = quiet(ingest=IngestConfig(max_request_bytes=100_000))
-    async with telemetry_mesh(tmp_path, config=config) as telemetry:
+    async with telemetry_mesh(tmp_path, config=config, port=port) as telemetry:
         request = request_of([SpanSpec(1, attributes={"zeros": "0" * 50_000_000})])
         assert len(gzip.compress(request.SerializeToString())) < 100_000
         refused = await refusal(telemetry.traces().Export(request, compression=grpc.Compression.Gzip))
@@ -147,9 +154,9 @@ async def test_a_bomb_never_unfolds_in_memory(tmp_path: Path) -> None:
         await telemetry.export([call(1)])
 
 
-async def test_a_disk_that_is_nearly_full_is_said_in_both_trailers(tmp_path: Path) -> None:
+async def test_a_disk_that_is_nearly_full_is_said_in_both_trailers(tmp_path: Path, port: str) -> None:
     config = quiet(ingest=IngestConfig(free_bytes=2**60))
-    async with telemetry_mesh(tmp_path, config=config) as telemetry:
+    async with telemetry_mesh(tmp_path, config=config, port=port) as telemetry:
         refused = await refusal(telemetry.export([call(1), call(2)]))
         assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "INGEST_OVERLOADED")
         assert refused.retry_after is not None
@@ -222,7 +229,7 @@ async def test_a_clock_in_1970_or_2100_counts_now(telemetry: TelemetryMesh, star
 
 async def test_the_real_opentelemetry_sdk_exports_here(telemetry: TelemetryMesh) -> None:
     exporter = OTLPSpanExporter(
-        endpoint=telemetry.mesh.address("telemetry.otlp_listen"),
+        endpoint=telemetry.mesh.address(telemetry.port),
         insecure=True,
         headers=tuple(telemetry.mesh.metadata(SERVICE)),
         compression=grpc.Compression.Gzip,
@@ -266,7 +273,7 @@ async def test_the_real_opentelemetry_sdk_exports_here(telemetry: TelemetryMesh)
 
 async def test_profiles_are_not_served(telemetry: TelemetryMesh) -> None:
     path = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-    refused = await refusal(raw_method(telemetry.channel(), path)(messages([b""])))
+    refused = await refusal(raw_method(telemetry.channel(setting=telemetry.port), path)(messages([b""])))
     assert (refused.code, refused.reason) == ("UNIMPLEMENTED", "METHOD_UNKNOWN")
 
 

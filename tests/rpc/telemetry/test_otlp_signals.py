@@ -33,7 +33,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from ringfence_kit.callers import ANONYMOUS, Caller
 from ringfence_telemetry.config import IngestConfig
 from support.serving import OPERATOR
-from support.telemetry.mesh import AGENT, AUDITOR, GATEWAY, TelemetryMesh, quiet, telemetry_mesh
+from support.telemetry.mesh import AGENT, AUDITOR, GATEWAY, KINDS, TelemetryMesh, quiet, telemetry_mesh
 from support.telemetry.spans import SpanSpec
 from support.wire import messages, raw_method, refusal
 
@@ -41,9 +41,9 @@ LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
-@pytest.fixture
-async def telemetry(tmp_path: Path) -> AsyncIterator[TelemetryMesh]:
-    async with telemetry_mesh(tmp_path) as running:
+@pytest.fixture(params=KINDS)
+async def telemetry(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[TelemetryMesh]:
+    async with telemetry_mesh(tmp_path, port=request.param) as running:
         yield running
 
 
@@ -74,11 +74,11 @@ def every_kind_of_metric() -> list[Metric]:
 
 
 def log_stub(telemetry: TelemetryMesh, caller: Caller = OPERATOR) -> Any:
-    return LogsServiceStub(telemetry.channel(caller))  # type: ignore[no-untyped-call] # its package has no types
+    return LogsServiceStub(telemetry.channel(caller, telemetry.port))  # type: ignore[no-untyped-call] # its package has no types
 
 
 def metric_stub(telemetry: TelemetryMesh, caller: Caller = OPERATOR) -> Any:
-    return MetricsServiceStub(telemetry.channel(caller))  # type: ignore[no-untyped-call] # its package has no types
+    return MetricsServiceStub(telemetry.channel(caller, telemetry.port))  # type: ignore[no-untyped-call] # its package has no types
 
 
 async def counted(telemetry: TelemetryMesh, signal: str, *, received: int) -> dict[str, float]:
@@ -148,14 +148,16 @@ async def test_what_was_counted_stays_counted_after_a_restart(tmp_path: Path) ->
 @pytest.mark.parametrize(("path", "service"), [(LOGS, "logs"), (METRICS, "metrics")])
 @pytest.mark.parametrize("payload", [b"\xff\xff\xff", b"\x0a\x05hello"], ids=["noise", "text"])
 async def test_bytes_that_are_no_request(telemetry: TelemetryMesh, path: str, service: str, payload: bytes) -> None:
-    refused = await refusal(raw_method(telemetry.channel(), path)(messages([payload])))
+    refused = await refusal(raw_method(telemetry.channel(setting=telemetry.port), path)(messages([payload])))
     assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
     assert (await counted(telemetry, service, received=0))["received"] == 0
 
 
+@pytest.mark.parametrize("port", KINDS)
 @pytest.mark.parametrize("signal", ["logs", "metrics"])
-async def test_a_full_disk_is_said_in_both_trailers(tmp_path: Path, signal: str) -> None:
-    async with telemetry_mesh(tmp_path, config=quiet(ingest=IngestConfig(free_bytes=2**60))) as telemetry:
+async def test_a_full_disk_is_said_in_both_trailers(tmp_path: Path, signal: str, port: str) -> None:
+    config = quiet(ingest=IngestConfig(free_bytes=2**60))
+    async with telemetry_mesh(tmp_path, config=config, port=port) as telemetry:
         refused = await refusal(send(telemetry, signal))
         assert (refused.code, refused.reason) == ("RESOURCE_EXHAUSTED", "INGEST_OVERLOADED")
         assert refused.retry_after is not None

@@ -20,12 +20,20 @@ from support.telemetry.mesh import AGENT, AGENT_DID, TelemetryMesh, quiet, telem
 
 TESTS = Path(__file__).parents[2]
 
+either_port = pytest.mark.parametrize("port", ["telemetry.otlp_listen", "telemetry.fast_listen"])
+
 OPENAI_MODELS = ("large", "small", "flaky", "embedder")
 
 
+@pytest.fixture(params=["telemetry.otlp_listen"])
+def port(request: pytest.FixtureRequest) -> str:
+    """Return the setting of the port that is sent to; some tests name others."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def telemetry(tmp_path: Path) -> AsyncIterator[TelemetryMesh]:
-    async with telemetry_mesh(tmp_path) as running:
+async def telemetry(tmp_path: Path, port: str) -> AsyncIterator[TelemetryMesh]:
+    async with telemetry_mesh(tmp_path, port=port) as running:
         yield running
 
 
@@ -41,7 +49,7 @@ async def run_agent(telemetry: TelemetryMesh, folder: Path, *stack: str, **place
     asked = {
         "agent": AGENT_DID,
         "session": "s-1",
-        "otlp": telemetry.mesh.address("telemetry.otlp_listen"),
+        "otlp": telemetry.mesh.address(telemetry.port),
         "token_file": str(token),
         "stack": stack,
         **places,
@@ -74,6 +82,7 @@ async def used_by_model(telemetry: TelemetryMesh) -> dict[str, Said]:
     }
 
 
+@either_port
 @pytest.mark.parametrize(
     ("stack", "silent"),
     [
@@ -126,9 +135,10 @@ async def test_two_providers_in_one_piece_of_work(
     assert (await telemetry.usage_by_agent())[AGENT_DID, False].tool_call_count == 1
 
 
+@either_port
 async def test_an_agent_in_javascript(telemetry: TelemetryMesh) -> None:
     ended = await javascript_agent(
-        address=telemetry.mesh.address("telemetry.otlp_listen"),
+        address=telemetry.mesh.address(telemetry.port),
         token=telemetry.mesh.token(AGENT),
         agent=AGENT_DID,
         session="s-1",
@@ -140,12 +150,13 @@ async def test_an_agent_in_javascript(telemetry: TelemetryMesh) -> None:
     assert metrics['otlp_acknowledged_items_total{signal="traces"}'] == 3_000
 
 
-async def test_what_is_refused_is_what_the_sender_could_not_send(tmp_path: Path) -> None:
+@either_port
+async def test_what_is_refused_is_what_the_sender_could_not_send(tmp_path: Path, port: str) -> None:
     """A disk without room: this SDK does not send again what is refused, so both sides count the same."""
     config = quiet(ingest=IngestConfig(free_bytes=2**60))
-    async with telemetry_mesh(tmp_path, config=config) as telemetry:
+    async with telemetry_mesh(tmp_path, config=config, port=port) as telemetry:
         ended = await javascript_agent(
-            address=telemetry.mesh.address("telemetry.otlp_listen"),
+            address=telemetry.mesh.address(telemetry.port),
             token=telemetry.mesh.token(AGENT),
             agent=AGENT_DID,
             session="s-1",

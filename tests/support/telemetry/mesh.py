@@ -30,6 +30,9 @@ AUDITOR = Caller(principal="test:audrey", roles=frozenset({Role.AUDITOR}))
 GATEWAY = Caller(principal="test:gate", roles=frozenset({Role.GATEWAY}), agents=frozenset({AGENT_DID, PEER_DID}))
 OWNER = Caller(principal="test:olga", roles=frozenset({Role.NAMESPACE_OWNER}), namespaces=frozenset({"billing"}))
 
+KINDS = ("telemetry.listen", "telemetry.fast_listen")
+"""One port of each kind: that of grpcio, and that of libnghttp2."""
+
 NOBODY = PeerConfig(address="127.0.0.1:1")
 """An identity that is not there: signals wait."""
 
@@ -40,10 +43,12 @@ class TelemetryMesh:
 
     mesh: Mesh
     clock: Clock
+    port: str = "telemetry.listen"
+    """The setting of the port that is called where a test names no other: one that serves it."""
     _channels: dict[tuple[Caller, str], grpc.aio.Channel] = field(default_factory=dict)
 
     def channel(self, caller: Caller = OPERATOR, setting: str = "telemetry.listen") -> grpc.aio.Channel:
-        """Return a channel of `caller`'s, the same each time."""
+        """Return a channel of `caller`'s to the port of `setting`, the same each time."""
         key = caller, setting
         if key not in self._channels:
             self._channels[key] = self.mesh.channel(caller, setting)
@@ -61,13 +66,13 @@ class TelemetryMesh:
 
     def audit(self, caller: Caller = OPERATOR) -> "audit_pb2_grpc.AuditServiceAsyncStub":
         """Return the stub of AuditService."""
-        stub: audit_pb2_grpc.AuditServiceAsyncStub = audit_pb2_grpc.AuditServiceStub(self.channel(caller))
+        stub: audit_pb2_grpc.AuditServiceAsyncStub = audit_pb2_grpc.AuditServiceStub(self.channel(caller, self.port))
         return stub
 
-    def traces(self, caller: Caller = OPERATOR, setting: str = "telemetry.listen") -> Any:
+    def traces(self, caller: Caller = OPERATOR, setting: str = "") -> Any:
         """Return the stock OTLP stub."""
         return trace_service_pb2_grpc.TraceServiceStub(  # type: ignore[no-untyped-call] # its package has no types
-            self.channel(caller, setting)
+            self.channel(caller, setting or self.port)
         )
 
     async def export(self, specs: Sequence[SpanSpec], caller: Caller = OPERATOR) -> ExportTraceServiceResponse:
@@ -109,16 +114,23 @@ class TelemetryMesh:
 
 @asynccontextmanager
 async def telemetry_mesh(
-    tmp_path: Path, *, config: TelemetryConfig | None = None, clock: Clock | None = None
+    tmp_path: Path,
+    *,
+    config: TelemetryConfig | None = None,
+    clock: Clock | None = None,
+    port: str = "telemetry.listen",
 ) -> AsyncIterator[TelemetryMesh]:
-    """Run telemetry on free ports, with data under `tmp_path`: again on the same path is a restart."""
+    """Run telemetry on free ports, with data under `tmp_path`: again on the same path is a restart.
+
+    OTLP and the audit log are called on `port`.
+    """
     clock = clock or SystemClock()
     settings = server_config(tmp_path)
     service = build(config or quiet(), settings, clock=clock, new_id=random_ids)
     async with serving(service, config=settings, clock=clock) as mesh:
-        yield TelemetryMesh(mesh=mesh, clock=clock)
+        yield TelemetryMesh(mesh=mesh, clock=clock, port=port)
 
 
 def quiet(**changes: Any) -> TelemetryConfig:
-    """Return settings with nobody to take signals, and these changes."""
-    return replace(TelemetryConfig(identity=NOBODY), **changes)
+    """Return settings with nobody to take signals, a fast port, and these changes."""
+    return replace(TelemetryConfig(identity=NOBODY, fast_listen="127.0.0.1:0"), **changes)
