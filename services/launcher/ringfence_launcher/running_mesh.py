@@ -38,6 +38,8 @@ class RunningMesh:
     """Service name to the `host:port` of its HTTP face."""
     otlp: str
     """`host:port` for OTLP spans."""
+    fast: Mapping[str, str]
+    """Service name to the `host:port` of its fast port, of those that have one."""
     token_file: Path
     """The operator token's file."""
 
@@ -66,6 +68,7 @@ class RunningMesh:
             grpc={name: str(document["grpc"][name]) for name in SERVICES},
             http={name: str(document["http"][name]) for name in SERVICES},
             otlp=str(document["otlp"]),
+            fast={name: str(document["fast"][name]) for name in SERVICES if name in document.get("fast", {})},
             token_file=Path(document["token_file"]),
         )
 

@@ -9,10 +9,12 @@ Defaults < file < environment < flags, as the kit loads them, with two things of
 """
 
 import os
+import random
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -27,6 +29,14 @@ from ringfence_launcher.service_table import ENTRIES
 _CLIENT_VARIABLES = re.compile(r"RINGFENCE_(DATA|TOKEN|TOKEN_FILE|ADDR_\w+|TLS_(CA|CERT|KEY))")
 AT_HOME = {"registry.default_visibility": "public", "registry.default_least_verdict": "nonconformant"}
 """Settings that have another default in `ringfence up`: of cards in the wild every second breaks a rule of A2A."""
+FAST_AT_HOME = {
+    "registry.fast_listen": "127.0.0.1:7421",
+    "identity.fast_listen": "127.0.0.1:7422",
+    "pdp.fast_listen": "127.0.0.1:7423",
+    "telemetry.fast_listen": "127.0.0.1:7424",
+}
+"""Those that have one where libnghttp2 is installed, which serves the fast ports."""
+_PORTS, _PORTS_TRIED = (20_000, 32_767), 50
 _LISTENS = re.compile(r"\w+\.(\w+_)?listen")
 
 
@@ -57,14 +67,27 @@ def load_settings(
         ) from invalid
 
 
+def has_fast_ports() -> bool:
+    """Say whether what serves the fast ports is installed: the extra `fast`."""
+    return find_spec("ngh2") is not None
+
+
 def load_one_process(
-    *, file: Path | None, flags: Mapping[str, str], environment: Mapping[str, str] = os.environ
+    *,
+    file: Path | None,
+    flags: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
+    fast_ports: bool | None = None,
 ) -> Configuration:
-    """Return the configuration of all four services in one process: free ports chosen, peers introduced."""
+    """Return the configuration of all four services in one process: free ports chosen, peers introduced.
+
+    `fast_ports` says whether there can be any; None looks at what is installed.
+    """
+    home = AT_HOME | FAST_AT_HOME if (has_fast_ports() if fast_ports is None else fast_ports) else AT_HOME
     asked = load_settings(ENTRIES, file=file, flags=flags, environment=environment)
     ports = dict(free_ports(listening_addresses(asked)))
     bound = load_settings(ENTRIES, file=file, flags={**flags, **ports}, environment=environment)
-    introductions = {**dict(_introductions(bound)), **dict(_at_home(bound))}
+    introductions = {**dict(_introductions(bound)), **dict(_unsaid(home, bound))}
     return load_settings(ENTRIES, file=file, flags={**flags, **ports, **introductions}, environment=environment)
 
 
@@ -85,11 +108,20 @@ def free_ports(addresses: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     with ExitStack() as held:  # all are held until all are chosen, so that none is chosen twice
         for key, text in addresses.items():
             host, _, port = text.rpartition(":")
-            if port != "0":
-                continue
-            probe = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
-            probe.bind((host.strip("[]"), 0))
-            yield key, str(Address(host.strip("[]"), probe.getsockname()[1]))
+            if port == "0":
+                probe = held.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+                yield key, str(Address(host.strip("[]"), _bound_port(probe, host.strip("[]"))))
+
+
+def _bound_port(probe: socket.socket, host: str) -> int:
+    """Bind `probe` to a port nobody has; of those Linux gives to no client until the service opens it, if it can be."""
+    for _ in range(_PORTS_TRIED):
+        with suppress(OSError):
+            probe.bind((host, random.randint(*_PORTS)))  # noqa: S311  # not a secret
+            break
+    else:
+        probe.bind((host, 0))
+    return int(probe.getsockname()[1])
 
 
 def without_client_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -108,9 +140,9 @@ def assignments(given: Sequence[str] | None) -> dict[str, str]:
     return flags
 
 
-def _at_home(configuration: Configuration) -> Iterator[tuple[str, str]]:
+def _unsaid(home: Mapping[str, str], configuration: Configuration) -> Iterator[tuple[str, str]]:
     """Give what is otherwise on one machine, where nobody said so: there is nobody to hide from or to protect."""
-    for key, value in AT_HOME.items():
+    for key, value in home.items():
         if configuration.source(key) == "default":
             yield key, value
 

@@ -43,7 +43,9 @@ class TestWhileItRuns:
         assert re.search(rf"in \d+\.\d s, process {mesh.pid}$", ready)
         endpoints = json.loads((folder / ".ringfence" / "endpoints.json").read_text())
         said = "\n".join(mesh.lines)
-        for address in (*endpoints["grpc"].values(), *endpoints["http"].values(), endpoints["otlp"]):
+        ports = (endpoints["grpc"], endpoints["http"], endpoints["fast"])
+        assert all(set(each) == {"registry", "identity", "pdp", "telemetry"} for each in ports)
+        for address in (*(address for each in ports for address in each.values()), endpoints["otlp"]):
             assert address in said
         assert str(folder / ".ringfence" / "dev" / "operator.token") in said
 
@@ -159,6 +161,15 @@ def test_three_lives_of_one_data_directory(tmp_path: Path) -> None:
         third.signal(signal.SIGINT)
         assert third.ended() == 0
         assert not (data / "endpoints.json").exists()
+
+
+def test_without_the_extra_there_are_no_fast_ports_and_one_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text('import sys\nsys.modules["ngh2"] = None  # as if not installed\n')
+    with running("up", "--free-ports", folder=tmp_path, PYTHONPATH=str(tmp_path)) as process:
+        process.wait_for(READY)
+        assert json.loads((tmp_path / ".ringfence" / "endpoints.json").read_text())["fast"] == {}
+        assert process.stop() == 0
+    assert len([line for line in process.errors if "ngh2" in line]) == 1
 
 
 class TestRefusals:

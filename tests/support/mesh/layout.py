@@ -9,7 +9,10 @@ from support.mesh.ports import free_ports
 SERVICES = ("registry", "identity", "telemetry", "pdp")
 """Whoever is asked for facts before whoever asks."""
 
-LISTENS = (*(f"{name}.{key}" for name in SERVICES for key in ("listen", "http_listen")), "telemetry.otlp_listen")
+LISTENS = (
+    *(f"{name}.{key}" for name in SERVICES for key in ("listen", "fast_listen", "http_listen")),
+    "telemetry.otlp_listen",
+)
 """The settings that take an address."""
 
 PEERS: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +29,10 @@ DOCUMENTED_PORTS: Mapping[str, str] = {
     "pdp.listen": "7403",
     "telemetry.listen": "7404",
     "telemetry.otlp_listen": "4317",
+    "registry.fast_listen": "7421",
+    "identity.fast_listen": "7422",
+    "pdp.fast_listen": "7423",
+    "telemetry.fast_listen": "7424",
     "registry.http_listen": "7411",
     "identity.http_listen": "7412",
     "pdp.http_listen": "7413",

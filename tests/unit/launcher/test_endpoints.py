@@ -1,6 +1,7 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def mesh(data: Path, *, pid: int | None = None) -> RunningMesh:
         grpc={"registry": "127.0.0.1:1", "identity": "127.0.0.1:2", "pdp": "127.0.0.1:3", "telemetry": "127.0.0.1:4"},
         http={"registry": "127.0.0.1:5", "identity": "127.0.0.1:6", "pdp": "127.0.0.1:7", "telemetry": "127.0.0.1:8"},
         otlp="127.0.0.1:9",
+        fast={"pdp": "127.0.0.1:10"},
         token_file=data / "dev" / "operator.token",
     )
 
@@ -167,6 +169,14 @@ class TestRunningMesh:
         written.write(tmp_path)
         assert RunningMesh.read(tmp_path) == written
         assert [entry.name for entry in tmp_path.iterdir()] == ["endpoints.json"]
+
+    def test_one_without_fast_ports_is_one_too(self, tmp_path: Path) -> None:
+        written = mesh(tmp_path)
+        written.write(tmp_path)
+        document = json.loads((tmp_path / "endpoints.json").read_text())
+        del document["fast"]
+        (tmp_path / "endpoints.json").write_text(json.dumps(document))
+        assert RunningMesh.read(tmp_path) == replace(written, fast={})
 
     def test_it_is_gone_after_remove_and_removing_twice_is_fine(self, tmp_path: Path) -> None:
         mesh(tmp_path).write(tmp_path)

@@ -25,28 +25,49 @@ from ringfence_telemetry.config import TelemetryConfig
 
 def one_process(environment: Mapping[str, str] | None = None, **flags: str) -> Configuration:
     dotted = {key.replace("__", "."): value for key, value in flags.items()}
-    return load_one_process(file=None, flags=dotted, environment=environment or {})
+    return load_one_process(file=None, flags=dotted, environment=environment or {}, fast_ports=True)
 
 
-def test_every_service_listens_and_one_more_for_otlp() -> None:
+def test_every_service_listens_twice_and_telemetry_once_more_for_otlp() -> None:
     addresses = listening_addresses(one_process())
     assert addresses == {
         "registry.listen": "127.0.0.1:7401",
+        "registry.fast_listen": "127.0.0.1:7421",
         "registry.http_listen": "127.0.0.1:7411",
         "identity.listen": "127.0.0.1:7402",
+        "identity.fast_listen": "127.0.0.1:7422",
         "identity.http_listen": "127.0.0.1:7412",
         "telemetry.listen": "127.0.0.1:7404",
         "telemetry.otlp_listen": "127.0.0.1:4317",
+        "telemetry.fast_listen": "127.0.0.1:7424",
         "telemetry.http_listen": "127.0.0.1:7414",
         "pdp.listen": "127.0.0.1:7403",
+        "pdp.fast_listen": "127.0.0.1:7423",
         "pdp.http_listen": "127.0.0.1:7413",
     }
 
 
-def test_a_fast_port_listens_where_somebody_says_so() -> None:
-    addresses = listening_addresses(one_process(pdp__fast_listen="127.0.0.1:7423"))
-    assert addresses["pdp.fast_listen"] == "127.0.0.1:7423"
-    assert "registry.fast_listen" not in addresses
+class TestFastPorts:
+    def test_where_somebody_says_so(self) -> None:
+        addresses = listening_addresses(one_process(pdp__fast_listen="127.0.0.1:1001"))
+        assert addresses["pdp.fast_listen"] == "127.0.0.1:1001"
+        assert addresses["registry.fast_listen"] == "127.0.0.1:7421"
+
+    def test_nowhere_where_somebody_says_so(self) -> None:
+        environment = {"RINGFENCE_TELEMETRY_FAST_LISTEN": ""}
+        assert "telemetry.fast_listen" not in listening_addresses(one_process(environment))
+
+    def test_any_port_is_chosen_beforehand(self) -> None:
+        chosen = listening_addresses(one_process(pdp__fast_listen="127.0.0.1:0"))["pdp.fast_listen"]
+        assert not chosen.endswith(":0")
+
+    def test_none_without_what_serves_them(self) -> None:
+        plain = load_one_process(file=None, flags={}, environment={}, fast_ports=False)
+        assert not [setting for setting in listening_addresses(plain) if setting.endswith(".fast_listen")]
+
+    def test_a_service_of_its_own_has_none_unless_told(self) -> None:
+        alone = load_settings(ENTRIES, file=None, flags={}, environment={})
+        assert not [setting for setting in listening_addresses(alone) if setting.endswith(".fast_listen")]
 
 
 class TestOnOneMachine:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import RenderableType
 from rich.text import Text
@@ -30,7 +31,9 @@ from ringfence_launcher.options import ConfigFileOption, SetOption, prints
 from ringfence_launcher.output import Output, fields, stacked
 from ringfence_launcher.running_mesh import SERVICES, RunningMesh
 from ringfence_launcher.service_table import ENTRIES
-from ringfence_launcher.settings import assignments, listening_addresses, load_one_process
+from ringfence_launcher.settings import assignments, has_fast_ports, listening_addresses, load_one_process
+
+_log = structlog.get_logger(__name__)
 
 app = typer.Typer(help="Start all four services on this machine, on loopback.")
 
@@ -81,6 +84,8 @@ def up(
     configuration = _configured(config, asked, host=host, ports=ports, other_ports=0 if free_ports else None)
     server = configuration.section("server", ServerConfig)
     logs.configure(server.log)
+    if not has_fast_ports():
+        _log.warning("there are no fast ports, as ngh2 is not installed (the extra `fast`)")
     make_private(server.data)
     with sole_mesh(server.data):
         put_examples(server.data)
@@ -125,6 +130,7 @@ def _mesh(configuration: Configuration, data: Path) -> RunningMesh:
         grpc={name: listens[f"{name}.listen"] for name in SERVICES},
         http={name: listens[f"{name}.http_listen"] for name in SERVICES},
         otlp=listens["telemetry.otlp_listen"],
+        fast={name: listens[f"{name}.fast_listen"] for name in SERVICES if f"{name}.fast_listen" in listens},
         token_file=token_path(data, "operator").absolute(),
     )
 
@@ -140,6 +146,7 @@ def _ready_view(mesh: RunningMesh, seconds: float) -> RenderableType:
             [
                 *((name, f"{mesh.grpc[name]:<22}http://{mesh.http[name]}") for name in SERVICES),
                 ("otlp", mesh.otlp),
+                *((f"{name}, fast", address) for name, address in mesh.fast.items()),
                 ("token", str(mesh.token_file)),
             ]
         ),
