@@ -25,7 +25,8 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_permit_without_calls", 0),  # an idle connection is the server's to close
     ("grpc.http2.max_pings_without_data", 0),  # a quiet watch sends no data and must still notice its peer is gone
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    # The name misleads: it is how long one attempt to connect may take, TLS and the server's greeting included.
+    ("grpc.min_reconnect_backoff_ms", 10_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_retries", 0),
     ("grpc.max_receive_message_length", 16 * 2**20),

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -59,6 +60,10 @@ class Client:
         self._kind = kind
         self._address = address
         self._options = options
+
+    def at(self, address: str) -> "Client":
+        """Return one that makes its calls to another address."""
+        return Client(self._kind, address, self._options)
 
     async def get(self, timeout: float | None = None, headers: tuple[tuple[str, str], ...] = ()) -> pb.GetAgentResponse:  # noqa: ASYNC109 - gRPC's own argument
         if self._kind == "asyncio":
@@ -131,6 +136,28 @@ class TestErrors:
         with pytest.raises(UnavailableError):
             await Client(kind, "127.0.0.1:1", options).get()
         assert len(pace.waits) == 1
+
+
+class TestConnecting:
+    async def test_a_server_that_is_slow_to_greet_is_waited_for(self, client: Client, address: str) -> None:
+        host, port = address.rsplit(":", 1)
+
+        async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there, here = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(pass_on(reader, here), pass_on(there, writer))
+
+        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+            writer.close()
+
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            # It is listened on, so the client has its connection, and nobody there speaks yet.
+            called = asyncio.ensure_future(client.at(f"127.0.0.1:{busy.getsockname()[1]}").get())
+            answered, _ = await asyncio.wait({called}, timeout=0.5)
+            assert not answered
+            async with await asyncio.start_server(relay, sock=busy):
+                assert (await called).agent.name == GET.name
 
 
 class TestRetries:

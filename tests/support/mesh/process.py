@@ -26,7 +26,6 @@ LINES_SHOWN = 15
 
 QUICK_TO_RECONNECT: tuple[tuple[str, str | int], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 200),
 )
 """Channel options for whoever waits for a service to come up."""
