@@ -329,6 +329,29 @@ class TestFloods:
             wire.pump()
         assert (11, b"too_many_pings") in wire.said_goodbye()
 
+    def test_who_pings_with_every_part_of_an_answer_measures_the_way(self) -> None:
+        """As grpc-go does: its next ping comes with the first bytes of the answer after the echo of the last."""
+        wire = Wire()
+        stream = wire.call(b"one")
+        wire.server.answer(stream, bytes(2_000_000), ())
+        wire.pump()
+        while b"grpc-status" not in wire.answered(stream)[0]:
+            assert not wire.is_over()
+            wire.client.ping()
+            wire.client.acknowledge_received_data(30_000, stream)
+            wire.pump()
+        assert len(wire.answered(stream)[1]) == 2_000_005
+        assert not wire.is_over()
+
+    def test_who_pings_and_does_not_read_is_sent_away(self) -> None:
+        wire = Wire()
+        stream = wire.call(b"one")
+        wire.server.answer(stream, bytes(2_000_000), ())
+        while not wire.is_over():
+            wire.client.ping()
+            wire.pump()
+        assert (11, b"too_many_pings") in wire.said_goodbye()
+
     def test_pings_now_and_then_are_fine(self) -> None:
         wire = Wire()
         for _ in range(20):

@@ -31,8 +31,8 @@ LINGER = 5.0
 RESETS = (5_000, 500)
 """Calls that may be given up at once, and for each second: deadlines of a gateway fire in storms."""
 PINGS_TOLERATED = 2
-"""Pings that come too soon after each other before somebody is sent away. While there are answers they are no nuisance:
-clients of gRPC core measure the way with them."""
+"""Pings that come too soon after each other before somebody is sent away. While answers leave they are no nuisance:
+clients of gRPC core, and those in Go, measure the way with them."""
 QUEUED_MAX = 16 << 20
 """Bytes of answers a connection may leave unread before it gets no new call."""
 _HEADS_KEPT = 256
@@ -173,12 +173,16 @@ class WireProtocol:
 
     def outgoing(self) -> bytes:
         """Return what is to be sent; empty when nothing is, or the other side's window is full."""
+        http2 = self._http2
+        waiting = http2.queued_body_size() if self._pings_too_many else 0
         try:
-            data = self._http2.data_to_send()
+            data = http2.data_to_send()
         except ngh2.NGH2Error:
             self.over = True
             return b""
-        if self._is_leaving and not data and not self._http2.queued_body_size():
+        if waiting and http2.queued_body_size() < waiting:
+            self._pings_too_many = 0
+        if self._is_leaving and not data and not http2.queued_body_size():
             self.over = True
         return data
 
