@@ -97,6 +97,13 @@ def test_what_is_disguised_is_read(disguised: str) -> None:
     assert not found.problem
 
 
+@pytest.mark.parametrize("length", range(7, 40))
+def test_base64_of_any_length_is_read(length: int) -> None:
+    said = SAID.replace(" ", "-")[:length].ljust(length, "!")
+
+    assert any(said in view.text for view in readings(b64(said)).views[1:])
+
+
 SHELL = {
     "c''at /e\"tc\"/pas\\swd": "cat /etc/passwd",
     "cat${IFS}/etc/passwd": "cat /etc/passwd",

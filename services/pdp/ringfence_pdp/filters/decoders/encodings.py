@@ -13,7 +13,7 @@ from ringfence_pdp.filters.decoders import TEXT_MAX
 from ringfence_pdp.filters.decoders.invisible import visible
 
 _RUN_MIN = 12
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{12,}={0,2}|[A-Za-z0-9+/]{6,10}==?)")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{12,}={0,2}|[A-Za-z0-9+/]{6,11}==?)")
 _LINES = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,}(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/]{4,})+={0,2}")
 _PART = re.compile(r"[A-Za-z0-9+]{12,}")
 _BASE32 = re.compile(r"(?<![A-Z2-7])[A-Z2-7]{16,}={0,6}")
