@@ -31,7 +31,7 @@ def base64s(text: str) -> str:
     if "\n" in text:
         text = _LINES.sub(lambda match: _from_base64("".join(match[0].split())) or match[0], text)
     # Most long words are none: they are looked at one by one before anything is replaced in all of the text.
-    if any(_of_base64(word) != word for word in text.split() if len(word) > _RUN_MIN or word.endswith("=")):
+    if any(_of_base64(word) != word for word in text.split() if len(word) >= _RUN_MIN or word.endswith("=")):
         return _of_base64(text)
     return text
 
