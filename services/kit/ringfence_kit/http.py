@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from ringfence_kit.background import background
 from ringfence_kit.clock import Millis
 from ringfence_kit.metrics import Metrics
+from ringfence_kit.service import Workers
 
 MAX_CONNECTIONS = 1_000
 KEEPALIVE_SECONDS = 5
@@ -36,14 +37,16 @@ def application(
     metrics: Metrics,
     unmet: Callable[[], Mapping[str, str]],
     impaired: Callable[[], Mapping[str, str]] = dict,
+    workers: Workers | None = None,
 ) -> Starlette:
     """Return the application: the routes every service has, then its own.
 
-    `unmet` says what keeps the service from being ready, `impaired` what is missing all the same.
+    `unmet` says what keeps the service from being ready, `impaired` what is missing all the same. What `workers` count
+    is shown beside what the process does.
     """
 
     async def scrape(_request: Request) -> Response:
-        body, content_type = metrics.render()
+        body, content_type = metrics.render({} if workers is None else await workers.scraped())
         return Response(body, headers={"content-type": content_type})
 
     async def alive(_request: Request) -> Response:

@@ -116,6 +116,31 @@ def open_grpc_port(
     return Address(address.host, port)
 
 
+def hold_port(listener: Listener) -> tuple[socket.socket, Address]:
+    """Hold the port of a listener that other processes of ours share; return the socket that does and the address.
+
+    Nobody else may have it: shared with a stranger, calls would be split between two services. It is not listened on,
+    so it gets no connections.
+    """
+    address = address_of(listener.address, listener.setting)
+    target = min(_targets(address, listener.setting), key=lambda each: each.family != socket.AF_INET)
+    # With SO_REUSEPORT it would be had from whoever shares it already.
+    free = _bound(target, address, listener.setting, reuse_port=False)
+    port = free.getsockname()[1]
+    free.close()
+    held = socket.socket(target.family, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    # Only to bind, for connections of whoever was here before may be ending still; kept, it would let others in.
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind((target.address[0], port, *target.address[2:]))
+    except OSError:
+        held.close()
+        raise PortTaken(address=str(address), setting=listener.setting) from None
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    return held, Address(address.host, port)
+
+
 class FastGrpcServer(GrpcServer, FastPort, Protocol):
     """`fast.server.FastServer`, which is imported where libnghttp2 is installed only."""
 
@@ -193,8 +218,10 @@ def _bound(target: _Target, address: Address, setting: str, *, reuse_port: bool)
         if reuse_port:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind(target.address)
-        # Two processes may both have bound with SO_REUSEADDR; only one of them may listen.
-        bound.listen(BACKLOG)
+        if not reuse_port:
+            # Two processes may both have bound with SO_REUSEADDR; only one of them may listen. Where they share it,
+            # calls come to whoever does.
+            bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:

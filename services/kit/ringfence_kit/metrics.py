@@ -11,11 +11,13 @@ The rules:
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -95,9 +97,13 @@ class Metrics:
         """Record whether a service can work."""
         self._ready.labels(service).set(ready)
 
-    def render(self) -> tuple[bytes, str]:
-        """Return what a scrape is answered, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    def render(self, of_workers: Mapping[str, str] = MappingProxyType({})) -> tuple[bytes, str]:
+        """Return what a scrape is answered, and its content type. `of_workers`: what others rendered, by name."""
+        if not of_workers:
+            return generate_latest(self.registry), CONTENT_TYPE_LATEST
+        together = CollectorRegistry(auto_describe=False)
+        together.register(_Together(self.registry, of_workers))
+        return generate_latest(together), CONTENT_TYPE_LATEST
 
 
 class _Calls(Collector):
@@ -137,6 +143,30 @@ class _Calls(Collector):
             flying.add_metric((service,), count)
         yield flying
         yield streams
+
+
+class _Together(Collector):
+    """What a process counts, and what its workers do with their names as label `worker`: each metric once."""
+
+    def __init__(self, own: CollectorRegistry, of_workers: Mapping[str, str]) -> None:
+        self._own = own
+        self._of_workers = of_workers
+
+    def collect(self) -> Iterator[Metric]:
+        """Give each metric with the samples of all."""
+        together: dict[str, Metric] = {}
+
+        def same(metric: Metric) -> Metric:
+            return together.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+
+        for metric in self._own.collect():
+            same(metric).samples += metric.samples
+        for worker, text in self._of_workers.items():
+            for metric in text_string_to_metric_families(text):
+                same(metric).samples += (
+                    sample._replace(labels={**sample.labels, "worker": worker}) for sample in metric.samples
+                )
+        yield from together.values()
 
 
 class _FastPorts(Collector):

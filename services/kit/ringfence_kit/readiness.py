@@ -9,6 +9,7 @@ The composition root makes one `Readiness`, hands it to whatever can be unwell (
 - changes are pushed to listeners at once, on the event loop; nobody polls.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 
@@ -57,6 +58,17 @@ class Readiness:
         if self._unmet.get(condition) != why:
             self._unmet[condition] = why
             self._tell()
+
+    async def all_met(self) -> None:
+        """Return once every condition holds."""
+        changed = asyncio.Event()
+        self._listeners.append(changed.set)
+        try:
+            while self._unmet:
+                changed.clear()
+                await changed.wait()
+        finally:
+            self._listeners.remove(changed.set)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every change. It must not block and must not raise."""

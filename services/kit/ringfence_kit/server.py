@@ -8,6 +8,9 @@ From start to end, for one service or several in a process:
    readiness;
 4. SIGTERM or SIGINT: NOT_SERVING, no new calls, streams end, calls in progress finish within `server.drain`;
 5. all is closed in reverse order, what each `run` opened last of all. A second signal ends the process at once.
+
+Where processes share a port (`server.reuse_port`) the kernel gives calls to whoever listens, so 3 comes before 2 there:
+nobody listens who cannot answer yet.
 """
 
 import asyncio
@@ -37,16 +40,22 @@ from ringfence_kit.observation import Observer
 from ringfence_kit.quotas import Quotas, configured_rates
 from ringfence_kit.room import Room
 from ringfence_kit.running import GrpcServer, Running
-from ringfence_kit.server_config import ServerConfig
-from ringfence_kit.service import Listener, Service
+from ringfence_kit.server_config import CallLog, ServerConfig
+from ringfence_kit.service import Listener, Service, Workers
 from ringfence_kit.tls import Certificates
 from ringfence_kit.tokens import TokenVerifier
 from ringfence_kit.tracing import Tracing
 from ringfence_kit.wire_server import WireServer
+from ringfence_kit.workers import doors
+from ringfence_kit.workers.vouching import VouchedCallers
 
 _log = structlog.get_logger(__name__)
 
 EXIT_ON_SECOND_SIGNAL = 130
+
+
+class _StopAsked(Exception):  # noqa: N818 - no error: named for what happened
+    """A signal came before there was anything to drain."""
 
 
 class Server:
@@ -67,6 +76,7 @@ class Server:
         self._metrics = metrics or Metrics()
         self._tracing = tracing or Tracing(config.tracing)
         self._services: list[Service] = []
+        self._asked = asyncio.Event()
         # Shared by all services, so that each issuer's keys are fetched once.
         self._issuers = [configured_issuer(issuer, clock) for issuer in config.auth.issuers]
 
@@ -78,8 +88,7 @@ class Server:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain and close; a second signal ends at once."""
-        asked = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        asked, loop = self._asked, asyncio.get_running_loop()
         signals = (signal.SIGTERM, signal.SIGINT)
 
         def stop() -> None:
@@ -96,6 +105,8 @@ class Server:
                 await asked.wait()
                 _log.info("draining", seconds=self._config.drain / 1_000)
             _log.info("stopped")
+        except _StopAsked:
+            _log.info("stopped before it was ready")
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
@@ -109,19 +120,40 @@ class Server:
         addresses: dict[str, str] = {}
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._tracing.close)
+            sharing = [service for service in self._services if self._config.reuse_port and _listens(service)]
+            for service in sharing:
+                await closing.enter_async_context(service.run())
+            await self._until_ready(sharing)
             opened = [await self._open(service, dev_tokens, addresses, closing) for service in self._services]
             await closing.enter_async_context(background(*self._key_refreshers()))
             # For a start that fails further on; when all goes well the drain below has been there before.
             closing.push_async_callback(self._drain, opened)
             for running in opened:
+                if running.service in sharing:
+                    running.let_in(self._metrics)
                 for server in running.servers:
                     await server.start()
                     await closing.enter_async_context(background(stay_up(server, running)))
             for running in opened:
-                await closing.enter_async_context(running.service.run())
-                running.let_in(self._metrics)
+                if running.service not in sharing:
+                    await closing.enter_async_context(running.service.run())
+                    running.let_in(self._metrics)
             closing.push_async_callback(self._drain, opened)
             yield addresses
+
+    async def _until_ready(self, services: Sequence[Service]) -> None:
+        """Return once all of them are; raise when we are told to stop before."""
+        if not services:
+            return
+        ready = asyncio.gather(*(service.readiness.all_met() for service in services))
+        asked = asyncio.ensure_future(self._asked.wait())
+        try:
+            await asyncio.wait((ready, asked), return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                raise _StopAsked
+        finally:
+            ready.cancel()
+            asked.cancel()
 
     def _key_refreshers(self) -> Iterator[Coroutine[Any, Any, None]]:
         """Give the tasks that keep the keys of token issuers fresh."""
@@ -130,6 +162,8 @@ class Server:
 
     async def _drain(self, opened: Sequence[Running]) -> None:
         """Say NOT_SERVING, let nobody in, end streams, wait for calls in progress; then stop HTTP."""
+        # Their calls may need the service until the last is answered.
+        await asyncio.gather(*(each.service.workers.end() for each in opened if each.service.workers is not None))
         async with asyncio.TaskGroup() as tasks:
             for running in opened:
                 running.drain(self._metrics)
@@ -153,11 +187,22 @@ class Server:
         admission = self._admission(service, dev_tokens)
         interceptors = self._interceptors(running, admission, has_tls=certificates is not None)
         for listener in listening.servable(service.listeners):
-            server, health, bound = self._bind(service, listener, interceptors, certificates)
-            closing.push_async_callback(listening.release, server)
-            running.servers.append(server)
-            running.health.append(health)
+            if service.workers is not None:
+                held, bound = listening.hold_port(listener)
+                closing.callback(held.close)
+                service.workers.held(listener.setting, bound)
+            else:
+                server, health, bound = self._bind(service, listener, interceptors, certificates)
+                closing.push_async_callback(listening.release, server)
+                running.servers.append(server)
+                running.health.append(health)
             addresses[listener.setting] = str(bound)
+        if service.workers is not None:
+            closing.callback(doors.close, service.workers)
+            door, health = self._open_door(running, service.workers)
+            closing.push_async_callback(listening.release, door)
+            running.servers.append(door)
+            running.health.append(health)
         if service.http is not None:
             address = listening.address_of(service.http.address, service.http.setting)
             reuse = self._config.reuse_port
@@ -170,6 +215,7 @@ class Server:
                     metrics=self._metrics,
                     unmet=running.unmet,
                     impaired=lambda: service.readiness.impaired,
+                    workers=service.workers,
                 ),
                 bound_socket,
                 tls=certificates.http_context() if certificates is not None else None,
@@ -204,6 +250,37 @@ class Server:
             server, address, listener.setting, credentials=credentials, reuse_port=config.reuse_port
         )
         return server, port.health, bound
+
+    def _open_door(self, running: Running, workers: Workers) -> tuple[GrpcServer, Health]:
+        """Serve what the workers pass on: logged and counted as a call by them, and counted as passed on here."""
+        config, clock = self._config, self._clock
+        inside = doors.inside(running.service)
+        admission = Admission(
+            authenticator=VouchedCallers(workers.secret, clock=clock),
+            # Counted where the call came in, by whom and from where.
+            quotas=Quotas({}, clock),
+            addresses=AddressQuotas(doors.NO_QUOTAS, clock),
+        )
+        interceptors = Interceptors(
+            admission=admission,
+            deadlines=config.deadlines,
+            room=running.room,
+            observer=Observer(inside.name, CallLog.NONE),
+            tracer=self._tracing.server_interceptor(inside.name),
+            clock=clock,
+            new_id=self._new_id,
+            has_tls=False,
+        )
+        port = ports.port_of(
+            inside,
+            inside.listeners[0],
+            max_request_bytes=doors.LARGEST_MESSAGE,
+            reflection=config.reflection,
+            metrics=self._metrics,
+        )
+        handlers = {method.path: interceptors.around(method) for method in port.methods}
+        unknown = interceptors.around(ports.unknown_method(inside.name, self._metrics))
+        return doors.open_door(handlers, unknown, workers.socket, config.limits), port.health
 
     def _admission(self, service: Service, dev_tokens: DevTokens | None) -> Admission:
         config = self._config
@@ -244,6 +321,10 @@ class Server:
             new_id=self._new_id,
             has_tls=has_tls,
         )
+
+
+def _listens(service: Service) -> bool:
+    return bool(service.listeners) and service.workers is None
 
 
 async def stay_up(server: GrpcServer, running: Running) -> None:

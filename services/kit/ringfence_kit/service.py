@@ -10,12 +10,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import grpc.aio
 from prometheus_client.registry import Collector
 from starlette.routing import BaseRoute
 
+from ringfence_kit.addresses import Address
 from ringfence_kit.grants import Grants
 from ringfence_kit.http_methods import HttpMethod
 from ringfence_kit.issuers import TrustedIssuer
@@ -73,6 +75,32 @@ class HttpFace:
     """Paths that need a caller."""
 
 
+class Workers(Protocol):
+    """The processes that serve the listeners of a service in its place; see `workers/`."""
+
+    @property
+    def socket(self) -> Path:
+        """Where the service serves what its workers pass on to it."""
+        ...
+
+    @property
+    def secret(self) -> str:
+        """What they show there."""
+        ...
+
+    def held(self, setting: str, address: Address) -> None:
+        """Hear the address that is held for them, with the port that was chosen."""
+        ...
+
+    async def scraped(self) -> Mapping[str, str]:
+        """Return what each of them counts, as Prometheus' text, by its name."""
+        ...
+
+    async def end(self) -> None:
+        """Have them drain, and end: before the service does, whom they need for that."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One of the mesh's services, ready to be run by a `Server`."""
@@ -93,3 +121,5 @@ class Service:
     """Its own metrics, named `ringfence_<service>_…`; shown while it is open."""
     issuers: Sequence[TrustedIssuer] = ()
     """Token issuers this service trusts besides the configured ones: identity trusts itself without fetching."""
+    workers: Workers | None = None
+    """Who serves the listeners, where other processes do. Their ports are held here and not served."""
