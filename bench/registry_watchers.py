@@ -18,8 +18,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from processes import ServiceProcess
 from registry_corpus import Corpus
-from registry_process import RegistryProcess, registry_process
+from registry_process import registry_process
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence.registry.v1 import registry_pb2_grpc
 
@@ -62,7 +63,7 @@ class Watchers:
                     self._all.set()
 
 
-async def measure(registry: RegistryProcess, watchers: int) -> tuple[list[float], float]:
+async def measure(registry: ServiceProcess, watchers: int) -> tuple[list[float], float]:
     """Return milliseconds a round, and the server's CPU milliseconds a round."""
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(registry.own_connection()) for _ in range(CONNECTIONS)]

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enrolling import begin, newcomers, register_sponsors
-from identity_process import IdentityProcess, identity_process
+from identity_process import identity_process
+from processes import ServiceProcess
 from ringfence.identity.v1 import identity_pb2 as pb
 from ringfence.identity.v1 import identity_pb2_grpc
 from ringfence.identity.v1 import revocation_pb2 as rpb
@@ -65,7 +66,7 @@ class Watchers:
                     self._all.set()
 
 
-async def measure(identity: IdentityProcess, watchers: int) -> tuple[list[float], float]:
+async def measure(identity: ServiceProcess, watchers: int) -> tuple[list[float], float]:
     """Return milliseconds a round, and the server's CPU milliseconds a round."""
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(identity.own_connection()) for _ in range(CONNECTIONS)]
