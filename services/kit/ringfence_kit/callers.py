@@ -34,6 +34,8 @@ class Role(enum.Enum):
     """One agent, acting for itself: `Caller.principal` is its DID."""
     SERVICE = "service"
     """One of the mesh's own services."""
+    DECIDER = "decider"
+    """A program that decides for itself, on all that the pdp knows, and about every agent."""
 
     # Roles are looked for in sets with every call. There is one object of each, so which one it is will do, and is told
     # without a line of Python; an enumeration's own hash is that of the member's name.

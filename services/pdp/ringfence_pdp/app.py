@@ -1,6 +1,6 @@
 """The pdp, put together: read from top to bottom, each part needs only those above it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from ringfence_pdp.api.ext_authz import ExtAuthzApi, ext_authz_face
 from ringfence_pdp.api.filters import FilterApi, filter_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.api.limits import LimitApi, limit_face
+from ringfence_pdp.api.snapshots import SnapshotApi, snapshot_face
 from ringfence_pdp.api.streams import CheckStreams
 from ringfence_pdp.approvals.approval import APPROVAL
 from ringfence_pdp.approvals.book import ApprovalBook
@@ -56,6 +57,7 @@ from ringfence_pdp.convert.agents import (
 from ringfence_pdp.convert.audit import AuditWire
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
 from ringfence_pdp.convert.budgets import budget_watch, take_budget
+from ringfence_pdp.convert.changed_names import agent_of, boundary_of, did_of, health_name_of, revoked_of, tool_of
 from ringfence_pdp.convert.classifier_line import line_to
 from ringfence_pdp.convert.health import health_watch, take_health
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
@@ -77,6 +79,8 @@ from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.reckoning import Reckoning
 from ringfence_pdp.rollout.metrics import RolloutMetrics
 from ringfence_pdp.rollout.trial import Trials
+from ringfence_pdp.snapshots.shipped import Kind, Settings
+from ringfence_pdp.snapshots.shipping import Ages, Shipping
 from ringfence_pdp.sources.folder import FolderSource
 from ringfence_pdp.sources.git import GitSource
 from ringfence_pdp.sources.source import Follower, Source
@@ -98,22 +102,50 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     policy = PolicyState(BundleCompiler(Breath).compile_files)
     book = ApprovalBook()
     epochs = Epochs(lambda: policy.current.epoch + agents.facts.epoch)
-    hub = EventHub(database.events, clock=clock, apply=lambda event: _apply(event, policy, book, epochs))
+    shipping = Shipping(
+        policy=policy,
+        facts=lambda: agents.facts,
+        ages=lambda now: Ages(agents.identity_age(now), agents.budgets_age(now)),
+        settings=_settings(config),
+        clock=clock,
+        salt=int(new_id()[:4], 16),
+    )
+
+    moved = _both(epochs.changed, shipping.changed)
+    hub = EventHub(database.events, clock=clock, apply=lambda event: _apply(event, policy, book, moved))
     writer = SqlWriter(database, SqlPdpTx, hub, clock=clock, keep_events=config.events_kept)
 
     agents = FactFeeds(
-        identity=Told(source=lambda: identity_watch(peers.channel(config.identity)), take=take_identity),
-        registry=Told(source=lambda: registry_watch(peers.channel(config.registry)), take=take_registered),
-        tools=Told(source=lambda: tool_watch(peers.channel(config.registry)), take=take_tool),
-        boundaries=Told(source=lambda: boundary_watch(peers.channel(config.registry)), take=take_boundary),
-        revocations=Told(source=lambda: revocation_watch(peers.channel(config.identity)), take=take_revocation),
+        identity=Told(
+            source=lambda: identity_watch(peers.channel(config.identity)),
+            take=shipping.noting(Kind.IDENTITY, did_of, take_identity),
+        ),
+        registry=Told(
+            source=lambda: registry_watch(peers.channel(config.registry)),
+            take=shipping.noting(Kind.AGENT, agent_of, take_registered),
+        ),
+        tools=Told(
+            source=lambda: tool_watch(peers.channel(config.registry)),
+            take=shipping.noting(Kind.TOOL, tool_of, take_tool),
+        ),
+        boundaries=Told(
+            source=lambda: boundary_watch(peers.channel(config.registry)),
+            take=shipping.noting(Kind.BOUNDARY, boundary_of, take_boundary),
+        ),
+        revocations=Told(
+            source=lambda: revocation_watch(peers.channel(config.identity)),
+            take=shipping.noting(Kind.REVOCATION, revoked_of, take_revocation),
+        ),
         budgets=Told(source=lambda: budget_watch(peers.channel(config.telemetry)), take=take_budget),
         budgets_believed_for=config.budgets.believed_for,
-        health=Told(source=lambda: health_watch(peers.channel(config.telemetry)), take=take_health),
+        health=Told(
+            source=lambda: health_watch(peers.channel(config.telemetry)),
+            take=shipping.noting(Kind.HEALTH, health_name_of, take_health),
+        ),
         fetch_issuer=issuer_fetcher(lambda: peers.channel(config.identity)),
         clock=clock,
         readiness=readiness,
-        on_change=epochs.changed,
+        on_change=moved,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
     records = _records(config.decision_log, log, policy)
@@ -157,7 +189,6 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     decision_api = DecisionApi(decisions, streams=CheckStreams(decisions, epochs, clock), tokens=tokens, clock=clock)
     ext_authz_api = ExtAuthzApi(decisions)
     authzen_api = AuthZenApi(decisions, public_url=config.public_url)
-    bundle_api = BundleApi(writer, clock=clock, policy=policy, flips=trials.flips, tokens=tokens)
     approval_api = ApprovalApi(writer, book, hub, clock=clock, moment=desk.moment, tokens=tokens)
     limit_api = LimitApi(
         counters,
@@ -172,6 +203,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         tokens=tokens,
         clock=clock,
     )
+    wire = AuditWire(lambda: peers.channel(config.telemetry))
     kill_switch_api = KillSwitchApi(
         writer,
         clock=clock,
@@ -206,10 +238,11 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             await _fill(policy, store, book, database, hub)
             await stack.enter_async_context(writer)
             await stack.enter_async_context(
-                background(trials.aborting(writer, clock), policy.warming(), policy.compiling(epochs.changed))
+                background(
+                    trials.aborting(writer, clock), policy.warming(), policy.compiling(moved), shipping.beating()
+                )
             )
             await stack.enter_async_context(peers)
-            wire = AuditWire(lambda: peers.channel(config.telemetry))
             spool, most = config.spool_path(server.data), config.decision_log.max_bytes
             await stack.enter_async_context(delivering(log, spool, wire, max_bytes=most, clock=clock))
             desk.start()
@@ -230,11 +263,12 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                 faces=[
                     decision_face(decision_api),
                     ext_authz_face(ext_authz_api),
-                    bundle_face(bundle_api),
+                    bundle_face(BundleApi(writer, clock=clock, policy=policy, flips=trials.flips, tokens=tokens)),
                     kill_switch_face(kill_switch_api),
                     approval_face(approval_api),
                     limit_face(limit_api),
                     filter_face(filter_api),
+                    snapshot_face(SnapshotApi(shipping, wire.append)),
                 ],
             ),
             *fast_listener(
@@ -312,10 +346,33 @@ def _source(config: PdpConfig, data: Path, clock: Clock) -> Source | None:
     return GitSource(url, ref=asked.ref, folder=asked.git_folder, store=store, timeout=asked.timeout)
 
 
-def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook, epochs: Epochs) -> None:
+def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:
+    def call() -> None:
+        one()
+        other()
+
+    return call
+
+
+def _settings(config: PdpConfig) -> Settings:
+    """Return what of the configuration whoever decides on this pdp's snapshot has to know."""
+    log = config.decision_log
+    return Settings(
+        gated_environments=config.gated_environments,
+        audiences=config.audiences,
+        ring_rates=config.ring_rates,
+        budgets_believed_for=config.budgets.believed_for,
+        stops_when_full=log.when_full is WhenFull.STOP,
+        inputs=log.inputs is Inputs.FULL,
+        masks=log.masks,
+        allow_rate=log.allow_rate,
+    )
+
+
+def _apply(event: Event, policy: PolicyState[CompiledBundle], book: ApprovalBook, moved: Callable[[], None]) -> None:
     """Give an event to whoever it changes: what people said moves no policy."""
     if event.kind == APPROVAL:
         book.apply(event)
     else:
         policy.apply(event)
-    epochs.changed()
+    moved()

@@ -125,6 +125,10 @@ class Boundaries:
         """All of them."""
         return tuple(self._by_name.values())
 
+    def find(self, name: str) -> Boundary | None:
+        """Return the boundary called `name`, if it is known."""
+        return self._by_name.get(name)
+
     def __bool__(self) -> bool:
         return self.to_look_at
 

@@ -45,6 +45,7 @@ REVOCATION_FEED = "revocation feed"
 """The conditions of readiness."""
 
 _UNHEARD = Boundaries(heard=False)
+_NO_HEALTH: HealthView = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,10 @@ class FactFeeds:
         of_agents, of_revocations = self._identity.age(now), self._revocations.age(now)
         return None if of_agents is None or of_revocations is None else max(of_agents, of_revocations)
 
+    def budgets_age(self, now: Instant) -> Millis | None:
+        """Return how long ago telemetry was last heard of budgets; None means never."""
+        return self._budgets.age(now)
+
     def reports(self, now: Instant) -> Sequence[FeedReport]:
         """Return how the feeds stand, for metrics."""
         return (*(feed.report(now) for _, feed in self._feeds()), self._budgets.report(now), *self._of_health(now))
@@ -163,7 +168,7 @@ class FactFeeds:
             revocations=revocations,
             issuers=self._issuers.known,
             spending=self._spending(now),
-            health={} if self._health is None else self._health.view,
+            health=_NO_HEALTH if self._health is None else self._health.view,
             environments=identities.environments,
             identity_revision=self._identity.revision,
             registry_revision=self._registry.revision,

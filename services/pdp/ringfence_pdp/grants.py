@@ -3,7 +3,7 @@
 from ringfence_kit.callers import Role
 from ringfence_kit.grants import Grant, Grants, MethodClass
 
-_ASKING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.GATEWAY, Role.AGENT)
+_ASKING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.GATEWAY, Role.AGENT, Role.DECIDER)
 _LOOKING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR)
 _STOPPING = (Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER)
 _WRITING = (*_LOOKING, Role.NAMESPACE_OWNER)
@@ -67,6 +67,14 @@ GRANTS = (
         {
             "ListLimits": Grant.to(*_WRITING, does=MethodClass.READ),
             "GetBudget": Grant.to(*_WRITING, Role.AGENT, does=MethodClass.READ),
+        },
+    )
+    | Grants.of(
+        "ringfence.pdp.v1.SnapshotService",
+        {
+            "WatchSnapshot": Grant.to(Role.PLATFORM_ADMIN, Role.SERVICE, Role.DECIDER, does=MethodClass.STREAM),
+            # Not for people: what is uploaded is in the log as what a pdp decided.
+            "UploadDecisions": Grant.to(Role.SERVICE, Role.DECIDER, does=MethodClass.DECIDE),
         },
     )
     | Grants.of(

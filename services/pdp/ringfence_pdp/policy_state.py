@@ -72,6 +72,11 @@ class PolicyState(Generic[CompiledT]):
         return self.current.rollout
 
     @property
+    def is_late(self) -> bool:
+        """Whether something that should decide, or be tried, is still being compiled."""
+        return self._lacking is not None and bool(self._uncompiled(self.rollout))
+
+    @property
     def bundles(self) -> Sequence[Bundle]:
         """The bundles that are kept, the newest first."""
         return sorted(self._kept.values(), key=lambda bundle: bundle.revision, reverse=True)

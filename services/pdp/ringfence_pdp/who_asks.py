@@ -20,7 +20,7 @@ def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> Non
     those of the request and those the facts join to them. Whoever stands before an agent that is called asks for it: as
     the callee's side, about those who call it.
     """
-    if caller.has(Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR):
+    if caller.has(Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR, Role.DECIDER):
         return
     called = request.target if request.side is Side.CALLEE else None
     if called is not None and any(caller.speaks_for(name) for name in _names(facts, called, request.environment)):

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ringfence.pdp.v1 import approval_pb2, bundle_pb2, decision_pb2, filter_pb2, limit_pb2
+from ringfence.pdp.v1 import approval_pb2, bundle_pb2, decision_pb2, filter_pb2, limit_pb2, snapshot_pb2
 from ringfence_kit.callers import ANONYMOUS, Caller, Role
 from ringfence_pdp.grants import GRANTS
 from support.pdp.gateway import envoy_request, tool_call
@@ -21,6 +21,7 @@ from support.pdp.served import (
     FILTER_SERVICE,
     KILL_SWITCH_SERVICE,
     LIMIT_SERVICE,
+    SNAPSHOT_SERVICE,
     ServedPdp,
     push,
     question,
@@ -67,6 +68,10 @@ SOUND: dict[str, Message] = {
     f"/{LIMIT_SERVICE}/GetBudget": limit_pb2.GetBudgetRequest(limit="house/none", key="everything@dev"),
     f"/{FILTER_SERVICE}/Scan": filter_pb2.ScanRequest(text="hello"),
     f"/{FILTER_SERVICE}/ListFilterRules": filter_pb2.ListFilterRulesRequest(),
+    f"/{SNAPSHOT_SERVICE}/WatchSnapshot": snapshot_pb2.WatchSnapshotRequest(send_initial_state=True),
+    f"/{SNAPSHOT_SERVICE}/UploadDecisions": snapshot_pb2.UploadDecisionsRequest(
+        entries=[snapshot_pb2.UploadedDecision(decision_id="00000000-0000-4000-8000-000000000000", body=b"{}")]
+    ),
 }
 EVERY_METHOD = pytest.mark.parametrize("method", sorted(SOUND), ids=lambda method: method.rsplit("/", 1)[1])
 
@@ -76,7 +81,7 @@ EMPTY_IS_SOUND = {
 }
 TOLD_IN_THE_ANSWER = {"/envoy.service.auth.v3.Authorization/Check", f"/{DECISION_SERVICE}/CheckStream"}
 """A gateway is told what to do, whatever it sends; a stream goes on."""
-STREAMS = {"WatchApprovals", "WatchDecisions", "CheckStream"}
+STREAMS = {"WatchApprovals", "WatchDecisions", "CheckStream", "WatchSnapshot"}
 NOT_THERE = {
     ("NOT_FOUND", "KILL_SWITCH_NOT_FOUND"),
     ("NOT_FOUND", "APPROVAL_NOT_FOUND"),

@@ -29,7 +29,7 @@ from ringfence.identity.v1 import (
 from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceStub
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
-from ringfence.pdp.v1 import bundle_pb2, decision_pb2, filter_pb2
+from ringfence.pdp.v1 import bundle_pb2, decision_pb2, filter_pb2, snapshot_pb2
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.peer_cache import Moment
 from ringfence.peer_meetings import Meetings
@@ -65,7 +65,12 @@ ISSUER = "https://dev.id.ringfence.internal"
 PLACE = "https://orders.example.com"
 
 FOR_SERVICES = frozenset(
-    {"TrustService/CreateChallenge", "TrustService/VerifyPeer", "TrustService/IssueTrustStatement"}
+    {
+        "TrustService/CreateChallenge",
+        "TrustService/VerifyPeer",
+        "TrustService/IssueTrustStatement",
+        "SnapshotService/UploadDecisions",
+    }
 )
 """Methods that are not the operator's: agents meet, and services speak for them."""
 
@@ -295,6 +300,8 @@ class SoundRequests:
             "KillSwitchService/EngageKillSwitch": self._engage,
             "KillSwitchService/ReleaseKillSwitch": self._release,
             "KillSwitchService/ListKillSwitches": always(bundle_pb2.ListKillSwitchesRequest(page_size=1)),
+            "SnapshotService/WatchSnapshot": always(snapshot_pb2.WatchSnapshotRequest(send_initial_state=True)),
+            "SnapshotService/UploadDecisions": self._upload_decisions,
             "FilterService/Scan": always(_content()),
             "FilterService/ListFilterRules": always(filter_pb2.ListFilterRulesRequest(page_size=1)),
         }
@@ -552,6 +559,11 @@ class SoundRequests:
         decision_id = str(uuid.uuid4())
         entry = audit_pb2.DecisionEntry(decision_id=decision_id, body=decision_body(decision_id))
         return audit_pb2.AppendDecisionsRequest(entries=[entry])
+
+    async def _upload_decisions(self) -> Message:
+        appended = (await self._append_decisions()).entries[0]
+        entry = snapshot_pb2.UploadedDecision(decision_id=appended.decision_id, body=appended.body)
+        return snapshot_pb2.UploadDecisionsRequest(entries=[entry])
 
     def _question(self) -> decision_pb2.CheckRequest:
         action, tool = READ

@@ -47,6 +47,7 @@ KILL_SWITCH_SERVICE = "ringfence.pdp.v1.KillSwitchService"
 APPROVAL_SERVICE = "ringfence.pdp.v1.ApprovalService"
 LIMIT_SERVICE = "ringfence.pdp.v1.LimitService"
 FILTER_SERVICE = "ringfence.pdp.v1.FilterService"
+SNAPSHOT_SERVICE = "ringfence.pdp.v1.SnapshotService"
 
 ANALYST = "namespaces/data/agents/analyst"
 ANALYST_DID = "did:webvh:QmAnalyst:dev.id.ringfence.internal:agents:QmAnalyst"

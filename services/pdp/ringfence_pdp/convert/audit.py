@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 import grpc.aio
 from ringfence.telemetry.v1 import audit_pb2
 
-_APPEND = "/ringfence.telemetry.v1.AuditService/AppendDecisions"
+APPEND = "/ringfence.telemetry.v1.AuditService/AppendDecisions"
+UPLOAD = "/ringfence.pdp.v1.SnapshotService/UploadDecisions"
+"""Takes the same bytes."""
 
 _LENGTH_DELIMITED = 2
 _SHORT = 0x80
@@ -27,8 +29,9 @@ _BODY = _tag(audit_pb2.DecisionEntry, "body")
 class AuditWire:
     """Writes entries, and sends them over a channel, which is asked for with the first that is sent."""
 
-    def __init__(self, channel: Callable[[], grpc.aio.Channel]) -> None:
+    def __init__(self, channel: Callable[[], grpc.aio.Channel], method: str = APPEND) -> None:
         self._channel = channel
+        self._method = method
         self._append: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] | None = None
 
     def entry(self, decision_id: str, body: bytes) -> bytes:
@@ -44,7 +47,7 @@ class AuditWire:
         """See `Wire`."""
         if self._append is None:
             # Without serialisers bytes go out as they are, and what comes back is not looked at.
-            self._append = self._channel().unary_unary(_APPEND)
+            self._append = self._channel().unary_unary(self._method)
         await self._append(call)
 
 

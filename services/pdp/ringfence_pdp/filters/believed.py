@@ -10,7 +10,7 @@ from ringfence_kit.callers import Caller, Role
 
 from ringfence_pdp.filters.finding import Origin
 
-_VOUCHING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.GATEWAY, Role.AUDITOR)
+_VOUCHING = (Role.PLATFORM_ADMIN, Role.SERVICE, Role.GATEWAY, Role.AUDITOR, Role.DECIDER)
 
 
 def believed(origins: Mapping[str, Origin], caller: Caller) -> Mapping[str, Origin]:
