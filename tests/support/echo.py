@@ -8,7 +8,8 @@ from typing import Any
 import grpc
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue
 from ringfence_kit.callers import Role, current_caller
-from ringfence_kit.errors import Failure
+from ringfence_kit.clock import Millis
+from ringfence_kit.errors import Failure, Kind, Violation
 from ringfence_kit.grants import Grant, Grants, MethodClass
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.service import Face, HttpFace, Listener, Service
@@ -28,6 +29,9 @@ GRANTS = Grants.of(
         "Count": Grant.open(does=MethodClass.READ),
         "Watch": Grant.open(does=MethodClass.STREAM),
         "Chat": Grant.open(does=MethodClass.STREAM),
+        "Refuse": Grant.open(does=MethodClass.READ),
+        "Mirror": Grant.open(does=MethodClass.READ),
+        "Repeat": Grant.open(does=MethodClass.READ),
     },
 )
 
@@ -90,6 +94,38 @@ class Echo:
         async for request in requests:
             yield request
 
+    async def Refuse(self, request: StringValue, context: Any) -> StringValue:
+        """Fail as asked: `NOT_FOUND: there is none`."""
+        kind, _, message = request.value.partition(": ")
+        raise refused(Kind[kind], message)
+
+    async def Mirror(self, request: StringValue, context: Any) -> StringValue:
+        """Send the caller's `x-echo-…` metadata back with the end of the answer."""
+        sent = [each for each in context.invocation_metadata() if each[0].startswith("x-echo-")]
+        context.set_trailing_metadata((*context.trailing_metadata(), *sent))
+        return request
+
+    async def Repeat(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+        """Count, in texts: `3` gives 0, 1, 2."""
+        for number in range(int(request.value)):
+            yield StringValue(value=str(number))
+
+
+def refused(kind: Kind, message: str) -> Failure:
+    """Return a failure of that kind with every detail its kind has."""
+    made = type("Refused", (Failure,), {"kind": kind, "reason": f"REFUSED_{kind.name}"})
+    is_invalid, may_wait = kind is Kind.INVALID_ARGUMENT, kind in (Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED)
+    failure: Failure = made(
+        message,
+        metadata={"kind": kind.name},
+        violations=(Violation("value", message),) if is_invalid else (),
+        retry_after=Millis(1_500) if may_wait else None,
+    )
+    return failure
+
+
+_UNARY = ("Say", "WhoAmI", "Decide", "Write", "Fail", "Hang", "Refuse", "Mirror")
+
 
 def add_echo_to_server(servicer: Echo, server: Any) -> None:
     """Register as generated code does."""
@@ -102,10 +138,11 @@ def add_echo_to_server(servicer: Echo, server: Any) -> None:
         )
 
     unary, stream = grpc.unary_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
-    handlers = {name: kind(unary, name) for name in ("Say", "WhoAmI", "Decide", "Write", "Fail", "Hang")}
+    handlers = {name: kind(unary, name) for name in _UNARY}
     handlers["Collect"] = kind(grpc.stream_unary_rpc_method_handler, "Collect")
     handlers["Count"] = kind(grpc.unary_stream_rpc_method_handler, "Count", Int64Value)
     handlers["Watch"] = kind(grpc.unary_stream_rpc_method_handler, "Watch")
+    handlers["Repeat"] = kind(grpc.unary_stream_rpc_method_handler, "Repeat")
     handlers["Chat"] = kind(stream, "Chat")
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(NAME, handlers),))
     server.add_registered_method_handlers(NAME, handlers)

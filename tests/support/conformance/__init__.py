@@ -1,0 +1,1 @@
+"""Clients of the conformance suite, and what they have in common."""
