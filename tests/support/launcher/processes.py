@@ -1,19 +1,18 @@
 """Runs the real `ringfence` command as processes: their output line by line, their signals, their exit codes."""
 
-import atexit
 import contextlib
-import functools
 import os
 import queue
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from support.mesh.process import environment
 
 COMMAND = [sys.executable, "-m", "ringfence_launcher"]
 PATIENCE = 60.0
@@ -27,7 +26,7 @@ class Process:
         self._process = subprocess.Popen(
             [*COMMAND, *arguments],
             cwd=folder,
-            env=clean_environment() | variables,
+            env=environment() | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -100,7 +99,7 @@ def run(*arguments: str, folder: Path, **variables: str) -> subprocess.Completed
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=clean_environment() | variables,
+        env=environment() | variables,
         capture_output=True,
         text=True,
         check=False,
@@ -110,31 +109,17 @@ def run(*arguments: str, folder: Path, **variables: str) -> subprocess.Completed
 
 def shell(command: str, *, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a line as somebody pastes it, with `ringfence` on the PATH."""
-    environment = clean_environment()
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    variables = environment()
+    variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables['PATH']}"
     return subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=folder,
-        env=environment,
+        env=variables,
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE,
     )
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment without anything that is Ringfence's; what one process compiled, the next one finds."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RINGFENCE_")}
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return kept | {"PYTHONPYCACHEPREFIX": _bytecode()}
-
-
-@functools.cache
-def _bytecode() -> str:
-    folder = tempfile.TemporaryDirectory(prefix="ringfence-bytecode-")
-    atexit.register(folder.cleanup)
-    return folder.name
 
 
 def free_addresses(count: int) -> list[str]:
