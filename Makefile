@@ -57,6 +57,8 @@ run: .venv/run.stamp ## Install and start all four services on loopback, data un
 demo: .venv/run.stamp ## Show the closed loop, step by step; exits non-zero when a step fails
 	@$(BIN)/ringfence demo
 
+# Tests start hundreds of processes; what the first compiled, the others find, also where the machine asks for no bytecode.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test.stamp .build/javascript/stamp conformance check ## Install, check, and run every test, real PostgreSQL included
 	@rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
