@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
-from ringfence_kit.fast.messages import GZIP, IDENTITY, MessageReader, framed
+from ringfence_kit.fast.messages import GZIP, IDENTITY, MessageReader, framed, only_message
 
 MOST = 300
 COMPRESSED = gzip.compress(b"x", mtime=0)  # the time would be in a test's name, and each worker has its own
@@ -56,6 +56,20 @@ def test_any_bytes_are_messages_or_a_failure(stream: bytes, encoding: str) -> No
         found = reading.read(stream)
         reading.end()
     assert all(len(message) <= MOST for message in found)
+
+
+@given(
+    st.one_of(st.binary(max_size=400), st.binary(max_size=MOST + 10).map(framed), st.just(sent(b"x", compressed=True)))
+)
+def test_the_short_way_finds_what_the_long_one_does_or_nothing(data: bytes) -> None:
+    message, reading, found = only_message(data, MOST), reader(IDENTITY), list[bytes]()
+    with suppress(MalformedMessage, MessageTooLarge):
+        found = reading.read(data)
+    if message is not None:
+        assert found == [message]
+        assert reading.unfinished == 0
+    elif data[:1] == b"\0":
+        assert len(found) != 1 or reading.unfinished
 
 
 @pytest.mark.parametrize("size", [MOST + 1, 1 << 31, (1 << 32) - 1])

@@ -9,8 +9,8 @@ The rules:
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, Never, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Never, Protocol, Self, TypeAlias
 
 import grpc
 import grpc.aio
@@ -18,6 +18,9 @@ import grpc.aio
 from ringfence_kit.errors import Failure
 from ringfence_kit.fast.heads import Head, Metadata
 from ringfence_kit.fast.protocol import WireProtocol
+
+Handle: TypeAlias = Callable[[Any, Any], Awaitable[bytes | None]]
+"""Answers a call, given its messages and its context; None when all is written already."""
 
 OK, CANCELLED, UNKNOWN = 0, 1, 2
 DEADLINE_EXCEEDED = 4
@@ -27,64 +30,52 @@ WRITTEN_AHEAD = 256 << 10
 """Bytes of an answer that may wait for the caller to read before its handler does."""
 
 
+class Line(Protocol):
+    """What the calls on one connection share."""
+
+    protocol: WireProtocol
+    blocked: "set[WireCall]"
+    """Those that wait until more of what they wrote was sent."""
+    loop: asyncio.AbstractEventLoop
+    peer: str
+    auth: Mapping[str, Any]
+
+    def flush(self) -> None:
+        """Send what is to be sent, soon."""
+        ...
+
+    def done(self, call: "WireCall") -> None:
+        """Take it that a call was answered, or will not be."""
+        ...
+
+
 class WireCall:
     """A call: an `Inlet` to the protocol, a `ServicerContext` to handlers."""
 
-    __slots__ = (
-        "_auth",
-        "_blocked",
-        "_changed",
-        "_code",
-        "_details",
-        "_done",
-        "_ended",
-        "_fault",
-        "_flush",
-        "_head",
-        "_loop",
-        "_messages",
-        "_peer",
-        "_protocol",
-        "_trailing",
-        "backlog",
-        "ends_at",
-        "stream_id",
-        "task",
-    )
+    # Most calls never change these: of a class they cost nothing to make.
+    backlog = 0
+    task: asyncio.Task[None] | None = None
+    """Where it is answered, from when that has begun."""
+    ends_at: float | None = None
+    """When its caller waits no longer, by the loop's clock."""
+    _fault: Failure | None = None
+    _ended = False
+    _over = False
+    """Whether nobody waits for an answer any more."""
+    _changed: asyncio.Event | None = None
+    """Set when there is more to read, or more room to write; made by the first who waits."""
+    _code: int = UNKNOWN
+    _details = ""
+    _trailing: Metadata = ()
 
-    def __init__(
-        self,
-        stream_id: int,
-        head: Head,
-        *,
-        protocol: WireProtocol,
-        flush: Callable[[], None],
-        blocked: "set[WireCall]",
-        loop: asyncio.AbstractEventLoop,
-        peer: str,
-        auth: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, stream_id: int, head: Head, line: Line, handle: Handle) -> None:
         self.stream_id = stream_id
         self._head = head
-        self._protocol = protocol
-        self._flush = flush
-        self._blocked = blocked
-        self._loop = loop
-        self._peer = peer
-        self._auth = auth
+        self._line = line
+        self._handle = handle
         self._messages: deque[bytes] = deque()
-        self._fault: Failure | None = None
-        self._ended = False
-        self._changed: asyncio.Event | None = None
-        """Set when there is more to read, or more room to write; made by the first who waits."""
-        self._done: Callable[[WireCall], None] = _nobody
-        self._code: int = UNKNOWN
-        self._details = ""
-        self._trailing: Metadata = ()
-        self.backlog = 0
-        self.ends_at = None if head.timeout is None else loop.time() + head.timeout
-        """When its caller waits no longer, by the loop's clock."""
-        self.task: asyncio.Task[None] | None = None
+        if head.timeout is not None:
+            self.ends_at = line.loop.time() + head.timeout
 
     # What the protocol tells.
 
@@ -106,9 +97,9 @@ class WireCall:
 
     def gone(self) -> None:
         """See `Inlet`."""
+        self._over = True
         self.cancel()
-        # A task that is cancelled before it began never says that it has ended.
-        self._done(self)
+        self._line.done(self)
 
     def room(self) -> None:
         """Take it that bytes were sent: who waits to write may look again."""
@@ -126,8 +117,8 @@ class WireCall:
             await self._wait()
         message = self._messages.popleft()
         self.backlog -= len(message)
-        self._protocol.read(self.stream_id)
-        self._flush()
+        if self._line.protocol.read(self.stream_id):
+            self._line.flush()
         return message
 
     def __aiter__(self) -> Self:
@@ -143,11 +134,12 @@ class WireCall:
 
     async def write(self, message: bytes) -> None:
         """Send one message of a stream."""
-        while self._protocol.queued(self.stream_id) > WRITTEN_AHEAD:
-            self._blocked.add(self)
+        protocol = self._line.protocol
+        while protocol.queued(self.stream_id) > WRITTEN_AHEAD:
+            self._line.blocked.add(self)
             await self._wait()
-        self._protocol.message(self.stream_id, message)
-        self._flush()
+        protocol.message(self.stream_id, message)
+        self._line.flush()
 
     def invocation_metadata(self) -> Metadata:
         """Return what the caller sent along."""
@@ -155,15 +147,15 @@ class WireCall:
 
     def peer(self) -> str:
         """Return where the call comes from: `ipv4:127.0.0.1:40123`."""
-        return self._peer
+        return self._line.peer
 
     def auth_context(self) -> Mapping[str, Any]:
         """Return who the connection's certificate says the caller is; empty without one."""
-        return self._auth
+        return self._line.auth
 
     def time_remaining(self) -> float | None:
         """Return how many seconds the caller still waits; None for ever."""
-        return None if self.ends_at is None else max(0.0, self.ends_at - self._loop.time())
+        return None if self.ends_at is None else max(0.0, self.ends_at - self._line.loop.time())
 
     def set_trailing_metadata(self, trailing: Metadata) -> None:
         """Set what is sent along with the end of the answer."""
@@ -198,10 +190,33 @@ class WireCall:
 
     # How it is run.
 
-    def start(self, handle: Callable[[Any, Any], Any], *, done: "Callable[[WireCall], None]") -> None:
-        """Let `handle` answer, in a task of its own; `done` is told when that has ended."""
-        self._done = done
-        self.task = self._loop.create_task(self._answer(handle))
+    async def answer(self, task: asyncio.Task[None]) -> None:
+        """Let the handler answer, in `task`."""
+        if self._over:
+            # Given up before its turn came.
+            self._end_cancelled()
+            self._line.done(self)
+            return
+        self.task = task
+        try:
+            response = await self._handle(self, self)
+        except asyncio.CancelledError:
+            self._end_cancelled()
+            if task.cancelling():
+                raise
+        except grpc.aio.AbortError:
+            self._finish(self._code, self._details, self._trailing)
+        else:
+            if response is None:
+                self._finish(OK, "", self._trailing)
+            else:
+                line = self._line
+                line.protocol.answer(self.stream_id, response, self._trailing)
+                line.flush()
+        finally:
+            # It may go on with another call.
+            self.task = None
+            self._line.done(self)
 
     def refuse(self, code: int, details: str) -> None:
         """Answer with a status and nothing else."""
@@ -209,35 +224,19 @@ class WireCall:
 
     def cancel(self) -> None:
         """End it: its caller waits no longer, or the server does not."""
+        self._over = True
         if self.task is not None:
             self.task.cancel()
 
-    async def _answer(self, handle: Callable[[Any, Any], Any]) -> None:
-        try:
-            response = await handle(self, self)
-        except asyncio.CancelledError:
-            self._end_cancelled()
-            raise
-        except grpc.aio.AbortError:
-            self._finish(self._code, self._details, self._trailing)
-        else:
-            if response is None:
-                self._finish(OK, "", self._trailing)
-            else:
-                self._protocol.answer(self.stream_id, response, self._trailing)
-                self._flush()
-        finally:
-            self._done(self)
-
     def _end_cancelled(self) -> None:
-        if self.ends_at is not None and self._loop.time() >= self.ends_at:
+        if self.ends_at is not None and self._line.loop.time() >= self.ends_at:
             self._finish(DEADLINE_EXCEEDED, "the caller's deadline has passed", self._trailing)
         else:
             self._finish(UNAVAILABLE, "the server ends; another replica answers", self._trailing)
 
     def _finish(self, code: int, details: str, trailing: Metadata) -> None:
-        self._protocol.finish(self.stream_id, code, details, trailing)
-        self._flush()
+        self._line.protocol.finish(self.stream_id, code, details, trailing)
+        self._line.flush()
 
     async def _wait(self) -> None:
         if self._changed is None:
@@ -248,7 +247,3 @@ class WireCall:
     def _wake(self) -> None:
         if self._changed is not None:
             self._changed.set()
-
-
-def _nobody(_call: WireCall) -> None:
-    """Tell nobody: a call that nobody was asked to answer."""

@@ -1,8 +1,9 @@
-"""One connection on a socket: bytes to the protocol, a task for each call, and what is to be sent in as few writes.
+"""One connection on a socket: bytes to the protocol, a turn for each call, and what is to be sent in as few writes.
 
 The rules:
 
 - answers of one turn of the event loop leave in one write; while the socket takes no more, none are asked for;
+- a call that gives one answer shares its task with others (`turns.py`), one that gives a stream has its own;
 - calls are looked for by the bytes of their path; whatever is none of ours is answered by one handler;
 - what is wrong with a call before it is anybody's is refused here: headers too large, a compression nobody knows.
 """
@@ -10,34 +11,44 @@ The rules:
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ringfence_kit.errors import Failure, MalformedMessage
-from ringfence_kit.fast.call import WireCall
+from ringfence_kit.fast.call import Handle, WireCall
 from ringfence_kit.fast.deadlines import Deadlines
 from ringfence_kit.fast.heads import Head
 from ringfence_kit.fast.peers import auth_of, peer_of, speaks_http2
 from ringfence_kit.fast.protocol import WireLimits, WireProtocol
+from ringfence_kit.fast.turns import Turns
 from ringfence_kit.methods import Handler
 
 _UNIMPLEMENTED, _RESOURCE_EXHAUSTED, _DEADLINE_EXCEEDED = 12, 8, 4
+
+
+class Route(NamedTuple):
+    """Who answers a path."""
+
+    handle: Handle
+    is_stream: bool
+    """Whether it gives a stream of answers."""
 
 
 class Routes:
     """Which handler answers which path."""
 
     def __init__(self, handlers: Mapping[str, Handler], unknown: Handler) -> None:
-        self._handlers = {path.encode("ascii"): _behavior(handler) for path, handler in handlers.items()}
-        self._unknown = _behavior(unknown)
+        self._routes = {path.encode("ascii"): _route(handler) for path, handler in handlers.items()}
+        self._unknown = _route(unknown)
 
-    def of(self, path: bytes) -> Callable[[Any, Any], Any]:
+    def of(self, path: bytes) -> Route:
         """Return who answers `path`."""
-        return self._handlers.get(path, self._unknown)
+        return self._routes.get(path, self._unknown)
 
 
-def _behavior(handler: Handler) -> Callable[[Any, Any], Any]:
+def _route(handler: Handler) -> Route:
     # Around every method there is one that takes a stream of bytes (`interceptors.py`).
-    return cast("Callable[[Any, Any], Any]", handler.stream_unary or handler.stream_stream)
+    handle = cast("Handle", handler.stream_unary or handler.stream_stream)
+    return Route(handle, is_stream=handler.response_streaming)
 
 
 class Connection(asyncio.Protocol):
@@ -49,6 +60,7 @@ class Connection(asyncio.Protocol):
         *,
         limits: WireLimits,
         deadlines: Deadlines,
+        turns: Turns,
         counts: "Counter[str]",
         opened: "Callable[[Connection], bool]",
         closed: "Callable[[Connection], None]",
@@ -57,17 +69,18 @@ class Connection(asyncio.Protocol):
         self._routes = routes
         self._limits = limits
         self._deadlines = deadlines
+        self._turns = turns
         self._counts = counts
         self._opened = opened
         self._closed = closed
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        self.peer = ""
+        self.auth: Mapping[str, Any] = {}
+        self.protocol: WireProtocol = cast("WireProtocol", None)
+        self.blocked: set[WireCall] = set()
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._protocol: WireProtocol | None = None
-        self._peer = ""
-        self._auth: Mapping[str, Any] = {}
+        self._is_open = False
         self._calls: dict[int, WireCall] = {}
-        self._blocked: set[WireCall] = set()
-        """Those that wait until more of what they wrote was sent."""
         self._is_due = False
         self._is_full = False
         """Whether the socket takes no more."""
@@ -87,15 +100,16 @@ class Connection(asyncio.Protocol):
             self._counts["too_many_connections"] += 1
             self._transport.abort()
         else:
-            self._peer, self._auth = peer_of(transport), auth_of(transport)
-            self._protocol = WireProtocol(self._begin, limits=self._limits, counts=self._counts, now=self._loop.time())
-            self._flush()
+            self.peer, self.auth = peer_of(transport), auth_of(transport)
+            self.protocol = WireProtocol(self._begin, limits=self._limits, counts=self._counts, now=self.loop.time())
+            self._is_open = True
+            self.flush()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in."""
-        if self._protocol is not None:
-            self._protocol.receive(data, self._loop.time())
-            self._flush()
+        if self._is_open:
+            self.protocol.receive(data, self.loop.time())
+            self.flush()
 
     def pause_writing(self) -> None:
         """Take it that the socket is full."""
@@ -104,7 +118,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Take it that the socket takes more again."""
         self._is_full = False
-        self._flush()
+        self.flush()
 
     def eof_received(self) -> bool:
         """Take it that the other side sends no more: gRPC knows no half-closed connections."""
@@ -112,53 +126,47 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Take it that the socket is closed."""
-        if self._protocol is not None:
-            self._protocol.lost()
-            self._protocol = None
+        if self._is_open:
+            self._is_open = False
+            self.protocol.lost()
             self._closed(self)
 
     def look(self) -> None:
         """Do what has become due; about every second."""
-        if self._protocol is not None:
-            self._protocol.look(self._loop.time())
-            self._flush()
+        if self._is_open:
+            self.protocol.look(self.loop.time())
+            self.flush()
 
     def end(self, grace: float) -> None:
         """Take no new calls, and close when those under way are answered."""
-        if self._protocol is not None:
-            self._protocol.end(self._loop.time(), grace)
-            self._flush()
+        if self._is_open:
+            self.protocol.end(self.loop.time(), grace)
+            self.flush()
 
     def cut(self) -> None:
         """Close now, whatever is under way."""
-        if self._protocol is not None:
+        if self._is_open:
             for call in [*self._calls.values()]:
                 call.cancel()
             self._transport.abort()
 
     def _begin(self, stream_id: int, head: Head) -> WireCall:
-        protocol = cast("WireProtocol", self._protocol)
-        call = WireCall(
-            stream_id,
-            head,
-            protocol=protocol,
-            flush=self._flush,
-            blocked=self._blocked,
-            loop=self._loop,
-            peer=self._peer,
-            auth=self._auth,
-        )
+        route = self._routes.of(head.path)
+        call = WireCall(stream_id, head, self, route.handle)
         refusal = self._refusal(head)
         if refusal is not None:
             # Once the protocol knows of the stream, which it does when this returns.
-            self._loop.call_soon(call.refuse, *refusal)
+            self.loop.call_soon(call.refuse, *refusal)
             return call
         if head.problem:
             call.fault(_malformed(head))
         self._calls[stream_id] = call
-        call.start(self._routes.of(head.path), done=self._done)
         if call.ends_at is not None:
             self._deadlines.add(call, call.ends_at)
+        if route.is_stream:
+            self.loop.create_task(_answered_alone(call))
+        else:
+            self._turns.add(call)
         return call
 
     def _refusal(self, head: Head) -> tuple[int, str] | None:
@@ -173,22 +181,23 @@ class Connection(asyncio.Protocol):
             return _DEADLINE_EXCEEDED, "the caller's deadline had passed when the call came"
         return None
 
-    def _done(self, call: WireCall) -> None:
+    def done(self, call: WireCall) -> None:
+        """See `Line`."""
         self._calls.pop(call.stream_id, None)
         if call.ends_at is not None:
             self._deadlines.discard(call, call.ends_at)
 
-    def _flush(self) -> None:
-        """Send what is to be sent once this turn of the loop is over."""
+    def flush(self) -> None:
+        """See `Line`: when this turn of the loop is over."""
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._send)
+            self.loop.call_soon(self._send)
 
     def _send(self) -> None:
         self._is_due = False
-        protocol = self._protocol
-        if protocol is None:
+        if not self._is_open:
             return
+        protocol = self.protocol
         while not self._is_full:
             data = protocol.outgoing()
             if not data:
@@ -197,11 +206,15 @@ class Connection(asyncio.Protocol):
         if protocol.over and not self._is_full:
             self._transport.close()
             return
-        if self._blocked and not self._is_full:
-            blocked = [*self._blocked]
-            self._blocked.clear()
+        if self.blocked and not self._is_full:
+            blocked = [*self.blocked]
+            self.blocked.clear()
             for call in blocked:
                 call.room()
+
+
+async def _answered_alone(call: WireCall) -> None:
+    await call.answer(cast("asyncio.Task[None]", asyncio.current_task()))
 
 
 def _malformed(head: Head) -> Failure:

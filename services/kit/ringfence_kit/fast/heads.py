@@ -43,6 +43,7 @@ RESPONSE: Sequence[Header] = (
     (b"grpc-accept-encoding", b"identity,gzip"),
 )
 """What every answer begins with."""
+_ALL_IS_WELL: Header = (b"grpc-status", b"0")
 
 
 class NotGrpc(Exception):  # noqa: N818 - named for what it is
@@ -120,7 +121,7 @@ def is_grpc(content_type: bytes) -> bool:
 
 def trailers(code: int, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> list[Header]:
     """Return what an answer ends with."""
-    ending = [(b"grpc-status", b"%d" % code)]
+    ending = [(b"grpc-status", b"%d" % code)] if code else [_ALL_IS_WELL]
     if message:
         ending.append((b"grpc-message", percent_encoded(message)))
     for key, value in metadata:

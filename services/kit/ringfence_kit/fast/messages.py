@@ -8,6 +8,7 @@ The rules:
 - bytes that stop in the middle of a message are no message.
 """
 
+import struct
 import zlib
 
 from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
@@ -18,11 +19,20 @@ ENCODINGS = (IDENTITY, GZIP)
 """What requests may be compressed with. Responses are not: they are small, and what they say is secret to others."""
 
 _GZIP_WINDOW = 31
+_PREFIX = struct.Struct(">BI")
 
 
 def framed(message: bytes) -> bytes:
     """Return a message as it is sent."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
+    return _PREFIX.pack(0, len(message)) + message
+
+
+def only_message(data: bytes, max_bytes: int) -> bytes | None:
+    """Return the message that `data` is, if it is a single whole one as it is to be read: most calls send just that."""
+    if len(data) < PREFIX_SIZE:
+        return None
+    flag, size = _PREFIX.unpack_from(data)
+    return None if flag or size > max_bytes or PREFIX_SIZE + size != len(data) else data[PREFIX_SIZE:]
 
 
 class MessageReader:

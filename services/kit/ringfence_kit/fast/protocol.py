@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import ngh2
+from ngh2 import DataReceived, RequestReceived, StreamClosed
 
 from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
 from ringfence_kit.fast.heads import RESPONSE, Head, Metadata, NotGrpc, read_head, trailers
-from ringfence_kit.fast.messages import MessageReader, framed
+from ringfence_kit.fast.messages import MessageReader, framed, only_message
 
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 8 << 20
@@ -83,11 +84,13 @@ class Inlet(Protocol):
 class _Stream:
     """What is known of one call on the wire."""
 
-    __slots__ = ("ended", "held", "inlet", "reader", "responded", "taken")
+    __slots__ = ("ended", "head", "held", "inlet", "reader", "responded", "taken")
 
-    def __init__(self, inlet: Inlet, reader: MessageReader) -> None:
+    def __init__(self, inlet: Inlet, head: Head) -> None:
         self.inlet = inlet
-        self.reader = reader
+        self.head = head
+        self.reader: MessageReader | None = None
+        """Made for the first piece that is not one whole message."""
         self.held = 0
         """Bytes that are not acknowledged yet."""
         self.taken = True
@@ -95,6 +98,11 @@ class _Stream:
         self.ended = False
         """Whether the other side has said all it says."""
         self.responded = False
+
+    @property
+    def unfinished(self) -> int:
+        """How many bytes are here of a message that is not."""
+        return 0 if self.reader is None else self.reader.unfinished
 
 
 class WireProtocol:
@@ -105,6 +113,7 @@ class WireProtocol:
     ) -> None:
         self._begin = begin
         self._limits = limits
+        self._max_message_bytes = limits.max_message_bytes
         self._counts = counts
         self._http2 = ngh2.Connection(
             ngh2.Role.SERVER,
@@ -155,11 +164,11 @@ class WireProtocol:
         except ngh2.NGH2Error as error:
             self._break(error)
         for event in self._http2.events():
-            if isinstance(event, ngh2.RequestReceived):
-                self._request(event)
-            elif isinstance(event, ngh2.DataReceived):
+            if isinstance(event, DataReceived):
                 self._data(event)
-            elif isinstance(event, ngh2.StreamClosed):
+            elif isinstance(event, RequestReceived):
+                self._request(event)
+            elif isinstance(event, StreamClosed):
                 self._closed(event.stream_id)
             elif isinstance(event, ngh2.PingReceived):
                 self._ping(now)
@@ -227,12 +236,14 @@ class WireProtocol:
             self._do(self._http2.send_response, stream_id, [*RESPONSE, *ending], end_stream=True)
         self._finished(stream_id, stream)
 
-    def read(self, stream_id: int) -> None:
-        """Note that a call has read of its messages: its sender may go on."""
+    def read(self, stream_id: int) -> bool:
+        """Note that a call has read of its messages; say whether its sender is to be told that it may go on."""
         stream = self._streams.get(stream_id)
-        if stream is not None and stream.held and stream.inlet.backlog <= BACKLOG:
-            self._acknowledge(stream_id, stream.held)
-            stream.held = 0
+        if stream is None or not stream.held or stream.inlet.backlog > BACKLOG:
+            return False
+        self._acknowledge(stream_id, stream.held)
+        stream.held = 0
+        return True
 
     def end(self, now: float, grace: float) -> None:
         """Ask the other side to make no more calls here; what is under way has `grace` seconds."""
@@ -283,13 +294,7 @@ class WireProtocol:
             if len(self._heads) >= _HEADS_KEPT:
                 self._heads.clear()
             self._heads[headers] = head
-        inlet = self._begin(stream_id, head)
-        reader = MessageReader(
-            method=head.path[1:].decode("utf-8", "replace"),
-            encoding=head.encoding,
-            max_bytes=self._limits.max_message_bytes,
-        )
-        stream = self._streams[stream_id] = _Stream(inlet, reader)
+        stream = self._streams[stream_id] = _Stream(self._begin(stream_id, head), head)
         if event.end_stream:
             self._ended(stream)
 
@@ -306,28 +311,42 @@ class WireProtocol:
                 self._ended(stream)
 
     def _take(self, stream_id: int, stream: _Stream, data: bytes) -> None:
-        reader, inlet = stream.reader, stream.inlet
-        self._unfinished -= reader.unfinished
-        try:
-            for message in reader.read(data):
-                inlet.message(message)
-            self._unfinished += reader.unfinished
-            if self._unfinished > _REFUSED_HEADER_FACTOR * self._limits.max_message_bytes:
-                raise MessageTooLarge(size_bytes=self._unfinished, limit_bytes=self._limits.max_message_bytes)
-        except Failure as failure:
-            stream.taken = False
-            inlet.fault(failure)
+        inlet = stream.inlet
+        message = only_message(data, self._max_message_bytes) if stream.reader is None else None
+        if message is not None:
+            inlet.message(message)
+        else:
+            self._take_piece(stream, data)
         if inlet.backlog > BACKLOG and stream.taken:
             stream.held += len(data)
         else:
             self._acknowledge(stream_id, len(data))
+
+    def _take_piece(self, stream: _Stream, data: bytes) -> None:
+        reader = stream.reader
+        if reader is None:
+            head = stream.head
+            method = head.path[1:].decode("utf-8", "replace")
+            reader = MessageReader(method=method, encoding=head.encoding, max_bytes=self._max_message_bytes)
+            stream.reader = reader
+        self._unfinished -= reader.unfinished
+        try:
+            for message in reader.read(data):
+                stream.inlet.message(message)
+            self._unfinished += reader.unfinished
+            if self._unfinished > _REFUSED_HEADER_FACTOR * self._max_message_bytes:
+                raise MessageTooLarge(size_bytes=self._unfinished, limit_bytes=self._max_message_bytes)
+        except Failure as failure:
+            stream.taken = False
+            stream.inlet.fault(failure)
 
     def _ended(self, stream: _Stream) -> None:
         stream.ended = True
         if not stream.taken:
             return
         try:
-            stream.reader.end()
+            if stream.reader is not None:
+                stream.reader.end()
         except MalformedMessage as failure:
             stream.inlet.fault(failure)
         else:
@@ -344,7 +363,8 @@ class WireProtocol:
 
     def _finished(self, stream_id: int, stream: _Stream) -> None:
         self._pings_too_many = 0
-        self._let_go(stream_id, stream)
+        if stream.held or stream.reader is not None:
+            self._let_go(stream_id, stream)
         if not stream.ended:
             self._answered[stream_id] = self.now
         if self._end_heard:
@@ -352,7 +372,7 @@ class WireProtocol:
 
     def _let_go(self, stream_id: int, stream: _Stream) -> None:
         if stream.taken:
-            self._unfinished -= stream.reader.unfinished
+            self._unfinished -= stream.unfinished
         if stream.held:
             self._acknowledge(stream_id, stream.held)
 

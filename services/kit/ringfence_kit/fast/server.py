@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from ringfence_kit.fast.connection import Connection, Routes
 from ringfence_kit.fast.deadlines import Deadlines
 from ringfence_kit.fast.protocol import WireLimits
+from ringfence_kit.fast.turns import Turns
 from ringfence_kit.methods import Handler
 from ringfence_kit.server_config import LimitsConfig
 
@@ -60,7 +61,9 @@ class FastServer:
         self._max_connections = max_connections
         self._tls = tls
         self._connections: set[Connection] = set()
-        self._deadlines = Deadlines(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines(loop)
+        self._turns = Turns(loop)
         self._server: asyncio.Server | None = None
         self._looking: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -117,6 +120,7 @@ class FastServer:
             self._routes,
             limits=self._limits,
             deadlines=self._deadlines,
+            turns=self._turns,
             counts=self.counts,
             opened=self._opened,
             closed=self._closed,
