@@ -61,8 +61,9 @@ def schema_differences(connection: sa.Connection, tables: sa.MetaData) -> list[s
 
 
 def newest_revisions(migrations: Path) -> frozenset[str]:
-    """Return the newest revision of both lines: what an up-to-date database says of itself."""
-    return frozenset(max(_revisions(versions)) for versions in (_KIT_MIGRATIONS / "versions", migrations))
+    """Return the newest revision of both lines: what an up-to-date database says of itself. A line may be empty."""
+    lines = (_revisions(versions) for versions in (_KIT_MIGRATIONS / "versions", migrations))
+    return frozenset(max(line) for line in lines if line)
 
 
 def applied_revisions(connection: sa.Connection) -> frozenset[str]:
