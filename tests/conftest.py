@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from ringfence_kit.heap import loading
 from support.backends import EVERY_KIND, Backend
+from support.measuring import unmeasured
 from support.postgres import empty_database, running_postgres
 
 # An example's own time says nothing on a machine that does other work as well; pytest's timeout bounds the test.
@@ -19,6 +20,13 @@ def pytest_collection() -> Generator[None, object, object]:
     """Collect without looking for garbage: what is collected stays, and a third of the time went into looking."""
     with loading():
         return (yield)
+
+
+@pytest.fixture(scope="module")
+def at_full_speed() -> Iterator[None]:
+    """Measure nothing of a module for coverage: of one that says the same thousands of times."""
+    with unmeasured():
+        yield
 
 
 @pytest.fixture(scope="session")

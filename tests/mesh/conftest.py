@@ -1,13 +1,8 @@
-"""The mesh as a whole run at full speed, under coverage as well."""
-
-from collections.abc import Iterator
+"""The mesh as a whole runs at full speed, under coverage as well."""
 
 import pytest
-from support.measuring import unmeasured
 
 
 @pytest.fixture(scope="module", autouse=True)
-def at_full_speed() -> Iterator[None]:
+def every_module(at_full_speed: None) -> None:
     """Measure no module of this folder."""
-    with unmeasured():
-        yield

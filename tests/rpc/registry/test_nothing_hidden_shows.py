@@ -15,7 +15,7 @@ from support.registry.served import ServedRegistry, served_registry
 from support.registry.two_worlds import CALLERS, HIDDEN, HOME, OPEN, PLANS, Asking, Planned, pages, populate
 from support.serving import OPERATOR
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("at_full_speed")]
 
 A_FEW = settings(
     max_examples=6,

@@ -2,9 +2,12 @@
 
 from itertools import pairwise
 
+import pytest
 from ringfence_identity.status.places import PLACES, StatusPlace, place_of
 from ringfence_kit.clock import EPOCH
 from ringfence_kit.sealed_keys import MacKey
+
+pytestmark = pytest.mark.usefixtures("at_full_speed")
 
 KEY = MacKey(key_id="k", secret=b"\x01" * 32, created_at=EPOCH)
 OTHER = MacKey(key_id="o", secret=b"\x02" * 32, created_at=EPOCH)

@@ -24,6 +24,8 @@ from support.backends import Backend
 from support.identity.opened import OpenedIdentity, opened_identity
 from support.identity.rated import T0, observed, put_agents, rated_agent, record_at
 
+pytestmark = pytest.mark.usefixtures("at_full_speed")
+
 SPONSORS = ("ada", "grace", "alan", "edsger", "barbara")
 ACCEPTED, REJECTED = SignalKind.TASK_ACCEPTED, SignalKind.TASK_REJECTED
 PASSED = SignalKind.EVALUATION_PASSED
