@@ -112,18 +112,23 @@ async def service_process(
         mode = ("--config", str(SECURED / "ringfence.toml"), "--data", str(data))
     command = (sys.executable, "-m", f"ringfence_{service}", *mode, *flags, *arguments)
     where = None if certificates is None else certificates.parent
-    async with running(command, folder=where, log=data / f"{service}.log") as pid:
+    seals = {} if certificates is None else _SEALS
+    async with running(command, folder=where, variables=seals, log=data / f"{service}.log") as pid:
         yield ServiceProcess(pid=pid, address=listen, http=http, data=data, fast=quick, certificates=certificates)
 
 
 @asynccontextmanager
 async def running(
-    command: Sequence[str], *, folder: Path | None = None, log: Path = Path(os.devnull)
+    command: Sequence[str],
+    *,
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+    log: Path = Path(os.devnull),
 ) -> AsyncIterator[int]:
     """Run a program and yield its id; it ends with the block. What it says goes to `log`."""
     with log.open("ab") as said:
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=said, stderr=said, cwd=folder, env={**_SEALS, **os.environ}
+            *command, stdout=said, stderr=said, cwd=folder, env={**os.environ, **(variables or {})}
         )
     try:
         yield process.pid

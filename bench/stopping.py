@@ -50,7 +50,7 @@ async def measure(plan: Plan, folder: Path) -> Mapping[str, list[float]]:
 
         async def release() -> None:
             for each in (await switches.ListKillSwitches(bundle_pb2.ListKillSwitchesRequest())).kill_switches:
-                await switches.ReleaseKillSwitch(bundle_pb2.ReleaseKillSwitchRequest(name=each.name))
+                await switches.ReleaseKillSwitch(bundle_pb2.ReleaseKillSwitchRequest(name=each.name, reason="bench"))
 
         async def suspend() -> None:
             await identity.Suspend(identity_pb2.SuspendRequest(did=around.did, reason="bench"))
