@@ -1,4 +1,5 @@
-"""One question, asked on either port, alone, in a batch, on a stream and to explain: the same answer, byte for byte."""
+"""One question, asked on either port, alone, in a batch, on a stream, to explain, and decided without the pdp on its
+snapshot: the same answer, byte for byte."""
 
 import random
 from pathlib import Path
@@ -6,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.rpc.status_pb2 import Status
+from ringfence.errors import RingfenceError
+from ringfence.local_pdp import DecidedElsewhere, LocalPdp
 from ringfence.pdp.v1 import decision_pb2
+from support.pdp.embedded import local_pdp
 from support.pdp.served import ANALYST, ANALYST_DID, question, served_pdp
 
 if TYPE_CHECKING:
@@ -61,6 +65,23 @@ async def explained(stub: "DecisionServiceAsyncStub", asked: decision_pb2.CheckR
         return refused(error.code().value[0], error.details() or "")
 
 
+def embedded(pdp: LocalPdp, asked: decision_pb2.CheckRequest) -> bytes | None:
+    """Return what is decided on a snapshot; None for what only the pdp can decide."""
+    try:
+        return said(pdp.check(asked))
+    except RingfenceError as error:
+        return refused(error.code.value[0], error.message)
+    except DecidedElsewhere:
+        return None
+
+
+async def embedded_or_asked(pdp: LocalPdp, asked: decision_pb2.CheckRequest) -> bytes:
+    try:
+        return said(await pdp.check_or_ask(asked))
+    except RingfenceError as error:
+        return refused(error.code.value[0], error.message)
+
+
 def of_result(result: Any) -> bytes:
     if result.WhichOneof("result") == "response":
         return said(result.response)
@@ -94,7 +115,13 @@ async def test_the_same_answer_through_every_door(tmp_path: Path) -> None:
             told[f"{port} batch"] = [of_result(each) for each in batch.results]
             told[f"{port} stream"] = await streamed(stub, asked)
             told[f"{port} explain"] = [await explained(stub, each) for each in asked]
+        async with local_pdp(pdp, tmp_path / "gateway") as local:
+            told["embedded, or asked"] = [await embedded_or_asked(local, each) for each in asked]
+            alone_here = [embedded(local, each) for each in asked]
     plain = told[f"{PORTS[0]} alone"]
+    told["embedded"] = [there if here is None else here for there, here in zip(plain, alone_here, strict=True)]
+    asks_people = [each.action.name.startswith("delete_") for each in asked]
+    assert 0 < alone_here.count(None) <= sum(asks_people)
     assert len({each.split(b" ", 1)[0] for each in plain}) == 2
     assert len(set(plain)) > 10
     for door, answers in told.items():

@@ -6,7 +6,6 @@ from typing import Any
 
 from ringfence.pdp.v1 import snapshot_pb2 as pb
 from ringfence.pdp.v1 import snapshot_pb2_grpc
-from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 
 from ringfence_pdp.convert import snapshots as convert
@@ -26,10 +25,10 @@ class SnapshotApi(snapshot_pb2_grpc.SnapshotServiceServicer):
         self, request: pb.WatchSnapshotRequest, context: Any
     ) -> AsyncGenerator[pb.WatchSnapshotResponse, None]:
         """Stream the snapshot and its changes."""
-        query, caller = convert.watch_snapshot(request), current_caller()
+        query = convert.watch_snapshot(request)
         async with aclosing(self._shipping.following(query.start_revision)) as events:
             async for told in events:
-                yield convert.told_to_proto(told, caller)
+                yield convert.told_to_proto(told)
 
     async def UploadDecisions(self, request: pb.UploadDecisionsRequest, context: Any) -> pb.UploadDecisionsResponse:
         """Hand decisions made elsewhere to the audit log."""

@@ -12,7 +12,6 @@ from google.protobuf.duration_pb2 import Duration
 from ringfence.pdp.v1 import snapshot_pb2 as pb
 from ringfence.pdp.v1 import snapshot_pb2_grpc
 from ringfence.watch import AioWatch, Change
-from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Millis
 from ringfence_kit.validation import Violations
 
@@ -20,7 +19,7 @@ from ringfence_pdp.convert.audit import entry_bytes
 from ringfence_pdp.decision_record import BODY_MAX
 from ringfence_pdp.snapshots.shipped import FORMAT, Kind, Record, Standing
 from ringfence_pdp.snapshots.shipping import Beat, Changed, StateComplete, StatePart, Told
-from ringfence_pdp.snapshots.view import AskedAs, SnapshotView
+from ringfence_pdp.snapshots.view import SnapshotView
 
 ENTRIES_MAX: Final = 1_000
 """What telemetry takes at a time."""
@@ -45,13 +44,13 @@ def watch_snapshot(request: pb.WatchSnapshotRequest) -> WatchSnapshot:
     return WatchSnapshot(None if request.send_initial_state else start)
 
 
-def told_to_proto(told: Told, caller: Caller) -> pb.WatchSnapshotResponse:
-    """Return an event as `caller` is told it."""
+def told_to_proto(told: Told) -> pb.WatchSnapshotResponse:
+    """Return an event as it is told."""
     match told:
         case StatePart(revision=revision, records=records, standing=standing):
-            return _event(pb.SNAPSHOT_EVENT_TYPE_ADDED, revision, records, standing, caller)
+            return _event(pb.SNAPSHOT_EVENT_TYPE_ADDED, revision, records, standing)
         case Changed(revision=revision, records=records, standing=standing):
-            return _event(pb.SNAPSHOT_EVENT_TYPE_MODIFIED, revision, records, standing, caller)
+            return _event(pb.SNAPSHOT_EVENT_TYPE_MODIFIED, revision, records, standing)
         case StateComplete(revision=revision):
             return pb.WatchSnapshotResponse(
                 type=pb.SNAPSHOT_EVENT_TYPE_BOOKMARK, revision=revision, initial_state_end=True
@@ -80,8 +79,6 @@ def take_snapshot(view: SnapshotView, _: Change, answer: pb.WatchSnapshotRespons
             raise ValueError(f"the pdp tells in form {answer.standing.format} and this release reads {FORMAT}")
         standing = standing_from_proto(answer.standing)
     view.take([record_from_proto(record) for record in answer.records], standing)
-    if standing is not None:
-        view.asked_as = AskedAs(answer.standing.principal, tuple(answer.standing.roles))
 
 
 def record_from_proto(record: pb.SnapshotRecord) -> Record:
@@ -120,7 +117,6 @@ def _event(
     revision: int,
     records: Iterable[Record],
     standing: Standing | None,
-    caller: Caller,
 ) -> pb.WatchSnapshotResponse:
     return pb.WatchSnapshotResponse(
         type=type_,
@@ -131,15 +127,13 @@ def _event(
             )
             for record in records
         ],
-        standing=None if standing is None else _standing(standing, caller),
+        standing=None if standing is None else _standing(standing),
     )
 
 
-def _standing(standing: Standing, caller: Caller) -> pb.SnapshotStanding:
+def _standing(standing: Standing) -> pb.SnapshotStanding:
     return pb.SnapshotStanding(
         format=FORMAT,
-        principal=caller.principal,
-        roles=sorted(role.value for role in caller.roles),
         policy_revision=standing.policy_revision,
         identity_revision=standing.identity_revision,
         registry_revision=standing.registry_revision,

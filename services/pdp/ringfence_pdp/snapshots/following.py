@@ -29,7 +29,7 @@ from ringfence_pdp.facts import HEARD_LATELY, TOKEN_TTL, Facts
 from ringfence_pdp.hard_budgets import Spending
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.snapshots.shipped import Settings
-from ringfence_pdp.snapshots.view import AskedAs, SnapshotView
+from ringfence_pdp.snapshots.view import SnapshotView
 
 HEARTBEAT = Millis(2_000)
 """A stream that is silent for a few of these is given up for another. The pdp speaks every second."""
@@ -94,11 +94,6 @@ class SnapshotFollower:
     def settings(self) -> Settings:
         """The settings of the pdp; another object when they changed."""
         return self._feed.view.settings
-
-    @property
-    def asked_as(self) -> AskedAs:
-        """Who the pdp takes this process for."""
-        return self._feed.view.asked_as
 
     def age(self, now: Instant) -> Millis | None:
         """Return how long ago the snapshot was last confirmed; None means never."""

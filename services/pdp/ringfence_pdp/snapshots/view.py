@@ -5,7 +5,7 @@ Records of one event are read before any of them is believed, so an event is tak
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from ringfence_kit import records
 
@@ -44,9 +44,8 @@ class SnapshotView:
         self.bundles: dict[str, Bundle] = {}
         self.rollout: Rollout = NOTHING_YET
         self.switches: dict[str, KillSwitch] = {}
-        self.settings = Settings()
+        self.settings = UNTOLD
         self.standing: Standing | None = None
-        self.asked_as: AskedAs = AskedAs("", ())
         self.policy_changes = 0
         """Grows with every change of bundles, rollout and switches."""
 
@@ -111,12 +110,8 @@ class SnapshotView:
             del facts.by_name[key]
 
 
-class AskedAs(NamedTuple):
-    """Who the pdp takes a follower for."""
-
-    principal: str
-    roles: tuple[str, ...]
-
+UNTOLD = Settings(inputs=False)
+"""Before the pdp said what must not be logged, nothing of a question is."""
 
 _OF_POLICY = frozenset({Kind.BUNDLE, Kind.ROLLOUT, Kind.KILL_SWITCH})
 

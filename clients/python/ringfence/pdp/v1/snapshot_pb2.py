@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fringfence/pdp/v1/snapshot.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"J\n\x14WatchSnapshotRequest\x12\x16\n\x0estart_revision\x18\x01 \x01(\x03\x12\x1a\n\x12send_initial_state\x18\x02 \x01(\x08\"\xe0\x01\n\x15WatchSnapshotResponse\x12\x31\n\x04type\x18\x01 \x01(\x0e\x32#.ringfence.pdp.v1.SnapshotEventType\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x19\n\x11initial_state_end\x18\x03 \x01(\x08\x12\x31\n\x07records\x18\x04 \x03(\x0b\x32 .ringfence.pdp.v1.SnapshotRecord\x12\x34\n\x08standing\x18\x05 \x01(\x0b\x32\".ringfence.pdp.v1.SnapshotStanding\"k\n\x0eSnapshotRecord\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.ringfence.pdp.v1.SnapshotKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x0c\n\x04gone\x18\x04 \x01(\x08\"\x9d\x02\n\x10SnapshotStanding\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\x05\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x17\n\x0fpolicy_revision\x18\x04 \x01(\x03\x12\x19\n\x11identity_revision\x18\x05 \x01(\x03\x12\x19\n\x11registry_revision\x18\x06 \x01(\x03\x12\r\n\x05\x65poch\x18\x07 \x01(\x03\x12/\n\x0cidentity_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x62udgets_age\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10\x62oundaries_heard\x18\n \x01(\x08\"A\n\x10UploadedDecision\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"S\n\x16UploadDecisionsRequest\x12\x39\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".ringfence.pdp.v1.UploadedDecisionB\x04\xe2\x41\x01\x02\"\x19\n\x17UploadDecisionsResponse*\xbc\x01\n\x11SnapshotEventType\x12#\n\x1fSNAPSHOT_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SNAPSHOT_EVENT_TYPE_ADDED\x10\x01\x12 \n\x1cSNAPSHOT_EVENT_TYPE_MODIFIED\x10\x02\x12\x1f\n\x1bSNAPSHOT_EVENT_TYPE_DELETED\x10\x03\x12 \n\x1cSNAPSHOT_EVENT_TYPE_BOOKMARK\x10\x04*\x8d\x03\n\x0cSnapshotKind\x12\x1d\n\x19SNAPSHOT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SNAPSHOT_KIND_SETTINGS\x10\x01\x12\x18\n\x14SNAPSHOT_KIND_BUNDLE\x10\x02\x12\x19\n\x15SNAPSHOT_KIND_ROLLOUT\x10\x03\x12\x1d\n\x19SNAPSHOT_KIND_KILL_SWITCH\x10\x04\x12\x1a\n\x16SNAPSHOT_KIND_IDENTITY\x10\x05\x12\x17\n\x13SNAPSHOT_KIND_AGENT\x10\x06\x12\x16\n\x12SNAPSHOT_KIND_TOOL\x10\x07\x12\x1a\n\x16SNAPSHOT_KIND_BOUNDARY\x10\x08\x12\x1c\n\x18SNAPSHOT_KIND_REVOCATION\x10\t\x12\x18\n\x14SNAPSHOT_KIND_ISSUER\x10\n\x12\x18\n\x14SNAPSHOT_KIND_BUDGET\x10\x0b\x12\x19\n\x15SNAPSHOT_KIND_USED_UP\x10\x0c\x12\x18\n\x14SNAPSHOT_KIND_HEALTH\x10\r2\xdd\x01\n\x0fSnapshotService\x12\x62\n\rWatchSnapshot\x12&.ringfence.pdp.v1.WatchSnapshotRequest\x1a\'.ringfence.pdp.v1.WatchSnapshotResponse0\x01\x12\x66\n\x0fUploadDecisions\x12(.ringfence.pdp.v1.UploadDecisionsRequest\x1a).ringfence.pdp.v1.UploadDecisionsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fringfence/pdp/v1/snapshot.proto\x12\x10ringfence.pdp.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\"J\n\x14WatchSnapshotRequest\x12\x16\n\x0estart_revision\x18\x01 \x01(\x03\x12\x1a\n\x12send_initial_state\x18\x02 \x01(\x08\"\xe0\x01\n\x15WatchSnapshotResponse\x12\x31\n\x04type\x18\x01 \x01(\x0e\x32#.ringfence.pdp.v1.SnapshotEventType\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x19\n\x11initial_state_end\x18\x03 \x01(\x08\x12\x31\n\x07records\x18\x04 \x03(\x0b\x32 .ringfence.pdp.v1.SnapshotRecord\x12\x34\n\x08standing\x18\x05 \x01(\x0b\x32\".ringfence.pdp.v1.SnapshotStanding\"k\n\x0eSnapshotRecord\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.ringfence.pdp.v1.SnapshotKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\x12\x0c\n\x04gone\x18\x04 \x01(\x08\"\xfb\x01\n\x10SnapshotStanding\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\x05\x12\x17\n\x0fpolicy_revision\x18\x02 \x01(\x03\x12\x19\n\x11identity_revision\x18\x03 \x01(\x03\x12\x19\n\x11registry_revision\x18\x04 \x01(\x03\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12/\n\x0cidentity_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0b\x62udgets_age\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10\x62oundaries_heard\x18\x08 \x01(\x08\"A\n\x10UploadedDecision\x12\x19\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04\x62ody\x18\x02 \x01(\x0c\x42\x04\xe2\x41\x01\x02\"S\n\x16UploadDecisionsRequest\x12\x39\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".ringfence.pdp.v1.UploadedDecisionB\x04\xe2\x41\x01\x02\"\x19\n\x17UploadDecisionsResponse*\xbc\x01\n\x11SnapshotEventType\x12#\n\x1fSNAPSHOT_EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SNAPSHOT_EVENT_TYPE_ADDED\x10\x01\x12 \n\x1cSNAPSHOT_EVENT_TYPE_MODIFIED\x10\x02\x12\x1f\n\x1bSNAPSHOT_EVENT_TYPE_DELETED\x10\x03\x12 \n\x1cSNAPSHOT_EVENT_TYPE_BOOKMARK\x10\x04*\x8d\x03\n\x0cSnapshotKind\x12\x1d\n\x19SNAPSHOT_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16SNAPSHOT_KIND_SETTINGS\x10\x01\x12\x18\n\x14SNAPSHOT_KIND_BUNDLE\x10\x02\x12\x19\n\x15SNAPSHOT_KIND_ROLLOUT\x10\x03\x12\x1d\n\x19SNAPSHOT_KIND_KILL_SWITCH\x10\x04\x12\x1a\n\x16SNAPSHOT_KIND_IDENTITY\x10\x05\x12\x17\n\x13SNAPSHOT_KIND_AGENT\x10\x06\x12\x16\n\x12SNAPSHOT_KIND_TOOL\x10\x07\x12\x1a\n\x16SNAPSHOT_KIND_BOUNDARY\x10\x08\x12\x1c\n\x18SNAPSHOT_KIND_REVOCATION\x10\t\x12\x18\n\x14SNAPSHOT_KIND_ISSUER\x10\n\x12\x18\n\x14SNAPSHOT_KIND_BUDGET\x10\x0b\x12\x19\n\x15SNAPSHOT_KIND_USED_UP\x10\x0c\x12\x18\n\x14SNAPSHOT_KIND_HEALTH\x10\r2\xdd\x01\n\x0fSnapshotService\x12\x62\n\rWatchSnapshot\x12&.ringfence.pdp.v1.WatchSnapshotRequest\x1a\'.ringfence.pdp.v1.WatchSnapshotResponse0\x01\x12\x66\n\x0fUploadDecisions\x12(.ringfence.pdp.v1.UploadDecisionsRequest\x1a).ringfence.pdp.v1.UploadDecisionsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,10 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADEDDECISION'].fields_by_name['body']._serialized_options = b'\342A\001\002'
   _globals['_UPLOADDECISIONSREQUEST'].fields_by_name['entries']._loaded_options = None
   _globals['_UPLOADDECISIONSREQUEST'].fields_by_name['entries']._serialized_options = b'\342A\001\002'
-  _globals['_SNAPSHOTEVENTTYPE']._serialized_start=998
-  _globals['_SNAPSHOTEVENTTYPE']._serialized_end=1186
-  _globals['_SNAPSHOTKIND']._serialized_start=1189
-  _globals['_SNAPSHOTKIND']._serialized_end=1586
+  _globals['_SNAPSHOTEVENTTYPE']._serialized_start=964
+  _globals['_SNAPSHOTEVENTTYPE']._serialized_end=1152
+  _globals['_SNAPSHOTKIND']._serialized_start=1155
+  _globals['_SNAPSHOTKIND']._serialized_end=1552
   _globals['_WATCHSNAPSHOTREQUEST']._serialized_start=118
   _globals['_WATCHSNAPSHOTREQUEST']._serialized_end=192
   _globals['_WATCHSNAPSHOTRESPONSE']._serialized_start=195
@@ -50,13 +50,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOTRECORD']._serialized_start=421
   _globals['_SNAPSHOTRECORD']._serialized_end=528
   _globals['_SNAPSHOTSTANDING']._serialized_start=531
-  _globals['_SNAPSHOTSTANDING']._serialized_end=816
-  _globals['_UPLOADEDDECISION']._serialized_start=818
-  _globals['_UPLOADEDDECISION']._serialized_end=883
-  _globals['_UPLOADDECISIONSREQUEST']._serialized_start=885
-  _globals['_UPLOADDECISIONSREQUEST']._serialized_end=968
-  _globals['_UPLOADDECISIONSRESPONSE']._serialized_start=970
-  _globals['_UPLOADDECISIONSRESPONSE']._serialized_end=995
-  _globals['_SNAPSHOTSERVICE']._serialized_start=1589
-  _globals['_SNAPSHOTSERVICE']._serialized_end=1810
+  _globals['_SNAPSHOTSTANDING']._serialized_end=782
+  _globals['_UPLOADEDDECISION']._serialized_start=784
+  _globals['_UPLOADEDDECISION']._serialized_end=849
+  _globals['_UPLOADDECISIONSREQUEST']._serialized_start=851
+  _globals['_UPLOADDECISIONSREQUEST']._serialized_end=934
+  _globals['_UPLOADDECISIONSRESPONSE']._serialized_start=936
+  _globals['_UPLOADDECISIONSRESPONSE']._serialized_end=961
+  _globals['_SNAPSHOTSERVICE']._serialized_start=1555
+  _globals['_SNAPSHOTSERVICE']._serialized_end=1776
 # @@protoc_insertion_point(module_scope)

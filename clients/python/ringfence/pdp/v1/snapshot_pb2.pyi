@@ -231,8 +231,6 @@ class SnapshotStanding(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FORMAT_FIELD_NUMBER: _builtins.int
-    PRINCIPAL_FIELD_NUMBER: _builtins.int
-    ROLES_FIELD_NUMBER: _builtins.int
     POLICY_REVISION_FIELD_NUMBER: _builtins.int
     IDENTITY_REVISION_FIELD_NUMBER: _builtins.int
     REGISTRY_REVISION_FIELD_NUMBER: _builtins.int
@@ -242,8 +240,6 @@ class SnapshotStanding(_message.Message):
     BOUNDARIES_HEARD_FIELD_NUMBER: _builtins.int
     format: _builtins.int
     """The form of `content`. A follower that knows another one takes nothing, and lets nobody through."""
-    principal: _builtins.str
-    """Who the pdp takes the follower for."""
     policy_revision: _builtins.int
     """The pdp's own revision of policies."""
     identity_revision: _builtins.int
@@ -254,10 +250,6 @@ class SnapshotStanding(_message.Message):
     """Answers with a lower epoch are not to be used again."""
     boundaries_heard: _builtins.bool
     """Whether the registry told of all boundaries there are."""
-    @_builtins.property
-    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Its roles, in the words of the configuration."""
-
     @_builtins.property
     def identity_age(self) -> _duration_pb2.Duration:
         """How long ago identity was heard when this was sent, of agents or of revocations, whichever is longer; unset when never."""
@@ -270,8 +262,6 @@ class SnapshotStanding(_message.Message):
         self,
         *,
         format: _builtins.int = ...,
-        principal: _builtins.str = ...,
-        roles: _abc.Iterable[_builtins.str] | None = ...,
         policy_revision: _builtins.int = ...,
         identity_revision: _builtins.int = ...,
         registry_revision: _builtins.int = ...,
@@ -282,7 +272,7 @@ class SnapshotStanding(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budgets_age", b"budgets_age", "identity_age", b"identity_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boundaries_heard", b"boundaries_heard", "budgets_age", b"budgets_age", "epoch", b"epoch", "format", b"format", "identity_age", b"identity_age", "identity_revision", b"identity_revision", "policy_revision", b"policy_revision", "principal", b"principal", "registry_revision", b"registry_revision", "roles", b"roles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boundaries_heard", b"boundaries_heard", "budgets_age", b"budgets_age", "epoch", b"epoch", "format", b"format", "identity_age", b"identity_age", "identity_revision", b"identity_revision", "policy_revision", b"policy_revision", "registry_revision", b"registry_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
