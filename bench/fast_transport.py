@@ -31,6 +31,7 @@ from ringfence_kit.clock import SystemClock
 from ringfence_kit.dev_tokens import open_dev_tokens, token_path
 from ringfence_kit.grants import Grant, Grants, MethodClass
 from ringfence_kit.ids import random_ids
+from ringfence_kit.logs import configure
 from ringfence_kit.methods import Handler
 from ringfence_kit.server import Server
 from ringfence_kit.server_config import (
@@ -38,6 +39,7 @@ from ringfence_kit.server_config import (
     CallLog,
     CertificateBinding,
     LogConfig,
+    LogFormat,
     QuotasConfig,
     ServerConfig,
     TracingConfig,
@@ -70,23 +72,25 @@ def _add(_servicer: object, server: Any) -> None:
 async def serve(kind: str, address: str, data: Path) -> None:
     """Serve until the process is ended."""
     if kind == "bare":
-        config, (host, _, port) = ServerConfig(), address.rpartition(":")
+        plain, (host, _, port) = ServerConfig(), address.rpartition(":")
         handler: Handler = grpc.stream_unary_rpc_method_handler(_bare)
         server, _ = listening.open_fast_port(
-            {METHOD: handler}, handler, Address(host, int(port)), "", config=config, limit=1 << 20, certificates=None
+            {METHOD: handler}, handler, Address(host, int(port)), "", config=plain, limit=1 << 20, certificates=None
         )
         await server.start()
         await server.wait_for_termination()
     listener = Listener(address=address, setting="bench.listen", faces=[Face(_add, None)], fast=True)
     grants = Grants.of(SERVICE, {"Call": Grant.to(Role.SERVICE, does=MethodClass.DECIDE)})
     service = Service(name="bench", listeners=[listener], grants=grants)
-    await Server(_config(kind, data), clock=SystemClock(), new_id=random_ids).add(service).run()
+    config = _config(kind, data)
+    configure(config.log)
+    await Server(config, clock=SystemClock(), new_id=random_ids).add(service).run()
 
 
 def _config(kind: str, data: Path) -> ServerConfig:
     lines = CallLog.ALL if kind == "with lines" else CallLog.FAILED
     settings: dict[str, Any] = {
-        "log": LogConfig(calls=lines),
+        "log": LogConfig(calls=lines, format=LogFormat.JSON),
         "quotas": QuotasConfig(decide_per_second=1_000_000, decide_burst=1_000_000),
         "tracing": TracingConfig(endpoint="http://127.0.0.1:1" if kind == "traced" else ""),
     }

@@ -47,12 +47,9 @@ class Authenticator:
 
     async def authenticate(self, authorization: Sequence[str | bytes], peer: PeerCertificate) -> Caller:
         """Return the caller, or raise Unauthenticated with what is wrong with the credential."""
-        if authorization:
-            return await self._by_token(_bearer(authorization))
-        return self._by_certificate(peer)
-
-    async def _by_token(self, token: str) -> Caller:
-        now = self._clock.now()
+        if not authorization:
+            return self._by_certificate(peer)
+        token, now = _bearer(authorization), self._clock.now()
         caller = self._dev_tokens.caller(token, now) if self._dev_tokens is not None else None
         return caller or caller_of(await self._tokens.verify(token, now))
 
@@ -135,6 +132,9 @@ def _bearer(authorization: Sequence[str | bytes]) -> str:
     if len(authorization) > 1:
         raise Unauthenticated(problem="there is more than one authorization header")
     header = _text(authorization[0])
+    if header.startswith("Bearer ") and len(header) > len("Bearer "):
+        # As nearly everybody writes it.
+        return header[len("Bearer ") :]
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated(problem="the authorization header must be: Bearer TOKEN")

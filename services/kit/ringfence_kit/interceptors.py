@@ -85,15 +85,15 @@ class Interceptors:
 
     def around(self, method: Method) -> Handler:
         """Return the handler to register for a method."""
-
         may_be_traced = self._tracer is not None and method.traced
+        is_hot = method.is_hot
 
         async def handle(requests: Requests, context: Context) -> bytes | None:
             """Step 1. Cancellation and an abort made further in are gRPC's own and pass."""
             call = Call(method, context.invocation_metadata() or (), context.peer())
             try:
                 # On the hot path only for callers that are tracing already.
-                if may_be_traced and (call.trace.sampled or not method.is_hot):
+                if may_be_traced and (call.trace.sampled or not is_hot):
                     return await self._trace(call, requests, context)
                 return await self._observe(call, requests, context)
             except grpc.aio.AbortError:
@@ -152,8 +152,9 @@ class Interceptors:
         call.request_id = call.request_id or self._request_id()
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
         self._observer.began(call)
+        timed = self._while_it_lasts if call.method.is_long else self._in_time
         try:
-            response = await self._in_time(call, requests, context)
+            response = await timed(call, requests, context)
         except BaseException as error:
             known = isinstance(error, Failure | grpc.aio.AbortError) or not isinstance(error, Exception)
             told = error if known else self._internal(call, error)  # type: ignore[arg-type] # an Exception, as known says
@@ -166,8 +167,6 @@ class Interceptors:
 
     async def _in_time(self, call: Call, requests: Requests, context: Context) -> bytes | None:
         """Step 5, of a method that has an end."""
-        if call.method.is_long:
-            return await self._while_it_lasts(call, requests, context)
         duration = self._limit(call.method, context)
         if duration is None:
             return await self._admitted(call, requests, context)

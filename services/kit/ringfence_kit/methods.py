@@ -9,7 +9,7 @@ The rules:
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -52,21 +52,18 @@ class Method:
     itself."""
     always: bool = False
     """Answered while the service starts and however busy it is: health and reflection."""
+    name: str = field(init=False)
+    """The path without its leading slash, for people."""
+    is_hot: bool = field(init=False)
+    """Whether microseconds matter."""
+    is_long: bool = field(init=False)
+    """Whether it has no end of its own: a watch, or another long-lived stream."""
 
-    @property
-    def name(self) -> str:
-        """The path without its leading slash, for people."""
-        return self.path[1:]
-
-    @property
-    def is_hot(self) -> bool:
-        """Whether microseconds matter."""
-        return self.grant.method_class is MethodClass.DECIDE
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it has no end of its own: a watch, or another long-lived stream."""
-        return self.grant.method_class is MethodClass.STREAM
+    def __post_init__(self) -> None:
+        # Asked with every call, and always the same.
+        object.__setattr__(self, "name", self.path[1:])
+        object.__setattr__(self, "is_hot", self.grant.method_class is MethodClass.DECIDE)
+        object.__setattr__(self, "is_long", self.grant.method_class is MethodClass.STREAM)
 
 
 @dataclass(slots=True)

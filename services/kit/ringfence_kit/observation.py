@@ -46,6 +46,7 @@ class Observer:
     def __init__(self, service: str, calls: CallLog) -> None:
         self._log = structlog.get_logger("ringfence.calls").bind(service=service)
         self._calls = calls
+        self._logs_every_call = calls is CallLog.ALL
 
     def began(self, call: Call) -> None:
         """Note that a call has come in."""
@@ -55,8 +56,9 @@ class Observer:
         """Note how it ended."""
         seconds = call.seconds
         call.method.meter.end(outcome.code, outcome.reason, seconds)
-        self._mark_span(outcome)
-        if self._calls is CallLog.ALL or (self._calls is CallLog.FAILED and outcome is not OK):
+        if outcome is not OK:
+            self._mark_span(outcome)
+        if self._logs_every_call or (self._calls is CallLog.FAILED and outcome is not OK):
             fields = call.fields()
             if outcome.reason:
                 fields["reason"] = outcome.reason
@@ -64,8 +66,6 @@ class Observer:
 
     def _mark_span(self, outcome: Outcome) -> None:
         """Say in the current span how it ended: the failure passes through it as an exception, without a code."""
-        if outcome is OK:
-            return
         span = trace.get_current_span()
         if not span.is_recording():
             return

@@ -60,18 +60,25 @@ class TokenBucket:
 
     def take(self, now: Instant) -> Millis:
         """Take a token and return 0, or take nothing and return how long until there is one."""
-        wait = self.wait(now)
-        if not wait:
-            self._level -= _TOKEN
-        return wait
+        self._earn(now)
+        if self._level < _TOKEN:
+            return self._until_next()
+        self._level -= _TOKEN
+        return Millis(0)
 
     def wait(self, now: Instant) -> Millis:
         """Return how long until there is a token, 0 when there is one, and take none."""
+        self._earn(now)
+        return Millis(0) if self._level >= _TOKEN else self._until_next()
+
+    def _earn(self, now: Instant) -> None:
         passed = now - self._at
         if passed > 0:
             self._level = min(self._rate.burst * _TOKEN, self._level + passed * self._rate.per_second)
             self._at = now
-        return Millis(max(0, -(-(_TOKEN - self._level) // self._rate.per_second)))
+
+    def _until_next(self) -> Millis:
+        return Millis(-(-(_TOKEN - self._level) // self._rate.per_second))
 
 
 class Buckets(Generic[K]):

@@ -7,7 +7,7 @@ its limit says. What is shorter than that, or not to be exceeded, has a timer of
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ringfence_kit.clock import Millis
 
@@ -23,10 +23,7 @@ class TimeLimit:
 
     __slots__ = ("_cancelling", "_limits", "_task", "ends", "passed")
 
-    def __init__(self, limits: "TimeLimits", ends: float) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("time is limited inside of a task")
+    def __init__(self, limits: "TimeLimits", task: "asyncio.Task[Any]", ends: float) -> None:
         self._limits = limits
         self._task = task
         self._cancelling = task.cancelling()
@@ -55,14 +52,20 @@ class TimeLimits:
 
     def __init__(self) -> None:
         self.running: set[TimeLimit] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def limit(self, duration: Millis) -> TimeLimit:
         """Return a limit that begins now."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
+        if task is None:
+            raise RuntimeError("time is limited inside of a task")
         if self._timer is None:
             self._timer = loop.call_later(LOOKS_EVERY, self._look)
-        return TimeLimit(self, loop.time() + duration / 1_000)
+        return TimeLimit(self, task, loop.time() + duration / 1_000)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
