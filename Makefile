@@ -4,7 +4,7 @@ DATA ?= ./.ringfence
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check conformance cover proto proto-check baseline imports types lint format bench packs train train-check clean
+.PHONY: help run demo test check conformance cover proto proto-check baseline imports types lint format bench bench-check packs train train-check clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -96,8 +96,11 @@ format: .venv/test.stamp ## Format code and protos
 	$(BIN)/ruff format .
 	$(BIN)/buf format -w protos
 
-bench: .venv/test.stamp ## Measure, as ratios inside one run
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .venv/test.stamp ## Measure every target against R0 and Cerbos; some ten minutes on two quiet cores (docs/performance.md)
+	@$(BIN)/python bench/run.py
+
+bench-check: .venv/test.stamp ## The same for the ratios that have a floor; fails below one
+	@$(BIN)/python bench/run.py --check
 
 packs: .venv/test.stamp ## Prove the built-in rules by their examples, and write down that it was done
 	$(BIN)/python -m ringfence_pdp.filters.proving
