@@ -10,12 +10,14 @@ import ngh2
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from ringfence_kit.addresses import Address
-from ringfence_kit.fast.connection import Connection
+from ringfence_kit.fast.connection import LOOKS_TO_THE_END, Connection
 from ringfence_kit.fast.server import FastServer, wire_limits
 from ringfence_kit.listening import open_http_port
 from ringfence_kit.methods import Handler
 from ringfence_kit.server_config import LimitsConfig
 from support.echo import NAME, Echo, echo_service
+from support.http2_attacks import ACCEPTED, GREETING, INITIAL_WINDOW, LARGE, begun, in_frames, streams, window
+from support.raw_http2 import SETTINGS, frame
 from support.serving import Mesh, server_config, serving
 from support.wire import TEXT, refusal, text_method
 
@@ -103,6 +105,27 @@ async def test_a_call_given_up_in_the_packet_it_came_in_leaves_nothing() -> None
     await until(lambda: server.calls == 0)
     writer.close()
     await until(lambda: server.connections == 0)
+    await server.stop(0)
+
+
+async def test_who_never_reads_is_cut_off_after_the_end() -> None:
+    told = Served()
+    told.release.set()
+    server, address = await served(told)
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+    assert await reader.read(1)
+    writer.write(GREETING + ACCEPTED + frame(SETTINGS, 0, 0, INITIAL_WINDOW) + window(0, 1 << 30))
+    for stream in streams(30):
+        writer.write(begun(stream, "Say") + in_frames(stream, LARGE))
+    await until(lambda: any(connection._is_full for connection in server._connections))
+    (connection,) = server._connections
+    connection.end(0.0)
+    for _ in range(LOOKS_TO_THE_END + 2):
+        connection.look()
+    await until(lambda: server.connections == 0)
+    assert server.counts["never_read"] == 1
+    writer.close()
     await server.stop(0)
 
 

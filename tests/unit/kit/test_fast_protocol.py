@@ -370,7 +370,7 @@ class TestFloods:
             wire.client.reset_stream(stream)
             wire.server.receive(wire.client.data_to_send(), wire.now)
         assert wire.is_over()
-        assert wire.counts["flooded"] + wire.counts["broken"] == 1
+        assert wire.counts["flooded"] == 1
         assert wire.server.calls == 0
 
     def test_a_storm_of_deadlines_is_no_flood(self) -> None:
@@ -387,6 +387,22 @@ class TestFloods:
             wire.client.send_request(HEADERS)
         wire.pump()
         assert wire.server.calls == 3
+
+    def test_a_mistake_ends_the_connection_as_soon_as_it_is_told(self) -> None:
+        wire = Wire()
+        wire.server.receive(b"\0\0\1\0\0\0\0\0\7x", wire.now)  # of no call
+        assert not wire.is_over()
+        wire.pump()
+        assert wire.said_goodbye() == [(1, b"DATA: stream in idle")]
+        assert wire.is_over()
+        assert wire.counts == {"broken": 1}
+
+    def test_a_goodbye_is_no_mistake(self) -> None:
+        wire = Wire()
+        wire.client.send_goaway()
+        wire.pump()
+        assert wire.is_over()
+        assert not wire.counts
 
     def test_headers_far_too_large_end_the_connection(self) -> None:
         wire = Wire()

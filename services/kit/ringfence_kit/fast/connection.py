@@ -5,6 +5,7 @@ The rules:
 - answers of one turn of the event loop leave in one write; while the socket takes no more, none are asked for;
 - a call that gives one answer shares its task with others (`turns.py`), one that gives a stream has its own;
 - calls are looked for by the bytes of their path; whatever is none of ours is answered by one handler;
+- a connection that is over is closed when the other side has read what it was sent, or has not for some seconds;
 - what is wrong with a call before it is anybody's is refused here: headers too large, a compression nobody knows.
 """
 
@@ -21,6 +22,9 @@ from ringfence_kit.fast.peers import auth_of, peer_of, speaks_http2
 from ringfence_kit.fast.protocol import WireLimits, WireProtocol
 from ringfence_kit.fast.turns import Turns
 from ringfence_kit.methods import Handler
+
+LOOKS_TO_THE_END = 5
+"""Looks, of a second each, that the other side may take to read the last it is sent."""
 
 _UNIMPLEMENTED, _RESOURCE_EXHAUSTED, _DEADLINE_EXCEEDED = 12, 8, 4
 
@@ -84,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._is_due = False
         self._is_full = False
         """Whether the socket takes no more."""
+        self._looks_since_over = 0
 
     @property
     def calls(self) -> int:
@@ -133,9 +138,16 @@ class Connection(asyncio.Protocol):
 
     def look(self) -> None:
         """Do what has become due; about every second."""
-        if self._is_open:
-            self.protocol.look(self.loop.time())
-            self.flush()
+        if not self._is_open:
+            return
+        if self.protocol.over:
+            self._looks_since_over += 1
+            if self._looks_since_over > LOOKS_TO_THE_END:
+                self._counts["never_read"] += 1
+                self._transport.abort()
+            return
+        self.protocol.look(self.loop.time())
+        self.flush()
 
     def end(self, grace: float) -> None:
         """Take no new calls, and close when those under way are answered."""

@@ -41,6 +41,8 @@ _REFUSED_HEADER_FACTOR = 4
 """libnghttp2 ends the connection over headers so many times too large; below, only the call is refused."""
 
 _NO_ERROR, _REFUSED_STREAM, _CALM = 0, 7, 11
+_FLOODS = (2, _CALM)
+"""What libnghttp2 ends connections with that do too much of something: resets (INTERNAL_ERROR), and anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +158,9 @@ class WireProtocol:
         return len(self._streams)
 
     def receive(self, data: bytes, now: float) -> None:
-        """Take bytes from the other side."""
+        """Take bytes from the other side; of no use once it is over."""
+        if self.over:
+            return
         self.now = self._heard_at = now
         self._pinged_at = None
         try:
@@ -175,10 +179,6 @@ class WireProtocol:
             elif isinstance(event, ngh2.PingAcknowledged) and self._ends_at is not None:
                 self._end_heard = True
                 self._end_if_done()
-        if not (self.over or self._http2.want_read):
-            # A mistake of the other side's, which it is told of in what is still to be sent.
-            self._counts["broken"] += 1
-            self.over = True
 
     def outgoing(self) -> bytes:
         """Return what is to be sent; empty when nothing is, or the other side's window is full."""
@@ -191,9 +191,20 @@ class WireProtocol:
             return b""
         if waiting and http2.queued_body_size() < waiting:
             self._pings_too_many = 0
-        if self._is_leaving and not data and not http2.queued_body_size():
-            self.over = True
+        if not (data and http2.want_read) and not self.over:
+            self._look_for_the_end()
         return data
+
+    def _look_for_the_end(self) -> None:
+        """Find out whether anything more is to come: after a mistake, or a goodbye, nothing is."""
+        http2 = self._http2
+        if self._is_leaving and not http2.queued_body_size():
+            self.over = True
+        elif not http2.want_read:
+            self.over = True
+            for event in http2.events():
+                if isinstance(event, ngh2.ConnectionClosed) and event.error_code:
+                    self._counts["flooded" if event.error_code in _FLOODS else "broken"] += 1
 
     def queued(self, stream_id: int) -> int:
         """Return how many bytes of answers wait for the other side's window."""
@@ -416,6 +427,9 @@ class WireProtocol:
             self._break(error)
 
     def _break(self, error: ngh2.NGH2Error) -> None:
+        if isinstance(error, ngh2.ConnectionStateError):
+            # It ends already; why is counted when that has been said.
+            return
         self._counts["flooded" if isinstance(error, ngh2.DenialOfServiceError) else "broken"] += 1
         self.over = True
 
