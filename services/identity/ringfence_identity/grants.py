@@ -6,7 +6,8 @@ from ringfence_kit.grants import Grant, Grants, MethodClass
 _OVERSEERS = (Role.PLATFORM_ADMIN, Role.AUDITOR, Role.SERVICE)
 _OWNERS = (Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER)
 _APPROVERS = (Role.PLATFORM_ADMIN, Role.APPROVER)
-_BUT_AGENTS = tuple(role for role in Role if role is not Role.AGENT)
+_BUT_AGENTS = tuple(role for role in Role if role not in (Role.AGENT, Role.DECIDER))
+"""Who decides for itself hears of agents from the pdp; like an agent it may ask for one by its name."""
 _VERIFIERS = (Role.AGENT, Role.GATEWAY, Role.SERVICE)
 
 GRANTS = (

@@ -6,14 +6,16 @@ from ringfence_kit.grants import Grant, Grants, MethodClass
 _OWNERS = (Role.PLATFORM_ADMIN, Role.NAMESPACE_OWNER)
 _DECIDERS = (Role.PLATFORM_ADMIN, Role.APPROVER)
 _STOPPERS = (*_OWNERS, Role.APPROVER)
-_BUT_AGENTS = tuple(role for role in Role if role is not Role.AGENT)
+_READERS = tuple(role for role in Role if role is not Role.DECIDER)
+"""Who decides for itself hears of agents from the pdp, and has nothing to ask here."""
+_BUT_AGENTS = tuple(role for role in _READERS if role is not Role.AGENT)
 
-_READ = Grant.to(*Role, does=MethodClass.READ)
+_READ = Grant.to(*_READERS, does=MethodClass.READ)
 _OWN = Grant.to(*_OWNERS, does=MethodClass.WRITE)
 _DECIDE = Grant.to(*_DECIDERS, does=MethodClass.WRITE)
 _STOP = Grant.to(*_STOPPERS, does=MethodClass.WRITE)
 """Stopping something takes less than letting it go on: whoever sees the harm can act."""
-_WATCH = Grant.to(*Role, does=MethodClass.STREAM)
+_WATCH = Grant.to(*_READERS, does=MethodClass.STREAM)
 
 _REGISTRY = Grants.of(
     "ringfence.registry.v1.RegistryService",
