@@ -13,6 +13,7 @@ The rules:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from ringfence_kit.callers import ANONYMOUS, BOUND_BY_NAMESPACES, Caller, Role
 from ringfence_kit.clock import Clock
@@ -44,6 +45,8 @@ class Authenticator:
         self._bindings = {binding.identity: _bound(binding) for binding in certificates}
         self._dev_tokens = dev_tokens
         self._clock = clock
+        self._callers: WeakKeyDictionary[VerifiedToken, Caller] = WeakKeyDictionary()
+        """Whom tokens make the caller, for as long as they are remembered; each is checked again with every call."""
 
     async def authenticate(self, authorization: Sequence[str | bytes], peer: PeerCertificate) -> Caller:
         """Return the caller, or raise Unauthenticated with what is wrong with the credential."""
@@ -51,7 +54,13 @@ class Authenticator:
             return self._by_certificate(peer)
         token, now = _bearer(authorization), self._clock.now()
         caller = self._dev_tokens.caller(token, now) if self._dev_tokens is not None else None
-        return caller or caller_of(await self._tokens.verify(token, now))
+        return caller or self._caller_of(await self._tokens.verify(token, now))
+
+    def _caller_of(self, token: VerifiedToken) -> Caller:
+        caller = self._callers.get(token)
+        if caller is None:
+            caller = self._callers[token] = caller_of(token)
+        return caller
 
     def _by_certificate(self, peer: PeerCertificate) -> Caller:
         names = certificate_names(peer)

@@ -41,9 +41,9 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _SUBJECT = re.compile(r"[\x21-\x7e]{1,512}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class VerifiedToken:
-    """A token whose signature and claims are good."""
+    """A token whose signature and claims are good. As long as it is remembered, it is the same object."""
 
     issuer: TrustedIssuer
     subject: str
@@ -57,6 +57,9 @@ class _Remembered:
 
     token: VerifiedToken
     key: PublicKey
+    begins_at: Instant
+    ends_at: Instant
+    """Between these it is good, both clocks' differences allowed for."""
 
 
 class TokenVerifier:
@@ -74,19 +77,21 @@ class TokenVerifier:
 
     async def verify(self, text: str, now: Instant) -> VerifiedToken:
         """Return the token, or raise Unauthenticated with the rule it breaks; Unavailable when keys cannot be had."""
-        verified = await self._remembered_or_verified(text, now)
+        digest = hashlib.sha256(text.encode()).digest()
+        remembered = self._remembered.get(digest)
+        if remembered is not None and await self._still_held(remembered):
+            self._remembered.move_to_end(digest)
+            verified = remembered.token
+            if not remembered.begins_at <= now < remembered.ends_at:
+                _check_times(verified.claims, verified.issuer, now)
+        else:
+            verified = await self._newly_verified(text, digest, now)
         still_good = verified.issuer.still_good
         if still_good is not None and not still_good(text):
             raise Unauthenticated(problem="the token is not good any more; get a new one")
         return verified
 
-    async def _remembered_or_verified(self, text: str, now: Instant) -> VerifiedToken:
-        digest = hashlib.sha256(text.encode()).digest()
-        remembered = self._remembered.get(digest)
-        if remembered is not None and await self._still_held(remembered):
-            self._remembered.move_to_end(digest)
-            _check_times(remembered.token.claims, remembered.token.issuer, now)
-            return remembered.token
+    async def _newly_verified(self, text: str, digest: bytes, now: Instant) -> VerifiedToken:
         verified = await self._verify(text, now)
         self._remembered[digest] = verified
         if len(self._remembered) > CACHE_SIZE:
@@ -106,7 +111,8 @@ class TokenVerifier:
         _check_signature(text, key, algorithm)
         _check_audience(claims, issuer)
         expires_at = _check_times(claims, issuer, now)
-        return _Remembered(VerifiedToken(issuer, _subject(claims), expires_at, claims), key)
+        token = VerifiedToken(issuer, _subject(claims), expires_at, claims)
+        return _Remembered(token, key, _begin(claims), Instant(expires_at + SKEW))
 
     def _issuer(self, claims: Mapping[str, Any]) -> TrustedIssuer:
         name = claims.get("iss")
@@ -135,7 +141,7 @@ class _Keys:
         self._by_kid: dict[str, PublicKey] = {}
 
     def of(self, jwks: Jwks) -> "_Keys":
-        if jwks != self._jwks:
+        if jwks is not self._jwks and jwks != self._jwks:
             imported = {kid: key for entry in jwks.get("keys", ()) for kid, key in _usable(entry)}
             # A key that is still there stays the same object, so what was verified under it stays verified.
             self._by_kid = {kid: self._same(kid, key) for kid, key in imported.items()}
@@ -147,7 +153,10 @@ class _Keys:
         return old if old is not None and old.thumbprint() == key.thumbprint() else key
 
     def holds(self, key: PublicKey) -> bool:
-        return any(held is key for held in self._by_kid.values())
+        for held in self._by_kid.values():  # noqa: SIM110 - asked with every call, and there are one or two
+            if held is key:
+                return True
+        return False
 
     def find(self, kid: object, algorithm: str) -> PublicKey | None:
         """Return the key of that id; a token may leave the id out while there is only one key."""
@@ -248,13 +257,19 @@ def _subject(claims: Mapping[str, Any]) -> str:
 def _check_times(claims: Mapping[str, Any], issuer: TrustedIssuer, now: Instant) -> Instant:
     """Return when the token ends, if it has begun, has not ended, and is not good for too long."""
     issued, ends = _instant(claims, "iat"), _instant(claims, "exp")
-    if issued > now + SKEW or ("nbf" in claims and _instant(claims, "nbf") > now + SKEW):
+    if now < _begin(claims):
         raise Unauthenticated(problem="the token is not valid yet; check both clocks")
     if ends + SKEW <= now:
         raise Unauthenticated(problem="the token has expired; get a new one")
     if ends <= issued or ends - issued > issuer.max_lifetime:
         raise Unauthenticated(problem=f"the token is good for longer than {issuer.max_lifetime // SECOND} s, or never")
     return ends
+
+
+def _begin(claims: Mapping[str, Any]) -> Instant:
+    """Return from when on a token is good, by a clock that may be as far behind as `SKEW`."""
+    issued = _instant(claims, "iat")
+    return Instant((max(issued, _instant(claims, "nbf")) if "nbf" in claims else issued) - SKEW)
 
 
 def _instant(claims: Mapping[str, Any], name: str) -> Instant:

@@ -1,9 +1,12 @@
 """No change to a signed token goes unnoticed, and nothing that is not a token is taken for one."""
 
 import asyncio
+from dataclasses import replace
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from ringfence_kit.authentication import Authenticator
+from ringfence_kit.callers import Caller
 from ringfence_kit.clock import Instant, ManualClock
 from ringfence_kit.errors import Unauthenticated
 from ringfence_kit.issuers import TrustedIssuer
@@ -12,7 +15,7 @@ from ringfence_kit.tokens import SKEW, TokenVerifier
 from support.tokens import AUDIENCE, claims, ed25519, jwks, signed
 
 NOW = ManualClock().now()
-KEY = ed25519("k")
+KEY, OTHER = ed25519("k"), ed25519("another")
 ISSUER = TrustedIssuer(
     name="corp", issuer="https://operators.example", audience=AUDIENCE, keys=LocalKeys(lambda: jwks(KEY))
 )
@@ -52,3 +55,30 @@ def test_a_token_is_good_exactly_while_it_is(begins: int, ends: int, asked: int)
     ended = now - SKEW >= (start + ends) * 1_000
     sensible = 0 < ends - begins <= 3_600
     assert accepted(token, now) == (began and not ended and sensible)
+
+
+@given(
+    st.sampled_from((None, -60, 60)),
+    st.lists(st.tuples(st.integers(-70, 400), st.booleans(), st.booleans()), min_size=1, max_size=8),
+)
+def test_who_is_remembered_is_judged_like_a_stranger(begins: int | None, asked: list[tuple[int, bool, bool]]) -> None:
+    """Whatever the clock, the issuer's keys and what the issuer knows beside them say in the meantime."""
+    token = signed(KEY, claims(NOW, nbf=None if begins is None else NOW // 1_000 + begins))
+    published, good = [KEY], [True]
+    issuer = replace(ISSUER, keys=LocalKeys(lambda: jwks(*published)), still_good=lambda _text: good[0])
+
+    def knowing() -> Authenticator:
+        return Authenticator(tokens=TokenVerifier([issuer]), certificates=(), dev_tokens=None, clock=clock)
+
+    def answer(by: Authenticator) -> Caller | str:
+        try:
+            return asyncio.run(by.authenticate([f"Bearer {token}"], {}))
+        except Unauthenticated as refused:
+            return refused.message
+
+    clock = ManualClock()
+    remembering = knowing()
+    for seconds, is_published, is_good in asked:
+        clock.set(Instant(NOW + seconds * 1_000))
+        published[:], good[:] = [KEY] if is_published else [OTHER], [is_good]
+        assert answer(remembering) == answer(knowing())
