@@ -22,7 +22,6 @@ Measure = Callable[[Plan, Path], Awaitable[Mapping[str, Sequence[float]]]]
 
 ABSENT: Mapping[str, str] = {
     "two workers": "a pdp has one process",
-    "local pdp": "there is no pdp in the caller's process",
     "cached proof": "a challenge ends with the first proof of it, so no proof is seen twice",
 }
 """Series nobody can measure yet, and why."""

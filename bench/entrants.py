@@ -1,4 +1,4 @@
-"""Who takes turns on the stage: for each series of rows 1 to 11, 16 and 17, how its contender enters.
+"""Who takes turns on the stage: for each series of rows 1 to 11, 16, 17 and 21, how its contender enters.
 
 Ours has everything on: callers are authenticated, every decision goes to the audit log of a telemetry process and is
 waited for there, metrics are counted. Cerbos has audit and telemetry off.
@@ -6,6 +6,8 @@ waited for there, metrics are counted. Cerbos has audit and telemetry off.
 A new row of this kind is one function here, one line in `ENTRANTS`, and its figure in `targets.py`.
 """
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import decide
@@ -13,10 +15,10 @@ import peer_verification
 import questions
 from cerbos_process import BATCH
 from cerbos_process import METHOD as CHECK_RESOURCES
-from contenders import Contender, InProcess, Remembering, Served, Waited
+from contenders import Contender, Embedded, InProcess, Remembering, Served, Waited
 from empty_server import ANSWER
 from empty_server import METHOD as EMPTY
-from grpc_load import Call, client_tls
+from grpc_load import Call, LoadError, client_tls
 from pdp_process import PdpProcess
 from registry_corpus import NAMESPACES
 from ringfence.registry.v1 import registry_pb2
@@ -26,6 +28,7 @@ from stage import Plan, Stage
 STREAM_WINDOW = 64
 """Questions under way on each stream."""
 
+LOOKS_EVERY_S, UPLOADED_S = 0.05, 60.0
 UNSAMPLED = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")
 DECIDE = "/ringfence.pdp.v1.DecisionService/"
 EXT_AUTHZ = "/envoy.service.auth.v3.Authorization/Check"
@@ -185,6 +188,22 @@ def agents(cards: int) -> Sequence[str]:
     return [f"namespaces/team-{number % NAMESPACES}/agents/agent-{number:06}" for number in numbers]
 
 
+async def local_pdp(name: str, stage: Stage, _: Plan) -> Contender:
+    pdp = await stage.local_pdp()
+    asked = itertools.cycle(questions.checks())
+
+    def line() -> None:
+        if not questions.allowed(pdp.check_bytes(next(asked))):
+            raise LoadError("LocalPdp denied")
+
+    async def uploaded() -> None:
+        async with asyncio.timeout(UPLOADED_S):
+            while pdp.undelivered:  # noqa: ASYNC110 - it says it to whoever asks
+                await asyncio.sleep(LOOKS_EVERY_S)
+
+    return Embedded(name=name, line=line, settled=uploaded)
+
+
 ENTRANTS: Mapping[str, Entrance] = {
     "empty": empty,
     "standard": standard,
@@ -205,6 +224,7 @@ ENTRANTS: Mapping[str, Entrance] = {
     "bare verify": bare_verify,
     "peer verdict": peer_verdict,
     "get agent": get_agent,
+    "local pdp": local_pdp,
     "memory": memory,
     "cerbos memory": cerbos_memory,
 }

@@ -3,6 +3,7 @@
 A server that does not start is not tried twice: whoever needs it hears why.
 """
 
+import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -18,8 +19,10 @@ from processes import ServiceProcess, accepts, free_address, make_certificates, 
 from questions import RULES, policies
 from registry_process import registry_process
 from registry_scale import fill
+from ringfence.local_pdp import LocalPdp
 
 T = TypeVar("T")
+START_S = 60.0
 CARDS = "cards"
 """The folder of the registry with many cards, which outlives the stage."""
 
@@ -95,6 +98,11 @@ class Stage:
         )
         return await self._once("the pdp with mutual TLS", lambda: around.pdp(policies()))
 
+    async def local_pdp(self) -> LocalPdp:
+        """Return a pdp in this process, with the snapshot of the one that is served."""
+        service = (await self.pdp()).service
+        return await self._once("LocalPdp", lambda: _local_pdp(service, self._folder / "local"))
+
     async def registry(self) -> ServiceProcess:
         """Return a registry with many cards."""
         folder = self._folder / CARDS
@@ -134,6 +142,14 @@ async def put_cards(folder: Path, count: int) -> None:
     except FileExistsError:
         return
     await fill(folder, count)
+
+
+@asynccontextmanager
+async def _local_pdp(service: ServiceProcess, data: Path) -> AsyncIterator[LocalPdp]:
+    async with LocalPdp(service.address, data=data, options=service.options("service")) as pdp:
+        async with asyncio.timeout(START_S):
+            await pdp.ready()
+        yield pdp
 
 
 @asynccontextmanager

@@ -142,7 +142,7 @@ FIGURES: Sequence[Figure] = (
     _small(20, 3, 1.5, S, "`ringfence up` to ready, nothing stored", "cold start", gated=False),
     _small(20, 20, 8, S, "the same with many cards", "cold start with cards", gated=False),
     _small(20, 20, 8, S, "with many cards, after an upgrade", "cold start, no checkpoint", gated=False),
-    _small(21, 0.06, 0.03, R0, "LocalPdp: a decision in its caller's process", "local pdp", "empty"),
+    _small(21, 0.06, 0.03, R0, "LocalPdp: a decision, log included", "local pdp", "empty", gated=False),
 )
 
 ROWS = tuple(dict.fromkeys(figure.row for figure in FIGURES))
