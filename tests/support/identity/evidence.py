@@ -8,6 +8,7 @@ from ringfence.identity.v1 import trust_pb2 as tpb
 from ringfence_identity.config import IdentityConfig, SignalWeightsConfig
 from ringfence_kit.clock import HOUR, Millis
 from support.identity.mesh import IdentityMesh
+from support.measuring import unmeasured
 
 STRONG = IdentityConfig(signals=SignalWeightsConfig(evaluation_passed=60))
 """Settings under which one evaluation uses up an hour's cap."""
@@ -50,8 +51,9 @@ async def trust_of(mesh: IdentityMesh, identity: pb.AgentIdentity) -> tpb.Trust:
 
 async def climb(mesh: IdentityMesh, identity: pb.AgentIdentity, *, days: int) -> None:
     """Earn all that the caps allow, for some days: three evaluations an hour apart, then rest; needs `STRONG`."""
-    for _ in range(days):
-        for _ in range(3):
-            await record(mesh, signal(mesh, identity, f"climb-{identity.did[-8:]}-{mesh.clock.now()}", PASSED))
-            mesh.clock.advance(Millis(HOUR))
-        mesh.clock.advance(Millis(21 * HOUR))
+    with unmeasured():
+        for _ in range(days):
+            for _ in range(3):
+                await record(mesh, signal(mesh, identity, f"climb-{identity.did[-8:]}-{mesh.clock.now()}", PASSED))
+                mesh.clock.advance(Millis(HOUR))
+            mesh.clock.advance(Millis(21 * HOUR))
