@@ -103,11 +103,9 @@ class SnapshotView:
         if before is not None and (before.environment, before.resource_name) != key:
             facts.drop_identity(identity.did)
         facts.by_did[identity.did] = identity
-        meant = facts.by_name.get(key)
         if known.named:
+            # Whoever was meant before is not any more: that is told of nobody but the one who is.
             facts.by_name[key] = identity
-        elif meant is not None and meant.did == identity.did:
-            del facts.by_name[key]
 
 
 UNTOLD = Settings(inputs=False)
