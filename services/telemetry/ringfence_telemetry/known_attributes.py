@@ -67,39 +67,60 @@ Values: TypeAlias = list[Value]
 """What a span states, by field."""
 
 _NOTHING: Values = [None] * len(Field)
-_UNSEEN = Known(0, 0, None)
+
+SAYS_NOTHING = Known(0, 0, None)
+"""The shape of an attribute that is none of ours."""
+
+_SHAPES = {sort: Known(field, 0, None) for field, sort in _SORTS.items()}
 
 
 class KnownAttributes:
-    """Reads attributes."""
+    """Reads attributes.
+
+    The shape of an attribute is what it has in common with all that are dealt with alike: of a steady one what it says,
+    of the others only their sort. Spans whose attributes have the same shapes are read in the same way.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Known | None] = {}
-        self.get = self._known.get
-        """Return what is remembered of an attribute: None when it says nothing, the default when it is new."""
+        self._shapes: dict[bytes, Known] = {}
+        self._others: dict[bytes, Known] = {}
+        """Those that say something and are not their own shape."""
+        self.shape = self._shapes.get
+        """Return the shape that is remembered of an attribute, None when it is new."""
 
-    def learn(self, attribute: bytes) -> Known | None:
-        """Return what an attribute says that is not remembered."""
-        known = _read(attribute)
-        if len(attribute) <= _SIZE_MAX:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[attribute] = known
-        return known
+    def learn(self, attribute: bytes) -> Known:
+        """Return the shape of an attribute that is not remembered."""
+        return _shape(self._learn(attribute))
+
+    def said(self, attribute: bytes) -> Known | None:
+        """Return what an attribute says, None when it is none of ours."""
+        found = self._others.get(attribute)
+        if found is None:
+            found = self._shapes.get(attribute)
+            if found is None:
+                return self._learn(attribute)
+        return None if found is SAYS_NOTHING else found
 
     def all(self, attributes: Iterable[bytes]) -> list[Known]:
         """Return what attributes say, as far as we know them."""
-        found = [self.get(attribute, _UNSEEN) for attribute in attributes]
-        if _UNSEEN in found:
-            found = [
-                self.learn(attribute) if known is _UNSEEN else known
-                for known, attribute in zip(found, attributes, strict=True)
-            ]
-        return [known for known in found if known is not None]
+        return [known for known in map(self.said, attributes) if known is not None]
+
+    def _learn(self, attribute: bytes) -> Known | None:
+        known = _read(attribute)
+        if len(attribute) <= _SIZE_MAX:
+            if len(self._shapes) >= _REMEMBERED:
+                self._shapes.clear()
+                self._others.clear()
+            shape = self._shapes[attribute] = _shape(known)
+            if known is not None and shape is not known:
+                self._others[attribute] = known
+        return known
 
 
-UNSEEN = _UNSEEN
-"""A default for `KnownAttributes.get`."""
+def _shape(known: Known | None) -> Known:
+    if known is None:
+        return SAYS_NOTHING
+    return known if known.sort == Sort.STEADY else _SHAPES[Sort(known.sort)]
 
 
 def values_of(knowns: Iterable[Known]) -> Values:

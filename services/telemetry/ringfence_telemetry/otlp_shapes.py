@@ -47,7 +47,7 @@ class OtlpSpan(Protocol):
         ...
 
     @property
-    def attributes(self) -> Iterable[bytes]:
+    def attributes(self) -> Sequence[bytes]:
         """What the sender says about it: a KeyValue each."""
         ...
 

@@ -32,7 +32,15 @@ from ringfence_telemetry.dialects import (
     Field,
 )
 from ringfence_telemetry.evaluation.said import ATTRIBUTES, EVENT_NAME
-from ringfence_telemetry.known_attributes import MALFORMED, UNSEEN, Known, KnownAttributes, Sort, Values, values_of
+from ringfence_telemetry.known_attributes import (
+    MALFORMED,
+    SAYS_NOTHING,
+    Known,
+    KnownAttributes,
+    Sort,
+    Values,
+    values_of,
+)
 from ringfence_telemetry.otlp_shapes import LogEvent, OtlpSpan, SpanEvent
 from ringfence_telemetry.spans import NO_TOKENS, REVISION_MAX, SKEW_MAX, SpanDetail, SpanFact, Tokens, ToolCall
 
@@ -48,13 +56,11 @@ _MILLISECOND = 1_000_000
 """In nanoseconds."""
 _MINUTE = MINUTE * _MILLISECOND
 
-# Plain integers: looking a member up on the enumeration costs more than what it is looked up for.
-_STEADY, _INPUT, _OUTPUT, _SESSION = int(Sort.STEADY), int(Sort.INPUT), int(Sort.OUTPUT), int(Sort.SESSION)
 _COUNTS = slice(int(Field.INPUT_TOKENS), int(Field.TOTAL_TOKENS) + 1)
 
 
 class Pattern(NamedTuple):
-    """What the attributes make of a span that thousands have in common."""
+    """What attributes of certain shapes make of a span, and where the others stand among them."""
 
     operation: str
     agent: str
@@ -63,9 +69,16 @@ class Pattern(NamedTuple):
     detail: SpanDetail | None
     client_detail: SpanDetail | None
     """The same on the caller's side of a call of an agent."""
+    input_at: int | None
+    output_at: int | None
+    session_at: int | None
+    has_more: bool
+    """Whether there are others besides: then all are looked at."""
+    order: tuple[int, ...]
+    """Where those that say something stand, the steady ones first."""
 
 
-Patterns: TypeAlias = dict[tuple[Known, ...], Pattern]
+Patterns: TypeAlias = dict[tuple[Known | None, ...], Pattern]
 
 
 class Defaults(NamedTuple):
@@ -107,6 +120,7 @@ class SpanReader:
         self._exclusive_scopes = exclusive_scopes
         self._memory = memory
         self._attributes = memory.attributes
+        self._shape = memory.attributes.shape
         self._details = memory.details
         self.malformed_values = 0
         self.revisions: dict[int, str] = {}
@@ -120,9 +134,7 @@ class SpanReader:
         detail = self._details.of_resource(values)
         return Defaults(_agent(values), _label(values, Field.SESSION), detail, self._memory.patterns(detail))
 
-    def read(  # noqa: PLR0912 - the way of every span, in one piece: a call costs as much as a step of it
-        self, span: OtlpSpan, defaults: Defaults, scope: str = ""
-    ) -> tuple[bytes, SpanFact] | None:
+    def read(self, span: OtlpSpan, defaults: Defaults, scope: str = "") -> tuple[bytes, SpanFact] | None:
         """Read one item: its trace and what it says; None when it is no span."""
         trace_id, span_bytes, parent_bytes = span.trace_id, span.span_id, span.parent_span_id
         started, ended = span.start_time_unix_nano, span.end_time_unix_nano
@@ -136,45 +148,24 @@ class SpanReader:
         ):
             return None
         span_id, parent = int.from_bytes(span_bytes, "big"), int.from_bytes(parent_bytes, "big")
-        steady: list[Known] = []
-        fleeting: list[Known] = []
-        input_ = output = session = None
-        get = self._attributes.get
-        for attribute in span.attributes:
-            known = get(attribute, UNSEEN)
-            if known is None:
-                continue
-            if known is UNSEEN:
-                known = self._attributes.learn(attribute)
-                if known is None:
-                    continue
-            sort = known.sort
-            if sort == _STEADY:
-                steady.append(known)
-            elif sort == _INPUT and input_ is None:
-                input_ = known
-            elif sort == _OUTPUT and output is None:
-                output = known
-            elif sort == _SESSION and session is None:
-                session = known
-            else:
-                fleeting.append(known)
-        together = tuple(steady)
-        pattern = defaults.patterns.get(together) or self._pattern(together, defaults)
-        operation, agent, model, tool_call, detail, client_detail = pattern
+        attributes = span.attributes[:]
+        pattern = defaults.patterns.get(tuple(map(self._shape, attributes))) or self._pattern(attributes, defaults)
+        operation, agent, model, tool_call, detail, client_detail, input_at, output_at, session_at, *_ = pattern
         if operation == INVOKE_AGENT and span.kind == _KIND_CLIENT:
             detail = client_detail
         status = span.status
         is_error = bool(status) and _says_error(status)
-        if fleeting or is_error or span.trace_state or span.events:
-            said = values_of([*steady, *fleeting, *[known for known in (input_, output, session) if known]])
+        if pattern.has_more or is_error or span.trace_state or span.events:
+            said = values_of(self._attributes.all([attributes[at] for at in pattern.order]))
             tokens, detail = self._tokens(said), self._detail(said, span, defaults, is_error, operation)
             named = _label(said, Field.SESSION)
             if said[Field.AGENT_REVISION] is not None:
                 self.revisions[span_id] = _label(said, Field.AGENT_REVISION)[:REVISION_MAX]
         else:
-            named = session.value if session else ""  # type: ignore[assignment] # a session is a label: see Known
-            tokens = NO_TOKENS if input_ is None and output is None else self._two_tokens(input_, output)
+            named = "" if session_at is None else self._session(attributes[session_at])
+            tokens = NO_TOKENS
+            if input_at is not None or output_at is not None:
+                tokens = (self._count(attributes, input_at), self._count(attributes, output_at), 0, 0, 0)
         believed = self._believed_from <= ended < self._believed_before
         return trace_id, SpanFact(  # by position: this is made for every span, and keywords cost as much as the object
             span_id,
@@ -193,23 +184,39 @@ class SpanReader:
             detail,
         )
 
-    def _pattern(self, together: tuple[Known, ...], defaults: Defaults) -> Pattern:
-        values = values_of(together)
+    def _pattern(self, attributes: Sequence[bytes], defaults: Defaults) -> Pattern:
+        """Return the pattern of such attributes, when some of them are new or the pattern is."""
+        shapes = tuple(self._shape(attribute) or self._attributes.learn(attribute) for attribute in attributes)
+        pattern = defaults.patterns.get(shapes)
+        if pattern is None:
+            if len(defaults.patterns) >= _PATTERNS_MAX:
+                defaults.patterns.clear()
+            pattern = defaults.patterns[shapes] = self._make(shapes, defaults)
+        return pattern
+
+    def _make(self, shapes: Sequence[Known], defaults: Defaults) -> Pattern:
+        saying = [at for at, shape in enumerate(shapes) if shape is not SAYS_NOTHING]
+        by_sort = {sort: [at for at in saying if shapes[at].sort == sort] for sort in Sort}
+        steady = by_sort[Sort.STEADY]
+        first = [at[0] if at else None for at in (by_sort[Sort.INPUT], by_sort[Sort.OUTPUT], by_sort[Sort.SESSION])]
+        more = [at for at in saying if at not in steady and at not in first]
+        values = values_of(shapes[at] for at in steady)
         operation = _operation(values)
         plain = NOTHING_BESIDE._replace(defaults=defaults.detail)
         details = [self._details.read(values, each, operation) for each in (plain, plain._replace(client=True))]
-        pattern = Pattern(
+        return Pattern(
             operation=operation,
             agent=_agent(values),
             model=_label(values, Field.MODEL),
             tool_call=_tool_call(values) if operation == EXECUTE_TOOL else ToolCall.NONE,
             detail=details[0],
             client_detail=details[1],
+            input_at=first[0],
+            output_at=first[1],
+            session_at=first[2],
+            has_more=bool(more),
+            order=(*steady, *more, *[at for at in first if at is not None]),
         )
-        if len(defaults.patterns) >= _PATTERNS_MAX:
-            defaults.patterns.clear()
-        defaults.patterns[together] = pattern
-        return pattern
 
     def _detail(
         self, values: Values, span: OtlpSpan, defaults: Defaults, is_error: bool, operation: str
@@ -222,17 +229,20 @@ class SpanReader:
             self.events += [_evaluation(event, span) for event in span.events if event.name == EVENT_NAME]
         return detail
 
-    def _two_tokens(self, input_: Known | None, output: Known | None) -> Tokens:
-        """Return what most spans say that say any."""
-        given: int = input_.value if input_ else 0  # type: ignore[assignment] # tokens are counts: see Known
-        made: int = output.value if output else 0  # type: ignore[assignment] # as above
-        if given < 0 or made < 0:
-            self.malformed_values += (given < 0) + (made < 0)
-            given, made = max(given, 0), max(made, 0)
-        return (given, made, 0, 0, 0)
+    def _session(self, attribute: bytes) -> str:
+        known = self._attributes.said(attribute)
+        return known.value if known else ""  # type: ignore[return-value] # a session is a label: see Known
+
+    def _count(self, attributes: Sequence[bytes], at: int | None) -> int:
+        known = None if at is None else self._attributes.said(attributes[at])
+        count: int = known.value if known else 0  # type: ignore[assignment] # tokens are counts: see Known
+        if count >= 0:
+            return count
+        self.malformed_values += 1
+        return 0
 
     def _tokens(self, values: Values) -> Tokens:
-        stated: list[int] = [0 if value is None else value for value in values[_COUNTS]]  # type: ignore[misc] # as above
+        stated: list[int] = [0 if value is None else value for value in values[_COUNTS]]  # type: ignore[misc] # tokens are counts: see Known
         if values[_COUNTS] == _NO_COUNTS:
             return NO_TOKENS
         self.malformed_values += stated.count(MALFORMED)
