@@ -37,6 +37,7 @@ from ringfence_telemetry.trace_span import (
     is_same_call,
     is_tool_call,
     minus,
+    node_of,
     plus,
     state_more,
     top_of,
@@ -142,10 +143,10 @@ class TraceLedger:
                     kept.append(fact)
             elif len(self._nodes) >= self._spans_max:
                 unrelated += 1
-                self._charge_as_it_stands(Node(fact, binding, prices), change)
+                self._charge_as_it_stands(node_of(fact, binding, prices), change)
             else:
                 kept.append(fact)
-                self._enter(Node(fact, binding, prices), batch)
+                self._enter(node_of(fact, binding, prices), batch)
         _settle(batch)
         if self._session != session_before:
             batch.touched.update((node, None) for node in self._nodes.values() if node.session is None)
@@ -184,7 +185,7 @@ class TraceLedger:
             span, parent_id = fact.span, fact.parent
             if span in nodes or span in naming:
                 return False
-            node = nodes[span] = Node(fact, binding, prices)
+            node = nodes[span] = node_of(fact, binding, prices)
             if fact.session and (session is None or (fact.start, span) < session[:2]):
                 session = (fact.start, span, fact.session)
             if parent_id:
@@ -295,12 +296,9 @@ class TraceLedger:
             agent = self._agent_of(node)
         if session is None:
             session = self._session_of(node)
-        untrusted = not self._trusted
-        parts = (
-            *(fact.minute, agent, session, fact.model, fact.operation, untrusted, tool, node.team, outcome),
-            bill.currency,
-        )
         # Spans of a trace share few keys: one object for each, found by a plain tuple that equals it.
+        untrusted, currency = not self._trusted, bill.currency
+        parts = (fact.minute, agent, session, fact.model, fact.operation, untrusted, tool, node.team, outcome, currency)
         key = self._keys.get(parts)
         if key is None:
             key = UsageKey._make(parts)

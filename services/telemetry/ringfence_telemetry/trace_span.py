@@ -6,6 +6,8 @@ above it, and sums over those beneath.
 
 from typing import NamedTuple
 
+import msgspec
+
 from ringfence_telemetry.dialects import INVOKE_AGENT, TRANSPARENT
 from ringfence_telemetry.prices.book import Prices
 from ringfence_telemetry.prices.currencies import CURRENCIES
@@ -34,52 +36,34 @@ NO_BILL = Bill()
 _UNKNOWN = Bill(unknown=1)
 
 
-class Node:
+class Node(msgspec.Struct, gc=False, eq=False):
     """A span in its place. `agent`, `session`, `team` and `tool_call` are what it hands down to the spans beneath it:
-    what it states, else what it inherits; None or empty when neither is known. `callers` are the other agents above."""
+    what it states, else what it inherits; None or empty when neither is known. `callers` are the other agents above.
 
-    __slots__ = (
-        "agent",
-        "binding",
-        "callers",
-        "charged",
-        "fact",
-        "inclusive",
-        "kids",
-        "own",
-        "parent",
-        "posted_callers",
-        "posted_counts",
-        "posted_key",
-        "prices",
-        "session",
-        "team",
-        "tool_call",
-        "top",
-    )
+    (A Struct as a SpanFact is one: nothing refers to a node from below but its ledger, so a ledger that is let go
+    leaves nothing to the garbage collector, which need not look at nodes at all.)
+    """
 
-    def __init__(self, fact: SpanFact, binding: Binding, prices: Prices) -> None:
-        self.fact = fact
-        self.binding = binding
-        self.prices = prices
-        """Those known when it was counted first."""
-        self.parent: Node | None = None
-        self.top: Node | None = None
-        """Leads towards the top of the fragment of the trace it is in; None on the top itself. (Nothing refers to a
-        node from below but its ledger, so a ledger that is let go leaves nothing to the garbage collector.)"""
-        self.own = fact.tokens
-        self.kids = NO_TOKENS
-        """Sum of the children's inclusive usage."""
-        self.inclusive = NO_TOKENS
-        self.charged = NO_TOKENS
-        self.agent = fact.agent or None
-        self.session = fact.session or None
-        self.team = "" if fact.detail is None else fact.detail.team
-        self.callers: tuple[str, ...] = ()
-        self.tool_call = None if fact.operation in TRANSPARENT else fact.tool_call
-        self.posted_key: UsageKey | None = None
-        self.posted_callers: tuple[str, ...] = ()
-        self.posted_counts = NOTHING_POSTED
+    fact: SpanFact
+    binding: Binding
+    prices: Prices
+    """Those known when it was counted first."""
+    own: Tokens
+    agent: str | None
+    session: str | None
+    team: str
+    tool_call: ToolCall | None
+    parent: "Node | None" = None
+    top: "Node | None" = None
+    """Leads towards the top of the fragment of the trace it is in; None on the top itself."""
+    kids: Tokens = NO_TOKENS
+    """Sum of the children's inclusive usage."""
+    inclusive: Tokens = NO_TOKENS
+    charged: Tokens = NO_TOKENS
+    callers: tuple[str, ...] = ()
+    posted_key: UsageKey | None = None
+    posted_callers: tuple[str, ...] = ()
+    posted_counts: CountRow = NOTHING_POSTED
 
     def inherit(self) -> bool:
         """Take from the parent what the span does not state; say whether that changed anything."""
@@ -122,6 +106,20 @@ class Node:
             self.inclusive = larger(self.own, self.kids)
             self.charged = minus(self.inclusive, self.kids)
         return self.inclusive if before is NO_TOKENS else minus(self.inclusive, before)
+
+
+def node_of(fact: SpanFact, binding: Binding, prices: Prices) -> Node:
+    """Return a span that has no place yet, to be charged by `prices`."""
+    return Node(
+        fact,
+        binding,
+        prices,
+        fact.tokens,
+        fact.agent or None,
+        fact.session or None,
+        "" if fact.detail is None else fact.detail.team,
+        None if fact.operation in TRANSPARENT else fact.tool_call,
+    )
 
 
 def is_same_call(above: Node, below: Node) -> bool:
