@@ -26,7 +26,7 @@ from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
 from ringfence_telemetry.store_sql.budgets import SqlBudgetStore, SqlBudgetTx
 from ringfence_telemetry.store_sql.evaluations import SqlEvaluationStore, SqlEvaluationTx
 from ringfence_telemetry.store_sql.slos import SqlSloStore, SqlSloTx
-from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row, write_rows
+from ringfence_telemetry.store_sql.statements import batches, insert_new, replace_row, write_rows
 from ringfence_telemetry.store_sql.usage import SqlUsageStore, SqlUsageTx
 from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
@@ -68,13 +68,12 @@ class SqlTelemetryTx(
 
     def keep_reporters(self, found: Mapping[str, Reporter]) -> None:
         """See `UsageTx`."""
-        self._insert_new(
-            reporters, [{"digest": digest, "record": records.encode(reporter)} for digest, reporter in found.items()]
-        )
+        rows = [{"digest": digest, "record": records.encode(reporter)} for digest, reporter in found.items()]
+        insert_new(self.connection, reporters, rows)
 
     def keep_labels(self, found: Sequence[Label]) -> None:
         """See `UsageTx`."""
-        self._insert_new(labels, [{**label._asdict(), "kind": label.kind.value} for label in found])
+        insert_new(self.connection, labels, [{**label._asdict(), "kind": label.kind.value} for label in found])
 
     def advance(self, log_id: str, progress: Progress) -> None:
         """See `UsageTx`."""
@@ -141,10 +140,6 @@ class SqlTelemetryTx(
         for some in batches(ids):
             known.update(self.connection.scalars(sa.select(signals.c.signal_id).where(signals.c.signal_id.in_(some))))
         return known
-
-    def _insert_new(self, table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
-        if rows:
-            self.connection.execute(insert_into(self.connection, table).on_conflict_do_nothing(), rows)
 
 
 class SqlTelemetryStore(

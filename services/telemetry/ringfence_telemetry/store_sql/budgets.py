@@ -12,7 +12,7 @@ from ringfence_kit.sql import Database
 from ringfence_telemetry.budgets.budget import Budget, Scope, Standing, StandingKey
 from ringfence_telemetry.budgets.used import MODEL_OPERATIONS, Used, hours_of
 from ringfence_telemetry.store.budgets import StandingQuery, StoredBudgets
-from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.statements import batches, replace_row, replace_rows
 from ringfence_telemetry.tables.budgets import budget_standings, budgets
 from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import UNATTRIBUTED
@@ -73,13 +73,9 @@ class SqlBudgetTx:
 
     def keep_standings(self, standings: Sequence[Standing]) -> None:
         """See `BudgetRows`."""
-        if not standings:
-            return
         names = ("budget", "start", "subject", "spent", "unknown_cost_calls", "level", "due_at")
         rows = [{name: getattr(each, name) for name in names} for each in standings]
-        insert = insert_into(self.connection, budget_standings)
-        rest = {name: insert.excluded[name] for name in names[3:]}
-        self.connection.execute(insert.on_conflict_do_update(index_elements=names[:3], set_=rest), rows)
+        replace_rows(self.connection, budget_standings, rows)
 
     def drop_standings(self, budget_id: str) -> None:
         """See `BudgetRows`."""

@@ -13,7 +13,7 @@ from ringfence_telemetry.evaluation.gate import AcceptanceGate
 from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.evaluation.work import TraceWork
 from ringfence_telemetry.store.evaluations import DECISIONS_MAX
-from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row, replace_rows
 from ringfence_telemetry.tables.audit import audit_entries
 from ringfence_telemetry.tables.evaluations import (
     acceptance_gates,
@@ -115,10 +115,7 @@ class SqlEvaluationTx:
     def keep_trace_works(self, works: Sequence[TraceWork]) -> None:
         """See `EvaluationRows`."""
         rows = [{"trace": work.trace_id, "at": work.at, "record": records.encode(work)} for work in works]
-        if rows:
-            insert = insert_into(self.connection, trace_works)
-            changed = {"at": insert.excluded.at, "record": insert.excluded.record}
-            self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=changed), rows)
+        replace_rows(self.connection, trace_works, rows)
 
     def acceptance_gate(self, agent: str) -> AcceptanceGate | None:
         """See `EvaluationRows`."""

@@ -13,7 +13,7 @@ from ringfence_telemetry.evaluation.judgement import Judgement
 from ringfence_telemetry.slo.objective import Objective
 from ringfence_telemetry.slo.windows import Change, Level, reached, slots_of_change
 from ringfence_telemetry.store.slos import BlamedAgent, Counted, CountedTrace, SloRecords
-from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row, replace_rows
 from ringfence_telemetry.tables import conducts
 from ringfence_telemetry.tables.evaluations import judgements
 from ringfence_telemetry.tables.slos import breakers, slo_blamed, slo_counts, slo_traces, slos
@@ -110,10 +110,7 @@ class SqlSloTx:
             {"trace_id": trace_id, "ended_at": last[trace_id].ended_at, "record": records.encode(last[trace_id])}
             for trace_id in sorted(last)
         ]
-        if rows:
-            insert = insert_into(self.connection, slo_traces)
-            rest = {name: insert.excluded[name] for name in ("ended_at", "record")}
-            self.connection.execute(insert.on_conflict_do_update(index_elements=["trace_id"], set_=rest), rows)
+        replace_rows(self.connection, slo_traces, rows)
 
     def forget_counted_traces(self, *, ended_before: Instant, limit: int) -> int:
         """See `SloRows`."""

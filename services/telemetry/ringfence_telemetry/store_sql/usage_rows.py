@@ -9,16 +9,18 @@ from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ringfence_telemetry.durations import Buckets, decode, encode, merge
-from ringfence_telemetry.store_sql.statements import batches, write_rows
+from ringfence_telemetry.store_sql.statements import batches, insert_for, write_tuples
 from ringfence_telemetry.tables.usage import rollup_marks
 from ringfence_telemetry.usage import Counts
 from ringfence_telemetry.usage_levels import Marks
 
 _LOCK = 7_404_002
 """PostgreSQL's advisory lock on the histograms; any number nobody else uses."""
+
+_SECOND = 1_000_000
+_UNITS = 1_000_000_000
 
 Key: TypeAlias = tuple[Any, ...]
 """A row's primary key, in the order of its columns."""
@@ -35,9 +37,9 @@ class Column(NamedTuple):
 
 def _columns() -> Iterable[Column]:
     split = {
-        "duration_micros": ("duration_seconds", 1_000_000),
-        "cost_nanos": ("cost_units", 10**9),
-        "stated_cost_nanos": ("stated_cost_units", 10**9),
+        "duration_micros": ("duration_seconds", _SECOND),
+        "cost_nanos": ("cost_units", _UNITS),
+        "stated_cost_nanos": ("stated_cost_units", _UNITS),
     }
     for place, name in enumerate(Counts._fields):
         if name in split:
@@ -47,21 +49,30 @@ def _columns() -> Iterable[Column]:
 
 COLUMNS = tuple(_columns())
 _NAMES = tuple(column.name for column in COLUMNS)
+_MARKS = sa.select(rollup_marks)
 
 
 class Sum:
-    """What is added to one row."""
+    """What is added to one row; amounts are added up column by column when somebody asks for them."""
 
-    __slots__ = ("buckets", "counts")
+    __slots__ = ("_amounts", "buckets")
 
     def __init__(self, counts: Sequence[int], buckets: Mapping[int, int]) -> None:
-        self.counts = counts
+        self._amounts = [counts]
         self.buckets: Buckets = {bucket: count for bucket, count in buckets.items() if count}
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """The counts, added up."""
+        if len(self._amounts) > 1:
+            self._amounts = [tuple(map(sum, zip(*self._amounts, strict=True)))]
+        return self._amounts[0]
 
     def add(self, counts: Sequence[int], buckets: Mapping[int, int]) -> None:
         """Add counts and durations."""
-        self.counts = [a + b for a, b in zip(self.counts, counts, strict=True)]
-        merge(self.buckets, buckets)
+        self._amounts.append(counts)
+        if buckets:
+            merge(self.buckets, buckets)
 
 
 Sums: TypeAlias = dict[Key, Sum]
@@ -86,11 +97,9 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
     """Add to rows; those that are not there begin."""
     if not sums:
         return
-    names = [column.name for column in table.primary_key]
     statement = _upsert(connection.dialect.name, table)
     if "durations" not in table.c:
-        rows = [dict(zip(names, key, strict=True)) | _stored(found.counts) for key, found in sums.items()]
-        write_rows(connection, statement, rows)
+        write_tuples(connection, statement, [key + _stored(found.counts) for key, found in sums.items()])
         return
     there = _durations(connection, table, list(sums))
     rows = []
@@ -100,16 +109,14 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
             stored = decode(before)
             merge(stored, buckets)
             buckets = stored
-        row = dict(zip(names, key, strict=True)) | _stored(found.counts)
-        row["durations"] = encode(buckets)
-        rows.append(row)
-    write_rows(connection, statement, rows)
+        rows.append((*key, *_stored(found.counts), encode(buckets)))
+    write_tuples(connection, statement, rows)
 
 
 @cache
-def _upsert(dialect: str, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+def _upsert(dialect: str, table: sa.Table) -> sa.Insert:
     """Return the statement that adds to rows; made once, since making it costs more than running it."""
-    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    insert = insert_for(dialect, table)
     added = {name: table.c[name] + insert.excluded[name] for name in _NAMES}
     if "durations" in table.c:
         added["durations"] = insert.excluded["durations"]
@@ -126,25 +133,37 @@ def counts_of(row: Sequence[Any]) -> Counts:
 
 def read_marks(connection: sa.Connection) -> Marks:
     """Return how far usage has been folded and forgotten."""
-    return Marks(**{row.mark: row.minute for row in connection.execute(sa.select(rollup_marks))})
+    return Marks(**{row.mark: row.minute for row in connection.execute(_MARKS)})
 
 
-def _stored(counts: Sequence[int]) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    rest: int | None = None
-    for column in COLUMNS:
-        if column.unit > 1:
-            row[column.name], rest = divmod(counts[column.place], column.unit)
-        else:
-            row[column.name], rest = counts[column.place] if rest is None else rest, None
-    return row
+def _stored(counts: Sequence[int]) -> tuple[int, ...]:
+    """Return what stands in the columns `COLUMNS`. (Spelled out: this is half of what a row of usage costs.)"""
+    *first, micros, retries, unknown, nanos, stated = counts
+    return (
+        *first,
+        micros // _SECOND,
+        micros % _SECOND,
+        retries,
+        unknown,
+        nanos // _UNITS,
+        nanos % _UNITS,
+        stated // _UNITS,
+        stated % _UNITS,
+    )
 
 
 def _durations(connection: sa.Connection, table: sa.Table, keys: Sequence[Key]) -> dict[Key, bytes]:
     """Return the histograms of the rows of `keys` that are there."""
-    columns, found = list(table.primary_key), dict[Key, bytes]()
+    query, found = _durations_of(table), dict[Key, bytes]()
     for some in batches(keys):
-        query = sa.select(*columns, table.c.durations).where(sa.tuple_(*columns).in_(some))
-        for *key, durations in connection.execute(query):
+        for *key, durations in connection.execute(query, {"keys": some}):
             found[tuple(key)] = durations
     return found
+
+
+@cache
+def _durations_of(table: sa.Table) -> sa.Select[Any]:
+    """Return the statement that reads histograms of `keys`."""
+    columns = list(table.primary_key)
+    wanted = sa.tuple_(*columns).in_(sa.bindparam("keys", expanding=True))
+    return sa.select(*columns, table.c.durations).where(wanted)

@@ -1,6 +1,7 @@
 """Pieces of work in SQL."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 
 import sqlalchemy as sa
 from ringfence_kit import records
@@ -16,7 +17,7 @@ from ringfence_telemetry.store.workflows import (
     TraceMark,
     WorkflowQuery,
 )
-from ringfence_telemetry.store_sql.statements import batches, insert_into
+from ringfence_telemetry.store_sql.statements import batches, insert_for, replace_rows, write_rows
 from ringfence_telemetry.tables.audit import audit_entries
 from ringfence_telemetry.tables.workflows import (
     decision_traces,
@@ -46,22 +47,8 @@ class SqlWorkflowTx:
             }
             for mark in sorted(marks)  # in one order everywhere, so that replicas cannot lock rows crosswise
         ]
-        if not rows:
-            return
-        there, insert = open_traces.c, insert_into(self.connection, open_traces)
-        came = insert.excluded
-        due_at = sa.case(
-            (sa.and_(there.rooted, there.due_at.is_not(None)), there.due_at),
-            (sa.or_(there.rooted, came.rooted), came.received_at + int(ROOT_WAIT)),
-            else_=came.received_at + int(IDLE_WAIT),
-        )
-        changed = {
-            "rooted": sa.or_(there.rooted, came.rooted),
-            "due_at": due_at,
-            "marks": there.marks + 1,
-            "received_at": came.received_at,
-        }
-        self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=changed), rows)
+        if rows:
+            write_rows(self.connection, _marking(self.connection.dialect.name), rows)
 
     def claim_due(self, due: Sequence[DueTrace], *, at: Instant) -> Sequence[TraceKey]:
         """See `WorkflowTx`."""
@@ -95,12 +82,9 @@ class SqlWorkflowTx:
             }
             for each in summaries
         ]
-        if not rows:
-            return
-        insert = insert_into(self.connection, workflows)
-        rest = {name: insert.excluded[name] for name in rows[0] if name != "trace"}
-        self.connection.execute(insert.on_conflict_do_update(index_elements=["trace"], set_=rest), rows)
-        self._keep_shares(summaries)
+        if rows:
+            replace_rows(self.connection, workflows, rows)
+            self._keep_shares(summaries)
 
     def note_outcome(self, outcome: NotedOutcome) -> None:
         """See `WorkEvidenceTx`."""
@@ -239,6 +223,27 @@ class SqlWorkflowStore:
         )
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [(row.position, bytes(row.body)) for row in rows]
+
+
+@cache
+def _marking(dialect: str) -> sa.Insert:
+    """Return the statement that puts traces on the list."""
+    there, insert = open_traces.c, insert_for(dialect, open_traces)
+    came = insert.excluded
+    root_wait: sa.ColumnElement[int] = sa.literal_column(f"{ROOT_WAIT:d}")
+    idle_wait: sa.ColumnElement[int] = sa.literal_column(f"{IDLE_WAIT:d}")
+    due_at = sa.case(
+        (sa.and_(there.rooted, there.due_at.is_not(None)), there.due_at),
+        (sa.or_(there.rooted, came.rooted), came.received_at + root_wait),
+        else_=came.received_at + idle_wait,
+    )
+    changed = {
+        "rooted": sa.or_(there.rooted, came.rooted),
+        "due_at": due_at,
+        "marks": there.marks + sa.literal_column("1"),
+        "received_at": came.received_at,
+    }
+    return insert.on_conflict_do_update(index_elements=["trace"], set_=changed)
 
 
 def _summaries(connection: sa.Connection, keys: Collection[TraceKey]) -> dict[TraceKey, Summary]:
