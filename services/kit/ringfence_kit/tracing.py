@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 # W3C Trace Context 3.2, any version but ff; trace and parent ids of all zeros are invalid.
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})(?:-.*)?"
-)
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _FLUSH_MILLIS = 3_000
 _EXPORT_SECONDS = 3
 
@@ -38,8 +36,14 @@ class TraceParent(NamedTuple):
 
 def read_traceparent(header: str) -> TraceParent:
     """Return the trace a `traceparent` header names; nothing when it is malformed, as the specification demands."""
-    match = _TRACEPARENT.fullmatch(header)
-    return TraceParent(match["trace"], bool(int(match["flags"], 16) & 1)) if match else TraceParent()
+    if _TRACEPARENT.fullmatch(header) is None:
+        return _NO_TRACE
+    return TraceParent(header[3:35], sampled=header[54] in _ODD)
+
+
+_NO_TRACE = TraceParent()
+_ODD = "13579bdf"
+"""Hexadecimal digits whose lowest bit, the flag `sampled`, is set."""
 
 
 class Tracing:

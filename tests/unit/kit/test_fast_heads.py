@@ -1,12 +1,13 @@
 """How a gRPC call begins and ends in HTTP/2: what is read from headers, and what trailers say."""
 
 import base64
+from collections.abc import Callable
 from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_kit.fast.heads import Header, NotGrpc, is_grpc, percent_encoded, read_head, trailers
+from ringfence_kit.fast.heads import Head, Header, HeadReader, NotGrpc, is_grpc, percent_encoded, read_head, trailers
 
 USUAL: list[Header] = [
     (b":method", b"POST"),
@@ -107,3 +108,49 @@ def test_trailers() -> None:
         (b"x-request-id", b"7"),
     ]
     assert trailers(0, "", ()) == [(b"grpc-status", b"0")]
+
+
+ANY_HEADER = st.sampled_from(
+    [
+        *USUAL,
+        (b":method", b"GET"),
+        (b"content-type", b"text/html"),
+        (b"grpc-encoding", b"gzip"),
+        (b"grpc-encoding", b"br"),
+        (b"authorization", b"Bearer abc"),
+        (b"x-data-bin", b"AAEC"),
+        (b"x-data-bin", b"!"),
+        (b"grpc-timeout", b"3S"),
+        (b"grpc-timeout", b"250m"),
+        (b"grpc-timeout", b"soon"),
+        (b"x-request-id", b"one"),
+        (b"x-request-id", b"two"),
+        (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        (b"tracestate", b"a=b"),
+    ]
+)
+
+
+def outcome(read: Callable[[tuple[Header, ...]], Head], headers: tuple[Header, ...]) -> Head | int:
+    """Return what is read of headers, with metadata in the order of keys; or HTTP's answer."""
+    try:
+        head = read(headers)
+    except NotGrpc as no:
+        return no.status
+    return head._replace(metadata=tuple(sorted(head.metadata, key=lambda each: each[0])))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.lists(ANY_HEADER, max_size=8)), max_size=12))
+def test_what_was_read_before_changes_nothing(calls: list[tuple[bool, list[Header]]]) -> None:
+    reader = HeadReader()
+    for is_usual, more in calls:
+        headers = (*(USUAL if is_usual else ()), *more)
+        assert outcome(reader.read, headers) == outcome(read_head, headers)
+
+
+def test_what_is_kept_of_heads_is_bounded() -> None:
+    reader = HeadReader()
+    for number in range(2_000):
+        head = reader.read((*USUAL, (b"x-number", b"%d" % number), (b"x-request-id", b"%d" % number)))
+        assert head.metadata == (("x-number", str(number)), ("x-request-id", str(number)))
+    assert len(reader._known) <= 257

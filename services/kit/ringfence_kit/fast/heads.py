@@ -13,7 +13,6 @@ The rules:
 import base64
 import binascii
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from ringfence_kit.fast.messages import ENCODINGS, IDENTITY
@@ -34,6 +33,9 @@ _MICROS = {b"H": 3_600_000_000, b"M": 60_000_000, b"S": 1_000_000, b"m": 1_000, 
 _TIMEOUT_DIGITS = 8
 _RESERVED = frozenset({b"te", b"content-type", b"content-length", b"host"})
 _BINARY = b"-bin"
+_VARYING = frozenset({b"grpc-timeout", b"traceparent", b"tracestate", b"x-request-id"})
+"""What is another with nearly every call, where the rest is what it was."""
+_KEPT = 256
 _OVERHEAD = 32
 """Bytes each header counts beside its name and value (RFC 9113, 6.5.2)."""
 
@@ -54,8 +56,7 @@ class NotGrpc(Exception):  # noqa: N818 - named for what it is
         self.status = status
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(NamedTuple):
     """The beginning of a call."""
 
     path: bytes
@@ -111,6 +112,43 @@ def read_head(headers: Iterable[Header]) -> Head:
         problem=problem,
         unknown_encoding="" if known else named,
     )
+
+
+class HeadReader:
+    """Reads the heads of one connection: what is the same in all of them, once."""
+
+    def __init__(self) -> None:
+        self._known: dict[object, Head] = {}
+
+    def read(self, headers: tuple[Header, ...]) -> Head:
+        """Return what `read_head` does, but for the order of metadata. Raises `NotGrpc`."""
+        head = self._known.get(headers)
+        if head is None:
+            head = self._joined(headers)
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known[headers] = head
+        return head
+
+    def _joined(self, headers: tuple[Header, ...]) -> Head:
+        lasting: list[Header] = []
+        varying: list[Header] = []
+        for header in headers:
+            (varying if header[0] in _VARYING else lasting).append(header)
+        if not varying or not lasting:
+            return read_head(headers)
+        common = self.read(tuple(lasting))
+        timeout, metadata, size = common.timeout, common.metadata, common.size
+        for name, value in varying:
+            size += len(name) + len(value) + _OVERHEAD
+            if name == b"grpc-timeout":
+                timeout = _seconds(value)
+            else:
+                metadata = (*metadata, Metadatum(name.decode("latin-1"), value.decode("latin-1")))
+            if common.problem or (timeout is None and name == b"grpc-timeout"):
+                # Which of several problems is told is a matter of their order.
+                return read_head(headers)
+        return Head(common.path, metadata, timeout, common.encoding, size, common.problem, common.unknown_encoding)
 
 
 def is_grpc(content_type: bytes) -> bool:

@@ -20,7 +20,7 @@ import ngh2
 from ngh2 import DataReceived, RequestReceived, StreamClosed
 
 from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
-from ringfence_kit.fast.heads import RESPONSE, Head, Metadata, NotGrpc, read_head, trailers
+from ringfence_kit.fast.heads import RESPONSE, Head, HeadReader, Metadata, NotGrpc, trailers
 from ringfence_kit.fast.messages import MessageReader, framed, only_message
 
 STREAM_WINDOW = 1 << 20
@@ -36,7 +36,6 @@ PINGS_TOLERATED = 2
 clients of gRPC core, and those in Go, measure the way with them."""
 QUEUED_MAX = 16 << 20
 """Bytes of answers a connection may leave unread before it gets no new call."""
-_HEADS_KEPT = 256
 _REFUSED_HEADER_FACTOR = 4
 """libnghttp2 ends the connection over headers so many times too large; below, only the call is refused."""
 
@@ -136,7 +135,7 @@ class WireProtocol:
         self._streams: dict[int, _Stream] = {}
         self._answered: dict[int, float] = {}
         """Streams that were answered while the other side had not ended them, and when."""
-        self._heads: dict[object, Head] = {}
+        self._heads = HeadReader()
         self._unfinished = 0
         self.now = now
         self._born = self._heard_at = self._last_call = now
@@ -293,18 +292,13 @@ class WireProtocol:
             self._counts["unread"] += 1
             self._do(self._http2.reset_stream, stream_id, _REFUSED_STREAM)
             return
-        head = self._heads.get(headers)
-        if head is None:
-            try:
-                head = read_head(headers)
-            except NotGrpc as no:
-                self._counts["not_grpc"] += 1
-                status = [(b":status", b"%d" % no.status)]
-                self._do(self._http2.send_response, stream_id, status, end_stream=True)
-                return
-            if len(self._heads) >= _HEADS_KEPT:
-                self._heads.clear()
-            self._heads[headers] = head
+        try:
+            head = self._heads.read(headers)
+        except NotGrpc as no:
+            self._counts["not_grpc"] += 1
+            status = [(b":status", b"%d" % no.status)]
+            self._do(self._http2.send_response, stream_id, status, end_stream=True)
+            return
         stream = self._streams[stream_id] = _Stream(self._begin(stream_id, head), head)
         if event.end_stream:
             self._ended(stream)
