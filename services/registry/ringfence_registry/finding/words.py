@@ -14,7 +14,8 @@ from functools import lru_cache
 
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
-_ASCII_WORD = re.compile(r"\w+", re.ASCII)
+_ASCII = {code: chr(code).lower() if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128)}
+"""What becomes of a character where all are ASCII: a third of the time the expression takes, and the same words."""
 
 _SHORTEST_PLURAL = 4
 
@@ -30,7 +31,7 @@ class PlacedWord:
 
 def words_of(text: str) -> list[str]:
     """Return the words of `text`, in order."""
-    return _ASCII_WORD.findall(text.lower()) if text.isascii() else _WORD.findall(text.casefold())
+    return text.translate(_ASCII).split() if text.isascii() else _WORD.findall(text.casefold())
 
 
 def placed_words(text: str) -> Iterator[PlacedWord]:
