@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from ringfence.audited_log import AuditedLog
@@ -30,7 +29,7 @@ from ringfence_pdp.api.filters import FilterApi, filter_face
 from ringfence_pdp.api.kill_switches import KillSwitchApi, kill_switch_face
 from ringfence_pdp.api.limits import LimitApi, limit_face
 from ringfence_pdp.api.snapshots import SnapshotApi, snapshot_face
-from ringfence_pdp.api.streams import CheckStreams
+from ringfence_pdp.api.streams import AskingHere, CheckStreams
 from ringfence_pdp.approvals.approval import APPROVAL
 from ringfence_pdp.approvals.book import ApprovalBook
 from ringfence_pdp.approvals.desk import ApprovalDesk
@@ -45,7 +44,7 @@ from ringfence_pdp.classifiers.memory import Memory
 from ringfence_pdp.classifiers.metrics import ClassifierMetrics
 from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
-from ringfence_pdp.config import DecisionLogConfig, Inputs, PdpConfig, WhenFull
+from ringfence_pdp.config import Inputs, PdpConfig, WhenFull
 from ringfence_pdp.convert.agents import (
     identity_watch,
     registry_watch,
@@ -63,20 +62,18 @@ from ringfence_pdp.convert.health import health_watch, take_health
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
 from ringfence_pdp.decision_delivery import delivering
 from ringfence_pdp.decision_log import DecisionLog
-from ringfence_pdp.decision_record import DecisionRecords
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
-from ringfence_pdp.evidence import EvidenceKeeper
 from ringfence_pdp.fact_feeds import FactFeeds, Told
 from ringfence_pdp.filter_metrics import FilterMetrics
 from ringfence_pdp.filters.scanning import built_in
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
-from ringfence_pdp.masks import Masks
 from ringfence_pdp.metrics import PdpMetrics
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.reckoning import Reckoning
+from ringfence_pdp.recording import recording
 from ringfence_pdp.rollout.metrics import RolloutMetrics
 from ringfence_pdp.rollout.trial import Trials
 from ringfence_pdp.snapshots.shipped import Kind, Settings
@@ -86,6 +83,7 @@ from ringfence_pdp.sources.git import GitSource
 from ringfence_pdp.sources.source import Follower, Source
 from ringfence_pdp.store_sql import MIGRATIONS, SqlPolicyStore
 from ringfence_pdp.transactions import SqlPdpTx
+from ringfence_pdp.workers.leading import Leading
 
 POLICY_LOADED = "policy"
 """The condition under which the pdp has what is its own."""
@@ -148,7 +146,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         on_change=moved,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
-    records = _records(config.decision_log, log, policy)
+    records = recording(config.decision_log, log, policy)
     desk = ApprovalDesk(
         writer,
         book,
@@ -186,7 +184,9 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     )
 
     tokens = PageTokens(database.page_key)
-    decision_api = DecisionApi(decisions, streams=CheckStreams(decisions, epochs, clock), tokens=tokens, clock=clock)
+    decision_api = DecisionApi(
+        decisions, streams=CheckStreams(AskingHere(decisions), epochs, clock), tokens=tokens, clock=clock
+    )
     ext_authz_api = ExtAuthzApi(decisions)
     authzen_api = AuthZenApi(decisions, public_url=config.public_url)
     approval_api = ApprovalApi(writer, book, hub, clock=clock, moment=desk.moment, tokens=tokens)
@@ -231,6 +231,8 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         readiness=readiness,
     )
 
+    leading = Leading(config, server, log, decisions.watch, readiness=readiness, clock=clock)
+
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -243,15 +245,18 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                 )
             )
             await stack.enter_async_context(peers)
-            spool, most = config.spool_path(server.data), config.decision_log.max_bytes
-            await stack.enter_async_context(delivering(log, spool, wire, max_bytes=most, clock=clock))
+            batches = await stack.enter_async_context(
+                delivering(
+                    log, config.spool_path(server.data), wire, max_bytes=config.decision_log.max_bytes, clock=clock
+                )
+            )
             desk.start()
-            await stack.enter_async_context(background(desk.ending()))
-            await stack.enter_async_context(background(*classifiers.speaking()))
+            await stack.enter_async_context(background(desk.ending(), *classifiers.speaking()))
             await stack.enter_async_context(witness.watching())
             await stack.enter_async_context(agents.following())
             readiness.met(POLICY_LOADED)
             await stack.enter_async_context(background(follower.following()))
+            await stack.enter_async_context(leading.running(batches))
             yield
 
     return Service(
@@ -294,7 +299,9 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             ClassifierMetrics(classifiers),
             FilterMetrics(filter_api.counts, decisions.found),
             WitnessMetrics("ringfence_pdp", witness, clock),
+            *leading.collectors,
         ],
+        workers=leading.workers,
     )
 
 
@@ -321,17 +328,6 @@ async def _fill(
     policy.fill(stored, revision)
     book.fill(await database.read(every_approval))
     hub.start(revision)
-
-
-def _records(config: DecisionLogConfig, log: DecisionLog, policy: PolicyState[CompiledBundle]) -> DecisionRecords:
-    return DecisionRecords(
-        log,
-        EvidenceKeeper(log, release=version("ringfence")),
-        kept=policy.find,
-        masks=Masks.of(config.masks),
-        inputs=config.inputs is Inputs.FULL,
-        allow_rate=config.allow_rate,
-    )
 
 
 def _source(config: PdpConfig, data: Path, clock: Clock) -> Source | None:

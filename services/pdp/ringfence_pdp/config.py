@@ -135,6 +135,12 @@ class PdpConfig:
         doc="Where decisions and ext_authz are served by libnghttp2 as well, host:port, for a fraction of the cost; "
         "empty serves none. Needs the extra `fast`.",
     )
+    workers: int = setting(
+        1,
+        doc="How many processes decide; from 2 on they share the ports, and one more has the data and the feeds.",
+        at_least=1,
+        at_most=64,
+    )
     http_listen: str = setting("127.0.0.1:7413", doc="Where AuthZEN, /metrics, /healthz and /readyz are served.")
     public_url: str = setting("", doc="What enforcement points reach http_listen by; empty tells each what it used.")
     tls: TlsConfig | None = setting(None, doc="This service's own certificate; without it, [server.tls].")

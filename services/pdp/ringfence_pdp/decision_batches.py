@@ -92,7 +92,7 @@ class DecisionBatches:
         self._first = ""
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._counts = deque(map(_entries_of, left))
+        self._counts = deque(map(entries_of, left))
         self._spooled = sum(self._counts)
 
     @property
@@ -133,6 +133,14 @@ class DecisionBatches:
         else:
             self._counts.append(len(parts))
             self._spooled += len(parts)
+
+    def post_batch(self, batch_id: str, batch: bytes) -> None:
+        """Take a batch that was gathered elsewhere, as `flush` hands it over. Raises SpoolFull at once."""
+        if self.used_bytes + len(batch) > self._max_bytes:
+            raise SpoolFull(used_bytes=self.used_bytes, max_bytes=self._max_bytes)
+        self._spool.post(batch_id, batch)
+        self._counts.append(entries_of(batch_id))
+        self._spooled += self._counts[-1]
 
     def delivered(self, batches: int) -> None:
         """Hear that telemetry took so many batches, the oldest."""
@@ -194,7 +202,7 @@ def _calls(wire: Wire, items: Sequence[SpooledItem]) -> Iterator[bytes]:
 
 def _batch_of(wire: Wire, item: SpooledItem) -> _Call:
     if _is_batch(item.id):
-        return _Call(_entries_of(item.id), item.payload)
+        return _Call(entries_of(item.id), item.payload)
     return _Call(1, wire.entry(item.id, item.payload))
 
 
@@ -203,6 +211,6 @@ def _is_batch(item_id: str) -> bool:
     return bool(colon) and count.isdecimal()
 
 
-def _entries_of(item_id: str) -> int:
+def entries_of(item_id: str) -> int:
     """Return how many entries an item holds."""
     return int(item_id.partition(":")[0]) if _is_batch(item_id) else 1

@@ -57,6 +57,11 @@ class DecisionLog:
         """Use `spool` from now on."""
         self.spool = spool
 
+    @property
+    def failing(self) -> str:
+        """Why nothing is kept at the moment; empty while it is, as far as is known."""
+        return "" if self._failing is None else self._failing.metadata["problem"]
+
     def take(self, decision_id: str, body: bytes) -> None:
         """Hand over a decision. Raises Unavailable when it cannot be kept."""
         if self.spool is None:

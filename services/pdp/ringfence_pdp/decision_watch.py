@@ -62,6 +62,11 @@ class DecisionWatch:
 
     def __bool__(self) -> bool:
         """Whether anybody watches; nothing is made for nobody."""
+        return self.is_on
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anybody watches."""
         return bool(self._watchers)
 
     def tell(self, seen: Seen) -> None:

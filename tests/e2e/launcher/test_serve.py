@@ -35,6 +35,8 @@ class FourProcesses:
             if tls:
                 lines += [f'tls.cert_file = "{folder}/tls/{name}.pem"', f'tls.key_file = "{folder}/tls/{name}.key"']
                 lines += [f'tls.client_ca_file = "{folder}/tls/ca.pem"']
+            if tls and name == "pdp":
+                lines.append("workers = 2")
             if name == "telemetry":
                 lines.append(f'otlp_listen = "{otlp}"')
             if tls and name in ("identity", "telemetry"):

@@ -20,7 +20,7 @@ from ringfence.pdp.v1.filter_pb2_grpc import FilterServiceStub
 from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceStub
 from ringfence.registry.v1 import registry_pb2, tool_pb2
 from ringfence_kit.callers import Caller
-from ringfence_kit.clock import ManualClock
+from ringfence_kit.clock import Clock, ManualClock
 from ringfence_kit.config import Secret
 from ringfence_kit.ids import counting_ids
 from ringfence_kit.peers import PeerConfig
@@ -158,7 +158,7 @@ async def served_pdp(
             yield served
 
 
-def identity(clock: ManualClock, *, points: int = 500, ring: int = 2, **changed: Any) -> identity_pb2.AgentIdentity:
+def identity(clock: Clock, *, points: int = 500, ring: int = 2, **changed: Any) -> identity_pb2.AgentIdentity:
     """Return the analyst's identity in dev."""
     now = Timestamp()
     now.FromMilliseconds(clock.now())

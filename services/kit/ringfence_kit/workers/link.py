@@ -1,7 +1,7 @@
 """What a leader and a worker say to each other besides calls: over a pair of sockets that nobody else has.
 
 A message is a length and its bytes. The first is the worker's beginning, everything it needs to know; what follows is
-JSON. Whoever dies closes its end, which is how the other one knows.
+MessagePack. Whoever dies closes its end, which is how the other one knows.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, Self, TypeAlias
 
 import msgspec
@@ -48,9 +49,22 @@ class Told(msgspec.Struct, tag=True, frozen=True):
     what: str
 
 
-Message: TypeAlias = Ready | NotReady | Scrape | Scraped | Told
+class Given(msgspec.Struct, tag=True, frozen=True):
+    """The worker gives its leader something that the service knows how to take."""
 
-_decoder = msgspec.json.Decoder(Message)
+    name: str
+    what: bytes
+
+
+class Took(msgspec.Struct, tag=True, frozen=True):
+    """The leader has what the worker gave it, all up to this one, which had so many bytes."""
+
+    size: int
+
+
+Message: TypeAlias = Ready | NotReady | Scrape | Scraped | Told | Given | Took
+
+_decoder = msgspec.msgpack.Decoder(Message)
 
 
 class Link:
@@ -67,7 +81,7 @@ class Link:
 
     def say(self, message: Message) -> None:
         """Send a message. One that cannot arrive any more is no concern of whoever sends it: `heard` ends then."""
-        self._send(msgspec.json.encode(message))
+        self._send(msgspec.msgpack.encode(message))
 
     def begin(self, beginning: object) -> None:
         """Send a worker what it begins with."""
@@ -83,9 +97,11 @@ class Link:
                 return
             yield _decoder.decode(message)
 
-    def close(self) -> None:
-        """Let go of this end."""
+    async def close(self) -> None:
+        """Let go of this end, once all that was said has left."""
         self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     def _send(self, payload: bytes) -> None:
         self._writer.write(_LENGTH.pack(len(payload)) + payload)

@@ -53,6 +53,13 @@ class Leader:
         """Return what makes a call one of `caller`'s."""
         return (("authorization", vouch(self._secret, caller)),)
 
+    async def ask(self, path: str, request: bytes, caller: Caller) -> bytes:
+        """Return the leader's answer to a call that `caller` makes within another. Raises AioRpcError."""
+        self.passed_on += 1
+        ask: Any = self.channel.unary_unary(path)
+        response: bytes = await ask(request, metadata=self.metadata(caller))
+        return response
+
     async def answer(self, path: str, request: bytes, context: Any) -> bytes:
         """Return the leader's answer to a call of a method that gives one; what it refuses with ends the call."""
         self.passed_on += 1

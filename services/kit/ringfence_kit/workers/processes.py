@@ -7,7 +7,7 @@ takes nothing else from it, as the kernel gives its connections to the others.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -50,8 +50,9 @@ class WorkerProcesses(Collector):
         server: ServerConfig,
         readiness: Readiness,
         clock: Clock,
+        given: Callable[[str, bytes], None] = lambda _name, _what: None,
     ) -> None:
-        """`config` is the service's own, `readiness` that of the leader."""
+        """`config` is the service's own, `readiness` that of the leader; `given` takes what workers give, by name."""
         self.secret = secrets.token_urlsafe(32)
         """What a worker shows at the door."""
         self.socket = socket_in(server.data)
@@ -68,6 +69,7 @@ class WorkerProcesses(Collector):
                 module,
                 begin=self._beginning,
                 told=lambda: self._said,
+                given=given,
                 changed=self._look,
                 clock=clock,
             )

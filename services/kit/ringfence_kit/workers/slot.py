@@ -22,7 +22,7 @@ import structlog
 from ringfence.backoff import Backoff
 
 from ringfence_kit.clock import Clock, Instant, Millis
-from ringfence_kit.workers.link import Link, NotReady, Ready, Scrape, Scraped, Told
+from ringfence_kit.workers.link import Given, Link, NotReady, Ready, Scrape, Scraped, Told, Took
 
 WORKED_FOR_LONG: Final = Millis(30_000)
 FIRST_WAIT: Final = 0.1
@@ -43,10 +43,14 @@ class Slot:
         *,
         begin: Callable[[int], object],
         told: Callable[[], str],
+        given: Callable[[str, bytes], None],
         changed: Callable[[], None],
         clock: Clock,
     ) -> None:
-        """`begin` gives what worker number `index` begins with, `told` what every worker has been told last."""
+        """`begin` gives what worker number `index` begins with, `told` what every worker has been told last.
+
+        `given` takes what the worker gives.
+        """
         self.index = index
         self.ended = 0
         """How often it ended by itself."""
@@ -55,6 +59,7 @@ class Slot:
         self._module = module
         self._begin = begin
         self._told = told
+        self._given = given
         self._changed = changed
         self._clock = clock
         self._backoff = Backoff(first=FIRST_WAIT, cap=LONGEST_WAIT)
@@ -136,10 +141,10 @@ class Slot:
                 link.begin(self._begin(self.index))
                 link.say(Told(self._told()))
                 async for message in link.heard():
-                    self._take(message)
+                    self._take(link, message)
         finally:
             self._link = None
-            link.close()
+            await link.close()
             for scrape in self._scrapes.values():
                 if not scrape.done():
                     scrape.set_result("")
@@ -147,7 +152,7 @@ class Slot:
             code = await _ended_within(process, LET_GO)
         return code
 
-    def _take(self, message: object) -> None:
+    def _take(self, link: Link, message: object) -> None:
         match message:
             case Ready():
                 self._ready_since, self.why = self._clock.now(), ""
@@ -158,6 +163,9 @@ class Slot:
                 answer = self._scrapes.get(number)
                 if answer is not None and not answer.done():
                     answer.set_result(text)
+            case Given(name, what):
+                self._given(name, what)
+                link.say(Took(len(what)))
 
     def _is_away(self, why: str) -> None:
         self.why = why

@@ -26,7 +26,7 @@ from ringfence_kit.readiness import Readiness
 from ringfence_kit.server import Server
 from ringfence_kit.server_config import ServerConfig
 from ringfence_kit.service import Service
-from ringfence_kit.workers.link import Link, NotReady, Ready, Scrape, Scraped, Told, beginning, when_gone
+from ringfence_kit.workers.link import Given, Link, NotReady, Ready, Scrape, Scraped, Told, Took, beginning, when_gone
 from ringfence_kit.workers.passing_on import Leader
 
 WITHOUT_LEADER: Final = 5.0
@@ -49,14 +49,37 @@ class Beginning:
     """What it wants to be shown."""
 
 
-@dataclass(slots=True)
-class Orders:
-    """What the leader told last, see `WorkerProcesses.tell`."""
+class Line:
+    """What a worker and its leader say to each other beside calls, as the service sees it."""
 
-    text: str = ""
+    def __init__(self, say: Callable[[Given], None]) -> None:
+        self._say = say
+        self.told = ""
+        """What the leader told last, see `WorkerProcesses.tell`."""
+        self.waiting = 0
+        """Bytes that were given and are not yet known to have been taken."""
+        self.on_told: Callable[[str], None] = lambda _: None
+        """Hears what the leader tells."""
+        self.on_took: Callable[[], None] = lambda: None
+        """Hears that the leader took the oldest of what was given."""
+
+    def give(self, name: str, what: bytes) -> None:
+        """Give the leader something. What a leader that dies has not taken is lost."""
+        self.waiting += len(what)
+        self._say(Given(name, what))
+
+    def heard_told(self, what: str) -> None:
+        """Take what the leader tells."""
+        self.told = what
+        self.on_told(what)
+
+    def heard_took(self, size: int) -> None:
+        """Take note that the leader took something."""
+        self.waiting -= size
+        self.on_took()
 
 
-def work(build: Callable[[Beginning, Leader, Orders], Service]) -> None:
+def work(build: Callable[[Beginning, Leader, Line], Service]) -> None:
     """Be the worker whose end of the link is the process's argument."""
     end = socket.socket(fileno=int(sys.argv[1]))
     try:
@@ -70,24 +93,26 @@ def work(build: Callable[[Beginning, Leader, Orders], Service]) -> None:
     asyncio.run(_live(begun, end, build))
 
 
-async def _live(begun: Beginning, end: socket.socket, build: Callable[[Beginning, Leader, Orders], Service]) -> None:
-    metrics, orders = Metrics(), Orders()
-    link = await Link.over(end)
-    async with Leader(begun.socket, begun.secret) as leader, background(_heed(link, metrics, orders)):
-        service = build(begun, leader, orders)
+async def _live(begun: Beginning, end: socket.socket, build: Callable[[Beginning, Leader, Line], Service]) -> None:
+    metrics, link = Metrics(), await Link.over(end)
+    line = Line(link.say)
+    async with Leader(begun.socket, begun.secret) as leader, background(_heed(link, metrics, line)):
+        service = build(begun, leader, line)
         telling = Service(name="worker", listeners=(), grants=Grants({}), run=lambda: _telling(link, service.readiness))
         server = Server(begun.server, clock=SystemClock(), new_id=random_ids, metrics=metrics)
         await server.add(service).add(telling).run()
-    link.close()
+    await link.close()
 
 
-async def _heed(link: Link, metrics: Metrics, orders: Orders) -> None:
+async def _heed(link: Link, metrics: Metrics, line: Line) -> None:
     async for message in link.heard():
         match message:
             case Scrape(number):
                 link.say(Scraped(number, metrics.render()[0].decode()))
             case Told(what):
-                orders.text = what
+                line.heard_told(what)
+            case Took(size):
+                line.heard_took(size)
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ The rules:
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from typing import Final, Protocol, TypeAlias
 
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence_kit.background import background
@@ -23,7 +23,6 @@ from ringfence_kit.grants import MethodClass
 from ringfence_kit.quotas import Quota
 from ringfence_kit.status import status_of
 
-from ringfence_pdp.answer import Answer
 from ringfence_pdp.api.asking import checked
 from ringfence_pdp.convert.decisions import response_to_proto
 from ringfence_pdp.convert.question_bytes import asked_of
@@ -38,11 +37,38 @@ CHANGES_GATHER: Final = Millis(100)
 """How far apart invalidations are told, when facts change all the time."""
 
 
+Said: TypeAlias = pb.CheckStreamAnswer
+"""What is answered to a question, without its number."""
+
+
+class Asking(Protocol):
+    """Who is asked what comes on a stream."""
+
+    def ask(self, request: pb.CheckRequest, caller: Caller) -> Said | Awaitable[Said]:
+        """Return the answer, as most questions have one at once, or what will have it. Raises the failures of Check."""
+        ...
+
+
+class AskingHere:
+    """Asks this pdp."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+
+    def ask(self, request: pb.CheckRequest, caller: Caller) -> Said | Awaitable[Said]:
+        """See `Asking`."""
+        sitting = self._decisions.sitting()
+        answer = checked(sitting, asked_of(request), caller)
+        if isinstance(answer, Unsettled):
+            return _settled(sitting, answer)
+        return Said(response=response_to_proto(answer))
+
+
 class CheckStreams:
     """What every stream needs."""
 
-    def __init__(self, decisions: Decisions, epochs: Epochs, clock: Clock) -> None:
-        self._decisions = decisions
+    def __init__(self, asking: Asking, epochs: Epochs, clock: Clock) -> None:
+        self._asking = asking
         self._epochs = epochs
         self._clock = clock
 
@@ -50,7 +76,7 @@ class CheckStreams:
         self, questions: AsyncIterator[pb.CheckStreamRequest], caller: Caller, quota: Quota
     ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
         """Yield what the server says on one stream."""
-        stream = _Stream(self._decisions, self._epochs, self._clock, caller, quota)
+        stream = _Stream(self._asking, self._epochs, self._clock, caller, quota)
         async with background(stream.read(questions), stream.beat(), stream.invalidate()):
             while (said := await stream.next()) is not None:
                 yield said
@@ -60,8 +86,8 @@ class CheckStreams:
 class _Stream:
     """One stream: what waits to be written, and how much may still be asked."""
 
-    def __init__(self, decisions: Decisions, epochs: Epochs, clock: Clock, caller: Caller, quota: Quota) -> None:
-        self._decisions = decisions
+    def __init__(self, asking: Asking, epochs: Epochs, clock: Clock, caller: Caller, quota: Quota) -> None:
+        self._asking = asking
         self._epochs = epochs
         self._clock = clock
         self._caller = caller
@@ -105,10 +131,9 @@ class _Stream:
                 async for asked in questions:
                     asked_any = True
                     await self._room.acquire()
-                    sitting = self._decisions.sitting()
-                    unsettled = self._begin(sitting, asked)
-                    if unsettled is not None:
-                        waiting.create_task(self._settle(sitting, asked.id, unsettled))
+                    awaited = self._begin(asked)
+                    if awaited is not None:
+                        waiting.create_task(self._await(asked.id, awaited))
         except BaseExceptionGroup as several:
             # What a message cannot be read for is a failure of the stream, and comes out as it is.
             raise several.exceptions[0] from None
@@ -133,38 +158,41 @@ class _Stream:
             self._something.set()
             await self._clock.sleep(CHANGES_GATHER)
 
-    def _begin(self, sitting: Sitting, asked: pb.CheckStreamRequest) -> Unsettled | None:
-        """Answer at once, as most questions are; or return what people have a say in."""
+    def _begin(self, asked: pb.CheckStreamRequest) -> Awaitable[Said] | None:
+        """Answer at once, as most questions are; or return what will have the answer."""
         try:
             self._quota(MethodClass.DECIDE)
-            answer = _checked(sitting, asked, self._caller)
-            if isinstance(answer, Unsettled):
-                return answer
-            self._put(pb.CheckStreamAnswer(id=asked.id, response=response_to_proto(answer)))
+            said = _asked(self._asking, asked, self._caller)
         except Failure as failure:
-            self._put(pb.CheckStreamAnswer(id=asked.id, error=status_of(failure)))
+            said = Said(error=status_of(failure))
+        if not isinstance(said, Said):
+            return said
+        self._put(asked.id, said)
         return None
 
-    async def _settle(self, sitting: Sitting, number: int, unsettled: Unsettled) -> None:
+    async def _await(self, number: int, awaited: Awaitable[Said]) -> None:
         try:
-            answer = await sitting.settled(unsettled)
-            self._put(pb.CheckStreamAnswer(id=number, response=response_to_proto(answer)))
+            said = await awaited
         except Failure as failure:
-            self._put(pb.CheckStreamAnswer(id=number, error=status_of(failure)))
+            said = Said(error=status_of(failure))
+        self._put(number, said)
 
-    def _put(self, answer: pb.CheckStreamAnswer) -> None:
-        self._answers.append(answer)
+    def _put(self, number: int, said: Said) -> None:
+        said.id = number
+        self._answers.append(said)
         self._something.set()
 
 
-def _checked(sitting: Sitting, asked: pb.CheckStreamRequest, caller: Caller) -> Answer | Unsettled:
-    """Decide, or raise InvalidRequest with the paths as they are in this message."""
+async def _settled(sitting: Sitting, unsettled: Unsettled) -> Said:
+    return Said(response=response_to_proto(await sitting.settled(unsettled)))
+
+
+def _asked(asking: Asking, asked: pb.CheckStreamRequest, caller: Caller) -> Said | Awaitable[Said]:
+    """Ask, or raise InvalidRequest with the paths as they are in this message."""
     found = [] if asked.id else [Violation("id", "must not be 0")]
     try:
-        answer = checked(sitting, asked_of(asked.request), caller) if not found else None
+        if not found:
+            return asking.ask(asked.request, caller)
     except InvalidRequest as invalid:
         found = [Violation(f"request.{violation.field}", violation.problem) for violation in invalid.violations]
-        answer = None
-    if answer is None:
-        raise InvalidRequest(*found)
-    return answer
+    raise InvalidRequest(*found)
