@@ -12,12 +12,11 @@ from urllib.parse import unquote
 from ringfence_kit.callers import ANONYMOUS, Caller
 from ringfence_kit.ids import NewId
 from ringfence_kit.methods import Method
-from ringfence_kit.tracing import TraceParent, read_traceparent
+from ringfence_kit.tracing import is_sampled, read_traceparent
 
 REQUEST_ID_KEY = "x-request-id"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_NO_TRACE = TraceParent()
 
 
 def numbered_ids(new_id: NewId) -> NewId:
@@ -29,7 +28,7 @@ def numbered_ids(new_id: NewId) -> NewId:
 class Call:
     """One call. `request_id` is the caller's where it sent a usable one, and empty until then."""
 
-    __slots__ = ("authorization", "caller", "method", "peer", "request_id", "started", "trace")
+    __slots__ = ("authorization", "caller", "method", "peer", "request_id", "started", "traceparent")
 
     def __init__(self, method: Method, metadata: Iterable[tuple[str, str | bytes]], peer: str) -> None:
         self.method = method
@@ -38,19 +37,24 @@ class Call:
         self.caller: Caller = ANONYMOUS
         self.authorization: list[str | bytes] = []
         self.request_id = ""
-        self.trace = _NO_TRACE
+        self.traceparent = ""
         for key, value in metadata:
             if key == "authorization":
                 self.authorization.append(value)
             elif key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
                 self.request_id = value
             elif key == "traceparent" and isinstance(value, str):
-                self.trace = read_traceparent(value)
+                self.traceparent = value
 
     @property
     def seconds(self) -> float:
         """How long it has taken so far."""
         return time.perf_counter() - self.started
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether its caller records a trace that it belongs to."""
+        return is_sampled(self.traceparent)
 
     @property
     def quota_key(self) -> str:
@@ -65,8 +69,9 @@ class Call:
             "request_id": self.request_id,
             "peer": self.peer,
         }
-        if self.trace.trace_id:
-            known["trace_id"] = self.trace.trace_id
+        trace = read_traceparent(self.traceparent)
+        if trace.trace_id:
+            known["trace_id"] = trace.trace_id
         return known
 
 

@@ -29,6 +29,9 @@ class MethodClass(enum.Enum):
     STREAM = "stream"
     """Watches and other long-lived streams: no deadline unless the client sets one."""
 
+    # Looked up with every call, as roles are; see `callers.Role`.
+    __hash__ = object.__hash__
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:

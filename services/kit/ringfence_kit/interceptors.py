@@ -93,7 +93,7 @@ class Interceptors:
             call = Call(method, context.invocation_metadata() or (), context.peer())
             try:
                 # On the hot path only for callers that are tracing already.
-                if may_be_traced and (call.trace.sampled or not is_hot):
+                if may_be_traced and (not is_hot or call.is_sampled):
                     return await self._trace(call, requests, context)
                 return await self._observe(call, requests, context)
             except grpc.aio.AbortError:

@@ -42,8 +42,17 @@ def read_traceparent(header: str) -> TraceParent:
 
 
 _NO_TRACE = TraceParent()
+_USUAL_LENGTH = 55
 _ODD = "13579bdf"
 """Hexadecimal digits whose lowest bit, the flag `sampled`, is set."""
+
+
+def is_sampled(header: str) -> bool:
+    """Say whether a `traceparent` header names a trace that is sampled."""
+    # Nearly all are as long as this, and end with the flag; of one that is not set nothing more is asked.
+    if len(header) == _USUAL_LENGTH and header[-1] not in _ODD:
+        return False
+    return read_traceparent(header).sampled
 
 
 class Tracing:

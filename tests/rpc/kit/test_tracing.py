@@ -9,13 +9,15 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from ringfence_kit.errors import Unauthenticated, Unavailable
 from ringfence_kit.server_config import TracingConfig
-from ringfence_kit.tracing import TraceParent, Tracing, read_traceparent
+from ringfence_kit.tracing import TraceParent, Tracing, is_sampled, read_traceparent
 from support.echo import NAME, Echo, echo_service, failing
 from support.serving import Mesh, server_config, serving
 from support.wire import TEXT, messages, refusal, text_method
@@ -137,6 +139,12 @@ async def test_health_and_evidence_are_not_traced(mesh: Mesh, exported: Exported
 )
 def test_traceparent(header: str, parsed: TraceParent) -> None:
     assert read_traceparent(header) == parsed
+    assert is_sampled(header) == parsed.sampled
+
+
+@given(st.from_regex(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,3})?", fullmatch=True) | st.text())
+def test_whether_a_trace_is_sampled_is_what_the_whole_header_says(header: str) -> None:
+    assert is_sampled(header) == read_traceparent(header).sampled
 
 
 async def test_nothing_without_an_endpoint() -> None:
