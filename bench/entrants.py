@@ -115,6 +115,14 @@ async def ext_authz(name: str, stage: Stage, _: Plan) -> Contender:
     return await decided(name, stage, pdp, pdp.service.fast, call)
 
 
+async def behind_envoy(name: str, stage: Stage, _: Plan) -> Contender:
+    """Let Envoy ask: it is called as the empty handler, and what the pdp takes is counted."""
+    envoy, pdp = await stage.envoy(), await stage.pdp()
+    call = Call(method=EMPTY, requests=[b""], is_right=lambda body: body == ANSWER, verb="GET")
+    load = await stage.connected(envoy.address, call)
+    return Served(name=name, pid=pdp.service.pid, load=load, settled=pdp.has_told_its_log)
+
+
 async def mtls(name: str, stage: Stage, _: Plan) -> Contender:
     pdp = await stage.secured_pdp()
     return await decided(name, stage, pdp, pdp.service.fast, check_of(pdp))
@@ -123,6 +131,11 @@ async def mtls(name: str, stage: Stage, _: Plan) -> Contender:
 async def unsampled(name: str, stage: Stage, _: Plan) -> Contender:
     pdp = await stage.traced_pdp()
     return await decided(name, stage, pdp, pdp.service.fast, check_of(pdp, UNSAMPLED))
+
+
+async def two_workers(name: str, stage: Stage, _: Plan) -> Contender:
+    pdp = await stage.pdp_of_two()
+    return await decided(name, stage, pdp, pdp.service.fast, check_of(pdp))
 
 
 async def memory(name: str, stage: Stage, _: Plan) -> Contender:
@@ -216,11 +229,13 @@ ENTRANTS: Mapping[str, Entrance] = {
     "fast alone p50": fast_alone,
     "cerbos alone p50": cerbos_alone,
     "ext_authz": ext_authz,
+    "ext_authz by Envoy": behind_envoy,
     "decision, 1 rule": decision(1),
     "decision, 1,000 rules": decision(1_000),
     "decision, 10,000 rules": decision(10_000),
     "mtls": mtls,
     "unsampled": unsampled,
+    "two workers": two_workers,
     "bare verify": bare_verify,
     "peer verdict": peer_verdict,
     "get agent": get_agent,

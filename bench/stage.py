@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from cerbos_process import CerbosProcess, cerbos_process
+from envoy_process import EnvoyProcess, envoy_process
 from grpc_load import Call, Load
 from pdp_process import Mesh, PdpProcess, mesh
 from processes import ServiceProcess, accepts, free_address, make_certificates, running
@@ -90,6 +91,11 @@ class Stage:
         settings = {"server.tracing.endpoint": f"http://{around.otlp}"}
         return await self._once("the traced pdp", lambda: around.pdp(policies(), settings))
 
+    async def pdp_of_two(self) -> PdpProcess:
+        """Return a pdp whose two workers share its ports."""
+        around = await self.mesh()
+        return await self._once("the pdp with two workers", lambda: around.pdp(policies(), {"pdp.workers": "2"}))
+
     async def secured_pdp(self) -> PdpProcess:
         """Return a pdp in a mesh with mutual TLS."""
         folder = self._folder / "secured"
@@ -97,6 +103,11 @@ class Stage:
             "the mesh with mutual TLS", lambda: mesh(folder, certificates=make_certificates(folder))
         )
         return await self._once("the pdp with mutual TLS", lambda: around.pdp(policies()))
+
+    async def envoy(self) -> EnvoyProcess:
+        """Return an Envoy before the empty handler, which asks the pdp's fast port."""
+        pdp, around, behind = await self.pdp(), await self.mesh(), (await self.empty()).address
+        return await self._once("Envoy", lambda: envoy_process(self._folder / "envoy", pdp, around.did, behind=behind))
 
     async def local_pdp(self) -> LocalPdp:
         """Return a pdp in this process, with the snapshot of the one that is served."""

@@ -121,6 +121,7 @@ FIGURES: Sequence[Figure] = (
     _large(4, 5, 8, BATCH, "batch of 64, fast port, per check", "fast batch", "cerbos batch"),
     _small(5, 0.55, 0.35, "of Cerbos", "p50, one call at a time", "fast alone p50", "cerbos alone p50", gated=False),
     _small(6, 0.15, 0.08, R0, "ext_authz, fast port, our side", "ext_authz", "empty"),
+    _small(6, 0.15, 0.08, R0, "the same, asked by an Envoy", "ext_authz by Envoy", "empty", gated=False),
     _small(7, 0.045, 0.025, R0, "a decision alone, bytes to bytes, 1,000 rules", "decision, 1,000 rules", "empty"),
     _small(7, 1.5, 1.3, "x", "its growth from 1 to 10,000 rules", "decision, 10,000 rules", "decision, 1 rule"),
     _small(8, 1.8, 1.4, "x plaintext", "Check, fast port, mutual TLS, warm", "mtls", "fast"),

@@ -159,4 +159,4 @@ def test_the_page_says_which_rows_are_not_gated() -> None:
     for part in re.split(r", | and ", said):
         first, _, last = part.strip().partition(" to ")
         loose |= set(range(int(first), int(last or first) + 1))
-    assert loose == {figure.row for figure in FIGURES if not figure.gated}
+    assert loose == {figure.row for figure in FIGURES} - {figure.row for figure in FIGURES if figure.gated}
