@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import Received, RequestReader
 from ringfence_telemetry.roll_up import Rolled, RollUp
-from ringfence_telemetry.segment_files import LOG_START, Position
+from ringfence_telemetry.segment_files import LOG_START, Position, Sync
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
@@ -98,6 +99,7 @@ class Ingest:
         new_id: NewId,
         on_calls: Callable[[Sequence[AgentCall]], None] = _nobody,
         consequences: Sequence[Consequence] = (),
+        sync: Sync = os.fdatasync,
     ) -> None:
         """Take requests in; `consequences` are drawn in the transaction that stores the totals.
 
@@ -114,7 +116,7 @@ class Ingest:
         self._on_calls = on_calls
         self._consequences = consequences
         self._ingest_log: SegmentLog[_Accepted] = SegmentLog(
-            directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id
+            directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id, sync=sync
         )
         self._progress = Progress()
         self._in_doubt = False
@@ -206,7 +208,9 @@ class Ingest:
             raise
 
     def _check_disk(self, size: int) -> None:
-        if self._ingest_log.free_bytes - size < self._free_bytes_least:
+        needed = self._free_bytes_least + size
+        # Who is refused appends nothing, so what the last append found is looked at again: there may be room by now.
+        if self._ingest_log.free_bytes < needed and self._ingest_log.look_for_room() < needed:
             raise self._admission.refusal("the disk is nearly full")
 
     def _acknowledged(self, logged: Sequence[Logged[_Accepted]]) -> None:

@@ -13,10 +13,10 @@ import fcntl
 import itertools
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NewType
+from typing import NewType, TypeAlias
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.ids import NewId
@@ -40,6 +40,9 @@ Position = NewType("Position", int)
 
 LOG_START = Position(0)
 
+Sync: TypeAlias = Callable[[int], None]
+"""Returns when what was written to a file is on the disk, or raises OSError."""
+
 _SUFFIX = ".seg"
 _PARTS_PER_WRITE = 1_000
 """POSIX allows at least 1,024 buffers a call (IOV_MAX)."""
@@ -57,8 +60,9 @@ class Recovered:
 class SegmentDirectory:
     """The directory of one log, locked from `open` to `close`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sync: Sync = os.fdatasync) -> None:
         self._path = path
+        self._sync = sync
         self._lock = -1
 
     def open(self) -> None:
@@ -149,7 +153,8 @@ class SegmentDirectory:
         """Make the segment that begins at `start`, durably."""
         path = self._path / f"{start:020d}{_SUFFIX}"
         path.unlink(missing_ok=True)  # one whose header could not be written: the log ends where it started
-        segment = OpenSegment(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), mark, start)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        segment = OpenSegment(descriptor, mark, start, sync=self._sync)
         try:
             segment.write_header()
             _sync_directory(self._path)
@@ -165,8 +170,9 @@ class SegmentDirectory:
 class OpenSegment:
     """The segment file that is appended to. An OSError leaves it in an unknown state: close it and make another."""
 
-    def __init__(self, descriptor: int, mark: bytes, start: Position) -> None:
+    def __init__(self, descriptor: int, mark: bytes, start: Position, *, sync: Sync = os.fdatasync) -> None:
         self._descriptor = descriptor
+        self._sync = sync
         self._mark = mark
         self._start = start
         self.size = 0
@@ -174,7 +180,7 @@ class OpenSegment:
     def write_header(self) -> None:
         """Write the segment's header durably."""
         self._write([segment_header(self._mark, self._start)])
-        os.fdatasync(self._descriptor)
+        self._sync(self._descriptor)
 
     def append(self, frames: Sequence[Frame]) -> list[Position]:
         """Write `frames` durably; return where each ends."""
@@ -182,7 +188,7 @@ class OpenSegment:
             Position(self._start + end) for end in itertools.accumulate((f.size for f in frames), initial=self.size)
         ]
         self._write([part for frame in frames for part in frame_parts(self._mark, frame)])
-        os.fdatasync(self._descriptor)
+        self._sync(self._descriptor)
         return ends[1:]
 
     def close(self) -> None:

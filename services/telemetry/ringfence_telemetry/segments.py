@@ -12,8 +12,10 @@ The rules:
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -22,7 +24,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.ids import NewId
 
 from ringfence_telemetry.frames import MARK_SIZE, Frame
-from ringfence_telemetry.segment_files import OpenSegment, Position, Recovered, SegmentDirectory
+from ringfence_telemetry.segment_files import OpenSegment, Position, Recovered, SegmentDirectory, Sync
 
 T = TypeVar("T")
 
@@ -61,8 +63,9 @@ class SegmentLog(Generic[T]):
         on_refused: Callable[[T], None],
         new_id: NewId,
         segment_bytes: int = SEGMENT_BYTES,
+        sync: Sync = os.fdatasync,
     ) -> None:
-        self._directory = SegmentDirectory(directory)
+        self._directory = SegmentDirectory(directory, sync=sync)
         self._on_durable = on_durable
         self._on_refused = on_refused
         self._new_id = new_id
@@ -112,6 +115,12 @@ class SegmentLog(Generic[T]):
     def skip_to(self, position: Position) -> None:
         """Go on at `position` if the log ends before it: deleted segments must not make positions come twice."""
         self.end = max(self.end, position)
+
+    def look_for_room(self) -> int:
+        """Return the room left on the disk now; as of the last append when that cannot be said."""
+        with suppress(OSError):
+            self.free_bytes = self._directory.free_bytes()
+        return self.free_bytes
 
     def forget(self, before: Position, *, older_than: Instant) -> int:
         """Delete segments that end before `before` and hold nothing received since `older_than`; return how many."""

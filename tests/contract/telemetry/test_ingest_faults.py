@@ -1,7 +1,10 @@
 """Faults at the door: whatever is flooded, slow or gone, the counters say what the senders know, to the item."""
 
 import asyncio
+import errno
+import os
 import random
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -150,3 +153,62 @@ async def test_senders_that_do_not_wait_for_a_slow_disk_are_counted_all_the_same
         assert at_work.ingest.counts.pending == 0
         spans = at_work.counts
         assert sum(counts.spans for counts in (await at_work.totals()).values()) == spans.rolled_up
+
+
+class SlowDisk:
+    """A disk that is told when it is done with a sync, and may say that it failed."""
+
+    def __init__(self) -> None:
+        self._may_go_on = threading.Event()
+        self.failing = False
+        self.syncs = 0
+
+    def sync(self, descriptor: int) -> None:
+        """Sync, when it may."""
+        self._may_go_on.wait()
+        if self.failing:
+            raise OSError(errno.EIO, "Input/output error")
+        os.fdatasync(descriptor)
+        self.syncs += 1
+
+    def go_on(self) -> None:
+        """Let every sync be done."""
+        self._may_go_on.set()
+
+
+async def test_nobody_is_answered_before_a_slow_disk_has_it_and_all_are_counted(
+    opened: OpenedStore, tmp_path: Path
+) -> None:
+    clock, senders, disk = ManualClock(), Senders(), SlowDisk()
+    async with ingesting(opened, tmp_path, clock=clock, queue_spans=60, sync=disk.sync) as at_work:
+        flood = [asyncio.ensure_future(senders.send(at_work, *each)) for each in mixed(60)]
+        while sum(sender.done() for sender in flood) < 40:  # those that found no room for two seconds
+            clock.advance(Millis(HOLD // 4))
+            await asyncio.wait(flood, timeout=0.005)
+        assert {what for (_, what), items in senders.told.items() if items} == {"refused"}
+        assert disk.syncs == 0
+        disk.go_on()
+        await asyncio.wait(flood)
+        await at_work.ingest.caught_up()
+        senders.assert_counted(at_work)
+        assert {what for (_, what), items in senders.told.items() if items} == {"acknowledged", "refused", "rejected"}
+        assert disk.syncs < sum(sender.done() for sender in flood)  # those that waited shared one
+        acknowledged = senders.told[OtlpSignal.SPANS, "acknowledged"]
+        assert sum(counts.spans for counts in (await at_work.totals()).values()) == acknowledged
+        assert (at_work.admission.items, at_work.admission.bytes) == (0, 0)
+
+
+async def test_a_disk_whose_syncs_fail_counts_what_the_senders_count(opened: OpenedStore, tmp_path: Path) -> None:
+    senders, disk = Senders(), SlowDisk()
+    disk.go_on()
+    async with ingesting(opened, tmp_path, sync=disk.sync) as at_work:
+        for number, each in enumerate(mixed(30)):
+            disk.failing = number % 10 in (3, 4, 5)
+            await senders.send(at_work, *each)
+        disk.failing = False
+        await at_work.ingest.caught_up()
+        senders.assert_counted(at_work)
+    kept = {signal: senders.told[signal, "acknowledged"] for signal in OtlpSignal}
+    async with ingesting(opened, tmp_path) as again:
+        assert {signal: each.rolled_up for signal, each in again.ingest.counts.of.items()} == kept
+        again.assert_conserved()

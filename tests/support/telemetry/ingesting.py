@@ -1,5 +1,6 @@
 """Ingest over any store, with a writer that can be made to fail at the worst moments."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
+from ringfence_telemetry.segment_files import Sync
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.usage import Counts
 from ringfence_telemetry.usage_query import UsageGroup, UsageQuery
@@ -124,6 +126,7 @@ async def ingesting(
     away: bool = False,
     consequences: Sequence[Consequence] = (),
     prices: PriceBook | None = None,
+    sync: Sync = os.fdatasync,
 ) -> AsyncIterator[Ingesting]:
     """Run ingest with its log in `directory`."""
     clock = clock or ManualClock()
@@ -149,6 +152,7 @@ async def ingesting(
         clock=clock,
         new_id=IDS,
         consequences=consequences,
+        sync=sync,
     )
     async with ingest.running():
         yield Ingesting(
