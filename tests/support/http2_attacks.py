@@ -26,8 +26,8 @@ from support.raw_http2 import (
 PRIORITY, PING, WINDOW_UPDATE, CONTINUATION = 2, 6, 8, 9
 LONGEST_S = 60.0
 """How long a server may take for what it has to do at once."""
-INITIAL_WINDOW = struct.pack(">HI", 4, (1 << 31) - 1)
-"""A setting by which answers may be sent without an end."""
+INITIAL_WINDOW_SIZE = 4
+"""The setting that says how much of an answer may be sent before it is asked for."""
 GREETING = PREFACE + frame(SETTINGS, 0, 0, b"")
 ACCEPTED = frame(SETTINGS, 1, 0, b"")
 """What makes the settings of the server hold, once they came."""
@@ -95,6 +95,12 @@ class Attacker:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
+    def greet(self, *settings: bytes) -> None:
+        """Agree on settings, with these as its own."""
+        self.send(PREFACE, frame(SETTINGS, 0, 0, b"".join(settings)))
+        self.until(SETTINGS)
+        self.send(ACCEPTED)
+
     def send(self, *parts: bytes) -> bool:
         """Send it all; False when the server has ended the connection."""
         try:
@@ -126,6 +132,11 @@ class Attacker:
             for found, at, on, payload in self.frames():
                 if (found, on) == (kind, stream) and at & flags == flags:
                     return payload
+            assert self._read(), "the server ended the connection"
+
+    def until_all_ended(self, calls: int) -> None:
+        """Read until so many calls have their end."""
+        while sum(kind == HEADERS and flags & END_STREAM for kind, flags, _, _ in self.frames()) < calls:
             assert self._read(), "the server ended the connection"
 
     def frames(self) -> Iterator[tuple[int, int, int, bytes]]:

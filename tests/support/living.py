@@ -13,7 +13,14 @@ WATCHED = ("Connection", "WireProtocol", "WireCall", "Call", "Task")
 
 
 class Living(Collector):
-    """Counts objects of the fast port and tasks, when it is scraped; the rubbish is put out first."""
+    """Counts objects of the fast port and tasks, when it is scraped; the rubbish is put out first.
+
+    What there is when it is made stays, and is looked at no more.
+    """
+
+    def __init__(self) -> None:
+        gc.collect()
+        gc.freeze()
 
     def describe(self) -> Iterator[Metric]:
         """Give nothing: nobody is to count before there is anything."""

@@ -22,6 +22,7 @@ ALWAYS = (
     # Clients of tests call as fast as they can.
     *(f"server.quotas.{kind}_per_second=0" for kind in ("open", "read", "write", "stream")),
 )
+IN_FLIGHT = ("ringfence_calls_in_flight", "")
 SENT_AWAY = "ringfence_fast_port_sent_away_total"
 
 
@@ -56,9 +57,13 @@ class RunningEcho:
             for sample in family.samples
         }
 
+    def sent_away(self, why: str) -> float:
+        """Return how many the fast port sent away for that."""
+        return self.scrape().get((SENT_AWAY, why), 0)
+
     def rest(self) -> None:
         """Return once no call is in progress: none was left behind."""
-        while self.scrape()["ringfence_calls_in_flight", ""]:
+        while self.scrape()[IN_FLIGHT]:
             pass
 
     def end(self) -> None:

@@ -1,7 +1,9 @@
 """What only the fast port has to do itself, over real sockets: nothing of a call or a connection is left behind."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -15,8 +17,19 @@ from ringfence_kit.fast.server import FastServer, wire_limits
 from ringfence_kit.listening import open_http_port
 from ringfence_kit.methods import Handler
 from ringfence_kit.server_config import LimitsConfig
+from support.certificates import Authority
 from support.echo import NAME, Echo, echo_service
-from support.http2_attacks import ACCEPTED, GREETING, INITIAL_WINDOW, LARGE, begun, in_frames, streams, window
+from support.http2_attacks import (
+    ACCEPTED,
+    GREETING,
+    INITIAL_WINDOW_SIZE,
+    LARGE,
+    begun,
+    in_frames,
+    setting,
+    streams,
+    window,
+)
 from support.raw_http2 import SETTINGS, frame
 from support.serving import Mesh, server_config, serving
 from support.wire import TEXT, refusal, text_method
@@ -115,7 +128,9 @@ async def test_who_never_reads_is_cut_off_after_the_end() -> None:
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1)
     assert await reader.read(1)
-    writer.write(GREETING + ACCEPTED + frame(SETTINGS, 0, 0, INITIAL_WINDOW) + window(0, 1 << 30))
+    writer.write(
+        GREETING + ACCEPTED + frame(SETTINGS, 0, 0, setting(INITIAL_WINDOW_SIZE, (1 << 31) - 1)) + window(0, 1 << 30)
+    )
     for stream in streams(30):
         writer.write(begun(stream, "Say") + in_frames(stream, LARGE))
     await until(lambda: any(connection._is_full for connection in server._connections))
@@ -134,6 +149,22 @@ async def test_a_client_that_is_gone_cancels_its_calls(mesh: Mesh, echo: Echo) -
     await echo.hanging.wait()
     call.cancel()
     await asyncio.wait_for(echo.cancelled.wait(), 10)
+
+
+async def test_tls_without_http2_agreed_on_is_ended(tmp_path: Path) -> None:
+    ours = Authority("our authority")
+    config = server_config(tmp_path, dev=False, tls=ours.issue(dns=["echo.example"]).write(tmp_path, "echo"))
+    trusting = ssl.create_default_context(cadata=ours.certificate.decode())
+    async with serving(echo_service(Echo(), port={"fast": True}), config=config) as mesh:
+        host, _, port = mesh.address().rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting, server_hostname="echo.example")
+        writer.write(GREETING)
+        with suppress(ConnectionError):
+            assert not await reader.read(1)
+        writer.close()
+        assert (
+            'ringfence_fast_port_sent_away_total{service="echo",why="no_alpn"} 1.0' in mesh.metrics.render()[0].decode()
+        )
 
 
 async def test_three_thousand_messages_both_ways_and_large_ones(mesh: Mesh) -> None:

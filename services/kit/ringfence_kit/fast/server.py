@@ -149,5 +149,9 @@ class FastServer:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOKS_EVERY)
-            for connection in [*self._connections]:
-                connection.look()
+            self._look_once()
+
+    def _look_once(self) -> None:
+        # Not in the loop that sleeps: it would hold on to the last connection, and all that is queued on it.
+        for connection in [*self._connections]:
+            connection.look()
