@@ -74,7 +74,7 @@ GRANTS = (
         {
             "WatchSnapshot": Grant.to(Role.PLATFORM_ADMIN, Role.SERVICE, Role.DECIDER, does=MethodClass.STREAM),
             # Not for people: what is uploaded is in the log as what a pdp decided.
-            "UploadDecisions": Grant.to(Role.SERVICE, Role.DECIDER, does=MethodClass.DECIDE),
+            "UploadDecisions": Grant.to(Role.SERVICE, Role.DECIDER, does=MethodClass.INGEST),
         },
     )
     | Grants.of(

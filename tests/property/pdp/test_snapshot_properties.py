@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence.errors import RevisionCompactedError
@@ -48,8 +49,9 @@ def bundle(content: bytes) -> Bundle:
 class Pdp:
     """What ships, and everything that can happen to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, started: Millis = Millis(0), salt: int = 5) -> None:
         self.clock = ManualClock()
+        self.clock.advance(started)
         self.policy: PolicyState[Any] = PolicyState(tuple)
         self.stored = StoredPolicy()
         self.spending = SpendingView()
@@ -61,7 +63,7 @@ class Pdp:
             ages=lambda _: Ages(Millis(7), None),
             settings=SETTINGS,
             clock=self.clock,
-            salt=5,
+            salt=salt,
         )
 
     def changes(self, kind: Kind, name: str, how: Callable[[Facts], object]) -> None:
@@ -294,7 +296,7 @@ HAPPENINGS: list[Callable[[Pdp, Any], Any]] = [
 ]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(data=st.data())
 def test_a_follower_knows_what_the_pdp_knows(data: st.DataObject) -> None:
     def dice(choices: Any) -> Any:
@@ -335,6 +337,22 @@ async def test_who_comes_back_in_time_needs_no_new_state_and_later_does() -> Non
             reader.knows_it_all()
             assert reader.states == states
             await reader.cut()
+
+
+@pytest.mark.parametrize("started", [-5_000, 0, 5_000], ids=["before", "at the same moment", "after"])
+async def test_nobody_goes_on_in_the_history_of_another_process(started: int) -> None:
+    one, other = Pdp(), Pdp(started=Millis(started), salt=6)
+    reader = Reader(one)
+    await reader.catch_up()
+    await says_tool(one, lambda choices: choices[0])
+    await Reader(other).catch_up()
+    for _ in range(5):
+        await says_tool(other, lambda choices: choices[-1])
+    await reader.cut()
+    reader.pdp = other
+    await reader.catch_up()
+    reader.knows_it_all()
+    assert reader.states == 2
 
 
 async def test_nobody_is_told_of_more_than_is_kept() -> None:

@@ -12,6 +12,7 @@ from ringfence.pdp.v1.snapshot_pb2_grpc import SnapshotServiceStub
 from ringfence.registry.v1 import boundary_pb2, tool_pb2
 from ringfence.telemetry.v1 import budget_pb2
 from ringfence_kit.clock import SECOND, ManualClock, Millis
+from ringfence_kit.errors import Failure, InvalidRequest, Unavailable, Violation
 from ringfence_kit.ids import counting_ids
 from ringfence_pdp.convert.snapshots import take_snapshot
 from ringfence_pdp.facts import IdentityStatus
@@ -242,6 +243,21 @@ async def test_what_is_uploaded_is_in_the_audit_log(pdp: ServedPdp) -> None:
     entry = snapshot_pb2.UploadedDecision(decision_id=decision_id, body=b"{}")
     await snapshots(pdp).UploadDecisions(snapshot_pb2.UploadDecisionsRequest(entries=[entry]))
     assert await pdp.around.telemetry.logged(decision_id) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (Unavailable(problem="it is away"), "UNAVAILABLE"),
+        (InvalidRequest(Violation("entries[0].body", "is no document")), "INVALID_REQUEST"),
+    ],
+    ids=["for now", "for good"],
+)
+async def test_what_telemetry_refuses_is_not_taken(pdp: ServedPdp, failure: Failure, reason: str) -> None:
+    pdp.around.telemetry.failure = failure
+    entry = snapshot_pb2.UploadedDecision(decision_id=NAMES(), body=b"{}")
+    refused = await refusal(snapshots(pdp).UploadDecisions(snapshot_pb2.UploadDecisionsRequest(entries=[entry])))
+    assert refused.reason == reason
 
 
 async def test_uploads_are_judged_as_a_whole(pdp: ServedPdp) -> None:

@@ -6,20 +6,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import pytest
 from google.rpc.status_pb2 import Status
 from ringfence.errors import RingfenceError
 from ringfence.local_pdp import DecidedElsewhere, LocalPdp
 from ringfence.pdp.v1 import decision_pb2
+from ringfence.registry.v1 import boundary_pb2, tool_pb2
 from support.pdp.embedded import local_pdp
-from support.pdp.served import ANALYST, ANALYST_DID, question, served_pdp
+from support.pdp.served import ANALYST, ANALYST_DID, POLICY, agent, identity, question, served_pdp
 
 if TYPE_CHECKING:
     from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceAsyncStub
 
+BOUNDARY = "namespaces/data/boundaries/clerks"
+ENABLED = tool_pb2.SWITCH_STATE_ENABLED
 PORTS = ("pdp.listen", "pdp.fast_listen")
 QUESTIONS = 150
+CLERK = "namespaces/data/agents/clerk"
+CLERK_DID = "did:webvh:QmClerk:dev.id.ringfence.internal:agents:QmClerk"
 OWN = ("decision_id", "approval", "cache", "limits")
 """What belongs to one asking: its id, whom it waits for, and what is counted."""
+
+
+OBLIGING = b"""\
+apiVersion: ringfence.dev/v1
+kind: Policy
+metadata: {name: house}
+spec:
+  rules:
+    - name: read
+      match: {actions: ["read_*", "write_*"]}
+      effect: ALLOW
+      obligations: [{type: redact, id: pii, properties: {fields: [email]}}]
+    - {name: deep, match: {actions: ["*"]}, effect: DENY, when: "args.deep[1].a == 1", reason: DEEP}
+    - {name: trusted, match: {actions: ["drop"]}, effect: ALLOW, when: "agent.trust > 400"}
+    - name: delete
+      match: {actions: ["delete_*"]}
+      effect: REQUIRE_APPROVAL
+      approval: {min_approvals: 1, approvers: ["group:oncall"], timeout: 30m}
+"""
 
 
 def random_question(dice: random.Random) -> decision_pb2.CheckRequest:
@@ -33,6 +58,9 @@ def random_question(dice: random.Random) -> decision_pb2.CheckRequest:
         "arguments": dice.choice([None, {"sql": "select 1"}, {"n": 3.5, "deep": [1, {"a": None}]}]),
         "context": dice.choice([None, {"reason": "because"}]),
         "environment": dice.choice(["dev", "dev", "dev", "prod", ""]),
+        "target": dice.choice([None] * 5 + [decision_pb2.Subject(agent=CLERK), decision_pb2.Subject(did=CLERK_DID)]),
+        "supported_obligations": dice.choice([[], ["redact"], ["redact", "degrade"]]),
+        "chain": dice.choice([[]] * 6 + [[CLERK], [CLERK, ANALYST]]),
     }
     return question(**fields)
 
@@ -102,11 +130,17 @@ async def streamed(stub: "DecisionServiceAsyncStub", asked: list[decision_pb2.Ch
     return [found[number] for number in range(1, len(asked) + 1)]
 
 
-async def test_the_same_answer_through_every_door(tmp_path: Path) -> None:
+@pytest.mark.parametrize("policy", [POLICY, OBLIGING], ids=["few rules", "obligations"])
+async def test_the_same_answer_through_every_door(tmp_path: Path, policy: bytes) -> None:
     dice = random.Random(7)
     asked = [random_question(dice) for _ in range(QUESTIONS)]
     async with served_pdp(tmp_path) as pdp:
-        await pdp.push()
+        around = pdp.around
+        around.identity.agents.say(identity(pdp.clock, agent=CLERK, did=CLERK_DID))
+        around.registry.agents.say(agent(name=CLERK))
+        around.registry.boundaries.say(boundary_pb2.Boundary(name=BOUNDARY, agents=[CLERK], state=ENABLED))
+        await pdp.push(policy)
+        await pdp.knows(lambda answer: answer.facts.registry_revision >= around.registry.agents.revision)
         told: dict[str, list[bytes]] = {}
         for port in PORTS:
             stub = pdp.decisions(port=port)
