@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ringfence_kit.clock import Instant, Millis
 
-from ringfence_pdp.case import Basis
+from ringfence_pdp.case import Case
 from ringfence_pdp.cel.reads import reads
 from ringfence_pdp.compiled import CompiledBundle, HintKey
 from ringfence_pdp.facts import (
@@ -70,6 +70,9 @@ _MOMENTARY = ("now", "agent.trust", "origin.trust", "target.trust", "session")
 """What is another a moment later without anybody saying so."""
 
 
+_ALLOW = Effect.ALLOW
+
+
 class CacheHint(NamedTuple):
     """For how long, and for questions equal in which members."""
 
@@ -82,40 +85,33 @@ class Kept(NamedTuple):
     """What was found out for a question, good until anything of it is another."""
 
     identity: AgentIdentity
+    ring: int
     until: Instant
     """Asked before then, the ring is the same until the answer ends."""
     hint: CacheHint | None
 
 
-def cache_hint(basis: Basis, request: CheckRequest, decision: Decision) -> CacheHint | None:
+def cache_hint(case: Case, decision: Decision) -> CacheHint | None:
     """Return how an answer may be used again; None when it may not, or when it counts against a limit."""
+    basis, request, identity = case.basis, case.request, case.acting.identity
     bundle, age = basis.bundle, basis.identity_age
-    if decision.effect is not Effect.ALLOW or bundle is None or age is None or _brings_along(request):
+    if decision.verdict.effect is not _ALLOW or bundle is None or age is None or identity is None:
+        return None
+    if case.call is not None or request.approval is not None:
         return None
     if decision.findings or (bundle.filters and basis.facts.boundaries.to_look_at):
         return None  # what is flagged is told each time; and who else filters depends on what the call crosses
-    identity = basis.facts.identity(request.did, request.agent, request.environment)
-    if identity is None or age + TTL > (HEARD_LATELY if decision.ring <= NEEDS_FRESH_FACTS else TOKEN_TTL - 1):
+    ring, tool = decision.ring, request.tool
+    if age + TTL > (HEARD_LATELY if ring <= NEEDS_FRESH_FACTS else TOKEN_TTL - 1):
         return None
-    tool = request.tool
-    key = (identity.did, decision.ring, request.action, tool, request.side)
+    key = case.routine or (identity.did, ring, request.action, tool, request.side)
     kept = bundle.hints.get(key)
-    if kept is None or kept.identity is not identity or basis.now >= kept.until:
-        kept = _keep(bundle, key, Kept(identity, *_found(basis.now, bundle, request, identity)))
+    if kept is None or kept.identity is not identity or kept.ring != ring or basis.now >= kept.until:
+        kept = _keep(bundle, key, Kept(identity, ring, *_found(basis.now, bundle, request, identity)))
     if kept.hint is None or tool is None:
         return kept.hint
     known = basis.facts.tools.get(tool)
     return kept.hint if known is not None and known.reaches_trusted(Instant(basis.now + TTL)) else None
-
-
-def _brings_along(request: CheckRequest) -> bool:
-    return bool(
-        request.target is not None
-        or request.chain
-        or request.delegation_token is not None
-        or request.elevation_grants
-        or request.approval is not None
-    )
 
 
 def _keep(bundle: CompiledBundle, key: HintKey, kept: Kept) -> Kept:

@@ -12,6 +12,7 @@ from ringfence_pdp.facts import Facts
 from ringfence_pdp.filters.filtering import Filtered
 from ringfence_pdp.kill_switch import KillSwitches
 from ringfence_pdp.model import CheckRequest
+from ringfence_pdp.routine import Routine
 from ringfence_pdp.vocabulary import Scope
 
 
@@ -35,7 +36,7 @@ class Basis(NamedTuple):
 class Case:
     """Everything about the agents is looked up here, once."""
 
-    __slots__ = ("acting", "basis", "call", "cleared", "filtered", "request", "standing")
+    __slots__ = ("acting", "basis", "call", "cleared", "filtered", "request", "routine", "standing")
 
     acting: Party
     """The agent that acts."""
@@ -46,11 +47,12 @@ class Case:
     filtered: Filtered | None
     """What content filters make of it, once they were asked."""
 
-    def __init__(self, basis: Basis, request: CheckRequest) -> None:
+    def __init__(self, basis: Basis, request: CheckRequest, routine: Routine | None = None) -> None:
         self.basis = basis
         self.request = request
+        self.routine = routine
         self.filtered = None
-        self.cleared = known = cleared(basis, request)
+        self.cleared = known = cleared(basis, request, routine)
         if known is None:
             acting = party(basis.facts, request, request.environment, basis.now, basis.identity_age)
         else:

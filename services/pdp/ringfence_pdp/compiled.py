@@ -18,9 +18,10 @@ from ringfence_pdp.policy import Policy, Rule
 from ringfence_pdp.policy_fields import Selected
 from ringfence_pdp.policy_tests.written import PolicyTest
 from ringfence_pdp.rings import RingGate
+from ringfence_pdp.routine import Routine
 
-HintKey: TypeAlias = tuple[str, int, str, str | None, Side]
-"""A DID, its ring, an action, a tool and a side."""
+HintKey: TypeAlias = tuple[str, int, str, str | None, Side] | Routine
+"""A DID, its ring, an action, a tool and a side; or the routine that says them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,10 +25,12 @@ from ringfence_pdp.clearance import remember
 from ringfence_pdp.composition import STAGES, decide_together
 from ringfence_pdp.filter_stage import filtered_case
 from ringfence_pdp.filters.filtering import lowered
-from ringfence_pdp.model import CheckRequest, Decision, Effect, Verdict
+from ringfence_pdp.model import CheckRequest, Decision, Effect, Reason, Verdict
 from ringfence_pdp.rules import judged_by_rules
 
 _BEFORE_RULES = tuple(STAGES.values())
+_RULED = (Reason.ALLOWED, Reason.RULE_DENIED)
+"""What a rule says itself: its verdict is one object for as long as its bundle is, so there are as few as rules."""
 
 
 def decide(basis: Basis, request: CheckRequest) -> Decision:
@@ -41,15 +43,20 @@ def decide_case(case: Case) -> Decision:
     bundle = case.basis.bundle
     if case.call is not None or case.basis.facts.boundaries.to_look_at or (bundle is not None and bundle.is_composed):
         return decide_together(case)
-    standing = case.standing
-    objection = None if case.cleared is not None else _objection(case)
+    standing, known = case.standing, case.cleared
+    objection = None if known is not None else _objection(case)
     if objection is not None:
         return Decision(objection, standing.ring, standing.score)
     verdict = judged_by_rules(case)
     if bundle is not None and bundle.filters and verdict.effect is not Effect.DENY:
         filtered = filtered_case(case)
         return Decision(lowered(verdict, filtered), standing.ring, standing.score, findings=filtered.findings)
-    return Decision(verdict, standing.ring, standing.score)
+    if known is None or verdict.reason not in _RULED:
+        return Decision(verdict, standing.ring, standing.score)
+    decision = known.ruled.get(id(verdict))
+    if decision is None:
+        decision = known.ruled[id(verdict)] = Decision(verdict, standing.ring, standing.score)
+    return decision
 
 
 def _objection(case: Case) -> Verdict | None:
@@ -58,5 +65,5 @@ def _objection(case: Case) -> Verdict | None:
         verdict = stage(case, case.acting)
         if verdict is not None:
             return verdict
-    remember(case.basis, case.request, case.acting)
+    remember(case.basis, case.request, case.acting, case.routine)
     return None

@@ -36,7 +36,7 @@ def decision_bytes(
     """Return what `decision_document` returns."""
     decision = answer.decision
     verdict = decision.verdict
-    if identity is None or not _is_plain(answer):
+    if identity is None or not is_plain(answer):
         return decision_document(
             request,
             answer,
@@ -52,18 +52,19 @@ def decision_bytes(
     revisions = (answer.identity_revision, answer.policy_revision, answer.registry_revision)
     return b"".join(
         (
-            _up_to_time(request.action, identity.resource_name, answer.bundle_digest),
+            up_to_time(request.action, identity.resource_name, answer.bundle_digest),
             b'%d,"decision_id":"%b' % (answer.decided_at, answer.decision_id.encode()),
-            _up_to_age(identity.did, verdict.effect, request.environment, evidence, revisions),
+            up_to_age(identity.did, verdict.effect, request.environment, evidence, revisions),
             b'%d,"input":%b,"input_digest":"%b"'
             % (-1 if identity_age is None else identity_age, _encode(asked), digest.encode()),
             b',"left_out":' + _encode(sorted(left_out)) if left_out else b"",
-            _from_reason(verdict.reason, decision.ring, verdict.rules, decision.score, request.tool),
+            from_reason(verdict.reason, decision.ring, verdict.rules, decision.score, request.tool),
         )
     )
 
 
-def _is_plain(answer: Answer) -> bool:
+def is_plain(answer: Answer) -> bool:
+    """Say whether an answer is no more than a rule's word to an agent that is alone."""
     decision = answer.decision
     return (
         decision.composed is ALONE
@@ -81,14 +82,16 @@ def _is_plain(answer: Answer) -> bool:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _up_to_time(action: str, agent: str, bundle_digest: str) -> bytes:
+def up_to_time(action: str, agent: str, bundle_digest: str) -> bytes:
+    """Return a document as far as the moment of the decision."""
     return _encode({"action": action, "agent": agent, "bundle_digest": bundle_digest})[:-1] + b',"decide_time_ms":'
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _up_to_age(
+def up_to_age(
     did: str, effect: Effect, environment: str, evidence: tuple[str, ...], revisions: tuple[int, int, int]
 ) -> bytes:
+    """Return what goes on behind the decision's id, as far as the age of what identity said."""
     identity, policy, registry = revisions
     members = {
         "did": did,
@@ -101,7 +104,8 @@ def _up_to_age(
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _from_reason(reason: Reason, ring: int, rules: tuple[str, ...], score: int, tool: str | None) -> bytes:
+def from_reason(reason: Reason, ring: int, rules: tuple[str, ...], score: int, tool: str | None) -> bytes:
+    """Return the rest."""
     members = {
         "reason": reason.name,
         "ring": ring,

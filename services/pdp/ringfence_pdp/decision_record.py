@@ -16,11 +16,13 @@ from ringfence_pdp.case import Basis
 from ringfence_pdp.decision_bytes import decision_bytes
 from ringfence_pdp.decision_document import input_digest
 from ringfence_pdp.decision_log import DecisionLog
-from ringfence_pdp.evidence import EvidenceKeeper
+from ringfence_pdp.evidence import EvidenceKeeper, bundle_address
 from ringfence_pdp.filters.finding import ArgumentType
 from ringfence_pdp.filters.pointers import tokens_of
 from ringfence_pdp.masks import NO_MASKS, Masks
 from ringfence_pdp.model import CheckRequest, Effect
+from ringfence_pdp.routine import Routine
+from ringfence_pdp.routine_documents import RoutineDocuments
 
 BODY_MAX = 64 * 1024
 """What the log takes."""
@@ -50,25 +52,37 @@ class DecisionRecords:
         self._masks = masks
         self._inputs = inputs
         self._allow_rate = allow_rate
+        self._routines = RoutineDocuments()
 
     @property
     def stops_when_full(self) -> bool:
         """Whether to answer nothing at all while nothing can be logged."""
         return self.log.stops_when_full
 
-    def take(self, request: CheckRequest, answer: Answer, basis: Basis, asked: bytes) -> None:
-        """Log a decision. Raises Unavailable when it cannot be kept."""
-        found = bool(answer.decision.findings)
+    def take(
+        self, request: CheckRequest, answer: Answer, basis: Basis, asked: bytes, routine: Routine | None = None
+    ) -> None:
+        """Log a decision; `routine`: which was asked, where the answer is as it was judged. Raises Unavailable when it
+        cannot be kept.
+        """
+        decision_id, found = answer.decision_id, bool(answer.decision.findings)
         sampled = self._allow_rate < 1 and answer.decision.effect is Effect.ALLOW and not found
-        if sampled and not self._chosen(answer.decision_id):
+        if sampled and not self._chosen(decision_id):
             self.sampled_out += 1
             return
+        log, digest = self.log, input_digest(decision_id, asked)
+        if routine is not None:
+            joined = self._routines.document(
+                routine, request, answer, identity_age=basis.identity_age, digest=digest, failures=log.failures
+            )
+            if joined is not None:
+                log.take(decision_id, joined)
+                return
         if answer.bundle_digest:
             self._keeper.bundle(answer.bundle_digest, self._kept)
         facts = basis.facts
         identity = facts.identity(request.did, request.agent, request.environment)
         evidence = self._keeper.of(basis, request, answer.decision, identity)
-        digest = input_digest(answer.decision_id, asked)
         masks = self._masks_for(request, basis)
         for whole in (self._inputs, False):
             left_out: list[str] = []
@@ -85,7 +99,9 @@ class DecisionRecords:
             )
             if len(body) <= BODY_MAX:
                 break
-        self.log.take(answer.decision_id, body)
+        log.take(decision_id, body)
+        if routine is not None and (not answer.bundle_digest or bundle_address(answer.bundle_digest) in log.facts):
+            self._routines.keep(routine, request, answer, identity=identity, evidence=evidence, failures=log.failures)
 
     def _masks_for(self, request: CheckRequest, basis: Basis) -> Masks:
         """Return the operator's masks, and where a tool says that a secret belongs."""

@@ -60,13 +60,9 @@ class DecisionWatch:
         self._clock = clock
         self._watchers: set[_Watcher] = set()
 
-    def __bool__(self) -> bool:
-        """Whether anybody watches; nothing is made for nobody."""
-        return self.is_on
-
     @property
     def is_on(self) -> bool:
-        """Whether anybody watches."""
+        """Whether anybody watches; nothing is made for nobody."""
         return bool(self._watchers)
 
     def tell(self, seen: Seen) -> None:

@@ -23,7 +23,7 @@ from ringfence_pdp.policy_state import InForce, PolicyState
 from ringfence_pdp.reckoning import Reckoning
 from ringfence_pdp.rollout.trial import Trials
 from ringfence_pdp.session_log import SessionHistories
-from ringfence_pdp.sitting import Found, Sitting, Tally
+from ringfence_pdp.sitting import Found, Office, Sitting, Tally
 from ringfence_pdp.who_asks import refuse_strangers
 
 
@@ -62,17 +62,13 @@ class Decisions:
         `audiences` are those of the delegation tokens this pdp decides for; none leaves that to enforcement points.
         `classifiers` are those elsewhere that policies may ask.
         """
-        self._classifiers = NoClassifiers() if classifiers is None else classifiers
         self._gated_environments = gated_environments
         self._audiences = audiences
         self._latest = EPOCH
         self._policy = policy
         self._trials = trials
         self._agents = agents
-        self._log = log
-        self._reckoning = reckoning
         self._clock = clock
-        self._new_id = new_id
         self._tools = AllowedTools()
         self._sessions = SessionHistories()
         self.watch = DecisionWatch(clock)
@@ -81,6 +77,16 @@ class Decisions:
         """Answers given since the start."""
         self.found: Found = {}
         """What filters found in what was answered about."""
+        self._office = Office(
+            log=log,
+            reckoning=reckoning,
+            new_id=new_id,
+            watch=self.watch,
+            counts=self.counts,
+            found=self.found,
+            classifiers=NoClassifiers() if classifiers is None else classifiers,
+            renewed=self._renewed,
+        )
 
     @property
     def epoch(self) -> int:
@@ -92,22 +98,10 @@ class Decisions:
         in_force = self._policy.current
         trial = self._trials.of(in_force)
         basis = self._basis(in_force)
-        asked = any(one is not None and one.has_history for one in (in_force.compiled, in_force.candidate))
+        decides, tried = in_force.compiled, in_force.candidate
+        asked = (decides is not None and decides.has_history) or (tried is not None and tried.has_history)
         self._sessions.listen(basis.now, asked=asked)
-        return Sitting(
-            basis,
-            in_force,
-            trial,
-            log=self._log,
-            reckoning=self._reckoning,
-            new_id=self._new_id,
-            watch=self.watch,
-            counts=self.counts,
-            found=self.found,
-            sessions=self._sessions if asked else None,
-            classifiers=self._classifiers,
-            renewed=lambda: self._basis(in_force)._replace(kill_switches=self._policy.current.kill_switches),
-        )
+        return Sitting(self._office, basis, in_force, trial, self._sessions if asked else None)
 
     def tools(
         self,
@@ -131,20 +125,21 @@ class Decisions:
         names = sorted(name for name in (basis.facts.tools if show_denied else approved) if name > after)
         return self._tools.page(basis, asked, names, size=size, show_denied=show_denied)
 
+    def _renewed(self, in_force: InForce[CompiledBundle]) -> Basis:
+        """Return the basis as it is now, with the policies that were in force."""
+        return self._basis(in_force)._replace(kill_switches=self._policy.current.kill_switches)
+
     def _basis(self, in_force: InForce[CompiledBundle]) -> Basis:
         now = self._clock.now()
+        self._latest = max(self._latest, now)  # No proof comes back to life when the clock is set back.
+        # In the order of its members, since naming them takes as long as all the rest.
         return Basis(
-            bundle=in_force.compiled,
-            kill_switches=in_force.kill_switches,
-            facts=self._agents.facts,
-            now=now,
-            identity_age=self._agents.identity_age(now),
-            gated_environments=self._gated_environments,
-            audiences=self._audiences,
-            proofs_at=self._latest_moment(now),
+            in_force.compiled,
+            in_force.kill_switches,
+            self._agents.facts,
+            now,
+            self._agents.identity_age(now),
+            self._gated_environments,
+            self._audiences,
+            self._latest,
         )
-
-    def _latest_moment(self, now: Instant) -> Instant:
-        """Return the latest moment there was: no proof comes back to life when the clock is set back."""
-        self._latest = max(self._latest, now)
-        return self._latest

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ringfence_kit.clock import Instant, Millis
+from ringfence_kit.members import plain_members
 from ringfence_kit.names import AgentName
 
 from ringfence_pdp.filters.finding import Finding, Origin
@@ -21,6 +22,7 @@ Plain = Mapping[str, object]
 """JSON as Python holds it."""
 
 
+@plain_members
 class Effect(enum.IntEnum):
     """The three answers, ordered: a composition takes the lowest."""
 
@@ -29,6 +31,7 @@ class Effect(enum.IntEnum):
     ALLOW = 3
 
 
+@plain_members
 class Reason(enum.IntEnum):
     """Why a decision came out as it did. `ringfence.pdp.v1.DecisionReason` documents each."""
 
@@ -80,6 +83,7 @@ class Reason(enum.IntEnum):
     ORIGIN_UNTRUSTED = 46
 
 
+@plain_members
 class Side(enum.IntEnum):
     """A side of a call: who calls, who is called, or a boundary between them. Only the first two can ask."""
 
@@ -93,6 +97,7 @@ class Side(enum.IntEnum):
         return self.name.lower()
 
 
+@plain_members
 class SideEffects(enum.IntEnum):
     """What a tool does to the world, as far as the enforcement point knows."""
 
@@ -107,6 +112,7 @@ class SideEffects(enum.IntEnum):
         return self.name.lower()
 
 
+@plain_members
 class Protocol(enum.IntEnum):
     """What a call is made with."""
 
@@ -228,6 +234,7 @@ class Approval:
     """Whether one refusal ends it."""
 
 
+@plain_members
 class Stage(enum.Enum):
     """The stages of a decision, in their order (docs: services/pdp/README.md)."""
 

@@ -20,6 +20,9 @@ from ringfence_pdp.outcome import Outcome, meet_all
 from ringfence_pdp.stages import denial
 from ringfence_pdp.vocabulary import Scope
 
+# As names of this module: every rule that is asked is told apart by them.
+_ALLOW, _DENY, _ASK = Effect.ALLOW, Effect.DENY, Effect.REQUIRE_APPROVAL
+
 
 class Judged(NamedTuple):
     """What rules say together."""
@@ -39,7 +42,7 @@ def judged_by_rules(case: Case) -> Verdict:
         return nobody_known()
     known = case.cleared
     rules = candidates(bundle, scope) if known is None else unoverridden(bundle, known.rules, scope)
-    return judged(rules, scope, case.subject, obliging=False).verdict
+    return _verdict(rules, scope, case.subject, None)
 
 
 def no_bundle() -> Verdict:
@@ -57,30 +60,39 @@ def judged(rules: Iterable[CompiledRule], scope: Scope, governed: str, *, obligi
 
     `governed` is whom they are asked about. Unless `obliging`, the first permission settles it.
     """
-    asking: list[CompiledRule] = []
     obligations: list[Obligation] = []
+    verdict = _verdict(rules, scope, governed, obligations if obliging else None)
+    return Judged(verdict) if verdict.effect is _DENY else Judged(verdict, tuple(obligations))
+
+
+def _verdict(
+    rules: Iterable[CompiledRule], scope: Scope, governed: str, obligations: list[Obligation] | None
+) -> Verdict:
+    """Return what rules say; what they oblige to is added to `obligations`, if anybody asks for that."""
+    asking: list[CompiledRule] = []
     permitting: CompiledRule | None = None
     for rule in rules:
-        if rule.effect is Effect.ALLOW and permitting is not None and not obliging:
+        effect = rule.effect
+        if effect is _ALLOW and permitting is not None and obligations is None:
             break
         truth = holds(rule, scope)
         if truth is False:
             continue
-        if rule.effect is Effect.DENY:
+        if effect is _DENY:
             # An error is no excuse: what could not be read may be what would have denied.
-            return Judged(rule.verdict if truth is True else _erring(rule, truth))
-        if rule.effect is Effect.REQUIRE_APPROVAL:
+            return rule.verdict if truth is True else _erring(rule, truth)
+        if effect is _ASK:
             # One that errs still asks for its approval, and permits nothing.
             asking.append(rule)
-        # For the same reason one that errs still obliges.
-        obligations.extend(rule.obligations)
+        if obligations is not None:
+            # For the same reason one that errs still obliges.
+            obligations.extend(rule.obligations)
         if truth is True and rule.grants and permitting is None:
             permitting = rule
     if permitting is None:
         message = f"no rule permits {scope.request.action} for {governed}; Explain shows which come nearest"
-        return Judged(denial(Stage.RULES, Reason.NO_MATCH, message))
-    verdict = _asking_for_approval(asking) if asking else permitting.verdict
-    return Judged(verdict, tuple(obligations))
+        return denial(Stage.RULES, Reason.NO_MATCH, message)
+    return _asking_for_approval(asking) if asking else permitting.verdict
 
 
 def candidates(bundle: CompiledBundle, scope: Scope) -> Iterable[CompiledRule]:

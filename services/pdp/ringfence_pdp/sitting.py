@@ -7,7 +7,7 @@ revealed.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ringfence_kit.callers import Caller
@@ -34,8 +34,12 @@ from ringfence_pdp.policy_state import InForce
 from ringfence_pdp.reckoning import Counted, Reckoning, Unsettled
 from ringfence_pdp.rollout.rollout import Mode
 from ringfence_pdp.rollout.trial import Trial
+from ringfence_pdp.routine import Routine
 from ringfence_pdp.session_log import SessionHistories
 from ringfence_pdp.who_asks import refuse_strangers, taken_at_its_word
+
+# As names of this module: every answer is told apart by them.
+_ALLOW, _DENY, _ASK, _ONE = Effect.ALLOW, Effect.DENY, Effect.REQUIRE_APPROVAL, Mode.NONE
 
 TRUSTED_RINGS = 1
 """Agents up to this ring are denied what cannot be logged: they could do the most with it."""
@@ -45,84 +49,95 @@ Tally: TypeAlias = dict[tuple[Effect, Reason], int]
 Found: TypeAlias = dict[tuple[Kind, Action], int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """What all sittings have in common."""
+
+    log: DecisionRecords
+    reckoning: Reckoning
+    new_id: NewId
+    watch: DecisionWatch
+    counts: Tally
+    found: Found
+    classifiers: Classifiers
+    renewed: Callable[[InForce[CompiledBundle]], Basis]
+    """Returns the basis of what was in force, as it is now."""
+
+
+# In the order of its members, since naming them takes as long as deciding.
+_answer: Callable[[type[Answer], tuple[object, ...]], Answer] = tuple.__new__
+_UNCOUNTED = tuple(
+    Answer._field_defaults[field] for field in ("limits", "retry_after", "approval", "approval_expires_at")
+)
+
+
 class Sitting:
     """Decides on one basis: one request, or a batch of them."""
 
-    __slots__ = (
-        *(
-            "_basis",
-            "_charged",
-            "_classifiers",
-            "_counts",
-            "_found",
-            "_in_force",
-            "_log",
-            "_new_id",
-            "_reckoning",
-            "_renewed",
-            "_sessions",
-            "_trial",
-        ),
-        "_watch",
-    )
+    __slots__ = ("_basis", "_charged", "_in_force", "_moment", "_office", "_sessions", "_trial")
 
     def __init__(
         self,
+        office: Office,
         basis: Basis,
         in_force: InForce[CompiledBundle],
         trial: Trial | None,
-        *,
-        log: DecisionRecords,
-        reckoning: Reckoning,
-        new_id: NewId,
-        watch: DecisionWatch,
-        counts: Tally,
-        found: Found,
         sessions: SessionHistories | None = None,
-        classifiers: Classifiers,
-        renewed: Callable[[], Basis],
     ) -> None:
-        """`sessions`: what conditions hear of sessions; None when none asks. `renewed`: the basis as it is now."""
-        self._renewed = renewed
-        self._charged: list[Reservation] = []
-        self._sessions = sessions
-        self._classifiers = classifiers
-        self._watch = watch
+        """`sessions`: what conditions hear of sessions; None when none asks."""
+        self._office = office
         self._basis = basis
         self._in_force = in_force
         self._trial = trial
-        self._log = log
-        self._reckoning = reckoning
-        self._new_id = new_id
-        self._counts = counts
-        self._found = found
+        self._sessions = sessions
+        self._charged: list[Reservation] = []
+        bundle, facts = in_force.bundle, basis.facts
+        self._moment = (
+            "" if bundle is None else bundle.digest,
+            facts.identity_revision,
+            facts.registry_revision,
+            in_force.revision,
+            basis.now,
+            in_force.epoch + facts.epoch,
+        )
 
-    def check(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer | Unsettled:
+    def check(
+        self, request: CheckRequest, caller: Caller, asked: bytes, routine: Routine | None = None
+    ) -> Answer | Unsettled:
         """Decide, count and log; or return what somebody else has a say in, for `settled`.
 
-        `asked` are the request's own bytes, of which the log keeps a digest. Raises NotPermitted, and Unavailable when
-        nothing can be logged and the pdp is configured to stop then.
+        `asked` are the request's own bytes, of which the log keeps a digest; `routine` is what was read in them, if it
+        is one. Raises NotPermitted, and Unavailable when nothing can be logged and the pdp is configured to stop then.
         """
-        refuse_strangers(caller, request, self._basis.facts)
-        request = self._remembering(taken_at_its_word(request, caller))
-        request, awaited = self._to_ask(request)
-        if awaited:
-            # Until they are asked: closed.
-            answer = self._answer(decide(self._deciding(request), request), self._new_id())
-            return Unsettled(answer, self._basis, request, caller, asked, awaited)
-        return self._checked(request, caller, asked)
+        basis, trial = self._basis, self._trial
+        refuse_strangers(caller, request, basis.facts)
+        if request.origins or self._sessions is not None:
+            # With what is put into it, it is no routine any more.
+            request, routine = self._remembering(taken_at_its_word(request, caller)), None
+        if trial is not None or (basis.bundle is not None and basis.bundle.asks_classifiers):
+            routine = None
+            request, awaited = self._to_ask(request)
+            if awaited:
+                # Until they are asked: closed.
+                answer = self._answer(decide(self._deciding(request), request), self._office.new_id())
+                return Unsettled(answer, basis, request, caller, asked, awaited)
+        return self._checked(request, caller, asked, routine)
 
-    def _checked(self, request: CheckRequest, caller: Caller, asked: bytes) -> Answer | Unsettled:
+    def _checked(
+        self, request: CheckRequest, caller: Caller, asked: bytes, routine: Routine | None = None
+    ) -> Answer | Unsettled:
         """Decide, count and log what every classifier has been heard about."""
-        answer, basis = self._judged(request)
+        answer, basis = self._judged(request, routine)
         decision = answer.decision
-        if decision.effect is Effect.DENY:
-            return self._kept(request, answer, asked)
-        if decision.effect is Effect.REQUIRE_APPROVAL:
+        effect = decision.verdict.effect
+        if effect is _DENY:
+            return self._kept(request, answer, asked, routine)
+        if effect is _ASK:
             return Unsettled(answer, basis, request, caller, asked)
-        if not self._reckoning.metering.counts(basis, request, decision):
-            return self._kept(request, answer, asked)
-        with self._reckoning.counting(basis, request, answer) as counted:
+        reckoning = self._office.reckoning
+        if not reckoning.metering.counts(basis, request, decision):
+            return self._kept(request, answer, asked, routine)
+        with reckoning.counting(basis, request, answer) as counted:
             answer = counted.answer
             if answer.limits:
                 answer = answer._replace(cache=None)  # what counts has to be counted each time
@@ -134,13 +149,14 @@ class Sitting:
         if unsettled.awaited:
             heard = await self._hearing(request, unsettled.awaited)
             # That took time: whoever was stopped meanwhile is stopped here too, and in what is left of a batch.
-            self._basis = self._renewed()
+            self._basis = self._office.renewed(self._in_force)
             checked = self._checked(request._replace(heard=heard), unsettled.caller, unsettled.asked)
             return await self.settled(checked) if isinstance(checked, Unsettled) else checked
-        with self._reckoning.counting(unsettled.basis, request, unsettled.answer) as counted:
+        reckoning = self._office.reckoning
+        with reckoning.counting(unsettled.basis, request, unsettled.answer) as counted:
             answer = counted.answer
             if answer.decision.effect is not Effect.DENY:
-                answer = await self._reckoning.heard(unsettled, answer)
+                answer = await reckoning.heard(unsettled, answer)
             return self._let_through(counted, self._kept(request, answer, unsettled.asked))
 
     def give_back(self) -> None:
@@ -149,7 +165,7 @@ class Sitting:
         An approval that was used up stays so: people said yes to it once.
         """
         for reservation in self._charged:
-            self._reckoning.refund(reservation)
+            self._office.reckoning.refund(reservation)
         self._charged.clear()
 
     def _let_through(self, counted: Counted, answer: Answer) -> Answer:
@@ -180,7 +196,7 @@ class Sitting:
     async def _hearing(self, request: CheckRequest, classifiers: tuple[str, ...]) -> Heard:
         """Ask classifiers elsewhere, all at once; one that fails says so."""
         asked_about = content(Case(self._basis, request))
-        said = await asyncio.gather(*(self._classifiers.ask(name, asked_about) for name in classifiers))
+        said = await asyncio.gather(*(self._office.classifiers.ask(name, asked_about) for name in classifiers))
         return Heard({name: tuple(findings) for name, findings in zip(classifiers, said, strict=True)})
 
     def tool_schemas(self) -> Mapping[str, RegisteredTool]:
@@ -190,25 +206,27 @@ class Sitting:
     def refuse(self, request: CheckRequest, refused: Refused, asked: bytes) -> Answer:
         """Deny and log what a door could not read in one way only; nobody is asked about it."""
         verdict = Verdict(stage=Stage.VALIDITY, effect=Effect.DENY, reason=refused.reason, message=refused.message)
-        return self._kept(request, self._answer(Decision(verdict, UNKNOWN, UNKNOWN), self._new_id()), asked)
+        return self._kept(request, self._answer(Decision(verdict, UNKNOWN, UNKNOWN), self._office.new_id()), asked)
 
-    def _kept(self, request: CheckRequest, answer: Answer, asked: bytes) -> Answer:
+    def _kept(self, request: CheckRequest, answer: Answer, asked: bytes, routine: Routine | None = None) -> Answer:
+        office = self._office
         try:
-            self._log.take(request, answer, self._basis, asked)
+            office.log.take(request, answer, self._basis, asked, routine)
         except Unavailable as unlogged:
-            if self._log.stops_when_full:
+            if office.log.stops_when_full:
                 raise
             answer = _without_log(answer, unlogged)
-        answered = answer.decision.effect, answer.decision.reason
-        self._counts[answered] = self._counts.get(answered, 0) + 1
+        verdict = answer.decision.verdict
+        answered = verdict.effect, verdict.reason
+        office.counts[answered] = office.counts.get(answered, 0) + 1
         for finding in answer.decision.findings:
             made = finding.kind, finding.action
-            self._found[made] = self._found.get(made, 0) + 1
-        if self._sessions is not None and answer.decision.effect is Effect.ALLOW:
+            office.found[made] = office.found.get(made, 0) + 1
+        if self._sessions is not None and verdict.effect is _ALLOW:
             self._sessions.happened(request, self._did(request), self._basis.now)
-        if self._watch:
+        if office.watch.is_on:
             facts = self._basis.facts
-            self._watch.tell(Seen(request, answer, facts.identity(request.did, request.agent, request.environment)))
+            office.watch.tell(Seen(request, answer, facts.identity(request.did, request.agent, request.environment)))
         return answer
 
     async def explained(self, request: CheckRequest, caller: Caller) -> tuple[Answer, Explanation]:
@@ -228,19 +246,19 @@ class Sitting:
         trial = self._trial
         if trial is None or not trial.decides(self._basis, request):
             explanation = explain(self._basis, request)
-            hint = cache_hint(self._basis, request, explanation.decision)
-            answer = self._answer(explanation.decision, self._new_id(), cache=hint)
+            hint = cache_hint(Case(self._basis, request), explanation.decision)
+            answer = self._answer(explanation.decision, self._office.new_id(), cache=hint)
             return self._foreseen(self._basis, request, answer, explanation)
         basis = trial.basis(self._basis)
         explanation = explain(basis, request)
-        answer = self._answer(explanation.decision, self._new_id(), Mode.CANARY)
+        answer = self._answer(explanation.decision, self._office.new_id(), Mode.CANARY)
         return self._foreseen(basis, request, answer, explanation)
 
     def _foreseen(
         self, basis: Basis, request: CheckRequest, answer: Answer, explanation: Explanation
     ) -> tuple[Answer, Explanation]:
         """Add what limits and people would say; nothing is counted, and nobody is asked."""
-        answer, limits, approval = self._reckoning.foreseen(basis, request, answer)
+        answer, limits, approval = self._office.reckoning.foreseen(basis, request, answer)
         if answer.limits:
             answer = answer._replace(cache=None)
         stages = (*explanation.stages, limits, approval)
@@ -255,13 +273,14 @@ class Sitting:
         identity = self._basis.facts.identity(request.did, request.agent, request.environment)
         return None if identity is None else identity.did
 
-    def _judged(self, request: CheckRequest) -> tuple[Answer, Basis]:
+    def _judged(self, request: CheckRequest, routine: Routine | None) -> tuple[Answer, Basis]:
         """Return the answer as far as the policy goes, and the basis of the bundle that gave it."""
-        decision_id, trial = self._new_id(), self._trial
+        decision_id, trial = self._office.new_id(), self._trial
         if trial is None:
-            decision = decide(self._basis, request)
-            hint = cache_hint(self._basis, request, decision)
-            return self._answer(decision, decision_id, cache=hint), self._basis
+            case = Case(self._basis, request, routine)
+            decision = decide_case(case)
+            hint = cache_hint(case, decision)
+            return self._answer(decision, decision_id, _ONE, None, hint), self._basis
         judged = trial.judge(self._basis, request, decision_id)
         return self._answer(judged.decision, decision_id, judged.mode, judged.would), judged.basis
 
@@ -273,25 +292,10 @@ class Sitting:
         would: Decision | None = None,
         cache: CacheHint | None = None,
     ) -> Answer:
-        in_force, facts = self._in_force, self._basis.facts
-        if mode is Mode.CANARY:
-            digest = in_force.rollout.candidate
-        else:
-            digest = in_force.bundle.digest if in_force.bundle is not None else ""
-        return Answer(
-            decision=decision,
-            decision_id=decision_id,
-            bundle_digest=digest,
-            identity_revision=facts.identity_revision,
-            registry_revision=facts.registry_revision,
-            policy_revision=self._in_force.revision,
-            decided_at=self._basis.now,
-            epoch=in_force.epoch + facts.epoch,
-            mode=mode,
-            would=would,
-            judged=decision,
-            cache=cache,
-        )
+        answer = _answer(Answer, (decision, decision_id, *self._moment, mode, would, decision, *_UNCOUNTED, cache))
+        if mode is not _ONE and mode is Mode.CANARY:
+            return answer._replace(bundle_digest=self._in_force.rollout.candidate)
+        return answer
 
 
 def _without_log(answer: Answer, unlogged: Unavailable) -> Answer:

@@ -8,11 +8,12 @@ from ringfence_kit.clock import DAY, HOUR, SECOND, Instant, Millis
 from ringfence_kit.trust_decay import MICRO, TrustState
 from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.clearance import KEPT
-from ringfence_pdp.decide import decide
+from ringfence_pdp.decide import decide, decide_case
 from ringfence_pdp.facts import AgentIdentity, IdentityStatus, RegisteredAgent, RegisteredTool, standing_at
 from ringfence_pdp.facts import standing_until as until
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
 from ringfence_pdp.model import CheckRequest, Resource, SideEffects
+from ringfence_pdp.routine import Routine
 from support.pdp.world import ANALYST, HASH, NOW, basis, bundle, facts_of, identity, policy, registered, tool
 
 RULES = bundle(
@@ -99,6 +100,12 @@ USUAL = (
     CheckRequest(action="read_all", environment="prod", did=AGENT.did, resource=INTERNAL),
 )
 """What is asked again and again, whatever happens in between."""
+ROUTINES = [(question, Routine()) for question in USUAL]
+ROUTINES += [
+    (question._replace(resource=other), routine)
+    for question, routine in ROUTINES
+    for other in (Resource(data_class="pii"), Resource(environment="dev"))
+]
 
 MOMENTS = st.sampled_from([NOW - 1, NOW, NOW + 1, SOON - 1, SOON, NOW + 2 * DAY]) | st.integers(NOW, NOW + LIFE)
 CHANGES = st.one_of(
@@ -118,9 +125,12 @@ def test_what_is_remembered_decides_nothing_differently(steps: list[tuple[object
     at = basis(replace(RULES), facts=facts_of(AGENT, registered(), tools=(tool("warehouse.export"),)))
     for change, questions in ((None, list[CheckRequest]()), *steps):
         at = _changed(at, change)
-        for question in (*questions, *USUAL):
+        for question, routine in (*((question, None) for question in questions), *ROUTINES):
             for asked in (question, question._replace(agent=None) if question.did else question):
-                assert decide(at, asked) == decide(_forgetting(at), asked)
+                anew = decide(_forgetting(at), asked)
+                assert decide(at, asked) == anew
+                if asked is question:
+                    assert decide_case(Case(at, question, routine)) == anew
 
 
 def _changed(at: Basis, change: object) -> Basis:

@@ -7,7 +7,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from ringfence_kit.clock import Instant, Millis
 from ringfence_pdp.cacheable import TTL, cache_hint
-from ringfence_pdp.case import Basis
+from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.compile import compile_files
 from ringfence_pdp.decide import decide
 from ringfence_pdp.model import CheckRequest, Effect
@@ -70,7 +70,7 @@ def test_what_is_kept_is_what_asking_again_would_give(
     permitting, request = [*drawn, ANYBODY_READS], world.request
     stood_on = stands_on(permitting, world)
     decision = decide(stood_on, request)
-    hint = cache_hint(stood_on, request, decision)
+    hint = cache_hint(Case(stood_on, request), decision)
     if hint is None:
         return
     event("kept")

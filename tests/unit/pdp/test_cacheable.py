@@ -8,7 +8,7 @@ import pytest
 from ringfence_kit.clock import DAY, Instant, Millis
 from ringfence_kit.names import AgentName
 from ringfence_pdp.cacheable import _MEMBERS, _MOMENTARY, ALWAYS, KEPT, TTL, CacheHint, cache_hint
-from ringfence_pdp.case import Basis
+from ringfence_pdp.case import Basis, Case
 from ringfence_pdp.cel.types import Record
 from ringfence_pdp.compile import CompiledBundle
 from ringfence_pdp.decide import decide
@@ -27,7 +27,7 @@ def hint(when: str | None = None, *, more: str = "", on: Basis | None = None, **
 def of(compiled: CompiledBundle, on: Basis | None = None, **asked: Any) -> CacheHint | None:
     on = basis(compiled) if on is None else on._replace(bundle=compiled)
     request = ask(**asked)
-    return cache_hint(on, request, decide(on, request))
+    return cache_hint(Case(on, request), decide(on, request))
 
 
 def varies(when: str, **asked: Any) -> set[str]:
@@ -110,7 +110,7 @@ def test_what_is_brought_along_is_not_for_keeping(asked: dict[str, Any]) -> None
     on = basis(compiled)
     allowed = decide(on, ask())
     assert allowed.effect is Effect.ALLOW
-    assert cache_hint(on, ask(**asked), allowed) is None
+    assert cache_hint(Case(on, ask(**asked)), allowed) is None
 
 
 def fading(points: int) -> AgentIdentity:
@@ -177,5 +177,5 @@ def test_what_is_kept_with_a_bundle_is_bounded() -> None:
     on = basis(compiled)
     for place in range(KEPT + 5):
         request = ask(action=f"read_{place}")
-        cache_hint(on, request, decide(on, ask()))
+        cache_hint(Case(on, request), decide(on, ask()))
     assert len(compiled.hints) <= KEPT

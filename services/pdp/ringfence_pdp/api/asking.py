@@ -12,7 +12,7 @@ from ringfence_pdp.sitting import Sitting
 
 def checked(sitting: Sitting, asked: Asked, caller: Caller) -> Answer | Unsettled:
     """Decide one request, or return what people have a say in. Raises the failures of Check."""
-    return sitting.check(asked.question(), caller, asked.sent)
+    return sitting.check(asked.question(), caller, asked.sent, asked.routine)
 
 
 async def answered(sitting: Sitting, asked: Asked, caller: Caller) -> Answer:

@@ -1,6 +1,6 @@
 """`ringfence.pdp.v1.DecisionService`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -49,7 +49,7 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
     async def BatchCheck(self, request: Any, context: Any) -> Any:
         """Decide up to 256 requests, each `Asked`, on one basis; the response is given as its bytes."""
         caller, sitting = current_caller(), self._decisions.sitting()
-        return batch_bytes([await _result(sitting, asked, caller) for asked in request])
+        return batch_bytes(await _results(sitting, request, caller))
 
     async def Explain(self, request: pb.ExplainRequest, context: Any) -> pb.ExplainResponse:
         """Decide one request and show the work."""
@@ -112,12 +112,18 @@ def check_bytes(decisions: Decisions, sent: bytes, caller: Caller) -> bytes:
     return response_bytes(answer)
 
 
-async def _result(sitting: Sitting, asked: Asked, caller: Caller) -> bytes:
-    # The one servicer with a `try`: an item's failure is part of the answer (AIP-193 in a batch), not of the call.
-    try:
-        return result_bytes(response_bytes(await answered(sitting, asked, caller)))
-    except Failure as failure:
-        return pb.BatchCheckResult(error=status_of(failure)).SerializeToString()
+async def _results(sitting: Sitting, items: Iterable[Asked], caller: Caller) -> list[bytes]:
+    results: list[bytes] = []
+    for item in items:
+        # The one servicer with a `try`: an item's failure is part of the answer (AIP-193 in a batch), not of the call.
+        try:
+            answer = checked(sitting, item, caller)
+            if isinstance(answer, Unsettled):
+                answer = await sitting.settled(answer)
+            results.append(result_bytes(response_bytes(answer)))
+        except Failure as failure:
+            results.append(pb.BatchCheckResult(error=status_of(failure)).SerializeToString())
+    return results
 
 
 def decision_face(api: DecisionApi) -> Face:

@@ -17,9 +17,10 @@ from ringfence_kit.wire import to_timestamp
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.cacheable import CacheHint
 from ringfence_pdp.convert.decisions import hint_to_proto, put_verdict, response_to_proto
-from ringfence_pdp.model import ALONE, Verdict
+from ringfence_pdp.model import ALONE, Decision, Verdict
 
-_VERDICTS_REMEMBERED = 4_096
+_REMEMBERED = 4_096
+"""Verdicts, and decisions."""
 _RINGS_AND_SCORES = 8_192
 
 _DECISION_ID = b"\x22\x24"
@@ -45,16 +46,10 @@ def response_bytes(answer: Answer) -> bytes:
         or len(answer.decision_id) != _UUID_LENGTH
     ):
         return response_to_proto(answer).SerializeToString()
-    return b"".join(
-        (
-            _verdict(decision.verdict, decision.ring),
-            _DECISION_ID,
-            answer.decision_id.encode(),
-            _standing(decision.ring, decision.score),
-            _moment(answer[_MOMENT]),
-            b"" if answer.cache is None else _hint(answer.cache),
-        )
-    )
+    known = _decided.get(id(decision))
+    before, behind = known[1:] if known is not None and known[0] is decision else _pieces(decision)
+    hint = b"" if answer.cache is None else _hint(answer.cache)
+    return b"".join((before, answer.decision_id.encode(), behind, _moment(answer[_MOMENT]), hint))
 
 
 def batch_bytes(results: list[bytes]) -> bytes:
@@ -72,6 +67,17 @@ def result_bytes(response: bytes) -> bytes:
 
 # What rules say is the same object each time; what is said to one request alone is not, and goes soon.
 _said: dict[tuple[int, int], tuple[Verdict, bytes]] = {}
+_decided: dict[int, tuple[Decision, bytes, bytes]] = {}
+
+
+def _pieces(decision: Decision) -> tuple[bytes, bytes]:
+    """Return what a decision says before its id, and behind it."""
+    before = _verdict(decision.verdict, decision.ring) + _DECISION_ID
+    behind = _standing(decision.ring, decision.score)
+    if len(_decided) >= _REMEMBERED:
+        _decided.clear()
+    _decided[id(decision)] = (decision, before, behind)
+    return before, behind
 
 
 def _verdict(verdict: Verdict, ring: int) -> bytes:
@@ -81,7 +87,7 @@ def _verdict(verdict: Verdict, ring: int) -> bytes:
     response = pb.CheckResponse()
     put_verdict(response, verdict, ring)
     made = response.SerializeToString()
-    if len(_said) >= _VERDICTS_REMEMBERED:
+    if len(_said) >= _REMEMBERED:
         _said.clear()
     _said[id(verdict), ring] = (verdict, made)
     return made

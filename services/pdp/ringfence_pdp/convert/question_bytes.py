@@ -24,6 +24,7 @@ from ringfence_kit.validation import Violations
 
 from ringfence_pdp.convert.decisions import BATCH_MAX, SESSION_MAX, check_request, resource_of, struct_reader
 from ringfence_pdp.model import NO_RESOURCE, CheckRequest, Plain, Resource, Side, nothing
+from ringfence_pdp.routine import Routine
 
 _REMEMBERED = 8_192
 _SMALL = 512
@@ -61,6 +62,7 @@ _SENT, _REST = CheckRequest._fields.index("arguments"), CheckRequest._fields.ind
 
 # In the order of its members, since naming them takes as long as all the rest.
 _made: Callable[[type[CheckRequest], tuple[object, ...]], CheckRequest] = tuple.__new__
+_asked: Callable[[type["Asked"], tuple[object, ...]], "Asked"] = tuple.__new__
 
 
 class Asked(NamedTuple):
@@ -68,6 +70,8 @@ class Asked(NamedTuple):
 
     sent: bytes
     request: CheckRequest | pb.CheckRequest
+    routine: Routine | None = None
+    """Which the question is, where it was read in the plainest way."""
 
     def question(self) -> CheckRequest:
         """Return the question, or raise InvalidRequest with every violation."""
@@ -76,7 +80,7 @@ class Asked(NamedTuple):
 
 def asked(sent: bytes) -> Asked:
     """Read a request. Raises DecodeError for bytes that are none."""
-    return Asked(sent, plain_question(sent) or pb.CheckRequest.FromString(sent))
+    return _shortest(sent) or _in_order(sent) or Asked(sent, pb.CheckRequest.FromString(sent))
 
 
 def asked_of(request: pb.CheckRequest) -> Asked:
@@ -100,10 +104,11 @@ def asked_batch(sent: bytes) -> list[Asked]:
 
 def plain_question(sent: bytes) -> CheckRequest | None:
     """Return the question that `check_request` would read from the message in `sent`; None when it has to."""
-    return _shortest(sent) or _in_order(sent)
+    read = _shortest(sent) or _in_order(sent)
+    return None if read is None else read.question()
 
 
-def _shortest(sent: bytes) -> CheckRequest | None:
+def _shortest(sent: bytes) -> Asked | None:
     """Read a question without arguments and context, and with no field as long as 128 bytes; None when it is not."""
     size, session, trace_id = len(sent), None, b""
     try:
@@ -126,11 +131,12 @@ def _shortest(sent: bytes) -> CheckRequest | None:
         return None
     if resource is None or at != size or not (session is None or session.isprintable()):
         return None
-    before, side, rest = head
-    return _made(CheckRequest, (*before, nothing, resource, side, session, nothing, trace_id, *rest))
+    before, side, rest, routine = head
+    question = _made(CheckRequest, (*before, nothing, resource, side, session, nothing, trace_id, *rest))
+    return _asked(Asked, (sent, question, routine))
 
 
-def _in_order(sent: bytes) -> CheckRequest | None:
+def _in_order(sent: bytes) -> Asked | None:
     """Read a question whose fields are in the order of their numbers, with any arguments; None when they are not."""
     try:
         fields = _fields(sent, _TRACE_ID)
@@ -148,16 +154,17 @@ def _in_order(sent: bytes) -> CheckRequest | None:
         return None
     if len(session) > SESSION_MAX or not session.isprintable():
         return None
-    sent_now = (arguments, resource, head.side, session or None, context, trace_id)
-    return _made(CheckRequest, (*head[:_SENT], *sent_now, *head[_REST:]))
+    before, side, rest, routine = head
+    sent_now = (arguments, resource, side, session or None, context, trace_id)
+    return Asked(sent, _made(CheckRequest, (*before, *sent_now, *rest)), routine)
 
 
 class _NotPlain(Exception):  # noqa: N818 - named for what happened
     """Something is written in a way that is left to protobuf, or is not in order."""
 
 
-_Head: TypeAlias = tuple[tuple[object, ...], Side, tuple[object, ...]]
-"""A question without what differs from one to the next: what is before that, its side, and what is behind."""
+_Head: TypeAlias = tuple[tuple[object, ...], Side, tuple[object, ...], Routine]
+"""A question without what differs from one to the next: what is before that, its side, what is behind; its routine."""
 
 
 _heads: dict[tuple[bytes, bytes], _Head] = {}
@@ -180,8 +187,12 @@ def _head_of(who: bytes, where: bytes) -> _Head | None:
         return None
     if len(_heads) >= _REMEMBERED:
         _heads.clear()
-    head = _heads[who, where] = judged[:_SENT], judged.side, judged[_REST:]
+    head = _heads[who, where] = _parted(judged)
     return head
+
+
+def _parted(judged: CheckRequest) -> _Head:
+    return judged[:_SENT], judged.side, judged[_REST:], Routine()
 
 
 def _has_arguments(who: bytes) -> bool:
@@ -250,7 +261,7 @@ def _reader(struct: Struct) -> Callable[[], Plain]:
     return read
 
 
-def _head(subject: bytes, action: bytes, environment: bytes, side: bytes) -> CheckRequest | None:
+def _head(subject: bytes, action: bytes, environment: bytes, side: bytes) -> _Head | None:
     """Return the question that says no more than this; None when that is not in order."""
     if len(subject) + len(action) + len(environment) > _SMALL:
         return None
@@ -258,13 +269,13 @@ def _head(subject: bytes, action: bytes, environment: bytes, side: bytes) -> Che
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _judged_head(subject: bytes, action: bytes, environment: bytes, side: int) -> CheckRequest | None:
+def _judged_head(subject: bytes, action: bytes, environment: bytes, side: int) -> _Head | None:
     request = pb.CheckRequest(side=pb.Side.ValueType(side))
     try:
         request.subject.MergeFromString(subject)
         request.action.MergeFromString(action)
         request.environment = environment.decode()
-        return check_request(request)
+        return _parted(check_request(request))
     except (DecodeError, UnicodeDecodeError, InvalidRequest):
         return None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ringfence_kit.clock import EPOCH, Instant
+from ringfence_kit.members import plain_members
 
 ROLLOUT = "rollout"
 """The kind of a rollout's events, and the name of the one there is."""
@@ -20,6 +21,7 @@ MIN_DECISIONS = 100
 _AGENTS_REMEMBERED = 8_192
 
 
+@plain_members
 class Mode(enum.Enum):
     """How a bundle is tried."""
 
