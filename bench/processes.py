@@ -11,6 +11,7 @@ The rules:
 import asyncio
 import base64
 import contextlib
+import math
 import os
 import random
 import socket
@@ -42,7 +43,11 @@ _SEALS = {
 """What private keys are kept under by a deployment that lasts as long as a bench."""
 
 _PORTS = range(20_000, 32_768)
-ENDS_S = 20.0
+IDLE_CPU_S = 0.05
+"""What an idle process may take in a second."""
+
+ENDS_S = 60.0
+"""A registry with many cards writes its checkpoint at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +159,15 @@ async def accepts(address: str, *, within: float = 60.0) -> None:
                 continue
             writer.close()
             return
+
+
+async def idles(pid: int, *, within: float = 120.0) -> None:
+    """Return once a process has nothing to do: what a start leaves to be done afterwards is no part of what follows."""
+    async with asyncio.timeout(within):
+        used = -math.inf
+        while cpu_of(pid) - used > IDLE_CPU_S:
+            used = cpu_of(pid)
+            await asyncio.sleep(1)
 
 
 def make_certificates(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from processes import ServiceProcess, service_process
 from ringfence.errors import RingfenceError
 from ringfence.registry.v1 import registry_pb2, registry_pb2_grpc
 
-LONGEST_START_S = 120.0
+LONGEST_START_S = 300.0
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from cerbos_process import CerbosProcess, cerbos_process
 from envoy_process import EnvoyProcess, envoy_process
 from grpc_load import Call, Load
 from pdp_process import Mesh, PdpProcess, mesh
-from processes import ServiceProcess, accepts, free_address, make_certificates, running
+from processes import ServiceProcess, accepts, free_address, idles, make_certificates, running
 from questions import RULES, policies
 from registry_process import registry_process
 from registry_scale import fill
@@ -167,6 +167,7 @@ async def _local_pdp(service: ServiceProcess, data: Path) -> AsyncIterator[Local
 async def _registry(folder: Path, cards: int) -> AsyncIterator[ServiceProcess]:
     await put_cards(folder, cards)
     async with registry_process(folder, fast=True) as process:
+        await idles(process.pid)
         yield process
 
 
