@@ -5,6 +5,7 @@ and what comes within a few milliseconds is one item. The rules:
 
 - what a batch holds is bounded, in entries and in bytes, and so is what is gathered: a spool that has no room for it
   refuses the decision, before it is answered;
+- what a worker has gathered is gathered once more, with that of the others and our own, as it lies there;
 - the id of a batch says how many entries it holds; an item without such an id is an entry of an earlier release;
 - telemetry takes up to a thousand entries at a time, so small batches travel together;
 - an entry that is refused for good is found by sending the entries of its call one by one, and is lost alone.
@@ -89,6 +90,7 @@ class DecisionBatches:
         self._gather = gather
         self._on_refused = on_refused
         self._parts: list[bytes] = []
+        self._entries = 0
         self._first = ""
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +100,7 @@ class DecisionBatches:
     @property
     def undelivered(self) -> int:
         """Decisions telemetry has not taken yet."""
-        return self._spooled + len(self._parts)
+        return self._spooled + self._entries
 
     @property
     def used_bytes(self) -> int:
@@ -107,15 +109,22 @@ class DecisionBatches:
 
     def post(self, decision_id: str, body: bytes, /) -> None:
         """Take a decision. Raises SpoolFull at once."""
-        entry = self._wire.entry(decision_id, body)
-        if self.used_bytes + len(entry) > self._max_bytes:
+        self._gathered(decision_id, self._wire.entry(decision_id, body), 1)
+
+    def post_batch(self, batch_id: str, batch: bytes) -> None:
+        """Take a batch that was gathered elsewhere, as `flush` hands it over. Raises SpoolFull at once."""
+        self._gathered(batch_id.rpartition(":")[2], batch, entries_of(batch_id))
+
+    def _gathered(self, first: str, part: bytes, entries: int) -> None:
+        if self.used_bytes + len(part) > self._max_bytes:
             raise SpoolFull(used_bytes=self.used_bytes, max_bytes=self._max_bytes)
         if not self._parts:
-            self._first = decision_id
+            self._first = first
             self._timer = asyncio.get_running_loop().call_later(self._gather / 1_000, self.flush)
-        self._parts.append(entry)
-        self._bytes += len(entry)
-        if len(self._parts) == BATCH_ENTRIES or self._bytes >= BATCH_BYTES:
+        self._parts.append(part)
+        self._entries += entries
+        self._bytes += len(part)
+        if self._entries >= BATCH_ENTRIES or self._bytes >= BATCH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -123,24 +132,17 @@ class DecisionBatches:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        parts, self._parts, self._bytes = self._parts, [], 0
+        parts, entries = self._parts, self._entries
+        self._parts, self._entries, self._bytes = [], 0, 0
         if not parts:
             return
         try:
-            self._spool.post(f"{len(parts)}:{self._first}", b"".join(parts))
+            self._spool.post(f"{entries}:{self._first}", b"".join(parts))
         except Unavailable as failure:
-            self._on_refused(failure, len(parts))
+            self._on_refused(failure, entries)
         else:
-            self._counts.append(len(parts))
-            self._spooled += len(parts)
-
-    def post_batch(self, batch_id: str, batch: bytes) -> None:
-        """Take a batch that was gathered elsewhere, as `flush` hands it over. Raises SpoolFull at once."""
-        if self.used_bytes + len(batch) > self._max_bytes:
-            raise SpoolFull(used_bytes=self.used_bytes, max_bytes=self._max_bytes)
-        self._spool.post(batch_id, batch)
-        self._counts.append(entries_of(batch_id))
-        self._spooled += self._counts[-1]
+            self._counts.append(entries)
+            self._spooled += entries
 
     def delivered(self, batches: int) -> None:
         """Hear that telemetry took so many batches, the oldest."""

@@ -64,7 +64,7 @@ class Pair:
             self.spool, Wire(), max_bytes=WAITING_MAX, gather=GATHER, on_refused=self.worker_log.refused
         )
         self.worker_log.attach(self.worker)
-        self.line.on_took = lambda: self.worker.delivered(1)
+        self.line.on_took = self.worker.delivered
         heed(self.line, self.worker_log, self.spool, self.where)
 
     def tell(self, *, watched: bool = False) -> Told:
@@ -77,7 +77,7 @@ class Pair:
         """Have the leader take what the worker gave."""
         for given in self.given:
             self.leader.take(given.name, given.what)
-            self.line.heard_took(len(given.what))
+        self.line.heard_took([len(given.what) for given in self.given])
         self.given.clear()
 
 
@@ -92,7 +92,20 @@ async def test_what_a_worker_gathers_lies_in_the_leaders_spool_as_it_was_written
     assert (pair.worker.undelivered, pair.batches.undelivered) == (3, 0)
     pair.hand_over()
     assert (pair.worker.undelivered, pair.batches.undelivered) == (0, 3)
+    pair.batches.flush()
+    assert pair.batches.undelivered == 3
     assert [(item.id, item.payload) for item in pair.tray.items] == [(item.id, item.payload) for item in alone.items]
+
+
+async def test_what_several_workers_give_is_one_item() -> None:
+    pair = Pair()
+    for number in range(2):
+        pair.worker_log.take(f"id-{number}", b"{}")
+        pair.worker.flush()
+    pair.hand_over()
+    pair.log.take("id-2", b"{}")
+    pair.batches.flush()
+    assert [item.id for item in pair.tray.items] == ["3:id-0"]
 
 
 async def test_a_worker_hears_of_a_full_spool_before_it_is_full() -> None:
@@ -137,10 +150,11 @@ async def test_a_disk_that_keeps_nothing_is_the_workers_trouble_too() -> None:
     # It was offered all the same: once the disk keeps something, all is well.
     pair.worker.flush()
     pair.hand_over()
+    pair.batches.flush()
+    assert len(pair.tray.items) == 1
     pair.log.kept(1)
     pair.tell()
     pair.worker_log.take("id-2", b"{}")
-    assert len(pair.tray.items) == 1
 
 
 async def test_a_leader_that_takes_nothing_is_not_waited_for_for_ever() -> None:

@@ -57,9 +57,9 @@ class Given(msgspec.Struct, tag=True, frozen=True):
 
 
 class Took(msgspec.Struct, tag=True, frozen=True):
-    """The leader has what the worker gave it, all up to this one, which had so many bytes."""
+    """The leader has what the worker gave it, the oldest of it, of these sizes."""
 
-    size: int
+    sizes: list[int]
 
 
 Message: TypeAlias = Ready | NotReady | Scrape | Scraped | Told | Given | Took

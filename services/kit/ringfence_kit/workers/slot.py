@@ -28,7 +28,8 @@ WORKED_FOR_LONG: Final = Millis(30_000)
 FIRST_WAIT: Final = 0.1
 LONGEST_WAIT: Final = 10.0
 LET_GO: Final = 1.0
-"""Seconds; the last is how long a worker may take to end that has let go of its leader."""
+ACKNOWLEDGED_WITHIN: Final = 0.05
+"""Seconds: between starts, for a worker to end that has let go of its leader, and until it hears what was taken."""
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Slot:
         self._link: Link | None = None
         self._scrapes: dict[int, asyncio.Future[str]] = {}
         self._numbers = 0
+        self._taken: list[int] = []
         self._ending = False
 
     @property
@@ -165,7 +167,14 @@ class Slot:
                     answer.set_result(text)
             case Given(name, what):
                 self._given(name, what)
-                link.say(Took(len(what)))
+                if not self._taken:
+                    asyncio.get_running_loop().call_later(ACKNOWLEDGED_WITHIN, self._acknowledge, link)
+                self._taken.append(len(what))
+
+    def _acknowledge(self, link: Link) -> None:
+        """Say what was taken, now and then: saying it costs as much as taking it."""
+        taken, self._taken = self._taken, []
+        link.say(Took(taken))
 
     def _is_away(self, why: str) -> None:
         self.why = why

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,8 +60,8 @@ class Line:
         """Bytes that were given and are not yet known to have been taken."""
         self.on_told: Callable[[str], None] = lambda _: None
         """Hears what the leader tells."""
-        self.on_took: Callable[[], None] = lambda: None
-        """Hears that the leader took the oldest of what was given."""
+        self.on_took: Callable[[int], None] = lambda _: None
+        """Hears how many of what was given the leader took, the oldest."""
 
     def give(self, name: str, what: bytes) -> None:
         """Give the leader something. What a leader that dies has not taken is lost."""
@@ -73,10 +73,10 @@ class Line:
         self.told = what
         self.on_told(what)
 
-    def heard_took(self, size: int) -> None:
-        """Take note that the leader took something."""
-        self.waiting -= size
-        self.on_took()
+    def heard_took(self, sizes: Sequence[int]) -> None:
+        """Take note that the leader took something, of these sizes."""
+        self.waiting -= sum(sizes)
+        self.on_took(len(sizes))
 
 
 def work(build: Callable[[Beginning, Leader, Line], Service]) -> None:
@@ -111,8 +111,8 @@ async def _heed(link: Link, metrics: Metrics, line: Line) -> None:
                 link.say(Scraped(number, metrics.render()[0].decode()))
             case Told(what):
                 line.heard_told(what)
-            case Took(size):
-                line.heard_took(size)
+            case Took(sizes):
+                line.heard_took(sizes)
 
 
 @asynccontextmanager

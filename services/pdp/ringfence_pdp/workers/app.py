@@ -74,7 +74,7 @@ def build(begun: Beginning, leader: Leader, line: Line) -> Service:
         gather=GATHERED_FOR,
         on_refused=log.refused,
     )
-    line.on_took = lambda: batches.delivered(1)
+    line.on_took = batches.delivered
     heed(line, log, spool, where)
 
     decisions = Decisions(
