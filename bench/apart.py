@@ -21,7 +21,6 @@ from stage import CARDS, Plan, put_cards
 Measure = Callable[[Plan, Path], Awaitable[Mapping[str, Sequence[float]]]]
 
 ABSENT: Mapping[str, str] = {
-    "two workers": "a pdp has one process",
     "cached proof": "a challenge ends with the first proof of it, so no proof is seen twice",
 }
 """Series nobody can measure yet, and why."""
