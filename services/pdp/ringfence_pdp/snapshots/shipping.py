@@ -36,8 +36,8 @@ BEAT = Millis(SECOND)
 RECORDS_MAX = 4_096
 """Records of one event, or of one part of the state."""
 
-PART_BYTES = 512 << 10
-"""From so many bytes on, a part of the state is sent."""
+PART_BYTES = 64 << 10
+"""From so many bytes on, a part of the state is sent: writing one holds up decisions for a millisecond or two."""
 
 EVENTS_KEPT = 16_384
 BYTES_KEPT = 32 << 20
