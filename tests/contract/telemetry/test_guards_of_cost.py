@@ -1,11 +1,12 @@
 """Guards that elsewhere only advise, count in one process, or reckon wrong: what a budget does instead, on every store.
 
-What else is known to go wrong with agents' reliability has tests elsewhere: arithmetic in `test_golden_error_budgets.py`
-and `test_golden_objective_holes.py`; breakers that never try again in `test_golden_breakers.py`; trials of policies that
-a restart forgets in `test_rollouts.py`; a chain nobody sees as one in `test_a_chain_of_agents.py`; an exhausted budget
-that nothing follows from in `test_the_mesh_obeys.py` and `test_a_budget_that_is_used_up.py`. Faults that are noted and
-not made have no counterpart here: there is no part that plays faults, the tests of faults make real ones. What makes a
-good promise (accuracy, hallucination, calibration) is evaluated, and belongs to `test_acceptance_counts.py`.
+What else is known to go wrong with agents' reliability has tests elsewhere: arithmetic in
+`test_golden_error_budgets.py` and `test_golden_objective_holes.py`; breakers that never try again in
+`test_golden_breakers.py`; trials of policies that a restart forgets in `test_rollouts.py`; a chain nobody sees as one
+in `test_a_chain_of_agents.py`; an exhausted budget that nothing follows from in `test_the_mesh_obeys.py` and
+`test_a_budget_that_is_used_up.py`. Faults that are noted and not made have no counterpart here: there is no part that
+plays faults, the tests of faults make real ones. What makes a good promise (accuracy, hallucination, calibration) is
+evaluated, and belongs to `test_acceptance_counts.py`.
 """
 
 import asyncio
