@@ -138,11 +138,6 @@ async def two_workers(name: str, stage: Stage, _: Plan) -> Contender:
     return await decided(name, stage, pdp, pdp.service.fast, check_of(pdp))
 
 
-async def two_workers(name: str, stage: Stage, _: Plan) -> Contender:
-    pdp = await stage.pdp_of_two()
-    return await decided(name, stage, pdp, pdp.service.fast, check_of(pdp))
-
-
 async def memory(name: str, stage: Stage, _: Plan) -> Contender:
     return Remembering(name=name, pid=(await stage.pdp()).service.pid)
 
@@ -240,7 +235,6 @@ ENTRANTS: Mapping[str, Entrance] = {
     "decision, 10,000 rules": decision(10_000),
     "mtls": mtls,
     "unsampled": unsampled,
-    "two workers": two_workers,
     "two workers": two_workers,
     "bare verify": bare_verify,
     "peer verdict": peer_verdict,

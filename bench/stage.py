@@ -96,11 +96,6 @@ class Stage:
         around = await self.mesh()
         return await self._once("the pdp with two workers", lambda: around.pdp(policies(), {"pdp.workers": "2"}))
 
-    async def pdp_of_two(self) -> PdpProcess:
-        """Return a pdp whose two workers share its ports."""
-        around = await self.mesh()
-        return await self._once("the pdp with two workers", lambda: around.pdp(policies(), {"pdp.workers": "2"}))
-
     async def secured_pdp(self) -> PdpProcess:
         """Return a pdp in a mesh with mutual TLS."""
         folder = self._folder / "secured"
