@@ -15,8 +15,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ringfence_kit.clock import Instant
+from ringfence_kit.members import plain_members
 
 
+@plain_members
 class Role(enum.Enum):
     """What a caller is in the mesh. The values are the words used in configuration and in token claims."""
 

@@ -87,10 +87,10 @@ def encode_frame(salt: bytes, first: Position, items: Sequence[NewItem]) -> byte
     for item_id, payload, at in items:
         name = item_id.encode()
         parts += (_item_head(len(name)).pack(len(name), name, at, len(payload)), payload)
-    body = b"".join(parts)
-    return (
-        _FRAME.pack(salt[:_MARK_BYTES], first, len(items), len(body), _digest_of(salt, first, len(items), body)) + body
-    )
+    length = sum(map(len, parts))
+    found = _digest_of(salt, first, len(items), length, *parts)
+    # Payloads are large: they are copied once, into the frame.
+    return b"".join((_FRAME.pack(salt[:_MARK_BYTES], first, len(items), length, found), *parts))
 
 
 @lru_cache(maxsize=256)
@@ -111,7 +111,7 @@ def parse_frame(salt: bytes, head: bytes, body: bytes, expected: Position) -> Fr
     mark, first, count, length, found = _FRAME.unpack(head)
     if mark != salt[:_MARK_BYTES] or first != expected or len(body) != length:
         return None
-    if found != _digest_of(salt, first, count, body):
+    if found != _digest_of(salt, first, count, length, body):
         return None
     return Frame(tuple(_parse_items(first, count, body)), FRAME_OVERHEAD + length)
 
@@ -144,8 +144,8 @@ def digest(*parts: bytes) -> bytes:
     return whole.digest()[:_DIGEST_BYTES]
 
 
-def _digest_of(salt: bytes, first: int, count: int, body: bytes) -> bytes:
-    return digest(salt, struct.pack(">QII", first, count, len(body)), body)
+def _digest_of(salt: bytes, first: int, count: int, length: int, *body: bytes) -> bytes:
+    return digest(salt, struct.pack(">QII", first, count, length), *body)
 
 
 def _parse_items(first: int, count: int, body: bytes) -> Iterator[SpooledItem]:

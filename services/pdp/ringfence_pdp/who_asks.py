@@ -7,6 +7,9 @@ from ringfence_pdp.facts import Facts
 from ringfence_pdp.filters.believed import believed
 from ringfence_pdp.model import CheckRequest, Side, Target
 
+_ABOUT_ALL = frozenset({Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR, Role.DECIDER})
+"""Who is one of these may ask about everybody."""
+
 
 def taken_at_its_word(request: CheckRequest, caller: Caller) -> CheckRequest:
     """Return a request with what `caller` is believed of the origins of its arguments."""
@@ -20,7 +23,7 @@ def refuse_strangers(caller: Caller, request: CheckRequest, facts: Facts) -> Non
     those of the request and those the facts join to them. Whoever stands before an agent that is called asks for it: as
     the callee's side, about those who call it.
     """
-    if caller.has(Role.PLATFORM_ADMIN, Role.SERVICE, Role.AUDITOR, Role.DECIDER):
+    if not _ABOUT_ALL.isdisjoint(caller.roles):
         return
     called = request.target if request.side is Side.CALLEE else None
     if called is not None and any(caller.speaks_for(name) for name in _names(facts, called, request.environment)):

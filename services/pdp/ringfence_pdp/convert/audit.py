@@ -5,6 +5,7 @@ disk is sent as it lies there.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import grpc.aio
 from ringfence.telemetry.v1 import audit_pb2
@@ -54,8 +55,15 @@ class AuditWire:
 def entry_bytes(decision_id: str, body: bytes) -> bytes:
     """Return one entry as a field of AppendDecisionsRequest."""
     name = decision_id.encode()
-    head = _ID + _varint(len(name)) + name + _BODY + _varint(len(body))
-    return _ENTRY + _varint(len(head) + len(body)) + head + body
+    before, between = _around(len(name), len(body))
+    return b"".join((before, name, between, body))
+
+
+@lru_cache(maxsize=4_096)
+def _around(name: int, body: int) -> tuple[bytes, bytes]:
+    """Return what stands before an id and between it and a body of such lengths, of which there are few."""
+    head, between = _ID + _varint(name), _BODY + _varint(body)
+    return _ENTRY + _varint(len(head) + name + len(between) + body) + head, between
 
 
 def _varint(number: int) -> bytes:
