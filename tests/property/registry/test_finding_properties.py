@@ -113,6 +113,22 @@ def test_postings_loaded_in_parts_are_those_added_one_by_one(said: list[list[str
     assert first == one_by_one.commonest(everybody, 4, str, slots=slots)
 
 
+@settings(max_examples=20)
+@given(st.integers(0, 2**32), st.integers(1, 40), st.floats(0, 1))
+def test_the_commonest_of_thousands_of_values_are_those_of_a_count_by_hand(seed: int, most: int, share: float) -> None:
+    chance = random.Random(seed)
+    held: dict[str, set[int]] = {f"v{number}": {chance.randrange(1_500)} for number in range(1_100)}
+    for number in range(60):
+        held[f"v{number * 7}"] |= set(chance.sample(range(1_500), chance.choice((2, 3, 30, 1_200))))
+    postings: Postings[str] = Postings()
+    postings.load((value, slot) for value, slots in held.items() for slot in slots)
+    postings.packed()
+    among = {slot for slot in range(1_500) if chance.random() < share}
+    counts = {value: len(slots & among) for value, slots in held.items() if slots & among}
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    assert postings.commonest(of_slots(among), most, str, slots=1_500) == ranked[:most]
+
+
 @given(speaking(), st.integers(1, 3))
 def test_an_index_loaded_in_parts_is_the_one_that_was_changed_agent_by_agent(mesh: list[Agent], size: int) -> None:
     views = [AgentView(agent=agent, now=NOW) for agent in mesh]

@@ -8,9 +8,10 @@ copy of everything as it stood (`held`), and costs next to nothing.
 """
 
 import bisect
+import heapq
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -24,7 +25,8 @@ FEW = 1_024
 
 
 _FEW_VALUES = 1_024
-"""As many are asked one by one; more are searched together, where a part of what is wanted is known."""
+"""As many are asked one by one; more are searched together, where a part of what is wanted is known, and counted
+together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ class Postings(Generic[V]):
 
     def packed(self) -> None:
         """End the first filling."""
+        if len(self._postings) > _FEW_VALUES:
+            # Or the first to count them would wait for it.
+            _counting()
         for value, posting in self._postings.items():
             if isinstance(posting, array) and len(posting) > FEW:
                 self._postings[value] = Many(of_slots(posting), len(posting))
@@ -114,9 +119,18 @@ class Postings(Generic[V]):
     def commonest(self, among: Bits, most: int, key: Callable[[V], str], *, slots: int) -> list[tuple[V, int]]:
         """Return the `most` values that most of `among` have, with how many do; ties by `key`.
 
-        Values are looked at the commonest of all first, until no other can be among the first any more. Nobody has a
-        slot beyond the first `slots`.
+        Nobody has a slot beyond the first `slots`.
         """
+        if len(self._postings) <= _FEW_VALUES:
+            return self._commonest_of_few(among, most, key, slots=slots)
+        values, counts = self._counted_together(among, slots)
+        least = max(1, min(heapq.nlargest(most, counts), default=1))
+        counted = zip(values, counts, strict=True)
+        ranked = sorted((-count, key(value), value) for value, count in counted if count >= least)
+        return [(value, -count) for count, _, value in ranked[:most]]
+
+    def _commonest_of_few(self, among: Bits, most: int, key: Callable[[V], str], *, slots: int) -> list[tuple[V, int]]:
+        """Look at the commonest of all first, until no other can be among the first any more."""
         flags = flags_of(among, slots)
         here, kept = flags.__getitem__, list[tuple[int, str, V]]()
         sizes = [(_size(each), value) for value, each in self._postings.items()]
@@ -134,6 +148,20 @@ class Postings(Generic[V]):
                 bisect.insort(kept, (-count, key(value), value))
                 del kept[most:]
         return [(value, -count) for count, _, value in kept]
+
+    def _counted_together(self, among: Bits, slots: int) -> tuple[list[V], list[int]]:
+        """Return the values, and how many of `among` have each."""
+        flags = flags_of(among, slots)
+        values, counts, of_few = list[V](), list[int](), list[V]()
+        few: list[array[int]] = []
+        for value, posting in self._postings.items():
+            if isinstance(posting, array):
+                of_few.append(value)
+                few.append(posting)
+            else:
+                values.append(value)
+                counts.append(flags[posting] if isinstance(posting, int) else (posting.bits & among).bit_count())
+        return values + of_few, counts + _counting()(few, flags)
 
     def all_of(self, values: Iterable[V]) -> Bits:
         """Return who has at least one of `values`."""
@@ -162,6 +190,12 @@ class Postings(Generic[V]):
     def having(self) -> Bits:
         """Return who has any value at all."""
         return self.all_of(self._postings)
+
+
+def _counting() -> "Callable[[Sequence[array[int]], bytes], list[int]]":
+    from ringfence_registry.finding.tallies import counts_in  # noqa: PLC0415 - numpy, which few registries need
+
+    return counts_in
 
 
 def _size(posting: Posting) -> int:
