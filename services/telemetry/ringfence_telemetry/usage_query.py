@@ -150,7 +150,7 @@ def _row(parts: Sequence[Summed]) -> UsageTotals:
     return UsageTotals(
         groups=parts[0].groups,
         untrusted=parts[0].untrusted,
-        counts=counts._replace(cost_nanos=0, stated_cost_nanos=0) if costs else counts,
+        counts=Counts._make((*counts[:-2], 0, 0)) if costs else counts,  # of which cost is the end
         costs=tuple(
             Cost(currency, sum(each.cost_nanos for each in same), sum(each.stated_cost_nanos for each in same))
             for currency, same in sorted(costs.items())

@@ -158,7 +158,7 @@ def _fold(connection: sa.Connection, table: sa.Table, step: int, *, since: int, 
     durations = [table.c.durations] if "durations" in table.c else []
     place = keys.index(minute)
     found = connection.execute(
-        sa.select(*keys, *durations, *[table.c[column.name] for column in COLUMNS])
+        sa.select(*keys, *durations, *[table.c[name] for name in COLUMNS])
         .where(minute >= since, minute < before, minute % step != 0)
         .limit(limit)
     ).all()

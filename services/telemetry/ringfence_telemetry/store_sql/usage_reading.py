@@ -123,10 +123,9 @@ def _sums(sources: Sequence[_Source], query: UsageQuery, *, halves: bool = False
 
     In halves, sums beyond 64 bits are exact where the database adds up in 64 bits only.
     """
-    names = [column.name for column in COLUMNS]
-    partial_sums = sa.union_all(*[_sum_of(source, query, names, halves=halves) for source in sources]).subquery()
+    partial_sums = sa.union_all(*[_sum_of(source, query, COLUMNS, halves=halves) for source in sources]).subquery()
     groups = [partial_sums.c[each.value] for each in query.group_by]
-    summed = [sa.func.sum(partial_sums.c[name]) for name in (_halved(names) if halves else names)]
+    summed = [sa.func.sum(partial_sums.c[name]) for name in (_halved(COLUMNS) if halves else COLUMNS)]
     # In floating point, which has room for any sum: it only says which rows come first.
     kinds = [f"{name}_high" if halves else name for name in ("input_tokens", "output_tokens")]
     tokens = sa.func.sum(sa.cast(partial_sums.c[kinds[0]], sa.Float) + partial_sums.c[kinds[1]])

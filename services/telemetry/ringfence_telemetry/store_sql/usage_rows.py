@@ -6,7 +6,7 @@ so a table with histograms is added to by one at a time (`add_alone`).
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -26,29 +26,20 @@ Key: TypeAlias = tuple[Any, ...]
 """A row's primary key, in the order of its columns."""
 
 
-class Column(NamedTuple):
-    """A column that holds a count: of which, and what one in it stands for."""
-
-    name: str
-    place: int
-    """Of what it counts, in `Counts`."""
-    unit: int
-
-
-def _columns() -> Iterable[Column]:
-    split = {
-        "duration_micros": ("duration_seconds", _SECOND),
-        "cost_nanos": ("cost_units", _UNITS),
-        "stated_cost_nanos": ("stated_cost_units", _UNITS),
+def _columns() -> Iterable[str]:
+    wholes = {
+        "duration_micros": "duration_seconds",
+        "cost_nanos": "cost_units",
+        "stated_cost_nanos": "stated_cost_units",
     }
-    for place, name in enumerate(Counts._fields):
-        if name in split:
-            yield Column(split[name][0], place, split[name][1])
-        yield Column(name, place, 1)
+    for name in Counts._fields:
+        if name in wholes:
+            yield wholes[name]
+        yield name
 
 
 COLUMNS = tuple(_columns())
-_NAMES = tuple(column.name for column in COLUMNS)
+"""The names of the columns that hold counts, in order; amounts that may be large stand in two."""
 _MARKS = sa.select(rollup_marks)
 
 
@@ -117,7 +108,7 @@ def add_rows(connection: sa.Connection, table: sa.Table, sums: Sums) -> None:
 def _upsert(dialect: str, table: sa.Table) -> sa.Insert:
     """Return the statement that adds to rows; made once, since making it costs more than running it."""
     insert = insert_for(dialect, table)
-    added = {name: table.c[name] + insert.excluded[name] for name in _NAMES}
+    added = {name: table.c[name] + insert.excluded[name] for name in COLUMNS}
     if "durations" in table.c:
         added["durations"] = insert.excluded["durations"]
     return insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=added)
@@ -125,10 +116,9 @@ def _upsert(dialect: str, table: sa.Table) -> sa.Insert:
 
 def counts_of(row: Sequence[Any]) -> Counts:
     """Return the counts that stand in the columns `COLUMNS`."""
-    counts = [0] * len(Counts._fields)
-    for column, amount in zip(COLUMNS, row, strict=True):
-        counts[column.place] += int(amount) * column.unit
-    return Counts._make(counts)
+    *first, seconds, micros, retries, unknown, units, nanos, stated_units, stated_nanos = map(int, row)
+    duration, cost, stated = seconds * _SECOND + micros, units * _UNITS + nanos, stated_units * _UNITS + stated_nanos
+    return Counts._make((*first, duration, retries, unknown, cost, stated))
 
 
 def read_marks(connection: sa.Connection) -> Marks:
