@@ -1,5 +1,6 @@
 """Spans of calls: what they say, when they are made, and what is never traced."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,18 @@ async def test_a_stream_that_fails_still_says_why(mesh: Mesh, echo: Echo, export
     refused = await refusal(count(b"\x0a\xff").read())
     assert refused.reason == "MALFORMED_MESSAGE"
     assert exported.only().name == f"{NAME}/Count"
+
+
+async def test_calls_that_come_together_are_told_apart(mesh: Mesh, exported: Exported) -> None:
+    """On the fast port they share a task, and with it the context in which the current span is kept."""
+    decide = text_method(mesh.channel(), "Decide")
+    theirs = range(1, 9)
+    traced = [(("traceparent", f"00-{TRACE}-{span:016x}-01"),) for span in theirs]
+    untraced = [NOT_SAMPLED for _ in theirs]
+    both = [metadata for pair in zip(traced, untraced, strict=True) for metadata in pair]
+    await asyncio.gather(*(decide(StringValue(), metadata=metadata) for metadata in both))
+    parents = [span.parent.span_id if span.parent is not None else 0 for span in exported.spans()]
+    assert sorted(parents) == list(theirs)
 
 
 async def test_on_the_hot_path_only_for_callers_who_trace(mesh: Mesh, exported: Exported) -> None:
