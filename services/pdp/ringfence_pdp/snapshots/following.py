@@ -23,6 +23,7 @@ from ringfence_kit.events import Revision
 from ringfence_kit.feeds import Feed, FeedReport, Source
 
 from ringfence_pdp.boundaries import Boundaries
+from ringfence_pdp.breathing import Breath
 from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.facts import HEARD_LATELY, TOKEN_TTL, Facts
@@ -51,7 +52,6 @@ class SnapshotFollower:
         clock: Clock,
         stale_after: Millis = STALE_AFTER,
         on_change: Callable[[], None] = lambda: None,
-        compiler: BundleCompiler | None = None,
     ) -> None:
         """`source` opens a watch with initial state, `take` puts one of its events into a view.
 
@@ -59,7 +59,7 @@ class SnapshotFollower:
         """
         if not 0 < stale_after <= TOKEN_TTL:
             raise ValueError(f"a snapshot is believed for more than 0 ms and at most {TOKEN_TTL}, not {stale_after}")
-        self.policy: PolicyState[CompiledBundle] = PolicyState((compiler or BundleCompiler()).compile_files)
+        self.policy: PolicyState[CompiledBundle] = PolicyState(BundleCompiler(Breath).compile_files)
         """What is in force."""
         self.facts = Facts(boundaries=_UNHEARD)
         """Everything known at this moment."""
