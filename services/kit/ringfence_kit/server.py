@@ -9,8 +9,8 @@ From start to end, for one service or several in a process:
 4. SIGTERM or SIGINT: NOT_SERVING, no new calls, streams end, calls in progress finish within `server.drain`;
 5. all is closed in reverse order, what each `run` opened last of all. A second signal ends the process at once.
 
-Where processes share a port (`server.reuse_port`) the kernel gives calls to whoever listens, so 3 comes before 2 there:
-nobody listens who cannot answer yet.
+Workers (`workers/`) share their ports, and the kernel gives calls to whoever listens. So for them 3 comes before 2:
+none of them listens that cannot answer yet.
 """
 
 import asyncio
@@ -69,8 +69,11 @@ class Server:
         new_id: NewId,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
+        listens_when_ready: bool = False,
     ) -> None:
+        """`listens_when_ready`: whether services run and are ready before their ports are opened."""
         self._config = config
+        self._listens_when_ready = listens_when_ready
         self._clock = clock
         self._new_id = new_id
         self._metrics = metrics or Metrics()
@@ -120,22 +123,22 @@ class Server:
         addresses: dict[str, str] = {}
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._tracing.close)
-            sharing = [service for service in self._services if self._config.reuse_port and _listens(service)]
-            for service in sharing:
+            first = [service for service in self._services if self._listens_when_ready and service.listeners]
+            for service in first:
                 await closing.enter_async_context(service.run())
-            await self._until_ready(sharing)
+            await self._until_ready(first)
             opened = [await self._open(service, dev_tokens, addresses, closing) for service in self._services]
             await closing.enter_async_context(background(*self._key_refreshers()))
             # For a start that fails further on; when all goes well the drain below has been there before.
             closing.push_async_callback(self._drain, opened)
             for running in opened:
-                if running.service in sharing:
+                if running.service in first:
                     running.let_in(self._metrics)
                 for server in running.servers:
                     await server.start()
                     await closing.enter_async_context(background(stay_up(server, running)))
             for running in opened:
-                if running.service not in sharing:
+                if running.service not in first:
                     await closing.enter_async_context(running.service.run())
                     running.let_in(self._metrics)
             closing.push_async_callback(self._drain, opened)
@@ -321,10 +324,6 @@ class Server:
             new_id=self._new_id,
             has_tls=has_tls,
         )
-
-
-def _listens(service: Service) -> bool:
-    return bool(service.listeners) and service.workers is None
 
 
 async def stay_up(server: GrpcServer, running: Running) -> None:

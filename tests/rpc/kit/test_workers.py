@@ -289,6 +289,11 @@ def at(address: str) -> Listener:
     return Listener(address=address, setting="echo.listen", faces=[])
 
 
+def sharing(data: Path) -> Server:
+    config = server_config(data, reuse_port=True)
+    return Server(config, clock=SystemClock(), new_id=random_ids, listens_when_ready=True)
+
+
 class TestSharingAPort:
     """Whoever shares a port listens once it can answer, and not before."""
 
@@ -304,7 +309,7 @@ class TestSharingAPort:
             readiness.met("facts")
 
         service = echo_service(Echo(), port={"address": address}, readiness=readiness)
-        server = Server(server_config(tmp_path, reuse_port=True), clock=SystemClock(), new_id=random_ids).add(service)
+        server = sharing(tmp_path).add(service)
         async with background(tries()), server.serving(), connected(address) as channel:
             assert refused.is_set()
             say: Any = channel.unary_unary(f"/{ECHO}/Say")
@@ -314,6 +319,6 @@ class TestSharingAPort:
         readiness = Readiness()
         readiness.require("facts")
         service = echo_service(Echo(), readiness=readiness)
-        server = Server(server_config(tmp_path, reuse_port=True), clock=SystemClock(), new_id=random_ids).add(service)
+        server = sharing(tmp_path).add(service)
         asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
         await server.run()

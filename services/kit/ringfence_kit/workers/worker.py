@@ -99,7 +99,7 @@ async def _live(begun: Beginning, end: socket.socket, build: Callable[[Beginning
     async with Leader(begun.socket, begun.secret) as leader, background(_heed(link, metrics, line)):
         service = build(begun, leader, line)
         telling = Service(name="worker", listeners=(), grants=Grants({}), run=lambda: _telling(link, service.readiness))
-        server = Server(begun.server, clock=SystemClock(), new_id=random_ids, metrics=metrics)
+        server = Server(begun.server, clock=SystemClock(), new_id=random_ids, metrics=metrics, listens_when_ready=True)
         await server.add(service).add(telling).run()
     await link.close()
 

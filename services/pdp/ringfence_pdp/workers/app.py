@@ -39,9 +39,6 @@ from ringfence_pdp.snapshots.following import SnapshotFollower
 from ringfence_pdp.workers.elsewhere import ClassifiersElsewhere, PeopleElsewhere, Where
 from ringfence_pdp.workers.log_line import WAITING_MAX, WorkerSpool, heed
 
-STALE_AFTER: Final = Millis(5 * SECOND)
-"""How long a worker decides by what its leader said: the two are on one machine, and the leader speaks every second."""
-
 LOOKS_EVERY: Final = Millis(SECOND)
 
 SNAPSHOT: Final = "snapshot"
@@ -60,7 +57,6 @@ def build(begun: Beginning, leader: Leader, line: Line) -> Service:
         lambda: snapshot_watch(leader.channel, own),
         take_snapshot,
         clock=clock,
-        stale_after=STALE_AFTER,
         on_change=epochs.changed,
     )
     where = Where(follower.policy)
