@@ -96,7 +96,7 @@ format: .venv/test.stamp ## Format code and protos
 	$(BIN)/ruff format .
 	$(BIN)/buf format -w protos
 
-bench: .venv/test.stamp ## Measure every target against R0 and Cerbos; some ten minutes on two quiet cores (docs/performance.md)
+bench: .venv/test.stamp ## Measure every target against R0 and Cerbos; ten to fifteen minutes on two quiet cores (docs/performance.md)
 	@$(BIN)/python bench/run.py
 
 bench-check: .venv/test.stamp ## The same for the ratios that have a floor; fails below one

@@ -1,6 +1,6 @@
 """`make bench`: measures the rows of the target table, prints them and writes down what was found.
 
-    python bench/run.py                      every row, 7 rounds of a second: some ten minutes on two quiet cores
+    python bench/run.py                      every row, 7 rounds of a second: ten to fifteen minutes on two quiet cores
     python bench/run.py --quick              3 short rounds and 10,000 cards: to see that it works, not how fast
     python bench/run.py --rows 1-6,17        these rows only
     python bench/run.py --check              the rows that are gated; ends with 1 when a floor is missed
