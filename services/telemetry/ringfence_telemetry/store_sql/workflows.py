@@ -29,6 +29,8 @@ from ringfence_telemetry.tables.workflows import (
 from ringfence_telemetry.trace_keys import TraceKey, keys_of
 from ringfence_telemetry.workflows.summary import Summary
 
+_INSERT_SHARES = sa.insert(workflow_agents)
+
 
 class SqlWorkflowTx:
     """`WorkflowTx` on a connection."""
@@ -132,7 +134,7 @@ class SqlWorkflowTx:
             for share in each.shares
         ]
         if rows:
-            self.connection.execute(sa.insert(workflow_agents), rows)
+            write_rows(self.connection, _INSERT_SHARES, rows)
 
     def _forget(self, query: sa.Select[tuple[bytes]], tables: Sequence[sa.Table]) -> int:
         old = self.connection.scalars(query).all()
