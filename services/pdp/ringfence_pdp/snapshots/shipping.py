@@ -100,6 +100,7 @@ class Shipping:
         settings: Settings,
         clock: Clock,
         salt: int,
+        events_kept: int = EVENTS_KEPT,
     ) -> None:
         """`salt`, below 65,536, keeps apart the revisions of processes that began in the same millisecond."""
         self._policy = policy
@@ -107,6 +108,7 @@ class Shipping:
         self._ages = ages
         self._settings = settings
         self._clock = clock
+        self._events_kept = events_kept
         self._noted: dict[Kind, dict[str, None]] = {place.kind: {} for place in PLACES}
         self._revision = clock.now() << 16 | salt
         self._history: deque[Changed] = deque()
@@ -261,7 +263,7 @@ class Shipping:
         self._revision += 1
         self._history.append(Changed(revision=self._revision, records=records, standing=standing))
         self._history_bytes += _size(records)
-        while len(self._history) > EVENTS_KEPT or self._history_bytes > BYTES_KEPT:
+        while len(self._history) > self._events_kept or self._history_bytes > BYTES_KEPT:
             self._history_bytes -= _size(self._history.popleft().records)
         self._left_with(standing, few)
         self._wake()
