@@ -13,7 +13,7 @@ import heapq
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ringfence_kit import records
@@ -23,25 +23,23 @@ from ringfence_kit.events import Change, Event
 from ringfence_registry import model as kinds
 from ringfence_registry.boundaries import model as boundaries
 from ringfence_registry.finding.agent_index import MAX_READ, AgentIndex
+from ringfence_registry.finding.agent_records import AgentRecords, Stored
 from ringfence_registry.finding.agent_view import AgentView, Moving, Questions, Viewer
 from ringfence_registry.finding.bits import NONE, Bits, everything, of_slots, slots_of
 from ringfence_registry.finding.filtering.compiler import Filter
 from ringfence_registry.finding.filtering.conditions import Condition
 from ringfence_registry.finding.index import HeldValues
 from ringfence_registry.finding.name_order import NameOrder
-from ringfence_registry.finding.packing import Packing
 from ringfence_registry.finding.postings import Postings
 from ringfence_registry.finding.word_index import HeldWords, WordIndex
 from ringfence_registry.model import Agent, AgentState, Lease
 from ringfence_registry.namespaces.visible import Visible
-from ringfence_registry.recorded import agent_recorded, digest_of
+from ringfence_registry.recorded import agent_recorded
 from ringfence_registry.store import LoadedAgent, agent_row
 from ringfence_registry.tools import model as tools
 
 _BACK = 5 * MINUTE
 """A clock set back by less is taken for one that stood still; by more, everything is looked at anew."""
-_DECODED = 4_096
-"""Agents kept decoded, those looked at last."""
 _BODIES = 32 * 1024 * 1024
 """Bytes of card bodies kept, those asked for last."""
 
@@ -69,16 +67,10 @@ class AgentCatalog:
     def __init__(self, viewer: Viewer | None = None, *, bodies: int = _BODIES, max_read: int = MAX_READ) -> None:
         self._viewer = viewer or Viewer()
         self._names = NameOrder()
-        self._packing = Packing()
-        self._records: list[bytes] = []
-        self._digests: list[bytes] = []
-        self._sizes = array("I")
-        self._leases: dict[int, Lease] = {}
+        self._records = AgentRecords()
         self._namespaces: Postings[str] = Postings()
         self._deleted: Bits = NONE
         self._index = AgentIndex(self._look, max_read=max_read)
-        self._decoded: OrderedDict[int, Agent] = OrderedDict()
-        self._versions: dict[int, int] = {}
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
         self._bodies_size = 0
         self._bodies_kept = bodies
@@ -108,8 +100,7 @@ class AgentCatalog:
         Nothing is believed of `held` but what follows from a record: which agents there are says the store (`take`).
         """
         self._names.restore(held.names)
-        self._digests, self._records, self._sizes = held.digests, held.records, held.sizes
-        self._packing.restore(held.dictionary)
+        self._records.restore(held.records, held.digests, held.sizes, held.dictionary)
         self._seen = [0] * len(held.names)
         self._index.restore(held.standing, held.words)
         self._unclaimed = {slot for slot, name in enumerate(held.names) if name}
@@ -123,11 +114,11 @@ class AgentCatalog:
         slots, agents, changed = [], [], []
         for each in loaded:
             slot = self._names.slot(each.row.name)
-            same = slot is not None and self._digests[slot] == each.row.digest
+            same = slot is not None and self._records.digest(slot) == each.row.digest
             if slot is not None:
                 self._unclaimed.discard(slot)
                 slots.append(slot)
-                agents.append(each.agent if same else self._unpacked(self._records[slot]))
+                agents.append(each.agent if same else self._records.as_recorded(slot))
             if not same:
                 changed.append(each)
             elif slot is not None:
@@ -140,7 +131,7 @@ class AgentCatalog:
     def filled(self) -> None:
         """End the first filling."""
         gone, self._unclaimed = sorted(self._unclaimed or ()), None
-        were = [self._unpacked(self._records[slot]) for slot in gone]
+        were = [self._records.as_recorded(slot) for slot in gone]
         self._see(gone, were, [self._viewer.view(agent, self._now) for agent in were])
         self._names.loaded()
         self._namespaces.packed()
@@ -151,24 +142,21 @@ class AgentCatalog:
     def held(self) -> HeldAgents:
         """Return what `restore` takes: as it stands, whatever happens to the catalog afterwards. Some ms."""
         standing, words = self._index.held()
+        packed, digests, sizes, dictionary = self._records.held()
         return HeldAgents(
             names=self._names.held(),
-            digests=list(self._digests),
-            records=list(self._records),
-            sizes=self._sizes[:],
-            dictionary=self._packing.dictionary,
+            digests=digests,
+            records=packed,
+            sizes=sizes,
+            dictionary=dictionary,
             standing=standing,
             words=words,
         )
 
     def _take_anew(self, loaded: Sequence[LoadedAgent]) -> None:
-        stored = [each.row.record for each in loaded]
-        self._packing.learn(stored)
         views = [self._viewer.view(each.agent, self._now) for each in loaded]
         slots = [self._names.load(each.row.name) for each in loaded]
-        self._records.extend(map(self._packing.pack, stored))
-        self._digests.extend(each.row.digest for each in loaded)
-        self._sizes.extend(map(len, stored))
+        self._records.load([each.row for each in loaded])
         self._seen.extend(0 for _ in slots)
         self._index.load(self._names.length - len(slots), views)
         self._see(slots, [each.agent for each in loaded], views)
@@ -187,7 +175,8 @@ class AgentCatalog:
     def _take_lease(self, slot: int, loaded: LoadedAgent) -> None:
         agent = loaded.agent
         if loaded.renewed and agent.lease_expires_at is not None:
-            self._leases[slot] = Lease(agent=str(agent.name), uid=agent.uid, expires_at=agent.lease_expires_at)
+            lease = Lease(agent=str(agent.name), uid=agent.uid, expires_at=agent.lease_expires_at)
+            self._records.load_lease(slot, lease)
 
     def apply(self, event: Event) -> None:
         """Take one committed event; the hub calls this in revision order, each revision once."""
@@ -219,19 +208,10 @@ class AgentCatalog:
         if slot is None:
             slot = self._names.add(name)
             self._namespaces.add(agent.name.namespace, slot)
-            while len(self._records) <= slot:
-                self._records.append(b"")
-                self._digests.append(b"")
-                self._sizes.append(0)
+            while len(self._seen) <= slot:
                 self._seen.append(0)
-        self._packing.learn([record])
-        self._records[slot] = self._packing.pack(record)
-        self._digests[slot] = digest_of(record)
-        self._sizes[slot] = len(record)
+        self._records.put(slot, agent, record)
         self.changes += 1
-        self._leases.pop(slot, None)
-        self._outdate(slot)
-        self._keep_decoded(slot, agent)
         here = 1 << slot
         self._deleted = self._deleted | here if agent.deleted else self._deleted & ~here
         view = self._look(slot)
@@ -241,7 +221,7 @@ class AgentCatalog:
     def agent(self, name: str) -> Agent | None:
         """Return the agent called `name`, or None."""
         slot = self._names.slot(name)
-        return None if slot is None else self._agent(slot)
+        return None if slot is None else self._records.agent(slot)
 
     def place(self, name: str) -> int:
         """Return the place of an agent that is known to be here."""
@@ -249,11 +229,11 @@ class AgentCatalog:
 
     def agent_at(self, slot: int) -> Agent:
         """Return the agent that is known to be in that place."""
-        return self._agent(slot)
+        return self._records.agent(slot)
 
     def version(self, slot: int) -> int:
         """Return a number that is another whenever the agent in that place, or its lease, is another than before."""
-        return self._versions.get(slot, 0)
+        return self._records.version(slot)
 
     @property
     def said(self) -> int:
@@ -270,21 +250,19 @@ class AgentCatalog:
 
     def view_of_name(self, name: str, now: Instant) -> AgentView:
         """Return an agent that is known to be here as it is seen at `now`."""
-        return self._viewer.view(self._agent(self._names.known(name)), now)
+        return self._viewer.view(self._records.agent(self._names.known(name)), now)
 
     def view_at(self, event: Event) -> AgentView:
         """Return the agent an event is about as it was seen when it happened, as far as is known today."""
         return self._viewer.view(records.decode(event.record, Agent), event.at)
 
-    def standing(self, among: Bits) -> list[tuple[bytes, Lease | None]]:
+    def standing(self, among: Bits) -> list[Stored]:
         """Return what is stored of `among`, by name: it stays what it was, whatever happens while it is read."""
-        slots = self._names.sorted(among)
-        return [(self._records[slot], self._leases.get(slot)) for slot in slots]
+        return list(map(self._records.stored, self._names.sorted(among)))
 
-    def view_of_stored(self, stored: tuple[bytes, Lease | None], now: Instant) -> AgentView:
+    def view_of_stored(self, stored: Stored, now: Instant) -> AgentView:
         """Return an agent of `standing` as it is seen at `now`."""
-        record, lease = stored
-        return self._viewer.view(_leased(self._unpacked(record), lease), now)
+        return self._viewer.view(self._records.read(stored), now)
 
     def slot(self, name: str) -> int | None:
         """Return the place of the agent called `name` in every set, or None. It keeps it for as long as it is here."""
@@ -292,7 +270,7 @@ class AgentCatalog:
 
     def size(self, name: str) -> int:
         """Return the size of the record of an agent that is known to be here."""
-        return self._sizes[self._names.known(name)]
+        return self._records.size(self._names.known(name))
 
     def agents(self, prefix: str = "") -> tuple[Agent, ...]:
         """Return every agent whose name starts with `prefix`, by name."""
@@ -365,46 +343,23 @@ class AgentCatalog:
 
     def _forget(self, name: str, slot: int, before: AgentView) -> None:
         self._index.change(slot, before=before, after=None)
-        self._namespaces.discard(self._agent(slot).name.namespace, slot)
+        self._namespaces.discard(before.agent.name.namespace, slot)
         self._names.remove(name)
-        self._records[slot] = b""
-        self._digests[slot] = b""
+        self._records.forget(slot)
         self.changes += 1
-        self._leases.pop(slot, None)
-        self._outdate(slot)
         self._deleted &= ~(1 << slot)
         self._wake_at(slot, None)
 
     def _renewed(self, lease: Lease) -> None:
         slot = self._names.slot(lease.agent)
         # A lease of an agent that had the name before says nothing of this one.
-        if slot is None or self._agent(slot).uid != lease.uid:
+        if slot is None or self._records.agent(slot).uid != lease.uid:
             return
-        self._leases[slot] = lease
-        self._outdate(slot)
+        self._records.renew(slot, lease)
         self._move(slot)
 
-    def _outdate(self, slot: int) -> None:
-        self._decoded.pop(slot, None)
-        self._versions[slot] = self._versions.get(slot, 0) + 1
-
-    def _agent(self, slot: int) -> Agent:
-        agent = self._decoded.get(slot)
-        if agent is None:
-            agent = _leased(self._unpacked(self._records[slot]), self._leases.get(slot))
-            self._keep_decoded(slot, agent)
-        return agent
-
-    def _keep_decoded(self, slot: int, agent: Agent) -> None:
-        self._decoded[slot] = agent
-        if len(self._decoded) > _DECODED:
-            self._decoded.popitem(last=False)
-
-    def _unpacked(self, record: bytes) -> Agent:
-        return records.decode(self._packing.unpack(record), Agent)
-
     def _look(self, slot: int) -> AgentView:
-        return self._viewer.view(self._agent(slot), self._now)
+        return self._viewer.view(self._records.agent(slot), self._now)
 
     def _move(self, slot: int) -> None:
         view = self._look(slot)
@@ -442,7 +397,3 @@ class AgentCatalog:
 
     def _present(self) -> Bits:
         return everything(self._names.length) & ~self._names.free
-
-
-def _leased(agent: Agent, lease: Lease | None) -> Agent:
-    return agent if lease is None else replace(agent, lease_expires_at=lease.expires_at, lease_expired=False)

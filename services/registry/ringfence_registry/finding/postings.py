@@ -193,7 +193,7 @@ class Postings(Generic[V]):
 
 
 def _counting() -> "Callable[[Sequence[array[int]], bytes], list[int]]":
-    from ringfence_registry.finding.tallies import counts_in  # noqa: PLC0415 - numpy, which few registries need
+    from ringfence_registry.finding.tallies import counts_in  # noqa: PLC0415 - numpy, which small registries do without
 
     return counts_in
 

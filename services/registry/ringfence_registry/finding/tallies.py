@@ -1,6 +1,6 @@
 """How many of a set are in each of very many small sets, counted all at once.
 
-It needs numpy, and so is loaded only by a registry in which some field has thousands of values.
+It needs numpy, and so is loaded only by a registry in which some field has over a thousand values.
 """
 
 from array import array
