@@ -1,7 +1,9 @@
 """What only the fast port has to do itself, over real sockets: nothing of a call or a connection is left behind."""
 
 import asyncio
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +27,7 @@ from support.http2_attacks import (
     INITIAL_WINDOW_SIZE,
     LARGE,
     begun,
+    called,
     in_frames,
     setting,
     streams,
@@ -141,6 +144,26 @@ async def test_who_never_reads_is_cut_off_after_the_end() -> None:
     await until(lambda: server.connections == 0)
     assert server.counts["never_read"] == 1
     writer.close()
+    await server.stop(0)
+
+
+async def test_a_connection_that_is_lost_is_gone_at_once() -> None:
+    """It does not wait for the garbage to be looked through: a port may see many before that."""
+    told = Served()
+    told.release.set()
+    server, address = await served(told)
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(GREETING + called(1))
+    await until(lambda: told.begun == 1 and server.calls == 0)
+    assert await reader.read(1)
+    connections = [weakref.ref(connection) for connection in server._connections]
+    gc.disable()
+    try:
+        writer.close()
+        await until(lambda: [connection() for connection in connections] == [None])
+    finally:
+        gc.enable()
     await server.stop(0)
 
 

@@ -430,6 +430,12 @@ class WireProtocol:
     def lost(self) -> None:
         """Take it that the socket is gone: every caller has left."""
         self.over = True
+        # Whoever was asked holds this connection too: together they would stay until the garbage is looked through.
+        self._begin = _nobody_begins
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.inlet.gone()
+
+
+def _nobody_begins(_stream_id: int, _head: Head) -> Inlet:
+    raise RuntimeError("a call came on a connection that is lost")
