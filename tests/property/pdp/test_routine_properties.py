@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence_kit.callers import Caller, Role
@@ -16,6 +16,7 @@ from ringfence_pdp.convert.answer_bytes import response_bytes
 from ringfence_pdp.convert.question_bytes import Asked, asked
 from ringfence_pdp.facts import AgentIdentity, IdentityStatus, RegisteredAgent, RegisteredTool
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
+from ringfence_pdp.model import Resource
 from ringfence_pdp.routine_documents import RoutineDocuments
 from support.pdp.desk import ADMIN, Desk
 from support.pdp.world import ANALYST, HASH, NOW, basis, bundle, identity, policy, registered, tool
@@ -31,9 +32,8 @@ ASK = (
 DENY = "{name: pii, match: {actions: ['*']}, effect: DENY, when: \"resource.data_class == 'pii'\"}"
 LOOKS = '{name: rows, match: {actions: ["read_*"]}, effect: DENY, when: "has(args.rows) && args.rows > 5"}'
 LATE = "{name: late, match: {actions: ['read_*']}, effect: ALLOW, when: \"now < timestamp('2026-01-01T00:30:00Z')\"}"
-AGAIN = (
-    "{name: again, match: {actions: ['read_*']}, effect: DENY, when: \"session.count_within('read_table', 1h) > 2\"}"
-)
+LATELY = "session.count_within('read_table', duration('1h')) > 2"
+AGAIN = f'{{name: again, match: {{actions: ["read_*"]}}, effect: DENY, when: "{LATELY}"}}'
 LIMITED = policy(READ) + "  limits: [{name: few, rate: 3/1h, per: agent}]\n"
 
 BUNDLES = [
@@ -43,6 +43,7 @@ BUNDLES = [
     bundle(policy(LATE)),
     bundle(policy(DENY)),
     bundle(LIMITED),
+    bundle(policy(READ, AGAIN)),
 ]
 
 CHANGES: list[Any] = [
@@ -136,6 +137,7 @@ def _told(desk: Desk, one: Asked, caller: Caller) -> object:
     return (answer, response_bytes(answer)) if isinstance(answer, Answer) else answer.answer
 
 
+@settings(max_examples=50)
 @given(
     changes=st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4),
     seldom=st.lists(st.sampled_from(USUAL), max_size=4),
@@ -192,3 +194,7 @@ async def test_what_was_written_once_is_not_written_again() -> None:
         )
         documents.keep(read.routine, read.question(), answer, identity=AGENT, evidence=(), failures=0)
     assert [document is None for document in found] == [True, True, True, False]
+    assert isinstance(answer, Answer)
+    labelled = read.question()._replace(resource=Resource(labels={"team": "data"}))
+    told = documents.document(read.routine, labelled, answer, identity_age=200, digest="", failures=0)
+    assert told is None, "what masks may hide is not written without them"
