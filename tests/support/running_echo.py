@@ -16,7 +16,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 TESTS = Path(__file__).parents[1]
-ENDS_S = 30.0
+ENDS_S = 60.0
 ALWAYS = (
     "server.log.calls=none",
     # Clients of tests call as fast as they can.
