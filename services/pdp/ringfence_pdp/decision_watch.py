@@ -60,8 +60,7 @@ class DecisionWatch:
         self._clock = clock
         self._watchers: set[_Watcher] = set()
 
-    @property
-    def is_on(self) -> bool:
+    def __bool__(self) -> bool:
         """Whether anybody watches; nothing is made for nobody."""
         return bool(self._watchers)
 
