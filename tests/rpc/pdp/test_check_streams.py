@@ -306,4 +306,4 @@ async def test_a_watcher_that_does_not_read_is_closed_and_holds_up_nobody() -> N
         desk.check()
     with pytest.raises(WatcherTooSlow):
         await anext(watching)
-    assert not desk.decisions.watch
+    assert not desk.decisions.watch.is_on
