@@ -9,7 +9,6 @@
 """
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -35,7 +34,7 @@ from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import Received, RequestReader
 from ringfence_telemetry.roll_up import Rolled, RollUp
-from ringfence_telemetry.segment_files import LOG_START, Position, Sync
+from ringfence_telemetry.segment_files import LOG_START, Position, Sync, to_disk
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
@@ -99,7 +98,7 @@ class Ingest:
         new_id: NewId,
         on_calls: Callable[[Sequence[AgentCall]], None] = _nobody,
         consequences: Sequence[Consequence] = (),
-        sync: Sync = os.fdatasync,
+        sync: Sync = to_disk,
     ) -> None:
         """Take requests in; `consequences` are drawn in the transaction that stores the totals.
 

@@ -43,6 +43,8 @@ LOG_START = Position(0)
 Sync: TypeAlias = Callable[[int], None]
 """Returns when what was written to a file is on the disk, or raises OSError."""
 
+to_disk: Sync = os.fdatasync
+
 _SUFFIX = ".seg"
 _PARTS_PER_WRITE = 1_000
 """POSIX allows at least 1,024 buffers a call (IOV_MAX)."""
@@ -60,7 +62,7 @@ class Recovered:
 class SegmentDirectory:
     """The directory of one log, locked from `open` to `close`."""
 
-    def __init__(self, path: Path, *, sync: Sync = os.fdatasync) -> None:
+    def __init__(self, path: Path, *, sync: Sync = to_disk) -> None:
         self._path = path
         self._sync = sync
         self._lock = -1
@@ -170,7 +172,7 @@ class SegmentDirectory:
 class OpenSegment:
     """The segment file that is appended to. An OSError leaves it in an unknown state: close it and make another."""
 
-    def __init__(self, descriptor: int, mark: bytes, start: Position, *, sync: Sync = os.fdatasync) -> None:
+    def __init__(self, descriptor: int, mark: bytes, start: Position, *, sync: Sync = to_disk) -> None:
         self._descriptor = descriptor
         self._sync = sync
         self._mark = mark

@@ -12,7 +12,6 @@ The rules:
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +23,7 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.ids import NewId
 
 from ringfence_telemetry.frames import MARK_SIZE, Frame
-from ringfence_telemetry.segment_files import OpenSegment, Position, Recovered, SegmentDirectory, Sync
+from ringfence_telemetry.segment_files import OpenSegment, Position, Recovered, SegmentDirectory, Sync, to_disk
 
 T = TypeVar("T")
 
@@ -63,7 +62,7 @@ class SegmentLog(Generic[T]):
         on_refused: Callable[[T], None],
         new_id: NewId,
         segment_bytes: int = SEGMENT_BYTES,
-        sync: Sync = os.fdatasync,
+        sync: Sync = to_disk,
     ) -> None:
         self._directory = SegmentDirectory(directory, sync=sync)
         self._on_durable = on_durable
