@@ -60,7 +60,8 @@ class DecisionWatch:
         self._clock = clock
         self._watchers: set[_Watcher] = set()
 
-    def __bool__(self) -> bool:
+    @property
+    def is_on(self) -> bool:
         """Whether anybody watches; nothing is made for nobody."""
         return bool(self._watchers)
 

@@ -224,7 +224,7 @@ class Sitting:
             office.found[made] = office.found.get(made, 0) + 1
         if self._sessions is not None and verdict.effect is _ALLOW:
             self._sessions.happened(request, self._did(request), self._basis.now)
-        if office.watch:
+        if office.watch.is_on:
             facts = self._basis.facts
             office.watch.tell(Seen(request, answer, facts.identity(request.did, request.agent, request.environment)))
         return answer
