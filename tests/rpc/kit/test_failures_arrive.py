@@ -68,11 +68,13 @@ async def test_what_is_raised_here_is_raised_there(failure: Failure, tmp_path: P
     async with serving(echo_service(echo), config=server_config(tmp_path)) as mesh:
         options = ChannelOptions(retry=RetryPolicy(attempts=1))
         async with open_aio_channel(mesh.address(), options) as channel:
+            # Asked once, a call does not outlive an attempt to connect that fails; that is tested elsewhere.
+            await channel.channel_ready()
             with pytest.raises(RingfenceError) as caught:
                 await text_method(channel, "Fail")(StringValue())
     error = caught.value
     assert isinstance(error.code, grpc.StatusCode)
-    assert (error.code.value[0], error.reason) == (failure.kind.value, failure.reason)
+    assert (error.code.value[0], error.reason) == (failure.kind.value, failure.reason), error.message
     assert (error.message, error.metadata) == (failure.message, failure.metadata)
     assert [(v.field, v.problem) for v in error.violations] == [(v.field, v.problem) for v in failure.violations]
     waits = None if error.retry_after is None else error.retry_after.total_seconds() * 1_000
