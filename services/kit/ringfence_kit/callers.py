@@ -95,7 +95,7 @@ def current_caller() -> Caller:
 
 
 def establish_caller(caller: Caller) -> None:
-    """Set the caller of this call, once: for the interceptors, who run each call in a context of its own."""
+    """Set the caller of this call: for the interceptors, before each handler. Short calls may share a context."""
     _CURRENT.set(caller)
 
 

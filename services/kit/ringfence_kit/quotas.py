@@ -144,5 +144,5 @@ def current_quota() -> Quota:
 
 
 def establish_quota(quota: Quota) -> None:
-    """Set what counts further calls within this one: for the interceptors, who run each in a context of its own."""
+    """Set what counts further calls within this one: for the interceptors, of streams, which share no context."""
     _CURRENT.set(quota)
