@@ -1,18 +1,13 @@
 """The state row, events and answered requests."""
 
 import sqlalchemy as sa
-from alembic import op
+from ringfence_kit.schema import Schema
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
-revision = "kit_0001"
-down_revision = None
-branch_labels = ("kit",)
-depends_on = None
 
-
-def upgrade() -> None:
+def upgrade(schema: Schema) -> None:
     """Make the kit's tables."""
-    op.create_table(
+    schema.create_table(
         "store_state",
         sa.Column("id", sa.SmallInteger, sa.CheckConstraint("id = 1", name="store_state_one_row"), primary_key=True),
         sa.Column("service", TEXT, nullable=False),
@@ -20,7 +15,7 @@ def upgrade() -> None:
         sa.Column("compacted_revision", INTEGER, nullable=False),
         sa.Column("page_key", BYTES, nullable=False),
     )
-    op.create_table(
+    schema.create_table(
         "events",
         sa.Column("revision", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("change", sa.SmallInteger, nullable=False),
@@ -30,7 +25,7 @@ def upgrade() -> None:
         sa.Column("at", INTEGER, nullable=False),
         sa.Column("actor", TEXT, nullable=False),
     )
-    op.create_table(
+    schema.create_table(
         "requests",
         sa.Column("request_id", TEXT, primary_key=True),
         sa.Column("method", TEXT, nullable=False),
@@ -39,4 +34,4 @@ def upgrade() -> None:
         sa.Column("result", BYTES, nullable=False),
         sa.Column("at", INTEGER, nullable=False),
     )
-    op.create_index("ix_requests_at", "requests", ["at"])
+    schema.create_index("ix_requests_at", "requests", ["at"])
