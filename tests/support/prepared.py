@@ -1,7 +1,7 @@
 """Databases as a service leaves them at its first start: migrated, with nothing in them.
 
-What migrations do is told by the tests that are about them. The others open hundreds of databases, and migrating
-one takes as long as all that most of them do with it.
+What migrations do is told by the tests that are about them. The others open hundreds of databases, and Alembic takes
+as long for one as all that most of them do with it.
 """
 
 import functools

@@ -1,39 +1,37 @@
 """Brings a database to the code's schema, at start, under a lock, in one transaction.
 
-Two lines of migrations meet in every database: the kit's (`events`, `requests`, `store_state`) and the service's own.
-The rules:
+Two lines of Alembic migrations meet in every database: the kit's (`events`, `requests`, `store_state`) and the
+service's own. The rules:
 
 - all or nothing: a kill in the middle leaves the old schema;
 - of several replicas starting at once one migrates and the others wait (PostgreSQL advisory lock; a SQLite file has
   one owner anyway);
 - a database with a migration the code does not know is refused (`DatabaseTooNew`), as is one of another service;
-- migrations are files named for their revision, in the order of their names; the last is the newest of its line, and
-  what a database says of itself is the newest of each;
-- migrations go forward only: the way back is the backup, so there is no `downgrade`.
+- migrations go forward only: the way back is the backup, so `downgrade` is not written;
+- a database that is up to date needs no Alembic, which takes half a second to import: migrations are files named for
+  their revision, and the last by name is the newest of its line.
 """
 
-import importlib.util
 import secrets
-from collections.abc import Collection
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ringfence_kit.schema import Schema
+from ringfence_kit import sql_tables
 from ringfence_kit.sql_tables import store_state
 from ringfence_kit.store import DatabaseOfAnotherService, DatabaseTooNew, StorageRefused
 
-_KIT_MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_KIT_MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = int.from_bytes(b"ringfence"[:7], "big")
 _PAGE_KEY_BYTES = 32
 
-# Under the name it had while Alembic applied migrations: databases of those releases go on.
-_applied = sa.Table(
-    "alembic_version",
-    sa.MetaData(),
-    sa.Column("version_num", sa.String(32), nullable=False),
-    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-)
+_one_at_a_time = threading.Lock()
+"""Alembic keeps its current context in a module, and the launcher opens four databases in one process."""
 
 
 def migrate(connection: sa.Connection, *, service: str, migrations: Path) -> None:
@@ -44,54 +42,64 @@ def migrate(connection: sa.Connection, *, service: str, migrations: Path) -> Non
     applied = applied_revisions(connection)
     if applied != newest_revisions(migrations):
         _check_known(migrations, applied, service)
-        _upgrade(connection, migrations, applied)
+        _upgrade(connection, migrations)
         _check_foreign_keys(connection)
     if connection.scalar(sa.select(store_state.c.id)) is None:
         first = {"id": 1, "service": service, "revision": 0, "compacted_revision": 0}
         connection.execute(sa.insert(store_state).values(page_key=secrets.token_bytes(_PAGE_KEY_BYTES), **first))
 
 
+def schema_differences(connection: sa.Connection, tables: sa.MetaData) -> list[str]:
+    """Return how the migrated schema and the service's `tables.py` differ, empty when they agree: for a test."""
+    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - see above
+    from alembic.migration import MigrationContext  # noqa: PLC0415 - see above
+
+    expected = sa.MetaData()
+    for table in (*sql_tables.metadata.tables.values(), *tables.tables.values()):
+        table.to_metadata(expected)
+    return [str(difference) for difference in compare_metadata(MigrationContext.configure(connection), expected)]
+
+
 def newest_revisions(migrations: Path) -> frozenset[str]:
     """Return the newest revision of both lines: what an up-to-date database says of itself. A line may be empty."""
-    return frozenset(line[-1].stem for line in _lines(migrations) if line)
+    lines = (_revisions(versions) for versions in (_KIT_MIGRATIONS / "versions", migrations))
+    return frozenset(max(line) for line in lines if line)
 
 
 def applied_revisions(connection: sa.Connection) -> frozenset[str]:
     """Return the newest revisions that were applied; none in a new database."""
-    if not sa.inspect(connection).has_table(_applied.name):
+    if not sa.inspect(connection).has_table("alembic_version"):
         return frozenset()
-    return frozenset(connection.scalars(sa.select(_applied.c.version_num)))
+    return frozenset(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
 
 
-def _lines(migrations: Path) -> tuple[list[Path], list[Path]]:
-    """Return the kit's migrations and the service's, each the oldest first."""
-    return _line(_KIT_MIGRATIONS), _line(migrations)
+def _revisions(versions: Path) -> list[str]:
+    return [path.stem for path in versions.glob("*.py") if path.stem != "__init__"]
 
 
-def _line(versions: Path) -> list[Path]:
-    return sorted(path for path in versions.glob("*.py") if path.stem != "__init__")
+def _upgrade(connection: sa.Connection, migrations: Path) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+
+    with _one_at_a_time:
+        command.upgrade(_configure(connection, migrations), "heads")
 
 
-def _upgrade(connection: sa.Connection, migrations: Path, applied: Collection[str]) -> None:
-    _applied.create(connection, checkfirst=True)
-    schema = Schema(connection)
-    for line in _lines(migrations):
-        newest = max((path.stem for path in line if path.stem in applied), default="")
-        for path in line:
-            if path.stem > newest:
-                _run(path, schema)
-        if line and line[-1].stem != newest:
-            connection.execute(sa.delete(_applied).where(_applied.c.version_num == newest))
-            connection.execute(sa.insert(_applied).values(version_num=line[-1].stem))
+def _configure(connection: sa.Connection, migrations: Path) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    config = Config()
+    config.attributes["connection"] = connection
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("script_location", _literal(_KIT_MIGRATIONS))
+    config.set_main_option(
+        "version_locations", "\n".join(map(_literal, (_KIT_MIGRATIONS / "versions", migrations.resolve())))
+    )
+    return config
 
 
-def _run(path: Path, schema: Schema) -> None:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise RuntimeError(f"{path} is no module")
-    migration = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(migration)
-    migration.upgrade(schema)
+def _literal(path: Path) -> str:
+    """Return `path` for an option in which ConfigParser would take `%` for its own."""
+    return str(path).replace("%", "%%")
 
 
 def _check_owner(connection: sa.Connection, service: str) -> None:
@@ -103,7 +111,7 @@ def _check_owner(connection: sa.Connection, service: str) -> None:
 
 
 def _check_known(migrations: Path, applied: frozenset[str], service: str) -> None:
-    known = {path.stem for line in _lines(migrations) for path in line}
+    known = {*_revisions(_KIT_MIGRATIONS / "versions"), *_revisions(migrations)}
     if unknown := sorted(applied - known):
         raise DatabaseTooNew(service=service, unknown=unknown)
 

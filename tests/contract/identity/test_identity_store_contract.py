@@ -16,13 +16,13 @@ from ringfence_identity.trust.ledger import apply_evidence, newborn
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.events import Change
+from ringfence_kit.migrate import schema_differences
 from ringfence_kit.sql import Database
 from ringfence_kit.store import Mutation
 from support.backends import Backend
 from support.identity.births import COMPLETE
 from support.identity.opened import OpenedIdentity, opened_identity
 from support.postgres import empty_database
-from support.schemas import schema_differences
 
 NOW = Instant(1_767_225_600_000)
 BY_ADA = Mutation(principal="ada", at=NOW)

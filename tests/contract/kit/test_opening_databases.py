@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from ringfence_kit.migrate import schema_differences
 from ringfence_kit.sql import Database
 from ringfence_kit.sql_tables import store_state
 from ringfence_kit.store import DatabaseOfAnotherService, DatabaseTooNew, DataInUse, StorageRefused
 from support.backends import Backend
-from support.schemas import schema_differences
 from support.switches.store_sql import MIGRATIONS
 from support.switches.tables import metadata
 
@@ -34,12 +34,15 @@ def tables(connection: sa.Connection) -> set[str]:
     return set(sa.inspect(connection).get_table_names())
 
 
-def write_migration(folder: Path, name: str, *, body: str) -> None:
+def write_migration(folder: Path, name: str, *, after: str | None, body: str) -> None:
     folder.mkdir(exist_ok=True)
-    folder.joinpath(f"{name}.py").write_text(f"import sqlalchemy as sa\n\n\ndef upgrade(schema):\n    {body}\n")
+    folder.joinpath(f"{name}.py").write_text(
+        f'import sqlalchemy as sa\nfrom alembic import op\nrevision = "{name}"\ndown_revision = {after!r}\n'
+        f"branch_labels = None\ndepends_on = None\n\n\ndef upgrade():\n    {body}\n"
+    )
 
 
-MAKE = 'schema.create_table("{}", sa.Column("id", sa.Integer, primary_key=True))'
+MAKE = 'op.create_table("{}", sa.Column("id", sa.Integer, primary_key=True))'
 
 
 # Migrating
@@ -62,10 +65,10 @@ async def test_a_difference_between_migrations_and_tables_is_found(backend: Back
 @on_both
 async def test_a_later_release_applies_what_is_new(backend: Backend, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
-    write_migration(folder, "late_0001", body=MAKE.format("first"))
+    write_migration(folder, "late_0001", after=None, body=MAKE.format("first"))
     async with database(backend, migrations=folder) as opened:
         key = opened.page_key()
-    write_migration(folder, "late_0002", body=MAKE.format("second"))
+    write_migration(folder, "late_0002", after="late_0001", body=MAKE.format("second"))
     async with database(backend, migrations=folder) as opened:
         assert {"first", "second"} < await opened.read(tables)
         assert opened.page_key() == key
@@ -74,11 +77,11 @@ async def test_a_later_release_applies_what_is_new(backend: Backend, tmp_path: P
 @on_both
 async def test_a_migration_that_fails_leaves_everything_as_it_was(backend: Backend, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
-    write_migration(folder, "late_0001", body=MAKE.format("first"))
+    write_migration(folder, "late_0001", after=None, body=MAKE.format("first"))
     async with database(backend, migrations=folder) as opened:
         before = await opened.read(tables)
-    write_migration(folder, "late_0002", body=MAKE.format("second"))
-    write_migration(folder, "late_0003", body='schema.drop_table("nowhere")')
+    write_migration(folder, "late_0002", after="late_0001", body=MAKE.format("second"))
+    write_migration(folder, "late_0003", after="late_0002", body='op.drop_table("nowhere")')
     with pytest.raises(StorageRefused):
         await database(backend, migrations=folder).__aenter__()
     folder.joinpath("late_0003.py").unlink()
@@ -90,8 +93,8 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(backend: Backe
 @on_both
 async def test_a_database_of_a_newer_release_is_refused(backend: Backend, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
-    write_migration(folder, "late_0001", body=MAKE.format("first"))
-    write_migration(folder, "late_0002", body=MAKE.format("second"))
+    write_migration(folder, "late_0001", after=None, body=MAKE.format("first"))
+    write_migration(folder, "late_0002", after="late_0001", body=MAKE.format("second"))
     async with database(backend, migrations=folder):
         pass
     folder.joinpath("late_0002.py").unlink()
@@ -115,22 +118,15 @@ async def test_a_migration_may_rebuild_a_table_that_others_refer_to(backend: Bac
     write_migration(
         folder,
         "late_0001",
-        body='schema.execute("CREATE TABLE owners (id INTEGER PRIMARY KEY)"); '
-        'schema.execute("CREATE TABLE pets (owner INTEGER REFERENCES owners (id) ON DELETE CASCADE)"); '
-        'schema.execute("INSERT INTO owners VALUES (1)"); schema.execute("INSERT INTO pets VALUES (1)")',
+        after=None,
+        body='op.execute("CREATE TABLE owners (id INTEGER PRIMARY KEY)"); '
+        'op.execute("CREATE TABLE pets (owner INTEGER REFERENCES owners (id) ON DELETE CASCADE)"); '
+        'op.execute("INSERT INTO owners VALUES (1)"); op.execute("INSERT INTO pets VALUES (1)")',
     )
     async with database(backend, migrations=folder):
         pass
-    rebuild = "; ".join(
-        f'schema.execute("{statement}")'
-        for statement in (
-            "CREATE TABLE anew (id INTEGER PRIMARY KEY, n TEXT)",
-            "INSERT INTO anew (id) SELECT id FROM owners",
-            "DROP TABLE owners",
-            "ALTER TABLE anew RENAME TO owners",
-        )
-    )
-    write_migration(folder, "late_0002", body=rebuild)
+    rebuild = 'with op.batch_alter_table("owners", recreate="always") as t: t.add_column(sa.Column("n", sa.Text))'
+    write_migration(folder, "late_0002", after="late_0001", body=rebuild)
     async with database(backend, migrations=folder) as opened:
         assert await opened.read(lambda connection: connection.scalar(sa.text("SELECT count(*) FROM pets"))) == 1
 
@@ -141,9 +137,10 @@ async def test_a_migration_that_leaves_dangling_references_is_refused(backend: B
     write_migration(
         folder,
         "late_0001",
-        body='schema.execute("CREATE TABLE owners (id INTEGER PRIMARY KEY)"); '
-        'schema.execute("CREATE TABLE pets (owner INTEGER REFERENCES owners (id))"); '
-        'schema.execute("INSERT INTO pets VALUES (1)")',
+        after=None,
+        body='op.execute("CREATE TABLE owners (id INTEGER PRIMARY KEY)"); '
+        'op.execute("CREATE TABLE pets (owner INTEGER REFERENCES owners (id))"); '
+        'op.execute("INSERT INTO pets VALUES (1)")',
     )
     with pytest.raises(StorageRefused, match="rows of pets that refer to nothing in owners"):
         await database(backend, migrations=folder).__aenter__()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from ringfence_kit import records
 from ringfence_kit.events import Revision
+from ringfence_kit.migrate import schema_differences
 from ringfence_kit.names import AgentName
 from ringfence_kit.sql import Database
 from ringfence_registry.cards.model import Card
@@ -17,7 +18,6 @@ from support.backends import Backend
 from support.registry.agents import CARD, SPEC, an_agent
 from support.registry.catalogs import whole
 from support.registry.opened import opened_registry
-from support.schemas import schema_differences
 
 OTHER_CARD = CARD.replace(b"1.0.0", b"2.0.0")
 

@@ -7,6 +7,7 @@ from ringfence.proofs.merkle import Frontier, leaf_hash
 from ringfence_kit.clock import Instant
 from ringfence_kit.log_keys import StoredCheckpoint
 from ringfence_kit.log_tiles import TileId
+from ringfence_kit.migrate import schema_differences
 from ringfence_kit.sql import Database
 from ringfence_telemetry.labels import Label, LabelKind
 from ringfence_telemetry.reporters import Reporter
@@ -27,7 +28,6 @@ from ringfence_telemetry.tables import metadata
 from ringfence_telemetry.usage import Counts, UsageKey
 from ringfence_telemetry.usage_query import ROWS_MAX, UsageGroup, UsageQuery, UsageTotals
 from support.backends import Backend
-from support.schemas import schema_differences
 from support.telemetry.opened import BY_TELEMETRY, OpenedStore, opened_store
 from support.telemetry.spans import NOW
 

@@ -3,13 +3,18 @@
 import json
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
+revision = "identity_0002"
+down_revision = "identity_0001"
+branch_labels = None
+depends_on = None
 
-def upgrade(schema: Schema) -> None:
+
+def upgrade() -> None:
     """Add the tables."""
-    schema.create_table(
+    op.create_table(
         "revocations",
         sa.Column("environment", TEXT, primary_key=True),
         sa.Column("kind", TEXT, primary_key=True),
@@ -17,22 +22,22 @@ def upgrade(schema: Schema) -> None:
         sa.Column("forget_at", INTEGER),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_index("revocations_by_forget_at", "revocations", ["forget_at"])
-    _widen_identities(schema)
-    schema.create_table(
+    op.create_index("revocations_by_forget_at", "revocations", ["forget_at"])
+    _widen_identities()
+    op.create_table(
         "former_sponsors",
         sa.Column("environment", TEXT, primary_key=True),
         sa.Column("sponsor", TEXT, primary_key=True),
         sa.Column("did", TEXT, primary_key=True),
         sa.Column("until", INTEGER, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "issuer_keys",
         sa.Column("environment", TEXT, primary_key=True),
         sa.Column("key_id", TEXT, primary_key=True),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "status_places",
         sa.Column("did", TEXT, primary_key=True),
         sa.Column("serial", INTEGER, primary_key=True),
@@ -43,7 +48,7 @@ def upgrade(schema: Schema) -> None:
         sa.UniqueConstraint("environment", "number", name="status_places_by_number"),
         sa.UniqueConstraint("environment", "pair", "place", name="status_places_taken_once"),
     )
-    schema.create_table(
+    op.create_table(
         "agent_keys",
         sa.Column("public_key", TEXT, primary_key=True),
         sa.Column("did", TEXT, nullable=False),
@@ -54,20 +59,20 @@ def upgrade(schema: Schema) -> None:
         sa.UniqueConstraint("did", "number", name="agent_keys_in_order"),
     )
     # Keys that were enrolled before stay used.
-    schema.execute(
+    op.execute(
         "INSERT INTO agent_keys (public_key, did, number, since) SELECT public_key, did, 1, enrolled_at FROM identities"
     )
 
 
-def _widen_identities(schema: Schema) -> None:
+def _widen_identities() -> None:
     """Add what sponsors are found and counted by; it stands in the records of those enrolled before."""
-    schema.add_column("identities", sa.Column("backup_sponsor", TEXT, nullable=False, server_default=""))
-    schema.add_column("identities", sa.Column("enrolled_at", INTEGER, nullable=False, server_default="0"))
-    schema.add_column("identities", sa.Column("expires_at", INTEGER))
+    op.add_column("identities", sa.Column("backup_sponsor", TEXT, nullable=False, server_default=""))
+    op.add_column("identities", sa.Column("enrolled_at", INTEGER, nullable=False, server_default="0"))
+    op.add_column("identities", sa.Column("expires_at", INTEGER))
     identities = sa.table(
         "identities", sa.column("did"), sa.column("record"), sa.column("backup_sponsor"), sa.column("enrolled_at")
     )
-    connection = schema.connection
+    connection = op.get_bind()
     for did, record in connection.execute(sa.select(identities.c.did, identities.c.record)).all():
         known = json.loads(record)
         connection.execute(
@@ -78,11 +83,11 @@ def _widen_identities(schema: Schema) -> None:
                 enrolled_at=known.get("created_at", 0),
             )
         )
-    schema.drop_index("identities_by_sponsor")
+    op.drop_index("identities_by_sponsor", "identities")
     counted = ["sponsor", "environment", "revoked_at", "enrolled_at", "expires_at", "debt"]
-    schema.create_index("identities_by_sponsor", "identities", counted)
-    schema.create_index("identities_by_backup_sponsor", "identities", ["backup_sponsor"])
-    schema.create_table(
+    op.create_index("identities_by_sponsor", "identities", counted)
+    op.create_index("identities_by_backup_sponsor", "identities", ["backup_sponsor"])
+    op.create_table(
         "delegations",
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("environment", TEXT, nullable=False),
@@ -98,42 +103,42 @@ def _widen_identities(schema: Schema) -> None:
         sa.Column("revocation_reason", TEXT),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_index("delegations_in_order", "delegations", ["environment", "seen_at", "path"])
-    schema.create_index("delegations_by_delegator", "delegations", ["delegator"])
-    schema.create_index("delegations_by_delegatee", "delegations", ["delegatee"])
-    schema.create_index("delegations_by_expiry", "delegations", ["expires_at"])
-    schema.create_table(
+    op.create_index("delegations_in_order", "delegations", ["environment", "seen_at", "path"])
+    op.create_index("delegations_by_delegator", "delegations", ["delegator"])
+    op.create_index("delegations_by_delegatee", "delegations", ["delegatee"])
+    op.create_index("delegations_by_expiry", "delegations", ["expires_at"])
+    op.create_table(
         "delegation_agents",
         sa.Column("did", TEXT, primary_key=True),
         sa.Column("name", TEXT, primary_key=True),
     )
-    schema.create_index("delegation_agents_by_name", "delegation_agents", ["name"])
-    schema.create_table(
+    op.create_index("delegation_agents_by_name", "delegation_agents", ["name"])
+    op.create_table(
         "delegation_namespaces",
         sa.Column("namespace", TEXT, primary_key=True),
         sa.Column("name", TEXT, primary_key=True),
     )
-    schema.create_index("delegation_namespaces_by_name", "delegation_namespaces", ["name"])
-    schema.create_table(
+    op.create_index("delegation_namespaces_by_name", "delegation_namespaces", ["name"])
+    op.create_table(
         "log_entries",
         sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("subject", TEXT, nullable=False),
         sa.Column("appended_at", INTEGER, nullable=False),
         sa.Column("body", BYTES, nullable=False),
     )
-    schema.create_index("log_entries_by_subject", "log_entries", ["subject", "position"])
-    schema.create_table(
+    op.create_index("log_entries_by_subject", "log_entries", ["subject", "position"])
+    op.create_table(
         "log_tiles",
         sa.Column("level", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("position", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("hashes", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "log_heads",
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "elevations",
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("record", BYTES, nullable=False),

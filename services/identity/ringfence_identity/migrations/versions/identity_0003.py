@@ -1,14 +1,19 @@
 """Who owes is found at once: the largest debt among a sponsor's agents no longer takes a look at all of them."""
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
+
+revision = "identity_0003"
+down_revision = "identity_0002"
+branch_labels = None
+depends_on = None
 
 
-def upgrade(schema: Schema) -> None:
+def upgrade() -> None:
     """Take the debt out of the index that is counted in, and give it one of its own."""
-    schema.drop_index("identities_by_sponsor")
+    op.drop_index("identities_by_sponsor", "identities")
     counted = ["sponsor", "environment", "revoked_at", "enrolled_at", "expires_at"]
-    schema.create_index("identities_by_sponsor", "identities", counted)
+    op.create_index("identities_by_sponsor", "identities", counted)
     owes = sa.text("debt > 0")
     owing = ["sponsor", "environment", "debt", "revoked_at"]
-    schema.create_index("identities_by_debt", "identities", owing, sqlite_where=owes, postgresql_where=owes)
+    op.create_index("identities_by_debt", "identities", owing, sqlite_where=owes, postgresql_where=owes)

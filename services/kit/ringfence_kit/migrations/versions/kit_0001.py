@@ -1,13 +1,18 @@
 """The state row, events and answered requests."""
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
+revision = "kit_0001"
+down_revision = None
+branch_labels = ("kit",)
+depends_on = None
 
-def upgrade(schema: Schema) -> None:
+
+def upgrade() -> None:
     """Make the kit's tables."""
-    schema.create_table(
+    op.create_table(
         "store_state",
         sa.Column("id", sa.SmallInteger, sa.CheckConstraint("id = 1", name="store_state_one_row"), primary_key=True),
         sa.Column("service", TEXT, nullable=False),
@@ -15,7 +20,7 @@ def upgrade(schema: Schema) -> None:
         sa.Column("compacted_revision", INTEGER, nullable=False),
         sa.Column("page_key", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "events",
         sa.Column("revision", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("change", sa.SmallInteger, nullable=False),
@@ -25,7 +30,7 @@ def upgrade(schema: Schema) -> None:
         sa.Column("at", INTEGER, nullable=False),
         sa.Column("actor", TEXT, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "requests",
         sa.Column("request_id", TEXT, primary_key=True),
         sa.Column("method", TEXT, nullable=False),
@@ -34,4 +39,4 @@ def upgrade(schema: Schema) -> None:
         sa.Column("result", BYTES, nullable=False),
         sa.Column("at", INTEGER, nullable=False),
     )
-    schema.create_index("ix_requests_at", "requests", ["at"])
+    op.create_index("ix_requests_at", "requests", ["at"])

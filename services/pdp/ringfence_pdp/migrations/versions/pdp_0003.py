@@ -3,31 +3,36 @@
 import json
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
 from ringfence_kit.sql_columns import BYTES, TEXT
 
+revision = "pdp_0003"
+down_revision = "pdp_0002"
+branch_labels = None
+depends_on = None
 
-def upgrade(schema: Schema) -> None:
+
+def upgrade() -> None:
     """Make the tables, and carry over what decided so far: the newest bundle, and the one before it."""
-    kept = schema.create_table(
+    kept = op.create_table(
         "kept_bundles",
         sa.Column("digest", TEXT, primary_key=True),
         sa.Column("revision", sa.BigInteger, nullable=False, unique=True),
         sa.Column("record", BYTES, nullable=False),
     )
-    rollouts = schema.create_table(
+    rollouts = op.create_table(
         "rollouts",
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("record", BYTES, nullable=False),
     )
     pushed = sa.table("bundles", sa.column("revision"), sa.column("digest"), sa.column("record"))
-    rows = schema.connection.execute(sa.select(pushed).order_by(pushed.c.revision.desc())).mappings()
+    rows = op.get_bind().execute(sa.select(pushed).order_by(pushed.c.revision.desc())).mappings()
     newest = {row["digest"]: dict(row) for row in reversed(list(rows))}
     by_age = sorted(newest.values(), key=lambda row: row["revision"], reverse=True)
     if by_age:
-        schema.insert(kept, by_age[:20])
-        schema.insert(rollouts, [{"name": "rollout", "record": _rollout(by_age)}])
-    schema.drop_table("bundles")
+        op.bulk_insert(kept, by_age[:20])
+        op.bulk_insert(rollouts, [{"name": "rollout", "record": _rollout(by_age)}])
+    op.drop_table("bundles")
 
 
 def _rollout(by_age: list[dict[str, object]]) -> bytes:

@@ -3,14 +3,19 @@
 import json
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
+revision = "pdp_0004"
+down_revision = "pdp_0003"
+branch_labels = None
+depends_on = None
 
-def upgrade(schema: Schema) -> None:
+
+def upgrade() -> None:
     """Add the column, and fill it for those that are open: only they are counted."""
-    schema.add_column("approvals", sa.Column("namespace", TEXT, nullable=False, server_default=""))
-    schema.create_index("approvals_by_namespace", "approvals", ["namespace", "ended_at"])
+    op.add_column("approvals", sa.Column("namespace", TEXT, nullable=False, server_default=""))
+    op.create_index("approvals_by_namespace", "approvals", ["namespace", "ended_at"])
     approvals = sa.table(
         "approvals",
         sa.column("name", TEXT),
@@ -18,7 +23,7 @@ def upgrade(schema: Schema) -> None:
         sa.column("ended_at", INTEGER),
         sa.column("record", BYTES),
     )
-    connection = schema.connection
+    connection = op.get_bind()
     for name, record in connection.execute(
         sa.select(approvals.c.name, approvals.c.record).where(approvals.c.ended_at.is_(None))
     ).all():

@@ -7,13 +7,18 @@ known, and the outcome only where all of a row's spans had the same.
 from typing import Any
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
+revision = "telemetry_0002"
+down_revision = "telemetry_0001"
+branch_labels = None
+depends_on = None
 
-def upgrade(schema: Schema) -> None:
+
+def upgrade() -> None:
     """Make the tables, and carry over what is in the one they replace."""
-    schema.create_table(
+    op.create_table(
         "rollups",
         sa.Column("minute", INTEGER, primary_key=True, autoincrement=False),
         *_labels(),
@@ -22,7 +27,7 @@ def upgrade(schema: Schema) -> None:
         sa.Column("durations", BYTES, nullable=False),
         sqlite_with_rowid=False,
     )
-    schema.create_table(
+    op.create_table(
         "session_usage",
         sa.Column("session", TEXT, primary_key=True),
         sa.Column("minute", INTEGER, primary_key=True, autoincrement=False),
@@ -31,7 +36,7 @@ def upgrade(schema: Schema) -> None:
         *_counts(),
         sqlite_with_rowid=False,
     )
-    schema.create_table(
+    op.create_table(
         "agent_usage",
         sa.Column("step", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("page", INTEGER, primary_key=True, autoincrement=False),
@@ -44,12 +49,12 @@ def upgrade(schema: Schema) -> None:
         sa.Column("durations", BYTES, nullable=False),
         sqlite_with_rowid=False,
     )
-    schema.create_table(
+    op.create_table(
         "rollup_marks",
         sa.Column("mark", TEXT, primary_key=True),
         sa.Column("minute", INTEGER, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "prices",
         sa.Column("model", TEXT, primary_key=True),
         sa.Column("provider", TEXT, primary_key=True),
@@ -57,10 +62,10 @@ def upgrade(schema: Schema) -> None:
         sa.Column("revision", INTEGER, nullable=False, unique=True),
         sa.Column("record", BYTES, nullable=False),
     )
-    _carry_over(schema)
-    schema.create_index("rollups_by_agent", "rollups", ["agent", "minute"])
-    schema.create_index("session_usage_by_age", "session_usage", ["minute"])
-    schema.drop_table("usage")
+    _carry_over()
+    op.create_index("rollups_by_agent", "rollups", ["agent", "minute"])
+    op.create_index("session_usage_by_age", "session_usage", ["minute"])
+    op.drop_table("usage")
 
 
 def _labels() -> list[sa.Column[str]]:
@@ -99,19 +104,19 @@ _USAGE = sa.table(
 _EMPTY = sa.literal("", TEXT)
 
 
-def _carry_over(schema: Schema) -> None:
+def _carry_over() -> None:
     old = _USAGE.c
     outcome = sa.case((old.errors == 0, "ok"), (old.errors == old.spans, "error"), else_="").label("outcome")
     labels = [old.minute, old.agent, old.operation, old.model, _EMPTY, _EMPTY, outcome, _EMPTY, old.untrusted]
     apart = [old.minute, old.agent, old.operation, old.model, outcome, old.untrusted]
-    _copy(schema, "rollups", sa.select(*labels, *_sums(), sa.literal(b"", BYTES)).group_by(*apart))
-    _copy(schema, "session_usage", sa.select(old.session, *labels, *_sums()).group_by(old.session, *apart))
+    _copy("rollups", sa.select(*labels, *_sums(), sa.literal(b"", BYTES)).group_by(*apart))
+    _copy("session_usage", sa.select(old.session, *labels, *_sums()).group_by(old.session, *apart))
     for step, page in ((60, 1_440), (1_440, 8 * 1_440), (4 * 1_440, 32 * 1_440)):
         begins = (old.minute - old.minute % sa.literal_column(str(step))).label("begins")
         lies = ((old.minute - old.minute % sa.literal_column(str(page))) / sa.literal_column(str(page))).label("lies")
         which = [sa.literal(step, INTEGER), lies, sa.false(), old.agent, old.untrusted, _EMPTY, begins]
         summed = sa.select(*which, *_sums(), sa.literal(b"", BYTES))
-        _copy(schema, "agent_usage", summed.group_by(lies, old.agent, old.untrusted, begins))
+        _copy("agent_usage", summed.group_by(lies, old.agent, old.untrusted, begins))
 
 
 def _sums() -> list[sa.ColumnElement[Any]]:
@@ -130,7 +135,7 @@ def _sums() -> list[sa.ColumnElement[Any]]:
     ]
 
 
-def _copy(schema: Schema, table: str, rows: sa.Select[Any]) -> None:
-    there = sa.inspect(schema.connection).get_columns(table)
+def _copy(table: str, rows: sa.Select[Any]) -> None:
+    there = sa.inspect(op.get_bind()).get_columns(table)
     into = sa.table(table, *[sa.column(column["name"]) for column in there])
-    schema.execute(sa.insert(into).from_select([column["name"] for column in there], rows))
+    op.execute(sa.insert(into).from_select([column["name"] for column in there], rows))

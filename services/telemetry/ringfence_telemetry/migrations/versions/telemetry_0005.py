@@ -1,13 +1,18 @@
 """Budgets and alerts."""
 
 import sqlalchemy as sa
-from ringfence_kit.schema import Schema
+from alembic import op
 from ringfence_kit.sql_columns import BYTES, INTEGER, TEXT
 
+revision = "telemetry_0005"
+down_revision = "telemetry_0004"
+branch_labels = None
+depends_on = None
 
-def upgrade(schema: Schema) -> None:
+
+def upgrade() -> None:
     """Make the tables."""
-    schema.create_table(
+    op.create_table(
         "alerts",
         sa.Column("number", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("firing_key", TEXT, nullable=True, unique=True),  # its key while it fires, NULL once it is over
@@ -16,26 +21,26 @@ def upgrade(schema: Schema) -> None:
         sa.Column("resolved_at", INTEGER, nullable=True),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_index("alerts_by_agent", "alerts", ["agent", "number"])
-    schema.create_index("alerts_by_end", "alerts", ["resolved_at"])
-    schema.create_table(
+    op.create_index("alerts_by_agent", "alerts", ["agent", "number"])
+    op.create_index("alerts_by_end", "alerts", ["resolved_at"])
+    op.create_table(
         "alert_events",
         sa.Column("sequence", INTEGER, primary_key=True, autoincrement=False),
         sa.Column("at", INTEGER, nullable=False),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "silences",
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("expires_at", INTEGER, nullable=False),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "budgets",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("record", BYTES, nullable=False),
     )
-    schema.create_table(
+    op.create_table(
         "budget_standings",
         sa.Column("budget", TEXT, primary_key=True),
         sa.Column("start", INTEGER, primary_key=True, autoincrement=False),
@@ -45,6 +50,6 @@ def upgrade(schema: Schema) -> None:
         sa.Column("level", INTEGER, nullable=False),
         sa.Column("due_at", INTEGER, nullable=True),
     )
-    schema.create_index("budget_standings_by_spent", "budget_standings", ["budget", "start", "spent"])
-    schema.create_index("budget_standings_by_due", "budget_standings", ["due_at"])
-    schema.create_index("budget_standings_by_start", "budget_standings", ["start"])
+    op.create_index("budget_standings_by_spent", "budget_standings", ["budget", "start", "spent"])
+    op.create_index("budget_standings_by_due", "budget_standings", ["due_at"])
+    op.create_index("budget_standings_by_start", "budget_standings", ["start"])
