@@ -56,7 +56,7 @@ from ringfence_pdp.convert.agents import (
 from ringfence_pdp.convert.audit import AuditWire
 from ringfence_pdp.convert.boundaries import boundary_watch, take_boundary
 from ringfence_pdp.convert.budgets import budget_watch, take_budget
-from ringfence_pdp.convert.changed_names import agent_of, boundary_of, did_of, health_name_of, revoked_of, tool_of
+from ringfence_pdp.convert.changed_names import agents_of, boundary_of, did_of, health_name_of, revoked_of, tool_of
 from ringfence_pdp.convert.classifier_line import line_to
 from ringfence_pdp.convert.health import health_watch, take_health
 from ringfence_pdp.convert.revocations import issuer_fetcher, revocation_watch, take_revocation
@@ -120,7 +120,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         ),
         registry=Told(
             source=lambda: registry_watch(peers.channel(config.registry)),
-            take=shipping.noting(Kind.AGENT, agent_of, take_registered),
+            take=shipping.noting(Kind.AGENT, agents_of, take_registered),
         ),
         tools=Told(
             source=lambda: tool_watch(peers.channel(config.registry)),

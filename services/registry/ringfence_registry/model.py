@@ -228,6 +228,16 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOutline:
+    """What decisions about an agent stand on: of its record, all but the card and the history."""
+
+    name: AgentName
+    spec: AgentSpec
+    state: AgentState
+    updated_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """An agent's word that it is alive, and until when that holds."""
 

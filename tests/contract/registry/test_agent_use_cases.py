@@ -383,7 +383,8 @@ def watch(
 def told(item: WatchedItem) -> tuple[str, int, str]:
     match item:
         case Standing():
-            return "standing", item.revision, item.resource.agent.name.agent
+            (view,) = item.resource.views()
+            return "standing", item.revision, view.agent.name.agent
         case StateComplete():
             return "complete", item.revision, ""
         case Bookmark():

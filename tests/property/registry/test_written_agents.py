@@ -118,8 +118,8 @@ class Mesh:
 
 
 def _listed(message: pb.Agent, detail: int) -> pb.Agent:
-    if detail == pb.AGENT_DETAIL_BASIC:
-        return pb.Agent(
+    if detail in {pb.AGENT_DETAIL_BASIC, pb.AGENT_DETAIL_DECISION}:
+        basic = pb.Agent(
             name=message.name,
             display_name=message.display_name,
             owner=message.owner,
@@ -128,6 +128,10 @@ def _listed(message: pb.Agent, detail: int) -> pb.Agent:
             labels=message.labels,
             state=message.state,
         )
+        if detail == pb.AGENT_DETAIL_DECISION:
+            tools = [pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash) for tool in message.approved_tools]
+            basic.MergeFrom(pb.Agent(team=message.team, data_classes=message.data_classes, approved_tools=tools))
+        return basic
     listed = pb.Agent()
     listed.CopyFrom(message)
     if detail != pb.AGENT_DETAIL_FULL:

@@ -110,6 +110,7 @@ async def test_fifty_watchers_all_hear_everything_in_order(registry: ServedRegis
         ({"parent": LEDGER}, "parent"),
         ({"start_revision": -1}, "start_revision"),
         ({"start_revision": 1, "send_initial_state": True}, "start_revision"),
+        ({"detail": 99}, "detail"),
     ],
 )
 async def test_a_watch_that_breaks_a_rule(registry: ServedRegistry, said: dict[str, Any], field: str) -> None:
@@ -139,6 +140,73 @@ async def test_a_watch_of_everything_is_of_what_its_caller_sees(registry: Served
     await registry.register("hidden", parent="namespaces/travel")
     await registry.register("b")
     assert [told(event) for event in await read(stream, 1)] == [(ADDED, 4, "b")]
+
+
+# As much as is wanted, many at once
+
+
+def decided_on(agent: pb.Agent) -> pb.Agent:
+    """Return of an agent what decisions stand on."""
+    return pb.Agent(
+        name=agent.name,
+        display_name=agent.display_name,
+        owner=agent.owner,
+        risk_tier=agent.risk_tier,
+        environments=agent.environments,
+        labels=agent.labels,
+        state=agent.state,
+        team=agent.team,
+        data_classes=agent.data_classes,
+        approved_tools=[pb.ApprovedTool(name=tool.name, schema_hash=tool.schema_hash) for tool in agent.approved_tools],
+    )
+
+
+async def some_agents(registry: ServedRegistry) -> list[pb.Agent]:
+    tools = [
+        pb.ApprovedTool(name="ledger.read", schema_hash="sha256-" + "ab" * 32),
+        pb.ApprovedTool(name="ledger.write"),
+    ]
+    said = agent_message(team="data", approved_tools=tools, data_classes=["pii"], labels={"cost": "7"})
+    return [await registry.register(name, agent=said) for name in "abc"]
+
+
+async def test_the_state_comes_many_to_an_answer_to_who_asks_for_that(registry: ServedRegistry) -> None:
+    agents = await some_agents(registry)
+    stream = watch(registry, send_initial_state=True, batch_initial_state=True)
+    state, end = await read(stream, 2)
+    assert (list(state.agents), told(state), state.HasField("event_time")) == (agents, (ADDED, 3, ""), False)
+    assert (told(end), end.initial_state_end) == ((BOOKMARK, 3, ""), True)
+    await registry.register("d")
+    (change,) = await read(stream, 1)
+    assert (told(change), list(change.agents)) == ((ADDED, 4, "d"), [])
+
+
+async def test_an_empty_state_in_batches_is_complete_at_once(registry: ServedRegistry) -> None:
+    (end,) = await read(watch(registry, send_initial_state=True, batch_initial_state=True), 1)
+    assert end.initial_state_end
+
+
+async def test_what_decisions_stand_on_is_told_without_the_card(registry: ServedRegistry) -> None:
+    agents = await some_agents(registry)
+    wanted: dict[str, Any] = {"detail": pb.AGENT_DETAIL_DECISION, "send_initial_state": True}
+    batched, single = watch(registry, batch_initial_state=True, **wanted), watch(registry, **wanted)
+    state = await read(batched, 2)
+    each = await read(single, 4)
+    assert list(state[0].agents) == [decided_on(agent) for agent in agents] == [event.agent for event in each[:3]]
+    assert [event.event_time for event in each[:3]] == [agent.update_time for agent in agents]
+    changed = await registry.stub().RetireAgent(pb.RetireAgentRequest(name=agents[0].name))
+    whole = watch(registry, start_revision=4)
+    for stream in (batched, single):
+        assert (await read(stream, 1))[0].agent == decided_on(changed.agent)
+    assert (await read(whole, 1))[0].agent == changed.agent
+
+
+async def test_a_little_of_each_agent_is_what_a_list_shows_of_it(registry: ServedRegistry) -> None:
+    await some_agents(registry)
+    for detail in (pb.AGENT_DETAIL_BASIC, pb.AGENT_DETAIL_DECISION):
+        listed = await registry.stub().ListAgents(pb.ListAgentsRequest(parent="namespaces/-", detail=detail))
+        (state,) = await read(watch(registry, detail=detail, send_initial_state=True, batch_initial_state=True), 1)
+        assert list(state.agents) == list(listed.agents)
 
 
 # Filters

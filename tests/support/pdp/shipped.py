@@ -59,7 +59,7 @@ class Pdp:
         def take(view: Facts, _change: Change, _answer: Any) -> None:
             how(view)
 
-        self.shipping.noting(kind, lambda _: name, take)(self.facts, Change.MODIFIED, None)
+        self.shipping.noting(kind, lambda _: (name,), take)(self.facts, Change.MODIFIED, None)
         self.moved()
 
     def moved(self) -> None:

@@ -175,6 +175,17 @@ async def test_what_both_say_is_known() -> None:
         assert mesh.readiness.ready
 
 
+async def test_registered_agents_that_are_told_together_are_known_like_others() -> None:
+    async with followed() as mesh:
+        await mesh.say_registry(AGENT)
+        one_by_one = mesh.feeds.facts.registered
+        strange = registry_pb2.Agent(name="namespaces/sales/agents/strange", risk_tier=99)  # type: ignore[arg-type]  # what a newer release might send
+        part = registry_pb2.WatchAgentsResponse(agents=[AGENT, strange])
+        await mesh.registry.say(StateBegins(), Changed(5, Change.ADDED, part), StateComplete(5))
+        assert mesh.feeds.facts.registered == one_by_one
+        assert mesh.feeds.facts.registered is not one_by_one
+
+
 async def test_nobody_is_known_before_identity_has_spoken() -> None:
     async with followed() as mesh:
         await mesh.say_registry(AGENT)

@@ -64,9 +64,12 @@ def identity_watch(
 def registry_watch(
     channel: grpc.aio.Channel,
 ) -> AioWatch[registry_pb2.WatchAgentsRequest, registry_pb2.WatchAgentsResponse]:
-    """Return a watch of every registered agent, current state first."""
+    """Return a watch of every registered agent, current state first: of each what decisions stand on, and no more."""
     stub: registry_pb2_grpc.RegistryServiceAsyncStub = registry_pb2_grpc.RegistryServiceStub(channel)
-    return AioWatch(stub.WatchAgents, registry_pb2.WatchAgentsRequest(parent="namespaces/-"), initial_state=True)
+    request = registry_pb2.WatchAgentsRequest(
+        parent="namespaces/-", detail=registry_pb2.AGENT_DETAIL_DECISION, batch_initial_state=True
+    )
+    return AioWatch(stub.WatchAgents, request, initial_state=True)
 
 
 def take_identity(view: Facts, change: Change, answer: identity_pb2.WatchAgentsResponse) -> None:
@@ -79,12 +82,13 @@ def take_identity(view: Facts, change: Change, answer: identity_pb2.WatchAgentsR
 
 
 def take_registered(view: Facts, change: Change, answer: registry_pb2.WatchAgentsResponse) -> None:
-    """Put one event of the registry's watch into the registered agents of `view`."""
-    agent = registered_from_proto(answer.agent)
-    if agent is None or change is Change.DELETED:
-        view.registered.pop(answer.agent.name, None)
-    else:
-        view.registered[str(agent.name)] = agent
+    """Put one event of the registry's watch, or a part of its state, into the registered agents of `view`."""
+    for told in answer.agents or (answer.agent,):
+        agent = registered_from_proto(told)
+        if agent is None or change is Change.DELETED:
+            view.registered.pop(told.name, None)
+        else:
+            view.registered[told.name] = agent
 
 
 def tool_watch(channel: grpc.aio.Channel) -> AioWatch[tool_pb2.WatchToolsRequest, tool_pb2.WatchToolsResponse]:

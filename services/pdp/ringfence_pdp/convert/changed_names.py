@@ -1,6 +1,6 @@
-"""Which fact an answer of each watch is about, by the name facts have it under."""
+"""Which facts an answer of each watch is about, by the names facts have them under."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from ringfence.identity.v1 import identity_pb2, revocation_pb2
 from ringfence.registry.v1 import boundary_pb2, registry_pb2, tool_pb2
@@ -17,33 +17,36 @@ _REVOKED: Final = {
 }
 
 
-def did_of(answer: identity_pb2.WatchAgentsResponse) -> str:
+Names: TypeAlias = tuple[str, ...]
+
+
+def did_of(answer: identity_pb2.WatchAgentsResponse) -> Names:
     """Return the DID of an identity."""
-    return answer.identity.did
+    return (answer.identity.did,)
 
 
-def agent_of(answer: registry_pb2.WatchAgentsResponse) -> str:
-    """Return the name of a registered agent."""
-    return answer.agent.name
+def agents_of(answer: registry_pb2.WatchAgentsResponse) -> Names:
+    """Return the names of registered agents: of one, or of a part of the state."""
+    return tuple([agent.name for agent in answer.agents]) or (answer.agent.name,)
 
 
-def tool_of(answer: tool_pb2.WatchToolsResponse) -> str:
+def tool_of(answer: tool_pb2.WatchToolsResponse) -> Names:
     """Return what agents call a tool."""
-    return answer.tool.name.rpartition("/")[2]
+    return (answer.tool.name.rpartition("/")[2],)
 
 
-def boundary_of(answer: boundary_pb2.WatchBoundariesResponse) -> str:
+def boundary_of(answer: boundary_pb2.WatchBoundariesResponse) -> Names:
     """Return the name of a boundary."""
-    return answer.boundary.name
+    return (answer.boundary.name,)
 
 
-def revoked_of(answer: revocation_pb2.WatchRevocationsResponse) -> str:
-    """Return the name of a revocation; that of none for a kind which is no fact."""
+def revoked_of(answer: revocation_pb2.WatchRevocationsResponse) -> Names:
+    """Return the name of a revocation; none for a kind which is no fact."""
     revoked = answer.revocation
     kind = _REVOKED.get(revoked.kind)
-    return "" if kind is None else revoked_name(kind, revoked.subject)
+    return () if kind is None else (revoked_name(kind, revoked.subject),)
 
 
-def health_name_of(answer: health_pb2.WatchHealthResponse) -> str:
+def health_name_of(answer: health_pb2.WatchHealthResponse) -> Names:
     """Return what telemetry calls an agent."""
-    return answer.health.agent
+    return (answer.health.agent,)

@@ -14,7 +14,7 @@ Everything here happens on the event loop, between decisions.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeVar
@@ -122,13 +122,13 @@ class Shipping:
         """How many there are."""
 
     def noting(
-        self, kind: Kind, name_of: Callable[[Any], str], take: Callable[[View, Change, Any], None]
+        self, kind: Kind, names_of: Callable[[Any], Iterable[str]], take: Callable[[View, Change, Any], None]
     ) -> Callable[[View, Change, Any], None]:
-        """Return what takes a feed's answer as `take` does, and notes the name of the fact that it changes."""
+        """Return what takes a feed's answer as `take` does, and notes the names of the facts that it changes."""
 
         def noted(view: View, change: Change, answer: Any) -> None:
             if self._told is not None:
-                self._noted[kind][name_of(answer)] = None
+                self._noted[kind].update(dict.fromkeys(names_of(answer)))
             take(view, change, answer)
 
         return noted

@@ -64,7 +64,7 @@ class RegistryApi(AgentLifeApi, CardMethods, AttestationMethods, registry_pb2_gr
         wanted = requests.watch_agents(request)
         async with aclosing(self._watching.watch_agents(wanted, caller=current_caller())) as items:
             async for item in items:
-                yield self._answers.watched(item)
+                yield self._answers.watched(item, request)
 
 
 def registry_face(api: RegistryApi) -> Face:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence_kit.clock import Instant
 
-from ringfence_registry.convert.agent_views import basic_message, moving_message, stored_message
+from ringfence_registry.convert.agent_views import OUTLINES, moving_message, stored_message
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.reading import PlaceList
 from ringfence_registry.finding.written import Written, WrittenAgents
@@ -63,8 +63,8 @@ def agent_list(found: PlaceList, detail: int, agents: WrittenAgents, now: Instan
 
 
 def _listed(agents: WrittenAgents, place: int, detail: int, now: Instant) -> bytes:
-    if detail == pb.AGENT_DETAIL_BASIC:
-        return _WRITING.framed(basic_message(agents.agent(place)).SerializeToString())
+    if outlined := OUTLINES.get(detail):
+        return _WRITING.framed(outlined(agents.agent(place)).SerializeToString())
     written = agents.written(place, now)
     if detail == pb.AGENT_DETAIL_FULL or written.remarks_at == written.moves_at:
         return written.whole

@@ -1,5 +1,6 @@
 """An agent as it is seen at an instant, from the model to its message."""
 
+from collections.abc import Callable, Mapping
 from itertools import chain, repeat
 
 from google.protobuf.duration_pb2 import Duration
@@ -18,6 +19,7 @@ from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.views import Trust
 from ringfence_registry.model import (
     Agent,
+    AgentOutline,
     AgentSpec,
     AgentState,
     ApprovedTool,
@@ -124,7 +126,7 @@ def _content(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Agent:
     )
 
 
-def basic_message(agent: Agent) -> pb.Agent:
+def basic_message(agent: Agent | AgentOutline) -> pb.Agent:
     """Return as much of an agent as a list shows when little is asked for (AIP-157)."""
     spec = agent.spec
     return pb.Agent(
@@ -136,6 +138,23 @@ def basic_message(agent: Agent) -> pb.Agent:
         labels=spec.labels,
         state=STATES[agent.state],
     )
+
+
+def decision_message(agent: Agent | AgentOutline) -> pb.Agent:
+    """Return what decisions about an agent stand on: what `basic_message` has, and more."""
+    message, spec = basic_message(agent), agent.spec
+    message.team = spec.team
+    message.data_classes.extend(spec.data_classes)
+    for tool in spec.approved_tools:
+        message.approved_tools.add(name=tool.name, schema_hash=tool.schema_hash)
+    return message
+
+
+OUTLINES: Mapping[int, Callable[[Agent | AgentOutline], pb.Agent]] = {
+    pb.AGENT_DETAIL_BASIC: basic_message,
+    pb.AGENT_DETAIL_DECISION: decision_message,
+}
+"""By how much is wanted, what can be said of an agent without reading its card."""
 
 
 def trust_message(trust: Trust) -> pb.AgentTrust:

@@ -23,6 +23,7 @@ from ringfence_registry.cards.reading import read_card
 from ringfence_registry.convert.agent_life import lease_ttl
 from ringfence_registry.convert.finding import agent_order
 from ringfence_registry.finding.reading import AgentQuery
+from ringfence_registry.finding.standing import ONE_BY_ONE, PART_BYTES
 from ringfence_registry.finding.watching import AgentWatch
 from ringfence_registry.model import AgentSpec, ApprovedTool, Deployment, EscalationStep, Owner, RiskTier
 
@@ -124,11 +125,13 @@ def watch_agents(request: pb.WatchAgentsRequest) -> AgentWatch:
         found.add("start_revision", "must not be negative")
     if start > 0 and request.send_initial_state:
         found.add("start_revision", "must be 0 with send_initial_state: the state stands at one revision, the newest")
+    found.enum(request.detail, "detail", _DETAILS, default=pb.AGENT_DETAIL_UNSPECIFIED)
     return AgentWatch(
         namespace=_namespace(found.ok(parent)),
         start_revision=Revision(start) if start else None,
         send_initial_state=request.send_initial_state,
         filter=request.filter,
+        part_bytes=PART_BYTES if request.batch_initial_state else ONE_BY_ONE,
     )
 
 

@@ -1,7 +1,7 @@
 """From the model to messages."""
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence.registry.v1.agent_card_pb2 import AgentCard
@@ -15,11 +15,13 @@ from ringfence_registry.cards.model import Card
 from ringfence_registry.cards.reading import read_whole_card
 from ringfence_registry.convert.agent_answers import gate
 from ringfence_registry.convert.agent_card import agent_card
-from ringfence_registry.convert.agent_views import agent_message
+from ringfence_registry.convert.agent_views import OUTLINES, agent_message
 from ringfence_registry.convert.finding import similar_agents
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.similar import SimilarAgent
+from ringfence_registry.finding.standing import StandingAgents
 from ringfence_registry.finding.watching import WatchedItem
+from ringfence_registry.model import Agent
 
 CHANGES = {
     Change.ADDED: pb.WATCH_EVENT_TYPE_ADDED,
@@ -61,38 +63,55 @@ def updated(value: AgentView, *, validate_only: bool) -> pb.UpdateAgentResponse:
 
 
 class WatchAnswers:
-    """What a watch answers. The bytes of a live event are made once, for all watchers."""
+    """What a watch answers. The bytes of a live event are made once, for all watchers who want as much of it."""
 
     def __init__(self, view_at: Callable[[Event], AgentView]) -> None:
         self._view_at = view_at
-        self._make = self._event
+        self._whole = self._event
+        self._outlined = {detail: partial(self._outlined_event, outline) for detail, outline in OUTLINES.items()}
 
-    def watched(self, item: WatchedItem) -> pb.WatchAgentsResponse | bytes:
-        """Return one answer."""
+    def watched(self, item: WatchedItem, request: pb.WatchAgentsRequest) -> pb.WatchAgentsResponse | bytes:
+        """Return one answer to `request`."""
         match item:
             case Event():
-                return item.once(self._make)
+                return item.once(self._outlined.get(request.detail, self._whole))
             case Bookmark():
                 return _bookmark(item.revision, item.at)
             case Standing():
-                return pb.WatchAgentsResponse(
-                    type=pb.WATCH_EVENT_TYPE_ADDED,
-                    revision=item.revision,
-                    agent=agent_message(item.resource),
-                    event_time=to_timestamp(item.resource.agent.updated_at),
-                )
+                return _standing(item, request)
             case StateComplete():
                 bookmark = _bookmark(item.revision, item.at)
                 bookmark.initial_state_end = True
                 return bookmark
 
     def _event(self, event: Event) -> bytes:
-        return pb.WatchAgentsResponse(
-            type=CHANGES[event.change],
-            revision=event.revision,
-            agent=agent_message(event.once(self._view_at)),
-            event_time=to_timestamp(event.at),
-        ).SerializeToString()
+        return _changed(event, agent_message(event.once(self._view_at)))
+
+    def _outlined_event(self, outline: Callable[[Agent], pb.Agent], event: Event) -> bytes:
+        return _changed(event, outline(event.once(self._view_at).agent))
+
+
+def _changed(event: Event, agent: pb.Agent) -> bytes:
+    return pb.WatchAgentsResponse(
+        type=CHANGES[event.change], revision=event.revision, agent=agent, event_time=to_timestamp(event.at)
+    ).SerializeToString()
+
+
+def _standing(item: Standing[StandingAgents], request: pb.WatchAgentsRequest) -> pb.WatchAgentsResponse:
+    answer = pb.WatchAgentsResponse(type=pb.WATCH_EVENT_TYPE_ADDED, revision=item.revision)
+    outline = OUTLINES.get(request.detail)
+    messages: Iterator[tuple[pb.Agent, Instant]]
+    if outline is None:
+        messages = ((agent_message(view), view.agent.updated_at) for view in item.resource.views())
+    else:
+        messages = ((outline(agent), agent.updated_at) for agent in item.resource.outlines())
+    if request.batch_initial_state:
+        answer.agents.extend(message for message, _ in messages)
+        return answer
+    for message, updated_at in messages:  # there is one
+        answer.agent.CopyFrom(message)
+        answer.event_time.CopyFrom(to_timestamp(updated_at))
+    return answer
 
 
 def _bookmark(revision: int, at: Instant) -> pb.WatchAgentsResponse:

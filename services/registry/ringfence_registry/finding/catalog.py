@@ -32,7 +32,7 @@ from ringfence_registry.finding.index import HeldValues
 from ringfence_registry.finding.name_order import NameOrder
 from ringfence_registry.finding.postings import Postings
 from ringfence_registry.finding.word_index import HeldWords, WordIndex
-from ringfence_registry.model import Agent, AgentState, Lease
+from ringfence_registry.model import Agent, AgentOutline, AgentState, Lease
 from ringfence_registry.namespaces.visible import Visible
 from ringfence_registry.recorded import agent_recorded
 from ringfence_registry.store import LoadedAgent, agent_row
@@ -263,6 +263,10 @@ class AgentCatalog:
     def view_of_stored(self, stored: Stored, now: Instant) -> AgentView:
         """Return an agent of `standing` as it is seen at `now`."""
         return self._viewer.view(self._records.read(stored), now)
+
+    def outline_of_stored(self, stored: Stored) -> AgentOutline:
+        """Return the outline of an agent of `standing`."""
+        return self._records.outline(stored)
 
     def slot(self, name: str) -> int | None:
         """Return the place of the agent called `name` in every set, or None. It keeps it for as long as it is here."""

@@ -27,6 +27,7 @@ from ringfence_registry.finding.asking import asked, compiled
 from ringfence_registry.finding.bits import NONE, Bits
 from ringfence_registry.finding.catalog import AgentCatalog
 from ringfence_registry.finding.filtering.compiler import Filter
+from ringfence_registry.finding.standing import ONE_BY_ONE, StandingAgents, standing_agents
 from ringfence_registry.model import AGENT
 from ringfence_registry.namespaces.book import NamespaceBook
 from ringfence_registry.namespaces.visible import Visible
@@ -46,9 +47,11 @@ class AgentWatch:
     """The first revision wanted; None means from now on."""
     send_initial_state: bool
     filter: str = ""
+    part_bytes: int = ONE_BY_ONE
+    """How large the parts are in which the initial state is told."""
 
 
-WatchedItem: TypeAlias = StateWatchItem[AgentView]
+WatchedItem: TypeAlias = StateWatchItem[StandingAgents]
 
 
 class AgentWatching:
@@ -70,13 +73,12 @@ class AgentWatching:
         if matching is not None:
             matching.begin(self._book.visible(caller), self._clock)
 
-        def standing(visible: Visible) -> Iterator[AgentView]:
+        def standing(visible: Visible) -> Iterator[StandingAgents]:
             now = self._clock.now()
             among = self._catalog.in_sight(self._catalog.seen_by(visible, wanted.namespace), retired=True)
             if matching is not None:
                 among &= matching.matched
-            stored = self._catalog.standing(among)
-            return (self._catalog.view_of_stored(each, now) for each in stored)
+            return standing_agents(self._catalog, among, now, part_bytes=wanted.part_bytes)
 
         items = watch_seen(
             self._hub,

@@ -202,6 +202,10 @@ class _AgentDetailEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentDeta
     """Name, display name, state, owner, risk tier, environments and labels."""
     AGENT_DETAIL_FULL: _AgentDetail.ValueType  # 2
     """Everything."""
+    AGENT_DETAIL_DECISION: _AgentDetail.ValueType  # 3
+    """What decisions about an agent stand on: what BASIC has, and team, data classes, and the approved tools with the
+    hashes they are approved with, but not how each approval stands.
+    """
 
 class AgentDetail(_AgentDetail, metaclass=_AgentDetailEnumTypeWrapper):
     """How much of an agent an answer holds (AIP-157)."""
@@ -212,6 +216,10 @@ AGENT_DETAIL_BASIC: AgentDetail.ValueType  # 1
 """Name, display name, state, owner, risk tier, environments and labels."""
 AGENT_DETAIL_FULL: AgentDetail.ValueType  # 2
 """Everything."""
+AGENT_DETAIL_DECISION: AgentDetail.ValueType  # 3
+"""What decisions about an agent stand on: what BASIC has, and team, data classes, and the approved tools with the
+hashes they are approved with, but not how each approval stands.
+"""
 Global___AgentDetail: _TypeAlias = AgentDetail  # noqa: Y015
 
 class _ReadinessGateKind:
@@ -2706,6 +2714,8 @@ class WatchAgentsRequest(_message.Message):
     START_REVISION_FIELD_NUMBER: _builtins.int
     SEND_INITIAL_STATE_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    BATCH_INITIAL_STATE_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """`namespaces/{namespace}`, or `namespaces/-` for all."""
     start_revision: _builtins.int
@@ -2716,6 +2726,12 @@ class WatchAgentsRequest(_message.Message):
     """
     filter: _builtins.str
     """AIP-160, as in ListAgents. An agent that begins to match comes as ADDED, one that ceases to as DELETED."""
+    detail: Global___AgentDetail.ValueType
+    """How much of each agent is wanted; unspecified means everything (AIP-157)."""
+    batch_initial_state: _builtins.bool
+    """Send the agents of the initial state many to an answer, in `agents`. A release that does not know this field sends
+    one to an answer, in `agent`, so be ready for both.
+    """
     def __init__(
         self,
         *,
@@ -2723,10 +2739,12 @@ class WatchAgentsRequest(_message.Message):
         start_revision: _builtins.int = ...,
         send_initial_state: _builtins.bool = ...,
         filter: _builtins.str = ...,
+        detail: Global___AgentDetail.ValueType = ...,
+        batch_initial_state: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "parent", b"parent", "send_initial_state", b"send_initial_state", "start_revision", b"start_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_initial_state", b"batch_initial_state", "detail", b"detail", "filter", b"filter", "parent", b"parent", "send_initial_state", b"send_initial_state", "start_revision", b"start_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2743,6 +2761,7 @@ class WatchAgentsResponse(_message.Message):
     AGENT_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
     INITIAL_STATE_END_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
     type: Global___WatchEventType.ValueType
     """What happened."""
     revision: _builtins.int
@@ -2751,11 +2770,15 @@ class WatchAgentsResponse(_message.Message):
     """Set on the BOOKMARK that ends the initial state."""
     @_builtins.property
     def agent(self) -> Global___Agent:
-        """The agent after the change; unset on a BOOKMARK."""
+        """The agent after the change; unset on a BOOKMARK, and where there are `agents`."""
 
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
-        """When it happened."""
+        """When it happened; unset where there are `agents`."""
+
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Agent]:
+        """Agents of the initial state, each of them ADDED; only with `batch_initial_state`."""
 
     def __init__(
         self,
@@ -2765,10 +2788,11 @@ class WatchAgentsResponse(_message.Message):
         agent: Global___Agent | None = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
         initial_state_end: _builtins.bool = ...,
+        agents: _abc.Iterable[Global___Agent] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "event_time", b"event_time", "initial_state_end", b"initial_state_end", "revision", b"revision", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent", b"agent", "agents", b"agents", "event_time", b"event_time", "initial_state_end", b"initial_state_end", "revision", b"revision", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
