@@ -9,7 +9,7 @@ The rules:
 
 import asyncio
 import atexit
-from threading import RLock
+from threading import RLock, get_ident
 from typing import TextIO
 
 LINGER_SECONDS = 0.05
@@ -24,13 +24,16 @@ class LineOutput:
         self._lock = RLock()
         self._waiting: list[str] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        """The one that will flush, and its thread."""
+        self._thread = 0
         atexit.register(self.flush)
 
     def msg(self, line: str) -> None:
         """Write a line soon."""
         with self._lock:
-            self._waiting.append(line)
-            if len(self._waiting) >= MOST_LINES or not self._will_flush():
+            waiting = self._waiting
+            waiting.append(line)
+            if len(waiting) >= MOST_LINES or not self._will_flush():
                 self.flush()
 
     def now(self, line: str) -> None:
@@ -52,11 +55,15 @@ class LineOutput:
 
     def _will_flush(self) -> bool:
         """Say whether the running loop will come by; a thread without one, or another loop's, will not."""
+        known = self._loop
+        if known is not None and self._thread == get_ident() and known.is_running():
+            # As nearly always; to ask for the running loop is a system call (Python 3.11).
+            return True
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return False
         if self._loop is None:
-            self._loop = loop
+            self._loop, self._thread = loop, get_ident()
             loop.call_later(LINGER_SECONDS, self.flush)
         return self._loop is loop

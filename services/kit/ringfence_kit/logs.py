@@ -24,6 +24,7 @@ from ringfence_kit.line_output import LineOutput
 from ringfence_kit.server_config import LogConfig, LogFormat
 
 REDACTED = "<redacted>"
+INFO = logging.INFO
 
 _SECRET_FIELDS = frozenset({"authorization", "card", "key", "password", "private_key", "secret", "token"})
 # A JWS begins with the base64url of `{"`; a private key in PEM says so; a development token has its prefix.
@@ -86,4 +87,8 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 def render_json(_logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]) -> str:
     """Return the line; what JSON cannot hold is written as its text."""
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    return encode(event).decode()
+
+
+encode = msgspec.json.Encoder(enc_hook=str).encode
+"""Writes what a line says, or a part of it."""

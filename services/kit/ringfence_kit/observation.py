@@ -9,9 +9,9 @@ The rules:
 from typing import NamedTuple
 
 import grpc
-import structlog
 from opentelemetry import trace
 
+from ringfence_kit.call_lines import CallLines
 from ringfence_kit.calls import Call
 from ringfence_kit.errors import Failure
 from ringfence_kit.server_config import CallLog
@@ -44,9 +44,9 @@ class Observer:
     """Observes the calls of one service."""
 
     def __init__(self, service: str, calls: CallLog) -> None:
-        self._log = structlog.get_logger("ringfence.calls").bind(service=service)
-        self._calls = calls
-        self._logs_every_call = calls is CallLog.ALL
+        self._lines = CallLines(service)
+        self._logs_well = calls is CallLog.ALL
+        self._logs_failed = calls is not CallLog.NONE
 
     def began(self, call: Call) -> None:
         """Note that a call has come in."""
@@ -58,11 +58,8 @@ class Observer:
         call.method.meter.end(outcome.code, outcome.reason, seconds)
         if outcome is not OK:
             self._mark_span(outcome)
-        if self._logs_every_call or (self._calls is CallLog.FAILED and outcome is not OK):
-            fields = call.fields()
-            if outcome.reason:
-                fields["reason"] = outcome.reason
-            self._log.info("call", code=outcome.code, milliseconds=round(seconds * 1_000, 3), **fields)
+        if self._logs_well if outcome is OK else self._logs_failed:
+            self._lines.write(call, outcome.code, outcome.reason, seconds)
 
     def _mark_span(self, outcome: Outcome) -> None:
         """Say in the current span how it ended: the failure passes through it as an exception, without a code."""

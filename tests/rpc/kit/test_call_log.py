@@ -1,5 +1,8 @@
 """One line for each call, whatever became of it."""
 
+import io
+import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from google.protobuf.wrappers_pb2 import StringValue
+from ringfence_kit import logs
 from ringfence_kit.server_config import CallLog, LogConfig
 from structlog.testing import LogCapture
 from support.echo import NAME, Echo, echo_service
@@ -48,6 +52,29 @@ async def test_who_what_how_and_how_long(captured: LogCapture, tmp_path: Path) -
         "trace_id": TRACE,
         "code": "OK",
     }
+
+
+async def test_in_json_too(tmp_path: Path) -> None:
+    config = server_config(tmp_path, log=LogConfig())
+    out, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.configure(config.log, out)
+    try:
+        async with serving(echo_service(Echo()), config=config) as mesh:
+            metadata = (("x-request-id", "abc"), ("traceparent", f"00-{TRACE}-b7ad6b7169203331-00"))
+            await text_method(mesh.channel(), "Say")(StringValue(value="s3cret"), metadata=metadata)
+            await refusal(text_method(mesh.channel(SERVICE), "Write")(StringValue()))
+        structlog.get_logger("ringfence.test").warning("the end")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+    said, refused = (line for line in map(json.loads, out.getvalue().splitlines()) if line["event"] == "call")
+    called = ["service", "code", "milliseconds", "method", "principal", "request_id", "peer"]
+    assert list(said) == [*called, "trace_id", "event", "level", "timestamp"]
+    assert list(refused) == [*called, "reason", "event", "level", "timestamp"]
+    assert (said["code"], said["request_id"], said["trace_id"]) == ("OK", "abc", TRACE)
+    assert (refused["code"], refused["reason"]) == ("PERMISSION_DENIED", "NOT_PERMITTED")
 
 
 async def test_what_was_refused_has_its_reason(captured: LogCapture, tmp_path: Path) -> None:

@@ -138,6 +138,17 @@ class TestBatches:
         await asyncio.to_thread(lines_of.info, "from a thread")
         assert output.getvalue() == "from the loop\nfrom a thread\n"
 
+    def test_a_loop_that_has_ended_is_not_waited_for(self) -> None:
+        output = io.StringIO()
+        lines_of = LineOutput(output)
+
+        async def log() -> None:
+            lines_of.info("from the loop")
+
+        asyncio.run(log())
+        lines_of.info("after it")
+        assert output.getvalue() == "from the loop\nafter it\n"
+
     def test_a_stream_that_was_closed_is_left_alone(self) -> None:
         output = io.StringIO()
         lines_of = LineOutput(output)
