@@ -22,7 +22,7 @@ from ringfence_telemetry.budgets.board import BudgetBoard
 from ringfence_telemetry.health_window import AgentCall
 from ringfence_telemetry.slo.book import SloBook
 from ringfence_telemetry.slo.standing import Standing
-from ringfence_telemetry.usage import Counts, UsageChange
+from ringfence_telemetry.usage import ZERO, Counts, UsageChange
 
 NAMED_MOST = 500
 """Objectives, and budgets, that a scrape shows by name."""
@@ -58,13 +58,13 @@ class UsedTotals:
 
     def draw(self, _tx: object, rolled: SaysWhatWasUsed, _at: object) -> None:
         """Add up what is about to be stored."""
-        used, cost = Counter[str](), Counter[str]()
-        for key, counts in rolled.change.sums().items():
-            if not key.untrusted:
-                used.update(_kinds(counts))
-                if key.currency:
-                    cost[key.currency] += counts.cost_nanos
-        self._drawn = used, cost
+        believed = {key: counts for key, counts in rolled.change.sums().items() if not key.untrusted}
+        cost = Counter[str]()
+        for key, counts in believed.items():
+            if key.currency:
+                cost[key.currency] += counts.cost_nanos
+        used = Counts._make(map(sum, zip(*believed.values(), strict=True))) if believed else ZERO
+        self._drawn = Counter(_kinds(used)), cost
 
     def stored(self, calls: Sequence[AgentCall]) -> None:
         """Count it: it is stored."""

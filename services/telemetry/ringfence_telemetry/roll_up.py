@@ -78,9 +78,6 @@ class _Open:
     next_number: int
 
 
-_NOTHING_KEPT = KeptTrace(parts=(), next_number=0)
-
-
 class RollUp:
     """The open traces of an ingest log, and what was entered since the last commit."""
 
@@ -166,12 +163,16 @@ class RollUp:
             # Another replica heard of a price first, and charged by it.
             self._prices.learn(await self._store.known_prices())
         for key in keys:
-            trace = kept.get(key, _NOTHING_KEPT)
-            ledger, unused = TraceLedger(trusted=is_trusted(key)), UsageChange()
-            for reporter, part in trace.parts:
-                ledger.add(part.facts, self._bound_of(reporter).binding, unused, self._prices.as_of(part.prices))
-            self._open[key] = _Open(ledger, trace.next_number)
-            self._spans += len(ledger)
+            trace, ledger = kept.get(key), TraceLedger(trusted=is_trusted(key))
+            self._open[key] = _Open(ledger, 0 if trace is None else trace.next_number)
+            if trace is not None:
+                self._grow_again(ledger, trace)
+
+    def _grow_again(self, ledger: TraceLedger, trace: KeptTrace) -> None:
+        unused = UsageChange()
+        for reporter, part in trace.parts:
+            ledger.add(part.facts, self._bound_of(reporter).binding, unused, self._prices.as_of(part.prices))
+        self._spans += len(ledger)
 
     def _add(self, key: TraceKey, facts: Iterable[SpanFact], bound: _Bound, received_at: Instant) -> Sequence[SpanFact]:
         """Enter facts into their ledger; return those that are new to it."""
@@ -180,9 +181,10 @@ class RollUp:
         before = len(open_.ledger)
         prices = self._prices.newest
         added = open_.ledger.add(facts, bound.binding, rolled.change, prices)
-        self._spans += len(open_.ledger) - before
+        grown = len(open_.ledger) - before
+        self._spans += grown
         tally = rolled.tallies[OtlpSignal.SPANS]
-        tally.rolled_up += len(open_.ledger) - before + added.unrelated
+        tally.rolled_up += grown + added.unrelated
         tally.duplicates += added.duplicates
         if added.kept:
             part = TracePart(bound.digest, added.kept, prices.revision)

@@ -56,6 +56,9 @@ _MILLISECOND = 1_000_000
 """In nanoseconds."""
 _MINUTE = MINUTE * _MILLISECOND
 
+_big_endian = int.from_bytes
+"""Big-endian unless told otherwise."""
+
 _COUNTS = slice(int(Field.INPUT_TOKENS), int(Field.TOTAL_TOKENS) + 1)
 
 
@@ -121,6 +124,7 @@ class SpanReader:
         self._memory = memory
         self._attributes = memory.attributes
         self._shape = memory.attributes.shape
+        self._said = memory.attributes.said
         self._details = memory.details
         self.malformed_values = 0
         self.revisions: dict[int, str] = {}
@@ -147,15 +151,15 @@ class SpanReader:
             or span_bytes == _NO_SPAN
         ):
             return None
-        span_id, parent = int.from_bytes(span_bytes, "big"), int.from_bytes(parent_bytes, "big")
+        span_id, parent = _big_endian(span_bytes), _big_endian(parent_bytes)
         attributes = span.attributes[:]
         pattern = defaults.patterns.get(tuple(map(self._shape, attributes))) or self._pattern(attributes, defaults)
-        operation, agent, model, tool_call, detail, client_detail, input_at, output_at, session_at, *_ = pattern
+        operation, agent, model, tool_call, detail, client_detail, input_at, output_at, session_at, more, _ = pattern
         if operation == INVOKE_AGENT and span.kind == _KIND_CLIENT:
             detail = client_detail
         status = span.status
         is_error = bool(status) and _says_error(status)
-        if pattern.has_more or is_error or span.trace_state or span.events:
+        if more or is_error or span.trace_state or span.events:
             said = values_of(self._attributes.all([attributes[at] for at in pattern.order]))
             tokens, detail = self._tokens(said), self._detail(said, span, defaults, is_error, operation)
             named = _label(said, Field.SESSION)
@@ -230,11 +234,11 @@ class SpanReader:
         return detail
 
     def _session(self, attribute: bytes) -> str:
-        known = self._attributes.said(attribute)
+        known = self._said(attribute)
         return known.value if known else ""  # type: ignore[return-value] # a session is a label: see Known
 
     def _count(self, attributes: Sequence[bytes], at: int | None) -> int:
-        known = None if at is None else self._attributes.said(attributes[at])
+        known = None if at is None else self._said(attributes[at])
         count: int = known.value if known else 0  # type: ignore[assignment] # tokens are counts: see Known
         if count >= 0:
             return count

@@ -186,7 +186,8 @@ class TraceLedger:
             if span in nodes or span in naming:
                 return False
             node = nodes[span] = node_of(fact, binding, prices)
-            if fact.session and (session is None or (fact.start, span) < session[:2]):
+            # In order of their start: only of those that started at once may a later one come before.
+            if fact.session and (session is None or (fact.start == session[0] and span < session[1])):
                 session = (fact.start, span, fact.session)
             if parent_id:
                 siblings = naming.get(parent_id)

@@ -26,7 +26,7 @@ from ringfence_telemetry.store_sql.audit import SqlAuditLogStore, SqlAuditLogTx
 from ringfence_telemetry.store_sql.budgets import SqlBudgetStore, SqlBudgetTx
 from ringfence_telemetry.store_sql.evaluations import SqlEvaluationStore, SqlEvaluationTx
 from ringfence_telemetry.store_sql.slos import SqlSloStore, SqlSloTx
-from ringfence_telemetry.store_sql.statements import batches, insert_new, replace_row, write_rows
+from ringfence_telemetry.store_sql.statements import batches, insert_new, replace_row, write_tuples
 from ringfence_telemetry.store_sql.usage import SqlUsageStore, SqlUsageTx
 from ringfence_telemetry.store_sql.workflows import SqlWorkflowStore, SqlWorkflowTx
 from ringfence_telemetry.tables import (
@@ -51,18 +51,10 @@ class SqlTelemetryTx(
 
     def keep_parts(self, parts: Sequence[NewPart]) -> None:
         """See `UsageTx`."""
-        rows = [
-            {
-                "trace": new.trace,
-                "number": new.number,
-                "received_at": new.received_at,
-                "record": records.encode(new.part),
-            }
-            for new in parts
-        ]
+        rows = [(new.trace, new.number, new.received_at, records.encode(new.part)) for new in parts]
         try:
             if rows:
-                write_rows(self.connection, _INSERT_PARTS, rows)
+                write_tuples(self.connection, _INSERT_PARTS, rows)
         except sa.exc.IntegrityError:
             raise TraceMoved from None
 

@@ -17,7 +17,7 @@ from ringfence_telemetry.store.workflows import (
     TraceMark,
     WorkflowQuery,
 )
-from ringfence_telemetry.store_sql.statements import batches, insert_for, replace_rows, write_rows
+from ringfence_telemetry.store_sql.statements import batches, insert_for, replace_rows, write_rows, write_tuples
 from ringfence_telemetry.tables.audit import audit_entries
 from ringfence_telemetry.tables.workflows import (
     decision_traces,
@@ -40,17 +40,11 @@ class SqlWorkflowTx:
     def mark_due(self, marks: Sequence[TraceMark]) -> None:
         """See `WorkflowTx`."""
         rows = [
-            {
-                "trace": mark.key,
-                "rooted": mark.rooted,
-                "due_at": mark.received_at + (ROOT_WAIT if mark.rooted else IDLE_WAIT),
-                "marks": 1,
-                "received_at": mark.received_at,
-            }
-            for mark in sorted(marks)  # in one order everywhere, so that replicas cannot lock rows crosswise
+            (key, rooted, received_at + (ROOT_WAIT if rooted else IDLE_WAIT), 1, received_at)
+            for key, rooted, received_at in sorted(marks)  # in one order: replicas must not lock rows crosswise
         ]
         if rows:
-            write_rows(self.connection, _marking(self.connection.dialect.name), rows)
+            write_tuples(self.connection, _marking(self.connection.dialect.name), rows)
 
     def claim_due(self, due: Sequence[DueTrace], *, at: Instant) -> Sequence[TraceKey]:
         """See `WorkflowTx`."""
