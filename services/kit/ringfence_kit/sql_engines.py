@@ -33,7 +33,8 @@ POSTGRES_CONNECT: Mapping[str, str | int] = {
 """libpq parameters: a connection that went dead is noticed within 25 s instead of two hours."""
 
 _SQLITE_SETTINGS = ("PRAGMA busy_timeout=5000", "PRAGMA synchronous=FULL")
-_SQLITE_WRITER = (*_SQLITE_SETTINGS, "PRAGMA foreign_keys=ON")
+# What a savepoint may have to put back is kept in memory: a file of it would be written with every group.
+_SQLITE_WRITER = (*_SQLITE_SETTINGS, "PRAGMA foreign_keys=ON", "PRAGMA temp_store=MEMORY")
 _SQLITE_READER = (*_SQLITE_SETTINGS, "PRAGMA query_only=ON")
 
 _POSTGRES_WRITER = ("SET lock_timeout = '10s'", "SET idle_in_transaction_session_timeout = '30s'")
