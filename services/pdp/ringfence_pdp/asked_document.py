@@ -159,6 +159,10 @@ def _put_sent(
     if not whole:
         left_out.append(root)
         return
+    as_sent = None if secret else as_it_is(value, root, masks)
+    if as_sent is not None:
+        said[root] = as_sent
+        return
     plain = _Plain()
     shown = masks.masked(value, (root,), left_out)
     written = plain.of(without_secrets(shown, (root,), left_out) if secret else shown, root)
@@ -196,6 +200,50 @@ def question(asked: Mapping[str, Any], *, action: str, tool: str | None, environ
             quiet=asked.get("classifiers_spared", False),
         ),
     )
+
+
+def as_it_is(sent: Plain, root: str, masks: Masks) -> dict[str, Any] | None:
+    """Return JSON as the log keeps it, where that is no more than to write whole numbers as such; None where a mask, a
+    number or a name in it has to be looked at more closely.
+    """
+    hidden = frozenset() if root == "labels" else masks.anywhere
+    if masks.paths or type(sent) is not dict or root in hidden:
+        return None
+    try:
+        return _as_they_are(sent, hidden)
+    except _LookCloserError:
+        return None
+
+
+class _LookCloserError(Exception):
+    """Something is not written as it was sent, or perhaps not."""
+
+
+def _as_they_are(members: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in members.items():
+        if not name.isascii() or name.lower() in hidden:
+            raise _LookCloserError
+        kind = type(value)
+        if kind is str and value.isascii():
+            made[name] = value
+        else:
+            made[name] = _one_as_it_is(value, kind, hidden)
+    return made
+
+
+def _one_as_it_is(value: Any, kind: type, hidden: frozenset[str]) -> object:
+    if kind is float:
+        if -_EXACT < value < _EXACT and value.is_integer() and (value or math.copysign(1, value) > 0):
+            return int(value)
+    elif kind is dict:
+        return _as_they_are(value, hidden)
+    elif kind is list:
+        places = {str(place): one for place, one in enumerate(value)}
+        return list(_as_they_are(places, hidden).values())
+    elif kind is bool or value is None or (kind is str and value.encode("utf-8", "replace").decode() == value):
+        return value
+    raise _LookCloserError
 
 
 class _Plain:

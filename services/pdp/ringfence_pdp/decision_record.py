@@ -52,7 +52,7 @@ class DecisionRecords:
         self._masks = masks
         self._inputs = inputs
         self._allow_rate = allow_rate
-        self._routines = RoutineDocuments()
+        self._routines = RoutineDocuments(inputs=inputs)
 
     @property
     def stops_when_full(self) -> bool:
@@ -75,7 +75,7 @@ class DecisionRecords:
             joined = self._routines.document(
                 routine, request, answer, identity_age=basis.identity_age, digest=digest, failures=log.failures
             )
-            if joined is not None:
+            if joined is not None and len(joined) <= BODY_MAX:
                 log.take(decision_id, joined)
                 return
         if answer.bundle_digest:
@@ -101,7 +101,9 @@ class DecisionRecords:
                 break
         log.take(decision_id, body)
         if routine is not None and (not answer.bundle_digest or bundle_address(answer.bundle_digest) in log.facts):
-            self._routines.keep(routine, request, answer, identity=identity, evidence=evidence, failures=log.failures)
+            self._routines.keep(
+                routine, request, answer, identity=identity, evidence=evidence, failures=log.failures, masks=masks
+            )
 
     def _masks_for(self, request: CheckRequest, basis: Basis) -> Masks:
         """Return the operator's masks, and where a tool says that a secret belongs."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from google.protobuf.struct_pb2 import Struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence.pdp.v1 import decision_pb2 as pb
@@ -15,7 +16,9 @@ from ringfence_pdp.answer import Answer
 from ringfence_pdp.convert.answer_bytes import response_bytes
 from ringfence_pdp.convert.question_bytes import Asked, asked
 from ringfence_pdp.facts import AgentIdentity, IdentityStatus, RegisteredAgent, RegisteredTool
+from ringfence_pdp.filters.finding import ArgumentType
 from ringfence_pdp.kill_switch import KillTarget, TargetKind
+from ringfence_pdp.masks import DEFAULT_MASKS, NO_MASKS
 from ringfence_pdp.model import Resource
 from ringfence_pdp.routine_documents import RoutineDocuments
 from support.pdp.desk import ADMIN, Desk
@@ -31,6 +34,7 @@ ASK = (
 )
 DENY = "{name: pii, match: {actions: ['*']}, effect: DENY, when: \"resource.data_class == 'pii'\"}"
 LOOKS = '{name: rows, match: {actions: ["read_*"]}, effect: DENY, when: "has(args.rows) && args.rows > 5"}'
+HOURS = "{name: hours, match: {actions: ['read_*']}, effect: DENY, when: \"has(context.hour) && context.hour > 20\"}"
 LATE = "{name: late, match: {actions: ['read_*']}, effect: ALLOW, when: \"now < timestamp('2026-01-01T00:30:00Z')\"}"
 LATELY = "session.count_within('read_table', duration('1h')) > 2"
 AGAIN = f'{{name: again, match: {{actions: ["read_*"]}}, effect: DENY, when: "{LATELY}"}}'
@@ -40,6 +44,7 @@ BUNDLES = [
     bundle(policy(READ, ASK, DENY)),
     bundle(policy(READ, name="another")),
     bundle(policy(READ, LOOKS, DENY)),
+    bundle(policy(READ, HOURS)),
     bundle(policy(LATE)),
     bundle(policy(DENY)),
     bundle(LIMITED),
@@ -58,6 +63,7 @@ CHANGES: list[Any] = [
     tool("warehouse.query"),
     tool("warehouse.query", enabled=False),
     tool("warehouse.query", until=SOON),
+    replace(tool("warehouse.query"), argument_types={"/rows": ArgumentType.SECRET}),
     *[("bundle", place) for place in range(len(BUNDLES))],
     ("switch", KillTarget(TargetKind.AGENT, str(ANALYST))),
     ("switch", None),
@@ -74,8 +80,12 @@ CHANGES: list[Any] = [
 def _request(**said: Any) -> pb.CheckRequest:
     action = pb.Action(name=said.pop("action", "read_table"), tool=said.pop("tool", ""))
     action.tool_schema_hash = said.pop("schema", "")
-    if (rows := said.pop("rows", None)) is not None:
-        action.arguments.update({"rows": rows})
+    for name in ("rows", "token"):
+        if (value := said.pop(name, None)) is not None:
+            action.arguments.update({name: value})
+    if (context := said.pop("context", None)) is not None:
+        said["context"] = Struct()
+        said["context"].update(context)
     subject = pb.Subject(did=said.pop("did", ""), agent="" if said.pop("nameless", False) else str(ANALYST))
     return pb.CheckRequest(subject=subject, action=action, environment="prod", **said)
 
@@ -94,6 +104,16 @@ USUAL = [
     _request(tool="warehouse.query", schema=HASH, side=pb.SIDE_CALLEE),
     _request(rows=3),
     _request(rows=7, session="s"),
+    _request(rows=3.5, session="s"),
+    _request(rows=[3, {"deep": -0.0}]),
+    _request(rows="\x01" * 12_000),
+    _request(token="t", resource=pb.Resource(id="orders")),
+    _request(did=AGENT.did, nameless=True, rows=4, context={"hour": 3}),
+    _request(context={"hour": 3, "path": "/a", "request_id": "1"}),
+    _request(context={"hour": 3, "path": "/a", "request_id": "2", "seen": [True, None]}),
+    _request(context={"hour": 21}, rows=3, trace_id=b"t" * 16),
+    _request(context={"user": {"token": "x"}}),
+    _request(tool="warehouse.query", rows=3, context={}),
     _request(action="write_table"),
     _request(action="policy_push"),
     _request(session="s" * 130),
@@ -142,11 +162,12 @@ def _told(desk: Desk, one: Asked, caller: Caller) -> object:
     changes=st.lists(st.sampled_from(CHANGES), min_size=1, max_size=4),
     seldom=st.lists(st.sampled_from(USUAL), max_size=4),
     caller=st.sampled_from(CALLERS),
+    inputs=st.sampled_from([True, True, False]),
 )
 async def test_a_routine_is_a_question_like_any_other(
-    changes: list[Any], seldom: list[pb.CheckRequest], caller: Caller
+    changes: list[Any], seldom: list[pb.CheckRequest], caller: Caller, inputs: bool
 ) -> None:
-    _compare([("bundle", 0), *changes], seldom, caller)
+    _compare([("bundle", 0), *changes], seldom, caller, inputs=inputs)
 
 
 @pytest.mark.parametrize("place", range(len(CHANGES)))
@@ -154,9 +175,9 @@ async def test_every_change_is_seen_by_the_next_question(place: int) -> None:
     _compare([("bundle", 0), CHANGES[place], *CHANGES[-1:]], [], ADMIN)
 
 
-def _compare(changes: list[Any], seldom: list[pb.CheckRequest], caller: Caller) -> None:
+def _compare(changes: list[Any], seldom: list[pb.CheckRequest], caller: Caller, *, inputs: bool = True) -> None:
     """Ask everything again and again, with what is remembered of routines and without."""
-    quick, plain = Desk(), Desk()
+    quick, plain = (Desk(masks=DEFAULT_MASKS, inputs=inputs) for _ in range(2))
     read = [asked(request.SerializeToString()) for request in (*USUAL, *USUAL, *USUAL, *seldom)]
     for change in changes:
         for desk in (quick, plain):
@@ -192,7 +213,7 @@ async def test_what_was_written_once_is_not_written_again() -> None:
                 read.routine, read.question(), answer, identity_age=200, digest=f"sha256-{'0' * 64}", failures=0
             )
         )
-        documents.keep(read.routine, read.question(), answer, identity=AGENT, evidence=(), failures=0)
+        documents.keep(read.routine, read.question(), answer, identity=AGENT, evidence=(), failures=0, masks=NO_MASKS)
     assert [document is None for document in found] == [True, True, True, False]
     assert isinstance(answer, Answer)
     labelled = read.question()._replace(resource=Resource(labels={"team": "data"}))

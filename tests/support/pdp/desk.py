@@ -22,6 +22,7 @@ from ringfence_pdp.filters.finding import Content, Finding
 from ringfence_pdp.filters.remote import failed
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
+from ringfence_pdp.masks import Masks
 from ringfence_pdp.model import CheckRequest
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.reckoning import Reckoning
@@ -124,7 +125,13 @@ class Desk:
     """The use case over a world a test can change."""
 
     def __init__(
-        self, *, stops_when_full: bool = False, ring_rates: Collection[str] = (), allow_rate: float = 1.0
+        self,
+        *,
+        stops_when_full: bool = False,
+        ring_rates: Collection[str] = (),
+        allow_rate: float = 1.0,
+        masks: Sequence[str] = (),
+        inputs: bool = True,
     ) -> None:
         self.agents = Agents()
         self.tray = Tray()
@@ -144,7 +151,12 @@ class Desk:
             trials=Trials(self.policy),
             agents=self.agents,
             log=DecisionRecords(
-                self.log, EvidenceKeeper(self.log, release="1"), kept=self.policy.find, allow_rate=allow_rate
+                self.log,
+                EvidenceKeeper(self.log, release="1"),
+                kept=self.policy.find,
+                masks=Masks.of(masks),
+                inputs=inputs,
+                allow_rate=allow_rate,
             ),
             reckoning=Reckoning(self.metering, self.people, clock=self.clock),
             gated_environments=frozenset(),
