@@ -34,12 +34,13 @@ from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import Received, RequestReader
 from ringfence_telemetry.roll_up import Rolled, RollUp
-from ringfence_telemetry.segment_files import LOG_START, Position, Sync, to_disk
+from ringfence_telemetry.segment_disk import LOCAL_DISK, Disk
+from ringfence_telemetry.segment_files import LOG_START, Position
 from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
 
-GROUP_ITEMS = 4_096
+GROUP_ITEMS = 2_048
 """Items after which a transaction is closed, though more are waiting: who waits for room waits for one of them."""
 
 STORE_RETRY = Millis(SECOND // 2)
@@ -98,7 +99,7 @@ class Ingest:
         new_id: NewId,
         on_calls: Callable[[Sequence[AgentCall]], None] = _nobody,
         consequences: Sequence[Consequence] = (),
-        sync: Sync = to_disk,
+        disk: Disk = LOCAL_DISK,
     ) -> None:
         """Take requests in; `consequences` are drawn in the transaction that stores the totals.
 
@@ -115,7 +116,7 @@ class Ingest:
         self._on_calls = on_calls
         self._consequences = consequences
         self._ingest_log: SegmentLog[_Accepted] = SegmentLog(
-            directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id, sync=sync
+            directory, on_durable=self._acknowledged, on_refused=self._refused, new_id=new_id, disk=disk
         )
         self._progress = Progress()
         self._in_doubt = False

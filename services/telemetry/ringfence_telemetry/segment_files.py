@@ -12,11 +12,10 @@ The rules:
 import fcntl
 import itertools
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NewType, TypeAlias
+from typing import NewType
 
 from ringfence_kit.clock import Instant
 from ringfence_kit.ids import NewId
@@ -34,16 +33,12 @@ from ringfence_telemetry.frames import (
     read_segment_header,
     segment_header,
 )
+from ringfence_telemetry.segment_disk import LOCAL_DISK, Disk
 
 Position = NewType("Position", int)
 """Bytes from the beginning of the log; a committed position says that everything before it is dealt with."""
 
 LOG_START = Position(0)
-
-Sync: TypeAlias = Callable[[int], None]
-"""Returns when what was written to a file is on the disk, or raises OSError."""
-
-to_disk: Sync = os.fdatasync
 
 _SUFFIX = ".seg"
 _PARTS_PER_WRITE = 1_000
@@ -62,9 +57,9 @@ class Recovered:
 class SegmentDirectory:
     """The directory of one log, locked from `open` to `close`."""
 
-    def __init__(self, path: Path, *, sync: Sync = to_disk) -> None:
+    def __init__(self, path: Path, *, disk: Disk = LOCAL_DISK) -> None:
         self._path = path
-        self._sync = sync
+        self._disk = disk
         self._lock = -1
 
     def open(self) -> None:
@@ -94,7 +89,7 @@ class SegmentDirectory:
 
     def free_bytes(self) -> int:
         """Return the room left on the disk."""
-        return shutil.disk_usage(self._path).free
+        return self._disk.free_bytes(self._path)
 
     def repair(self) -> tuple[Position, int]:
         """Cut off what an interrupted append left at the end; return where the log ends and how much was cut off."""
@@ -156,7 +151,7 @@ class SegmentDirectory:
         path = self._path / f"{start:020d}{_SUFFIX}"
         path.unlink(missing_ok=True)  # one whose header could not be written: the log ends where it started
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        segment = OpenSegment(descriptor, mark, start, sync=self._sync)
+        segment = OpenSegment(descriptor, mark, start, disk=self._disk)
         try:
             segment.write_header()
             _sync_directory(self._path)
@@ -172,9 +167,9 @@ class SegmentDirectory:
 class OpenSegment:
     """The segment file that is appended to. An OSError leaves it in an unknown state: close it and make another."""
 
-    def __init__(self, descriptor: int, mark: bytes, start: Position, *, sync: Sync = to_disk) -> None:
+    def __init__(self, descriptor: int, mark: bytes, start: Position, *, disk: Disk = LOCAL_DISK) -> None:
         self._descriptor = descriptor
-        self._sync = sync
+        self._disk = disk
         self._mark = mark
         self._start = start
         self.size = 0
@@ -182,7 +177,7 @@ class OpenSegment:
     def write_header(self) -> None:
         """Write the segment's header durably."""
         self._write([segment_header(self._mark, self._start)])
-        self._sync(self._descriptor)
+        self._disk.sync(self._descriptor)
 
     def append(self, frames: Sequence[Frame]) -> list[Position]:
         """Write `frames` durably; return where each ends."""
@@ -190,7 +185,7 @@ class OpenSegment:
             Position(self._start + end) for end in itertools.accumulate((f.size for f in frames), initial=self.size)
         ]
         self._write([part for frame in frames for part in frame_parts(self._mark, frame)])
-        self._sync(self._descriptor)
+        self._disk.sync(self._descriptor)
         return ends[1:]
 
     def close(self) -> None:
@@ -201,7 +196,7 @@ class OpenSegment:
         for first in range(0, len(parts), _PARTS_PER_WRITE):
             rest = [memoryview(part) for part in parts[first : first + _PARTS_PER_WRITE] if part]
             while rest:
-                written = os.writev(self._descriptor, rest)
+                written = self._disk.write(self._descriptor, rest)
                 self.size += written
                 while rest and written >= len(rest[0]):
                     written -= len(rest.pop(0))

@@ -23,7 +23,8 @@ from ringfence_kit.clock import Instant
 from ringfence_kit.ids import NewId
 
 from ringfence_telemetry.frames import MARK_SIZE, Frame
-from ringfence_telemetry.segment_files import OpenSegment, Position, Recovered, SegmentDirectory, Sync, to_disk
+from ringfence_telemetry.segment_disk import LOCAL_DISK, Disk
+from ringfence_telemetry.segment_files import OpenSegment, Position, Recovered, SegmentDirectory
 
 T = TypeVar("T")
 
@@ -62,9 +63,9 @@ class SegmentLog(Generic[T]):
         on_refused: Callable[[T], None],
         new_id: NewId,
         segment_bytes: int = SEGMENT_BYTES,
-        sync: Sync = to_disk,
+        disk: Disk = LOCAL_DISK,
     ) -> None:
-        self._directory = SegmentDirectory(directory, sync=sync)
+        self._directory = SegmentDirectory(directory, disk=disk)
         self._on_durable = on_durable
         self._on_refused = on_refused
         self._new_id = new_id

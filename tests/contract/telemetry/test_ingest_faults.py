@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import random
 import threading
 from collections import Counter
@@ -21,6 +20,7 @@ from ringfence_telemetry.admission import HOLD
 from ringfence_telemetry.errors import IngestOverloaded
 from ringfence_telemetry.ingest import STORE_RETRY
 from ringfence_telemetry.otlp_signal import OtlpSignal
+from ringfence_telemetry.segment_disk import LocalDisk
 from support.backends import Backend
 from support.telemetry.ingesting import Ingesting, ingesting
 from support.telemetry.opened import OpenedStore, opened_store
@@ -155,7 +155,7 @@ async def test_senders_that_do_not_wait_for_a_slow_disk_are_counted_all_the_same
         assert sum(counts.spans for counts in (await at_work.totals()).values()) == spans.rolled_up
 
 
-class SlowDisk:
+class SlowDisk(LocalDisk):
     """A disk that is told when it is done with a sync, and may say that it failed."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ class SlowDisk:
         self._may_go_on.wait()
         if self.failing:
             raise OSError(errno.EIO, "Input/output error")
-        os.fdatasync(descriptor)
+        super().sync(descriptor)
         self.syncs += 1
 
     def go_on(self) -> None:
@@ -180,7 +180,7 @@ async def test_nobody_is_answered_before_a_slow_disk_has_it_and_all_are_counted(
     opened: OpenedStore, tmp_path: Path
 ) -> None:
     clock, senders, disk = ManualClock(), Senders(), SlowDisk()
-    async with ingesting(opened, tmp_path, clock=clock, queue_spans=60, sync=disk.sync) as at_work:
+    async with ingesting(opened, tmp_path, clock=clock, queue_spans=60, disk=disk) as at_work:
         flood = [asyncio.ensure_future(senders.send(at_work, *each)) for each in mixed(60)]
         while sum(sender.done() for sender in flood) < 40:  # those that found no room for two seconds
             clock.advance(Millis(HOLD // 4))
@@ -201,7 +201,7 @@ async def test_nobody_is_answered_before_a_slow_disk_has_it_and_all_are_counted(
 async def test_a_disk_whose_syncs_fail_counts_what_the_senders_count(opened: OpenedStore, tmp_path: Path) -> None:
     senders, disk = Senders(), SlowDisk()
     disk.go_on()
-    async with ingesting(opened, tmp_path, sync=disk.sync) as at_work:
+    async with ingesting(opened, tmp_path, disk=disk) as at_work:
         for number, each in enumerate(mixed(30)):
             disk.failing = number % 10 in (3, 4, 5)
             await senders.send(at_work, *each)

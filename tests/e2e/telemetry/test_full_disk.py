@@ -5,14 +5,19 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.telemetry.full_disk import BALLAST, LEAST, NO_BOUND, on_a_full_disk
+from support.telemetry.small_disk import SmallDisk
 
 TESTS = Path(__file__).parents[2]
-DISK = "512k"
+DISK = 512 * 1024
+WITHOUT_ROOM = {"ballast": "No space left on device", "bound": "the disk is nearly full"}
+"""What fills the disk, and what senders are told."""
 
 
 async def run(command: Sequence[str]) -> tuple[int, bytes]:
@@ -33,7 +38,7 @@ def sending(folder: Path, how: str) -> list[str]:
     return [sys.executable, "-m", "support.telemetry.full_disk", str(folder), how]
 
 
-def assert_counted(found: dict[str, Any], problem: str) -> None:
+def assert_counted(found: Mapping[str, Any], problem: str) -> None:
     """Check that counters, totals and a start from the log alone say what the senders were told."""
     told = found["told"]
     assert told["acknowledged"] > 0
@@ -60,13 +65,24 @@ async def test_a_file_that_may_grow_no_more(tmp_path: Path) -> None:
     assert_counted(json.loads(printed.splitlines()[-1]), "File too large")
 
 
-@pytest.mark.parametrize(
-    ("how", "problem"), [("ballast", "No space left on device"), ("bound", "the disk is nearly full")]
-)
+@pytest.mark.parametrize(("how", "problem"), WITHOUT_ROOM.items())
 async def test_a_disk_without_room(how: str, problem: str, tmp_path: Path) -> None:
-    may_mount = shutil.which("unshare") is not None and await on_a_small_disk(tmp_path, ["true"]) == (0, b"")
-    if not may_mount:  # here nobody may have a disk of their own; the other test is as near as one gets
-        return
-    ended, printed = await on_a_small_disk(tmp_path, sending(tmp_path, how))
+    disk = SmallDisk(tmp_path / "log", size=DISK, ballast=BALLAST)
+    found = await on_a_full_disk(
+        tmp_path / "log", partial(setattr, disk, "ballast", 0), least=LEAST if how == "bound" else NO_BOUND, disk=disk
+    )
+    assert_counted(found, problem)
+    refused_by_the_disk = disk.refusals > 0 and disk.torn > 0  # at first a part fits, then nothing does
+    assert refused_by_the_disk == (how == "ballast")
+
+
+@pytest.mark.parametrize(("how", "problem"), WITHOUT_ROOM.items())
+async def test_a_file_system_without_room(how: str, problem: str, tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or await on_a_small_disk(tmp_path, ["true"]) != (0, b""):
+        # Nobody may mount here, so no file system is small: what the kernel refuses anywhere is a file that is too big.
+        how, problem, command = "limit", "File too large", run
+    else:
+        command = partial(on_a_small_disk, tmp_path)
+    ended, printed = await command(sending(tmp_path, how))
     assert ended == 0
     assert_counted(json.loads(printed.splitlines()[-1]), problem)

@@ -3,17 +3,22 @@
 The disk of FOLDER is full after a few requests, and later is not: it is a small file system, most of which another file
 fills (`ballast`), or no file on it may grow beyond 64 KiB (`limit`, which is RLIMIT_FSIZE). Nothing is played: the
 kernel refuses, in the middle of a write when it comes to that. With `bound` ingest itself stops before, at 64 KiB.
+
+Where nobody may mount a file system, `on_a_full_disk` takes a `SmallDisk` instead, and everything else is the same.
 """
 
 import asyncio
 import json
 import resource
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ringfence_kit.errors import Unavailable
 from ringfence_telemetry.errors import IngestOverloaded
+from ringfence_telemetry.segment_disk import LOCAL_DISK, Disk
 
 from support.backends import Backend
 from support.telemetry.ingesting import Ingesting, ingesting
@@ -52,14 +57,16 @@ class Told:
         return True
 
 
-async def on_a_full_disk(log: Path, ballast: Path, *, least: int) -> dict[str, object]:
+async def on_a_full_disk(
+    log: Path, make_room: Callable[[], None], *, least: int, disk: Disk = LOCAL_DISK
+) -> dict[str, object]:
     """Send until the disk is full and beyond, make room, send on, and start again; return what was told and counted."""
     told, backend = Told(), Backend(kind="memory")
     async with opened_store(backend) as opened:
-        async with ingesting(opened, log, free_bytes_least=least) as at_work:
+        async with ingesting(opened, log, free_bytes_least=least, disk=disk) as at_work:
             while told.refused < REFUSALS * SPANS:
                 await told.send(at_work)
-            _make_room(ballast)
+            make_room()
             taken_again = [await told.send(at_work) for _ in range(5)]
             await at_work.ingest.caught_up()
             at_work.assert_conserved()
@@ -101,7 +108,7 @@ def main() -> None:
         _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, most))
     least = LEAST if how == "bound" else NO_BOUND
-    print(json.dumps(asyncio.run(on_a_full_disk(folder / "log", ballast, least=least))))
+    print(json.dumps(asyncio.run(on_a_full_disk(folder / "log", partial(_make_room, ballast), least=least))))
 
 
 if __name__ == "__main__":

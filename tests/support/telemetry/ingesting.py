@@ -1,6 +1,5 @@
 """Ingest over any store, with a writer that can be made to fail at the worst moments."""
 
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from ringfence_telemetry.prices.book import PriceBook
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.request_reading import RequestReader
 from ringfence_telemetry.roll_up import RollUp
-from ringfence_telemetry.segment_files import Sync
+from ringfence_telemetry.segment_disk import LOCAL_DISK, Disk
 from ringfence_telemetry.store import TelemetryTx
 from ringfence_telemetry.usage import Counts
 from ringfence_telemetry.usage_query import UsageGroup, UsageQuery
@@ -126,7 +125,7 @@ async def ingesting(
     away: bool = False,
     consequences: Sequence[Consequence] = (),
     prices: PriceBook | None = None,
-    sync: Sync = os.fdatasync,
+    disk: Disk = LOCAL_DISK,
 ) -> AsyncIterator[Ingesting]:
     """Run ingest with its log in `directory`."""
     clock = clock or ManualClock()
@@ -152,7 +151,7 @@ async def ingesting(
         clock=clock,
         new_id=IDS,
         consequences=consequences,
-        sync=sync,
+        disk=disk,
     )
     async with ingest.running():
         yield Ingesting(
