@@ -12,6 +12,7 @@ from ringfence_kit.service import Face
 from ringfence_kit.store import Mutation
 from ringfence_kit.wire import mutation_of, page_arguments
 
+from ringfence_telemetry.convert import slo_messages as messages
 from ringfence_telemetry.convert import slos as convert
 from ringfence_telemetry.slo.feasible import feasible
 from ringfence_telemetry.slo.objectives import Objectives
@@ -35,12 +36,14 @@ class SloApi(slo_pb2_grpc.SloServiceServicer):
             mutation=self._mutation(request, command.request_id, caller),
             validate_only=command.validate_only,
         )
-        return pb.CreateSloResponse(slo=convert.slo_message(created))
+        return pb.CreateSloResponse(slo=messages.slo_message(created))
 
     async def GetSlo(self, request: pb.GetSloRequest, context: Any) -> pb.GetSloResponse:
         """Return an objective and how it stands."""
         objective, standing = self._objectives.get(convert.get_slo(request), caller=current_caller())
-        return pb.GetSloResponse(slo=convert.slo_message(objective), status=convert.status_message(objective, standing))
+        return pb.GetSloResponse(
+            slo=messages.slo_message(objective), status=messages.status_message(objective, standing)
+        )
 
     async def ListSlos(self, request: pb.ListSlosRequest, context: Any) -> pb.ListSlosResponse:
         """List objectives by name."""
@@ -52,8 +55,8 @@ class SloApi(slo_pb2_grpc.SloServiceServicer):
             agent=question.agent, after=convert.slo_name_of(after), size=question.page_size, caller=caller
         )
         response = pb.ListSlosResponse(
-            slos=[convert.slo_message(objective) for objective, _ in page.found],
-            statuses=[convert.status_message(objective, standing) for objective, standing in page.found],
+            slos=[messages.slo_message(objective) for objective, _ in page.found],
+            statuses=[messages.status_message(objective, standing) for objective, standing in page.found],
         )
         if page.next_after:
             cursor = page.next_after.encode()
@@ -70,7 +73,7 @@ class SloApi(slo_pb2_grpc.SloServiceServicer):
             caller=caller,
             mutation=self._mutation(request, command.request_id, caller),
         )
-        return pb.UpdateSloResponse(slo=convert.slo_message(changed))
+        return pb.UpdateSloResponse(slo=messages.slo_message(changed))
 
     async def DeleteSlo(self, request: pb.DeleteSloRequest, context: Any) -> pb.DeleteSloResponse:
         """Delete an objective."""
@@ -83,12 +86,12 @@ class SloApi(slo_pb2_grpc.SloServiceServicer):
         """Say how an objective stood."""
         question = convert.evaluate_slo(request)
         found = await self._objectives.evaluate(question.name, question.at, caller=current_caller())
-        return pb.EvaluateSloResponse(status=convert.status_message(found.objective, found.standing, found.blamed))
+        return pb.EvaluateSloResponse(status=messages.status_message(found.objective, found.standing, found.blamed))
 
     async def CheckFeasibility(self, request: pb.CheckFeasibilityRequest, context: Any) -> pb.CheckFeasibilityResponse:
         """Say what is possible."""
         question = convert.check_feasibility(request)
-        return convert.feasibility(feasible(question.own, question.dependencies), question.target)
+        return messages.feasibility(feasible(question.own, question.dependencies), question.target)
 
     async def ImportOpenSlo(self, request: pb.ImportOpenSloRequest, context: Any) -> pb.ImportOpenSloResponse:
         """Define the objectives of OpenSLO documents."""
@@ -100,7 +103,7 @@ class SloApi(slo_pb2_grpc.SloServiceServicer):
             mutation=self._mutation(request, command.request_id, caller),
             validate_only=command.validate_only,
         )
-        return pb.ImportOpenSloResponse(slos=map(convert.slo_message, created), remarks=found.remarks)
+        return pb.ImportOpenSloResponse(slos=map(messages.slo_message, created), remarks=found.remarks)
 
     async def ExportOpenSlo(self, request: pb.ExportOpenSloRequest, context: Any) -> pb.ExportOpenSloResponse:
         """Return objectives as OpenSLO documents."""
