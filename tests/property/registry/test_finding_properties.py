@@ -20,7 +20,7 @@ from ringfence_registry.finding.postings import Postings
 from ringfence_registry.finding.ranking import Scores
 from ringfence_registry.finding.search_fields import WORTH
 from ringfence_registry.finding.similar import SimilarQuery
-from ringfence_registry.finding.word_index import STRENGTH_BITS, WordIndex
+from ringfence_registry.finding.word_index import STRENGTH_BITS, WordIndex, strengths_of
 from ringfence_registry.finding.words import kin_of, words_of
 from ringfence_registry.model import Agent, AgentState
 from ringfence_registry.namespaces.visible import EVERYTHING, Visible
@@ -193,6 +193,42 @@ def test_an_index_of_words_forgets_nothing_and_keeps_nothing(changes: list[tuple
             other for said in model.values() for other in said if kin_of(other) == kin_of(word)
         }
     assert set(index.words()) == {word for said in model.values() for word in said}
+
+
+_said = st.lists(st.tuples(st.sampled_from((8, 4, 2, 1)), st.lists(st.sampled_from(WORDS)).map(" ".join)), max_size=4)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.lists(_said, max_size=5)), max_size=6), st.integers(0, 10**6))
+def test_words_that_are_taken_together_are_those_taken_one_by_one(
+    parts: list[tuple[bool, list[list[tuple[int, str]]]]], first: int
+) -> None:
+    together, apart = WordIndex(), WordIndex()
+    for at_once, places in parts:
+        for slot, texts_by_place in enumerate(places, first):
+            apart.load(slot, strengths_of(texts_by_place))
+            if not at_once:
+                together.load(slot, strengths_of(texts_by_place))
+        if at_once:
+            together.load_many(first, places)
+        first += len(places)
+    for index in (together, apart):
+        index.packed()
+    assert together.held() == apart.held()
+    assert {word: together.kin(word) for word in WORDS} == {word: apart.kin(word) for word in WORDS}
+
+
+@given(st.integers(), st.integers(2_049, 5_000))
+@settings(max_examples=10)
+def test_a_word_of_many_agents_is_as_strong_as_they_say_it(seed: int, count: int) -> None:
+    index, dice = WordIndex(), random.Random(seed)
+    levels = {slot: dice.randint(1, 15) for slot in sorted(dice.sample(range(3 * count), count))}
+    for slot, level in levels.items():
+        index.load(slot, {"word": level})
+    index.packed()
+    planes = index.planes("word")
+    assert planes == tuple(
+        of_slots([slot for slot, level in levels.items() if level >> bit & 1]) for bit in range(STRENGTH_BITS)
+    )
 
 
 # Search

@@ -38,6 +38,9 @@ _READING = 100
 _SEARCHING = 64
 """Searching so many values for a text costs as much as one test."""
 
+_TOGETHER = 1_000
+"""So many agents are worth loading numpy for."""
+
 Look = Callable[[int], AgentView]
 """Reads the agent in a slot, as it is seen at the moment the index stands at."""
 
@@ -58,10 +61,12 @@ class AgentIndex:
     def load(self, first: int, views: Sequence[AgentView]) -> None:
         """Take what stands of the agents of the slots from `first` on, in the first filling, which `packed` ends."""
         self._standing.load(first, views)
-        # One thing is done to all of them before the next is begun: what it works on stays in the processor's cache.
-        said = [strengths(texts_of(view)) for view in views]
-        for slot, words in enumerate(said, first):
-            self.words.load(slot, words)
+        texts = list(map(texts_of, views))
+        if len(texts) >= _TOGETHER:
+            self.words.load_many(first, texts)
+            return
+        for slot, text in enumerate(texts, first):
+            self.words.load(slot, strengths(text))
 
     def load_moving(self, slots: Sequence[int], views: Sequence[AgentView]) -> None:
         """Take how agents are seen, in the first filling; what stands of them is here."""

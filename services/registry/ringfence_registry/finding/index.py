@@ -38,6 +38,8 @@ class HeldValues:
 
 
 _MOST = 255
+_TWO = 2
+"""So many values may be the same."""
 _AHEAD = 64
 _SPARSE = 8
 """Of a column, one agent in so many is looked at by itself; more are looked at by walking the column."""
@@ -66,10 +68,16 @@ class ValueIndex(Generic[T]):
     def load(self, first: int, resources: Sequence[T]) -> None:
         """Take the resources of the slots from `first` on, in the first filling, which `packed` ends."""
         for name, field in self._inverted:
-            held = list(map(_distinct, map(field.values, resources)))
-            self._counts[name].extend(map(min, map(len, held), repeat(_MOST)))
-            if any(held):
-                self._postings[name].load((value, slot) for slot, values in enumerate(held, first) for value in values)
+            held = [each if len(each) < _TWO else dict.fromkeys(each) for each in map(field.values, resources)]
+            counts = list(map(len, held))
+            most = max(counts, default=0)
+            self._counts[name].extend(counts if most <= _MOST else map(min, counts, repeat(_MOST)))
+            if most:
+                having = defaultdict[Value, list[int]](list)
+                for slot, values in enumerate(held, first):
+                    for value in values:
+                        having[value].append(slot)
+                self._postings[name].load_slots(having)
         for name, field in self._maps:
             under = defaultdict[str, list[tuple[Value, int]]](list)
             for slot, resource in enumerate(resources, first):

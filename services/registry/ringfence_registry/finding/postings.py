@@ -11,7 +11,7 @@ import bisect
 import heapq
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -72,10 +72,13 @@ class Postings(Generic[V]):
 
     def load(self, values: Iterable[tuple[V, int]]) -> None:
         """As `add`, for many at once in the first filling: what becomes large is packed once, by `packed`."""
-        # First by value, then all agents of a value at once: a large field is gone through once, not once an agent.
         having = defaultdict[V, list[int]](list)
         for value, slot in values:
             having[value].append(slot)
+        self.load_slots(having)
+
+    def load_slots(self, having: Mapping[V, list[int]]) -> None:
+        """As `load`, of who has each value: a large field is gone through once, not once an agent."""
         for value, slots in having.items():
             match self._postings.get(value):
                 case None:

@@ -58,7 +58,8 @@ class _Appending(dict[str, Callable[[int], None]]):
         self._said = said
 
     def __missing__(self, word: str) -> Callable[[int], None]:
-        pairs = array("I")
+        known = self._said.get(word)
+        pairs = known if isinstance(known, array) else array("I")
         self._said[word] = pairs
         self[word] = pairs.append
         return pairs.append
@@ -94,13 +95,36 @@ class WordIndex:
         for word, level in strengths.items():
             load[word](first | level)
 
+    def load_many(self, first: int, places: Sequence[Sequence[tuple[int, str]]]) -> None:
+        """As `load` of `strengths_of` for each of the agents of the slots from `first` on, in half the time."""
+        from ringfence_registry.finding.word_pairs import pairs_by_word  # noqa: PLC0415 - numpy, which small ones spare
+
+        for word, pairs in pairs_by_word(first, places, STRENGTH_BITS):
+            said = self._said.get(word)
+            if isinstance(said, array):
+                said.frombytes(pairs)
+            else:
+                self._said[word] = array("I", pairs)
+
     def packed(self) -> None:
         """End the first filling."""
         self._load.clear()
+        large = list[str]()
         for word, said in self._said.items():
             self._kin.setdefault(kin_of(word), set()).add(word)
             if isinstance(said, array) and len(said) > _FEW:
-                self._said[word] = _spread(said)
+                large.append(word)
+        if large:
+            self._spread(large)
+
+    def _spread(self, words: Sequence[str]) -> None:
+        """Keep as planes what is kept as pairs."""
+        from ringfence_registry.finding.word_pairs import planes_of_pairs  # noqa: PLC0415 - numpy, as above
+
+        for word in words:
+            pairs = self._said[word]
+            if isinstance(pairs, array):
+                self._said[word] = planes_of_pairs(pairs, STRENGTH_BITS)
 
     def held(self) -> "HeldWords":
         """Return everything as it stands, for `restore` of another time."""
