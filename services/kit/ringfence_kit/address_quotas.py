@@ -56,7 +56,7 @@ class AddressQuotas:
 
     def _require_heard(self, call: Call) -> None:
         # Nearly always nobody was refused lately, and nothing is looked up.
-        if self._refused is None or not self._refused:
+        if self._refused is None or not self._refused.held:
             return
         network = network_of(call.peer)
         wait = self._refused.wait(network, self._clock.now())

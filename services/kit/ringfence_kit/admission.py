@@ -8,7 +8,7 @@ from functools import partial
 
 from ringfence_kit.address_quotas import AddressQuotas
 from ringfence_kit.authentication import Authenticator, PeerCertificate
-from ringfence_kit.callers import ANONYMOUS, establish_caller
+from ringfence_kit.callers import ANONYMOUS, Caller, establish_caller
 from ringfence_kit.calls import Call
 from ringfence_kit.errors import Failure, Kind, NotPermitted, Unauthenticated
 from ringfence_kit.quotas import Quotas, establish_quota
@@ -26,17 +26,35 @@ class Admission:
         """Establish the caller of a call and let it in; `call.caller` is set from then on."""
         self._addresses.before_reading(call)
         try:
-            call.caller = await self._authenticator.authenticate(call.authorization, peer)
-            establish_caller(call.caller)
-            if not call.method.grant.allows(call.caller):
-                raise _not_allowed(call)
+            self._let_in(call, await self._authenticator.authenticate(call.authorization, peer))
         except Failure as failure:
             self.count_refused(call, failure)
             raise
-        self._quotas.take(call.quota_key, call.method.grant.method_class)
+
+    def admit_at_once(self, call: Call, peer: PeerCertificate) -> bool:
+        """Do what `admit` does where nothing has to be waited for; else do nothing, and say so."""
+        self._addresses.before_reading(call)
+        try:
+            caller = self._authenticator.known(call.authorization, peer)
+            if caller is None:
+                return False
+            self._let_in(call, caller)
+        except Failure as failure:
+            self.count_refused(call, failure)
+            raise
+        return True
+
+    def _let_in(self, call: Call, caller: Caller) -> None:
+        call.caller = caller
+        establish_caller(caller)
+        grant = call.method.grant
+        if not grant.allows(caller):
+            raise _not_allowed(call)
+        self._quotas.take(call.quota_key, grant.method_class)
         if call.method.is_long:
             establish_quota(partial(self._quotas.take, call.quota_key))
-        self._addresses.before_answering(call)
+        if caller is ANONYMOUS:
+            self._addresses.before_answering(call)
 
     def count_refused(self, call: Call, failure: Failure) -> None:
         """Count a credential that was refused; of an open method, the proof that is may be in the request."""

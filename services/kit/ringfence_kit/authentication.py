@@ -50,11 +50,17 @@ class Authenticator:
 
     async def authenticate(self, authorization: Sequence[str | bytes], peer: PeerCertificate) -> Caller:
         """Return the caller, or raise Unauthenticated with what is wrong with the credential."""
+        known = self.known(authorization, peer)
+        if known is not None:
+            return known
+        return self._caller_of(await self._tokens.verify(_bearer(authorization), self._clock.now()))
+
+    def known(self, authorization: Sequence[str | bytes], peer: PeerCertificate) -> Caller | None:
+        """Return the caller if nothing has to be asked for to know it, else None. Raises as `authenticate` does."""
         if not authorization:
             return self._by_certificate(peer)
-        token, now = _bearer(authorization), self._clock.now()
-        caller = self._dev_tokens.caller(token, now) if self._dev_tokens is not None else None
-        return caller or self._caller_of(await self._tokens.verify(token, now))
+        token = _bearer(authorization)
+        return None if self._dev_tokens is None else self._dev_tokens.caller(token, self._clock.now())
 
     def _caller_of(self, token: VerifiedToken) -> Caller:
         caller = self._callers.get(token)

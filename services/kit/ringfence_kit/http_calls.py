@@ -104,7 +104,7 @@ class HttpCalls:
         return Route(method.path, handle, methods=["POST"])
 
     async def _observe(self, call: Call, method: HttpMethod, request: Request) -> Response:
-        self._observer.began(call)
+        call.method.meter.begin()
         try:
             response = await self._in_time(call, method, request)
         except BaseException as error:

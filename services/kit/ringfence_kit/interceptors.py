@@ -151,7 +151,7 @@ class Interceptors:
         """Steps 3 and 4."""
         call.request_id = call.request_id or self._request_id()
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-        self._observer.began(call)
+        call.method.meter.begin()
         timed = self._while_it_lasts if call.method.is_long else self._in_time
         try:
             response = await timed(call, requests, context)
@@ -214,7 +214,9 @@ class Interceptors:
         try:
             if not method.always:
                 room.enter()
-            await self.admission.admit(call, context.auth_context() if self._has_tls else _NO_PEER)
+            peer = context.auth_context() if self._has_tls else _NO_PEER
+            if not self.admission.admit_at_once(call, peer):
+                await self.admission.admit(call, peer)
             if timer is not None:
                 self._end_with_token(call.caller, timer)
             try:

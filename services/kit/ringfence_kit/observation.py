@@ -48,12 +48,8 @@ class Observer:
         self._logs_well = calls is CallLog.ALL
         self._logs_failed = calls is not CallLog.NONE
 
-    def began(self, call: Call) -> None:
-        """Note that a call has come in."""
-        call.method.meter.begin()
-
     def ended(self, call: Call, outcome: Outcome) -> None:
-        """Note how it ended."""
+        """Note how a call ended that its meter has begun."""
         seconds = call.seconds
         call.method.meter.end(outcome.code, outcome.reason, seconds)
         if outcome is not OK:

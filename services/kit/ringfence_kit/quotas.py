@@ -60,7 +60,8 @@ class TokenBucket:
 
     def take(self, now: Instant) -> Millis:
         """Take a token and return 0, or take nothing and return how long until there is one."""
-        self._earn(now)
+        if now != self._at:
+            self._earn(now)
         if self._level < _TOKEN:
             return self._until_next()
         self._level -= _TOKEN
@@ -87,25 +88,26 @@ class Buckets(Generic[K]):
     def __init__(self, rate: Rate, max_buckets: int) -> None:
         self._rate = rate
         self._max_buckets = max_buckets
-        self._buckets: OrderedDict[K, TokenBucket] = OrderedDict()
+        self.held: OrderedDict[K, TokenBucket] = OrderedDict()
+        """Those that are remembered, the least recently used first."""
 
     def __len__(self) -> int:
-        return len(self._buckets)
+        return len(self.held)
 
     def take(self, key: K, now: Instant) -> Millis:
         """Take a token of `key` and return 0, or take nothing and return how long until there is one."""
-        bucket = self._buckets.get(key)
+        bucket = self.held.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = TokenBucket(self._rate, now)
-            if len(self._buckets) > self._max_buckets:
-                self._buckets.popitem(last=False)
+            bucket = self.held[key] = TokenBucket(self._rate, now)
+            if len(self.held) > self._max_buckets:
+                self.held.popitem(last=False)
         else:
-            self._buckets.move_to_end(key)
+            self.held.move_to_end(key)
         return bucket.take(now)
 
     def wait(self, key: K, now: Instant) -> Millis:
         """Return how long until there is a token for `key`, 0 when there is one, and take none."""
-        bucket = self._buckets.get(key)
+        bucket = self.held.get(key)
         return Millis(0) if bucket is None else bucket.wait(now)
 
 

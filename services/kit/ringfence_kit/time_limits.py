@@ -6,6 +6,7 @@ its limit says. What is shorter than that, or not to be exceeded, has a timer of
 """
 
 import asyncio
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -65,11 +66,11 @@ class TimeLimits:
             raise RuntimeError("time is limited inside of a task")
         if self._timer is None:
             self._timer = loop.call_later(LOOKS_EVERY, self._look)
-        return TimeLimit(self, task, loop.time() + duration / 1_000)
+        # The clock of event loops, read without asking one.
+        return TimeLimit(self, task, monotonic() + duration / 1_000)
 
     def _look(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        loop, now = asyncio.get_running_loop(), monotonic()
         for one in [each for each in self.running if each.ends <= now and not each.passed]:
             one.run_out()
         # Nobody under way: whoever comes next begins anew, and an idle service has no timer.

@@ -15,6 +15,8 @@ import binascii
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from ngh2 import NeverIndexedHeader
+
 from ringfence_kit.fast.messages import ENCODINGS, IDENTITY
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -163,7 +165,8 @@ def trailers(code: int, message: str, metadata: Iterable[tuple[str, str | bytes]
     if message:
         ending.append((b"grpc-message", percent_encoded(message)))
     for key, value in metadata:
-        ending.append((key.encode("latin-1"), _on_the_wire(key, value)))
+        # Another with nearly every call: in the table of what was sent before it would only drive out the rest.
+        ending.append(NeverIndexedHeader(key.encode("latin-1"), _on_the_wire(key, value)))
     return ending
 
 
@@ -176,7 +179,7 @@ def percent_encoded(message: str) -> bytes:
 
 
 def _on_the_wire(key: str, value: str | bytes) -> bytes:
-    if key.endswith("-bin"):
+    if key[-4:] == "-bin":
         raw = value if isinstance(value, bytes) else value.encode()
         return base64.b64encode(raw).rstrip(b"=")
     return value if isinstance(value, bytes) else value.encode("latin-1", "replace")

@@ -34,7 +34,7 @@ class VouchedCallers(Authenticator):
         super().__init__(tokens=TokenVerifier([]), certificates=(), dev_tokens=None, clock=clock)
         self._secret = secret.encode()
 
-    async def authenticate(self, authorization: Sequence[str | bytes], peer: PeerCertificate) -> Caller:  # noqa: ARG002 - there is no certificate on this port
+    def known(self, authorization: Sequence[str | bytes], peer: PeerCertificate) -> Caller:  # noqa: ARG002 - there is no certificate on this port
         """Return whom the worker speaks for, or raise Unauthenticated: this is no worker of ours."""
         words = str(authorization[0]).split(" ") if len(authorization) == 1 else []
         match words:
