@@ -110,19 +110,19 @@ async def test_attribute_values_of_every_kind_are_harmless(telemetry: TelemetryM
     assert (await telemetry.usage_by_agent())["unattributed", False].span_count == 1
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b"\xff\xff\xff",
-        b"\x0a\x05hello",
-        request_of([call(1)]).SerializeToString()[:-3],
-        request_of([SpanSpec(1, attributes={"k": "v"})]).SerializeToString().replace(b"span 1", b"\xffpan 1"),
-    ],
-    ids=["noise", "text", "cut off", "not UTF-8"],
-)
-async def test_bytes_that_are_no_request(telemetry: TelemetryMesh, payload: bytes) -> None:
-    refused = await refusal(raw_method(telemetry.channel(setting=telemetry.port), EXPORT)(messages([payload])))
-    assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE")
+NO_REQUESTS = {
+    "noise": b"\xff\xff\xff",
+    "text": b"\x0a\x05hello",
+    "cut off": request_of([call(1)]).SerializeToString()[:-3],
+    "not UTF-8": request_of([SpanSpec(1, attributes={"k": "v"})]).SerializeToString().replace(b"span 1", b"\xffpan 1"),
+}
+
+
+async def test_bytes_that_are_no_request(telemetry: TelemetryMesh) -> None:
+    export = raw_method(telemetry.channel(setting=telemetry.port), EXPORT)
+    for what, payload in NO_REQUESTS.items():
+        refused = await refusal(export(messages([payload])))
+        assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "MALFORMED_MESSAGE"), what
     metrics = await telemetry.metrics()
     assert (
         metrics['otlp_received_items_total{signal="traces"}'],
@@ -147,7 +147,7 @@ async def test_a_request_over_the_limit_is_refused_for_good(tmp_path: Path, port
 async def test_a_bomb_never_unfolds_in_memory(tmp_path: Path, port: str) -> None:
     config = quiet(ingest=IngestConfig(max_request_bytes=100_000))
     async with telemetry_mesh(tmp_path, config=config, port=port) as telemetry:
-        request = request_of([SpanSpec(1, attributes={"zeros": "0" * 50_000_000})])
+        request = request_of([SpanSpec(1, attributes={"zeros": "0" * 10_000_000})])
         assert len(gzip.compress(request.SerializeToString())) < 100_000
         refused = await refusal(telemetry.traces().Export(request, compression=grpc.Compression.Gzip))
         assert refused.code == "RESOURCE_EXHAUSTED"
@@ -171,25 +171,25 @@ async def test_a_disk_that_is_nearly_full_is_said_in_both_trailers(tmp_path: Pat
         ) == (2, 2)
 
 
-@pytest.mark.parametrize("caller", [AGENT, GATEWAY, SERVICE, OPERATOR], ids=lambda caller: caller.principal)
-async def test_who_may_report(telemetry: TelemetryMesh, caller: Caller) -> None:
-    await telemetry.export([call(1)], caller)
+async def test_who_may_report(telemetry: TelemetryMesh) -> None:
+    reporters = (AGENT, GATEWAY, SERVICE, OPERATOR)
+    for number, caller in enumerate(reporters, start=1):
+        await telemetry.export([call(number)], caller)
+        metrics = await telemetry.metrics()
+        assert metrics['otlp_acknowledged_items_total{signal="traces"}'] == number, caller.principal
 
 
-@pytest.mark.parametrize(
-    ("caller", "code"),
-    [
-        (ANONYMOUS, "UNAUTHENTICATED"),
-        (AUDITOR, "PERMISSION_DENIED"),
-        (OWNER, "PERMISSION_DENIED"),
-        (Caller(principal="test:ann", roles=frozenset({Role.APPROVER})), "PERMISSION_DENIED"),
-    ],
-    ids=lambda value: getattr(value, "principal", value),
-)
-async def test_who_may_not(telemetry: TelemetryMesh, caller: Caller, code: str) -> None:
-    refused = await refusal(telemetry.export([call(1)], caller))
-    assert refused.code == code
-    assert refused.reason in ("UNAUTHENTICATED", "NOT_PERMITTED")
+async def test_who_may_not(telemetry: TelemetryMesh) -> None:
+    nobodies = {
+        ANONYMOUS: ("UNAUTHENTICATED", "UNAUTHENTICATED"),
+        AUDITOR: ("PERMISSION_DENIED", "NOT_PERMITTED"),
+        OWNER: ("PERMISSION_DENIED", "NOT_PERMITTED"),
+        Caller(principal="test:ann", roles=frozenset({Role.APPROVER})): ("PERMISSION_DENIED", "NOT_PERMITTED"),
+    }
+    for caller, why in nobodies.items():
+        refused = await refusal(telemetry.export([call(1)], caller))
+        assert (refused.code, refused.reason) == why, caller.principal
+    assert (await telemetry.metrics())['otlp_received_items_total{signal="traces"}'] == 0
 
 
 async def test_an_agent_reports_itself_and_nobody_else(telemetry: TelemetryMesh) -> None:
@@ -288,14 +288,14 @@ async def test_names_as_long_as_they_may_be_make_no_answer_too_large(telemetry: 
             },
             trace=number,
         )
-        for number in range(1, 3_001)
+        for number in range(1, 2_301)
     ]
     await telemetry.export(spans)
     await telemetry.everything_counted()
     groups = [pb.USAGE_GROUP_AGENT, pb.USAGE_GROUP_SESSION]
     response = await telemetry.usage().GetUsage(pb.GetUsageRequest(group_by=groups))
-    assert 1_000 < len(response.rows) < 3_000
-    assert response.rows[0].input_tokens == 3_000
+    assert 1_000 < len(response.rows) < 2_300
+    assert response.rows[0].input_tokens == 2_300
     assert response.ByteSize() < 4 * 2**20
 
 

@@ -82,7 +82,9 @@ class TelemetryMesh:
 
     async def everything_counted(self) -> None:
         """Wait until every accepted span is in the totals, however busy the machine."""
-        while (await self.usage().GetUsage(telemetry_pb2.GetUsageRequest())).pending_spans:
+        question = telemetry_pb2.GetUsageRequest()
+        question.end_time.FromMilliseconds(60_000)  # of 1970, where nothing has to be added up to be asked again
+        while (await self.usage().GetUsage(question)).pending_spans:
             continue
 
     async def usage_by_agent(self) -> dict[tuple[str, bool], telemetry_pb2.UsageRow]:
