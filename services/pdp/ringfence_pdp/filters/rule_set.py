@@ -6,7 +6,7 @@ over texts of many kinds it spends its time making states, milliseconds for a li
 small. A match is where RE2 puts it: leftmost, and as its pattern prefers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import re2
@@ -14,7 +14,7 @@ from ahocorasick_rs import AhoCorasick
 
 from ringfence_pdp.filters.filter_rule import FilterRule, ViewKind
 from ringfence_pdp.filters.finding import ArgumentType
-from ringfence_pdp.filters.necessities import lowered, necessary
+from ringfence_pdp.filters.necessities import SETS_MAX, Texts, lowered, necessary
 from ringfence_pdp.filters.proving import Ways
 from ringfence_pdp.filters.squeezing import squeezed
 
@@ -113,55 +113,87 @@ class _Patterns:
 
     def __init__(self, patterns: Sequence[tuple[FilterRule, str]], needed: Mapping[str, Ways]) -> None:
         self._patterns = patterns
-        self._compiled: dict[int, Searching] = {}
-        by_text: dict[str, list[tuple[int, int]]] = {}
-        self._ways: list[tuple[int, int]] = []
+        self._compiled: dict[int, Callable[[bytes], tuple[int, int]]] = {}
+        ways: list[tuple[int, Sequence[Texts]]] = []
         always: list[int] = []
         for place, (_, pattern) in enumerate(patterns):
-            ways = needed[pattern] if pattern in needed else necessary(pattern)
-            if not ways:
+            found = needed[pattern] if pattern in needed else necessary(pattern)
+            ways += ((place, sets) for sets in found)
+            if not found:
                 always.append(place)
-            for sets in ways:
-                for number, texts in enumerate(sets):
-                    for text in texts:
-                        by_text.setdefault(text, []).append((len(self._ways), 1 << number))
-                self._ways.append((place, (1 << len(sets)) - 1))
-        self._needing = tuple(map(tuple, by_text.values()))
-        self._needed = AhoCorasick(list(by_text), store_patterns=False)
+        self._ways = _Ways(ways)
         self._always = tuple(
             _Few(few, [patterns[place][1] for place in few])
             for few in (always[start : start + FEW_MAX] for start in range(0, len(always), FEW_MAX))
         )
+        self._looking: dict[tuple[ArgumentType, ViewKind], frozenset[int]] = {}
 
     def found(self, text: str, type_: ArgumentType, view: ViewKind) -> Iterator[Hit]:
         # A lone surrogate cannot be encoded. It counts as one character before and after, so places stay the same.
         raw = text.encode("utf-8", "replace")
-        sound = text if text.isascii() else raw.decode()
-        for place in sorted(
-            {*self._worth_trying(sound), *(place for few in self._always for place in few.matching(raw))}
-        ):
-            rule, _ = self._patterns[place]
-            if type_ in rule.types and view in rule.views:
-                match = self._alone(place).search(raw)
-                if match is not None:
-                    yield Hit(rule, _characters(raw, text, match.start()), _characters(raw, text, match.end()))
+        worth_trying = self._ways.there(text if text.isascii() else raw.decode())
+        for few in self._always:
+            worth_trying.update(few.matching(raw))
+        for place in sorted(worth_trying & self._looking_at(type_, view)):
+            start, end = self._alone(place)(raw)
+            if start >= 0:
+                yield Hit(self._patterns[place][0], _characters(raw, text, start), _characters(raw, text, end))
 
-    def _worth_trying(self, text: str) -> Iterator[int]:
-        """Yield the patterns of which a way has all it needs."""
-        found = {one[0] for one in self._needed.find_matches_as_indexes(lowered(text), overlapping=True)}
-        there: dict[int, int] = {}
-        for one in found:
-            for way, bit in self._needing[one]:
-                there[way] = there.get(way, 0) | bit
-        ways = self._ways
-        return (ways[way][0] for way, bits in there.items() if bits == ways[way][1])
+    def _looking_at(self, type_: ArgumentType, view: ViewKind) -> frozenset[int]:
+        """Return the patterns of rules that look at views of this kind of arguments of this type."""
+        looking = self._looking.get((type_, view))
+        if looking is None:
+            looking = self._looking[type_, view] = frozenset(
+                place for place, (rule, _) in enumerate(self._patterns) if type_ in rule.types and view in rule.views
+            )
+        return looking
 
-    def _alone(self, place: int) -> Searching:
+    def _alone(self, place: int) -> Callable[[bytes], tuple[int, int]]:
         # Compiled when first tried: most rules hardly ever are.
         pattern = self._compiled.get(place)
         if pattern is None:
-            pattern = self._compiled[place] = re2.compile(self._patterns[place][1], _options(PATTERN_MEMORY))
+            pattern = self._compiled[place] = _searching(self._patterns[place][1])
         return pattern
+
+
+class _Ways:
+    """Ways in which patterns can match, and which of them have all they need in a text.
+
+    Every set of every way is a bit: the first sets of all ways side by side, then the second, then the third. A way
+    that needs fewer has the others for nothing. So what is there is told of all ways at once.
+    """
+
+    def __init__(self, ways: Sequence[tuple[int, Sequence[Texts]]]) -> None:
+        self._patterns = [pattern for pattern, _ in ways]
+        bits: dict[str, int] = {}
+        self._for_nothing = 0
+        for way, (_, sets) in enumerate(ways):
+            for number in range(SETS_MAX):
+                bit = 1 << (number * len(ways) + way)
+                if number >= len(sets):
+                    self._for_nothing |= bit
+                    continue
+                for text in sets[number]:
+                    bits[text] = bits.get(text, 0) | bit
+        self._bits = tuple(bits.values())
+        self._all = (1 << len(ways)) - 1
+        self._texts = AhoCorasick(list(bits), store_patterns=False)
+
+    def there(self, text: str) -> set[int]:
+        """Return the patterns of which a way has all it needs."""
+        bits, there = self._bits, self._for_nothing
+        for one in {found[0] for found in self._texts.find_matches_as_indexes(lowered(text), overlapping=True)}:
+            there |= bits[one]
+        count, whole = len(self._patterns), self._all
+        for _ in range(SETS_MAX):
+            whole &= there
+            there >>= count
+        found = set()
+        while whole:
+            way = whole & -whole
+            found.add(self._patterns[way.bit_length() - 1])
+            whole ^= way
+        return found
 
 
 class _Few:
@@ -178,6 +210,19 @@ class _Few:
         found = self._set.Match(raw)
         # RE2 says alike that nothing matches and that it has no memory left to tell. One pattern always matches.
         return [self._places[one] for one in found if one < len(self._places)] if found else self._places
+
+
+def _searching(pattern: str) -> Callable[[bytes], tuple[int, int]]:
+    """Return what finds the leftmost match of a pattern in bytes; where nothing matches it begins before the text."""
+    # RE2 itself, because what `re2` puts around it makes three objects for every text and takes longer than most texts.
+    match = re2.compile(pattern, _options(PATTERN_MEMORY))._regexp.Match  # noqa: SLF001 - see above; `search` is the same
+    anywhere = re2._Anchor.UNANCHORED  # noqa: SLF001 - as above
+
+    def search(raw: bytes) -> tuple[int, int]:
+        span: tuple[int, int] = match(anywhere, raw, 0, len(raw))[0]
+        return span
+
+    return search
 
 
 def _characters(raw: bytes, text: str, place: int) -> int:
