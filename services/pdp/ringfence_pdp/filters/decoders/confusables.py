@@ -118,6 +118,11 @@ _MARK = re.compile("[\u0300-\u036f\u0483-\u0487\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-
 _RUN = re.compile("[A-Za-z\u00aa-\u1fff\u2c00-\u2dff\ua4d0-\uabff\ufb00-\ufdff\U0001d400-\U0001f2ff]+")
 """Letters, their marks and enclosed letters, of alphabets that are taken for Latin; no punctuation, no ideographs."""
 
+_ACCENTED = re.compile("[\x00-\u024f\u1e00-\u1eff\u2010-\u2027\u2030-\u203a\u20ac]*")
+"""What European languages in Latin letters are written with."""
+_ACCENTED_SHARE = 4
+"""One letter in so many may have an accent; no language we know has more, but for Vietnamese."""
+
 _LATIN = re.compile("[A-Za-z]")
 _GREEK = re.compile("[\u0370-\u03ff]")
 _CYRILLIC = re.compile("[\u0400-\u052f]")
@@ -137,6 +142,12 @@ def folded(text: str) -> str:
         return text
     is_disguised = any(_LATIN.search(run) and _OTHER_ALPHABET.search(run) for run in _RUN.findall(text))
     return _RUN.sub(lambda match: _read(match[0], is_among_latin=is_disguised), text)
+
+
+def is_accented(text: str) -> bool:
+    """Say whether what is not ASCII in a text is what languages in Latin letters have, and no more than they have."""
+    others = len(text) - len(text.encode("ascii", "ignore"))
+    return others * _ACCENTED_SHARE < len(text) and _ACCENTED.fullmatch(text) is not None
 
 
 def _read(run: str, *, is_among_latin: bool) -> str:

@@ -1,6 +1,7 @@
 """The filter of intent: what a text wants, however it is worded.
 
-Rules. Every reading of an argument is weighed and the worst is told, once an argument. What is written in SQL, as a
+Rules. Every reading of an argument is weighed and the worst is told, once an argument; a language without its
+accents is no reading, because heads know the language and the frame reads it so anyway. What is written in SQL, as a
 command or as code is read by analysers, and here only for what is said to a model in it. A p-value counts ordinary
 calls, so the thresholds mean the same in every category: one in a thousand is HIGH, one in a hundred MEDIUM, three LOW.
 Without the model, or when it fails over a text, that is a finding too.
@@ -18,7 +19,7 @@ from ringfence_pdp.filters.intent.heads import Scores, span
 from ringfence_pdp.filters.intent.lexicon import built_in
 from ringfence_pdp.filters.intent.readings import CATEGORIES
 from ringfence_pdp.filters.masking import snippet
-from ringfence_pdp.filters.views import View, readings
+from ringfence_pdp.filters.views import ACCENTS, View, readings
 
 HIGH_AT: Final = 0.001
 MEDIUM_AT: Final = 0.01
@@ -102,7 +103,9 @@ class Intent:
         if not heads:
             return ()
         views = readings(argument.text, argument.type).views
-        weighed = [_Weighed(view, self._model, frames, heads) for view in views]
+        weighed = [
+            _Weighed(view, self._model, frames, heads) for view in views if not view.steps or view.steps[-1] != ACCENTS
+        ]
         worst = min(weighed, key=lambda one: one.p_value, default=None)
         if worst is None or worst.p_value > LOW_AT:
             return ()
