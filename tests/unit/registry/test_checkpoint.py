@@ -12,7 +12,7 @@ from ringfence_kit.background import background
 from ringfence_kit.clock import Instant, ManualClock, Millis
 from ringfence_kit.events import Change, Event, Revision
 from ringfence_kit.proven_frames import NoFrames
-from ringfence_registry.checkpoint.code import DIGEST_SIZE, digest_of_code
+from ringfence_registry.checkpoint.code import DIGEST_SIZE
 from ringfence_registry.checkpoint.file import CheckpointFile
 from ringfence_registry.checkpoint.held_agents import held_in
 from ringfence_registry.checkpoint.keeping import EVERY, CheckpointKeeping
@@ -152,11 +152,6 @@ def test_frames_of_another_kind_are_refused() -> None:
     for frames in ([], [b"\x90"], [b"\x92\xaadictionary\xc4\x00", b"\x91\xa4what"]):
         with pytest.raises(NoFrames, match="does not know"):
             held_in(frames)
-
-
-def test_the_code_has_one_digest() -> None:
-    assert len(digest_of_code()) == DIGEST_SIZE
-    assert digest_of_code() == digest_of_code()
 
 
 class Written(CheckpointFile):
