@@ -83,7 +83,8 @@ class WireCall:
         """See `Inlet`."""
         self._messages.append(message)
         self.backlog += len(message)
-        self._wake()
+        if self._changed is not None:
+            self._changed.set()
 
     def fault(self, failure: Failure) -> None:
         """See `Inlet`."""
@@ -93,7 +94,8 @@ class WireCall:
     def half_closed(self) -> None:
         """See `Inlet`."""
         self._ended = True
-        self._wake()
+        if self._changed is not None:
+            self._changed.set()
 
     def gone(self) -> None:
         """See `Inlet`."""

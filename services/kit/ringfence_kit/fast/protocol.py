@@ -14,14 +14,14 @@ The rules:
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import ngh2
 from ngh2 import DataReceived, RequestReceived, StreamClosed
 
-from ringfence_kit.errors import Failure, MalformedMessage, MessageTooLarge
+from ringfence_kit.errors import MessageTooLarge
 from ringfence_kit.fast.heads import RESPONSE, Head, HeadReader, Metadata, NotGrpc, trailers
-from ringfence_kit.fast.messages import MessageReader, framed, only_message
+from ringfence_kit.fast.messages import framed
+from ringfence_kit.fast.stream import Inlet, Stream
 
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 8 << 20
@@ -38,6 +38,8 @@ QUEUED_MAX = 16 << 20
 """Bytes of answers a connection may leave unread before it gets no new call."""
 _REFUSED_HEADER_FACTOR = 4
 """libnghttp2 ends the connection over headers so many times too large; below, only the call is refused."""
+_UNFINISHED_FACTOR = 4
+"""How many of the largest messages may be unfinished on a connection at once."""
 
 _NO_ERROR, _REFUSED_STREAM, _CALM = 0, 7, 11
 _FLOODS = (2, _CALM)
@@ -57,53 +59,6 @@ class WireLimits:
     max_age: float
     max_grace: float
     max_idle: float
-
-
-class Inlet(Protocol):
-    """Takes what arrives of one call."""
-
-    backlog: int
-    """Bytes of messages that wait to be read."""
-
-    def message(self, message: bytes) -> None:
-        """Take a message."""
-        ...
-
-    def fault(self, failure: Failure) -> None:
-        """Take it that nothing more can be read, and why."""
-        ...
-
-    def half_closed(self) -> None:
-        """Take it that no more messages come."""
-        ...
-
-    def gone(self) -> None:
-        """Take it that the caller has left: nothing is to be answered any more."""
-        ...
-
-
-class _Stream:
-    """What is known of one call on the wire."""
-
-    __slots__ = ("ended", "head", "held", "inlet", "reader", "responded", "taken")
-
-    def __init__(self, inlet: Inlet, head: Head) -> None:
-        self.inlet = inlet
-        self.head = head
-        self.reader: MessageReader | None = None
-        """Made for the first piece that is not one whole message."""
-        self.held = 0
-        """Bytes that are not acknowledged yet."""
-        self.taken = True
-        """Whether what arrives is still of use to somebody."""
-        self.ended = False
-        """Whether the other side has said all it says."""
-        self.responded = False
-
-    @property
-    def unfinished(self) -> int:
-        """How many bytes are here of a message that is not."""
-        return 0 if self.reader is None else self.reader.unfinished
 
 
 class WireProtocol:
@@ -132,7 +87,7 @@ class WireProtocol:
             }
         )
         self._http2.set_local_window_size(CONNECTION_WINDOW)
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._answered: dict[int, float] = {}
         """Streams that were answered while the other side had not ended them, and when."""
         self._heads = HeadReader()
@@ -299,9 +254,9 @@ class WireProtocol:
             status = [(b":status", b"%d" % no.status)]
             self._do(self._http2.send_response, stream_id, status, end_stream=True)
             return
-        stream = self._streams[stream_id] = _Stream(self._begin(stream_id, head), head)
+        stream = self._streams[stream_id] = Stream(self._begin(stream_id, head), head)
         if event.end_stream:
-            self._ended(stream)
+            stream.end()
 
     def _data(self, event: ngh2.DataReceived) -> None:
         stream_id, data = event.stream_id, event.data
@@ -311,51 +266,27 @@ class WireProtocol:
         else:
             self._take(stream_id, stream, data)
         if event.end_stream:
-            self._answered.pop(stream_id, None)
             if stream is not None:
-                self._ended(stream)
+                stream.end()
+            else:
+                self._answered.pop(stream_id, None)
 
-    def _take(self, stream_id: int, stream: _Stream, data: bytes) -> None:
-        inlet = stream.inlet
-        message = only_message(data, self._max_message_bytes) if stream.reader is None else None
-        if message is not None:
-            inlet.message(message)
-        else:
+    def _take(self, stream_id: int, stream: Stream, data: bytes) -> None:
+        if not stream.take_whole(data, self._max_message_bytes):
             self._take_piece(stream, data)
-        if inlet.backlog > BACKLOG and stream.taken:
+        if stream.inlet.backlog > BACKLOG and stream.taken:
             stream.held += len(data)
         else:
             self._acknowledge(stream_id, len(data))
 
-    def _take_piece(self, stream: _Stream, data: bytes) -> None:
-        reader = stream.reader
-        if reader is None:
-            head = stream.head
-            method = head.path[1:].decode("utf-8", "replace")
-            reader = MessageReader(method=method, encoding=head.encoding, max_bytes=self._max_message_bytes)
-            stream.reader = reader
-        self._unfinished -= reader.unfinished
-        try:
-            for message in reader.read(data):
-                stream.inlet.message(message)
-            self._unfinished += reader.unfinished
-            if self._unfinished > _REFUSED_HEADER_FACTOR * self._max_message_bytes:
-                raise MessageTooLarge(size_bytes=self._unfinished, limit_bytes=self._max_message_bytes)
-        except Failure as failure:
-            stream.taken = False
-            stream.inlet.fault(failure)
-
-    def _ended(self, stream: _Stream) -> None:
-        stream.ended = True
-        if not stream.taken:
-            return
-        try:
-            if stream.reader is not None:
-                stream.reader.end()
-        except MalformedMessage as failure:
-            stream.inlet.fault(failure)
+    def _take_piece(self, stream: Stream, data: bytes) -> None:
+        self._unfinished -= stream.unfinished
+        stream.take_piece(data, self._max_message_bytes)
+        unfinished = self._unfinished + stream.unfinished
+        if unfinished > _UNFINISHED_FACTOR * self._max_message_bytes:
+            stream.fault(MessageTooLarge(size_bytes=unfinished, limit_bytes=self._max_message_bytes))
         else:
-            stream.inlet.half_closed()
+            self._unfinished = unfinished
 
     def _closed(self, stream_id: int) -> None:
         self._answered.pop(stream_id, None)
@@ -366,7 +297,7 @@ class WireProtocol:
             stream.inlet.gone()
             self._end_if_done()
 
-    def _finished(self, stream_id: int, stream: _Stream) -> None:
+    def _finished(self, stream_id: int, stream: Stream) -> None:
         self._pings_too_many = 0
         if stream.held or stream.reader is not None:
             self._let_go(stream_id, stream)
@@ -375,9 +306,8 @@ class WireProtocol:
         if self._end_heard:
             self._end_if_done()
 
-    def _let_go(self, stream_id: int, stream: _Stream) -> None:
-        if stream.taken:
-            self._unfinished -= stream.unfinished
+    def _let_go(self, stream_id: int, stream: Stream) -> None:
+        self._unfinished -= stream.unfinished
         if stream.held:
             self._acknowledge(stream_id, stream.held)
 
