@@ -203,13 +203,14 @@ def test_what_never_becomes_a_message_is_bounded_for_the_connection() -> None:
 
 def test_what_was_refused_for_that_counts_no_longer() -> None:
     wire = Wire(replace(LIMITS, max_message_bytes=100_000))
-    streams = [wire.client.send_request(HEADERS) for _ in range(10)]
-    for stream in streams:
-        wire.client.send_data(stream, framed(bytes(99_999))[:-1])
+    for _ in range(5):
+        streams = [wire.client.send_request(HEADERS) for _ in range(10)]
+        for stream in streams:
+            wire.client.send_data(stream, framed(bytes(99_999))[:-1])
+            wire.pump()
+        for stream in streams:
+            wire.server.finish(stream, 8, "too much at once")
         wire.pump()
-    for stream in streams:
-        wire.server.finish(stream, 8, "too much at once")
-    wire.pump()
     other = wire.client.send_request(HEADERS)
     for piece in (framed(bytes(50_000))[:-1], b"\0"):
         wire.client.send_data(other, piece)
