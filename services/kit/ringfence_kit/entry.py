@@ -22,6 +22,7 @@ from ringfence_kit import logs
 from ringfence_kit.clock import SystemClock
 from ringfence_kit.config import CONFIG_VARIABLE, Configuration, load
 from ringfence_kit.config_render import render
+from ringfence_kit.heap import let_go
 from ringfence_kit.ids import random_ids
 from ringfence_kit.refusals import StartRefused
 from ringfence_kit.server import Server
@@ -60,6 +61,7 @@ def serve(name: str, kind: type[Config], build: Build, *, arguments: Sequence[st
 
 def run(services: Sequence[Service], config: ServerConfig) -> int:
     """Serve until told to stop; return the exit code. StartRefused and StorageRefused pass."""
+    let_go()
 
     async def main() -> None:
         server = Server(config, clock=SystemClock(), new_id=random_ids)

@@ -32,19 +32,20 @@ def random_ids() -> str:
 
 
 _VERSION_4 = [f"4{number:03x}" for number in range(1 << 12)]
-_VARIANT = [f"{number:04x}" for number in range(0x8000, 0xC000)]
-"""The third and the fourth group, by their random bits: the others are random digits."""
+"""The third group, by its random bits."""
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""What the fourth group begins with, by two bits of a random digit; all others are random digits as they are."""
 
 
 def _some_uuids(count: int) -> Iterator[str]:
-    thirds, fourths = array("H", os.urandom(2 * count)), array("H", os.urandom(2 * count))
+    thirds, fourths = array("H", os.urandom(2 * count)), os.urandom(2 * count).hex("-", 2).split("-")
     return map(
         "-".join,
         zip(
             os.urandom(4 * count).hex("-", 4).split("-"),
             os.urandom(2 * count).hex("-", 2).split("-"),
             [_VERSION_4[bits & 0xFFF] for bits in thirds],
-            [_VARIANT[bits & 0x3FFF] for bits in fourths],
+            [_VARIANT[digits[0]] + digits[1:] for digits in fourths],
             os.urandom(6 * count).hex("-", 6).split("-"),
             strict=True,
         ),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ringfence_kit import sql_tables
+from ringfence_kit.absent import absent
 from ringfence_kit.sql_tables import store_state
 from ringfence_kit.store import DatabaseOfAnotherService, DatabaseTooNew, StorageRefused
 
@@ -78,9 +79,10 @@ def _revisions(versions: Path) -> list[str]:
 
 
 def _upgrade(connection: sa.Connection, migrations: Path) -> None:
-    from alembic import command  # noqa: PLC0415 - see above
-
     with _one_at_a_time:
+        with absent("pygments"):  # with which it would colour code of templates: half of its size
+            from alembic import command  # noqa: PLC0415 - see above
+
         command.upgrade(_configure(connection, migrations), "heads")
 
 

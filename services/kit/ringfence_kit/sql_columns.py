@@ -1,9 +1,8 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
-TEXT = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+TEXT = sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql")
 """Text that compares by code point, as Python and SQLite do: a keyset cursor means the same on every store."""
 
 BYTES = sa.LargeBinary()
