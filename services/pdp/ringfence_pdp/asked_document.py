@@ -303,7 +303,7 @@ def _is_writable(number: float) -> bool:
 def _reading(sent: Mapping[str, Any] | None) -> Callable[[], Plain]:
     if sent is None:
         return nothing
-    doubles: Plain = _with_doubles(sent)
+    doubles: Plain = with_doubles(sent)
     return lambda: doubles
 
 
@@ -311,17 +311,14 @@ def _without_empty(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _with_doubles(value: Any) -> Any:
+def with_doubles(value: Any) -> Any:
     """Return JSON as it is sent: its numbers are doubles."""
-    match value:
-        case dict():
-            return {name: _with_doubles(inner) for name, inner in value.items()}
-        case list():
-            return [_with_doubles(inner) for inner in value]
-        case int() if not isinstance(value, bool):
-            return float(value)
-        case _:
-            return value
+    kind = type(value)
+    if kind is dict:
+        return {name: with_doubles(inner) for name, inner in value.items()}
+    if kind is list:
+        return [with_doubles(inner) for inner in value]
+    return float(value) if kind is int else value
 
 
 def _name(agent: AgentName | None) -> str | None:

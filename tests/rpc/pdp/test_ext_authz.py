@@ -15,6 +15,7 @@ from ringfence.registry.v1 import registry_pb2
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.errors import Unavailable
 from ringfence_pdp.api.ext_authz import ExtAuthzApi
+from ringfence_pdp.convert.ext_authz import at_gate
 from support.pdp.desk import ADMIN, Desk
 from support.pdp.gateway import envoy_request, rpc, tool_call
 from support.pdp.served import ANALYST, ANALYST_DID, ServedPdp, agent, identity, served_pdp, stop, tool
@@ -226,9 +227,14 @@ async def test_an_agent_is_no_gateway(pdp: ServedPdp) -> None:
     assert (await refusal(ask(pdp, tool_call(), caller=itself))).reason == "NOT_PERMITTED"
 
 
+async def answer_of(desk: Desk, seconds: float | None) -> gate.CheckResponse:
+    request = at_gate(envoy_request(tool_call()).SerializeToString())
+    return gate.CheckResponse.FromString(await ExtAuthzApi(desk.decisions).answer(request, ADMIN, seconds))
+
+
 async def test_no_time_left_is_a_denial(pdp: ServedPdp) -> None:
     desk = Desk()
-    answer = await ExtAuthzApi(desk.decisions).answer(envoy_request(tool_call()), ADMIN, 0.0)
+    answer = await answer_of(desk, 0.0)
     assert (answer.denied_response.status.code, reason(answer)) == (403, "DEADLINE")
     assert len(desk.tray.items) == 1
 
@@ -236,7 +242,7 @@ async def test_no_time_left_is_a_denial(pdp: ServedPdp) -> None:
 async def test_our_own_failure_is_an_error_and_no_denial(pdp: ServedPdp) -> None:
     desk = Desk(stops_when_full=True)
     desk.tray.full = True
-    answer = await ExtAuthzApi(desk.decisions).answer(envoy_request(tool_call()), ADMIN, None)
+    answer = await answer_of(desk, None)
     assert (answer.status.code, answer.WhichOneof("http_response")) == (14, "error_response")
     assert (answer.error_response.status.code, answer.error_response.headers[0].header.value) == (503, "UNAVAILABLE")
 

@@ -7,7 +7,6 @@ import grpc
 import grpc.aio
 from google.protobuf import descriptor_pool
 from google.rpc import status_pb2
-from ringfence.extauthz.v3 import ext_authz_pb2 as gate
 
 # Also those whose methods are only passed on: whoever asks gets all of them described.
 from ringfence.pdp.v1 import approval_pb2, bundle_pb2, filter_pb2, limit_pb2, snapshot_pb2
@@ -22,6 +21,7 @@ from ringfence_pdp.api.decisions import DecisionApi
 from ringfence_pdp.api.ext_authz import ExtAuthzApi
 from ringfence_pdp.api.streams import Said
 from ringfence_pdp.convert.decisions import response_to_proto
+from ringfence_pdp.convert.ext_authz import AtGate, at_gate
 from ringfence_pdp.convert.question_bytes import Asked, asked, asked_batch, asked_of
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.grants import GRANTS
@@ -100,9 +100,9 @@ class WorkerApi:
         """Decide several on one basis."""
         return await self._whole(f"/{DECISIONS}/BatchCheck", request, self._own.BatchCheck, context)
 
-    async def check_at_gate(self, request: Sent[gate.CheckRequest], context: Any) -> Any:
+    async def check_at_gate(self, request: AtGate, context: Any) -> Any:
         """Decide about one HTTP request, which may be several questions."""
-        return await self._whole(f"/{GATES}/Check", request, self._gates.Check, context)
+        return await self._whole(f"/{GATES}/Check", Sent(request.sent, request), self._gates.Check, context)
 
     async def _whole(
         self, path: str, request: Sent[Read], here: Callable[[Read, Any], Awaitable[Any]], context: Any
@@ -129,11 +129,7 @@ def worker_faces(api: WorkerApi, own: DecisionApi, leader: Leader, *, hot: bool 
             ),
         },
         GATES: {
-            "Check": unary(
-                api.check_at_gate,
-                request_deserializer=lambda sent: Sent(sent, gate.CheckRequest.FromString(sent)),
-                response_serializer=gate.CheckResponse.SerializeToString,
-            )
+            "Check": unary(api.check_at_gate, request_deserializer=at_gate),
         },
     }
 

@@ -6,7 +6,7 @@ What a gateway asks becomes the CheckRequest of `ringfence.pdp.v1`: it is judged
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.status_pb2 import Status
@@ -15,7 +15,7 @@ from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence.pdp.v1 import filter_pb2 as filters
 from ringfence_kit.errors import Failure, InvalidRequest
 
-from ringfence_pdp.convert.decisions import plain
+from ringfence_pdp.convert.decisions import SESSION_MAX, plain
 from ringfence_pdp.doors.gateway import A2A_FILTER, MCP_FILTER, GatewayRequest
 from ringfence_pdp.doors.headers import NOT_PASSED_ON, Headers
 from ringfence_pdp.doors.json_rpc import RpcBody, RpcMessage
@@ -51,6 +51,18 @@ _RPC_NOT_RUN: Final = -32053
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
 
+class AtGate(NamedTuple):
+    """A gateway's request as it came: its bytes, and what they say."""
+
+    sent: bytes
+    request: gate.CheckRequest
+
+
+def at_gate(sent: bytes) -> AtGate:
+    """Read a gateway's request. Raises DecodeError for bytes that are none."""
+    return AtGate(sent, gate.CheckRequest.FromString(sent))
+
+
 def gateway_request(request: gate.CheckRequest) -> GatewayRequest:
     """Return what the gateway passed on, or raise Refused when it says it in two ways."""
     attributes = request.attributes
@@ -74,16 +86,25 @@ def question(
     request: GatewayRequest, route: Route, caller: Caller, asked: Asked, schemas: Mapping[str, RegisteredTool]
 ) -> pb.CheckRequest:
     """Return the question about one thing that a request wants; `schemas` are those the route vouches for."""
-    # A session is for usage and for finding things again, so one that does not fit is left out.
-    session = asked.session or request.headers.get("mcp-session-id") or ""
+    made = who_does_what(route, caller, asked, schemas)
+    made.resource.CopyFrom(pb.Resource(type=resource_type(route, asked), id=asked.resource_id or ""))
+    made.session = session_of(request, asked)
+    made.trace_id = trace_id_of(request.headers)
+    if asked.arguments:
+        made.action.arguments.update(asked.arguments)
+    for pointer, origin in asked.origins.items():
+        made.action.argument_origins[pointer] = filters.Origin.ValueType(origin)
+    made.context.update(seen_at_gate(request))
+    return made
+
+
+def who_does_what(route: Route, caller: Caller, asked: Asked, schemas: Mapping[str, RegisteredTool]) -> pb.CheckRequest:
+    """Return what one question has in common with the next ones: all that does not depend on path, body and ids."""
     made = pb.CheckRequest(
         subject=pb.Subject(did=caller.did, agent=caller.agent),
         action=pb.Action(name=asked.action, tool=asked.tool or "", protocol=pb.Protocol.ValueType(int(asked.protocol))),
-        resource=pb.Resource(type=asked.resource_type or "", id=asked.resource_id or ""),
         environment=route.environment,
         side=pb.Side.ValueType(int(route.side)),
-        session=session if len(session) <= 256 and session.isascii() and session.isprintable() else "",
-        trace_id=_trace_id(request.headers),
         delegation_token=caller.delegation_token,
         chain=caller.chain,
         elevation_grants=caller.elevation_grants,
@@ -94,15 +115,25 @@ def question(
         made.action.tool_schema_hash = schemas[asked.tool].schema_hash
     if route.target:
         made.target.CopyFrom(_target(route.target))
-    elif asked.protocol is Protocol.A2A and not asked.resource_id:
-        made.resource.type = "agent"
-    if asked.arguments:
-        made.action.arguments.update(asked.arguments)
-    for pointer, origin in asked.origins.items():
-        made.action.argument_origins[pointer] = filters.Origin.ValueType(origin)
-    seen = {"method": request.method, "host": request.host[:255], "path": request.path.partition("?")[0][:512]}
-    made.context.update({"gateway": {**seen, "boundary": request.extensions.get("boundary", "")}})
     return made
+
+
+def resource_type(route: Route, asked: Asked) -> str:
+    """Return what is acted on; of a message to an agent nobody named, an agent."""
+    is_agent = asked.protocol is Protocol.A2A and not asked.resource_id and not route.target
+    return "agent" if is_agent else asked.resource_type or ""
+
+
+def session_of(request: GatewayRequest, asked: Asked) -> str:
+    """Return the session; empty where that does not fit: it is for usage and for finding things again."""
+    session = asked.session or request.headers.get("mcp-session-id") or ""
+    return session if len(session) <= SESSION_MAX and session.isascii() and session.isprintable() else ""
+
+
+def seen_at_gate(request: GatewayRequest) -> dict[str, dict[str, str]]:
+    """Return what conditions may look at besides."""
+    seen = {"method": request.method, "host": request.host[:255], "path": request.path.partition("?")[0][:512]}
+    return {"gateway": {**seen, "boundary": request.extensions.get("boundary", "")}}
 
 
 def refused_question(request: gate.CheckRequest) -> CheckRequest:
@@ -310,7 +341,8 @@ def _body(http: gate.AttributeContext.HttpRequest) -> bytes:
     return http.raw_body or text
 
 
-def _trace_id(headers: Headers) -> bytes:
+def trace_id_of(headers: Headers) -> bytes:
+    """Return the W3C trace id; empty where none is said."""
     found = _TRACEPARENT.fullmatch(headers.get("traceparent") or "")
     return bytes.fromhex(found[1]) if found is not None else b""
 

@@ -163,14 +163,14 @@ class _NotPlain(Exception):  # noqa: N818 - named for what happened
     """Something is written in a way that is left to protobuf, or is not in order."""
 
 
-_Head: TypeAlias = tuple[tuple[object, ...], Side, tuple[object, ...], Routine]
+Head: TypeAlias = tuple[tuple[object, ...], Side, tuple[object, ...], Routine]
 """A question without what differs from one to the next: what is before that, its side, what is behind; its routine."""
 
 
-_heads: dict[tuple[bytes, bytes], _Head] = {}
+_heads: dict[tuple[bytes, bytes], Head] = {}
 
 
-def _head_of(who: bytes, where: bytes) -> _Head | None:
+def _head_of(who: bytes, where: bytes) -> Head | None:
     """Return what a question says whose fields begin with `who`, and go on with `where` behind the resource.
 
     Only one without arguments is remembered, so whoever finds one there need not look for them.
@@ -187,11 +187,12 @@ def _head_of(who: bytes, where: bytes) -> _Head | None:
         return None
     if len(_heads) >= _REMEMBERED:
         _heads.clear()
-    head = _heads[who, where] = _parted(judged)
+    head = _heads[who, where] = parted(judged)
     return head
 
 
-def _parted(judged: CheckRequest) -> _Head:
+def parted(judged: CheckRequest) -> Head:
+    """Return a question without what differs from one to the next; it is another routine each time."""
     return judged[:_SENT], judged.side, judged[_REST:], Routine()
 
 
@@ -261,7 +262,7 @@ def _reader(struct: Struct) -> Callable[[], Plain]:
     return read
 
 
-def _head(subject: bytes, action: bytes, environment: bytes, side: bytes) -> _Head | None:
+def _head(subject: bytes, action: bytes, environment: bytes, side: bytes) -> Head | None:
     """Return the question that says no more than this; None when that is not in order."""
     if len(subject) + len(action) + len(environment) > _SMALL:
         return None
@@ -269,13 +270,13 @@ def _head(subject: bytes, action: bytes, environment: bytes, side: bytes) -> _He
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _judged_head(subject: bytes, action: bytes, environment: bytes, side: int) -> _Head | None:
+def _judged_head(subject: bytes, action: bytes, environment: bytes, side: int) -> Head | None:
     request = pb.CheckRequest(side=pb.Side.ValueType(side))
     try:
         request.subject.MergeFromString(subject)
         request.action.MergeFromString(action)
         request.environment = environment.decode()
-        return _parted(check_request(request))
+        return parted(check_request(request))
     except (DecodeError, UnicodeDecodeError, InvalidRequest):
         return None
 
