@@ -1,8 +1,8 @@
 """GetUsage over a month and very many agents: milliseconds of the server's CPU and of the clock, on SQLite.
 
 A store as telemetry keeps it, in a file, filled by the code that counts spans: so many agents, each at work in every
-hour of thirty days; every tenth of them, with three kinds of calls, in every minute of the first hour and of the last
-one (in between nobody looks). The questions go through the service's own reading
+hour of thirty days; every tenth of them, with three kinds of calls, in every minute of the hour in which the first
+question begins and of the last one (in between nobody looks). The questions go through the service's own reading
 and its conversion to the message that is sent; what gRPC takes is not in it.
 
     python bench/usage_query.py                    prints the median, and the worst, of each question
@@ -56,7 +56,7 @@ def fill(connection: sa.Connection, agents: int) -> None:
         for at in range(day, min(day + DAY, last), HOUR):
             _count(connection, agents, HOUR, at)
     sums = Sums()
-    for minute in (*range(first, first + HOUR), *range(last - HOUR, last)):
+    for minute in (*range(floor(first, HOUR), floor(first, HOUR) + HOUR), *range(last - HOUR, last)):
         for number in range(0, agents, 10):
             for operation, model, tool in CALLS:
                 key = (minute, agent_name(number), operation, model, tool, "red", "ok", "USD", False)

@@ -6,6 +6,8 @@ The rules:
   in exactly one row at a time, so folding rows together changes no total, and what comes late finds the row there is;
 - usage by agent alone is kept by the hour, by the day and by four days besides, from the first span on, so that a long
   window is summed from few rows; both ways come to the same;
+- where a window begins or ends in the middle of a step, the smaller side of it is read: what is in the window is added,
+  or the whole step is, and what is not in the window taken away again;
 - a row counts for a window when it begins in it. So a window is exact to the minute as far as minutes are kept, and to
   five minutes or an hour before that.
 """
@@ -54,13 +56,21 @@ class Marks:
     """Usage by agent and hour before it is no longer kept."""
 
 
+class Piece(NamedTuple):
+    """Rows that begin in a stretch of time, to be added up or taken away."""
+
+    stretch: Stretch
+    sign: int = 1
+    """-1 where they are taken away."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a question about agents is answered from; together exactly the window."""
 
-    by_step: Sequence[tuple[int, Stretch]] = ()
+    by_step: Sequence[tuple[int, Piece]] = ()
     """From the rows by agent: of which step, and which whole ones."""
-    rest: Sequence[Stretch] = ()
+    rest: Sequence[Piece] = ()
     """From the rows by every label."""
 
 
@@ -89,18 +99,18 @@ def time_step(minutes: int | None) -> int:
 
 
 def by_agent(window: Stretch, marks: Marks, *, coarsest: int = FOUR_DAYS) -> Plan:
-    """Divide a window: whole steps, the longest first, whole ones of the next beside them, and the rest."""
-    found, left, rest = list[tuple[int, Stretch]](), [window], list[Stretch]()
+    """Divide a window: whole steps, the longest first, whole ones of the next at its edges, and the rest."""
+    found, left, rest = list[tuple[int, Piece]](), [Piece(window)], list[Piece]()
     for step in sorted(AGENT_STEPS, reverse=True):
         if step > coarsest:
             continue
         edges, left = left, []
-        for edge in edges:
+        for edge, sign in edges:
             forgotten, kept = _cut(edge, _ceiling(marks.hours_forgotten, HOUR)) if step == HOUR else (_NOTHING, edge)
-            whole, beside = _whole(kept, step)
-            found += [(step, stretch) for stretch in whole]
-            left += beside
-            rest += [] if forgotten.empty else [forgotten]
+            whole, beside = _whole(kept, step, marks.hours_forgotten)
+            found += [(step, Piece(stretch, sign)) for stretch in whole]
+            left += [Piece(stretch, sign * side) for stretch, side in beside]
+            rest += [] if forgotten.empty else [Piece(forgotten, sign)]
     return Plan(by_step=found, rest=[*rest, *left])
 
 
@@ -118,20 +128,34 @@ def _rounded(minute: int, marks: Marks) -> int:
     return _ceiling(minute, DAY if minute < marks.hours_forgotten else HOUR)
 
 
-def _whole(stretch: Stretch, step: int) -> tuple[list[Stretch], list[Stretch]]:
-    """Return the whole steps in a stretch, and what lies beside them."""
+def _whole(stretch: Stretch, step: int, since: int) -> tuple[list[Stretch], list[Piece]]:
+    """Return the whole steps nearest to a stretch, and by what they are less or more than it.
+
+    They are more only where everything `since` a minute is kept: what is taken away has to be there.
+    """
     if stretch.empty:
         return [], []
-    first = None if stretch.first is None else _ceiling(stretch.first, step)
-    end = None if stretch.end is None else floor(stretch.end, step)
+    first = None if stretch.first is None else _nearest(stretch.first, step)
+    end = None if stretch.end is None else _nearest(stretch.end, step)
+    if first is not None and first < since:
+        first = _ceiling(stretch.first or 0, step)
+    if end is not None and stretch.end is not None and stretch.end < since:
+        end = floor(stretch.end, step)
     middle = Stretch(first, end)
     if middle.empty:
-        return [], [stretch]
-    beside = [
-        *([Stretch(stretch.first, first)] if first is not None else []),
-        *([Stretch(end, stretch.end)] if end is not None else []),
-    ]
-    return [middle], [each for each in beside if not each.empty]
+        return [], [Piece(stretch)]
+    return [middle], [*_between(stretch.first, first), *_between(end, stretch.end)]
+
+
+def _between(left: int | None, right: int | None) -> list[Piece]:
+    """Return what is added between two minutes, or taken away when the first comes after the second."""
+    if left is None or right is None or left == right:
+        return []
+    return [Piece(Stretch(left, right)) if left < right else Piece(Stretch(right, left), -1)]
+
+
+def _nearest(minute: int, step: int) -> int:
+    return floor(minute + step // 2, step)
 
 
 def _cut(stretch: Stretch, at: int) -> tuple[Stretch, Stretch]:

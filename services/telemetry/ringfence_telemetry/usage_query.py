@@ -134,7 +134,8 @@ def answer(parts: Iterable[Summed]) -> list[UsageTotals]:
     """Join the parts of each row; the rows with the most tokens first, ties by their groups' values."""
     found: dict[tuple[tuple[Group, ...], bool], list[Summed]] = {}
     for part in parts:
-        found.setdefault((part.groups, part.untrusted), []).append(part)
+        if any(part.counts):  # not what was added and taken away again
+            found.setdefault((part.groups, part.untrusted), []).append(part)
     rows = [_row(same) for same in found.values()]
     rows = [row for row in rows if row.counts.spans > 0]
     rows.sort(key=lambda row: (-(row.counts.input_tokens + row.counts.output_tokens), row.groups, row.untrusted))

@@ -1,7 +1,9 @@
 """Usage by every label, its levels of time, and prices: one contract for memory, SQLite and PostgreSQL."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -188,6 +190,28 @@ class TestLevels:
                 expected = sum((first is None or at >= first) and (end is None or at < end) for at in minutes)
                 window = {"first_minute": first, "end_minute": end}
                 assert await spans(opened, UsageGroup.AGENT, **window) == ({"a": expected} if expected else {})
+
+    async def test_any_window_of_agents_is_what_its_rows_by_every_label_say(self, opened: OpenedStore) -> None:
+        chance = random.Random(30)
+        changes, durations = dict[UsageKey, Counts](), dict[UsageKey, Buckets]()
+        for number in range(120):
+            cost = number % 3
+            at = START + chance.randrange(10 * DAY)
+            each = key(at, agent=chance.choice("abc"), untrusted=number % 7 == 0, currency=("", "EUR", "USD")[cost])
+            nanos = chance.randrange(10**18) * bool(cost)
+            changes[each] = Counts(spans=1, input_tokens=chance.randrange(10**9), cost_nanos=nanos)
+            durations[each] = {chance.randrange(600): 1}
+        await add(opened, changes, durations)
+        await fold(opened, 5, START + 3 * DAY)
+        await fold(opened, HOUR, START + 2 * DAY)
+        await forget(opened, hours_before=START + DAY)
+        minutes = sorted({each.minute for each in changes})
+        for _ in range(40):
+            first, end = sorted(chance.choice(minutes) + chance.randrange(-70, 70) for _ in range(2))
+            window = {"first_minute": first, "end_minute": chance.choice([end, end, None]), "percentiles": True}
+            by_label = await ask(opened, UsageGroup.AGENT, UsageGroup.MODEL, **window)
+            expected = [replace(row, groups=row.groups[:1]) for row in by_label]
+            assert await ask(opened, UsageGroup.AGENT, **window) == expected, window
 
     async def test_old_usage_is_forgotten_level_by_level(self, opened: OpenedStore) -> None:
         await add(opened, {key(START + day * DAY + 30): Counts(spans=1) for day in range(4)})

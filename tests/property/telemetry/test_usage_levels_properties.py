@@ -31,20 +31,30 @@ STRETCHES = st.builds(Stretch, st.none() | MINUTES, st.none() | MINUTES)
 @given(STRETCHES, st.builds(Marks, hours_forgotten=MINUTES), st.sampled_from(AGENT_STEPS))
 def test_a_plan_covers_every_minute_of_the_window_once(window: Stretch, marks: Marks, coarsest: int) -> None:
     plan = by_agent(window, marks, coarsest=coarsest)
-    stretches = [*[stretch for _, stretch in plan.by_step], *plan.rest]
+    pieces = [*[piece for _, piece in plan.by_step], *plan.rest]
     for minute in range(0, 9 * DAY + 200, 17):
         asked = (window.first is None or minute >= window.first) and (window.end is None or minute < window.end)
-        covering = [each for each in stretches if _within(minute, each)]
-        assert len(covering) == asked
-    for step, stretch in plan.by_step:
+        assert sum(sign for stretch, sign in pieces if _within(minute, stretch)) == asked
+    for step, (stretch, _) in plan.by_step:
         assert all(edge is None or edge % step == 0 for edge in stretch)
         assert step <= coarsest
         assert step > HOUR or stretch.first is None or stretch.first >= marks.hours_forgotten
 
 
+@given(STRETCHES, st.builds(Marks, hours_forgotten=MINUTES), st.sampled_from(AGENT_STEPS))
+def test_what_is_taken_away_is_known_and_the_smaller_side(window: Stretch, marks: Marks, coarsest: int) -> None:
+    plan = by_agent(window, marks, coarsest=coarsest)
+    away = [stretch for stretch, sign in [*[piece for _, piece in plan.by_step], *plan.rest] if sign < 0]
+    assert all(stretch.first is not None and stretch.first >= marks.hours_forgotten for stretch in away)
+    first, end = window
+    if first is not None and end is not None and first >= marks.hours_forgotten + coarsest:
+        lengths = [piece.stretch.end - piece.stretch.first for piece in plan.rest]  # type: ignore[operator] # none is None
+        assert end - first < 2 * HOUR or all(length <= HOUR // 2 for length in lengths)
+
+
 @given(STRETCHES, st.builds(Marks, hours_forgotten=st.sampled_from([0, DAY, 2 * DAY])))
 def test_what_callers_had_done_is_asked_of_whole_hours_and_days_only(window: Stretch, marks: Marks) -> None:
-    assert not [each for each in by_caller(window, marks).rest if not each.empty]
+    assert not [each for each in by_caller(window, marks).rest if not each.stretch.empty]
 
 
 @given(MINUTES, st.integers(0, 80), st.integers(0, 40))

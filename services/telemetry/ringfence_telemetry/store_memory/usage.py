@@ -17,6 +17,7 @@ from ringfence_telemetry.usage_levels import (
     FOUR_DAYS,
     HOUR,
     Marks,
+    Piece,
     Stretch,
     by_agent,
     by_caller,
@@ -166,11 +167,12 @@ def _usage(rows: MemoryRows, query: UsageQuery) -> list[UsageTotals]:
     sums: dict[tuple[tuple[Group, ...], bool, str], Counts] = {}
     durations: dict[tuple[tuple[Group, ...], bool], Buckets] = {}
     found = list(_asked(rows, query))
-    for labels, row in found:
+    for labels, row, sign in found:
         groups = tuple(_group(labels, each, query.step) for each in query.group_by)
         key = groups, labels.untrusted, labels.currency
-        sums[key] = plus(sums.get(key, ZERO), row.counts)
-        merge(durations.setdefault((groups, labels.untrusted), {}), row.durations)
+        sums[key] = plus(sums.get(key, ZERO), Counts._make(sign * count for count in row.counts))
+        signed = {bucket: sign * count for bucket, count in row.durations.items()}
+        merge(durations.setdefault((groups, labels.untrusted), {}), signed)
     rows_found = answer(Summed(*key, counts) for key, counts in sums.items())
     if not query.percentiles:
         return rows_found
@@ -182,12 +184,12 @@ def _usage(rows: MemoryRows, query: UsageQuery) -> list[UsageTotals]:
     ]
 
 
-def _asked(rows: MemoryRows, query: UsageQuery) -> Iterable[tuple[UsageKey | CallerKey, _Row]]:
-    """Yield the rows that are asked about."""
+def _asked(rows: MemoryRows, query: UsageQuery) -> Iterable[tuple[UsageKey | CallerKey, _Row, int]]:
+    """Yield the rows that are asked about, each with its sign."""
     if query.window.empty:
         return
     if query.about_sessions or not query.about_agents_only:
-        yield from _by_every_label(rows, query, query.window)
+        yield from _by_every_label(rows, query, Piece(query.window))
         return
     divide = by_caller if query.inclusive else by_agent
     plan = divide(
@@ -195,23 +197,24 @@ def _asked(rows: MemoryRows, query: UsageQuery) -> Iterable[tuple[UsageKey | Cal
     )
     for step, called, key, row in ((*of_agent, row) for of_agent, row in rows.table(OF_AGENTS).items()):
         wanted = query.agent in ("", key.agent) and (query.inclusive or not called)
-        if wanted and any(step == of_step and _within(key.minute, stretch) for of_step, stretch in plan.by_step):
-            yield key, row
-    for stretch in plan.rest:
-        yield from _by_every_label(rows, query, stretch)
+        for of_step, (stretch, sign) in plan.by_step:
+            if wanted and step == of_step and _within(key.minute, stretch):
+                yield key, row, sign
+    for piece in plan.rest:
+        yield from _by_every_label(rows, query, piece)
 
 
-def _by_every_label(rows: MemoryRows, query: UsageQuery, stretch: Stretch) -> Iterable[tuple[UsageKey, _Row]]:
+def _by_every_label(rows: MemoryRows, query: UsageQuery, piece: Piece) -> Iterable[tuple[UsageKey, _Row, int]]:
     sessions_from = rows.table(SESSIONS_FROM).get(None, 0)
     for key, row in rows.table(USAGE).items():
         wanted = [(query.agent, key.agent), (query.session, key.session), (query.team, key.team)]
         wanted.append((query.model, key.model))
-        if any(label not in ("", own) for label, own in wanted) or not _within(key.minute, stretch):
+        if any(label not in ("", own) for label, own in wanted) or not _within(key.minute, piece.stretch):
             continue
         if not query.about_sessions:
-            yield key, row
+            yield key, row, piece.sign
         elif key.minute >= sessions_from:
-            yield key, row._replace(durations={})
+            yield key, row._replace(durations={}), piece.sign
 
 
 def _within(minute: int, stretch: Stretch) -> bool:

@@ -14,7 +14,7 @@ from ringfence_telemetry.durations import Buckets, decode, merge, quantiles
 from ringfence_telemetry.store_sql.usage_rows import COLUMNS, counts_of, read_marks
 from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import Counts
-from ringfence_telemetry.usage_levels import FOUR_DAYS, Stretch, by_agent, by_caller, page_of
+from ringfence_telemetry.usage_levels import FOUR_DAYS, Piece, Stretch, by_agent, by_caller, page_of
 from ringfence_telemetry.usage_query import (
     PERCENTS,
     ROWS_MAX,
@@ -43,12 +43,18 @@ class _Source:
 
     table: sa.Table
     conditions: Sequence[sa.ColumnElement[bool]]
+    sign: int = 1
+    """-1 where they are taken away."""
 
     def of(self, group: UsageGroup, step: int) -> sa.ColumnElement[Group]:
         column = self.table.c[group.value]
         if group is UsageGroup.TIME and step > 1:
             return column - column % step
         return column
+
+    def sum_of(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        total: sa.ColumnElement[int] = sa.func.sum(column)
+        return total if self.sign > 0 else -total
 
 
 def read_usage(connection: sa.Connection, query: UsageQuery) -> list[UsageTotals]:
@@ -76,26 +82,26 @@ def _sources(connection: sa.Connection, query: UsageQuery) -> list[_Source]:
     if query.window.empty:
         return []
     if query.about_sessions:
-        return [_rows(session_usage, query, query.window)]
+        return [_rows(session_usage, query, Piece(query.window))]
     if not query.about_agents_only:
-        return [_rows(rollups, query, query.window)]
+        return [_rows(rollups, query, Piece(query.window))]
     divide = by_caller if query.inclusive else by_agent
     coarsest = FOUR_DAYS if UsageGroup.TIME not in query.group_by else query.step
     plan = divide(query.window, read_marks(connection), coarsest=coarsest)
     return [
-        *[_by_agent(step, query, stretch) for step, stretch in plan.by_step],
-        *[_rows(rollups, query, stretch) for stretch in plan.rest],
+        *[_by_agent(step, query, piece) for step, piece in plan.by_step],
+        *[_rows(rollups, query, piece) for piece in plan.rest],
     ]
 
 
-def _rows(table: sa.Table, query: UsageQuery, stretch: Stretch) -> _Source:
+def _rows(table: sa.Table, query: UsageQuery, piece: Piece) -> _Source:
     labels = {"agent": query.agent, "session": query.session, "team": query.team, "model": query.model}
     wanted = [table.c[name] == label for name, label in labels.items() if label]
-    return _Source(table, [*wanted, *_within(table.c.minute, stretch)])
+    return _Source(table, [*wanted, *_within(table.c.minute, piece.stretch)], piece.sign)
 
 
-def _by_agent(step: int, query: UsageQuery, stretch: Stretch) -> _Source:
-    columns = agent_usage.c
+def _by_agent(step: int, query: UsageQuery, piece: Piece) -> _Source:
+    columns, stretch = agent_usage.c, piece.stretch
     pages = Stretch(
         None if stretch.first is None else page_of(stretch.first, step),
         None if stretch.end is None else page_of(stretch.end - 1, step) + 1,
@@ -106,7 +112,7 @@ def _by_agent(step: int, query: UsageQuery, stretch: Stretch) -> _Source:
         conditions.append(columns.called < sa.literal(value=True))
     if query.agent:
         conditions.append(columns.agent == query.agent)
-    return _Source(agent_usage, conditions)
+    return _Source(agent_usage, conditions, piece.sign)
 
 
 def _within(column: sa.ColumnElement[int], stretch: Stretch) -> list[sa.ColumnElement[bool]]:
@@ -147,10 +153,10 @@ def _sum_of(source: _Source, query: UsageQuery, names: Sequence[str], *, halves:
     if halves:
         shift = sa.literal(_LOW_BITS, sa.Integer)  # PostgreSQL shifts by 32-bit integers only
         low = (1 << _LOW_BITS) - 1
-        summed = [sa.func.sum(table.c[name].bitwise_rshift(shift)).label(f"{name}_high") for name in names]
-        summed += [sa.func.sum(table.c[name].bitwise_and(low)).label(f"{name}_low") for name in names]
+        summed = [source.sum_of(table.c[name].bitwise_rshift(shift)).label(f"{name}_high") for name in names]
+        summed += [source.sum_of(table.c[name].bitwise_and(low)).label(f"{name}_low") for name in names]
     else:
-        summed = [sa.func.sum(table.c[name]).label(name) for name in names]
+        summed = [source.sum_of(table.c[name]).label(name) for name in names]
     labelled: list[sa.ColumnElement[Any]] = [
         column.label(group.value) for column, group in zip(groups, query.group_by, strict=True)
     ]
@@ -183,7 +189,7 @@ def _with_percentiles(
             read += 1
             into = found.get((tuple(row[:width]), bool(row[width])))
             if into is not None:
-                merge(into, decode(row[-1]))
+                merge(into, {bucket: source.sign * count for bucket, count in decode(row[-1]).items()})
     if read > query.histograms_max:
         raise too_many_histograms(query.histograms_max)
     return [
