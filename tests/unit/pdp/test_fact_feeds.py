@@ -352,6 +352,17 @@ def test_names_that_are_none_make_no_facts() -> None:
     assert registered_from_proto(registry_pb2.Agent(name="analyst")) is None
 
 
+def test_what_agents_have_in_common_is_kept_once() -> None:
+    said = AGENT.SerializeToString()
+    one, other = (registered_from_proto(registry_pb2.Agent.FromString(said)) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one == other
+    assert one.environments is other.environments
+    assert one.owner is other.owner
+    assert all(a is b for a, b in zip(one.approved_tools, other.approved_tools, strict=True))
+
+
 def test_an_agent_in_no_known_state_does_not_serve() -> None:
     agent = registered_from_proto(registry_pb2.Agent(name=NAME, risk_tier=registry_pb2.RISK_TIER_LOW))
     assert agent is not None
