@@ -9,7 +9,8 @@ The rules:
   log is refused rather than silently shortened;
 - a new segment and its header are durable before anything is written to it, and a delivered segment is deleted only
   while a newer one exists, so positions never start again;
-- the position of delivery is a hint, replaced but not synced: after a power cut some items come twice, none is missed.
+- the position of delivery is a hint, written over but not synced: after a power cut some items come twice, none is
+  missed.
 """
 
 import contextlib
@@ -37,6 +38,8 @@ from ringfence_kit.spool_frames import (
     whole_frame_behind,
 )
 
+_HINT_BYTES = 24
+"""A position, and its digest: one that was torn is none."""
 _SEGMENT_NAME = re.compile(r"[0-9]{20}")
 
 
@@ -113,10 +116,13 @@ class SpoolLog:
             raise
         self.delivered = min(self.last, max(self._read_delivered(), Position(self._segments[0].first - 1)))
         self.size = sum(segment.size for segment in self._segments)
+        self._hint: int | None = None
         self._write_delivered()  # a hint past the end, in a directory put together by hand, must not outlive the append
 
     def close(self) -> None:
         """Let another process open the directory."""
+        if self._hint is not None:
+            os.close(self._hint)
         os.close(self._active)
         os.close(self._lock)
 
@@ -281,14 +287,16 @@ class SpoolLog:
         except FileNotFoundError:
             return Position(0)
         number = data[:8]
-        return Position(int.from_bytes(number) if data[8:] == digest(b"delivered", number) else 0)
+        return Position(int.from_bytes(number) if data[8:_HINT_BYTES] == digest(b"delivered", number) else 0)
 
     def _write_delivered(self) -> None:
         number = int(self.delivered).to_bytes(8)
-        temporary = self._directory / "delivered.new"
         with contextlib.suppress(OSError):  # only a hint, and a full disk must not stop the delivery that empties it
-            temporary.write_bytes(number + digest(b"delivered", number))
-            temporary.replace(self._directory / "delivered")
+            if self._hint is None:
+                # Written over from then on: to put a file in its place costs ten times that, with every delivery.
+                path = self._directory / "delivered"
+                self._hint = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.pwrite(self._hint, number + digest(b"delivered", number), 0)
 
 
 def _first_of(path: Path) -> Position:

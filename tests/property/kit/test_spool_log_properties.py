@@ -93,11 +93,13 @@ class AnySequenceOfAppendsDeliveriesAndPowerCuts(RuleBasedStateMachine):
             garble=lambda tail: data.draw(st.sampled_from([tail, ZEROS(len(tail)), tail[::-1]])),
         )
         hint = self.directory / "delivered"
-        match data.draw(st.sampled_from(["kept", "gone", "empty"])):
+        match data.draw(st.sampled_from(["kept", "gone", "empty", "torn"])):
             case "gone":
                 hint.unlink(missing_ok=True)
             case "empty":
                 hint.write_bytes(b"")
+            case "torn":
+                hint.write_bytes((1 << 40).to_bytes(8) + hint.read_bytes()[8:])
             case _:
                 pass
         self.open()
