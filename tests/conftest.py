@@ -1,5 +1,6 @@
 """Fixtures every test may ask for."""
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from support.postgres import empty_database, running_postgres
 # An example's own time says nothing on a machine that does other work as well; pytest's timeout bounds the test.
 settings.register_profile("ringfence", deadline=None)
 settings.load_profile("ringfence")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # What is covered is told by what runs here. Under a tracer the services that tests start take twice as long to start.
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @pytest.hookimpl(wrapper=True)
