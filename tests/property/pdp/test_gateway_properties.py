@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ringfence.extauthz.v3 import ext_authz_pb2 as gate
 from ringfence_pdp.convert.ext_authz import gateway_request, question
 from ringfence_pdp.doors.gateway import wanted
-from ringfence_pdp.doors.json_reading import UnreadableJsonError, read_json
+from ringfence_pdp.doors.json_reading import UnreadableJsonError, at_a_glance, read_closely, read_json
 from ringfence_pdp.doors.json_rpc import read_body
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import route_of
@@ -67,6 +67,35 @@ def test_what_is_read_has_one_reading(body: bytes) -> None:
         return
     assert msgspec.json.decode(body) == value
     assert read_json(json.dumps(value).encode()) == value
+
+
+@settings(max_examples=500, deadline=None)
+@given(body=BODIES)
+@example(body=b'{"a":1,"a":2}')
+@example(body=b'{"a":1,"\\u0061":2}')
+@example(body=b'{"a":":","a":2}')
+@example(body=b'[{"a":1},{"a":{"a":[1.0,-0,-0.0,1e3,1E-3,9007199254740992,9007199254740993]}}]')
+@example(body=b'{"a":"\xed\xa0\x80"}')
+@example(body=b'{"a":"\\ud800"}')
+@example(body=b'{"a":"\n"}')
+@example(body=b"\xef\xbb\xbf{}")
+@example(body=b"[" * 64 + b"]" * 64)
+@example(body=b"[" * 65 + b"]" * 65)
+@example(body=b"[" + b"1," * 3_000 + b"1]")
+@example(body=b"[1e400]")
+@example(body=b"[" + b"9" * 400 + b"]")
+@example(body=b' {"a" : 1 } ')
+@example(body=b'{"a":1}x')
+def test_what_is_read_at_a_glance_is_what_is_read_closely(body: bytes) -> None:
+    glance = at_a_glance(body)
+    if glance is not None:
+        assert repr(glance) == repr(read_closely(body)), "the order of members and the kinds of numbers included"
+
+
+def test_what_most_bodies_say_is_read_at_a_glance() -> None:
+    sent = tool_call("read_table", {"sql": 'select "a"\n', "limit": 3, "share": 0.5, "deep": [{}, None, True, "é"]})
+    body = json.dumps(sent, ensure_ascii=False).encode()
+    assert at_a_glance(body) == sent
 
 
 @settings(max_examples=150, deadline=None)

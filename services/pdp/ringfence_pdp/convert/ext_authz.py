@@ -6,6 +6,7 @@ What a gateway asks becomes the CheckRequest of `ringfence.pdp.v1`: it is judged
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from google.protobuf.struct_pb2 import Struct
@@ -47,6 +48,9 @@ _RPC_CODES: Final[Mapping[int, int]] = {
 _RPC_DENIED: Final = -32050
 _RPC_NEEDS_APPROVAL: Final = -32051
 _RPC_NOT_RUN: Final = -32053
+
+_REMEMBERED_CLAIMS: Final = 2_048
+"""Bytes; those who show larger tokens have them read each time."""
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
@@ -318,6 +322,17 @@ def _json(value: object) -> str:
 
 
 def _claims(said: Struct) -> Mapping[str, Mapping[str, object]]:
+    """Return what jwt_authn verified; a token comes with many requests, so what it says is read once."""
+    sent = said.SerializeToString()
+    return _known_claims(sent) if len(sent) <= _REMEMBERED_CLAIMS else _read_claims(said)
+
+
+@lru_cache(maxsize=1_024)
+def _known_claims(sent: bytes) -> Mapping[str, Mapping[str, object]]:
+    return _read_claims(Struct.FromString(sent))
+
+
+def _read_claims(said: Struct) -> Mapping[str, Mapping[str, object]]:
     return {name: claims for name, claims in plain(said).items() if isinstance(claims, Mapping)}
 
 
@@ -326,12 +341,8 @@ def _headers(http: gate.AttributeContext.HttpRequest) -> Headers:
         raise Refused(Reason.IDENTITY_AMBIGUOUS, "the gateway sent the headers in two encodings at once")
     if http.headers:
         return Headers.of(http.headers.items())
-    return Headers.of((one.key, _value(one)) for one in http.header_map.headers)
-
-
-def _value(header: gate.HeaderValue) -> str:
     # Latin-1 keeps every byte: none is lost, and two values that differ stay different.
-    return header.raw_value.decode("latin-1") if header.raw_value else header.value
+    return Headers.of([(one.key, one.raw_value.decode("latin-1") or one.value) for one in http.header_map.headers])
 
 
 def _body(http: gate.AttributeContext.HttpRequest) -> bytes:

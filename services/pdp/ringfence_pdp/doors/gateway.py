@@ -37,6 +37,7 @@ _ACTIONS: Final[Mapping[str, str]] = {
 }
 _TWO_WAYS: Final = re.compile(r"//|/\.{1,2}(?:/|$)|;|\\|%(?:2[ef]|5c|00|25)|[^!-~]", re.IGNORECASE)
 """Paths that one server resolves and another takes as they are."""
+_CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 _OVERRIDING: Final = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
 _GRPC_PATH: Final = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,255}/([A-Za-z_][A-Za-z0-9_]{0,99}))")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -106,7 +107,7 @@ def _check_whole(request: GatewayRequest) -> None:
         raise _truncated(f"the body has {length} bytes and at most {BODY_MAX} are read")
     if (headers.get("content-encoding") or "identity").lower() != "identity":
         raise Refused(Reason.BODY_MALFORMED, "the body is compressed; it is read as it is or not at all")
-    charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", headers.get("content-type") or "", re.IGNORECASE)
+    charset = _CHARSET.search(headers.get("content-type") or "")
     if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Refused(Reason.BODY_MALFORMED, "the body is in another character set than UTF-8")
     if not request.body:

@@ -57,7 +57,11 @@ class Headers:
         """Build them from what a gateway sent, in its order."""
         values: dict[str, list[str]] = {}
         for name, value in pairs:
-            values.setdefault(name.lower().replace("_", "-"), []).append(value)
+            folded = name.lower().replace("_", "-")
+            if folded in values:
+                values[folded].append(value)
+            else:
+                values[folded] = [value]
         return Headers(values)
 
     def get(self, name: str) -> str | None:
