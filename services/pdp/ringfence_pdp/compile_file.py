@@ -189,18 +189,21 @@ def _either(texts: Iterable[str]) -> str:
     return " or ".join(repr(text) for text in sorted(texts))
 
 
+_SAYS = {
+    Effect.ALLOW: (Reason.ALLOWED, "allows it"),
+    Effect.REQUIRE_APPROVAL: (Reason.APPROVAL_REQUIRED, "asks for approval"),
+    Effect.DENY: (Reason.RULE_DENIED, "denies it"),
+}
+
+
 def _verdict(id_: str, rule: Rule) -> Verdict:
-    because = f" ({rule.reason})" if rule.reason else ""
-    reason, message = {
-        Effect.ALLOW: (Reason.ALLOWED, f"rule {id_} allows it"),
-        Effect.REQUIRE_APPROVAL: (Reason.APPROVAL_REQUIRED, f"rule {id_} asks for approval{because}"),
-        Effect.DENY: (Reason.RULE_DENIED, f"rule {id_} denies it{because}"),
-    }[rule.effect]
+    because = f" ({rule.reason})" if rule.reason and rule.effect is not Effect.ALLOW else ""
+    reason, does = _SAYS[rule.effect]
     return Verdict(
         stage=Stage.RULES,
         effect=rule.effect,
         reason=reason,
-        message=message,
+        message=f"rule {id_} {does}{because}",
         rules=(id_,),
         rule_reason=rule.reason or "",
         approval=rule.approval,

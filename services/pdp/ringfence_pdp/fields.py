@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field
 
+import msgspec
 from ringfence_kit.errors import Violation
 
 from ringfence_pdp.yaml_reader import Mapping, Mark, Node, Scalar, Sequence
@@ -16,8 +17,7 @@ PROBLEMS_MAX = 100
 """Problems that are reported at once."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, order=True, gc=False):
     """Where something is written: file, line and column, and the path of the field."""
 
     file: str
@@ -28,8 +28,7 @@ class Place:
         return f"{self.file}:{self.mark} {self.field}".rstrip()
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, order=True, gc=False):
     """One thing wrong with one field of one file."""
 
     place: Place
@@ -60,8 +59,7 @@ class Report:
             self.problems.append(problem)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True, gc=False):
     """A node of a file, the path of the field it is, and where to note what is wrong with it.
 
     The view of a field that is not there has no node; reading it gives something empty and notes nothing.
@@ -91,21 +89,21 @@ class View:
     def fields(self, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> AnyMapping[str, "View"]:
         """Read a mapping; what is missing and what is not known is noted. The answer has a view for every name."""
         known = (*required, *optional)
-        remedy = f"known are {', '.join(known)}"
-        found = {name: View(self.file, None, self.mark, self._below(name), self.report) for name in known}
-        if not isinstance(self.node, Mapping):
-            self.wrong(f"expected fields, found {_kind(self.node)}", remedy)
-            return found
-        for entry in self.node.entries:
-            view = View(self.file, entry.value, entry.value.mark, self._below(entry.key), self.report)
-            if entry.key in found:
-                found[entry.key] = view
-            else:
-                view.wrong(f"there is no field {entry.key!r}", remedy, mark=entry.mark)
-        for name in required:
-            if not found[name].present:
-                self.wrong(f"{name!r} is missing")
-        return found
+        under = f"{self.path}." if self.path else ""
+        there: dict[str, View] = {}
+        if isinstance(self.node, Mapping):
+            for entry in self.node.entries:
+                view = View(self.file, entry.value, entry.value.mark, under + entry.key, self.report)
+                if entry.key in known:
+                    there[entry.key] = view
+                else:
+                    view.wrong(f"there is no field {entry.key!r}", f"known are {', '.join(known)}", mark=entry.mark)
+            for name in required:
+                if name not in there:
+                    self.wrong(f"{name!r} is missing")
+        else:
+            self.wrong(f"expected fields, found {_kind(self.node)}", f"known are {', '.join(known)}")
+        return {name: there.get(name) or View(self.file, None, self.mark, under + name, self.report) for name in known}
 
     def items(self, *, at_least: int = 1, at_most: int) -> tuple["View", ...]:
         """Read a list."""
@@ -160,9 +158,6 @@ class View:
             return {entry.key: as_json(entry.value) for entry in self.node.entries}
         self.wrong(f"expected fields, found {_kind(self.node)}")
         return {}
-
-    def _below(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
 
 
 def distinct(views: tuple[View, ...]) -> None:

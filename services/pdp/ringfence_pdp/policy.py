@@ -52,6 +52,8 @@ PRIORITY_MAX = 1_000_000
 REASON = re.compile(r"[A-Z][A-Z0-9_]{0,62}", re.ASCII)
 REASON_SHAPE = "a reason such as 'EXPORT_TOO_LARGE'"
 
+_EFFECTS = {effect.name: effect for effect in Effect}
+
 
 class Algorithm(enum.Enum):
     """How the rules of one policy are combined; see `algorithm.py`."""
@@ -295,8 +297,7 @@ def _rule(view: View, names: set[str], algorithm: Algorithm, breathe: Callable[[
         required=("name", "match", "effect"), optional=("when", "approval", "obligations", "reason", "priority")
     )
     match = selected(fields["match"])
-    word = fields["effect"].one_of(*(effect.name for effect in Effect))
-    effect = Effect[word] if word in Effect.__members__ else Effect.DENY
+    effect = _EFFECTS.get(fields["effect"].one_of(*_EFFECTS), Effect.DENY)
     return Rule(
         name=new_name(fields["name"], names, "rule of this policy"),
         effect=effect,
