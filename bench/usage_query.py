@@ -25,10 +25,10 @@ from ringfence_kit.sql import Database
 from ringfence_telemetry.convert.usage import usage_to_proto
 from ringfence_telemetry.durations import Buckets
 from ringfence_telemetry.store_sql import MIGRATIONS, SqlTelemetryStore
-from ringfence_telemetry.store_sql.usage_rows import Sums, add_rows, add_to
+from ringfence_telemetry.store_sql.usage_rows import Key, Sums, add_rows, add_to
 from ringfence_telemetry.tables.usage import agent_usage, rollups
 from ringfence_telemetry.usage import Counts
-from ringfence_telemetry.usage_levels import DAY, FOUR_DAYS, HOUR, floor, page_of
+from ringfence_telemetry.usage_levels import AGENT_STEPS, DAY, FOUR_DAYS, HOUR, floor, page_of
 from ringfence_telemetry.usage_query import UsageGroup, UsageQuery
 
 DAYS = 30
@@ -55,20 +55,27 @@ def fill(connection: sa.Connection, agents: int) -> None:
     for day in (floor(first, DAY), floor(last, DAY)):
         for at in range(day, min(day + DAY, last), HOUR):
             _count(connection, agents, HOUR, at)
-    sums = Sums()
+    sums, by_agent = Sums(), Sums()
     for minute in (*range(floor(first, HOUR), floor(first, HOUR) + HOUR), *range(last - HOUR, last)):
         for number in range(0, agents, 10):
             for operation, model, tool in CALLS:
                 key = (minute, agent_name(number), operation, model, tool, "red", "ok", "USD", False)
                 add_to(sums, key, COUNTS, BUCKETS)
+                for step in AGENT_STEPS:
+                    add_to(by_agent, _key(number, step, floor(minute, step)), COUNTS, BUCKETS)
     add_rows(connection, rollups, sums)
+    add_rows(connection, agent_usage, by_agent)
 
 
 def _count(connection: sa.Connection, agents: int, step: int, at: int) -> None:
     sums = Sums()
     for number in range(agents):
-        add_to(sums, (step, page_of(at, step), False, agent_name(number), False, "USD", at), COUNTS, BUCKETS)
+        add_to(sums, _key(number, step, at), COUNTS, BUCKETS)
     add_rows(connection, agent_usage, sums)
+
+
+def _key(number: int, step: int, at: int) -> Key:
+    return (step, page_of(at, step), False, agent_name(number), False, "USD", at)
 
 
 def questions() -> dict[str, UsageQuery]:
