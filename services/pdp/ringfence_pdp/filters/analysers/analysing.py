@@ -19,6 +19,8 @@ from ringfence_pdp.filters.analysers import (
     sql_functions,
     sql_judgements,
     sql_statements,
+    stray_commands,
+    stray_files,
     urls,
 )
 from ringfence_pdp.filters.analysers.judgement import Hit, Judgement, findings_of
@@ -29,9 +31,14 @@ VERSION: Final = f"analysers-1 sqlglot-{version('sqlglot')}"
 """What a finding depends on besides the text: grows with every change to what is found, and with the parser."""
 
 JUDGEMENTS: Final[Sequence[Judgement]] = sorted(
-    {*paths.ALL, *urls.ALL, *shell.ALL, *sql_judgements.ALL, *sql_fragments.ALL, *sql_functions.ALL}
+    {
+        *(*paths.ALL, *stray_files.ALL, *urls.ALL, *shell.ALL, *stray_commands.ALL),
+        *(*sql_judgements.ALL, *sql_fragments.ALL, *sql_functions.ALL),
+    }
 )
 """Everything analysers find, by id. Where it is less bad than usual, a finding says so."""
+
+_STRAY_IN: Final = frozenset((ArgumentType.PATH, ArgumentType.SHELL, ArgumentType.FREE_TEXT, ArgumentType.IDENTIFIER))
 
 _FOUL_IN_VALUES: Final = frozenset(
     (paths.TRAVERSAL.id, paths.ENCODED.id, paths.NUL.id, paths.SECRET.id, paths.WRAPPER.id, paths.ACCOUNTS.id)
@@ -52,6 +59,8 @@ def _hits(argument: Argument, text: str) -> Iterator[Hit]:
     known = argument.type
     if known is ArgumentType.FREE_TEXT and (not argument.is_declared or text != argument.text):
         known = shape_of(text) or known
+    if known in _STRAY_IN:
+        return chain(_BY_TYPE[known](text), stray_files.hits(argument, text), stray_commands.hits(argument, text))
     if known is ArgumentType.SQL:
         return iter(sql_statements.hits(text, is_declared=argument.is_declared and argument.type is known))
     return _BY_TYPE[known](text)
