@@ -21,6 +21,7 @@ from ringfence_pdp.convert import decisions as convert
 from ringfence_pdp.convert import overviews
 from ringfence_pdp.convert.answer_bytes import batch_bytes, response_bytes, result_bytes
 from ringfence_pdp.convert.question_bytes import Asked, asked, asked_batch
+from ringfence_pdp.convert.stream_bytes import asked_on_stream
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.reckoning import Unsettled
 from ringfence_pdp.sitting import Sitting
@@ -57,10 +58,8 @@ class DecisionApi(decision_pb2_grpc.DecisionServiceServicer):
         answer, explanation = await self._decisions.sitting().explained(question, current_caller())
         return convert.explanation_to_proto(answer, explanation)
 
-    async def CheckStream(
-        self, request: AsyncIterator[pb.CheckStreamRequest], context: Any
-    ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
-        """Decide what is asked on a stream, and say when that does not hold any more."""
+    async def CheckStream(self, request: AsyncIterator[Any], context: Any) -> AsyncGenerator[Any, None]:
+        """Decide what is asked on a stream, each `AskedOnStream`, and say when that does not hold any more."""
         async with aclosing(self._streams.answers(request, current_caller(), current_quota())) as answers:
             async for answer in answers:
                 yield answer
@@ -128,5 +127,9 @@ async def _results(sitting: Sitting, items: Iterable[Asked], caller: Caller) -> 
 
 def decision_face(api: DecisionApi) -> Face:
     """Return the service as the server takes it."""
-    readers: Mapping[str, Callable[[bytes], Any]] = {"Check": asked, "BatchCheck": asked_batch}
+    readers: Mapping[str, Callable[[bytes], Any]] = {
+        "Check": asked,
+        "BatchCheck": asked_batch,
+        "CheckStream": asked_on_stream,
+    }
     return Face(decision_pb2_grpc.add_DecisionServiceServicer_to_server, api, readers)

@@ -24,8 +24,9 @@ from ringfence_kit.quotas import Quota
 from ringfence_kit.status import status_of
 
 from ringfence_pdp.api.asking import checked
-from ringfence_pdp.convert.decisions import response_to_proto
-from ringfence_pdp.convert.question_bytes import asked_of
+from ringfence_pdp.convert.answer_bytes import response_bytes
+from ringfence_pdp.convert.question_bytes import Asked
+from ringfence_pdp.convert.stream_bytes import AskedOnStream, failed, numbered, responded
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
 from ringfence_pdp.reckoning import Unsettled
@@ -37,14 +38,17 @@ CHANGES_GATHER: Final = Millis(100)
 """How far apart invalidations are told, when facts change all the time."""
 
 
-Said: TypeAlias = pb.CheckStreamAnswer
-"""What is answered to a question, without its number."""
+Said: TypeAlias = bytes
+"""What is answered to a question, without its number, as `stream_bytes` writes it."""
+
+Told: TypeAlias = bytes | pb.CheckStreamResponse
+"""What a stream is told: an answer as its bytes, or what nobody asked."""
 
 
 class Asking(Protocol):
     """Who is asked what comes on a stream."""
 
-    def ask(self, request: pb.CheckRequest, caller: Caller) -> Said | Awaitable[Said]:
+    def ask(self, asked: Asked, caller: Caller) -> Said | Awaitable[Said]:
         """Return the answer, as most questions have one at once, or what will have it. Raises the failures of Check."""
         ...
 
@@ -55,13 +59,13 @@ class AskingHere:
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
 
-    def ask(self, request: pb.CheckRequest, caller: Caller) -> Said | Awaitable[Said]:
+    def ask(self, asked: Asked, caller: Caller) -> Said | Awaitable[Said]:
         """See `Asking`."""
         sitting = self._decisions.sitting()
-        answer = checked(sitting, asked_of(request), caller)
+        answer = checked(sitting, asked, caller)
         if isinstance(answer, Unsettled):
             return _settled(sitting, answer)
-        return Said(response=response_to_proto(answer))
+        return responded(response_bytes(answer))
 
 
 class CheckStreams:
@@ -73,8 +77,8 @@ class CheckStreams:
         self._clock = clock
 
     async def answers(
-        self, questions: AsyncIterator[pb.CheckStreamRequest], caller: Caller, quota: Quota
-    ) -> AsyncGenerator[pb.CheckStreamResponse, None]:
+        self, questions: AsyncIterator[AskedOnStream], caller: Caller, quota: Quota
+    ) -> AsyncGenerator[Told, None]:
         """Yield what the server says on one stream."""
         stream = _Stream(self._asking, self._epochs, self._clock, caller, quota)
         async with background(stream.read(questions), stream.beat(), stream.invalidate()):
@@ -93,14 +97,14 @@ class _Stream:
         self._caller = caller
         self._quota = quota
         self._room = asyncio.Semaphore(IN_FLIGHT)
-        self._answers: deque[pb.CheckStreamAnswer] = deque()
+        self._answers: deque[bytes] = deque()
         self._something = asyncio.Event()
         self._epoch_told = epochs.now
         self._beat_is_due = False
         self._written = 0
         self._ended = False
 
-    async def next(self) -> pb.CheckStreamResponse | None:
+    async def next(self) -> Told | None:
         """Return what to write next; None at the end."""
         while True:
             # Before any answer: it may be one that holds no longer.
@@ -108,7 +112,7 @@ class _Stream:
                 self._epoch_told = self._epochs.now
                 return pb.CheckStreamResponse(invalidate=pb.Invalidation(epoch=self._epoch_told))
             if self._answers:
-                return pb.CheckStreamResponse(answer=self._answers.popleft())
+                return self._answers.popleft()
             if self._beat_is_due:
                 self._beat_is_due = False
                 return pb.CheckStreamResponse(heartbeat=pb.Heartbeat(epoch=self._epoch_told))
@@ -117,13 +121,13 @@ class _Stream:
             self._something.clear()
             await self._something.wait()
 
-    def written(self, said: pb.CheckStreamResponse) -> None:
+    def written(self, said: Told) -> None:
         """Take note that it left: there is room for another question."""
         self._written += 1
-        if said.HasField("answer"):
+        if isinstance(said, bytes):
             self._room.release()
 
-    async def read(self, questions: AsyncIterator[pb.CheckStreamRequest]) -> None:
+    async def read(self, questions: AsyncIterator[AskedOnStream]) -> None:
         """Take questions as long as there is room, until there are no more and all are answered."""
         asked_any = False
         try:
@@ -133,7 +137,7 @@ class _Stream:
                     await self._room.acquire()
                     awaited = self._begin(asked)
                     if awaited is not None:
-                        waiting.create_task(self._await(asked.id, awaited))
+                        waiting.create_task(self._await(asked.number, awaited))
         except BaseExceptionGroup as several:
             # What a message cannot be read for is a failure of the stream, and comes out as it is.
             raise several.exceptions[0] from None
@@ -158,41 +162,40 @@ class _Stream:
             self._something.set()
             await self._clock.sleep(CHANGES_GATHER)
 
-    def _begin(self, asked: pb.CheckStreamRequest) -> Awaitable[Said] | None:
+    def _begin(self, asked: AskedOnStream) -> Awaitable[Said] | None:
         """Answer at once, as most questions are; or return what will have the answer."""
         try:
             self._quota(MethodClass.DECIDE)
             said = _asked(self._asking, asked, self._caller)
         except Failure as failure:
-            said = Said(error=status_of(failure))
-        if not isinstance(said, Said):
+            said = failed(status_of(failure))
+        if not isinstance(said, bytes):
             return said
-        self._put(asked.id, said)
+        self._put(asked.number, said)
         return None
 
     async def _await(self, number: int, awaited: Awaitable[Said]) -> None:
         try:
             said = await awaited
         except Failure as failure:
-            said = Said(error=status_of(failure))
+            said = failed(status_of(failure))
         self._put(number, said)
 
     def _put(self, number: int, said: Said) -> None:
-        said.id = number
-        self._answers.append(said)
+        self._answers.append(numbered(number, said))
         self._something.set()
 
 
 async def _settled(sitting: Sitting, unsettled: Unsettled) -> Said:
-    return Said(response=response_to_proto(await sitting.settled(unsettled)))
+    return responded(response_bytes(await sitting.settled(unsettled)))
 
 
-def _asked(asking: Asking, asked: pb.CheckStreamRequest, caller: Caller) -> Said | Awaitable[Said]:
+def _asked(asking: Asking, asked: AskedOnStream, caller: Caller) -> Said | Awaitable[Said]:
     """Ask, or raise InvalidRequest with the paths as they are in this message."""
-    found = [] if asked.id else [Violation("id", "must not be 0")]
+    found = [] if asked.number else [Violation("id", "must not be 0")]
     try:
         if not found:
-            return asking.ask(asked.request, caller)
+            return asking.ask(asked.asked, caller)
     except InvalidRequest as invalid:
         found = [Violation(f"request.{violation.field}", violation.problem) for violation in invalid.violations]
     raise InvalidRequest(*found)

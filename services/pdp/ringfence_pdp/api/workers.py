@@ -20,9 +20,10 @@ from ringfence_pdp.api.asking import checked
 from ringfence_pdp.api.decisions import DecisionApi
 from ringfence_pdp.api.ext_authz import ExtAuthzApi
 from ringfence_pdp.api.streams import Said
-from ringfence_pdp.convert.decisions import response_to_proto
+from ringfence_pdp.convert.answer_bytes import response_bytes
 from ringfence_pdp.convert.ext_authz import AtGate, at_gate
-from ringfence_pdp.convert.question_bytes import Asked, asked, asked_batch, asked_of
+from ringfence_pdp.convert.question_bytes import Asked, asked, asked_batch
+from ringfence_pdp.convert.stream_bytes import asked_on_stream, failed, responded
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.grants import GRANTS
 from ringfence_pdp.reckoning import Unsettled
@@ -53,29 +54,28 @@ class WorkerAsking:
         self._where = where
         self._leader = leader
 
-    def ask(self, request: pb.CheckRequest, caller: Caller) -> Said | Awaitable[Said]:
+    def ask(self, asked: Asked, caller: Caller) -> Said | Awaitable[Said]:
         """See `streams.Asking`."""
-        question = asked_of(request)
         # Whoever is asked would say what is wrong with it, but not where in the stream's message.
-        question.question()
+        asked.question()
         if self._where.all_left:
-            return self._left(question.sent, caller)
+            return self._left(asked.sent, caller)
         try:
-            answer = checked(self._decisions.sitting(), question, caller)
+            answer = checked(self._decisions.sitting(), asked, caller)
             if isinstance(answer, Unsettled):
                 refuse_unsettled(answer)
         except DecidedElsewhere:
-            return self._left(question.sent, caller)
-        return Said(response=response_to_proto(answer))
+            return self._left(asked.sent, caller)
+        return responded(response_bytes(answer))
 
     async def _left(self, sent: bytes, caller: Caller) -> Said:
         try:
-            return Said(response=pb.CheckResponse.FromString(await self._leader.ask(CHECK, sent, caller)))
+            return responded(await self._leader.ask(CHECK, sent, caller))
         except grpc.aio.AioRpcError as error:
             details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
             if isinstance(details, bytes):
-                return Said(error=status_pb2.Status.FromString(details))
-            return Said(error=status_pb2.Status(code=error.code().value[0], message=error.details() or ""))
+                return failed(status_pb2.Status.FromString(details))
+            return failed(status_pb2.Status(code=error.code().value[0], message=error.details() or ""))
 
 
 class WorkerApi:
@@ -124,7 +124,7 @@ def worker_faces(api: WorkerApi, own: DecisionApi, leader: Leader, *, hot: bool 
             "BatchCheck": unary(api.batch_check, request_deserializer=lambda sent: Sent(sent, asked_batch(sent))),
             "CheckStream": stream(
                 own.CheckStream,
-                request_deserializer=pb.CheckStreamRequest.FromString,
+                request_deserializer=asked_on_stream,
                 response_serializer=pb.CheckStreamResponse.SerializeToString,
             ),
         },

@@ -56,13 +56,13 @@ def batch_bytes(results: list[bytes]) -> bytes:
     """Return the bytes of a BatchCheckResponse; `results` are those of its BatchCheckResults."""
     parts: list[bytes] = []
     for result in results:
-        parts += (_RESULT_RESPONSE, _varint(len(result)), result)
+        parts += (_RESULT_RESPONSE, varint(len(result)), result)
     return b"".join(parts)
 
 
 def result_bytes(response: bytes) -> bytes:
     """Return the bytes of a BatchCheckResult with a response."""
-    return b"".join((_RESULT_RESPONSE, _varint(len(response)), response))
+    return b"".join((_RESULT_RESPONSE, varint(len(response)), response))
 
 
 # What rules say is the same object each time; what is said to one request alone is not, and goes soon.
@@ -114,7 +114,7 @@ def _hint(hint: CacheHint) -> bytes:
 
 
 @lru_cache(maxsize=4_096)
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     """Return a length as protobuf writes it: seven bits a byte, the lowest first."""
     written = bytearray()
     while number > 0x7F:
