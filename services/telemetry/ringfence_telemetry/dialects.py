@@ -4,8 +4,10 @@ Where a field has several names, the one named first wins, so a span that carrie
 senders do while they migrate) is read by the newer one. Names and values not listed here mean nothing to us.
 
 Sources: OpenTelemetry GenAI and MCP semantic conventions (`cache_creation` became `cache_write` there, and both are in
-the wild), OpenInference, OpenLLMetry, and the names GenAI used before. CHAIN and `task` steps are not agents: taking
-them for agents, as some collectors do, inflates the count of agents.
+the wild), OpenInference, OpenLLMetry, the names GenAI used before, and what the AI SDK, ADK, Pydantic AI, Strands,
+Semantic Kernel, Azure's agents, Langfuse and LangSmith add of their own. CHAIN and `task` steps are not agents: taking
+them for agents, as some collectors do, inflates the count of agents. `aggregated_usage` is what a run used with all
+beneath it, which R1 expects of any wrapper.
 """
 
 import enum
@@ -50,7 +52,14 @@ class Field(enum.IntEnum):
 
 NAMES: Mapping[Field, tuple[str, ...]] = {
     Field.OPERATION: ("gen_ai.operation.name",),
-    Field.SPAN_KIND: ("openinference.span.kind", "traceloop.span.kind", "ai.operationId", "llm.request.type"),
+    Field.SPAN_KIND: (
+        "openinference.span.kind",
+        "traceloop.span.kind",
+        "ai.operationId",
+        "langfuse.observation.type",
+        "langsmith.span.kind",
+        "llm.request.type",
+    ),
     Field.AGENT_ID: ("gen_ai.agent.id",),
     Field.AGENT_NAME: ("gen_ai.agent.name", "agent.name", "agent_name"),
     Field.SESSION: (
@@ -63,6 +72,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "ai.telemetry.metadata.sessionId",
         "gcp.vertex.agent.session_id",
         "langfuse.session.id",
+        "gen_ai.thread.id",
     ),
     Field.MODEL: (
         "gen_ai.response.model",
@@ -71,6 +81,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "embedding.model_name",
         "ai.response.model",
         "ai.model.id",
+        "langfuse.observation.model.name",
         "llm.response.model",
         "llm.request.model",
     ),
@@ -84,6 +95,8 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "ai.usage.inputTokens",
         "ai.usage.promptTokens",
         "ai.usage.tokens",
+        "gen_ai.response.prompt_tokens",
+        "gen_ai.aggregated_usage.input_tokens",
     ),
     Field.OUTPUT_TOKENS: (
         "gen_ai.usage.output_tokens",
@@ -92,13 +105,18 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "llm.usage.completion_tokens",
         "ai.usage.outputTokens",
         "ai.usage.completionTokens",
+        "gen_ai.response.completion_tokens",
+        "gen_ai.aggregated_usage.output_tokens",
     ),
     Field.CACHE_READ_TOKENS: (
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "llm.token_count.prompt_details.cache_read",
         "llm.usage.cache_read_input_tokens",
+        "ai.usage.inputTokenDetails.cacheReadTokens",
         "ai.usage.cachedInputTokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.aggregated_usage.cache_read.input_tokens",
     ),
     Field.CACHE_WRITE_TOKENS: (
         "gen_ai.usage.cache_write.input_tokens",
@@ -106,12 +124,20 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "gen_ai.usage.cache_creation_input_tokens",
         "llm.token_count.prompt_details.cache_write",
         "llm.usage.cache_creation_input_tokens",
+        "ai.usage.inputTokenDetails.cacheWriteTokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "gen_ai.aggregated_usage.cache_creation.input_tokens",
     ),
     Field.REASONING_TOKENS: (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
+        "ai.usage.outputTokenDetails.reasoningTokens",
         "ai.usage.reasoningTokens",
+        "gen_ai.usage.details.reasoning_tokens",
+        "gen_ai.usage.experimental.reasoning_tokens",
+        "gen_ai.aggregated_usage.details.reasoning_tokens",
     ),
     Field.TOTAL_TOKENS: (
         "gen_ai.usage.total_tokens",
@@ -136,7 +162,13 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
     ),
     Field.ERROR_TYPE: ("error.type",),
     Field.ATTEMPT: ("http.request.resend_count", "http.resend_count", "ringfence.resend_count"),
-    Field.COST: ("gen_ai.usage.cost.amount", "gen_ai.usage.cost", "llm.cost.total", "gen_ai.usage.total_cost"),
+    Field.COST: (
+        "gen_ai.usage.cost.amount",
+        "gen_ai.usage.cost",
+        "llm.cost.total",
+        "gen_ai.usage.total_cost",
+        "operation.cost",
+    ),
     Field.CURRENCY: ("gen_ai.usage.cost.currency",),
     Field.CALL_STATUS: ("rpc.response.status_code", "rpc.grpc.status_code", "http.response.status_code"),
     Field.TASK_STATE: ("a2a.task.state",),
@@ -183,6 +215,13 @@ OPERATIONS = frozenset(
 )
 """What OpenTelemetry GenAI defines for `gen_ai.operation.name`."""
 
+OPERATIONS_BEFORE: Mapping[str, str] = {
+    # Semantic Kernel
+    "chat.completions": "chat",
+    "text.completions": "text_completion",
+}
+"""What some senders still call them."""
+
 OPERATION_BY_SPAN_KIND: Mapping[str, str] = {
     # OpenInference `openinference.span.kind`
     "AGENT": INVOKE_AGENT,
@@ -213,6 +252,13 @@ OPERATION_BY_SPAN_KIND: Mapping[str, str] = {
     "ai.embed.doEmbed": "embeddings",
     "ai.embedMany.doEmbed": "embeddings",
     "ai.toolCall": EXECUTE_TOOL,
+    # Langfuse `langfuse.observation.type` and LangSmith `langsmith.span.kind`, but for what others call the same
+    "generation": "chat",
+    "llm": "chat",
+    "chain": "chain",
+    "retriever": "retrieval",
+    "guardrail": "guardrail",
+    "evaluator": "evaluate",
     # OpenLLMetry's old `llm.request.type`
     "chat": "chat",
     "completion": "text_completion",

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from ringfence_telemetry.attribute_bytes import name_of, read_attribute
 from ringfence_telemetry.attribute_values import Value, text_of, tokens_of
-from ringfence_telemetry.dialects import ATTRIBUTES, DETAILS_FROM, OPERATIONS, OTHER, Field
+from ringfence_telemetry.dialects import ATTRIBUTES, DETAILS_FROM, OPERATIONS, OPERATIONS_BEFORE, OTHER, Field
 
 MALFORMED = -1
 """Stands for a count that could not be believed."""
@@ -149,5 +149,5 @@ def _read(attribute: bytes) -> Known | None:
         return Known(field, rank, value)
     label = text_of(value)
     if field == Field.OPERATION and label and label not in OPERATIONS:
-        label = OTHER
+        label = OPERATIONS_BEFORE.get(label, OTHER)
     return Known(field, rank, label)

@@ -70,6 +70,7 @@ def test_openllmetry_names_a_tool_and_an_agent_by_their_entity() -> None:
         ({"gen_ai.usage.cost.amount": "0.000000001", "gen_ai.usage.cost.currency": "eur"}, 1, "EUR"),
         ({"gen_ai.usage.cost.amount": 0.1}, 100_000_000, "USD"),
         ({"gen_ai.usage.cost": 3}, 3_000_000_000, "USD"),
+        ({"operation.cost": 0.01039005}, 10_390_050, "USD"),
         ({"llm.cost.total": "12.5"}, 12_500_000_000, "USD"),
         ({"llm.cost.total": 0.0}, 0, "USD"),
         ({"llm.cost.total": 1.5e-05}, 15_000, "USD"),
