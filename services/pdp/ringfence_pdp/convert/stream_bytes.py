@@ -1,91 +1,68 @@
-"""What CheckStream takes and says, as bytes: a number, and around it what Check takes and says.
+"""What comes and goes on a CheckStream, as bytes: a question behind its number, an answer behind the same one.
 
-Its messages are envelopes. Read and written as messages they cost as much as the decision inside of them, so the
-plainest is opened here: the number, then the question, and nothing behind it. The rules:
-
-- the question inside is read as that of a Check is; an envelope that is written in another way is left to protobuf;
-- what is said is what protobuf would write of it: fields in order, and no number when it is 0.
+A question is read from its own bytes as that of Check is, and so is the answer written; around both are a number and a
+length. What is not in the order in which protobuf writes it is left to protobuf.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from google.rpc import status_pb2
+from google.rpc.status_pb2 import Status
 from ringfence.pdp.v1 import decision_pb2 as pb
 
 from ringfence_pdp.convert.answer_bytes import varint
 from ringfence_pdp.convert.question_bytes import Asked, asked, asked_of
 
-_ID, _REQUEST = 0x08, 0x12
-"""Fields 1 and 2 of CheckStreamRequest: a number, and bytes."""
-_ID_BYTES_MAX = 9
-"""What is longer is left to protobuf."""
-
-_NUMBER, _RESPONSE, _ERROR = b"\x08", b"\x12", b"\x1a"
-"""Fields 1 to 3 of CheckStreamAnswer."""
-_ANSWER = b"\x0a"
+_NUMBER: Final = 0x08
+_REQUEST: Final = 0x12
+_ANSWER: Final = b"\x0a"
 """Field 1 of CheckStreamResponse."""
+_RESPONSE: Final = b"\x12"
+"""Field 2 of CheckStreamAnswer."""
+_SHIFT_MAX: Final = 28
 
 
-class Numbered(NamedTuple):
-    """A question of a stream, and the number its answer is told with."""
+class AskedOnStream(NamedTuple):
+    """A question of a stream, and the number its client gave it; 0 where it gave none."""
 
-    id: int
+    number: int
     asked: Asked
 
 
-def numbered(sent: bytes) -> Numbered:
+def asked_on_stream(sent: bytes) -> AskedOnStream:
     """Read a CheckStreamRequest. Raises DecodeError for bytes that are none."""
-    opened = _opened(sent)
-    if opened is not None:
-        number, begin = opened
-        return Numbered(number, asked(sent[begin:]))
+    if len(sent) > 2 and sent[0] == _NUMBER:
+        number, at = _varint(sent, 1)
+        if number is not None and at < len(sent) and sent[at] == _REQUEST:
+            length, at = _varint(sent, at + 1)
+            if length is not None and at + length == len(sent):
+                return AskedOnStream(number, asked(sent[at:]))
     message = pb.CheckStreamRequest.FromString(sent)
-    return Numbered(message.id, asked_of(message.request))
+    return AskedOnStream(message.id, asked_of(message.request))
 
 
-def _opened(sent: bytes) -> tuple[int, int] | None:
-    """Return the number of a question, and where the question begins that takes all the rest; None for the unusual."""
-    try:
-        if sent[0] != _ID:
-            return None
-        number, at = _varint_at(sent, 1)
-        if sent[at] != _REQUEST:
-            return None
-        length, begin = _varint_at(sent, at + 1)
-    except IndexError:
-        return None
-    return (number, begin) if begin + length == len(sent) else None
-
-
-def _varint_at(sent: bytes, at: int) -> tuple[int, int]:
-    """Return a number and where it ends. Raises IndexError where there is none, or one that is too long."""
+def _varint(sent: bytes, at: int) -> tuple[int | None, int]:
+    """Return the number at a place, and the place behind it; None for one that is longer than most are, or is cut."""
     number = shift = 0
-    for place in range(at, at + _ID_BYTES_MAX):
-        byte = sent[place]
-        number |= (byte & 0x7F) << shift
+    while at < len(sent) and shift <= _SHIFT_MAX:
+        byte = sent[at]
+        number, at, shift = number | (byte & 0x7F) << shift, at + 1, shift + 7
         if byte < 0x80:
-            return number, place + 1
-        shift += 7
-    raise IndexError
+            return number, at
+    return None, at
 
 
-def said_response(response: bytes) -> bytes:
-    """Return the bytes of a CheckStreamAnswer without its number, given those of a CheckResponse."""
+def responded(response: bytes) -> bytes:
+    """Return a decision as an answer says it, without its number."""
     return b"".join((_RESPONSE, varint(len(response)), response))
 
 
-def said_error(error: status_pb2.Status) -> bytes:
-    """Return the bytes of a CheckStreamAnswer without its number: why there is no answer."""
-    status = error.SerializeToString()
-    return b"".join((_ERROR, varint(len(status)), status))
+def failed(error: Status) -> bytes:
+    """Return why there is none, as an answer says it, without its number."""
+    return pb.CheckStreamAnswer(error=error).SerializeToString()
 
 
-def answer_bytes(number: int, said: bytes) -> bytes:
-    """Return the bytes of a CheckStreamResponse that answers question `number`."""
-    named = _NUMBER + varint(number) if number else b""
-    return b"".join((_ANSWER, varint(len(named) + len(said)), named, said))
-
-
-def is_answer(message: bytes) -> bool:
-    """Say whether a CheckStreamResponse is an answer."""
-    return message[:1] == _ANSWER
+def numbered(number: int, said: bytes) -> bytes:
+    """Return the CheckStreamResponse that answers a question with what was said to it."""
+    # Protobuf leaves out a number that is 0.
+    behind = b"\x08" + varint(number) if number else b""
+    return b"".join((_ANSWER, varint(len(behind) + len(said)), behind, said))
