@@ -13,7 +13,7 @@ from ringfence_kit.wire import to_timestamp
 from ringfence_registry.agents.approvals import ApprovalState
 from ringfence_registry.cards.model import CardFacts
 from ringfence_registry.cards.signatures.admission import signature_findings
-from ringfence_registry.convert.cards import card_view, finding
+from ringfence_registry.convert.cards import finding, put_card
 from ringfence_registry.convert.signatures import signature_verdict
 from ringfence_registry.finding.agent_view import AgentView
 from ringfence_registry.finding.views import Trust
@@ -104,7 +104,7 @@ def content_message(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Age
 
 def _content(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Agent:
     """Return that without the approved tools: how each stands is said with them, and moves."""
-    return pb.Agent(
+    message = pb.Agent(
         name=str(name),
         display_name=spec.display_name,
         purpose=spec.purpose,
@@ -117,13 +117,14 @@ def _content(name: AgentName, spec: AgentSpec, card: CardFacts) -> pb.Agent:
         did=spec.did,
         labels=spec.labels,
         annotations=spec.annotations,
-        card=card_view(card),
         policies=spec.policies,
         evaluation_plan=spec.evaluation_plan,
         slo=spec.slo,
         deployments=map(_deployment, spec.deployments),
         escalation_path=map(_escalation_step, spec.escalation_path),
     )
+    put_card(message.card, card)
+    return message
 
 
 def basic_message(agent: Agent | AgentOutline) -> pb.Agent:

@@ -11,9 +11,7 @@ from ringfence_registry.cards.model import (
     CardDialect,
     CardFacts,
     CardFinding,
-    CardInterface,
     CardReason,
-    CardSkill,
     CardVerdict,
     FindingKind,
     Severity,
@@ -67,28 +65,49 @@ def validated(value: ValidatedCard, *, namespace: str | None) -> pb.ValidateCard
 
 def card_view(facts: CardFacts) -> pb.CardView:
     """Return what was read from a card; what became of its signatures is the agent's to say."""
-    return pb.CardView(
-        sha256=bytes.fromhex(facts.sha256),
-        size_bytes=facts.size,
-        dialect=DIALECTS[facts.dialect],
-        verdict=VERDICTS[facts.verdict],
-        reasons=map(reason, facts.reasons),
-        findings=map(finding, facts.findings),
-        display_name=facts.name,
-        description=facts.description,
-        version=facts.version,
-        provider=facts.provider,
-        protocol_versions=facts.protocol_versions,
-        interfaces=map(_interface, facts.interfaces),
-        skills=map(_skill, facts.skills),
-        input_modes=facts.input_modes,
-        output_modes=facts.output_modes,
-        security_scheme_types=dict.fromkeys(scheme.kind.value for scheme in facts.security_schemes),
-        extensions=facts.extensions,
-        streaming=facts.capabilities.streaming is True,
-        push_notifications=facts.capabilities.push_notifications is True,
-        extended_agent_card=facts.capabilities.extended_agent_card is True,
-    )
+    view = pb.CardView()
+    put_card(view, facts)
+    return view
+
+
+def put_card(view: pb.CardView, facts: CardFacts) -> None:
+    """Say in `view`, which is empty, what was read from a card.
+
+    Written where it is to be: a message that is put into another one is copied, and each of its skills with it.
+    """
+    view.sha256 = bytes.fromhex(facts.sha256)
+    view.size_bytes = facts.size
+    view.dialect = DIALECTS[facts.dialect]
+    view.verdict = VERDICTS[facts.verdict]
+    view.reasons.extend(map(reason, facts.reasons))
+    view.findings.extend(map(finding, facts.findings))
+    view.display_name = facts.name
+    view.description = facts.description
+    view.version = facts.version
+    view.provider = facts.provider
+    view.protocol_versions.extend(facts.protocol_versions)
+    for interface in facts.interfaces:
+        view.interfaces.add(
+            url=interface.url,
+            protocol_binding=interface.protocol_binding,
+            protocol_version=interface.protocol_version,
+            tenant=interface.tenant,
+        )
+    for skill in facts.skills:
+        view.skills.add(
+            id=skill.id,
+            display_name=skill.name,
+            tags=skill.tags,
+            description=skill.description,
+            examples=skill.examples,
+        )
+    view.input_modes.extend(facts.input_modes)
+    view.output_modes.extend(facts.output_modes)
+    view.security_scheme_types.extend(dict.fromkeys([scheme.kind.value for scheme in facts.security_schemes]))
+    view.extensions.extend(facts.extensions)
+    view.streaming = facts.capabilities.streaming is True
+    view.push_notifications = facts.capabilities.push_notifications is True
+    view.extended_agent_card = facts.capabilities.extended_agent_card is True
 
 
 def reason(value: CardReason) -> card_pb2.CardReason:
@@ -105,23 +124,4 @@ def finding(value: CardFinding) -> pb.CardFinding:
         problem=value.problem,
         kind=FINDING_KINDS[value.kind],
         severity=SEVERITIES[value.severity],
-    )
-
-
-def _interface(value: CardInterface) -> pb.CardInterface:
-    return pb.CardInterface(
-        url=value.url,
-        protocol_binding=value.protocol_binding,
-        protocol_version=value.protocol_version,
-        tenant=value.tenant,
-    )
-
-
-def _skill(value: CardSkill) -> pb.CardSkill:
-    return pb.CardSkill(
-        id=value.id,
-        display_name=value.name,
-        tags=value.tags,
-        description=value.description,
-        examples=value.examples,
     )

@@ -7,6 +7,7 @@ kin, so neither case nor plural nor accent makes two agents differ.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from ringfence_registry.cards.model import CardFacts
 from ringfence_registry.finding.words import kin_of, words_of
@@ -91,4 +92,4 @@ def likeness(one: Features, other: Features) -> Likeness:
 
 
 def _kin_in(texts: list[str]) -> frozenset[str]:
-    return frozenset(kin_of(word) for text in texts for word in words_of(text))
+    return frozenset(map(kin_of, chain.from_iterable(map(words_of, texts))))
