@@ -68,6 +68,7 @@ from ringfence_pdp.fact_feeds import FactFeeds, Told
 from ringfence_pdp.filter_metrics import FilterMetrics
 from ringfence_pdp.filters.scanning import built_in
 from ringfence_pdp.grants import GRANTS
+from ringfence_pdp.letting_go import let_go
 from ringfence_pdp.limits.memory_counters import MemoryCounters
 from ringfence_pdp.limits.metering import Metering
 from ringfence_pdp.metrics import PdpMetrics
@@ -97,7 +98,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
 
     database = Database(config.database_url(server.data), service="pdp", migrations=MIGRATIONS)
     store = SqlPolicyStore(database)
-    policy = PolicyState(BundleCompiler(Breath).compile_files)
+    policy = PolicyState(BundleCompiler(Breath).compile_files, let_go=let_go)
     book = ApprovalBook()
     epochs = Epochs(lambda: policy.current.epoch + agents.facts.epoch)
     shipping = Shipping(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SPELL = 300e-6
+SPELL = 500e-6
 """Seconds of work without a rest."""
 
 REST = 20e-6

@@ -47,6 +47,30 @@ class Bundle:
         return f'"{self.revision}-{self.digest[7:23]}"'
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleFacts:
+    """What is recorded of a bundle beside its files: read without them, a record of megabytes takes no time."""
+
+    digest: str
+    policy_count: int
+    rule_count: int
+    author: str
+    pushed_at: Instant
+    revision: int
+
+    def over(self, files: tuple[PolicyFile, ...]) -> Bundle:
+        """Return the bundle; `files` are those its digest names."""
+        return Bundle(
+            digest=self.digest,
+            files=files,
+            policy_count=self.policy_count,
+            rule_count=self.rule_count,
+            author=self.author,
+            pushed_at=self.pushed_at,
+            revision=self.revision,
+        )
+
+
 def name_of(digest: str) -> str:
     """Return the name of the bundle with this digest."""
     return f"bundles/{digest}"

@@ -1,8 +1,9 @@
 """Use cases of bundles: push one, or keep it without letting it decide; and only a whole one.
 
-Compiling happens before the transaction and in a thread of its own, so a large bundle holds up neither the writer nor
-the decisions made meanwhile. The etag is checked inside the transaction, where nobody can come between. The newest
-bundles are kept, and those the rollout speaks of; the others are forgotten in the same transaction.
+Compiling, and working out the digest, happen before the transaction and in a thread of their own, so a large bundle
+holds up neither the writer nor the decisions made meanwhile. The etag is checked inside the transaction, where nobody
+can come between. The newest bundles are kept, and those the rollout speaks of; the others are forgotten in the same
+transaction.
 """
 
 import asyncio
@@ -89,9 +90,13 @@ async def _draft(
     files: Sequence[PolicyFile], compile_files: Callable[[Sequence[PolicyFile]], Compiled], mutation: Mutation
 ) -> Bundle:
     ordered = in_order(files)
-    compiled = await asyncio.to_thread(compile_files, ordered)
+
+    def look() -> tuple[Compiled, str]:
+        return compile_files(ordered), digest_of(ordered)
+
+    compiled, digest = await asyncio.to_thread(look)
     return Bundle(
-        digest=digest_of(ordered),
+        digest=digest,
         files=ordered,
         policy_count=compiled.policy_count,
         rule_count=compiled.rule_count,

@@ -59,6 +59,10 @@ class RuleIndex:
             self._found[key] = found
         return found
 
+    def parts(self) -> list[object]:
+        """Return what the index consists of, in pieces none of which is large."""
+        return [*self._found.values(), *(part for each in self._environments.values() for part in each.values())]
+
     def _look_up(self, environment: str, agent: str, action: str, tool: str) -> list[int]:
         leaves = [
             leaf

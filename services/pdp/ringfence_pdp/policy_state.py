@@ -5,7 +5,7 @@ once and keeps it: a push or a switch thrown meanwhile is seen by the next decis
 
 A stored bundle this release cannot compile (it was pushed through a newer one) leaves the last good bundle in force,
 and is not tried; `problem` says so until the rollout changes. What was compiled lately stays compiled, so that going
-back to it takes no time.
+back to it takes no time, and its files are not read out of their event again: a digest names them.
 
 What another replica lets decide and nobody compiled here yet is compiled in a thread while `compiling` runs: until then
 the last good bundle decides, and nobody waits. The epoch grows again when it takes over.
@@ -16,12 +16,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from ringfence_kit import records
 from ringfence_kit.events import EMPTY, Change, Event, Revision
 
-from ringfence_pdp.bundle import BUNDLE, Bundle, PolicyFile, name_of
+from ringfence_pdp.bundle import BUNDLE, Bundle, BundleFacts, PolicyFile, digest_of, name_of
 from ringfence_pdp.errors import BundleInvalid, BundleNotFound
 from ringfence_pdp.kill_switch import KILL_SWITCH, KillSwitch, KillSwitches
 from ringfence_pdp.rollout.rollout import NOTHING_YET, ROLLOUT, Rollout
@@ -48,12 +48,32 @@ class InForce(Generic[CompiledT]):
     """What is tried, compiled; None when nothing is."""
 
 
-class PolicyState(Generic[CompiledT]):
-    """The snapshot of the pdp's own data. `compile_files` raises `BundleInvalid`."""
+class _Compiled(NamedTuple, Generic[CompiledT]):
+    """Files, and what came of them."""
 
-    def __init__(self, compile_files: Callable[[Sequence[PolicyFile]], CompiledT]) -> None:
+    files: tuple[PolicyFile, ...]
+    outcome: CompiledT | BundleInvalid
+
+
+def _let_go(forgotten: list[CompiledT]) -> None:
+    """Free what is forgotten, at once."""
+    forgotten.clear()
+
+
+class PolicyState(Generic[CompiledT]):
+    """The snapshot of the pdp's own data."""
+
+    def __init__(
+        self,
+        compile_files: Callable[[Sequence[PolicyFile]], CompiledT],
+        *,
+        let_go: Callable[[list[CompiledT]], None] = _let_go,
+    ) -> None:
+        """`compile_files` raises `BundleInvalid`; `let_go` frees what a list holds, in the thread that compiles."""
         self._compile_files = compile_files
-        self._compiled: dict[tuple[PolicyFile, ...], CompiledT | BundleInvalid] = {}
+        self._let_go = let_go
+        self._compiled: dict[str, _Compiled[CompiledT]] = {}
+        """By digest."""
         self._remembering = threading.Lock()
         self._kept: dict[str, Bundle] = {}
         self._lacking: asyncio.Event | None = None
@@ -103,18 +123,33 @@ class PolicyState(Generic[CompiledT]):
 
         May be called from any thread; it is what a push does off the event loop.
         """
-        key = tuple(files)
+        return self._compiled_as(digest_of(files), files)
+
+    def compiled_bundle(self, bundle: Bundle) -> CompiledT:
+        """Return a bundle compiled, as `compiled` does; what its digest names is not looked at again."""
+        return self._compiled_as(bundle.digest, bundle.files)
+
+    def _compiled_as(self, digest: str, files: Sequence[PolicyFile]) -> CompiledT:
         with self._remembering:
-            found = self._compiled.get(key)
-        compiled = self._outcome(files) if found is None else found
+            found = self._compiled.get(digest)
+        if found is None:
+            found = _Compiled(tuple(files), self._outcome(files))
+        self._remember(digest, found)
+        if isinstance(found.outcome, BundleInvalid):
+            raise found.outcome.with_traceback(None)
+        return found.outcome
+
+    def _remember(self, digest: str, compiled: _Compiled[CompiledT]) -> None:
+        forgotten: list[CompiledT] = []
         with self._remembering:
-            self._compiled.pop(key, None)
-            self._compiled[key] = compiled
+            self._compiled.pop(digest, None)
+            self._compiled[digest] = compiled
             while len(self._compiled) > _KEPT_COMPILED:
-                del self._compiled[next(iter(self._compiled))]
-        if isinstance(compiled, BundleInvalid):
-            raise compiled.with_traceback(None)
-        return compiled
+                outcome = self._compiled.pop(next(iter(self._compiled))).outcome
+                if not isinstance(outcome, BundleInvalid):
+                    forgotten.append(outcome)
+                del outcome
+        self._let_go(forgotten)
 
     def _outcome(self, files: Sequence[PolicyFile]) -> CompiledT | BundleInvalid:
         try:
@@ -131,7 +166,7 @@ class PolicyState(Generic[CompiledT]):
                 lacking.clear()
                 while uncompiled := self._uncompiled(self.rollout):
                     with suppress(BundleInvalid):  # `problem` will say so
-                        await asyncio.to_thread(self.compiled, uncompiled[0].files)
+                        await asyncio.to_thread(self.compiled_bundle, uncompiled[0])
                 self._late += 1
                 self.current = replace(self.current, epoch=Revision(self.current.epoch + 1))
                 self._follow(self.rollout)
@@ -142,14 +177,14 @@ class PolicyState(Generic[CompiledT]):
     def _uncompiled(self, rollout: Rollout) -> list[Bundle]:
         spoken_of = (self._kept.get(digest) for digest in (rollout.active, rollout.candidate) if digest)
         with self._remembering:
-            return [bundle for bundle in spoken_of if bundle is not None and tuple(bundle.files) not in self._compiled]
+            return [bundle for bundle in spoken_of if bundle is not None and bundle.digest not in self._compiled]
 
     async def warming(self) -> None:
         """Compile what decided before, in a thread, so that going back to it takes no time after a restart either."""
         previous = self._kept.get(self.rollout.previous)
         if previous is not None:
             with suppress(BundleInvalid):  # whoever goes back to it is told
-                await asyncio.to_thread(self.compiled, previous.files)
+                await asyncio.to_thread(self.compiled_bundle, previous)
 
     def fill(self, stored: StoredPolicy, revision: Revision) -> None:
         """Hold what the store was loaded with at the start."""
@@ -162,7 +197,7 @@ class PolicyState(Generic[CompiledT]):
         """Take one committed event; the hub calls this in revision order, each revision once."""
         self.current = replace(self.current, revision=event.revision)
         if event.kind == BUNDLE:
-            self._keep(event.change, records.decode(event.record, Bundle))
+            self._keep(event.change, self._recorded(event.record))
         elif event.kind == ROLLOUT:
             self.current = replace(self.current, epoch=self._epoch_of(event))
             self._follow(records.decode(event.record, Rollout))
@@ -172,6 +207,13 @@ class PolicyState(Generic[CompiledT]):
             released = event.change is Change.DELETED
             after = switches.without(switch.name) if released else switches.with_engaged(switch)
             self.current = replace(self.current, kill_switches=after, epoch=self._epoch_of(event))
+
+    def _recorded(self, record: bytes) -> Bundle:
+        """Return a bundle as it is recorded; its files are decoded only where they are not known by its digest."""
+        facts = records.decode(record, BundleFacts)
+        with self._remembering:
+            known = self._compiled.get(facts.digest)
+        return records.decode(record, Bundle) if known is None else facts.over(known.files)
 
     def _epoch_of(self, event: Event) -> Revision:
         return Revision(event.revision + self._late)
@@ -206,7 +248,7 @@ class PolicyState(Generic[CompiledT]):
             return None
         try:
             bundle = self.kept(digest)
-            return bundle, self.compiled(bundle.files)
+            return bundle, self.compiled_bundle(bundle)
         except (BundleInvalid, BundleNotFound) as error:
             problems.append(f"{name_of(digest)} does not compile here, {otherwise}: {error.message}")
             return None

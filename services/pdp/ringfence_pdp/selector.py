@@ -58,6 +58,10 @@ class SelectorTable(Generic[T]):
             self.put(selector, found)
         return found
 
+    def values(self) -> list[T]:
+        """Return the values of all selectors."""
+        return [*self._anything, *self._exact.values(), *self._prefixes.values()]
+
     def covering(self, name: str) -> list[T]:
         """Return the values of all selectors that cover `name`; the list is not to be changed."""
         exact = self._exact.get(name)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -205,6 +205,34 @@ def test_compiled_bundles_are_not_kept_for_ever() -> None:
         state.compiled(bundle(str(number).encode()).files)
     state.compiled(bundle(b"0").files)
     assert compiler.runs == 7
+
+
+def test_what_is_forgotten_is_handed_over_and_nothing_that_did_not_compile() -> None:
+    forgotten: list[str] = []
+
+    def let_go(bundles: list[str]) -> None:
+        forgotten.extend(bundles)
+        bundles.clear()
+
+    state = PolicyState(Compiler(), let_go=let_go)
+    for content in (b"one", b"bad", b"two", b"three", b"four"):
+        with suppress(BundleInvalid):
+            state.compiled(bundle(content).files)
+    assert forgotten == []
+    for content in (b"five", b"six", b"seven"):
+        state.compiled(bundle(content).files)
+    assert forgotten == ["one", "two"]
+
+
+def test_the_files_of_a_bundle_compiled_here_are_not_read_out_of_its_event_again() -> None:
+    state = PolicyState(Compiler())
+    pushed = bundle(b"one")
+    state.compiled(pushed.files)
+    keep(state, 1, b"one")
+    keep(state, 2, b"of another replica")
+    assert state.kept(pushed.digest) == pushed
+    assert state.kept(pushed.digest).files is pushed.files
+    assert state.kept(bundle(b"of another replica").digest).files[0].content == b"of another replica"
 
 
 def test_a_stored_bundle_that_does_not_compile_leaves_the_last_good_one_in_force() -> None:

@@ -57,7 +57,7 @@ class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
             mutation=self._mutation(request, command.request_id),
             validate_only=command.validate_only,
         )
-        findings = map(convert.finding_to_proto, self._policy.compiled(bundle.files).findings)
+        findings = map(convert.finding_to_proto, self._policy.compiled_bundle(bundle).findings)
         return pb.PushBundleResponse(bundle=convert.bundle_to_proto(bundle), findings=findings)
 
     async def UploadBundle(self, request: pb.UploadBundleRequest, context: Any) -> pb.UploadBundleResponse:
@@ -70,7 +70,7 @@ class BundleApi(bundle_pb2_grpc.BundleServiceServicer):
             compile_files=self._policy.compiled,
             mutation=self._mutation(request, command.request_id),
         )
-        findings = map(convert.finding_to_proto, self._policy.compiled(bundle.files).findings)
+        findings = map(convert.finding_to_proto, self._policy.compiled_bundle(bundle).findings)
         return pb.UploadBundleResponse(
             bundle=convert.bundle_to_proto(bundle), findings=findings, tests=review.report_to_proto(tests)
         )

@@ -28,6 +28,7 @@ from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.facts import HEARD_LATELY, TOKEN_TTL, Facts
 from ringfence_pdp.hard_budgets import Spending
+from ringfence_pdp.letting_go import let_go
 from ringfence_pdp.policy_state import PolicyState
 from ringfence_pdp.snapshots.shipped import Settings
 from ringfence_pdp.snapshots.view import SnapshotView
@@ -59,7 +60,7 @@ class SnapshotFollower:
         """
         if not 0 < stale_after <= TOKEN_TTL:
             raise ValueError(f"a snapshot is believed for more than 0 ms and at most {TOKEN_TTL}, not {stale_after}")
-        self.policy: PolicyState[CompiledBundle] = PolicyState(BundleCompiler(Breath).compile_files)
+        self.policy: PolicyState[CompiledBundle] = PolicyState(BundleCompiler(Breath).compile_files, let_go=let_go)
         """What is in force."""
         self.facts = Facts(boundaries=_UNHEARD)
         """Everything known at this moment."""
