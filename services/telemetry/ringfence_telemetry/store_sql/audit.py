@@ -13,16 +13,16 @@ from ringfence_kit.events import Event
 from ringfence_kit.log_keys import LogKeys, StoredCheckpoint
 from ringfence_kit.log_tiles import TileId, TileReader
 from ringfence_kit.sql import Database
-from ringfence_kit.sql_statements import Bound, Statement
+from ringfence_kit.sql_statements import Statement
 
 from ringfence_telemetry.audit_trail import append_changes
 from ringfence_telemetry.store.audit import StoredCosignature, StoredEntry
-from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row
+from ringfence_telemetry.store_sql.statements import batches, insert_into, replace_row, write_tuples
 from ringfence_telemetry.tables.audit import audit_checkpoints, audit_cosignatures, audit_entries, audit_tiles
 
 T = TypeVar("T")
 
-_ADD_ENTRY = Statement(sa.insert(audit_entries))
+_ADD_ENTRY = sa.insert(audit_entries)
 
 
 class SqlAuditLogTx:
@@ -50,18 +50,9 @@ class SqlAuditLogTx:
         self, entries: Sequence[StoredEntry], tiles: Mapping[TileId, bytes], checkpoint: StoredCheckpoint
     ) -> None:
         """See `AuditLogTx`."""
-        rows: list[dict[str, Bound]] = [
-            {
-                "position": entry.index,
-                "entry_key": entry.key,
-                "leaf_hash": entry.leaf_hash,
-                "appended_at": entry.appended_at,
-                "body": entry.body,
-            }
-            for entry in entries
-        ]
+        rows = [(entry.index, entry.key, entry.leaf_hash, entry.appended_at, entry.body) for entry in entries]
         if rows:
-            _ADD_ENTRY.change_each(self.connection, rows)
+            write_tuples(self.connection, _ADD_ENTRY, rows)
         for tile, hashes in tiles.items():
             replace_row(self.connection, audit_tiles, {"level": tile.level, "position": tile.index, "hashes": hashes})
         replace_row(
