@@ -102,7 +102,7 @@ class Patterns:
             )
         for rule, start, end in self._rule_set.matches(view.text, argument.type, view.kind):
             yield Finding(Kind.RULE, rule.id, rule.category, rule.severity, rule.message, start=start, end=end)
-        if self._analyse is not None and view.is_encoded_only:
+        if self._analyse is not None and view.is_whole:
             yield from self._analyse(argument, view.text)
 
 

@@ -27,6 +27,9 @@ DEPTH_MAX = 2
 ACCENTS = "accents"
 """The step that only takes away what a language writes on its letters: no disguise, for whoever reads languages."""
 
+LEETSPEAK = "leetspeak"
+"""The step that reads a text as leetspeak as a whole; where only a word may be, it is `leet`, for rules that ask."""
+
 Decoder = Callable[[str], str]
 
 _ENCODINGS: Sequence[tuple[str, str, Decoder]] = (
@@ -46,6 +49,9 @@ _UNQUOTED = frozenset({ArgumentType.SHELL, ArgumentType.CODE, ArgumentType.FREE_
 _WORDED = frozenset(ArgumentType) - {ArgumentType.PATH, ArgumentType.SECRET}
 """Where words are looked for that a reader would recognise."""
 
+_LETTERED = _WORDED | {ArgumentType.PATH}
+"""Where signs may stand for letters."""
+
 _COMMENTED = frozenset(ArgumentType) - {ArgumentType.PATH, ArgumentType.URL, ArgumentType.SECRET}
 
 
@@ -64,12 +70,12 @@ class View(NamedTuple):
         return _KINDS.get(self.steps[-1], ViewKind.DECODED)
 
     @property
-    def is_encoded_only(self) -> bool:
-        """Whether a program would read it so: as it stands, or decoded. Disguises are for the eyes of a reader."""
-        return all(step in _PROGRAMS for step in self.steps)
+    def is_whole(self) -> bool:
+        """Whether it is a text as somebody meant it, decoded and out of disguise, and not a reading of parts of it."""
+        return all(step in _WHOLE for step in self.steps)
 
 
-_PROGRAMS = frozenset(name for _, name, _ in _ENCODINGS) | {"invisible", "nfkc"}
+_WHOLE = frozenset(name for _, name, _ in _ENCODINGS) | {"invisible", "nfkc", "confusables", "together", LEETSPEAK}
 _KINDS = {"spaced": ViewKind.SPACED, "leet": ViewKind.LEET, "leet-l": ViewKind.LEET}
 
 
@@ -121,10 +127,18 @@ class _Reader:
         if not gates and text.isascii():
             return
         seen = {(text, ViewKind.PLAIN), (text, ViewKind.DECODED)}
-        for view in self._in_turn(View(text), gates):
+        for view in self._all(View(text), gates):
             if view.text and (view.text, view.kind) not in seen:
                 seen.add((view.text, view.kind))
                 yield view
+
+    def _all(self, view: View, gates: frozenset[str]) -> Iterator[View]:
+        """The readings of a text. What is nothing but characters apart is what they spell, which may be encoded too."""
+        if "apart" in gates and self._type in _WORDED and spelling.is_all_apart(view.text):
+            yield _after(view, "spaced", spelling.together)
+            view = _after(view, "together", spelling.together)
+            gates = opened(view.text)
+        yield from self._in_turn(view, gates)
 
     def _in_turn(self, view: View, gates: frozenset[str]) -> Iterator[View]:
         view = _cleaned(view, gates)
@@ -145,6 +159,12 @@ class _Reader:
         view = _after(view, ACCENTS if confusables.is_accented(view.text) else "confusables", confusables.folded)
         yield view
         gates = opened(view.text)
+        if view.steps[-1:] == ("confusables",):
+            decoded = self._bounded(_layer(view))
+            if decoded is not view:
+                view, gates = decoded, opened(decoded.text)
+                yield view
+        undisguised = view
         if "prose" in gates and self._type is ArgumentType.FREE_TEXT:
             view = _after(view, "prose", spelling.prose)
             yield view
@@ -167,7 +187,11 @@ class _Reader:
             yield _after(view, "spaced", spelling.spelled_out)
             view = _after(view, "together", spelling.together)
             yield view
-        if "leet" in gates and self._type in _WORDED:
+        if "leet" in gates and self._type in _LETTERED:
+            if spelling.is_leetspeak(undisguised.text):
+                # Of what was there before comments and lines were taken out: they may have been said to a reader.
+                yield _after(undisguised, LEETSPEAK, spelling.leetspeak)
+                yield _after(undisguised, LEETSPEAK, spelling.leetspeak_with_numbers)
             yield _after(view, "leet", spelling.letters)
             yield _after(view, "leet-l", spelling.letters_with_l)
 

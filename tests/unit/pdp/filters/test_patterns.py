@@ -69,7 +69,7 @@ def test_leetspeak_and_letters_apart_are_for_rules_that_ask() -> None:
     asking = rule("asking", IGNORE.pattern, views=frozenset(ViewKind))
     plain = rule("plain", IGNORE.pattern)
 
-    assert [finding.id for finding in found("1gn0r3 4ll", asking, plain)] == ["asking"]
+    assert [finding.id for finding in found("the 1gn0r3 all rules of this house", asking, plain)] == ["asking"]
     assert [finding.id for finding in found("i g n o r e a l l", asking, plain)] == ["asking"]
     assert [finding.id for finding in found("i-g-n-o-r-e a-l-l", asking, plain)] == ["asking", "plain"]
 

@@ -113,4 +113,12 @@ def _is_said(text: str) -> bool:
     if bare.isascii():
         return bool(bare) and bare.isprintable()
     bare = visible(bare)
-    return bare.isprintable() and sum(map(str.isalpha, bare)) * 2 >= len(bare)
+    letters = sum(map(str.isalpha, bare))
+    # Bytes that are UTF-8 by chance are signs of many kinds; a path in look-alikes has few letters, and ASCII else.
+    return bare.isprintable() and (
+        letters * 2 >= len(bare) or (letters * 4 >= len(bare) and _is_ascii_or_letters(bare))
+    )
+
+
+def _is_ascii_or_letters(text: str) -> bool:
+    return all(char.isascii() or char.isalpha() for char in text)

@@ -7,7 +7,7 @@ _LETTER = r"[^\W\d_]"
 _BETWEEN = r"[ \t._*|~,/\\+-]{1,3}"
 _APART = re.compile(rf"(?<![^\W_]){_LETTER}(?:{_BETWEEN}{_LETTER}(?![^\W_])){{3,}}")
 _SEPARATOR = re.compile(_BETWEEN)
-_ALL_APART = re.compile(r"(?:[^ ] {1,3}){5,}[^ ]? {0,3}")
+_ALL_APART = re.compile(r" {0,8}(?:[^ ] {1,8}){5,}[^ ]? {0,8}")
 _SPACES = re.compile(r" +")
 
 _EMPHASIS = re.compile(
@@ -22,6 +22,10 @@ _DIGITS = re.compile(r"(?<![^\W_])[013457]{1,3}(?![^\W_])")
 _SURELY = 3
 """So many words in leetspeak are no accident."""
 _SIGNS = str.maketrans("013457@$!|896", "oieastasiibgg")
+_DIGITS_READ = str.maketrans("013457", "oieast")
+_ALNUM = re.compile(r"[A-Za-z0-9]+")
+_NUMBER = re.compile(r"[2689][0-9]*\Z")
+"""A number at the end of a word stays one: `b45364` is `base64`."""
 _WITH_L = str.maketrans("1!|", "lll")
 """What else these may be."""
 
@@ -32,12 +36,17 @@ def prose(text: str) -> str:
     return text if " " in text else _PLUS.sub(" ", text)
 
 
+def is_all_apart(text: str) -> bool:
+    """Say whether a text is nothing but characters apart."""
+    return _ALL_APART.fullmatch(text) is not None
+
+
 def together(text: str) -> str:
     """Put letters that stand apart together, where they stand: `i-g-n-o-r-e all` is `ignore all`.
 
     In a text that is nothing but characters apart, whatever they are go together: `1 ;   i d` is `1; id`.
     """
-    if _ALL_APART.fullmatch(text):
+    if is_all_apart(text):
         return _SPACES.sub(lambda match: " " if len(match[0]) > 1 else "", text)
     return _APART.sub(_together, text)
 
@@ -66,6 +75,33 @@ def _together(match: re.Match[str]) -> str:
         is_wider = len(separator) > len(between) or (separator.isspace() and not between.isspace())
         run = run.replace(separator, "\n" if is_wider else "")
     return run.replace("\n", " ")
+
+
+def is_leetspeak(text: str) -> bool:
+    """Say whether a text is leetspeak as a whole: three of its words are, or as many as are not."""
+    worded = [word for word in _ALNUM.findall(text) if len(word) > 1 and word.translate(_DIGITS_READ).isalpha()]
+    changed = sum(not word.isalpha() and not word.isdigit() for word in worded)
+    return changed >= _SURELY or changed * 2 >= max(1, len(worded))
+
+
+def leetspeak(text: str) -> str:
+    """Read digits alone as letters, in words that have letters too; signs stay what they are, and so does a number."""
+    return _ALNUM.sub(_read_mixed, text)
+
+
+def leetspeak_with_numbers(text: str) -> str:
+    """The same, and words that are all digits are words: `05` is `os`."""
+    return _ALNUM.sub(lambda match: match[0].translate(_DIGITS_READ), text)
+
+
+def _read_mixed(match: re.Match[str]) -> str:
+    word = match[0]
+    if word.isdigit() or word.isalpha() or len(word) > _WORD_MAX:
+        return word
+    number = _NUMBER.search(word)
+    end = len(word) if number is None else number.start()
+    read = word[:end].translate(_DIGITS_READ)
+    return (read.upper() if word.isupper() else read) + word[end:]
 
 
 def _read(text: str, meant: str) -> str:

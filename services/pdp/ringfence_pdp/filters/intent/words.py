@@ -26,7 +26,8 @@ _ADDRESS = re.compile(
 )
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _WORD = re.compile(r"@[a-z]+|[^\W_]+(?:'t\b)?|[.!?;\n\u3002](?![a-z0-9])")
-_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_HUMP = re.compile(r"(?<=[a-z]{2})(?=[A-Z](?:[a-z]{2}|[A-Z]))")
+"""Where the words of a name meet. Letters that are large and small in turn are one word in disguise."""
 _SENTENCE_ENDS = frozenset(".!?;\n\u3002")
 _MARKS = re.compile("[\u0300-\u036f\u3099\u309a\u200b-\u200f\ufe0f]")
 _UNFOLDED = str.maketrans({"\u2019": "'", "ß": "ss", "ø": "o", "ł": "l", "\u0131": "i", "æ": "ae", "œ": "oe"})
