@@ -50,7 +50,9 @@ def decide_case(case: Case) -> Decision:
     verdict = judged_by_rules(case)
     if bundle is not None and bundle.filters and verdict.effect is not Effect.DENY:
         filtered = filtered_case(case)
-        return Decision(lowered(verdict, filtered), standing.ring, standing.score, findings=filtered.findings)
+        after = lowered(verdict, filtered)
+        if after is not verdict or filtered.findings:
+            return Decision(after, standing.ring, standing.score, findings=filtered.findings)
     if known is None or verdict.reason not in _RULED:
         return Decision(verdict, standing.ring, standing.score)
     decision = known.ruled.get(id(verdict))

@@ -22,6 +22,7 @@ from ringfence_pdp.masks import DEFAULT_MASKS, NO_MASKS
 from ringfence_pdp.model import Resource
 from ringfence_pdp.routine_documents import RoutineDocuments
 from support.pdp.desk import ADMIN, Desk
+from support.pdp.filtering import PATTERNS, filters
 from support.pdp.world import ANALYST, HASH, NOW, basis, bundle, identity, policy, registered, tool
 
 AGENT = identity(tools={"warehouse.query": ""})
@@ -48,6 +49,7 @@ BUNDLES = [
     bundle(policy(LATE)),
     bundle(policy(DENY)),
     bundle(LIMITED),
+    bundle(policy(READ, DENY), filters(PATTERNS)),
     bundle(policy(READ, AGAIN)),
 ]
 
@@ -107,6 +109,7 @@ USUAL = [
     _request(rows=3.5, session="s"),
     _request(rows=[3, {"deep": -0.0}]),
     _request(rows="\x01" * 12_000),
+    _request(rows="1; DROP TABLE users; --", session="s"),
     _request(token="t", resource=pb.Resource(id="orders")),
     _request(did=AGENT.did, nameless=True, rows=4, context={"hour": 3}),
     _request(context={"hour": 3, "path": "/a", "request_id": "1"}),
