@@ -29,8 +29,8 @@ from ringfence_pdp.store import StoredPolicy
 
 CompiledT = TypeVar("CompiledT")
 
-_KEPT_COMPILED = 5
-"""Compiled bundles kept: those the rollout speaks of, and those just compiled by a push that is being written."""
+_KEPT_COMPILED = 4
+"""Compiled bundles kept: the three the rollout may speak of, and the one a push just compiled that is being written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
