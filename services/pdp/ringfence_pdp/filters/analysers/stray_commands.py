@@ -51,8 +51,8 @@ _RUNS: Final = (
 )
 _WINDOWS: Final = (
     r"(?:cmd|command\.com|powershell|pwsh)(?:\.exe)?\s+[/-]\w.*|reg(?:\.exe)?\s+(?:query|add|delete|save|export)\s+hk.*"
-    r"|sc(?:\.exe)?\s+(?:query|stop|config|delete|create)\b.*|wmic\s+\w+.*|taskkill\s+/.*|schtasks\s+/.*|netsh\s+\w+.*"
-    r"|echo\s+%\w+%|set\s+/a\s.*|(?:cscript|wscript|msbuild|installutil|rundll32|regsvr32|mshta|certutil|bitsadmin"
+    r"|sc(?:\.exe)?\s+(?:query|stop|config|delete|create)\b.*|wmic\s+\w+.*|schtasks\s+/.*|netsh\s+(?:adv)?fi\w+.*"
+    r"|echo\s+%(?:user\w*|path|computername|os|appdata|temp|windir|comspec)%|set\s+/a\s.*|(?:cscript|wscript|msbuild|installutil|rundll32|regsvr32|mshta|certutil|bitsadmin"
     r"|forfiles|msiexec|quser|qwinsta|nltest|dsquery|gpresult)(?:\.exe)?\s+\S.*|(?:start|explorer|copy)\s+\\\\\S+.*"
     r"|(?:invoke-(?:expression|webrequest|command|wmimethod|restmethod)|get-(?:process|wmiobject|childitem|content"
     r"|service|aduser|acl|ciminstance|clipboard|eventlog|localuser)|start-process|new-object|stop-process|set-mppreference"
