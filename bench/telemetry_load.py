@@ -3,8 +3,9 @@
 One telemetry process on SQLite and one client, requests of 1, 64 and 512 spans. Each size is sent twice: as fast as
 eight senders get answers, which says what the service can do, and then at half of that rate, which is how somebody runs
 it. At full speed a sender waits for the spans of all others to be counted: that is back-pressure. What a request costs
-anyway, without any span, is measured in the same run, as the unit. Every answer is checked, and the totals in the end.
-Each series ends by itself: after so many requests, or after ten seconds.
+anyway, without any span, is measured in the same run, as the unit. So is how much of the time the server waited for a
+core that somebody else had: where that is more than a little, waits say more of the machine than of telemetry. Every
+answer is checked, and the totals in the end. Each series ends by itself: after so many requests, or after ten seconds.
 
     python bench/telemetry_load.py             prints p50 and p99, and both in units
     python bench/telemetry_load.py --check     ends with 1 when p99 at half the rate is over 100 ms with 512 spans
@@ -55,6 +56,8 @@ class Series:
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list)
     """Seconds, one for each request."""
+    without_core: float = 0.0
+    """Seconds for which threads of the server were ready to run and had no core."""
 
     @property
     def rate(self) -> float:
@@ -81,9 +84,12 @@ def payloads(spans: int, count: int, dice: random.Random) -> list[bytes]:
     return found[:count]
 
 
-async def send(channel: grpc.aio.Channel, spans: int, bodies: Sequence[bytes], *, rate: float = 0.0) -> Series:
+async def send(
+    channel: grpc.aio.Channel, spans: int, bodies: Sequence[bytes], *, pid: int, rate: float = 0.0
+) -> Series:
     """Send requests from several senders at once, so many a second when a `rate` is given."""
     export: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_EXPORT)
+    before = without_core(pid)
     series, rest, begun = Series(spans), iter(enumerate(bodies)), time.perf_counter()
 
     async def sender() -> None:
@@ -98,7 +104,14 @@ async def send(channel: grpc.aio.Channel, spans: int, bodies: Sequence[bytes], *
 
     await asyncio.gather(*[sender() for _ in range(IN_FLIGHT)])
     series.seconds = time.perf_counter() - begun
+    series.without_core = without_core(pid) - before
     return series
+
+
+def without_core(pid: int) -> float:
+    """Return for how many seconds threads of a process have waited for a core (Linux: sched-stats.rst, schedstat)."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[1]) for each in threads) / 1e9
 
 
 async def measure() -> list[tuple[Series, Series]]:
@@ -107,16 +120,16 @@ async def measure() -> list[tuple[Series, Series]]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         open_dev_tokens(data)
-        async with telemetry(data) as (_, address):
+        async with telemetry(data) as (pid, address):
             options = ChannelOptions(token=token_file(token_path(data, "service")))
             async with open_aio_channel(address, options) as channel:
                 usage: UsageServiceAsyncStub = UsageServiceStub(channel)
                 await usage.GetUsage(pb.GetUsageRequest(), wait_for_ready=True)
                 for spans in (0, *SIZES):
                     bodies = payloads(spans, 2 * REQUESTS[spans], dice)
-                    full = await send(channel, spans, bodies[: REQUESTS[spans]])
+                    full = await send(channel, spans, bodies[: REQUESTS[spans]], pid=pid)
                     await everything_counted(usage)
-                    half = await send(channel, spans, bodies[REQUESTS[spans] :], rate=full.rate / 2)
+                    half = await send(channel, spans, bodies[REQUESTS[spans] :], pid=pid, rate=full.rate / 2)
                     await everything_counted(usage)
                     found.append((full, half))
                 rows = (await usage.GetUsage(pb.GetUsageRequest())).rows
@@ -143,7 +156,8 @@ def main() -> int:
             p50, p99 = series.quantile(0.5), series.quantile(0.99)
             rate = f"{series.rate:7.0f} requests/s, {series.rate * series.spans:8.0f} spans/s"
             said = f"{series.spans:4} spans, {name}: {rate}"
-            print(f"{said}, p50 {p50:6.1f} ms ({p50 / unit:5.1f} units), p99 {p99:6.1f} ms ({p99 / unit:5.1f} units)")
+            waits = f"p50 {p50:6.1f} ms ({p50 / unit:5.1f} units), p99 {p99:6.1f} ms ({p99 / unit:5.1f} units)"
+            print(f"{said}, {waits}, without a core {series.without_core / series.seconds:4.0%}")
     worst = found[-1][1].quantile(0.99)
     return int(asked.check and worst > PROMISED_MS)
 
