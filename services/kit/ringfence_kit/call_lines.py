@@ -5,6 +5,7 @@ The rules:
 - what stands in a line, and in which order, is said here alone;
 - where lines are JSON, this writes them, with the encoder of `logs.py` and so with the same bytes. Everywhere else, on
   a terminal and where a test listens, a line is logged as any other is;
+- no field of a call is one that secrets are blanked in (`logs.redact`): nothing is, here;
 - what the process says in all its lines is bound to the context before its service is opened; calls bind nothing.
 """
 
