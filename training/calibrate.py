@@ -31,10 +31,10 @@ Curves = dict[str, tuple[float, ...]]
 def curves(matrix: Matrix, texts: Sequence[Text]) -> Curves:
     """Return the curve of each head, of the frame, and of both together."""
     benign = [text for text in texts if not text.is_attack and not text.source.startswith(OURS)]
-    shares = _shares(benign)
-    folds = _folds(benign)
+    shares = ordinary_shares(benign)
+    left_outs = folds(benign)
     scores: dict[int, Scores] = {}
-    for left_out in folds:
+    for left_out in left_outs:
         heads = fit(matrix, texts, left_out).heads()
         scores |= {id(text): heads.scores(text.text) for text in benign if text.source in left_out}
     frames = {id(text): frame_of(text.text) for text in benign}
@@ -62,7 +62,8 @@ def _of_the_worse_half(benign: Sequence[Text], weights: Sequence[float], shares:
     return [0.0 if text.source in less else share for text, share in zip(benign, shares, strict=True)]
 
 
-def _shares(benign: Sequence[Text]) -> list[float]:
+def ordinary_shares(benign: Sequence[Text]) -> list[float]:
+    """Return how much each text weighs in a curve: ordinary sources alike, and nine times the others together."""
     strata: Mapping[str, dict[str, int]] = {"ordinary": {}, "security": {}}
     for text in benign:
         sizes = strata[text.stratum]
@@ -79,7 +80,7 @@ def _shares(benign: Sequence[Text]) -> list[float]:
     ]
 
 
-def _folds(benign: Sequence[Text]) -> list[frozenset[str]]:
+def folds(benign: Sequence[Text]) -> list[frozenset[str]]:
     """Return the sources left out together: parts of one collection in one fold, folds of about the same size."""
     sizes: dict[str, int] = {}
     parts: dict[str, set[str]] = {}
@@ -87,10 +88,10 @@ def _folds(benign: Sequence[Text]) -> list[frozenset[str]]:
         family = text.source.split("/")[0]
         sizes[family] = sizes.get(family, 0) + 1
         parts.setdefault(family, set()).add(text.source)
-    folds: list[set[str]] = [set() for _ in range(FOLDS)]
+    parted: list[set[str]] = [set() for _ in range(FOLDS)]
     filled = [0] * FOLDS
     for family in sorted(sizes, key=lambda name: (-sizes[name], name)):
         least = filled.index(min(filled))
-        folds[least] |= parts[family]
+        parted[least] |= parts[family]
         filled[least] += sizes[family]
-    return [frozenset(fold) for fold in folds if fold]
+    return [frozenset(fold) for fold in parted if fold]

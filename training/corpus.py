@@ -4,6 +4,8 @@ Rules. What is many is thinned evenly, so that no source is the model. Nothing h
 The examples of rules are not learnt from: what rules find needs no second finder, and a rule may change by itself.
 """
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from training.readers.pairs import read_pairs
@@ -14,11 +16,12 @@ from training.texts import BENIGN, Text, thinned, without_doubles
 MOST_OF_A_SOURCE: Final = 1200
 
 
-def training_texts() -> list[Text]:
+@cache
+def training_texts() -> Sequence[Text]:
     """Return all of them, in an order that is always the same."""
     texts = [text for source in of_role(read_sources(), Role.TRAIN) for text in read(source)]
     texts += read_pairs()
-    return _evened(without_doubles(texts))
+    return tuple(_evened(without_doubles(texts)))
 
 
 def _evened(texts: list[Text]) -> list[Text]:

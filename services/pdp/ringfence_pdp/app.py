@@ -40,8 +40,9 @@ from ringfence_pdp.breathing import Breath
 from ringfence_pdp.classifiers.asking import AskedClassifiers, Classifier
 from ringfence_pdp.classifiers.breaker import Breaker
 from ringfence_pdp.classifiers.config import ClassifierConfig
+from ringfence_pdp.classifiers.encoding import Encoding, WithEncoder
 from ringfence_pdp.classifiers.memory import Memory
-from ringfence_pdp.classifiers.metrics import ClassifierMetrics
+from ringfence_pdp.classifiers.metrics import ClassifierMetrics, EncoderMetrics
 from ringfence_pdp.compile import BundleCompiler
 from ringfence_pdp.compiled import CompiledBundle
 from ringfence_pdp.config import Inputs, PdpConfig, WhenFull
@@ -92,20 +93,20 @@ POLICY_LOADED = "policy"
 
 def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewId) -> Service:
     """Put the pdp together; nothing is opened until `run` is entered."""
-    readiness = Readiness()
-    readiness.require(POLICY_LOADED, why="policies are being loaded")
+    readiness = _readiness()
     peers = Peers(server=server, tls=config.tls)
 
     database = Database(config.database_url(server.data), service="pdp", migrations=MIGRATIONS)
     store = SqlPolicyStore(database)
     policy = PolicyState(BundleCompiler(Breath).compile_files, let_go=let_go)
     book = ApprovalBook()
+    encoding = Encoding(config.encoder.use, budget=config.encoder.budget, clock=clock)
     epochs = Epochs(lambda: policy.current.epoch + agents.facts.epoch)
     shipping = Shipping(
         policy=policy,
         facts=lambda: agents.facts,
         ages=lambda now: Ages(agents.identity_age(now), agents.budgets_age(now)),
-        settings=_settings(config),
+        settings=_settings(config, reads_again=encoding.is_asked),
         clock=clock,
         salt=int(new_id()[:4], 16),
     )
@@ -179,7 +180,8 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         reckoning=reckoning,
         gated_environments=frozenset(config.gated_environments),
         audiences=frozenset(config.audiences),
-        classifiers=classifiers,
+        classifiers=WithEncoder(classifiers, encoding, built_in),
+        reads_again=encoding.is_asked,
         clock=clock,
         new_id=new_id,
     )
@@ -201,6 +203,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     filter_api = FilterApi(
         lambda: built_in() if policy.current.compiled is None else policy.current.compiled.engines,
         facts=lambda: agents.facts,
+        encoding=encoding,
         tokens=tokens,
         clock=clock,
     )
@@ -298,12 +301,19 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
             ApprovalMetrics(desk),
             RolloutMetrics(policy, trials, records, follower),
             ClassifierMetrics(classifiers),
+            EncoderMetrics(encoding),
             FilterMetrics(filter_api.counts, decisions.found),
             WitnessMetrics("ringfence_pdp", witness, clock),
             *leading.collectors,
         ],
         workers=leading.workers,
     )
+
+
+def _readiness() -> Readiness:
+    readiness = Readiness()
+    readiness.require(POLICY_LOADED, why="policies are being loaded")
+    return readiness
 
 
 def _classifier(asked: ClassifierConfig, config: PdpConfig, server: ServerConfig, clock: Clock) -> Classifier:
@@ -351,7 +361,7 @@ def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], No
     return call
 
 
-def _settings(config: PdpConfig) -> Settings:
+def _settings(config: PdpConfig, *, reads_again: bool) -> Settings:
     """Return what of the configuration whoever decides on this pdp's snapshot has to know."""
     log = config.decision_log
     return Settings(
@@ -363,6 +373,7 @@ def _settings(config: PdpConfig) -> Settings:
         inputs=log.inputs is Inputs.FULL,
         masks=log.masks,
         allow_rate=log.allow_rate,
+        reads_again=reads_again,
     )
 
 

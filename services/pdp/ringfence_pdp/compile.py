@@ -142,6 +142,7 @@ def _bundle(parts: Sequence[CompiledFile], policies: Policies, breathe: Callable
         filter_index=filter_indexes[False],
         boundary_filter_index=filter_indexes[True],
         asks_classifiers=any(one.written.use is FilterUse.REMOTE for one in filters),
+        reads_intent=any(one.written.use is FilterUse.INTENT for one in filters),
         engines=engines,
     )
 

@@ -104,6 +104,8 @@ class CompiledBundle:
     """The same, of policies that govern boundaries."""
     asks_classifiers: bool = False
     """Whether any filter is a classifier elsewhere."""
+    reads_intent: bool = False
+    """Whether any filter is that of intent, which may be in doubt."""
     engines: Engines = field(default_factory=Engines, compare=False)
     """What looks, with the rules of the bundle's own packs."""
     hints: dict[HintKey, Any] = field(default_factory=dict, compare=False)

@@ -11,7 +11,7 @@ from ringfence_kit.peers import PeerConfig
 from ringfence_kit.tls import TlsConfig
 from ringfence_kit.witness import WitnessConfig
 
-from ringfence_pdp.classifiers.config import ClassifierConfig
+from ringfence_pdp.classifiers.config import ClassifierConfig, EncoderConfig
 from ringfence_pdp.masks import DEFAULT_MASKS, is_mask
 from ringfence_pdp.sources.git import is_ref, is_repository
 
@@ -166,6 +166,7 @@ class PdpConfig:
 
     budgets: BudgetsConfig = setting(BudgetsConfig(), doc="Hard budgets, which telemetry counts.")
     source: SourceConfig = setting(SourceConfig(), doc="Where bundles come from by themselves.")
+    encoder: EncoderConfig = setting(EncoderConfig(), doc="A second reader of what the filter of intent doubts.")
     classifiers: tuple[ClassifierConfig, ...] = setting(
         (), doc="Classifiers of intent that somebody else runs, for policies with `use: remote`."
     )

@@ -54,13 +54,14 @@ class Decisions:
         gated_environments: frozenset[str],
         audiences: frozenset[str] = frozenset(),
         classifiers: Classifiers | None = None,
+        reads_again: bool = False,
         clock: Clock,
         new_id: NewId,
     ) -> None:
         """`gated_environments` are those in which a tool has to be approved with the hash of its schema.
 
         `audiences` are those of the delegation tokens this pdp decides for; none leaves that to enforcement points.
-        `classifiers` are those elsewhere that policies may ask.
+        `classifiers` are those elsewhere that policies may ask; with `reads_again` the second reader of intent too.
         """
         self._gated_environments = gated_environments
         self._audiences = audiences
@@ -85,6 +86,7 @@ class Decisions:
             counts=self.counts,
             found=self.found,
             classifiers=NoClassifiers() if classifiers is None else classifiers,
+            reads_again=reads_again,
             renewed=self._renewed,
         )
 

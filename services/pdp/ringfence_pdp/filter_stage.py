@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from ringfence_pdp.approvals.binding import arguments_digest
 from ringfence_pdp.case import Case
 from ringfence_pdp.filters.arguments import content_of
+from ringfence_pdp.filters.engines import INTENT
 from ringfence_pdp.filters.filtering import UNFILTERED, CompiledFilter, Filtered, filtered
 from ringfence_pdp.filters.finding import Content
+from ringfence_pdp.filters.looking import doubts
 from ringfence_pdp.model import CheckRequest
 from ringfence_pdp.policy_filters import FilterUse
 from ringfence_pdp.sides import speaking
@@ -75,6 +77,14 @@ def _stays_inside(case: Case) -> bool:
 def classifiers_of(case: Case) -> tuple[str, ...]:
     """Return the classifiers elsewhere that have a say in a call, by name."""
     return tuple(sorted({one.written.classifier for one in filters_of(case) if one.written.use is FilterUse.REMOTE}))
+
+
+def is_in_doubt(case: Case) -> bool:
+    """Say whether a filter of intent looks at a call, and is in doubt about something in it."""
+    bundle = case.basis.bundle
+    if bundle is None or not any(one.engine == INTENT for one in filters_of(case)):
+        return False
+    return bool(doubts(content(case), bundle.engines))
 
 
 def _filtered(case: Case) -> Filtered:

@@ -24,9 +24,10 @@ from ringfence_pdp.decision_watch import DecisionWatch, Seen
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.explain import Explanation, explain
 from ringfence_pdp.facts import RegisteredTool
-from ringfence_pdp.filter_stage import classifiers_of, content
+from ringfence_pdp.filter_stage import classifiers_of, content, is_in_doubt
+from ringfence_pdp.filters.encoder.doubt import ENCODER
 from ringfence_pdp.filters.finding import Action, Kind
-from ringfence_pdp.filters.heard import NOBODY_OBJECTS, Heard
+from ringfence_pdp.filters.heard import NOBODY_OBJECTS, UNREAD, Heard
 from ringfence_pdp.filters.remote import Classifiers
 from ringfence_pdp.limits.counters import Reservation
 from ringfence_pdp.model import UNKNOWN, CheckRequest, Decision, Effect, Reason, Stage, Verdict
@@ -60,6 +61,9 @@ class Office:
     counts: Tally
     found: Found
     classifiers: Classifiers
+    """The second reader of intent among them, by the name ENCODER."""
+    reads_again: bool
+    """Whether what the filter of intent is in doubt about is read again."""
     renewed: Callable[[InForce[CompiledBundle]], Basis]
     """Returns the basis of what was in force, as it is now."""
 
@@ -114,12 +118,13 @@ class Sitting:
         if request.origins or self._sessions is not None:
             # With what is put into it, it is no routine any more.
             request, routine = self._remembering(taken_at_its_word(request, caller)), None
-        if trial is not None or (basis.bundle is not None and basis.bundle.asks_classifiers):
+        if trial is not None or (basis.bundle is not None and self._may_ask(basis.bundle)):
             routine = None
             request, awaited = self._to_ask(request)
             if awaited:
                 # Until they are asked: closed.
-                answer = self._answer(decide(self._deciding(request), request), self._office.new_id())
+                unheard = request._replace(heard=UNREAD) if ENCODER in awaited else request
+                answer = self._answer(decide(self._deciding(request), unheard), self._office.new_id())
                 return Unsettled(answer, basis, request, caller, asked, awaited)
         return self._checked(request, caller, asked, routine)
 
@@ -180,13 +185,19 @@ class Sitting:
         They can only lower an answer, so of a call that is denied without them nobody is told.
         """
         basis = self._deciding(request)
-        if basis.bundle is None or not basis.bundle.asks_classifiers:
+        bundle = basis.bundle
+        if bundle is None or not self._may_ask(bundle):
             return request, ()
         unopposed = request._replace(heard=NOBODY_OBJECTS)
         case = Case(basis, unopposed)
         if decide_case(case).effect is Effect.DENY:
-            return unopposed, ()
-        return request, classifiers_of(case)
+            return (unopposed if bundle.asks_classifiers else request), ()
+        again = (ENCODER,) if self._office.reads_again and is_in_doubt(case) else ()
+        return request, (*classifiers_of(case), *again)
+
+    def _may_ask(self, bundle: CompiledBundle) -> bool:
+        """Say whether anybody else may have to be heard about content."""
+        return bundle.asks_classifiers or (bundle.reads_intent and self._office.reads_again)
 
     def _deciding(self, request: CheckRequest) -> Basis:
         """Return the basis with the bundle that decides about a request."""

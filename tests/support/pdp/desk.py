@@ -132,6 +132,7 @@ class Desk:
         allow_rate: float = 1.0,
         masks: Sequence[str] = (),
         inputs: bool = True,
+        reads_again: bool = False,
     ) -> None:
         self.agents = Agents()
         self.tray = Tray()
@@ -161,6 +162,7 @@ class Desk:
             reckoning=Reckoning(self.metering, self.people, clock=self.clock),
             gated_environments=frozenset(),
             classifiers=self.elsewhere,
+            reads_again=reads_again,
             clock=self.clock,
             new_id=counting_ids(),
         )

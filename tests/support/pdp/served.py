@@ -27,7 +27,7 @@ from ringfence_kit.peers import PeerConfig
 from ringfence_kit.server_config import QuotasConfig
 from ringfence_kit.trust_decay import MICRO
 from ringfence_pdp.app import build
-from ringfence_pdp.classifiers.config import ClassifierConfig
+from ringfence_pdp.classifiers.config import ClassifierConfig, EncoderConfig
 from ringfence_pdp.config import DecisionLogConfig, PdpConfig
 
 from support.pdp.neighbours import Neighbours, neighbours
@@ -129,6 +129,7 @@ async def served_pdp(
     identity_at: str = "",
     classifiers: tuple[ClassifierConfig, ...] = (),
     quotas: QuotasConfig | None = None,
+    encoder: EncoderConfig | None = None,
 ) -> AsyncIterator[ServedPdp]:
     """Serve the pdp from `data` on free ports; `known`: whether the analyst is enrolled and registered.
 
@@ -149,6 +150,7 @@ async def served_pdp(
             fast_listen="127.0.0.1:0",
             decision_log=log or DecisionLogConfig(),
             classifiers=classifiers,
+            encoder=encoder or EncoderConfig(),
         )
         server = server_config(data, quotas=quotas or QuotasConfig())
         service = build(config, server, clock=clock, new_id=counting_ids())

@@ -13,26 +13,35 @@ from ringfence_kit.pages import PageTokens
 from ringfence_kit.service import Face
 from ringfence_kit.wire import page_arguments
 
+from ringfence_pdp.classifiers.encoding import Encoding
 from ringfence_pdp.convert import filters as convert
 from ringfence_pdp.facts import Facts
 from ringfence_pdp.filter_metrics import ScanCounts
 from ringfence_pdp.filters.believed import believed
 from ringfence_pdp.filters.engines import Engines
+from ringfence_pdp.filters.looking import doubts
 from ringfence_pdp.filters.rule_list import page_of
-from ringfence_pdp.filters.scanning import content_for, is_ready, make_ready, scan_content
+from ringfence_pdp.filters.scanning import content_for, is_ready, make_ready, scan_content, with_second
 
 
 class FilterApi(filter_pb2_grpc.FilterServiceServicer):
     """Scans content, and shows the rules it is scanned by."""
 
     def __init__(
-        self, engines: Callable[[], Engines], *, facts: Callable[[], Facts], tokens: PageTokens, clock: Clock
+        self,
+        engines: Callable[[], Engines],
+        *,
+        facts: Callable[[], Facts],
+        encoding: Encoding,
+        tokens: PageTokens,
+        clock: Clock,
     ) -> None:
         """`engines` are those of the bundle that decides."""
         self.counts = ScanCounts()
         self._engines = engines
         self._making = asyncio.Lock()
         self._facts = facts
+        self._encoding = encoding
         self._tokens = tokens
         self._clock = clock
 
@@ -51,6 +60,8 @@ class FilterApi(filter_pb2_grpc.FilterServiceServicer):
         engines = await self._ready()
         started = time.perf_counter()
         scanned = scan_content(content, engines)
+        if self._encoding.is_asked:
+            scanned = with_second(scanned, await self._encoding.ask(doubts(content, engines)))
         self.counts.scanned(scanned.severity, time.perf_counter() - started)
         return convert.scanned_to_proto(scanned)
 

@@ -202,6 +202,7 @@ class LocalPdp:
             reckoning=Reckoning(metering, AskedElsewhere(), clock=self._clock),
             gated_environments=frozenset(settings.gated_environments),
             audiences=frozenset(settings.audiences),
+            reads_again=settings.reads_again,
             clock=self._clock,
             new_id=self._new_id,
         )

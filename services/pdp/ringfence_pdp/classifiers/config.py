@@ -1,5 +1,6 @@
-"""The settings of one classifier elsewhere: a table of `[[pdp.classifiers]]`."""
+"""The settings of those who are asked about content: a table of `[[pdp.classifiers]]` each, and `[pdp.encoder]`."""
 
+import enum
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,3 +46,30 @@ class ClassifierConfig:
         """Yield what is wrong with the name."""
         if not _NAME.fullmatch(self.name):
             yield "name", f"{self.name!r} must be a-z, 0-9 and -, a letter first, at most 63"
+
+
+class Use(enum.Enum):
+    """Whether calls the first reader of intent is in doubt about are read again."""
+
+    AUTO = "auto"
+    """Where the packages of the extra `encoder` are installed."""
+    ON = "on"
+    """Always; where they are not installed, people are asked about such calls."""
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Whether what the first reader of intent is in doubt about is read a second time, and how long that may take."""
+
+    use: Use = setting(
+        Use.AUTO,
+        doc="auto (where the packages of the extra `encoder` are installed), on (where they are not, people are asked "
+        "about what is in doubt) or off.",
+    )
+    budget: Millis = setting(
+        Millis(250),
+        doc="How long it may take, waiting for its turn included; then the policy's on_error holds.",
+        at_least=1,
+        at_most=10_000,
+    )

@@ -1,4 +1,4 @@
-"""What the pdp tells Prometheus of classifiers elsewhere."""
+"""What the pdp tells Prometheus of classifiers elsewhere, and of the encoder."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ringfence_pdp.classifiers.asking import ANSWERED, REMEMBERED, AskedClassifiers
+from ringfence_pdp.classifiers.encoding import Encoding, Outcome
 from ringfence_pdp.classifiers.reply import Cause
 
 _PREFIX = "ringfence_pdp_classifier"
@@ -28,3 +29,19 @@ class ClassifierMetrics(Collector):
             resting.add_metric((name,), int(classifier.breaker.is_open))
         yield asked
         yield resting
+
+
+class EncoderMetrics(Collector):
+    """Read when scraped. Labels are words of our own."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._encoding = encoding
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric as it stands."""
+        asked = CounterMetricFamily(
+            "ringfence_pdp_encoder_questions", "Calls in doubt and how reading them again went.", labels=("outcome",)
+        )
+        for outcome in Outcome:
+            asked.add_metric((outcome.value,), self._encoding.counts[outcome.value])
+        yield asked

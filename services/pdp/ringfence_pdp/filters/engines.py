@@ -7,7 +7,7 @@ deciding: it is a filter that says of everything that it failed, so the policy's
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from ringfence_pdp.filters.filter_rule import FilterRule
 from ringfence_pdp.filters.finding import Content, Filter, Finding, Kind, Severity
@@ -25,6 +25,13 @@ PROBLEM_MAX: Final = 400
 Make = Callable[[tuple[FilterRule, ...]], Filter]
 
 
+class Looked(NamedTuple):
+    """Content, and what a filter found in it."""
+
+    content: Content
+    findings: Sequence[Finding]
+
+
 class Engines:
     """The filters of one bundle, by name."""
 
@@ -32,6 +39,8 @@ class Engines:
         """`rules` are those of the bundle's own packs; `made` are used instead of what would be made."""
         self.rules = tuple(rules)
         """Of the bundle's own packs."""
+        self.last: dict[str, Looked] = {}
+        """What each filter looked through last: a decision that waits for somebody is made twice over one content."""
         self._made = dict(made or {})
 
     def is_made(self, name: str) -> bool:

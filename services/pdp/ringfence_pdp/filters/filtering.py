@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
+from ringfence_pdp.filters.encoder.doubt import ENCODER
 from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, STRICT_ORIGIN, Engines
 from ringfence_pdp.filters.finding import Action, Content, Finding, Kind, Severity
 from ringfence_pdp.filters.heard import Heard
@@ -135,8 +136,13 @@ def _found(
         found = [writable(finding) for finding in heard.of(one.written.classifier)]
         return [*unseen(content), *found]
     if one.engine not in looked:
-        looked[one.engine] = [*unseen(content), *look(one.engine, content, engines)]
+        looked[one.engine] = [*unseen(content), *look(one.engine, content, engines), *_read_again(one.engine, heard)]
     return looked[one.engine]
+
+
+def _read_again(engine: str, heard: Heard) -> Sequence[Finding]:
+    """Return what the second reader of intent found, where it was asked."""
+    return [writable(finding) for finding in heard.said.get(ENCODER, ())] if engine == INTENT else ()
 
 
 def _severity(finding: Finding, thresholds: Thresholds) -> Severity | None:

@@ -7,6 +7,8 @@ again with what they said. A classifier nobody asked did not say that all is wel
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ringfence_pdp.filters.encoder.doubt import ENCODER
+from ringfence_pdp.filters.encoder.doubt import failed as failed_to_read
 from ringfence_pdp.filters.finding import Finding
 from ringfence_pdp.filters.remote import failed
 
@@ -30,3 +32,5 @@ class Heard(NamedTuple):
 
 NOBODY_ASKED = Heard()
 NOBODY_OBJECTS = Heard(quiet=True)
+UNREAD = Heard({ENCODER: (failed_to_read("the encoder was not asked"),)})
+"""What holds of a call in doubt until it is read again."""

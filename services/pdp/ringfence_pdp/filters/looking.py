@@ -2,17 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 
-from ringfence_pdp.filters.engines import Engines, failure
+from ringfence_pdp.filters.encoder.doubt import Doubt, Doubting
+from ringfence_pdp.filters.engines import INTENT, Engines, Looked, failure
 from ringfence_pdp.filters.finding import Content, Finding, Severity
 
 
 def look(name: str, content: Content, engines: Engines) -> Sequence[Finding]:
     """Return what the filter `name` finds. Never raises."""
+    known = engines.last.get(name)
+    if known is not None and known.content == content:
+        return known.findings
     try:
-        return [writable(finding) for finding in engines.named(name).findings(content)]
+        found = [writable(finding) for finding in engines.named(name).findings(content)]
     except Exception as error:  # noqa: BLE001 - a filter that errs must neither let a call through nor end in INTERNAL
         # Its type only: what it says may hold content.
         return (failure(name, f"the filter {name} failed over this content ({type(error).__name__})"),)
+    engines.last[name] = Looked(content, found)
+    return found
+
+
+def doubts(content: Content, engines: Engines) -> Sequence[Doubt]:
+    """Return the texts the filter of intent is in doubt about. Never raises: where it fails, its findings say so."""
+    try:
+        intent = engines.named(INTENT)
+        return intent.doubts(content) if isinstance(intent, Doubting) else ()
+    except Exception:  # noqa: BLE001 - as above; the failure is told there, with the findings
+        return ()
 
 
 def unseen(content: Content) -> Iterator[Finding]:

@@ -5,12 +5,16 @@ Nothing is made of what is found: which finding denies a call, and which is only
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ringfence_pdp.filters.arguments import Contract, content_of, content_of_text
+from ringfence_pdp.filters.encoder.doubt import Doubt, EncoderRefused, failed, missing
 from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, Engines
 from ringfence_pdp.filters.finding import ArgumentType, Content, Finding, Origin, Severity
-from ringfence_pdp.filters.looking import look, unseen
+from ringfence_pdp.filters.looking import doubts, look, unseen, writable
+
+if TYPE_CHECKING:
+    from ringfence_pdp.filters.encoder.second_reader import SecondReader
 
 FINDINGS_MAX: Final = 64
 
@@ -43,13 +47,17 @@ def scan(
 ) -> Scanned:
     """Look through a text, or the arguments of a call, with every built-in filter. Never raises over what it is given.
 
+    What intent is in doubt about is read again where the packages of the extra `encoder` are installed.
+
     `written_in` is what a text is written in, inferred when nobody says; `types` and `origins` are by JSON Pointer into
     the arguments, and the origin of a text is at "".
     """
     looked_through = content_for(
         content, written_in=written_in, action=action, tool=tool, contract=None, types=types, origins=origins
     )
-    return scan_content(looked_through, built_in())
+    found = scan_content(looked_through, built_in())
+    in_doubt = doubts(looked_through, built_in())
+    return with_second(found, _read_again(in_doubt)) if in_doubt else found
 
 
 def content_for(
@@ -77,6 +85,14 @@ def scan_content(content: Content, engines: Engines) -> Scanned:
     return Scanned(tuple(found[:FINDINGS_MAX]), rules, model)
 
 
+def with_second(scanned: Scanned, second: Sequence[Finding]) -> Scanned:
+    """Return what was found with what a second reader found among it; nothing is made less severe."""
+    if not second:
+        return scanned
+    merged = sorted((*scanned.findings, *map(writable, second)), key=lambda finding: -finding.severity)
+    return scanned._replace(findings=tuple(merged[:FINDINGS_MAX]))
+
+
 def is_ready(engines: Engines) -> bool:
     """Say whether scanning would not have to make filters first."""
     return all(map(engines.is_made, _ASKED))
@@ -92,6 +108,25 @@ def make_ready(engines: Engines) -> None:
 def built_in() -> Engines:
     """Return the filters that are built in, without the packs of any bundle; made once."""
     return Engines()
+
+
+def _read_again(in_doubt: Sequence[Doubt]) -> Sequence[Finding]:
+    if missing():
+        return ()
+    try:
+        return _second_reader().findings(in_doubt)
+    except EncoderRefused as problem:
+        return (failed(str(problem)),)
+    except Exception as error:  # noqa: BLE001 - as in `look`: its type only
+        return (failed(f"the encoder failed over this content ({type(error).__name__})"),)
+
+
+@cache
+def _second_reader() -> "SecondReader":
+    # Imported when first needed: it takes memory that most never need.
+    from ringfence_pdp.filters.encoder.second_reader import second_reader  # noqa: PLC0415 - see above
+
+    return second_reader()
 
 
 def _found(content: Content, engines: Engines) -> Iterator[Finding]:

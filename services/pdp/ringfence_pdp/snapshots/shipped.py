@@ -82,6 +82,8 @@ class Settings:
     inputs: bool = True
     masks: tuple[str, ...] = ()
     allow_rate: float = 1.0
+    reads_again: bool = False
+    """Whether the pdp has a second reader of intent, which has to be heard about what is in doubt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

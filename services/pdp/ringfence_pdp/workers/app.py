@@ -19,6 +19,7 @@ from ringfence_pdp.api.decisions import DecisionApi
 from ringfence_pdp.api.ext_authz import ExtAuthzApi
 from ringfence_pdp.api.streams import CheckStreams
 from ringfence_pdp.api.workers import WorkerApi, WorkerAsking, worker_faces
+from ringfence_pdp.classifiers.encoding import is_asked
 from ringfence_pdp.config import PdpConfig, WhenFull
 from ringfence_pdp.convert.audit import AuditWire
 from ringfence_pdp.convert.snapshots import snapshot_watch, take_snapshot
@@ -59,7 +60,8 @@ def build(begun: Beginning, leader: Leader, line: Line) -> Service:
         clock=clock,
         on_change=epochs.changed,
     )
-    where = Where(follower.policy)
+    reads_again = is_asked(config.encoder.use)
+    where = Where(follower.policy, reads_again=reads_again)
 
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
     spool = WorkerSpool(line)
@@ -82,6 +84,7 @@ def build(begun: Beginning, leader: Leader, line: Line) -> Service:
         gated_environments=frozenset(config.gated_environments),
         audiences=frozenset(config.audiences),
         classifiers=ClassifiersElsewhere(),
+        reads_again=reads_again,
         clock=clock,
         new_id=random_ids,
     )

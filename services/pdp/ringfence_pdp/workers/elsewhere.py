@@ -38,10 +38,12 @@ class ClassifiersElsewhere:
 class Where:
     """Where calls are decided at the moment."""
 
-    def __init__(self, policy: PolicyState[CompiledBundle]) -> None:
+    def __init__(self, policy: PolicyState[CompiledBundle], *, reads_again: bool = False) -> None:
+        """`reads_again`: whether the leader has a second reader of intent."""
         self.watched = False
         """Whether somebody watches decisions, which the leader shows."""
         self._policy = policy
+        self._reads_again = reads_again
         self._looked_at: CompiledBundle | None = None
         self._asks_people = False
 
@@ -61,4 +63,5 @@ class Where:
         if self._looked_at is not decides:
             self._asks_people = any(rule.effect is Effect.REQUIRE_APPROVAL for rule in decides.rules)
             self._looked_at = decides
-        return self._asks_people or bool(decides.limits) or decides.asks_classifiers
+        in_doubt = decides.reads_intent and self._reads_again
+        return self._asks_people or bool(decides.limits) or decides.asks_classifiers or in_doubt

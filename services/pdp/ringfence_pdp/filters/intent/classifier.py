@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ringfence_pdp.filters.encoder.doubt import Doubt
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Finding, Kind, Severity
 from ringfence_pdp.filters.intent.artefact import Model, installed
 from ringfence_pdp.filters.intent.evidence import NONE, Evidence, weigh
@@ -24,6 +25,8 @@ from ringfence_pdp.filters.views import ACCENTS, View, readings
 HIGH_AT: Final = 0.001
 MEDIUM_AT: Final = 0.01
 LOW_AT: Final = 0.03
+DOUBT_AT: Final = 0.2
+"""Above MEDIUM_AT and up to here a text is in doubt: whoever has a second reader asks it, of one call in thirteen."""
 FINDINGS_MAX: Final = 64
 
 _ALL: Final = tuple(range(len(CATEGORIES)))
@@ -41,7 +44,7 @@ LOOKED_FOR: Final[Mapping[ArgumentType, Sequence[int]]] = {
 }
 """Which heads look at which arguments."""
 
-_MEANINGS: Final[Mapping[str, str]] = {
+MEANINGS: Final[Mapping[str, str]] = {
     "payload": "this reads like something made to be run where a value belongs",
     "injection": "this tells a model to do something else than it was told",
     "exfiltration": "this asks for something to be taken out that should stay in",
@@ -53,6 +56,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "malware": "this asks for software that does harm",
     "sabotage": "this asks for something to be made to fail",
 }
+"""What a finding of each category says."""
 
 
 class _Weighed:
@@ -102,14 +106,29 @@ class Intent:
         heads = LOOKED_FOR[argument.type]
         if not heads:
             return ()
+        worst = self._worst(argument, heads, frames)
+        if worst is None or worst.p_value > LOW_AT:
+            return ()
+        return (self._told(worst, argument),)
+
+    def doubts(self, content: Content) -> Sequence[Doubt]:
+        """Return the texts that look more dangerous than most, and not dangerous enough to be put to people."""
+        frames = Frames(content)
+        return tuple(
+            Doubt(argument, worst.view, worst.p_value)
+            for argument in content.arguments
+            if argument.type is ArgumentType.FREE_TEXT
+            and (worst := self._worst(argument, _ALL, frames)) is not None
+            and MEDIUM_AT < worst.p_value <= DOUBT_AT
+        )
+
+    def _worst(self, argument: Argument, heads: Sequence[int], frames: Frames) -> _Weighed | None:
+        """Return the reading of an argument that looks most dangerous."""
         views = readings(argument.text, argument.type).views
         weighed = [
             _Weighed(view, self._model, frames, heads) for view in views if not view.steps or view.steps[-1] != ACCENTS
         ]
-        worst = min(weighed, key=lambda one: one.p_value, default=None)
-        if worst is None or worst.p_value > LOW_AT:
-            return ()
-        return (self._told(worst, argument),)
+        return min(weighed, key=lambda one: one.p_value, default=None)
 
     def _told(self, worst: _Weighed, argument: Argument) -> Finding:
         head, category = worst.evidence.head, worst.evidence.category
@@ -120,7 +139,7 @@ class Intent:
             id=f"intent.{category}",
             category=category,
             severity=severity_of(worst.p_value),
-            message=_MEANINGS[category],
+            message=MEANINGS[category],
             argument=argument.pointer,
             argument_type=argument.type,
             views=worst.view.steps,
