@@ -80,6 +80,12 @@ ENDURED: dict[str, Callable[[], dict[str, Any]]] = {
     "names that are texts": lambda: {"x" * 5_000: {"y" * 5_000: 1}},
     "numbers and nothing": lambda: {"a": 1e308, "b": None, "c": True, "d": [[], {}]},
     "a pattern's nightmare": lambda: {"body": "(a+)+" * 1_000 + "!" * 1_000},
+    "64 KiB of leetspeak": lambda: {"body": "1gn0r3 7h3 " * 5_900},
+    "64 KiB of digits between letters": lambda: {"body": "a1" * 32_000},
+    "64 KiB of characters apart": lambda: {"body": "% 2 e " * 10_900},
+    "64 KiB of look-alikes that are encoded": lambda: {"body": "%2\u0435" * 16_000},
+    "64 KiB of accents": lambda: {"body": "\u00e9t\u00e9 " * 13_000},
+    "64 KiB of names": lambda: {"body": "aaBbb" * 13_000},
     "brackets": lambda: {"body": "{[(" * 10_000},
 }
 

@@ -15,10 +15,10 @@ KEPT = {
     "look-alikes": 0.98,
     "percent-encoded": 0.97,
     "base64": 0.97,
-    "leetspeak": 0.80,
+    "leetspeak": 0.95,
     "unicode-escapes": 0.97,
 }
-"""Share of the rules that still find their example. Leetspeak of a command is no command: digits stay digits."""
+"""Share of the rules that still find their example."""
 
 WITHSTOOD_MIN = 5
 """Disguises of the eight in which a rule still finds the first of its examples."""
