@@ -124,10 +124,8 @@ class Intent:
 
     def _worst(self, argument: Argument, heads: Sequence[int], frames: Frames) -> _Weighed | None:
         """Return the reading of an argument that looks most dangerous."""
-        views = readings(argument.text, argument.type).views
-        weighed = [
-            _Weighed(view, self._model, frames, heads) for view in views if not view.steps or view.steps[-1] != ACCENTS
-        ]
+        views = _said(readings(argument.text, argument.type).views)
+        weighed = [_Weighed(view, self._model, frames, heads) for view in views]
         return min(weighed, key=lambda one: one.p_value, default=None)
 
     def _told(self, worst: _Weighed, argument: Argument) -> Finding:
@@ -152,6 +150,12 @@ class Intent:
             model=self._digest,
             origin=argument.origin,
         )
+
+
+def _said(views: Sequence[View]) -> Sequence[View]:
+    """Return the readings that are language: none without its accents, and no letters apart beside what they spell."""
+    is_spelled = any(view.steps[:1] == ("together",) for view in views)
+    return [view for view in views if view.steps[-1:] != (ACCENTS,) and (view.steps or not is_spelled)]
 
 
 def severity_of(p_value: float) -> Severity:
