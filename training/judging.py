@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from ringfence_pdp.filters.arguments import content_of_text
 from ringfence_pdp.filters.builtin import patterns
-from ringfence_pdp.filters.finding import ArgumentType, Filter, Kind, Severity
+from ringfence_pdp.filters.finding import ArgumentType, Filter, Finding, Kind, Severity
 
 from training.texts import BENIGN, CORE, Text
 
@@ -44,13 +44,18 @@ def by_filters(filters: Sequence[Filter]) -> Judge:
     def judge(text: Text) -> Verdict:
         type_ = None if text.type is ArgumentType.FREE_TEXT else text.type
         content = content_of_text(text.text, type=type_)
-        found = [finding for one in filters for finding in one.findings(content) if finding.kind is not Kind.FAILURE]
-        if not found:
-            return NOTHING
-        rarest = min(_RARE[one.severity] if one.p_value is None else one.p_value for one in found)
-        return Verdict(max(one.severity for one in found), -math.log10(rarest))
+        return verdict_of([finding for one in filters for finding in one.findings(content)])
 
     return judge
+
+
+def verdict_of(findings: Iterable[Finding]) -> Verdict:
+    """Return what findings amount to; that a filter failed is not counted as found."""
+    found = [finding for finding in findings if finding.kind is not Kind.FAILURE]
+    if not found:
+        return NOTHING
+    rarest = min(_RARE[one.severity] if one.p_value is None else one.p_value for one in found)
+    return Verdict(max(one.severity for one in found), -math.log10(rarest))
 
 
 def layer_one() -> Filter:

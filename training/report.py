@@ -51,6 +51,21 @@ def by_layer(numbers: Numbers) -> str:
     return _table(("flagged", *names), rows)
 
 
+def encoder(numbers: Numbers) -> str:
+    """Return what the second reader of intent adds to both layers, over what was kept apart."""
+    told = numbers["encoder"]
+    rows = []
+    for name, words in (("without", "both layers"), ("with", "both layers and the encoder")):
+        of = told[name]["gates"]
+        flagged = of["flagged"]
+        strata = (percent(flagged[stratum]) for stratum in ("payload", "injection", "goal", "ordinary", "security"))
+        rows.append((words, *strata, percent(of["false_positives"]), f"{of['auc_core']:.4f}"))
+    asked = (percent(told["asked"][stratum]) for stratum in ("payload", "injection", "goal", "ordinary", "security"))
+    rows.append(("read again", *asked, "", ""))
+    head = ("flagged", "payload", "injection", "goal", "ordinary", "security", "false positives", "AUC, core")
+    return _table(head, rows)
+
+
 def by_source(numbers: Numbers) -> str:
     """Return what both layers find of each source that was kept apart."""
     return _sources(numbers["kept_apart"]["both"]["by_source"])
@@ -113,6 +128,7 @@ def _table(head: tuple[str, ...], rows: Any) -> str:
 TABLES: Final[Mapping[str, Callable[[Numbers], str]]] = {
     "gates": gates,
     "by-layer": by_layer,
+    "encoder": encoder,
     "by-source": by_source,
     "left-out": left_out,
     "peers": peers,
