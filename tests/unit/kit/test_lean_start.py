@@ -9,6 +9,7 @@ LATER = {
     "alembic": "there is nothing to migrate at most starts",
     "attr": "comes with rich",
     "numpy": "is for filters by intent, and for many agents",
+    "onnxruntime": "is for the second reader of filters",
     "opentelemetry.exporter": "few export spans",
     "opentelemetry.instrumentation": "few export spans",
     "opentelemetry.sdk": "few export spans",
