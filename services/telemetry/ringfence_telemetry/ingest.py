@@ -40,7 +40,7 @@ from ringfence_telemetry.segments import Logged, LogUnwritable, SegmentLog
 from ringfence_telemetry.store import PRINCIPAL, Progress, TelemetryStore, TelemetryTx, TraceMoved
 from ringfence_telemetry.waiting import happens_within
 
-GROUP_ITEMS = 2_048
+GROUP_ITEMS = 4_096
 """Items after which a transaction is closed, though more are waiting: who waits for room waits for one of them."""
 
 STORE_RETRY = Millis(SECOND // 2)
