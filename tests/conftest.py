@@ -16,7 +16,7 @@ settings.register_profile("ringfence", deadline=None)
 settings.load_profile("ringfence")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # What is covered is told by what runs here. Under a tracer the services that tests start take twice as long to start.
+    # What is covered is told by what runs here; services that tests start would take twice as long to start.
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
