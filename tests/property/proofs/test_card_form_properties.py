@@ -9,7 +9,7 @@ from a2a.client.card_resolver import parse_agent_card
 from a2a.utils._jcs import CanonicalizationError
 from a2a.utils.signing import _canonicalize_agent_card
 from google.protobuf.json_format import MessageToDict, ParseError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ringfence.proofs.card_forms import CardForm, CardFormError, CardForms
 from support.registry.generated_cards import UNKNOWN, cards
@@ -28,6 +28,13 @@ def payload(card: dict[str, Any], form: CardForm) -> bytes | None:
         return CardForms(card).form(form).payload
     except CardFormError:
         return None
+
+
+def without_empty(reading: Any) -> Any:
+    """What is read, with an empty text as good as none: `test_card_forms.py` says which need no cover."""
+    if isinstance(reading, dict):
+        return {name: without_empty(held) for name, held in reading.items() if held != ""}
+    return [without_empty(held) for held in reading] if isinstance(reading, list) else reading
 
 
 @settings(max_examples=400)
@@ -87,6 +94,7 @@ def test_a_member_a2a_does_not_know_changes_no_form_but_the_raw_one_and_is_alway
             assert after.uncovered
 
 
+@example({"name": "Example"}, {"icon_url": "", "x-evil": None, "name": "Example"})
 @given(cards(), cards())
 def test_cards_that_read_differently_never_share_a_form_that_claims_to_cover_both(
     one: dict[str, Any], other: dict[str, Any]
@@ -98,7 +106,7 @@ def test_cards_that_read_differently_never_share_a_form_that_claims_to_cover_bot
         for card in (one, other, mixed):
             try:
                 formed = CardForms(card).form(form)
-                reading = json.dumps(MessageToDict(parse_agent_card(copy.deepcopy(card))), sort_keys=True)
+                reading = json.dumps(without_empty(MessageToDict(parse_agent_card(copy.deepcopy(card)))), sort_keys=True)
             except (CardFormError, ParseError):
                 continue
             if not formed.uncovered:

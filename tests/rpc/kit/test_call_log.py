@@ -120,7 +120,8 @@ async def test_a_caller_whose_deadline_passes(captured: LogCapture, tmp_path: Pa
         refused = await refusal(text_method(mesh.channel(), "Hang")(StringValue(), timeout=0.2))
         assert refused.code == "DEADLINE_EXCEEDED"
         await echo.cancelled.wait()
-    assert [line["code"] for line in calls(captured)] == ["DEADLINE_EXCEEDED"]
+    # Its own clock runs out a moment before ours, and that it has left may be heard before that.
+    assert [line["code"] for line in calls(captured)] in (["DEADLINE_EXCEEDED"], ["CANCELLED"])
 
 
 @pytest.mark.parametrize(("which", "codes"), [(CallLog.FAILED, ["INTERNAL"]), (CallLog.NONE, [])])
