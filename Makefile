@@ -61,7 +61,7 @@ demo: .venv/run.stamp ## Show the closed loop, step by step; exits non-zero when
 test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test.stamp .build/javascript/stamp conformance check ## Install, check, and run every test, real PostgreSQL included
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

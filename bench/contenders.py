@@ -86,7 +86,7 @@ class InProcess:
     async def take_turn(self, seconds: float) -> float:
         """Call it for one slice, with nothing else going on in this process."""
         ends, calls, used = time.perf_counter() + seconds, 0, time.thread_time()
-        while time.perf_counter() < ends:
+        while not calls or time.perf_counter() < ends:
             for _ in range(self.calls):
                 self.line()
             calls += self.calls
