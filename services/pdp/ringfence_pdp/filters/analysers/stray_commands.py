@@ -23,6 +23,7 @@ STRAY: Final = Judgement(
 ALL: Final = (STRAY,)
 
 _LENGTH_MAX: Final = 240
+"""What bounds the time of these expressions, which are not linear: half a millisecond at worst."""
 _ASKED_FOR: Final = word_set(
     "command commands cmd cmdline shell bash exec script scripts code program executable binary interpreter line input"
     " args argv arguments entrypoint run step steps hook task terminal console powershell snippet"
