@@ -20,11 +20,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from ringfence_kit.spool_frames import (
     FRAME_OVERHEAD,
     HEADER_BYTES,
     SALT_BYTES,
+    Frame,
     NewItem,
     Position,
     SpooledItem,
@@ -81,6 +83,24 @@ class _Segment:
     """Bytes that are durable; what may lie behind them was never acknowledged."""
 
 
+class _Read(NamedTuple):
+    """Where the last read ended. That is mostly inside a frame, and the next one begins with the rest of it."""
+
+    segment: Position
+    offset: int
+    first: Position
+    """Of the frame that begins there."""
+    frame: Frame | None
+    """None when it has not been read."""
+
+    def without_what_is_delivered(self, delivered: Position) -> "_Read":
+        """Move to the next frame when all of this one was delivered: nobody reads it again."""
+        if self.frame is None or self.frame.items[-1].position > delivered:
+            return self
+        behind = Position(self.first + len(self.frame.items))
+        return _Read(self.segment, self.offset + self.frame.size, behind, None)
+
+
 class SpoolLog:
     """The files. Every method may block on the disk; `sync` makes what was written to a descriptor durable.
 
@@ -103,7 +123,7 @@ class SpoolLog:
         self._random = random
         self._found = found
         self._broken: OSError | None = None
-        self._reading: tuple[Position, Position, int] | None = None  # segment, frame, offset where the last read ended
+        self._reading: _Read | None = None
         self.repaired_bytes = 0
         self.last = Position(0)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -166,6 +186,8 @@ class SpoolLog:
             _sync_directory(self._directory)  # oldest first, also after a power cut: a hole would look like damage
             self.size -= self._segments.pop(0).size
         self._write_delivered()
+        if self._reading is not None:
+            self._reading = self._reading.without_what_is_delivered(self.delivered)
 
     def _write(self, frame: bytes) -> None:
         try:
@@ -211,20 +233,18 @@ class SpoolLog:
 
     def _items_of(self, segment: _Segment, after: Position) -> Iterator[SpooledItem]:
         offset, expected = HEADER_BYTES, segment.first
-        if self._reading is not None and self._reading[0] == segment.first and self._reading[1] <= after + 1:
-            _, expected, offset = self._reading
+        frame: Frame | None = None
+        if self._reading is not None and self._reading.segment == segment.first and self._reading.first <= after + 1:
+            _, offset, expected, frame = self._reading
         with segment.path.open("rb") as file:
             while offset < segment.size:
-                file.seek(offset)
-                head = file.read(FRAME_OVERHEAD)
-                frame = parse_frame(segment.salt, head, file.read(frame_length(head)), expected)
-                if frame is None:
-                    raise SpoolCorruptError(segment.path, offset, "a frame does not match its digest")
+                frame = frame or _read_frame(file, segment, offset, expected)
                 if expected + len(frame.items) > after + 1:
-                    self._reading = (segment.first, expected, offset)
+                    self._reading = _Read(segment.first, offset, expected, frame)
                     yield from (item for item in frame.items if item.position > after)
                 offset += frame.size
                 expected = Position(expected + len(frame.items))
+                frame = None
 
     def _take_lock(self) -> int:
         descriptor = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -307,6 +327,15 @@ def _first_of(path: Path) -> Position:
 
 def _open_to_append(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+
+def _read_frame(file: BinaryIO, segment: _Segment, offset: int, expected: Position) -> Frame:
+    file.seek(offset)
+    head = file.read(FRAME_OVERHEAD)
+    frame = parse_frame(segment.salt, head, file.read(frame_length(head)), expected)
+    if frame is None:
+        raise SpoolCorruptError(segment.path, offset, "a frame does not match its digest")
+    return frame
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -168,6 +168,24 @@ class TestRecent:
             assert spool.recent_bytes == 0
         assert receiver.ids == [f"id-{number}" for number in range(10)]
 
+    async def test_the_rest_of_a_frame_is_not_read_from_the_disk_again(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        sent: list[str] = []
+
+        async def damages_what_it_took_from(batch: Sequence[SpooledItem]) -> None:
+            sent.extend(item.id for item in batch)
+            for segment in (tmp_path / "s").glob("*.seg"):
+                segment.write_bytes(b"")
+
+        limits = SpoolLimits(recent_bytes=0, batch_items=1)
+        async with Spool(tmp_path / "s", clock=clock, limits=limits) as spool:
+            await asyncio.gather(*(spool.append(f"id-{number}", b"x") for number in range(3)))
+            task = asyncio.create_task(spool.deliver(damages_what_it_took_from, retry_on=(Away,)))
+            await spool.drained()
+            task.cancel()
+        assert sent == ["id-0", "id-1", "id-2"]
+
     async def test_a_batch_that_is_not_full_waits_for_more(self, tmp_path: Path, clock: ManualClock) -> None:
         receiver = Receiver()
         async with Spool(tmp_path / "s", clock=clock, limits=SpoolLimits(gather_batch=Millis(1_000))) as spool:
