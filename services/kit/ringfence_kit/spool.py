@@ -213,7 +213,7 @@ class Spool:
             while True:
                 self._kept.clear()
                 batch = await self._next_batch()
-                if batch and len(batch) < self._limits.batch_items and await _passed(self._limits.gather_batch):
+                if batch and batch[-1].position == self._last and await _passed(self._limits.gather_batch):
                     batch = await self._next_batch()
                 if batch:
                     await self._send_until_taken(send, batch, retry_on, backoff)

@@ -26,7 +26,7 @@ class SpoolLimits:
     """How long items that were posted wait for others to share their sync. Nobody waits for them, so a few milliseconds
     cost nothing but those few milliseconds' items when the process is killed."""
     gather_batch: Millis = Millis(0)
-    """How long a batch that is not full waits for more before it is sent."""
+    """How long a batch that nothing is left behind waits for more before it is sent."""
     recent_bytes: int = 4 * 2**20
     """How much of what is kept also stays in memory until it is delivered."""
 

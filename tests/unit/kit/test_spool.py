@@ -186,6 +186,24 @@ class TestRecent:
             task.cancel()
         assert sent == ["id-0", "id-1", "id-2"]
 
+    async def test_a_batch_with_more_behind_it_does_not_wait(self, tmp_path: Path, clock: ManualClock) -> None:
+        sent: list[str] = []
+        third = asyncio.Event()
+
+        async def receiver(batch: Sequence[SpooledItem]) -> None:
+            sent.extend(item.id for item in batch)
+            if len(sent) == 3:
+                third.set()
+
+        limits = SpoolLimits(gather_batch=Millis(3_600_000), batch_bytes=1)
+        async with Spool(tmp_path / "s", clock=clock, limits=limits) as spool:
+            await asyncio.gather(*(spool.append(f"id-{number}", b"x") for number in range(4)))
+            task = asyncio.create_task(spool.deliver(receiver, retry_on=(Away,)))
+            async with asyncio.timeout(60):
+                await third.wait()
+            task.cancel()
+        assert sent == ["id-0", "id-1", "id-2"]
+
     async def test_a_batch_that_is_not_full_waits_for_more(self, tmp_path: Path, clock: ManualClock) -> None:
         receiver = Receiver()
         async with Spool(tmp_path / "s", clock=clock, limits=SpoolLimits(gather_batch=Millis(1_000))) as spool:
