@@ -178,6 +178,30 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
         "IDENTITY_AMBIGUOUS",
         {"message": tool_call(), "did": None, "headers": [("x-agent-did", ANALYST_DID)]},
     ),
+    "a header that names another than the certificate": (
+        "REQUEST_INVALID",
+        {
+            "message": tool_call(),
+            "did": None,
+            "principal": f"spiffe://mesh.example/{ANALYST.replace('analyst', 'other')}",
+            "trust_domain": "mesh.example",
+            "headers": [("x-agent-did", ANALYST_DID)],
+        },
+    ),
+    "a delete that looks like a ping": (
+        "METHOD_UNKNOWN",
+        {"message": rpc("ping"), "method": "DELETE", "path": "/tasks/7/pushNotificationConfigs/1"},
+    ),
+    "a cancel that looks like a ping": ("METHOD_UNKNOWN", {"message": rpc("ping"), "path": "/tasks/7:cancel"}),
+    "where to push, in a message that may be sent": (
+        "NO_MATCH",
+        {
+            "message": rpc(
+                "SendMessage", {"message": {}, "configuration": {"pushNotificationConfig": {"url": "http://x"}}}
+            )
+        },
+    ),
+    "an encoded path": ("REQUEST_INVALID", {"method": "GET", "path": "/%61dmin", "profile": "http"}),
     "unknown method": ("METHOD_UNKNOWN", {"message": rpc("tools/destroy")}),
     "a route that does not say where it is": ("REQUEST_INVALID", {"message": tool_call(), "route": {}}),
     "another environment's agent": ("ENVIRONMENT_MISMATCH", {"message": tool_call(), "environment": "prod"}),
@@ -196,6 +220,17 @@ async def test_an_attack_is_denied_and_logged(pdp: ServedPdp, attack: str, raw_h
     decision_id = headers(answer)["x-ringfence-decision"]
     await pdp.around.telemetry.logged(decision_id)
     assert json.loads(pdp.around.telemetry.entries[decision_id])["reason"] == expected
+
+
+async def test_a_header_beside_a_certificate_names_the_same_agent_or_nobody_passes(pdp: ServedPdp) -> None:
+    by_certificate: dict[str, Any] = {
+        "did": None,
+        "principal": f"spiffe://mesh.example/{ANALYST}",
+        "trust_domain": "mesh.example",
+    }
+    own, foreign = ("x-agent-did", ANALYST_DID), ("x-agent-did", ANALYST_DID.replace("agents", "others"))
+    assert (await ask(pdp, tool_call(), headers=[own], **by_certificate)).status.code == 0
+    assert reason(await ask(pdp, tool_call(), headers=[foreign], **by_certificate)) == "NOT_PERMITTED"
 
 
 async def test_what_a_request_says_of_itself_stands_in_for_no_fact(pdp: ServedPdp) -> None:

@@ -21,6 +21,7 @@ from ringfence_pdp.doors.gateway import A2A_FILTER, MCP_FILTER, GatewayRequest
 from ringfence_pdp.doors.headers import NOT_PASSED_ON, Headers
 from ringfence_pdp.doors.json_rpc import RpcBody, RpcMessage
 from ringfence_pdp.doors.methods import Asked, passes
+from ringfence_pdp.doors.paths import host_of, path_of
 from ringfence_pdp.doors.refusal import UNREAD, Refused
 from ringfence_pdp.doors.route import Route
 from ringfence_pdp.doors.who_calls import JWT_AUTHN, Caller
@@ -135,8 +136,8 @@ def session_of(request: GatewayRequest, asked: Asked) -> str:
 
 
 def seen_at_gate(request: GatewayRequest) -> dict[str, dict[str, str]]:
-    """Return what conditions may look at besides."""
-    seen = {"method": request.method, "host": request.host[:255], "path": request.path.partition("?")[0][:512]}
+    """Return what conditions may look at besides, each in its one spelling; or raise Refused."""
+    seen = {"method": request.method, "host": host_of(request.host), "path": path_of(request.path)}
     return {"gateway": {**seen, "boundary": request.extensions.get("boundary", "")}}
 
 

@@ -5,18 +5,22 @@ The rules:
 - a body that is there is read whole or not at all: cut, compressed, or in another character set, it is refused;
 - what headers and filters say of the body has to be what the body says. That a filter says nothing means nothing:
   Envoy's own passes batches and padded bodies with empty metadata;
-- every message of a batch is asked about.
+- every message of a batch is asked about;
+- a message is posted, to a path that means nothing else: a body of which JSON-RPC sees a `ping` would pass in front of
+  A2A's HTTP binding, of Connect, or of a `DELETE`, and mean something there.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
+from urllib.parse import unquote_plus
 
 from ringfence_pdp.doors import headers as names
 from ringfence_pdp.doors.headers import Headers
 from ringfence_pdp.doors.json_rpc import RpcBody, RpcMessage, read_body
-from ringfence_pdp.doors.methods import RESOURCE_ID_MAX, Asked, asked_by, passes
+from ringfence_pdp.doors.methods import Asked, asked_besides, asked_by, passes
 from ringfence_pdp.doors.origins import origins_of
+from ringfence_pdp.doors.paths import path_of
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import Profile, Route
 from ringfence_pdp.model import Protocol, Reason
@@ -35,10 +39,17 @@ _ACTIONS: Final[Mapping[str, str]] = {
     "PATCH": "patch_http",
     "DELETE": "delete_http",
 }
-_TWO_WAYS: Final = re.compile(r"//|/\.{1,2}(?:/|$)|;|\\|%(?:2[ef]|5c|00|25)|[^!-~]", re.IGNORECASE)
-"""Paths that one server resolves and another takes as they are."""
-_CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
+_OTHER_BINDINGS: Final = re.compile(
+    r":(?:send|stream|cancel|subscribe)/?$"  # A2A 1.0, 11.3: HTTP+JSON
+    r"|/pushNotificationConfigs(?:/|$)"
+    r"|\.[A-Z]\w*/[A-Z]\w*/?$"  # gRPC and Connect: /package.Service/Method
+)
+"""Paths where a body means something whatever it says of JSON-RPC."""
+_JSON: Final = re.compile(r"(?:application|text)/(?:[\w.-]+\+)?json(?:-?rpc|request)?")
+_CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\s\";]+)")
 _OVERRIDING: Final = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
+_OVERRIDING_PARAMETERS: Final = frozenset({"_method", *_OVERRIDING[:3]})
+_UTF_8: Final = ("utf-8", "utf8", "us-ascii")
 _GRPC_PATH: Final = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,255}/([A-Za-z_][A-Za-z0-9_]{0,99}))")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -74,10 +85,12 @@ def wanted(request: GatewayRequest, route: Route) -> Wanted:
     for name in _OVERRIDING:
         if request.headers.get(name) is not None:
             raise Refused(Reason.REQUEST_INVALID, f"the header {name} would make another request of it to some servers")
+    _check_stays_http(request.headers, route)
     if route.profile is Profile.GRPC:
         return Wanted((_grpc(request),))
     if route.profile is Profile.HTTP or (request.method != "POST" and not request.body and request.size <= 0):
         return Wanted((_http(request),))
+    _check_posted(request)
     _check_whole(request)
     body = read_body(request.body)
     _check_headers(request.headers, body)
@@ -90,7 +103,28 @@ def wanted(request: GatewayRequest, route: Route) -> Wanted:
         for message in messages
     )
     _check_name(request, body, asked)
-    return Wanted(asked, body)
+    besides = tuple(one for message in messages for one in asked_besides(message))
+    if besides and body.is_batch:
+        message = "a message of a batch configures push notifications besides; send it by itself"
+        raise Refused(Reason.BODY_MALFORMED, message)
+    return Wanted(asked + besides, body)
+
+
+def _check_stays_http(headers: Headers, route: Route) -> None:
+    """What comes after this request is a request as well, and will be asked about."""
+    to = headers.get("upgrade")
+    if to is not None and (route.profile is not Profile.HTTP or to.lower() != "websocket"):
+        problem = "makes another protocol of the connection, of which nothing would be asked about"
+        raise Refused(Reason.REQUEST_INVALID, f"the header upgrade ({to[:20]!a}) {problem}")
+
+
+def _check_posted(request: GatewayRequest) -> None:
+    """The body goes to an endpoint of JSON-RPC, and to nothing else that reads bodies."""
+    if request.method != "POST":
+        raise Refused(Reason.METHOD_UNKNOWN, f"messages are posted; {request.method[:20]!a} with a body is no message")
+    if _OTHER_BINDINGS.search(path_of(request.path)) is not None:
+        problem = "the path is one of A2A's HTTP binding or of gRPC, and the route reads JSON-RPC"
+        raise Refused(Reason.METHOD_UNKNOWN, f"{problem}; give such paths a route with the profile http or grpc")
 
 
 def _check_whole(request: GatewayRequest) -> None:
@@ -107,11 +141,20 @@ def _check_whole(request: GatewayRequest) -> None:
         raise _truncated(f"the body has {length} bytes and at most {BODY_MAX} are read")
     if (headers.get("content-encoding") or "identity").lower() != "identity":
         raise Refused(Reason.BODY_MALFORMED, "the body is compressed; it is read as it is or not at all")
-    charset = _CHARSET.search(headers.get("content-type") or "")
-    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise Refused(Reason.BODY_MALFORMED, "the body is in another character set than UTF-8")
+    if (headers.get("transfer-encoding") or "chunked").lower() != "chunked":
+        raise Refused(Reason.BODY_MALFORMED, "transfer-encoding says that the body is compressed; send it as it is")
+    _check_type((headers.get("content-type") or "application/json").lower())
     if not request.body:
         raise Refused(Reason.BODY_MALFORMED, "there is no body; see that the gateway passes it on (with_request_body)")
+
+
+def _check_type(content_type: str) -> None:
+    if _JSON.fullmatch(content_type.partition(";")[0].strip()) is None:
+        shown = content_type[:80]
+        raise Refused(Reason.BODY_MALFORMED, f"the body says it is {shown!a}; messages are sent as application/json")
+    charsets = _CHARSET.findall(content_type)
+    if len(charsets) != content_type.count("charset") or any(name not in _UTF_8 for name in charsets):
+        raise Refused(Reason.BODY_MALFORMED, "the body is in another character set than UTF-8")
 
 
 def _check_headers(headers: Headers, body: RpcBody) -> None:
@@ -142,11 +185,11 @@ def _http(request: GatewayRequest) -> Asked:
     action = _ACTIONS.get(request.method)
     if action is None:
         raise Refused(Reason.METHOD_UNKNOWN, f"{request.method[:20]!a} is no HTTP method anybody decides about")
-    path, _, _ = request.path.partition("?")
-    if not path.startswith("/") or _TWO_WAYS.search(path) is not None:
-        raise Refused(Reason.REQUEST_INVALID, "the path can be read in two ways; set normalize_path at the gateway")
-    if len(path) > RESOURCE_ID_MAX:
-        raise Refused(Reason.REQUEST_INVALID, f"the path is longer than {RESOURCE_ID_MAX} characters")
+    path, query = path_of(request.path), request.path.partition("?")[2]
+    for name in re.split("[&;]", query) if query else ():
+        if unquote_plus(name.partition("=")[0]).lower() in _OVERRIDING_PARAMETERS:
+            problem = "would make another request of it to some servers"
+            raise Refused(Reason.REQUEST_INVALID, f"the parameter {name[:40]!a} {problem}")
     return Asked(action, Protocol.HTTP, None, "url", path)
 
 

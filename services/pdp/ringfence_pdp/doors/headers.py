@@ -24,11 +24,11 @@ MCP_NAME: Final = "mcp-name"
 
 SAID_ONCE: Final = frozenset(
     {AGENT, CHAIN, DELEGATION, ELEVATION, APPROVAL, ORIGINS, AUTHORIZATION, MCP_METHOD, MCP_NAME, "content-length"}
-    | {"content-type", "content-encoding", "x-envoy-auth-partial-body", "mcp-session-id"}
+    | {"content-type", "content-encoding", "x-envoy-auth-partial-body", "mcp-session-id", "transfer-encoding"}
 )
 """Headers a decision looks at. Those that identify must not be repeated; nor must the others, as which would hold?"""
 
-_WITHOUT_COMMAS: Final = SAID_ONCE - {CHAIN, ELEVATION, ORIGINS, MCP_NAME, "content-type"}
+_WITHOUT_COMMAS: Final = SAID_ONCE - {CHAIN, ELEVATION, ORIGINS, MCP_NAME, "content-type", "transfer-encoding"}
 """Of these no single value has a comma in it, so one that has was two."""
 
 NOT_PASSED_ON: Final = (

@@ -1,7 +1,7 @@
 """JSON-RPC 2.0 messages out of a body: one, or a batch, each of them a call, a notification or a response.
 
-Strict where a lenient server could read something else: the members of an envelope are spelled one way (some languages
-match them whatever their case), and are of the types JSON-RPC 2.0 gives them.
+Strict where a lenient server could read something else: an envelope has the members JSON-RPC 2.0 names and no other,
+spelled one way (some languages match them whatever their case), and of the types it gives them.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ ID_MAX: Final = 256
 RpcId: TypeAlias = str | int | float | None
 
 _MEMBERS: Final = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
-_PARAMS: Final = frozenset({"name", "arguments", "uri", "message", "id", "taskId", "contextId"})
+_PARAMS: Final = frozenset({"name", "arguments", "uri", "message", "id", "taskId", "contextId", "configuration"})
 """What is decided by. Whoever reads these without regard to case, or with underscores as protobuf does, must find no
 other member than we do."""
 
@@ -65,6 +65,9 @@ def _message(value: Json, where: str) -> RpcMessage:
     if not isinstance(value, dict):
         raise _malformed(f"{where} is no JSON-RPC message: it is not an object")
     _check_spelling(value, _MEMBERS, _FOLDED_MEMBERS, where)
+    other = next((name for name in value if name not in _MEMBERS), None)
+    if other is not None:
+        raise _malformed(f"{where}: {other[:40]!a} is no member of a JSON-RPC message; it belongs into params")
     if value.get("jsonrpc") != "2.0":
         raise _malformed(f'{where} is no JSON-RPC message: jsonrpc is not "2.0"')
     id_ = value.get("id")

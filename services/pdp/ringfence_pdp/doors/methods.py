@@ -11,16 +11,17 @@ The rules:
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ringfence_pdp.doors.json_reading import Json
 from ringfence_pdp.doors.json_rpc import RpcMessage
+from ringfence_pdp.doors.paths import PATH_MAX, uri_of
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.filters.finding import Origin
 from ringfence_pdp.model import Protocol, Reason
 
-RESOURCE_ID_MAX: Final = 512
+RESOURCE_ID_MAX: Final = PATH_MAX
 
 
 class Asked(NamedTuple):
@@ -78,6 +79,9 @@ _A2A_TASKS: Final[Mapping[str, str]] = {
     "ListTaskPushNotificationConfigs": "list_task_push_notification_configs",
     "DeleteTaskPushNotificationConfig": "delete_task_push_notification_config",
 }
+_TWO_IDS: Final = frozenset(method for method in _A2A_TASKS if "PushNotificationConfig" in method)
+"""Methods of A2A 1.0 whose `taskId` is the task and whose `id` the configuration (A2A 1.0, 3.1.7 to 3.1.10)."""
+
 _TASKS: Final[Mapping[str, str]] = {
     "tasks/get": "get_task",
     "tasks/list": "list_tasks",
@@ -87,6 +91,7 @@ _TASKS: Final[Mapping[str, str]] = {
 }
 """Tasks have the same names in MCP and in A2A 0.3."""
 
+_PUSH: Final = "pushnotification"
 _TOOL: Final = re.compile(r"[a-z0-9._-]{1,128}")
 
 
@@ -108,6 +113,21 @@ def asked_by(message: RpcMessage, protocols: frozenset[Protocol], tool_prefix: s
                 return read(message, tool_prefix)
     spoken = " or ".join(sorted(protocol.name for protocol in protocols))
     raise Refused(Reason.METHOD_UNKNOWN, f"{method!a} is no method of {spoken} that anybody decides about")
+
+
+def asked_besides(message: RpcMessage) -> Sequence[Asked]:
+    """Return what a message wants besides: one sent to an agent may say where to push what becomes of it.
+
+    That is a call of `CreateTaskPushNotificationConfig` in all but name, and who may not do the one does not get it so.
+    """
+    configuration = message.params.get("configuration")
+    if message.method not in _A2A or not isinstance(configuration, dict):
+        return ()
+    pushed = {name: value for name, value in configuration.items() if _PUSH in name.casefold().replace("_", "")}
+    if all(value is None for value in pushed.values()):
+        return ()
+    action = _A2A_TASKS["CreateTaskPushNotificationConfig"]
+    return (Asked(action, Protocol.A2A, None, "task", None, pushed, session=_context_of(message)),)
 
 
 def action_of(tool: str) -> str:
@@ -147,18 +167,27 @@ def _plain(action: str, protocol: Protocol) -> Callable[[RpcMessage, str], Asked
 def _resource(action: str) -> Callable[[RpcMessage, str], Asked]:
     def read(message: RpcMessage, _tool_prefix: str) -> Asked:
         uri = _text(message, "uri")
-        return Asked(action, Protocol.MCP, None, "resource", uri, {}, uri)
+        return Asked(action, Protocol.MCP, None, "resource", uri_of(uri), {}, uri)
 
     return read
 
 
 def _task(action: str, protocol: Protocol) -> Callable[[RpcMessage, str], Asked]:
     def read(message: RpcMessage, _tool_prefix: str) -> Asked:
-        task = message.params.get("taskId", message.params.get("id"))
-        known = task if isinstance(task, str) and len(task) <= RESOURCE_ID_MAX else None
-        return Asked(action, protocol, None, "task", known, message.params)
+        return Asked(action, protocol, None, "task", _task_id(message), message.params)
 
     return read
+
+
+def _task_id(message: RpcMessage) -> str | None:
+    """Return the task that is meant, which is `taskId` to some methods and `id` to others."""
+    said = [message.params[member] for member in ("taskId", "id") if message.params.get(member) is not None]
+    if not all(isinstance(one, str) and len(one) <= RESOURCE_ID_MAX for one in said):
+        problem = f"params.taskId and params.id are texts of at most {RESOURCE_ID_MAX} characters"
+        raise Refused(Reason.BODY_MALFORMED, f"{message.method}: {problem}")
+    if len(set(said)) > 1 and message.method not in _TWO_IDS:
+        raise Refused(Reason.BODY_MALFORMED, f"{message.method}: params.taskId and params.id name different tasks")
+    return str(said[0]) if said else None
 
 
 def _context_of(message: RpcMessage) -> str | None:
@@ -182,6 +211,9 @@ def _arguments(message: RpcMessage) -> Mapping[str, Json]:
         return {}
     if not isinstance(arguments, dict):
         raise Refused(Reason.BODY_MALFORMED, f"{message.method}: params.arguments is no object")
+    if len({name.casefold() for name in arguments}) != len(arguments):
+        problem = "two arguments differ in large and small letters only, and are one to some servers"
+        raise Refused(Reason.BODY_MALFORMED, f"{message.method}: {problem}")
     return arguments
 
 

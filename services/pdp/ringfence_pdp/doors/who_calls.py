@@ -43,8 +43,8 @@ def caller_of(route: Route, principal: str, claims: Mapping[str, object], header
     if header is not None and did and header != did:
         message = f"the header {names.AGENT} names another agent than the token that was verified"
         raise Refused(Reason.IDENTITY_AMBIGUOUS, message)
-    if header is not None and not did and route.trusts_headers:
-        did = header
+    if header is not None and not did and (route.trusts_headers or agent):
+        did = header  # beside a certificate it only has to name the same agent, which the decision looks up
     if not did and not agent:
         problem = "no certificate, verified token or trusted header says which agent calls"
         raise Refused(Reason.IDENTITY_AMBIGUOUS, problem)
