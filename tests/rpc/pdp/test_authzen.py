@@ -259,10 +259,22 @@ async def test_no_row_is_a_single_question(pdp: ServedPdp) -> None:
         {"evaluations": [{}] * 257},
         {"evaluations": [{}], "options": {"evaluations_semantic": "never"}},
         {"evaluations": [{}], "options": []},
+        {"evaluations": [{}] * 256, "context": {"environment": "dev", "x": [0] * 300}},
     ],
 )
 async def test_a_row_that_is_none_is_refused(pdp: ServedPdp, changed: Any) -> None:
     assert (await post(pdp, "/access/v1/evaluations", {**READ, **changed})).status_code == 400
+
+
+async def test_what_is_said_once_counts_for_each_item_that_takes_it(pdp: ServedPdp) -> None:
+    """One body of 90 KB made four million values of it, and held up every other decision for six seconds."""
+    large = {**READ, "context": {"environment": "dev", "x": [0] * 15_000}, "evaluations": [{}] * 256}
+    refused = await post(pdp, "/access/v1/evaluations", large)
+    assert "ask in several requests" in refused.json()["error"]["message"]
+    own = {"context": {"environment": "dev"}}
+    taken_once = {**large, "context": {"environment": "dev", "x": [0] * 300}, "evaluations": [{}, *[own] * 255]}
+    row = (await post(pdp, "/access/v1/evaluations", taken_once)).json()["evaluations"]
+    assert len(row) == 256
 
 
 # The document
