@@ -30,6 +30,9 @@ _UUID_LENGTH = 36
 _MOMENT = slice(Answer._fields.index("bundle_digest"), Answer._fields.index("epoch") + 1)
 """Where an answer says what all answers of one moment have in common."""
 
+_DECIDE_TIME = b"\x5a"
+"""Field 11, a message."""
+
 _RESULT_RESPONSE = b"\x0a"
 """Field 1 of BatchCheckResult, and field 1 of BatchCheckResponse."""
 
@@ -101,11 +104,17 @@ def _standing(ring: int, score: int) -> bytes:
 @lru_cache(maxsize=16)
 def _moment(known: tuple[str, int, int, int, Instant, int]) -> bytes:
     bundle, identity_revision, registry_revision, policy_revision, now, epoch = known
+    time = to_timestamp(now).SerializeToString()
+    versions = _versions(bundle, identity_revision, registry_revision, policy_revision, epoch)
+    return b"".join((versions, _DECIDE_TIME, varint(len(time)), time))
+
+
+@lru_cache(maxsize=16)
+def _versions(bundle: str, identity_revision: int, registry_revision: int, policy_revision: int, epoch: int) -> bytes:
     facts = pb.FactVersions(
         identity_revision=identity_revision, registry_revision=registry_revision, policy_revision=policy_revision
     )
-    moment = pb.CheckResponse(bundle_digest=bundle, facts=facts, decide_time=to_timestamp(now), epoch=epoch)
-    return moment.SerializeToString()
+    return pb.CheckResponse(bundle_digest=bundle, facts=facts, epoch=epoch).SerializeToString()
 
 
 @lru_cache(maxsize=256)
