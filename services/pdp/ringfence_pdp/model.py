@@ -132,6 +132,10 @@ class Protocol(enum.IntEnum):
 _NOTHING: Plain = {}
 
 
+GATEWAY = "gateway"
+"""The member of a question's context in which a gateway says what it saw."""
+
+
 def nothing() -> Plain:
     """What is read where nothing was sent."""
     return _NOTHING

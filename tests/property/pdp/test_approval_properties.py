@@ -104,6 +104,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "approver_groups": st.lists(texts, max_size=3).map(tuple),
     "timeout": st.integers(1, 10**6).map(Millis),
     "deny_ends": st.booleans(),
+    "gateway_digest": texts,
 }
 
 

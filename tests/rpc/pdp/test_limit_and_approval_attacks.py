@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ringfence.extauthz.v3 import ext_authz_pb2_grpc
 from ringfence.pdp.v1 import approval_pb2 as pb
 from ringfence.pdp.v1 import decision_pb2
 from ringfence_kit.callers import Caller, Role
 from ringfence_kit.clock import DAY, HOUR, Millis
+from support.pdp.gateway import envoy_request
 from support.pdp.served import ANALYST, ANALYST_DID, ServedPdp, identity, question, served_pdp, stop
 from support.wire import refusal
 
@@ -67,6 +69,25 @@ async def test_approval_for_other_arguments(pdp: ServedPdp) -> None:
     await approve(pdp, name)
     for cheat in ({"arguments": {"table": "orders", "cascade": True}}, {"arguments": {"table": ["orders"]}}):
         assert (await ask(pdp, **cheat, approval=name)).effect == ASKS
+
+
+async def test_approval_for_the_same_path_elsewhere(pdp: ServedPdp) -> None:
+    """A gateway names a path; on another host, with another query or body, it is another place."""
+    gateway = Caller(principal="gateway", roles=frozenset({Role.GATEWAY}), agents=frozenset({ANALYST}))
+    stub: Any = ext_authz_pb2_grpc.AuthorizationStub(pdp.channel(gateway))
+
+    async def sent(message: Any = None, *, path: str = "/orders?id=1", host: str = "a.example", shown: str = "") -> str:
+        shows = [("x-ringfence-approval", shown)] if shown else []
+        request = envoy_request(message, method="DELETE", path=path, profile="http", headers=shows)
+        request.attributes.request.http.host = host
+        answer = await stub.Check(request)
+        return "" if answer.status.code == 0 else str(answer.dynamic_metadata["approval"])
+
+    name = await sent()
+    await approve(pdp, name)
+    for cheat in ({"host": "b.example"}, {"path": "/orders?id=2"}, {"path": "/orders"}, {"message": b"all"}):
+        assert await sent(**cheat, shown=name) not in ("", name)
+    assert await sent(host="A.example.:443", shown=name) == ""
 
 
 async def test_arguments_that_only_look_alike_are_others(pdp: ServedPdp) -> None:

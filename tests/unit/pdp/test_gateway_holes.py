@@ -224,7 +224,8 @@ def test_a_host_that_can_be_read_in_two_ways_is_refused(host: str) -> None:
 def _seen(*, path: str = "/a", host: str = "orders.example.com") -> dict[str, str]:
     request = envoy_request(method="GET", path=path, profile="http")
     request.attributes.request.http.host = host
-    return seen_at_gate(gateway_request(request))["gateway"]
+    passed_on = gateway_request(request)
+    return seen_at_gate(passed_on, route_of(passed_on.extensions))["gateway"]
 
 
 @pytest.mark.parametrize(

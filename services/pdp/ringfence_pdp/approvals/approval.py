@@ -72,6 +72,8 @@ class Question:
     """`group:…`, each of which needs a person of its own; sorted."""
     timeout: Millis
     deny_ends: bool
+    gateway_digest: str = ""
+    """Of what a gateway saw around the call: host, path, and what it knows of query and body. Empty without one."""
 
     @property
     def namespace(self) -> str:

@@ -34,7 +34,9 @@ def binding_digest(question: Question, *, nonce: str, expires_at: Instant) -> st
 
 
 def _bound(question: Question) -> dict[str, Json]:
+    around = {"gateway_digest": question.gateway_digest} if question.gateway_digest else {}
     return {
+        **around,
         "origin": question.chain[0] if question.chain else question.did,
         "chain": [*question.chain, question.did],
         "agent": question.agent,

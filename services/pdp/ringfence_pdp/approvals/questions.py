@@ -4,10 +4,10 @@ from ringfence.proofs.canonical_json import canonical
 
 from ringfence_pdp.answer import Answer
 from ringfence_pdp.approvals.approval import Asked, Question
-from ringfence_pdp.approvals.binding import arguments_digest, json_of
+from ringfence_pdp.approvals.binding import arguments_digest, digest_of, json_of
 from ringfence_pdp.facts import AgentIdentity, Facts
 from ringfence_pdp.masks import without_secrets
-from ringfence_pdp.model import Approval, CheckRequest
+from ringfence_pdp.model import GATEWAY, Approval, CheckRequest
 
 ARGUMENTS_SHOWN_MAX = 4_096
 """Bytes of arguments that are kept for people to look at."""
@@ -47,6 +47,7 @@ def question_of(
         approver_groups=needed.approver_groups,
         timeout=needed.timeout,
         deny_ends=needed.deny_ends,
+        gateway_digest=_around(request),
     )
 
 
@@ -79,6 +80,12 @@ def _digest(request: CheckRequest) -> str:
     if not arguments and request.arguments_digest is not None:
         return request.arguments_digest
     return arguments_digest(arguments)
+
+
+def _around(request: CheckRequest) -> str:
+    """The digest of what a gateway saw: a path is another resource on another host, and with another query."""
+    seen = request.context().get(GATEWAY)
+    return digest_of(json_of(seen)) if seen else ""
 
 
 def _arguments(request: CheckRequest, *, secret: bool) -> str:

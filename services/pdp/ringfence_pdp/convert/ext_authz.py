@@ -3,6 +3,7 @@
 What a gateway asks becomes the CheckRequest of `ringfence.pdp.v1`: it is judged, decided, and logged as any other.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ from ringfence_pdp.doors.route import Route
 from ringfence_pdp.doors.who_calls import JWT_AUTHN, Caller
 from ringfence_pdp.facts import RegisteredTool
 from ringfence_pdp.filters.pointers import shown
-from ringfence_pdp.model import CheckRequest, Protocol, Reason
+from ringfence_pdp.model import GATEWAY, CheckRequest, Protocol, Reason
 
 DECISION: Final = "x-ringfence-decision"
 APPROVAL: Final = "x-ringfence-approval"
@@ -99,7 +100,7 @@ def question(
         made.action.arguments.update(asked.arguments)
     for pointer, origin in asked.origins.items():
         made.action.argument_origins[pointer] = filters.Origin.ValueType(origin)
-    made.context.update(seen_at_gate(request))
+    made.context.update(seen_at_gate(request, route))
     return made
 
 
@@ -135,10 +136,16 @@ def session_of(request: GatewayRequest, asked: Asked) -> str:
     return session if len(session) <= SESSION_MAX and session.isascii() and session.isprintable() else ""
 
 
-def seen_at_gate(request: GatewayRequest) -> dict[str, dict[str, str]]:
+def seen_at_gate(request: GatewayRequest, route: Route) -> dict[str, dict[str, str]]:
     """Return what conditions may look at besides, each in its one spelling; or raise Refused."""
     seen = {"method": request.method, "host": host_of(request.host), "path": path_of(request.path)}
-    return {"gateway": {**seen, "boundary": request.extensions.get("boundary", "")}}
+    seen["boundary"] = request.extensions.get("boundary", "")
+    query = request.path.partition("?")[2]
+    if not route.profile.protocols and (query or request.body):
+        # Bound by approvals; a secret in a query is in no log.
+        content = hashlib.sha256(b"\0".join((query.encode(), request.body)))
+        seen["content_digest"] = f"sha256-{content.hexdigest()}"
+    return {GATEWAY: seen}
 
 
 def refused_question(request: gate.CheckRequest) -> CheckRequest:
