@@ -6,6 +6,7 @@ DID that was asked for. The first broken rule refuses the whole log.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ringfence.instants import Instant
@@ -24,6 +25,12 @@ _MEMBERS = frozenset({"versionId", "versionTime", "parameters", "state", "proof"
 # `witness`, `watchers` and `ttl` are legal in did:webvh; our logs carry none, and what is not checked is refused.
 _FIRST_PARAMETERS = frozenset({"method", "scid", "updateKeys", "nextKeyHashes", "portable"})
 _LATER_PARAMETERS = frozenset({"updateKeys", "nextKeyHashes", "deactivated"})
+_UNUSED: Mapping[str, Json] = {"witness": {}, "watchers": [], "portable": False, "deactivated": False}
+"""How an entry spells out that it does not use a feature (did:webvh 1.0, DID Method Parameters): as good as nothing."""
+_ASKED_FOR = {
+    "updateKeys": "every entry shows the keys it may be signed with",
+    "nextKeyHashes": "every entry commits to the next update key (did:webvh pre-rotation)",
+}
 
 
 class DidLogError(ValueError):
@@ -121,7 +128,8 @@ def _check_time(text: str, chain: _Chain | None, now: Instant) -> Instant:
 
 def _check_parameters(parameters: JsonObject, chain: _Chain | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the update keys and next key hashes in force, having checked the one against the commitment before."""
-    unknown = parameters.keys() - (_FIRST_PARAMETERS if chain is None else _LATER_PARAMETERS)
+    used = {name for name, value in parameters.items() if not _is_unused(name, value)}
+    unknown = used - (_FIRST_PARAMETERS if chain is None else _LATER_PARAMETERS)
     if unknown:
         raise DidLogError(f"parameters not allowed here: {', '.join(sorted(unknown))}")
     if chain is None and parameters.get("method") != METHOD:
@@ -132,10 +140,17 @@ def _check_parameters(parameters: JsonObject, chain: _Chain | None) -> tuple[tup
         raise DidLogError("deactivated is not a boolean")
     keys, hashes = _texts(parameters, "updateKeys"), _texts(parameters, "nextKeyHashes")
     if chain is not None:
+        if not chain.next_key_hashes:
+            raise DidLogError("the entry before commits to no next update key, so none may follow it")
         shown = {multihash_of(hashlib.sha256(key.encode()).digest()) for key in keys}
         if not keys or not shown <= set(chain.next_key_hashes):
             raise DidLogError("an update key was not committed to by the entry before")
     return keys, hashes
+
+
+def _is_unused(name: str, value: Json) -> bool:
+    unused = _UNUSED.get(name)
+    return unused is not None and type(value) is type(unused) and value == unused
 
 
 def _check_scid(raw: JsonObject, parameters: JsonObject, did: AgentDid | RegistrarDid) -> None:
@@ -201,9 +216,11 @@ def _object(raw: JsonObject, member: str) -> JsonObject:
 
 
 def _texts(parameters: JsonObject, name: str) -> tuple[str, ...]:
-    value = parameters.get(name)
+    if name not in parameters:
+        raise DidLogError(f"{name} is missing: {_ASKED_FOR[name]}")
+    value = parameters[name]
     if not isinstance(value, list):
-        raise DidLogError(f"{name} is missing or not a list")
+        raise DidLogError(f"{name} is not a list")
     texts = tuple(item for item in value if isinstance(item, str))
     if len(texts) != len(value):
         raise DidLogError(f"{name} is not a list of strings")

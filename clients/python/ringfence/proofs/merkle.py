@@ -125,6 +125,7 @@ def verify_inclusion(leaf: Digest, index: int, size: int, proof: Sequence[Digest
     """Raise ProofInvalid unless `leaf` is entry `index` of the tree of `size` with `root` (RFC 9162 2.1.3.2)."""
     if not 0 <= index < size:
         raise ProofInvalid(f"entry {index} cannot be in a log of {size} entries")
+    _check_lengths(leaf, root, *proof)
     position, last, digest = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
@@ -150,8 +151,12 @@ def verify_consistency(
         raise ProofInvalid(f"a log of {first} entries cannot be a prefix of one of {second}")
     if first in (0, second):
         expected = EMPTY_ROOT if first == 0 else second_root
-        if proof or first_root != expected:
+        if proof or first_root != expected or (second == 0 and second_root != EMPTY_ROOT):
             raise ProofInvalid(f"the roots at {first} and {second} entries do not belong to one log")
+    if first == second:
+        return
+    _check_lengths(first_root, second_root, *proof)
+    if first == 0:
         return
     path = list(proof)
     if first & (first - 1) == 0:
@@ -163,6 +168,11 @@ def verify_consistency(
         raise ProofInvalid(f"the proof does not lead to the root at {first} entries")
     if new_root != second_root:
         raise ProofInvalid(f"the log of {first} entries is not a prefix of the log of {second}: history was rewritten")
+
+
+def _check_lengths(*digests: Digest) -> None:
+    if any(len(digest) != DIGEST_SIZE for digest in digests):
+        raise ProofInvalid(f"a hash has another length than the {DIGEST_SIZE} bytes of SHA-256")
 
 
 def _fold_consistency(first: int, second: int, path: list[Digest]) -> tuple[Digest, Digest]:

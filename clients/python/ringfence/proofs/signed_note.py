@@ -4,7 +4,8 @@ Pure; keys are arguments. The formats are C2SP `signed-note` and `tlog-checkpoin
 
 - the signed text ends in a newline; a blank line and the signature lines follow;
 - a key is known by its name and a 4-byte id, the first bytes of SHA-256(name || LF || 0x01 || public key);
-- a checkpoint says origin, size and root, one a line; lines after those are kept and covered by the signature;
+- a checkpoint says origin, size and root, one a line; lines after those are kept and covered by the signature, and
+  none of them is empty;
 - signatures of keys we do not know are ignored, one of a key we know that does not verify refuses the note.
 """
 
@@ -179,10 +180,10 @@ def verify_note(note: Note, key: VerifierKey) -> None:
 def parse_checkpoint(text: str) -> Checkpoint:
     """Read the text of a checkpoint: origin, size in decimal without leading zeros, root in base64."""
     match text.split("\n"):
-        case [origin, size, root, *_, ""] if origin and _is_decimal(size):
+        case [origin, size, root, *extensions, ""] if origin and _is_decimal(size) and all(extensions):
             digest = _base64(root, "root hash")
         case _:
-            raise NoteInvalid("a checkpoint reads origin, size and base64 root hash, one a line")
+            raise NoteInvalid("a checkpoint reads origin, size and base64 root hash, one a line, and no line is empty")
     if len(digest) != DIGEST_SIZE:
         raise NoteInvalid(f"a root hash has {DIGEST_SIZE} bytes, this one {len(digest)}")
     return Checkpoint(origin, int(size), Digest(digest))
