@@ -86,8 +86,9 @@ def to_int(value: Value) -> int:
         case int():
             return int_result(int(value))
         case float():
-            # Compared before converting: an infinity or NaN has no integer.
-            return int_result(int(value)) if abs(value) < 2.0**64 else int_result(1 << 64)
+            # Compared before converting: an infinity or NaN has no integer. The least int is out of range as a double:
+            # cel-spec holds both ends to be (conversions, double_int_min_range).
+            return int_result(int(value)) if abs(value) < 2.0**63 else int_result(1 << 64)
         case str() if _INTEGER.fullmatch(value):
             return int_result(int(value))
     raise _no_conversion(value, "an int")
