@@ -219,6 +219,7 @@ def test_the_shape_of_a_filter_follows_the_grammar() -> None:
         ("not lent:true", 1, "write NOT in capitals"),
         ("labels.shelf", 1, '"labels.shelf" is not compared with anything; write labels.shelf:*'),
         ("size(tags) = 1", 1, 'there is no function "size"'),
+        ('create_time > timestamp("2026-01-31T08:00:00Z")', 15, 'there is no function "timestamp"; write the value'),
         ("title.", 7, "expected the rest of the field's name, found the end of the filter"),
         (".title", 1, 'expected a field, a text or a parenthesis, found "."'),
         ("title == x", 8, 'expected a value, found "="'),

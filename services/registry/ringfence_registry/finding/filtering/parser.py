@@ -127,7 +127,11 @@ class _Parser:
     def _argument(self) -> Text:
         if self._ahead().kind is Kind.OPEN:
             raise FilterError(self._ahead().column, "a comparison takes one value; write (a = 1 OR a = 2)")
-        return _text(self._value("a value"))
+        value = self._value("a value")
+        if self._ahead().kind is Kind.OPEN and not self._ahead().spaced:
+            remedy = 'write the value itself, such as "2026-01-31T08:00:00Z"'
+            raise FilterError(value.column, f"there is no function {quoted(value.text)}; {remedy}")
+        return _text(value)
 
     def _value(self, wanted: str, *, keywords: bool = False) -> Token:
         if self._ahead().kind not in {Kind.WORD, Kind.STRING} or (not keywords and self._is_keyword(*_KEYWORDS)):
