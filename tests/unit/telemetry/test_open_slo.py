@@ -149,6 +149,15 @@ def test_what_holds_no_objective(text: str) -> None:
     assert wrong(text)
 
 
+def test_a_list_of_documents_stands_for_them() -> None:
+    """The tools of OpenSLO write several documents as one list."""
+    first = "- " + SOUND.rstrip().replace("\n", "\n  ") + "\n"
+    second = first.replace("name: checkout", "name: basket", 1)
+    read = import_documents((first + second).encode()).objectives
+    assert [each.name for each in read] == ["slos/checkout", "slos/basket"]
+    assert wrong(first + second.replace("0.995", "2"))["[1].spec.objectives"].startswith("line 64: must be a share")
+
+
 def test_the_same_objective_twice() -> None:
     assert wrong(f"{SOUND}---\n{SOUND}")["metadata.name"].endswith("slos/checkout is there twice")
 

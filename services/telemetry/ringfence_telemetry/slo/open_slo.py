@@ -63,7 +63,7 @@ class _Reading:
 def import_documents(content: bytes) -> Imported:
     """Return the objectives of OpenSLO documents. Raises OpenSloInvalid with everything that is wrong."""
     try:
-        documents = read_fields(content)
+        documents = _each(read_fields(content))
     except FieldsUnreadable as problem:
         raise OpenSloInvalid(Violation("document", f"line {problem.line}: {problem.problem}")) from problem
     reading = _Reading()
@@ -89,6 +89,11 @@ def export_documents(objectives: Iterable[Objective]) -> bytes:
     documents = [_document(each) for each in objectives]
     text: str = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=120)
     return text.encode()
+
+
+def _each(roots: Iterable[Field]) -> tuple[Field, ...]:
+    """Return the documents; a list of them stands for its entries, as OpenSLO's own tools write them."""
+    return tuple(each for root in roots for each in (root.items() or (root,)))
 
 
 def _is_known(document: Field, reading: _Reading) -> bool:
