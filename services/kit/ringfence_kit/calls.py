@@ -44,7 +44,8 @@ class Call:
             elif key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
                 self.request_id = value
             elif key == "traceparent" and isinstance(value, str):
-                self.traceparent = value
+                # Said again it is one value joined with a comma (RFC 9110 5.3), and so none that names a trace.
+                self.traceparent = f"{self.traceparent},{value}" if self.traceparent else value
 
     @property
     def seconds(self) -> float:

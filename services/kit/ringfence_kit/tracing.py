@@ -21,8 +21,9 @@ from ringfence_kit.server_config import TracingConfig
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-# W3C Trace Context 3.2, any version but ff; trace and parent ids of all zeros are invalid.
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+# W3C Trace Context 3.2: any version but ff, and only one after 00 may go on behind the flags; trace and parent ids of
+# all zeros are invalid.
+_TRACEPARENT = re.compile(r"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _FLUSH_MILLIS = 3_000
 _EXPORT_SECONDS = 3
 

@@ -5,7 +5,6 @@ What a gateway asks becomes the CheckRequest of `ringfence.pdp.v1`: it is judged
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -16,6 +15,7 @@ from ringfence.extauthz.v3 import ext_authz_pb2 as gate
 from ringfence.pdp.v1 import decision_pb2 as pb
 from ringfence.pdp.v1 import filter_pb2 as filters
 from ringfence_kit.errors import Failure, InvalidRequest
+from ringfence_kit.tracing import read_traceparent
 
 from ringfence_pdp.convert.decisions import SESSION_MAX, plain
 from ringfence_pdp.doors.gateway import A2A_FILTER, MCP_FILTER, GatewayRequest
@@ -53,8 +53,6 @@ _RPC_NOT_RUN: Final = -32053
 
 _REMEMBERED_CLAIMS: Final = 2_048
 """Bytes; those who show larger tokens have them read each time."""
-
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 
 
 class AtGate(NamedTuple):
@@ -361,9 +359,8 @@ def _body(http: gate.AttributeContext.HttpRequest) -> bytes:
 
 
 def trace_id_of(headers: Headers) -> bytes:
-    """Return the W3C trace id; empty where none is said."""
-    found = _TRACEPARENT.fullmatch(headers.get("traceparent") or "")
-    return bytes.fromhex(found[1]) if found is not None else b""
+    """Return the W3C trace id; empty where none is said, or several."""
+    return bytes.fromhex(read_traceparent(headers.only("traceparent")).trace_id)
 
 
 def _target(named: str) -> pb.Subject:

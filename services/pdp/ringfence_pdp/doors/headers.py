@@ -73,3 +73,8 @@ class Headers:
             reason = Reason.HEADER_BODY_MISMATCH if name in (MCP_METHOD, MCP_NAME) else Reason.IDENTITY_AMBIGUOUS
             raise Refused(reason, f"the header {name} is there more than once; which one holds cannot be known")
         return values[0].strip()
+
+    def only(self, name: str) -> str:
+        """Return the value of a header that decides nothing; empty where it is not there exactly once."""
+        values = self._values.get(name, ())
+        return values[0].strip() if len(values) == 1 else ""
