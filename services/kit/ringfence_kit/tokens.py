@@ -24,6 +24,7 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from ringfence.proofs.rsa_keys import is_roca
 
 from ringfence_kit.clock import SECOND, Instant
 from ringfence_kit.errors import Unauthenticated
@@ -180,7 +181,7 @@ def _usable(entry: object) -> Iterable[tuple[str, PublicKey]]:
                 key = ECKey.import_key(public)
             case "RSA", _:
                 key = RSAKey.import_key(public)
-                if key.public_key.key_size < MIN_RSA_BITS:
+                if key.public_key.key_size < MIN_RSA_BITS or is_roca(key.public_key.public_numbers().n):
                     return
             case _:
                 return

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ringfence.proofs import base58, data_integrity, edwards25519
 from ringfence.proofs.canonical_json import CanonicalFormError, base64url, canonical
+from ringfence.proofs.card_keys import PinnedKeysError, read_pinned_keys
 from ringfence.proofs.compact_jws import from_base64url
 from ringfence.proofs.did import KeyDid, parse_did
 from ringfence.proofs.did_document import key_document
@@ -26,6 +27,7 @@ NUMBERS = vectors("rfc8785_numbers")
 EDDSA_JCS = vectors("w3c_eddsa_jcs_2022")
 DID_KEY = vectors("did_key_ed25519")
 REFUSED = vectors("ed25519_refused_keys")
+ROCA = vectors("wycheproof_roca")
 STATUS_LIST = vectors("w3c_bitstring_status_list")["cases"]
 
 
@@ -169,6 +171,11 @@ def test_encodings_that_are_not_canonical_are_refused_at_import(case: dict[str, 
     for importing in (import_key, imported_as_multibase):
         with pytest.raises(PublicKeyError, match=r"not reduced|negative zero"):
             importing(bytes.fromhex(case["point"]))
+
+
+def test_an_rsa_key_whose_private_half_can_be_found_is_not_pinned() -> None:
+    with pytest.raises(PinnedKeysError, match="make a new pair"):
+        read_pinned_keys({"keys": [ROCA["jwk"]]})
 
 
 @pytest.mark.parametrize("case", STATUS_LIST, ids=["zeros"])

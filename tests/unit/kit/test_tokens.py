@@ -16,6 +16,7 @@ from ringfence_kit.jwks import LocalKeys
 from ringfence_kit.server_config import ALGORITHMS
 from ringfence_kit.tokens import CACHE_SIZE, TokenVerifier
 from support.tokens import AUDIENCE, claims, ed25519, jwks, p256, rsa, signed
+from support.vectors import vectors
 
 NOW = ManualClock().now()
 KEY = ed25519("k1")
@@ -235,6 +236,13 @@ class TestKeys:
         verifying = TokenVerifier([issuer_of(keys)])
         assert (await verifying.verify(GOOD, NOW)).subject == "ana"
         assert keys.looked_again == 1
+
+    async def test_a_key_whose_private_half_can_be_found_is_none(self) -> None:
+        weak = vectors("wycheproof_roca")["jwk"]
+        keys = Keys(KEY)
+        keys.set = {"keys": [*jwks(KEY)["keys"], weak]}
+        token = signed(RSA, claims(NOW), "RS256", kid=weak["kid"])
+        assert "no key of the token's kid" in await problem_of(token, TokenVerifier([issuer_of(keys)]))
 
     async def test_a_key_that_is_taken_back_stops_working_at_once(self) -> None:
         keys = Keys(KEY, RSA)

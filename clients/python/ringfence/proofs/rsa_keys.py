@@ -1,7 +1,8 @@
 """RSA public keys, for Agent Cards that others sign with RS256 or PS256; imported strictly, named by their thumbprint.
 
 Nothing of the mesh itself signs with RSA. Refused: a modulus below 2,048 bits (RFC 7518 3.3) or above 4,096, which
-costs verifiers more than it protects, an even one, and an exponent that is even, below 65,537 or above 32 bits.
+costs verifiers more than it protects, an even one, one whose primes can be found from their form (ROCA,
+CVE-2017-15361), and an exponent that is even, below 65,537 or above 32 bits.
 """
 
 import hashlib
@@ -19,6 +20,11 @@ LEAST_BITS = 2_048
 MOST_BITS = 4_096
 _LEAST_EXPONENT = 65_537
 _MOST_EXPONENT_BITS = 32
+
+_GENERATOR = 65_537
+_SMALL_PRIMES = tuple(p for p in range(3, 168) if all(p % divisor for divisor in range(2, p)))
+_POWERS = {p: frozenset(pow(_GENERATOR, exponent, p) for exponent in range(p)) for p in _SMALL_PRIMES}
+"""What the modulus of a ROCA key leaves over each of the first primes: a power of 65,537 (Nemec et al., 2017)."""
 
 RsaScheme = Literal["RS256", "PS256"]
 """How a signature is padded: PKCS #1 v1.5, or PSS with the hash's length as salt (RFC 7518 3.3 and 3.5)."""
@@ -64,9 +70,16 @@ def import_rsa_key(modulus: bytes, exponent: bytes) -> RsaPublicKey:
     n, e = int.from_bytes(modulus), int.from_bytes(exponent)
     if n.bit_length() < LEAST_BITS or n % 2 == 0:
         raise PublicKeyError(f"its modulus is even or shorter than {LEAST_BITS} bits")
+    if is_roca(n):
+        raise PublicKeyError("its private key can be found from the public one (ROCA, CVE-2017-15361); make a new pair")
     if e < _LEAST_EXPONENT or e % 2 == 0 or e.bit_length() > _MOST_EXPONENT_BITS:
         raise PublicKeyError(f"its exponent is even, below {_LEAST_EXPONENT} or longer than {_MOST_EXPONENT_BITS} bits")
     return RsaPublicKey(n, e)
+
+
+def is_roca(modulus: int) -> bool:
+    """Say whether a modulus looks as those of the faulty generator do; not one in a hundred million sound ones does."""
+    return all(modulus % prime in powers for prime, powers in _POWERS.items())
 
 
 def _octets(number: int) -> str:
