@@ -174,7 +174,7 @@ class LocalPdp:
         try:
             question = asked.question()
             refuse_sessions(self._follower.policy.current, question)
-            answer = self._decisions.sitting().check(question, _OURSELVES, asked.sent)
+            answer = self._decisions.sitting().check(question, _OURSELVES, asked.sent, asked.routine)
         except Failure as failure:
             raise error_of(code_of(failure), failure.message, trailers_of(failure)) from failure
         if isinstance(answer, Unsettled):
