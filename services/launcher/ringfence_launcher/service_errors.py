@@ -25,7 +25,7 @@ EXIT_CODES: Mapping[grpc.StatusCode, ExitCode] = {
     grpc.StatusCode.FAILED_PRECONDITION: ExitCode.CONFLICT,
     grpc.StatusCode.ABORTED: ExitCode.CONFLICT,
     grpc.StatusCode.OUT_OF_RANGE: ExitCode.INVALID,
-    grpc.StatusCode.UNIMPLEMENTED: ExitCode.DEFECT,
+    grpc.StatusCode.UNIMPLEMENTED: ExitCode.USAGE,  # another service's address, or a version without this method
     grpc.StatusCode.INTERNAL: ExitCode.DEFECT,
     grpc.StatusCode.UNAVAILABLE: ExitCode.UNAVAILABLE,
     grpc.StatusCode.DATA_LOSS: ExitCode.DEFECT,

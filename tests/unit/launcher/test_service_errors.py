@@ -55,7 +55,7 @@ def test_nobody_listening_names_the_address_its_source_and_the_way_out(
 def test_something_else_on_the_port_is_not_a_defect_of_ours(ringfence: CommandLine, mesh: FakeMesh) -> None:
     """The fakes' port has no such service: what a wrong address looks like."""
     ended = ringfence("kill", "list", "--addr", mesh.address_of_nothing)
-    assert ended.code == ExitCode.DEFECT
+    assert ended.code == ExitCode.USAGE
     assert "UNIMPLEMENTED" in ended.err
     assert "right address" in ended.err
 
