@@ -9,7 +9,6 @@ from ringfence_kit.store import DataInUse
 
 from ringfence_launcher.examples import NAMES, example
 from ringfence_launcher.exit_codes import ExitCode
-from ringfence_launcher.input_files import unusable
 from ringfence_launcher.problems import Problem
 
 _OWNER_ONLY = 0o700
@@ -53,4 +52,8 @@ def _explained(data: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unusable(data, f"the data directory cannot be used: {error.strerror}") from error
+        raise Problem(
+            f"{data} cannot be used as the data directory: {error.strerror or error}",
+            code=ExitCode.CONFIGURATION,
+            mend="name a folder you may write to, which may be new: --data FOLDER",
+        ) from error

@@ -157,6 +157,7 @@ class TestDataDirectory:
         with pytest.raises(Problem) as raised:
             make_private(tmp_path / "data")
         assert raised.value.code is ExitCode.CONFIGURATION
+        assert "--data FOLDER" in raised.value.mend
 
     def test_it_has_one_mesh_at_a_time(self, tmp_path: Path) -> None:
         with sole_mesh(tmp_path):
