@@ -5,15 +5,18 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 from ringfence_launcher.exit_codes import MEANINGS, ExitCode
 from ringfence_launcher.lazy_commands import LazyCommand, lazy_group
 from ringfence_launcher.output import console
 from ringfence_launcher.problems import Problem, print_problem
+from ringfence_launcher.usage_errors import refused, wants_json
 
 DEBUG_VARIABLE = "RINGFENCE_CLI_DEBUG"
 """Set, a defect ends with its traceback."""
@@ -89,22 +92,27 @@ def ringfence(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code. Nothing leaves it as a traceback but a defect of ours."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        _refuse_undecodable(sys.argv[1:] if arguments is None else arguments)
-        app(arguments, prog_name="ringfence")
+        _refuse_undecodable(given)
+        return app(given, prog_name="ringfence", standalone_mode=False) or int(ExitCode.OK)
+    except TyperException as wrong:
+        return _explain(refused(wrong), given)
     except Problem as problem:
-        print_problem(problem, console(stderr=True), as_json=False)
-        return int(problem.code)
-    except KeyboardInterrupt:
+        return _explain(problem, given)
+    except (KeyboardInterrupt, typer.Abort):
         return int(ExitCode.INTERRUPTED)
     except SystemExit as ended:
         return _code_of(ended)
     except Exception as error:
         if DEBUG_VARIABLE in os.environ:
             raise
-        print_problem(_defect(error), console(stderr=True), as_json=False)
-        return int(ExitCode.DEFECT)
-    return int(ExitCode.OK)
+        return _explain(_defect(error), given)
+
+
+def _explain(problem: Problem, given: Sequence[str]) -> int:
+    print_problem(problem, console(stderr=True), as_json=wants_json(given, os.environ))
+    return int(problem.code)
 
 
 def _defect(error: Exception) -> Problem:

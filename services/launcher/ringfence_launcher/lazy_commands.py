@@ -14,6 +14,9 @@ import typer
 from ringfence_kit.heap import loading
 from typer.core import TyperCommand, TyperGroup
 
+_OF_THE_WHOLE = ("install_completion", "show_completion")
+"""Options typer gives every application: a shell is taught `ringfence`, not one of its commands."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LazyCommand:
@@ -44,4 +47,5 @@ def _load(name: str, table: Mapping[str, LazyCommand]) -> Any:
     with loading():  # modules stay: the garbage collector would look for some in each of them, again and again
         command = typer.main.get_command(importlib.import_module(table[name].module).app)
     command.name = name
+    command.params = [own for own in command.params if own.name not in _OF_THE_WHOLE]
     return command

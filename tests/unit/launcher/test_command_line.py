@@ -1,5 +1,6 @@
 """What the command line itself promises: help for everything, documented exit codes, no traceback, nothing slow."""
 
+import json
 import re
 import subprocess
 import sys
@@ -84,6 +85,45 @@ def test_a_wrong_command_line_ends_with_two(ringfence: CommandLine, arguments: l
 
 def test_a_mistyped_command_is_guessed(ringfence: CommandLine) -> None:
     assert "Did you mean 'agent'" in ringfence("agnet").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "help_of"),
+    [
+        (["agent", "list", "-o", "yaml"], "'yaml' is not one of 'table', 'json'", "agent list"),
+        (["agent", "get", "analyst"], "'analyst' is not an agent's name; write NAMESPACE/AGENT", "agent get"),
+        (["serve"], "missing argument 'SERVICE'", "serve"),
+        (["agent", "list", "--lmit", "3"], "--lmit", "agent list"),
+    ],
+)
+def test_a_wrong_command_line_is_told_as_every_other_problem_is(
+    ringfence: CommandLine, arguments: list[str], said: str, help_of: str
+) -> None:
+    first, last = ringfence(*arguments).err.splitlines()
+    assert first.startswith("error: ")
+    assert said in first
+    assert "Value error" not in first
+    assert last == f"what to do: `ringfence {help_of} --help` says what can be given"
+
+
+@pytest.mark.parametrize("chosen", [["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"]])
+def test_a_program_is_told_of_a_wrong_command_line_in_json(ringfence: CommandLine, chosen: list[str]) -> None:
+    ended = ringfence("agent", "get", "analyst", *chosen)
+    assert ended.out == ""
+    assert json.loads(ended.err)["exitCode"] == ended.code == ExitCode.USAGE
+
+
+def test_a_program_that_chose_json_by_the_environment_is_told_in_json(
+    ringfence: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGFENCE_CLI_OUTPUT", "json")
+    assert json.loads(ringfence("agnt").err)["error"].startswith("no such command 'agnt'")
+    assert ringfence("agnt", "-o", "table").err.startswith("error: ")
+
+
+def test_the_options_of_the_whole_are_not_told_again_of_each_command(ringfence: CommandLine) -> None:
+    assert "--install-completion" in ringfence("--help").out
+    assert "--install-completion" not in ringfence("agent", "--help").out
 
 
 def test_the_version(ringfence: CommandLine) -> None:

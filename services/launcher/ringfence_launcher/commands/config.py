@@ -23,7 +23,9 @@ app = typer.Typer(help="Print the effective configuration and where each value c
 @prints
 def config(
     out: Output,
-    service: Annotated[ServiceName | None, typer.Argument(help="Only this service, and what it shares.")] = None,
+    service: Annotated[
+        ServiceName | None, typer.Argument(metavar="SERVICE", help="Only this service, and what it shares.")
+    ] = None,
     *,
     config: ConfigFileOption = None,
     settings: SetOption = None,

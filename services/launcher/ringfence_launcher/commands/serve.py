@@ -40,7 +40,7 @@ class ServiceName(enum.StrEnum):
 @prints
 def serve(
     out: Output,
-    service: Annotated[ServiceName, typer.Argument(help="Which one.")],
+    service: Annotated[ServiceName, typer.Argument(metavar="SERVICE", help="registry, identity, pdp or telemetry.")],
     *,
     config: ConfigFileOption = None,
     dev: Annotated[bool, typer.Option("--dev", help="Loopback, no TLS, tokens in <data>/dev/.")] = False,
