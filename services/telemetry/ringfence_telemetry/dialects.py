@@ -34,20 +34,21 @@ class Field(enum.IntEnum):
     AGENT_REVISION = 14
     ENTITY_NAME = 15
     CALL_STATUS = 16
+    USAGE_DETAILS = 17
     # What makes a SpanDetail, from here on.
-    TEAM = 17
-    SKILL = 18
-    PROVIDER = 19
-    AGENT_VERSION = 20
-    USER = 21
-    ERROR_TYPE = 22
-    ATTEMPT = 23
-    COST = 24
-    CURRENCY = 25
-    TASK_STATE = 26
-    FIRST_CHUNK_SECONDS = 27
-    FIRST_CHUNK_MILLIS = 28
-    WAITED_MILLIS = 29
+    TEAM = 18
+    SKILL = 19
+    PROVIDER = 20
+    AGENT_VERSION = 21
+    USER = 22
+    ERROR_TYPE = 23
+    ATTEMPT = 24
+    COST = 25
+    CURRENCY = 26
+    TASK_STATE = 27
+    FIRST_CHUNK_SECONDS = 28
+    FIRST_CHUNK_MILLIS = 29
+    WAITED_MILLIS = 30
 
 
 NAMES: Mapping[Field, tuple[str, ...]] = {
@@ -77,13 +78,16 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
     Field.MODEL: (
         "gen_ai.response.model",
         "gen_ai.request.model",
+        "llm.response.model_name",
         "llm.model_name",
+        "llm.request.model_name",
         "embedding.model_name",
         "ai.response.model",
         "ai.model.id",
         "langfuse.observation.model.name",
         "llm.response.model",
         "llm.request.model",
+        "reranker.model_name",
     ),
     Field.TOOL: ("gen_ai.tool.name", "tool.name", "mcp.tool.name", "ai.toolCall.name"),
     Field.MCP_METHOD: ("mcp.method.name",),
@@ -117,6 +121,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "ai.usage.cachedInputTokens",
         "gen_ai.usage.details.cache_read_tokens",
         "gen_ai.aggregated_usage.cache_read.input_tokens",
+        "gen_ai.usage.prompt_tokens_details.cached_tokens",
     ),
     Field.CACHE_WRITE_TOKENS: (
         "gen_ai.usage.cache_write.input_tokens",
@@ -128,6 +133,7 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "gen_ai.usage.cache_write_input_tokens",
         "gen_ai.usage.details.cache_write_tokens",
         "gen_ai.aggregated_usage.cache_creation.input_tokens",
+        "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
     ),
     Field.REASONING_TOKENS: (
         "gen_ai.usage.reasoning.output_tokens",
@@ -138,6 +144,8 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "gen_ai.usage.details.reasoning_tokens",
         "gen_ai.usage.experimental.reasoning_tokens",
         "gen_ai.aggregated_usage.details.reasoning_tokens",
+        "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+        "llm.usage.reasoning_tokens",
     ),
     Field.TOTAL_TOKENS: (
         "gen_ai.usage.total_tokens",
@@ -145,6 +153,8 @@ NAMES: Mapping[Field, tuple[str, ...]] = {
         "llm.usage.total_tokens",
         "ai.usage.totalTokens",
     ),
+    # Counts as JSON text, for spans that state none in attributes of their own.
+    Field.USAGE_DETAILS: ("langfuse.observation.usage_details",),
     # Which revision of the registered agent a caller was given: a name of ours, since no convention has one.
     Field.AGENT_REVISION: ("ringfence.agent.revision",),
     # OpenLLMetry's name of whatever `traceloop.span.kind` says it is: an agent, or a tool.

@@ -41,7 +41,7 @@ _SORTS = {
     **dict.fromkeys(
         (
             *(Field.CACHE_READ_TOKENS, Field.CACHE_WRITE_TOKENS, Field.REASONING_TOKENS, Field.TOTAL_TOKENS),
-            *(Field.AGENT_REVISION, Field.USER, Field.ATTEMPT, Field.COST, Field.CURRENCY),
+            *(Field.USAGE_DETAILS, Field.AGENT_REVISION, Field.USER, Field.ATTEMPT, Field.COST, Field.CURRENCY),
             *(Field.FIRST_CHUNK_SECONDS, Field.FIRST_CHUNK_MILLIS, Field.WAITED_MILLIS),
         ),
         Sort.FLEETING,
@@ -145,7 +145,7 @@ def _read(attribute: bytes) -> Known | None:
     if field in _COUNTS:
         count = tokens_of(value)
         return Known(field, rank, MALFORMED if count is None else count)
-    if field >= DETAILS_FROM or field == Field.CALL_STATUS:
+    if field >= DETAILS_FROM or field in (Field.CALL_STATUS, Field.USAGE_DETAILS):
         return Known(field, rank, value)
     label = text_of(value)
     if field == Field.OPERATION and label and label not in OPERATIONS:

@@ -43,6 +43,7 @@ from ringfence_telemetry.known_attributes import (
 )
 from ringfence_telemetry.otlp_shapes import LogEvent, OtlpSpan, SpanEvent
 from ringfence_telemetry.spans import NO_TOKENS, REVISION_MAX, SKEW_MAX, SpanDetail, SpanFact, Tokens, ToolCall
+from ringfence_telemetry.usage_details import usage_details_of
 
 _TRACE_ID_SIZE = 16
 _SPAN_ID_SIZE = 8
@@ -248,7 +249,9 @@ class SpanReader:
     def _tokens(self, values: Values) -> Tokens:
         stated: list[int] = [0 if value is None else value for value in values[_COUNTS]]  # type: ignore[misc] # tokens are counts: see Known
         if values[_COUNTS] == _NO_COUNTS:
-            return NO_TOKENS
+            if values[Field.USAGE_DETAILS] is None:
+                return NO_TOKENS
+            stated = list(usage_details_of(values[Field.USAGE_DETAILS]) or (MALFORMED, 0, 0, 0, 0, 0))
         self.malformed_values += stated.count(MALFORMED)
         input_, output, cache_read, cache_write, reasoning, total = [max(count, 0) for count in stated]
         if not input_ and not output:
