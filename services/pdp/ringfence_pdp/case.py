@@ -12,6 +12,7 @@ from ringfence_pdp.facts import Facts
 from ringfence_pdp.filters.filtering import Filtered
 from ringfence_pdp.kill_switch import KillSwitches
 from ringfence_pdp.model import CheckRequest
+from ringfence_pdp.rings import stricter
 from ringfence_pdp.routine import Routine
 from ringfence_pdp.vocabulary import Scope
 
@@ -34,7 +35,7 @@ class Basis(NamedTuple):
 
 
 class Case:
-    """Everything about the agents is looked up here, once."""
+    """Everything about the agents and the tool is looked up here, once."""
 
     __slots__ = ("acting", "basis", "call", "cleared", "filtered", "request", "routine", "standing")
 
@@ -48,6 +49,7 @@ class Case:
     """What content filters make of it, once they were asked."""
 
     def __init__(self, basis: Basis, request: CheckRequest, routine: Routine | None = None) -> None:
+        request = _as_registered(basis.facts, request)
         self.basis = basis
         self.request = request
         self.routine = routine
@@ -89,3 +91,12 @@ class Case:
         if self.acting.registered is None:
             return None
         return Scope(self.request, self.acting, self.basis.now)
+
+
+def _as_registered(facts: Facts, request: CheckRequest) -> CheckRequest:
+    """Return a request with the side effects its tool has by its contract, unless it says graver ones itself."""
+    tool = None if request.tool is None else facts.tools.get(request.tool)
+    if tool is None:
+        return request
+    effects = stricter(request.side_effects, tool.effects)
+    return request if effects is request.side_effects else request._replace(side_effects=effects)

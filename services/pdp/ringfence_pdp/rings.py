@@ -1,8 +1,8 @@
 """The ring gate: how trusted an agent must be for which kind of action.
 
 The table is the product's, and a bundle can only make it stricter: a `RingGate` document adds rows, and the strictest
-row that covers an action holds. What the enforcement point says about a tool's side effects is held against the same
-table and can only make the class stricter too, because it comes with the request.
+row that covers an action holds. A tool's side effects, as its contract in the registry has them, are held against the
+same table; what the enforcement point says of them can only make the class stricter, because it comes with the request.
 
 | class | needs ring | actions |
 | --- | --- | --- |
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ringfence_pdp.filters.finding import Effects
 from ringfence_pdp.model import SideEffects
 from ringfence_pdp.selector import SelectorTable, covers, overlap
 
@@ -49,6 +50,20 @@ _BY_SIDE_EFFECTS = {
     SideEffects.IRREVERSIBLE: ActionClass.ELEVATED,
 }
 """The least strict class that a tool with these side effects can have."""
+
+
+_REGISTERED = {
+    Effects.UNKNOWN: SideEffects.UNKNOWN,
+    Effects.NONE: SideEffects.READ,
+    Effects.READ: SideEffects.READ,
+    Effects.REVERSIBLE: SideEffects.REVERSIBLE,
+    Effects.IRREVERSIBLE: SideEffects.IRREVERSIBLE,
+}
+
+
+def stricter(said: SideEffects, registered: Effects) -> SideEffects:
+    """Return the graver of what a request says of its side effects and what the tool's contract does."""
+    return max(said, _REGISTERED[registered])
 
 
 @dataclass(frozen=True, slots=True)

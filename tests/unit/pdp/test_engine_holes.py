@@ -4,6 +4,7 @@ What is said of an engine is what it did at the version it was looked at; the na
 one finds what is different.
 """
 
+from dataclasses import replace
 from itertools import permutations
 from random import Random
 
@@ -12,8 +13,9 @@ from ringfence_pdp.bundle import PolicyFile
 from ringfence_pdp.compile import CompiledBundle, compile_files
 from ringfence_pdp.decide import decide
 from ringfence_pdp.errors import BundleInvalid
+from ringfence_pdp.filters.finding import Effects
 from ringfence_pdp.model import Effect, SideEffects
-from support.pdp.world import ask, basis, bundle, facts_of, identity, policy, registered, trust
+from support.pdp.world import ask, basis, bundle, facts_of, identity, policy, registered, tool, trust
 
 ALLOW = "{name: all, match: {actions: ['*']}, effect: ALLOW}"
 
@@ -129,6 +131,27 @@ def test_agt_calling_an_action_read_only_does_not_lower_what_it_needs() -> None:
     asked = {"side_effects": SideEffects.READ, "ring": 3}
     assert answer(bundle(policy(ALLOW)), "write_production_row", **asked) == "DENY RING_INSUFFICIENT"
     assert answer(bundle(policy(ALLOW)), "read_row", ring=3, side_effects=SideEffects.IRREVERSIBLE).startswith("DENY")
+
+
+@pytest.mark.parametrize(("effects", "ring"), [(Effects.READ, 3), (Effects.REVERSIBLE, 2), (Effects.IRREVERSIBLE, 1)])
+@pytest.mark.parametrize("said", [SideEffects.UNKNOWN, SideEffects.READ])
+def test_agt_a_tool_does_what_its_contract_says_whatever_it_is_called(
+    effects: Effects, ring: int, said: SideEffects
+) -> None:
+    """Only what a request said of its own side effects was held against the table, and gateways say nothing."""
+    contract = replace(tool(), effects=effects)
+    asked = ask("read_table", tool=contract.name, side_effects=said)
+    for agent_ring in range(4):
+        facts = facts_of(identity(ring=agent_ring), registered(), tools=[contract])
+        decision = decide(basis(bundle(policy(ALLOW)), facts=facts), asked)
+        assert (decision.effect is Effect.ALLOW) is (agent_ring <= ring)
+
+
+def test_a_rule_about_side_effects_sees_those_of_the_contract() -> None:
+    contract = replace(tool(), effects=Effects.IRREVERSIBLE)
+    facts = facts_of(identity(ring=0), registered(), tools=[contract])
+    compiled = denying("action.side_effects == 'irreversible'")
+    assert decide(basis(compiled, facts=facts), ask("read_table", tool=contract.name)).reason.name == "RULE_DENIED"
 
 
 # Cerbos 0.55 and Cedar 4.12: a DENY (forbid) whose condition errs is passed over.

@@ -235,7 +235,7 @@ ORIGINS = {"/body": Origin.TOOL_OUTPUT, "/añb": Origin.USER}
 
 def replayed(request: CheckRequest, *, masks: tuple[str, ...] = (), **known: Any) -> tuple[Outcome, dict[str, Any]]:
     """What becomes of a decision that is decided again from the log alone."""
-    facts = facts_of(identity(), registered(), tools=[known.pop("contract", MAIL)])
+    facts = facts_of(identity(ring=1), registered(), tools=[known.pop("contract", MAIL)])
     on = basis(compile_files(FILES), facts=facts)
     *entries, body = logged_in(FILES, [request], on=on, masks=Masks.of(masks))
     evidence = Evidence()
@@ -265,7 +265,7 @@ def test_a_denial_that_no_classifier_was_asked_about_is_replayed_to_the_same_byt
     denying = filters("{name: strict, use: origin, actions: {high: DENY, medium: DENY}}", name="strict")
     files = [*FILES, PolicyFile(path="c.yaml", content=denying.encode())]
     request = sent(body="the minutes")._replace(heard=NOBODY_OBJECTS)
-    on = basis(compile_files(files), facts=facts_of(identity(), registered(), tools=[MAIL]))
+    on = basis(compile_files(files), facts=facts_of(identity(ring=1), registered(), tools=[MAIL]))
     *entries, body = logged_in(files, [request], on=on)
     evidence = Evidence()
     for entry in entries:
