@@ -4,9 +4,11 @@ The rules:
 
 - requests arrive as bytes and leave as bytes, so what is wrong with them is said in our words, with a reason;
 - of a method that takes one message the first is read, and the rest is nobody's business;
-- an async generator is closed by whoever iterates it, here, in the task that began it.
+- an async generator is closed by whoever iterates it, here, in the task that began it;
+- a stream that is ended while it writes is told why: its head is sent before its first message, and is never given up.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, TypeAlias, cast
@@ -36,9 +38,28 @@ async def answer(method: Method, requests: Requests, context: Context) -> bytes 
             await context.abort(context.code(), context.details())
         return encode(method, response)
     async with aclosing(method.behavior(request, context)) as responses:
+        is_first = True
         async for response in responses:
+            if is_first:
+                await _send_head(context)
+                is_first = False
             await context.write(encode(method, response))
     return None
+
+
+async def _send_head(context: Context) -> None:
+    """Send the initial metadata of a stream, and return or be cancelled once that is known to have been done.
+
+    A write that is cancelled leaves grpcio (1.85.1) believing that no head was sent: it sends another with the status,
+    which core refuses, and the caller hears nothing until its connection is cut.
+    """
+    sending = asyncio.ensure_future(context.send_initial_metadata(()))
+    try:
+        await asyncio.wait((sending,))
+    except asyncio.CancelledError:
+        await asyncio.wait((sending,))
+        raise
+    await sending
 
 
 async def _decoded(method: Method, requests: Requests) -> AsyncIterator[Any]:

@@ -363,6 +363,32 @@ class TestDraining:
         await ending
         await channel.close()
 
+    async def test_a_stream_whose_first_message_is_on_its_way_is_told_why_it_ends(self, tmp_path: Path) -> None:
+        writing = asyncio.Event()
+
+        class Writing(Echo):
+            async def Watch(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+                # Heard of once the message has been handed to gRPC, which cannot send it all before it is read.
+                asyncio.get_running_loop().call_soon(writing.set)
+                yield StringValue(value="x" * 3 * 2**20)
+                await self.released.wait()
+
+        running = serving(echo_service(Writing()), config=server_config(tmp_path, drain=Millis(30_000)))
+        mesh = await running.__aenter__()
+        channel = grpc.aio.insecure_channel(mesh.address())
+        health = HealthStub(channel).Watch(HealthCheckRequest(service=NAME))
+        assert (await health.read()).status == SERVING
+        watch: Any = channel.unary_stream(f"/{NAME}/Watch", **TEXT)
+        watching = watch(StringValue())
+        await writing.wait()
+        ending = asyncio.create_task(end(running))
+        assert (await health.read()).status == NOT_SERVING
+        refused = await refusal(anext(each async for each in watching if not each.value))
+        assert (refused.code, refused.reason) == ("UNAVAILABLE", "UNAVAILABLE")
+        assert "shutting down" in refused.message
+        await ending
+        await channel.close()
+
     async def test_the_limit_is_hard(self, echo: Echo, tmp_path: Path) -> None:
         running = serving(echo_service(echo), config=server_config(tmp_path, drain=Millis(50)))
         mesh = await running.__aenter__()

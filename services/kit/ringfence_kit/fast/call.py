@@ -134,6 +134,9 @@ class WireCall:
             raise StopAsyncIteration
         return bytes(message)
 
+    async def send_initial_metadata(self, _metadata: Metadata) -> None:
+        """Do nothing: the head is written with the first message, and known to have been."""
+
     async def write(self, message: bytes) -> None:
         """Send one message of a stream."""
         protocol = self._line.protocol
