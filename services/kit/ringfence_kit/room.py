@@ -55,4 +55,6 @@ class Room:
         self._refusal = "it is shutting down; another replica answers"
         now = asyncio.get_running_loop().time()
         for stream in self._streams:
-            stream.reschedule(now)
+            # One whose token has just expired is ending already; its timer can no longer be set.
+            if not stream.expired():
+                stream.reschedule(now)

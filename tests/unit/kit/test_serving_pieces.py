@@ -1,5 +1,7 @@
 """The small pieces of serving: addresses, grants, readiness, methods, and where anonymous callers come from."""
 
+import asyncio
+
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
@@ -14,6 +16,7 @@ from ringfence_kit.methods import handlers_of
 from ringfence_kit.observation import outcome_of
 from ringfence_kit.readiness import Readiness
 from ringfence_kit.refusals import variable_of
+from ringfence_kit.room import Room
 from ringfence_kit.service import Face
 from support.echo import GRANTS, Echo, add_echo_to_server
 
@@ -151,3 +154,19 @@ def test_how_a_bare_abort_ended(code: object, name: str) -> None:
 def test_variables_are_named_after_settings() -> None:
     assert variable_of("registry.tls.cert_file") == "RINGFENCE_REGISTRY_TLS__CERT_FILE"
     assert variable_of("server.dev") == "RINGFENCE_SERVER_DEV"
+
+
+async def test_a_drain_ends_streams_beside_one_whose_time_has_just_run_out() -> None:
+    room, expiring, open_ended = Room(1), asyncio.timeout(0), asyncio.timeout(None)
+
+    async def stream() -> None:
+        async with expiring, open_ended:
+            room.hold(expiring)
+            room.hold(open_ended)
+            # Called once the first timer has run out, and before the task has heard of it.
+            asyncio.get_running_loop().call_soon(room.drain)
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await stream()
+    assert open_ended.when() is not None
