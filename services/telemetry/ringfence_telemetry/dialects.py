@@ -11,6 +11,7 @@ beneath it, which R1 expects of any wrapper.
 """
 
 import enum
+import re
 from collections.abc import Mapping
 
 
@@ -229,8 +230,15 @@ OPERATIONS_BEFORE: Mapping[str, str] = {
     # Semantic Kernel
     "chat.completions": "chat",
     "text.completions": "text_completion",
+    # OpenLLMetry
+    "rerank": "rerank",
+    "execute_task": "task",
 }
-"""What some senders still call them."""
+"""What some senders call them instead, and what has a name only there."""
+
+RUN_ID = re.compile(r"(?i:[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12})|[0-9]+")
+"""What some senders put into `gen_ai.agent.id` anew for each run, or object, of an agent: a UUID (OpenLLMetry's
+LangChain and crewAI), or where it lies in memory (OpenLIT)."""
 
 OPERATION_BY_SPAN_KIND: Mapping[str, str] = {
     # OpenInference `openinference.span.kind`

@@ -6,7 +6,8 @@ Pure and bounded: every text is cut, every number checked, and nothing a sender 
 - a token count may be an integer, a decimal string or an integral float; a negative, absurd or unreadable one counts
   as absent and is reported as malformed, the span itself is kept;
 - input tokens include cached ones and output tokens include reasoning; a dialect that reports cached tokens beside the
-  input (they exceed it) is brought to that form;
+  input (they exceed it, or the total adds them to it) is brought to that form;
+- an id that is made for each run of an agent says nothing of which agent it is: then its name does;
 - a span belongs to the minute it ended in, unless its clock is more than ten minutes off ours: then to the minute we
   received it in, so a clock in 1970 cannot rewrite history.
 
@@ -29,6 +30,7 @@ from ringfence_telemetry.dialects import (
     MERGED_TOOLS,
     OPERATION_BY_SPAN_KIND,
     OTHER,
+    RUN_ID,
     Field,
 )
 from ringfence_telemetry.evaluation.said import ATTRIBUTES, EVENT_NAME
@@ -256,8 +258,9 @@ class SpanReader:
         input_, output, cache_read, cache_write, reasoning, total = [max(count, 0) for count in stated]
         if not input_ and not output:
             input_ = total  # how the total divides is not said; input is the cheaper kind, so nothing is overstated
-        if cache_read + cache_write > input_:
-            input_ += cache_read + cache_write
+        cached = cache_read + cache_write
+        if cached > input_ or (cached and total == input_ + output + cached):
+            input_ += cached
         return (input_, output, cache_read, cache_write, reasoning)
 
 
@@ -285,18 +288,19 @@ def _label(values: Values, field: Field) -> str:
 
 
 def _agent(values: Values) -> str:
-    named = _label(values, Field.AGENT_ID) or _label(values, Field.AGENT_NAME)
-    if not named and _label(values, Field.SPAN_KIND) == "agent":
+    known_by, name = _label(values, Field.AGENT_ID), _label(values, Field.AGENT_NAME)
+    if known_by and not (name and RUN_ID.fullmatch(known_by)):
+        return known_by
+    if not name and _label(values, Field.SPAN_KIND) == "agent":
         return _label(values, Field.ENTITY_NAME)
-    return named
+    return name
 
 
 def _operation(values: Values) -> str:
-    named = _label(values, Field.OPERATION)
-    if named:
+    named, kind = _label(values, Field.OPERATION), _label(values, Field.SPAN_KIND)
+    if named and named != OTHER:
         return named
-    kind = _label(values, Field.SPAN_KIND)
-    if kind:
+    if named or kind:
         return OPERATION_BY_SPAN_KIND.get(kind, OTHER)
     return EXECUTE_TOOL if _label(values, Field.MCP_METHOD) == MCP_TOOL_CALL else ""
 

@@ -55,6 +55,6 @@ async def test_a_trace_comes_to_its_true_totals(name: str, order: str, tmp_path:
 
 
 def test_there_are_cases_and_each_expects_something() -> None:
-    assert len(CASES) >= 20
+    assert len(CASES) >= 21
     for case in CASES.values():
         assert any(key.startswith("by_") for key in case)
