@@ -210,6 +210,14 @@ def short(name: str) -> str:
     return name
 
 
+_END_OF_DID = 18
+
+
+def who(agent: str) -> str:
+    """Return an agent as a column shows it: of a DID the end, which tells two of one environment apart."""
+    return f"…{agent[-_END_OF_DID:]}" if agent.startswith("did:") and len(agent) > _END_OF_DID else agent
+
+
 def namespace_name(text: str) -> str:
     """Return the resource name of a namespace typed as its id or in full; `-` means all."""
     name = text.removeprefix("namespaces/")

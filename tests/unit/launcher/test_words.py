@@ -1,4 +1,4 @@
-"""Times and periods as people type them."""
+"""Times and periods as people type them, and who is who in a column."""
 
 import datetime as dt
 
@@ -6,7 +6,7 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_launcher.words import from_now, moment, period, time_text
+from ringfence_launcher.words import from_now, moment, period, time_text, who
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,16 @@ def test_a_period_from_now_ends_in_the_future() -> None:
 def test_every_period_that_can_be_typed_has_an_end(count: int, unit: str) -> None:
     assert period(f"{count}{unit}", option="--for") > dt.timedelta()
     assert from_now(f"{count}{unit}", option="--for").seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        ("did:web:mesh.example:agents:01J8ZQ5T3W:dev:analyst", "…ZQ5T3W:dev:analyst"),
+        ("did:web:a", "did:web:a"),
+        ("namespaces/demo/agents/an-agent-with-a-long-name", "namespaces/demo/agents/an-agent-with-a-long-name"),
+        ("", ""),
+    ],
+)
+def test_of_a_did_a_column_shows_the_end(agent: str, shown: str) -> None:
+    assert who(agent) == shown

@@ -7,9 +7,7 @@ from rich.text import Text
 from ringfence.identity.v1 import delegation_pb2 as pb
 
 from ringfence_launcher.output import fields, table
-from ringfence_launcher.words import time_text
-
-_END_OF_DID = 18
+from ringfence_launcher.words import time_text, who
 
 
 def delegation(shown: pb.Delegation) -> RenderableType:
@@ -44,8 +42,8 @@ def delegations(shown: Sequence[pb.Delegation]) -> RenderableType:
                 one.name,
                 _state(one),
                 str(one.depth),
-                _short(one.delegator),
-                _short(one.delegatee),
+                who(one.delegator),
+                who(one.delegatee),
                 " ".join(one.scopes),
                 time_text(one.expire_time),
             )
@@ -66,8 +64,3 @@ def _budget(shown: pb.Delegation) -> str:
     if shown.budget.cost_micros:
         limits.append(f"{shown.spent.cost_micros:,} of {shown.budget.cost_micros:,} millionths spent")
     return "\n".join(limits)
-
-
-def _short(did: str) -> str:
-    """Return the end of a DID: the part that tells two agents of one environment apart."""
-    return did if len(did) <= _END_OF_DID else f"…{did[-_END_OF_DID:]}"

@@ -9,7 +9,7 @@ from ringfence.telemetry.v1 import health_pb2
 from ringfence.telemetry.v1 import slo_pb2 as pb
 
 from ringfence_launcher.output import fields, stacked, table
-from ringfence_launcher.words import duration_text, seconds_text, short, time_text, word
+from ringfence_launcher.words import duration_text, seconds_text, short, time_text, who, word
 
 WIDTH = 30
 """Characters of a bar."""
@@ -36,7 +36,7 @@ def objectives(answers: Sequence[pb.GetSloResponse]) -> RenderableType:
     rows = (
         (
             short(each.slo.name),
-            each.slo.agent,
+            who(each.slo.agent),
             _percent(each.slo.target),
             duration_text(each.slo.window),
             _state(each.status),
@@ -145,7 +145,9 @@ def feasible(answer: pb.CheckFeasibilityResponse, target: str) -> RenderableType
 
 def imported(answer: pb.ImportOpenSloResponse) -> RenderableType:
     """Show what was read."""
-    rows = ((short(each.name), each.agent, _percent(each.target), duration_text(each.window)) for each in answer.slos)
+    rows = (
+        (short(each.name), who(each.agent), _percent(each.target), duration_text(each.window)) for each in answer.slos
+    )
     return table(["SLO", "AGENT", ">TARGET", ">WINDOW"], rows, empty="")
 
 
@@ -158,7 +160,7 @@ def breakers(found: Sequence[pb.Breaker]) -> RenderableType:
     """Show breakers, one a line."""
     rows = (
         (
-            each.agent,
+            who(each.agent),
             each.skill,
             Text(word(health_pb2.CircuitState, each.state), style=_CIRCUITS.get(each.state, "dim")),
             "" if each.override == pb.BREAKER_OVERRIDE_NONE else word(pb.BreakerOverride, each.override),
@@ -185,7 +187,7 @@ def _rate(rate: pb.BurnRate) -> Sequence[str | Text]:
 
 
 def _blame(each: pb.Blame) -> Sequence[str]:
-    return each.agent, f"{each.bad:,}", f"{each.errors:,}", " ".join(each.trace_ids[:2])
+    return who(each.agent), f"{each.bad:,}", f"{each.errors:,}", " ".join(each.trace_ids[:2])
 
 
 def _dependency(each: pb.Dependency) -> str:

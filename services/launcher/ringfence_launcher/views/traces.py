@@ -10,7 +10,7 @@ from ringfence.telemetry.v1 import workflow_pb2 as pb
 
 from ringfence_launcher.output import fields, stacked, table
 from ringfence_launcher.plain_text import plain
-from ringfence_launcher.words import time_text
+from ringfence_launcher.words import time_text, who
 
 LINE_WIDTH = 24
 """Characters of the line of time."""
@@ -182,7 +182,7 @@ def _notes(hop: pb.Hop) -> Text:
 
 
 def _agent(name: str) -> str:
-    return _WHO.get(name, name)
+    return _WHO.get(name) or who(name)
 
 
 def _style(*, failed: bool, untrusted: bool = False) -> str:

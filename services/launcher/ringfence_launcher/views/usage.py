@@ -9,7 +9,7 @@ from ringfence.telemetry.v1 import telemetry_pb2 as pb
 
 from ringfence_launcher.output import stacked, table
 from ringfence_launcher.plain_text import plain
-from ringfence_launcher.words import time_text
+from ringfence_launcher.words import time_text, who
 
 BAR_WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -119,7 +119,8 @@ def _notes(response: pb.GetUsageResponse, rows: Sequence[pb.UsageRow], *, by_tim
 def _label(row: pb.UsageRow, group: pb.UsageGroup.ValueType) -> str:
     if group == pb.USAGE_GROUP_TIME:
         return time_text(row.start_time)
-    return getattr(row, _GROUPS[group][1]) or "-"
+    label: str = getattr(row, _GROUPS[group][1])
+    return who(label) or "-"
 
 
 def _percentiles(row: pb.UsageRow) -> Iterator[str]:
