@@ -150,7 +150,7 @@ def example_tool() -> tool_pb2.Tool:
     """Return what is said of a tool, complete."""
     return tool_pb2.Tool(
         protocol=tool_pb2.TOOL_PROTOCOL_MCP,
-        side_effect=tool_pb2.SIDE_EFFECT_REVERSIBLE,
+        side_effect=tool_pb2.SIDE_EFFECT_READ,
         input_schema='{"type": "object", "properties": {"table": {"type": "string"}}}',
         owner=registry_pb2.Owner(display_name="Warehouse", contact="https://example.com/warehouse"),
     )
