@@ -210,12 +210,13 @@ def short(name: str) -> str:
     return name
 
 
-_END_OF_DID = 18
+_WHOLE_DID, _END_OF_DID = 40, 18
+"""Characters up to which a DID is shown whole, and of a longer one those at its end."""
 
 
 def who(agent: str) -> str:
     """Return an agent as a column shows it: of a DID the end, which tells two of one environment apart."""
-    return f"…{agent[-_END_OF_DID:]}" if agent.startswith("did:") and len(agent) > _END_OF_DID else agent
+    return f"…{agent[-_END_OF_DID:]}" if agent.startswith("did:") and len(agent) > _WHOLE_DID else agent
 
 
 def namespace_name(text: str) -> str:
