@@ -55,11 +55,10 @@ async def _send_head(context: Context) -> None:
     """
     sending = asyncio.ensure_future(context.send_initial_metadata(()))
     try:
-        await asyncio.wait((sending,))
+        await asyncio.shield(sending)
     except asyncio.CancelledError:
         await asyncio.wait((sending,))
         raise
-    await sending
 
 
 async def _decoded(method: Method, requests: Requests) -> AsyncIterator[Any]:
