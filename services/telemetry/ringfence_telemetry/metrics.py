@@ -61,6 +61,7 @@ class TelemetryMetrics(Collector):
         yield _gauge("open_spans", "Spans of traces in memory.", self._roll_up.spans_open)
         yield _gauge("signals_pending", "Trust signals waiting for identity.", signals.pending)
         yield _counter("signals_delivered", "Trust signals identity has answered for.", signals.delivered)
+        yield _counter("signals_put_off", "Deliveries of trust signals that are made again.", signals.put_off)
         yield _counter("signals_unreadable", "Trust signals identity could not read; set aside.", signals.unreadable)
         yield _gauge("health_agents", "Agents and revisions whose health is known.", self._health.agents)
         yield _gauge("health_watchers", "Streams of health.", self._health.watchers)

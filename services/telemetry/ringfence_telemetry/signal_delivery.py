@@ -55,6 +55,8 @@ class DeliveryCounts:
 
     delivered: int = 0
     unreadable: int = 0
+    put_off: int = 0
+    """Deliveries that identity, or our own store, did not take and that are made again."""
     pending: int = 0
 
 
@@ -91,6 +93,7 @@ class SignalDelivery:
                     await self._deliver(batch, receiver)
             except (ReceiverAway, Unavailable) as problem:
                 wait = Millis(round(self._backoff.next_wait() * 1_000))
+                self.counts.put_off += 1
                 _log.warning("signals_wait", pending=self.counts.pending, problem=str(problem), retry_in_ms=wait)
                 await self._clock.sleep(wait)
                 continue

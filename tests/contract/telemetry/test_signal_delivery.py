@@ -131,7 +131,7 @@ async def test_while_identity_is_away_signals_wait_and_are_counted(opened: Opene
             at_work.clock.advance(Millis(4 * SECOND))
             await identity.next_call()
             assert identity.calls == calls + 1
-        assert at_work.delivery.counts.pending == 2
+        assert (at_work.delivery.counts.pending, at_work.delivery.counts.put_off) == (2, 4)
         identity.away = False
         await at_work.drained()
         assert identity.taken == ["one", "two"]
