@@ -2,8 +2,8 @@
 
 Everything a CheckRequest says is here, or named in `left_out`, and nothing else: a question that leaves nothing out is
 read back as it was. Left out are what is masked; what shows who somebody is (tokens, grants: they are credentials); and
-numbers JSON has no spelling for. What is empty is not written. Where filters found something in the arguments, secrets
-are left out of them too.
+numbers JSON has no spelling for. What is empty is not written. Where filters found something, or the call was denied
+before anything looked through it, secrets are left out too, and what is too much to look through for them.
 """
 
 import math
@@ -18,7 +18,7 @@ from ringfence_pdp.filters.finding import Finding, Origin
 from ringfence_pdp.filters.heard import Heard
 from ringfence_pdp.filters.pointers import tokens_of
 from ringfence_pdp.finding_document import finding_document, finding_of
-from ringfence_pdp.masks import Masks, without_secrets
+from ringfence_pdp.masks import Masks
 from ringfence_pdp.model import (
     NO_RESOURCE,
     NO_USAGE,
@@ -32,6 +32,7 @@ from ringfence_pdp.model import (
     Usage,
     nothing,
 )
+from ringfence_pdp.secrets_out import TooManyTextsError, without_secrets
 
 _EXACT = 2**53
 """From here on whole numbers are no JSON integers that everybody reads alike."""
@@ -41,12 +42,12 @@ _WITH_EXPONENT = 1e21
 
 
 def asked_document(
-    request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool, found: bool = False
+    request: CheckRequest, masks: Masks, left_out: list[str], *, whole: bool, secret: bool = False
 ) -> dict[str, Any]:
     """Return what the log keeps of a question; the paths of what it does not are added to `left_out`.
 
     Action, tool and environment stand beside it. `whole`: whether arguments, context and labels may be in it at all.
-    `found`: whether filters found something in the arguments; secrets are taken out of them then.
+    `secret`: whether there may be secrets in it, which are taken out then.
     """
     # On the path of every decision: most questions say little, so each member is looked at once and most are passed by.
     asked: dict[str, Any] = {}
@@ -56,13 +57,13 @@ def asked_document(
     if agent is not None:
         asked["agent"] = str(agent)
     if resource is not NO_RESOURCE:
-        asked["resource"] = _resource(resource, masks, left_out, whole=whole)
+        asked["resource"] = _resource(resource, masks, left_out, whole=whole, secret=secret)
     if session is not None:
         asked["session"] = session
     if request.arguments is not nothing:
-        _put_sent(asked, "arguments", request.arguments(), masks, left_out, whole=whole, secret=found)
+        _put_sent(asked, "arguments", request.arguments(), masks, left_out, whole=whole, secret=secret)
     if request.context is not nothing:
-        _put_sent(asked, "context", request.context(), masks, left_out, whole=whole)
+        _put_sent(asked, "context", request.context(), masks, left_out, whole=whole, secret=secret)
     if request.trace_id:
         asked["trace_id"] = request.trace_id.hex()
     if request[_FIRST_SELDOM:] != _SELDOM or request.side is not Side.CALLER:
@@ -113,8 +114,10 @@ def _heard(name: str, findings: Sequence[Finding], hides: Callable[[str], bool])
     return {"name": name, "findings": [finding_document(finding, hides) for finding in findings]}
 
 
-def _resource(resource: Resource, masks: Masks, left_out: list[str], *, whole: bool) -> dict[str, Any]:
+def _resource(resource: Resource, masks: Masks, left_out: list[str], *, whole: bool, secret: bool) -> dict[str, Any]:
     type_, id_, data_class, labels, environment, owner = resource
+    if secret and id_ is not None:
+        id_ = str(without_secrets(id_, ("resource", "id"), left_out))
     said: dict[str, Any] = {}
     if type_ is not None:
         said["type"] = type_
@@ -127,7 +130,7 @@ def _resource(resource: Resource, masks: Masks, left_out: list[str], *, whole: b
     if owner is not None:
         said["owner"] = owner
     if labels:
-        _put_sent(said, "labels", labels, masks, left_out, whole=whole)
+        _put_sent(said, "labels", labels, masks, left_out, whole=whole, secret=secret)
     return said
 
 
@@ -165,7 +168,14 @@ def _put_sent(
         return
     plain = _Plain()
     shown = masks.masked(value, (root,), left_out)
-    written = plain.of(without_secrets(shown, (root,), left_out) if secret else shown, root)
+    if secret:
+        before = len(left_out)
+        try:
+            shown = without_secrets(shown, (root,), left_out)
+        except TooManyTextsError:
+            left_out[before:] = [root]
+            return
+    written = plain.of(shown, root)
     left_out += plain.unwritable
     said[root] = written if plain.simple else msgspec.Raw(rfc8785.dumps(written))
 

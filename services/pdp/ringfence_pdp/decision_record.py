@@ -3,7 +3,7 @@
 - denials, requests for approval and what filters flag always, other allowed calls at a rate the operator sets. Which of
   these is chosen follows from the decision's own id, which no caller has a say in;
 - the question is in it as far as masks, and its size, allow; what is left out is named. What a tool says is a secret is
-  masked, and so are secrets in arguments that filters found something in;
+  masked, and so are secrets in what filters found something in, and in what is denied, which nobody may have looked at;
 - what it stood on is told first.
 """
 
@@ -23,6 +23,7 @@ from ringfence_pdp.masks import NO_MASKS, Masks
 from ringfence_pdp.model import CheckRequest, Effect
 from ringfence_pdp.routine import Routine
 from ringfence_pdp.routine_documents import RoutineDocuments
+from ringfence_pdp.secrets_out import may_hold
 
 BODY_MAX = 64 * 1024
 """What the log takes."""
@@ -71,7 +72,8 @@ class DecisionRecords:
             self.sampled_out += 1
             return
         log, digest = self.log, input_digest(decision_id, asked)
-        if routine is not None:
+        secret = found or (answer.decision.effect is Effect.DENY and may_hold(request))
+        if routine is not None and not secret:
             joined = self._routines.document(
                 routine, request, answer, identity_age=basis.identity_age, digest=digest, failures=log.failures
             )
@@ -91,7 +93,7 @@ class DecisionRecords:
                 answer,
                 identity,
                 identity_age=basis.identity_age,
-                asked=asked_document(request, masks, left_out, whole=whole, found=found),
+                asked=asked_document(request, masks, left_out, whole=whole, secret=secret),
                 digest=digest,
                 left_out=left_out,
                 evidence=evidence,

@@ -10,8 +10,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ringfence_pdp.filters.masking import masked
-
 MASKED = "(masked)"
 """What stands in the log for what was masked."""
 
@@ -85,30 +83,6 @@ class Masks:
 
 
 NO_MASKS = Masks(frozenset(), ())
-
-
-def without_secrets(value: object, path: Path, left_out: list[str]) -> object:
-    """Return JSON without the secrets that can be told in its texts and names; add where they were to `left_out`.
-
-    Takes a while, so it is for what filters found something in.
-    """
-    match value:
-        case str():
-            return _without_secrets(value, path, left_out)
-        case Mapping():
-            named = ((_without_secrets(name, path, left_out), inner) for name, inner in value.items())
-            return {name: without_secrets(inner, (*path, name), left_out) for name, inner in named}
-        case list():
-            return [without_secrets(inner, (*path, str(place)), left_out) for place, inner in enumerate(value)]
-        case _:
-            return value
-
-
-def _without_secrets(text: str, path: Path, left_out: list[str]) -> str:
-    shown = masked(text)
-    if shown != text:
-        left_out.append(".".join(path))
-    return shown
 
 
 def is_mask(text: str) -> bool:

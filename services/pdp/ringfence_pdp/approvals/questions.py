@@ -6,8 +6,8 @@ from ringfence_pdp.answer import Answer
 from ringfence_pdp.approvals.approval import Asked, Question
 from ringfence_pdp.approvals.binding import arguments_digest, digest_of, json_of
 from ringfence_pdp.facts import AgentIdentity, Facts
-from ringfence_pdp.masks import without_secrets
 from ringfence_pdp.model import GATEWAY, Approval, CheckRequest
+from ringfence_pdp.secrets_out import TooManyTextsError, without_secrets
 
 ARGUMENTS_SHOWN_MAX = 4_096
 """Bytes of arguments that are kept for people to look at."""
@@ -92,7 +92,10 @@ def _arguments(request: CheckRequest, *, secret: bool) -> str:
     """The arguments as people see them; where filters found something in them, without secrets, as in the log."""
     arguments: object = request.arguments()
     if secret:
-        arguments = without_secrets(arguments, ("arguments",), [])
+        try:
+            arguments = without_secrets(arguments, ("arguments",), [])
+        except TooManyTextsError:
+            return ""
     written = canonical(json_of(arguments)) if arguments else b""
     return written.decode() if len(written) <= ARGUMENTS_SHOWN_MAX else ""
 

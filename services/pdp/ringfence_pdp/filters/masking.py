@@ -14,7 +14,7 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import re2
 
@@ -41,7 +41,7 @@ _SHAPES = (
 )
 """Secrets that are known by their form."""
 
-_ISSUED = re2.compile(
+_ISSUED = (
     r"\b(?:gh[opsur]_|github_pat_|gl(?:pat|rt|dt|ptt|cbt)-|xox[a-z]-|xapp-|npm_|pypi-|hf_|do[opr]_v1_|shp(?:at|ca|pa|ss)_"
     r"|(?:sk|rk|pk|whsec)[_-]|SG\.|ya29\.|AIza|key-|lin_api_|ntn_|secret_|figd_|dapi|EAA|Atza\||amzn\.mws\.|sq0[a-z]{3}-"
     r"|r8_|pat-|nvapi-|gsk_|xai-|AGE-SECRET-KEY-|hv[sb]\.|vault:v)([A-Za-z0-9_.+/=-]{8,})"
@@ -89,13 +89,19 @@ _SAID = (
 )
 """Secrets that are known by what stands before them; the groups are the secret."""
 
-_CARD = re2.compile(r"\b[0-9](?:[ -]?[0-9]){12,18}\b")
-_IBAN = re2.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")
-_OPAQUE = re2.compile(r"[A-Za-z0-9+/=_~-]{16,}")
+_CARD = r"\b[0-9](?:[ -]?[0-9]){12,18}\b"
+_IBAN = r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"
+_OPAQUE = r"[A-Za-z0-9+/=_~-]{16,}"
 _OPAQUE_SURE = 20
 """From so many characters on, letters and digits that are mixed are taken for random."""
 _BITS_MIN = 3.0
 """Of a character, in what is taken for random."""
+
+NAMED_LIKE_A_SECRET = rf"(?i)(?:{_NAMED})"
+"""The name of a member whose text is a secret, whatever it looks like."""
+
+NAMED_LIKE_A_NUMBER = r"(?i)(?:^|[_. -])(?:pass|pwd|creds?|otp|pin|cvv2?|cvc|ssn|iban|dsn)"
+"""The end of the name of a member that is a secret even where it is a number."""
 
 _UNSHOWN = re.compile(  # by `re`: a single class is linear
     "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
@@ -156,21 +162,34 @@ def _merged(spans: Iterator[Span]) -> Sequence[Span]:
     return merged
 
 
+def may_hold_secrets(text: str) -> bool:
+    """Say whether anything in a text looks like a secret, or is said to be one; a microsecond for most texts."""
+    return bool(_worth_trying(sound(text)))
+
+
 def _secrets(text: str) -> Iterator[Span]:
-    for shape in _compiled(_SHAPES):
-        yield from (match.span() for match in shape.finditer(text))
-    for said in _compiled(_SAID):
-        for match in said.finditer(text):
+    for place in _worth_trying(text):
+        yield from _found(place, text)
+
+
+def _found(place: int, text: str) -> Iterator[Span]:
+    """Return where one pattern finds secrets."""
+    matches = _compiled(place).finditer(text)
+    if place < len(_SHAPES):
+        yield from (match.span() for match in matches)
+    elif place < _FIRST_JUDGED:
+        for match in matches:
             yield from (match.span(group) for group, value in enumerate(match.groups(), 1) if value)
-    yield from (match.span() for match in _ISSUED.finditer(text) if any(map(str.isdigit, match[1])))
-    yield from (match.span() for match in _CARD.finditer(text) if _is_card(match[0]))
-    yield from (match.span() for match in _IBAN.finditer(text) if _is_iban(match[0]))
-    yield from (match.span() for match in _OPAQUE.finditer(text) if _is_random(match[0]))
+    else:
+        is_secret = _JUDGED[place - _FIRST_JUDGED][1]
+        yield from (match.span() for match in matches if is_secret(match[match.re.groups]))
 
 
-@functools.cache
-def _compiled(patterns: Sequence[str]) -> "Sequence[re2._Regexp]":
-    return tuple(map(re2.compile, patterns))
+def _worth_trying(text: str) -> Sequence[int]:
+    """Return the patterns that match anywhere, in one look for all of them."""
+    found = _all_at_once().Match(text.encode())
+    # RE2 says alike that nothing matches and that it has no memory left to tell. The last pattern always matches.
+    return [one for one in found if one < _ALWAYS] if found else range(_ALWAYS)
 
 
 def _is_card(digits: str) -> bool:
@@ -200,3 +219,35 @@ def _is_random(run: str) -> bool:
 def _bits(run: str) -> float:
     """Return Shannon's entropy of one character."""
     return -sum(count / len(run) * math.log2(count / len(run)) for count in Counter(run).values())
+
+
+_JUDGED: Sequence[tuple[str, Callable[[str], bool]]] = (
+    (_ISSUED, lambda token: any(map(str.isdigit, token))),
+    (_CARD, _is_card),
+    (_IBAN, _is_iban),
+    (_OPAQUE, _is_random),
+)
+"""What is a secret only if more than its form says so: of its group where it has one, and of all of it otherwise."""
+
+_PATTERNS = (*_SHAPES, *_SAID, *(pattern for pattern, _ in _JUDGED))
+_FIRST_JUDGED = len(_SHAPES) + len(_SAID)
+_ALWAYS = len(_PATTERNS)
+_MEMORY = 1 << 23
+
+
+@functools.cache
+def _compiled(place: int) -> "re2._Regexp":
+    return re2.compile(_PATTERNS[place])
+
+
+@functools.cache
+def _all_at_once() -> re2.Set:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    options.never_capture = True
+    made = re2.Set.SearchSet(options)
+    for pattern in (*_PATTERNS, r"\A"):
+        made.Add(pattern)
+    made.Compile()
+    return made
