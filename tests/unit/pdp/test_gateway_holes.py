@@ -27,6 +27,65 @@ def refused(*args: Any, **kwargs: Any) -> Refused:
     return caught.value
 
 
+# What a server behind believes of headers, and a rule never saw
+
+
+@pytest.mark.parametrize("profile", ["http", "mcp"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-original-uri", "/admin"),
+        ("X-Original-URI", "/orders/7?admin=1"),
+        ("x_original_uri", "/admin"),
+        ("x-forwarded-uri", "/orders/7/../../admin"),
+        ("x-forwarded-uri", "https://admin.example.com/orders/7?x=1"),
+        ("x-forwarded-path", "/admin"),
+        ("x-envoy-original-path", "/admin"),
+        ("x-envoy-original-path", ""),
+        ("x-request-uri", "/admin"),
+        ("x-original-method", "DELETE"),
+        ("x-forwarded-method", "post"),
+        ("x-forwarded-host", "admin.example.com"),
+        ("x-forwarded-host", "orders.example.com, admin.example.com"),
+        ("x-original-host", "admin.example.com"),
+        ("x-host", "admin.example.com"),
+        ("forwarded", "for=1.2.3.4;host=admin.example.com"),
+        ("forwarded", 'for=1.2.3.4, Host = "admin.example.com"'),
+        ("forwarded", 'for="1.2.3.4 host=orders.example.com'),
+    ],
+)
+def test_a_header_that_makes_another_request_of_it_is_refused(header: tuple[str, str], profile: str) -> None:
+    found = refused(rpc("ping"), path="/orders/7?x=1", profile=profile, headers=[header])
+    assert found.reason is Reason.REQUEST_INVALID
+    assert f"the header {header[0].lower().replace('_', '-')} says" in found.message
+
+
+def test_of_two_headers_both_have_to_say_what_the_request_says() -> None:
+    same = [("x-original-uri", "/orders/7"), ("x-original-uri", "/admin")]
+    for headers in (same, same[::-1]):
+        sent = {"method": "GET", "path": "/orders/7", "profile": "http", "headers": headers}
+        assert refused(**sent).reason is Reason.REQUEST_INVALID
+        assert refused(**sent, raw_headers=True).reason is Reason.REQUEST_INVALID
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-original-uri", "/orders/7?x=1"),
+        ("x-original-uri", "https://Orders.Example.com:443/orders/7?x=1"),
+        ("x-envoy-original-path", "/orders/7?x=1"),
+        ("x-original-method", "GET"),
+        ("x-forwarded-host", "Orders.example.com:443, orders.example.com"),
+        ("forwarded", 'for=1.2.3.4;proto=https;host="orders.example.com", for=5.6.7.8'),
+        ("forwarded", "for=1.2.3.4"),
+        ("x-forwarded-for", "1.2.3.4"),
+    ],
+)
+def test_a_header_that_repeats_the_request_is_none(header: tuple[str, str]) -> None:
+    (asked,) = read(method="GET", path="/orders/7?x=1", profile="http", headers=[header]).asked
+    assert asked.resource_id == "/orders/7"
+
+
 # What JSON-RPC sees as a message and something else does not
 
 HARMLESS = [rpc("ping"), rpc("ping", id_="task-7"), {"jsonrpc": "2.0", "method": "notifications/initialized"}]

@@ -23,6 +23,7 @@ from ringfence_pdp.doors.origins import origins_of
 from ringfence_pdp.doors.paths import path_of
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import Profile, Route
+from ringfence_pdp.doors.said_again import OVERRIDING, check_said_again
 from ringfence_pdp.model import Protocol, Reason
 
 BODY_MAX: Final = 1 << 20
@@ -47,8 +48,7 @@ _OTHER_BINDINGS: Final = re.compile(
 """Paths where a body means something whatever it says of JSON-RPC."""
 _JSON: Final = re.compile(r"(?:application|text)/(?:[\w.-]+\+)?json(?:-?rpc|request)?")
 _CHARSET: Final = re.compile(r"charset\s*=\s*\"?([^\s\";]+)")
-_OVERRIDING: Final = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url")
-_OVERRIDING_PARAMETERS: Final = frozenset({"_method", *_OVERRIDING[:3]})
+_OVERRIDING_PARAMETERS: Final = frozenset({"_method", *OVERRIDING[:3]})
 _UTF_8: Final = ("utf-8", "utf8", "us-ascii")
 _GRPC_PATH: Final = re.compile(r"/([A-Za-z_][A-Za-z0-9_.]{0,255}/([A-Za-z_][A-Za-z0-9_]{0,99}))")
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -82,9 +82,7 @@ class Wanted(NamedTuple):
 
 def wanted(request: GatewayRequest, route: Route) -> Wanted:
     """Return what a request wants, or raise Refused."""
-    for name in _OVERRIDING:
-        if request.headers.get(name) is not None:
-            raise Refused(Reason.REQUEST_INVALID, f"the header {name} would make another request of it to some servers")
+    check_said_again(request.method, request.path, request.host, request.headers)
     _check_stays_http(request.headers, route)
     if route.profile is Profile.GRPC:
         return Wanted((_grpc(request),))

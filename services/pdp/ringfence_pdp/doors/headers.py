@@ -6,7 +6,7 @@ The rules:
 - a name with underscores is the same name to many servers behind, so it is the same name here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ringfence_pdp.doors.refusal import Refused
@@ -73,6 +73,11 @@ class Headers:
             reason = Reason.HEADER_BODY_MISMATCH if name in (MCP_METHOD, MCP_NAME) else Reason.IDENTITY_AMBIGUOUS
             raise Refused(reason, f"the header {name} is there more than once; which one holds cannot be known")
         return values[0].strip()
+
+    def among(self, names: frozenset[str]) -> Sequence[tuple[str, Sequence[str]]]:
+        """Return those of `names` that are there, each with all its values."""
+        there = names.intersection(self._values)
+        return [(name, self._values[name]) for name in sorted(there)] if there else ()
 
     def only(self, name: str) -> str:
         """Return the value of a header that decides nothing; empty where it is not there exactly once."""
