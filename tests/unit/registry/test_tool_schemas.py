@@ -109,6 +109,13 @@ def test_the_hash_is_over_the_canonical_form_of_both() -> None:
     assert read_schemas('{"a":15e-1,\n"type":"\\u006fbject"}', "").hash == expected
 
 
+def test_what_the_model_reads_is_in_the_hash_where_there_is_any() -> None:
+    described = '{"description":"Exports a table: café.","input":{},"output":null}'.encode()
+    expected = f"sha256-{hashlib.sha256(described).hexdigest()}"
+    assert read_schemas("{}", "", "Exports a table: café.").hash == expected
+    assert read_schemas("{}", "", "").hash == read_schemas("{}", "").hash
+
+
 def test_another_schema_has_another_hash() -> None:
     texts = ["{}", "true", '{"type":"object"}', '{"type":["object"]}', '{"description":"a"}', '{"description":"A"}']
     pairs = [(takes, returns) for takes in texts for returns in ["", *texts]]

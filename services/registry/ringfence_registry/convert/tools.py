@@ -97,7 +97,7 @@ def register_tool(request: pb.RegisterToolRequest) -> RegisterTool:
     facts = _FIELDS.all(found.at("tool"), request.tool)
     request_id = found.request_id(request.request_id)
     name = ToolName(found.ok(namespace), tool_id)
-    schema = read_schemas(facts.pop("input_schema"), facts.pop("output_schema"))
+    schema = read_schemas(facts.pop("input_schema"), facts.pop("output_schema"), facts.get("description", ""))
     return RegisterTool(tool=NewTool(name=name, spec=ToolSpec(**facts, schema=schema)), request_id=request_id)
 
 
@@ -336,6 +336,7 @@ def _revision_message(revision: ToolRevision) -> pb.ToolRevision:
         input_schema=revision.schema.input,
         output_schema=revision.schema.output,
         version=revision.version,
+        description=revision.description,
         create_time=to_timestamp(revision.created_at),
         actor=revision.actor,
     )

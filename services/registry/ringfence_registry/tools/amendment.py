@@ -1,7 +1,8 @@
 """Changing what is said about a tool, and deleting it.
 
-A changed schema is a new revision with a hash of its own. Whoever was approved for the old one is not approved for the
-new: nothing is done to the approvals, they simply name another schema, and the answer says whose they are.
+A changed schema or description is a new revision with a hash of its own. Whoever was approved for the old one is not
+approved for the new: nothing is done to the approvals, they simply name another schema, and the answer says whose they
+are. A hash stays as it was while neither changes, so one made before descriptions counted goes on being approved.
 """
 
 from dataclasses import dataclass, replace
@@ -44,14 +45,17 @@ class ToolPatch:
         """Return what is said about `tool` then."""
         before = tool.spec
         after = self.spec.applied_to(before, before.owner)
-        return replace(after, display_name=after.display_name or tool.id, schema=self._schema(before.schema))
+        is_told_anew = after.description != before.description
+        schema = self._schema(before.schema, after.description, is_told_anew=is_told_anew)
+        return replace(after, display_name=after.display_name or tool.id, schema=schema)
 
-    def _schema(self, before: ToolSchema) -> ToolSchema:
-        if self.input_schema is None and self.output_schema is None:
+    def _schema(self, before: ToolSchema, description: str, *, is_told_anew: bool) -> ToolSchema:
+        if self.input_schema is None and self.output_schema is None and not is_told_anew:
             return before
         return read_schemas(
             before.input if self.input_schema is None else self.input_schema,
             before.output if self.output_schema is None else self.output_schema,
+            description,
         )
 
 

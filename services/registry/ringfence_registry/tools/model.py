@@ -1,7 +1,7 @@
 """What is known of a tool, as values that never change, which are also the stored form (`ringfence_kit.records`).
 
 - Agents call a tool by its id, so an id means one tool in the whole mesh.
-- What is approved is a schema, by its hash: another schema is another tool.
+- What is approved is a schema and a description, by their hash: another of either is another tool.
 - Whether the external systems a tool reaches are trusted is written into it, so that whoever watches tools needs no
   other feed; until when, so that nobody has to be told that a decision ended.
 """
@@ -157,7 +157,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRevision:
-    """A schema a tool has had."""
+    """A schema a tool has had, with its description."""
 
     tool: ToolName
     number: int
@@ -165,6 +165,8 @@ class ToolRevision:
     version: str
     created_at: Instant
     actor: str
+    description: str = ""
+    """What it was said to do; empty for revisions made before descriptions counted."""
 
     @property
     def name(self) -> str:

@@ -79,12 +79,13 @@ def _registering(
 
 
 def revision_of(tool: Tool, mutation: Mutation) -> ToolRevision:
-    """Return the present schema of `tool` as the revision that `mutation` makes of it."""
+    """Return the present schema and description of `tool` as the revision that `mutation` makes of it."""
     return ToolRevision(
         tool=tool.name,
         number=tool.schema_number,
         schema=tool.spec.schema,
         version=tool.spec.version,
+        description=tool.spec.description,
         created_at=tool.updated_at,
         actor=mutation.principal,
     )

@@ -3,7 +3,8 @@
 - Read strictly (RFC 7493), of bounded size and depth: two readers of a schema never see two things.
 - Compared with the meta-schema by a library that gets nothing but the document; it resolves and fetches nothing.
 - Formats and regular expressions are not judged: both are the business of whoever checks arguments.
-- The hash is over what a schema means as JSON, so white space and the order of members do not change it.
+- The hash is over what a schema means as JSON, so white space and the order of members do not change it; and over the
+  description, which is what makes a model call the tool, and how.
 """
 
 import hashlib
@@ -31,14 +32,15 @@ from ringfence_registry.tools.schema_structure import DIALECT, SchemaStructure
 SCHEMA_LIMITS = JsonLimits(size=65_536, depth=64)
 
 
-def read_schemas(given_input: str, given_output: str) -> ToolSchema:
+def read_schemas(given_input: str, given_output: str, description: str = "") -> ToolSchema:
     """Return the schemas with their hash, or raise `ToolSchemaInvalid` with every fault and its JSON pointer.
 
-    An empty output schema promises nothing.
+    An empty output schema promises nothing. `description` is the tool's; without one it is no part of the hash.
     """
     takes = _read(given_input, "tool.input_schema")
     returns = _read(given_output, "tool.output_schema") if given_output else None
-    described = canonical({"input": takes, "output": returns})
+    told: dict[str, JsonValue] = {"description": description} if description else {}
+    described = canonical({**told, "input": takes, "output": returns})
     schema_hash = f"sha256-{hashlib.sha256(described).hexdigest()}"
     return ToolSchema(input=given_input, output=given_output, hash=schema_hash)
 

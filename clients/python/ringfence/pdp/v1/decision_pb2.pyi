@@ -445,7 +445,9 @@ class Action(_message.Message):
     tool: _builtins.str
     """The tool it uses, empty when none: the allow-list applies to it. At most 128 bytes."""
     tool_schema_hash: _builtins.str
-    """`sha256-` and 64 hex digits over the tool's schema as the enforcement point sees it."""
+    """`sha256-` and 64 hex digits over the tool's schema and description as the enforcement point sees them, made as
+    `schema_hash` of ringfence.registry.v1.Tool.
+    """
     side_effects: Global___SideEffects.ValueType
     """What the tool does to the world."""
     protocol: Global___Protocol.ValueType

@@ -371,8 +371,8 @@ class Tool(_message.Message):
     output_schema: _builtins.str
     """JSON Schema 2020-12 of its result; empty when it promises nothing."""
     schema_hash: _builtins.str
-    """`sha256-` and 64 hex digits over RFC 8785 of {"input": …, "output": …}; `output` is null when there is none. What
-    approvals are pinned to.
+    """`sha256-` and 64 hex digits over RFC 8785 of {"description": …, "input": …, "output": …}; `output` is null when there
+    is none, and `description` is left out when it is empty. What approvals are pinned to.
     """
     side_effect: Global___SideEffect.ValueType
     """What calling it does to the world."""
@@ -487,7 +487,7 @@ Global___Tool: _TypeAlias = Tool  # noqa: Y015
 
 @_typing.final
 class ToolRevision(_message.Message):
-    """A schema a tool has had."""
+    """A schema a tool has had, with its description."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -498,6 +498,7 @@ class ToolRevision(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`namespaces/{namespace}/tools/{tool}/revisions/{revision}`."""
     schema_hash: _builtins.str
@@ -510,6 +511,8 @@ class ToolRevision(_message.Message):
     """What the tool called itself then."""
     actor: _builtins.str
     """Who made it."""
+    description: _builtins.str
+    """What the tool was said to do; empty also for revisions made before descriptions were part of the hash."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
@@ -524,10 +527,11 @@ class ToolRevision(_message.Message):
         version: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         actor: _builtins.str = ...,
+        description: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "input_schema", b"input_schema", "name", b"name", "output_schema", b"output_schema", "schema_hash", b"schema_hash", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "description", b"description", "input_schema", b"input_schema", "name", b"name", "output_schema", b"output_schema", "schema_hash", b"schema_hash", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ class ToolServiceStub:
     """The contracts of tools: what each takes, returns and does to the world, and whether it may be called at present.
 
     A tool's id is the name agents call it by, so it is unique in the whole mesh. Agents are approved for one schema of a
-    tool: when the schema changes, approvals of the old one are no longer in force.
+    tool: when the schema or the description changes, approvals of the old one are no longer in force.
     """
 
     def __init__(self, channel):
@@ -89,7 +89,7 @@ class ToolServiceServicer:
     """The contracts of tools: what each takes, returns and does to the world, and whether it may be called at present.
 
     A tool's id is the name agents call it by, so it is unique in the whole mesh. Agents are approved for one schema of a
-    tool: when the schema changes, approvals of the old one are no longer in force.
+    tool: when the schema or the description changes, approvals of the old one are no longer in force.
     """
 
     def RegisterTool(self, request, context):
@@ -125,8 +125,8 @@ class ToolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateTool(self, request, context):
-        """Changes the fields named by `update_mask` (AIP-134). A changed schema gives the tool another `schema_hash` and
-        `revision`, and puts every approval of the old one out of force.
+        """Changes the fields named by `update_mask` (AIP-134). A changed schema or description gives the tool another
+        `schema_hash` and `revision`, and puts every approval of the old one out of force.
 
         Needs platform-admin, or namespace-owner of the tool's namespace.
         Errors: INVALID_REQUEST, TOOL_SCHEMA_INVALID, TOOL_NOT_FOUND, EXTERNAL_SYSTEM_NOT_FOUND, EXTERNAL_SYSTEM_NOT_TRUSTED,
@@ -246,7 +246,7 @@ class ToolService:
     """The contracts of tools: what each takes, returns and does to the world, and whether it may be called at present.
 
     A tool's id is the name agents call it by, so it is unique in the whole mesh. Agents are approved for one schema of a
-    tool: when the schema changes, approvals of the old one are no longer in force.
+    tool: when the schema or the description changes, approvals of the old one are no longer in force.
     """
 
     @staticmethod

@@ -30,7 +30,7 @@ class ToolServiceStub:
     """The contracts of tools: what each takes, returns and does to the world, and whether it may be called at present.
 
     A tool's id is the name agents call it by, so it is unique in the whole mesh. Agents are approved for one schema of a
-    tool: when the schema changes, approvals of the old one are no longer in force.
+    tool: when the schema or the description changes, approvals of the old one are no longer in force.
     """
 
     @_typing.overload
@@ -58,8 +58,8 @@ class ToolServiceStub:
     Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateTool: _grpc.UnaryUnaryMultiCallable[_tool_pb2.UpdateToolRequest, _tool_pb2.UpdateToolResponse]
-    """Changes the fields named by `update_mask` (AIP-134). A changed schema gives the tool another `schema_hash` and
-    `revision`, and puts every approval of the old one out of force.
+    """Changes the fields named by `update_mask` (AIP-134). A changed schema or description gives the tool another
+    `schema_hash` and `revision`, and puts every approval of the old one out of force.
 
     Needs platform-admin, or namespace-owner of the tool's namespace.
     Errors: INVALID_REQUEST, TOOL_SCHEMA_INVALID, TOOL_NOT_FOUND, EXTERNAL_SYSTEM_NOT_FOUND, EXTERNAL_SYSTEM_NOT_TRUSTED,
@@ -101,7 +101,7 @@ class ToolServiceAsyncStub(ToolServiceStub):
     """The contracts of tools: what each takes, returns and does to the world, and whether it may be called at present.
 
     A tool's id is the name agents call it by, so it is unique in the whole mesh. Agents are approved for one schema of a
-    tool: when the schema changes, approvals of the old one are no longer in force.
+    tool: when the schema or the description changes, approvals of the old one are no longer in force.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -126,8 +126,8 @@ class ToolServiceAsyncStub(ToolServiceStub):
     Errors: INVALID_REQUEST, FILTER_INVALID, PAGE_TOKEN_INVALID.
     """
     UpdateTool: _aio.UnaryUnaryMultiCallable[_tool_pb2.UpdateToolRequest, _tool_pb2.UpdateToolResponse]  # type: ignore[assignment]
-    """Changes the fields named by `update_mask` (AIP-134). A changed schema gives the tool another `schema_hash` and
-    `revision`, and puts every approval of the old one out of force.
+    """Changes the fields named by `update_mask` (AIP-134). A changed schema or description gives the tool another
+    `schema_hash` and `revision`, and puts every approval of the old one out of force.
 
     Needs platform-admin, or namespace-owner of the tool's namespace.
     Errors: INVALID_REQUEST, TOOL_SCHEMA_INVALID, TOOL_NOT_FOUND, EXTERNAL_SYSTEM_NOT_FOUND, EXTERNAL_SYSTEM_NOT_TRUSTED,
@@ -168,7 +168,7 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
     """The contracts of tools: what each takes, returns and does to the world, and whether it may be called at present.
 
     A tool's id is the name agents call it by, so it is unique in the whole mesh. Agents are approved for one schema of a
-    tool: when the schema changes, approvals of the old one are no longer in force.
+    tool: when the schema or the description changes, approvals of the old one are no longer in force.
     """
 
     @_abc_1.abstractmethod
@@ -215,8 +215,8 @@ class ToolServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tool_pb2.UpdateToolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tool_pb2.UpdateToolResponse, _abc.Awaitable[_tool_pb2.UpdateToolResponse]]:
-        """Changes the fields named by `update_mask` (AIP-134). A changed schema gives the tool another `schema_hash` and
-        `revision`, and puts every approval of the old one out of force.
+        """Changes the fields named by `update_mask` (AIP-134). A changed schema or description gives the tool another
+        `schema_hash` and `revision`, and puts every approval of the old one out of force.
 
         Needs platform-admin, or namespace-owner of the tool's namespace.
         Errors: INVALID_REQUEST, TOOL_SCHEMA_INVALID, TOOL_NOT_FOUND, EXTERNAL_SYSTEM_NOT_FOUND, EXTERNAL_SYSTEM_NOT_TRUSTED,
