@@ -5,7 +5,9 @@ Nothing is resolved: a public name may lead to a private address all the same, w
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from ringfence_registry.cards.addresses import parse_address
 from ringfence_registry.cards.findings.secrets import safe_pointer
@@ -26,7 +28,11 @@ _EMBEDDED = re.compile(r"(?:^|[.-])([0-9]{1,3}(?:[.-][0-9]{1,3}){3})(?=[.-])")
 _NUMBER = r"(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,16})"
 _NUMERIC_HOST = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_WITH_IPV4_AT_ITS_END = tuple(
+    # RFC 6052 2.1; RFC 2765 2.1; RFC 4291 2.5.5.1, which no longer means anything and still leads somewhere
+    map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))
+)
+_LETTERS_AND_DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -45,6 +51,7 @@ def private_addresses_in(texts: Texts, content: CardContent) -> Iterator[CardFin
 
 def judge_host(host: str) -> tuple[Severity, str] | None:
     """Return how much it matters that a card names this host, and why; None for a host like any other."""
+    host = _as_looked_up(host)
     if address := _ip_of(host):
         return _judge_ip(address)
     if host in _METADATA_NAMES:
@@ -76,6 +83,12 @@ def _judge_ip(address: _Address) -> tuple[Severity, str] | None:
     return None
 
 
+def _as_looked_up(host: str) -> str:
+    """Return the host as clients look it up: decoded (RFC 3986 3.2.2), compatibility forms plain (UTS 46, 4)."""
+    plain = unquote(host) if "%" in host and ":" not in host else host
+    return plain if plain.isascii() else unicodedata.normalize("NFKC", plain.translate(_LETTERS_AND_DOTS)).lower()
+
+
 def _ip_of(host: str) -> _Address | None:
     """Return the address a host is, in any of the ways resolvers read one: dotted, decimal, octal, hexadecimal."""
     if ":" in host:
@@ -84,7 +97,7 @@ def _ip_of(host: str) -> _Address | None:
         except ValueError:
             return None
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
+        if inner is None and int(address) > 1 and any(address in network for network in _WITH_IPV4_AT_ITS_END):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         return inner or address
     return _inet_aton(host) if _NUMERIC_HOST.fullmatch(host) else None
