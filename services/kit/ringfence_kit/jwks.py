@@ -5,7 +5,8 @@ The rules:
 - nothing a caller sends makes us fetch more often than every ten seconds, whatever key ids it invents;
 - keys that were good are kept while the issuer cannot be reached, for an hour; then nothing verifies, and callers are
   told to retry, since it is not their fault;
-- a fetch follows no redirect, reads at most 256 KiB, waits at most five seconds, and runs in a thread.
+- a fetch follows no redirect, reads at most 256 KiB, waits at most five seconds, and runs in a thread;
+- an issuer that answers so slowly that a fetch never ends holds up nobody, and gets no second one while it does.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ Jwks = Mapping[str, Any]
 
 MAX_BYTES = 256 << 10
 FETCH_SECONDS = 5.0
+FETCH_LONGEST = Millis(10 * SECOND)
+"""After which nobody waits for a fetch any more: the head of an answer can be dripped past every timeout of a read."""
 _CHUNK = 16 << 10
 LOOK_AGAIN_EVERY = Millis(10 * SECOND)
 KEEP_FOR = HOUR
@@ -122,6 +125,7 @@ class UrlKeys:
         self._set: Jwks | None = None
         self._fetched_at = Instant(0)
         self._tried_at: Instant | None = None
+        self._fetching: asyncio.Future[bytes] | None = None
 
     async def jwks(self) -> Jwks:
         """Return the last set fetched, if it is not too old; fetch the first one."""
@@ -148,10 +152,25 @@ class UrlKeys:
     async def _load(self, now: Instant) -> None:
         self._tried_at = now
         try:
-            self._set = parse_jwks(await asyncio.to_thread(self._fetch, self._url, self._ca_file))
+            self._set = parse_jwks(await self._fetched())
             self._fetched_at = now
         except (OSError, ValueError) as error:
             _log.warning("issuer keys not fetched, the old ones stay", url=self._url, problem=str(error))
+
+    async def _fetched(self) -> bytes:
+        """Return what is at the URL; OSError when it cannot be had in time."""
+        if self._fetching is None:
+            self._fetching = asyncio.get_running_loop().run_in_executor(None, self._fetch, self._url, self._ca_file)
+        fetching, late = self._fetching, asyncio.ensure_future(self._clock.sleep(FETCH_LONGEST))
+        either: set[asyncio.Future[Any]] = {fetching, late}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            late.cancel()
+        if not fetching.done():
+            raise TimeoutError(f"is not answered in full after {FETCH_LONGEST // 1_000} s")
+        self._fetching = None
+        return fetching.result()
 
 
 def parse_jwks(raw: bytes) -> Jwks:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from ringfence_kit.clock import HOUR, MINUTE, SECOND, ManualClock, Millis
@@ -75,6 +75,31 @@ class TestUrls:
         clock.advance(Millis(10 * SECOND))
         network.answer = json.dumps(FIRST).encode()
         assert await keys.jwks() == FIRST
+
+    async def test_attack_an_answer_that_never_ends_holds_up_nobody(self, clock: ManualClock) -> None:
+        began, ends, fetches = Event(), Event(), list[str]()
+
+        def drips(url: str, _ca_file: Path | None) -> bytes:
+            fetches.append(url)
+            if len(fetches) == 2:
+                began.set()
+                ends.wait()
+            return json.dumps(FIRST).encode()
+
+        keys = UrlKeys("https://corp.example/jwks", clock, fetch=drips)
+        assert await keys.jwks() == FIRST
+        try:
+            for _ in range(3):
+                clock.advance(Millis(10 * SECOND))
+                asked = asyncio.create_task(keys.look_again())
+                await asyncio.to_thread(began.wait)
+                while not asked.done():
+                    clock.advance(Millis(10 * SECOND))
+                    await asyncio.sleep(0)
+                assert await keys.jwks() == FIRST
+        finally:
+            ends.set()
+        assert len(fetches) == 2
 
     @pytest.mark.parametrize("answer", [OSError("away"), b"", b"[]", b"{}", b'{"keys": {}}', b"\xff", b"[" * 100_000])
     async def test_good_keys_are_kept_for_an_hour(
