@@ -65,6 +65,7 @@ from ringfence_pdp.decision_delivery import delivering
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.decisions import Decisions
 from ringfence_pdp.epochs import Epochs
+from ringfence_pdp.evidence import content_at
 from ringfence_pdp.fact_feeds import FactFeeds, Told
 from ringfence_pdp.filter_metrics import FilterMetrics
 from ringfence_pdp.filters.scanning import built_in
@@ -277,7 +278,11 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
                     approval_face(approval_api),
                     limit_face(limit_api),
                     filter_face(filter_api),
-                    snapshot_face(SnapshotApi(shipping, wire.append)),
+                    snapshot_face(
+                        SnapshotApi(
+                            shipping, wire.append, lambda address: content_at(address, agents.facts, policy.find)
+                        )
+                    ),
                 ],
             ),
             *fast_listener(

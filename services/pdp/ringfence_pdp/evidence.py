@@ -136,8 +136,7 @@ class EvidenceKeeper:
             return
         bundle = kept(digest)
         if bundle is not None:
-            files = tuple((file.path, file.content.decode()) for file in bundle.files)
-            self._log.tell(address, entries(address, _content(BundleFact(files))))
+            self._log.tell(address, entries(address, bundle_content(bundle)))
 
     def _all(
         self, basis: Basis, request: CheckRequest, decision: Decision, identity: AgentIdentity | None
@@ -220,6 +219,21 @@ class EvidenceKeeper:
         self._tools.clear()
         self._alone.clear()
         self._circumstances = self._boundaries = None
+
+
+def bundle_content(bundle: Bundle) -> str:
+    """Return what is told of a bundle."""
+    return _content(BundleFact(tuple((file.path, file.content.decode()) for file in bundle.files)))
+
+
+def content_at(address: str, facts: Facts, kept: Callable[[str], Bundle | None]) -> str | None:
+    """Return the content of a fact that takes several entries, where it holds now: a bundle, or every boundary."""
+    kind, _, digest = address.partition(":")
+    if kind == "bundle":
+        bundle = kept(digest)
+        return None if bundle is None else bundle_content(bundle)
+    content = _content(BoundariesFact(facts.boundaries.every, facts.boundaries.heard))
+    return content if address_of("boundaries", content) == address else None
 
 
 def bundle_address(digest: str) -> str:

@@ -5,8 +5,8 @@ Pure. README.md lists the members. The rules:
 - one decision has one spelling: bytes that are not their own canonical form are refused, so a hash stands for what was
   decided and not for how it was written down;
 - the members that are judged by (who, what came of it, when) are checked; all others are kept and covered by the hash;
-- what a decision stood on (`fact`) and what people said about it (`approval`) are documents of their own, which say
-  nothing about an agent.
+- what a decision stood on (`fact`), what people said about it (`approval`) and who vouched for it (`upload`) are
+  documents of their own, which say nothing about an agent.
 """
 
 import json
@@ -24,7 +24,7 @@ from ringfence_kit.names import is_resource_id
 from ringfence_telemetry.signals import Effect
 
 BODY_MAX = 64 * 1024
-VERSIONS = {"decision": (1, 2), "fact": (1,), "approval": (1,)}
+VERSIONS = {"decision": (1, 2), "fact": (1,), "approval": (1,), "upload": (1,)}
 """By type, the versions that are taken."""
 
 DID_MAX = 1_024

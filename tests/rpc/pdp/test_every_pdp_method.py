@@ -70,7 +70,11 @@ SOUND: dict[str, Message] = {
     f"/{FILTER_SERVICE}/ListFilterRules": filter_pb2.ListFilterRulesRequest(),
     f"/{SNAPSHOT_SERVICE}/WatchSnapshot": snapshot_pb2.WatchSnapshotRequest(send_initial_state=True),
     f"/{SNAPSHOT_SERVICE}/UploadDecisions": snapshot_pb2.UploadDecisionsRequest(
-        entries=[snapshot_pb2.UploadedDecision(decision_id="00000000-0000-4000-8000-000000000000", body=b"{}")]
+        entries=[
+            snapshot_pb2.UploadedDecision(
+                decision_id="00000000-0000-4000-8000-000000000000", body=b'{"type":"decision"}'
+            )
+        ]
     ),
 }
 EVERY_METHOD = pytest.mark.parametrize("method", sorted(SOUND), ids=lambda method: method.rsplit("/", 1)[1])

@@ -1,23 +1,28 @@
 """What decisions stand on, shipped to whoever decides elsewhere: whole, then every change, and never too old."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rfc8785
 from ringfence.identity.v1 import identity_pb2, revocation_pb2
 from ringfence.pdp.v1 import bundle_pb2, snapshot_pb2
 from ringfence.pdp.v1.snapshot_pb2_grpc import SnapshotServiceStub
 from ringfence.registry.v1 import boundary_pb2, tool_pb2
 from ringfence.telemetry.v1 import budget_pb2
+from ringfence_kit import records
 from ringfence_kit.clock import SECOND, ManualClock, Millis
 from ringfence_kit.errors import Failure, InvalidRequest, Unavailable, Violation
-from ringfence_kit.ids import counting_ids
+from ringfence_kit.ids import counting_ids, id_of
 from ringfence_pdp.convert.snapshots import take_snapshot
+from ringfence_pdp.evidence import AgentFact, BundleFact, address_of, bundle_address, entries, entry_id
 from ringfence_pdp.facts import IdentityStatus
 from ringfence_pdp.snapshots.following import SnapshotFollower
 from ringfence_pdp.snapshots.shipped import FORMAT
+from ringfence_telemetry.decision_document import read_decision
 from support.pdp.followed import DECIDER, followed
 from support.pdp.served import ANALYST, ANALYST_DID, ServedPdp, agent, identity, served_pdp, stop, tool
 from support.wire import refusal
@@ -34,6 +39,15 @@ async def pdp(tmp_path: Path) -> AsyncIterator[ServedPdp]:
     async with served_pdp(tmp_path) as served:
         await served.push()
         yield served
+
+
+def said(id_: str, **members: Any) -> snapshot_pb2.UploadedDecision:
+    body = rfc8785.dumps({"decision_id": id_, "version": 1, **members})
+    return snapshot_pb2.UploadedDecision(decision_id=id_, body=body)
+
+
+def decided() -> snapshot_pb2.UploadedDecision:
+    return said(NAMES(), type="decision")
 
 
 def snapshots(pdp: ServedPdp) -> "SnapshotServiceAsyncStub":
@@ -239,10 +253,83 @@ def test_how_old_it_may_be_has_bounds(stale_after: int) -> None:
 
 
 async def test_what_is_uploaded_is_in_the_audit_log(pdp: ServedPdp) -> None:
-    decision_id = NAMES()
-    entry = snapshot_pb2.UploadedDecision(decision_id=decision_id, body=b"{}")
+    entry = decided()
     await snapshots(pdp).UploadDecisions(snapshot_pb2.UploadDecisionsRequest(entries=[entry]))
-    assert await pdp.around.telemetry.logged(decision_id) == b"{}"
+    assert await pdp.around.telemetry.logged(entry.decision_id) == entry.body
+
+
+async def test_who_uploaded_is_in_it_too_and_first(pdp: ServedPdp) -> None:
+    entry = decided()
+    for _ in range(2):
+        await snapshots(pdp).UploadDecisions(snapshot_pb2.UploadDecisionsRequest(entries=[entry]))
+    note, first = list(pdp.around.telemetry.entries.items())[-2:]
+    assert first == (entry.decision_id, entry.body)
+    assert json.loads(note[1]) == {
+        "type": "upload",
+        "version": 1,
+        "decision_id": note[0],
+        "uploaded_by": "test:embedding",
+        "entries": [entry.decision_id],
+    }
+    assert read_decision(note[1], decision_id=note[0], path="body") == (None, [])
+
+
+def of_a_fact(address: str, content: str, part: int = 0) -> snapshot_pb2.UploadedDecision:
+    id_, body = entries(address, content)[part]
+    return snapshot_pb2.UploadedDecision(decision_id=id_, body=body)
+
+
+async def test_attack_an_upload_forges_what_is_not_the_uploaders_to_say(pdp: ServedPdp) -> None:
+    """A vote of people, and wrong facts in the places of right ones, which keep those out of the log for good."""
+    vote_id = id_of(b"approvals/1 APPROVE oidc:ada")
+    bundle = (await pdp.bundles().GetBundle(bundle_pb2.GetBundleRequest())).bundle.digest
+    fact_id = entry_id(bundle_address(bundle), 0)
+    wrong = [
+        said(NAMES(), type="approval", event="APPROVE", actor="oidc:ada"),
+        said(NAMES(), type="outcome"),
+        said(NAMES(), type="upload"),
+        said(NAMES(), type=["decision"]),
+        said(vote_id, type="decision"),
+        said(fact_id, type="decision"),
+        said(
+            fact_id,
+            type="fact",
+            address=bundle_address(bundle),
+            part=0,
+            parts=1,
+            content="{}",
+        ),
+        of_a_fact(bundle_address(bundle), "x" * 10_001),
+        of_a_fact("bundle:sha256-" + "0" * 64, "x" * 10_001),
+        of_a_fact("agent:sha256-" + "0" * 64, '{"identity":null,"registered":null}'),
+        of_a_fact("boundaries:sha256-" + "0" * 64, "x" * 10_001),
+        said(NAMES(), type="fact", address="agent:x", part=True, parts=1, content=""),
+        said(NAMES(), type="fact", address="agent:x", part=-1, parts=1, content=""),
+        snapshot_pb2.UploadedDecision(decision_id=NAMES(), body=b"[]"),
+        snapshot_pb2.UploadedDecision(decision_id=NAMES(), body=b"[" * 60_000),
+        snapshot_pb2.UploadedDecision(decision_id=NAMES(), body=b"\xff"),
+    ]
+    before = dict(pdp.around.telemetry.entries)
+    request = snapshot_pb2.UploadDecisionsRequest(entries=[decided(), *wrong])
+    refused = await refusal(snapshots(pdp).UploadDecisions(request))
+    assert refused.reason == "INVALID_REQUEST"
+    assert [*refused.violations] == [f"entries[{place}].body" for place in range(1, len(wrong) + 1)]
+    assert pdp.around.telemetry.entries == before
+
+
+async def test_facts_that_are_what_their_address_says_are_taken(pdp: ServedPdp) -> None:
+    small = AgentFact(None, None)
+    content = records.encode(small).decode()
+    bundle = await pdp.bundles().GetBundle(bundle_pb2.GetBundleRequest())
+    files = tuple((file.path, file.content.decode()) for file in bundle.files)
+    whole = records.encode(BundleFact(files)).decode()
+    right = [
+        of_a_fact(address_of("agent", content), content),
+        of_a_fact(bundle_address(bundle.bundle.digest), whole),
+    ]
+    await snapshots(pdp).UploadDecisions(snapshot_pb2.UploadDecisionsRequest(entries=right))
+    for entry in right:
+        assert await pdp.around.telemetry.logged(entry.decision_id) == entry.body
 
 
 @pytest.mark.parametrize(
@@ -255,7 +342,7 @@ async def test_what_is_uploaded_is_in_the_audit_log(pdp: ServedPdp) -> None:
 )
 async def test_what_telemetry_refuses_is_not_taken(pdp: ServedPdp, failure: Failure, reason: str) -> None:
     pdp.around.telemetry.failure = failure
-    entry = snapshot_pb2.UploadedDecision(decision_id=NAMES(), body=b"{}")
+    entry = decided()
     refused = await refusal(snapshots(pdp).UploadDecisions(snapshot_pb2.UploadDecisionsRequest(entries=[entry])))
     assert refused.reason == reason
 

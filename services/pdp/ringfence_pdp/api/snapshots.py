@@ -6,20 +6,22 @@ from typing import Any
 
 from ringfence.pdp.v1 import snapshot_pb2 as pb
 from ringfence.pdp.v1 import snapshot_pb2_grpc
+from ringfence_kit.callers import current_caller
 from ringfence_kit.service import Face
 
 from ringfence_pdp.convert import snapshots as convert
 from ringfence_pdp.snapshots.shipping import Shipping
-from ringfence_pdp.snapshots.uploads import log_uploaded
+from ringfence_pdp.snapshots.uploads import Known, judge, log_uploaded, note_of
 
 
 class SnapshotApi(snapshot_pb2_grpc.SnapshotServiceServicer):
     """Ships what decisions stand on, and takes the decisions that were made on it."""
 
-    def __init__(self, shipping: Shipping, append: Callable[[bytes], Awaitable[None]]) -> None:
-        """`append` has entries appended to telemetry's audit log; it raises RingfenceError."""
+    def __init__(self, shipping: Shipping, append: Callable[[bytes], Awaitable[None]], known: Known) -> None:
+        """`append` has telemetry append entries, and raises RingfenceError; `known`: facts, by address."""
         self._shipping = shipping
         self._append = append
+        self._known = known
 
     async def WatchSnapshot(
         self, request: pb.WatchSnapshotRequest, context: Any
@@ -32,7 +34,10 @@ class SnapshotApi(snapshot_pb2_grpc.SnapshotServiceServicer):
 
     async def UploadDecisions(self, request: pb.UploadDecisionsRequest, context: Any) -> pb.UploadDecisionsResponse:
         """Hand decisions made elsewhere to the audit log."""
-        await log_uploaded(convert.uploaded(request), self._append)
+        upload = convert.uploaded(request)
+        judge(upload, self._known)
+        await log_uploaded(convert.upload_bytes([note_of(upload, current_caller().principal)]), self._append)
+        await log_uploaded(convert.upload_bytes(upload.entries), self._append)
         return pb.UploadDecisionsResponse()
 
 

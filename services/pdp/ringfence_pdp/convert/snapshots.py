@@ -19,6 +19,7 @@ from ringfence_pdp.convert.audit import entry_bytes
 from ringfence_pdp.decision_record import BODY_MAX
 from ringfence_pdp.snapshots.shipped import FORMAT, Kind, Record, Standing
 from ringfence_pdp.snapshots.shipping import Beat, Changed, StateComplete, StatePart, Told
+from ringfence_pdp.snapshots.uploads import Upload
 from ringfence_pdp.snapshots.view import SnapshotView
 
 ENTRIES_MAX: Final = 1_000
@@ -99,17 +100,22 @@ def standing_from_proto(standing: pb.SnapshotStanding) -> Standing:
     )
 
 
-def uploaded(request: pb.UploadDecisionsRequest) -> bytes:
-    """Return the entries as telemetry takes them, or raise InvalidRequest with every violation."""
+def uploaded(request: pb.UploadDecisionsRequest) -> Upload:
+    """Return the entries, or raise InvalidRequest with every violation."""
     found = Violations()
-    entries: list[bytes] = []
+    entries: list[tuple[str, bytes]] = []
     for place, entry in found.items(request.entries, "entries", min_items=1, max_items=ENTRIES_MAX):
         decision_id = found.uuid(entry.decision_id, f"{place}.decision_id")
         if not 0 < len(entry.body) <= BODY_MAX:
             found.add(f"{place}.body", f"has {len(entry.body)} bytes, 1 to {BODY_MAX} are allowed")
-        entries.append(entry_bytes(decision_id, entry.body))
+        entries.append((decision_id, entry.body))
     found.raise_if_any()
-    return b"".join(entries)
+    return Upload(entries)
+
+
+def upload_bytes(entries: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return entries as telemetry takes them."""
+    return b"".join(entry_bytes(decision_id, body) for decision_id, body in entries)
 
 
 def _event(

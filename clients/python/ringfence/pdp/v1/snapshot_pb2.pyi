@@ -287,9 +287,11 @@ class UploadedDecision(_message.Message):
     DECISION_ID_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
-    """The decision's id, a UUID."""
+    """The decision's id, a random UUID (version 4); that of a fact follows from its address and part."""
     body: _builtins.bytes
-    """The decision, or a fact it stands on, as the audit log keeps it; at most 64 KiB."""
+    """The decision, or a fact it stands on, as the audit log keeps it; at most 64 KiB. No other kind of entry is taken, and no
+    fact that is not what its address says.
+    """
     def __init__(
         self,
         *,

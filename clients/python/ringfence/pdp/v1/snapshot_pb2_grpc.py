@@ -70,7 +70,7 @@ class SnapshotServiceServicer:
 
     def UploadDecisions(self, request, context):
         """Takes decisions that were made elsewhere on this snapshot, and hands them to telemetry's audit log: what is answered is
-        durable there. Idempotent by `decision_id`.
+        durable there. Idempotent by `decision_id`. The log is told first who uploads which, as an entry of type `upload`.
 
         Needs decider or service. Errors: INVALID_REQUEST (also for what telemetry refuses for good), NOT_PERMITTED, UNAVAILABLE.
         """

@@ -46,7 +46,7 @@ class SnapshotServiceStub:
     """
     UploadDecisions: _grpc.UnaryUnaryMultiCallable[_snapshot_pb2.UploadDecisionsRequest, _snapshot_pb2.UploadDecisionsResponse]
     """Takes decisions that were made elsewhere on this snapshot, and hands them to telemetry's audit log: what is answered is
-    durable there. Idempotent by `decision_id`.
+    durable there. Idempotent by `decision_id`. The log is told first who uploads which, as an entry of type `upload`.
 
     Needs decider or service. Errors: INVALID_REQUEST (also for what telemetry refuses for good), NOT_PERMITTED, UNAVAILABLE.
     """
@@ -69,7 +69,7 @@ class SnapshotServiceAsyncStub(SnapshotServiceStub):
     """
     UploadDecisions: _aio.UnaryUnaryMultiCallable[_snapshot_pb2.UploadDecisionsRequest, _snapshot_pb2.UploadDecisionsResponse]  # type: ignore[assignment]
     """Takes decisions that were made elsewhere on this snapshot, and hands them to telemetry's audit log: what is answered is
-    durable there. Idempotent by `decision_id`.
+    durable there. Idempotent by `decision_id`. The log is told first who uploads which, as an entry of type `upload`.
 
     Needs decider or service. Errors: INVALID_REQUEST (also for what telemetry refuses for good), NOT_PERMITTED, UNAVAILABLE.
     """
@@ -101,7 +101,7 @@ class SnapshotServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_snapshot_pb2.UploadDecisionsResponse, _abc.Awaitable[_snapshot_pb2.UploadDecisionsResponse]]:
         """Takes decisions that were made elsewhere on this snapshot, and hands them to telemetry's audit log: what is answered is
-        durable there. Idempotent by `decision_id`.
+        durable there. Idempotent by `decision_id`. The log is told first who uploads which, as an entry of type `upload`.
 
         Needs decider or service. Errors: INVALID_REQUEST (also for what telemetry refuses for good), NOT_PERMITTED, UNAVAILABLE.
         """
