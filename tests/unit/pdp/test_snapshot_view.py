@@ -1,12 +1,17 @@
 """A follower takes an event whole or not at all, and nothing it cannot read."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from ringfence.pdp.v1 import snapshot_pb2 as pb
-from ringfence.watch import Change
+from ringfence.watch import Change, Changed, StateBegins, StateComplete, Step
+from ringfence_kit.clock import ManualClock
 from ringfence_kit.records import RecordUnreadable
 from ringfence_pdp.chains.issuers import Issuer
 from ringfence_pdp.convert.snapshots import standing_from_proto, take_snapshot
+from ringfence_pdp.snapshots.following import HEARTBEAT, SnapshotFollower
 from ringfence_pdp.snapshots.shipped import (
     FORMAT,
     IssuerRecord,
@@ -89,6 +94,54 @@ def test_of_several_with_one_name_the_one_that_is_meant_is() -> None:
     take(view, on_the_wire(record_of(Kind.IDENTITY, other.did, None)))
     assert not view.facts.by_did
     assert not view.facts.by_name
+
+
+async def test_attack_a_pdp_that_was_rolled_back_is_not_followed() -> None:
+    """A state from an old backup, or a replay of an old stream, lacks whatever was stopped since."""
+    clock, told = ManualClock(), iter((9, 8, 10))
+    follower = SnapshotFollower(lambda: _State(next(told)), take_snapshot, clock=clock)
+    seen: list[tuple[int, str]] = []
+    async with follower.following():
+        for _ in range(3):
+            for _ in range(50):
+                await asyncio.sleep(0)
+            standing = follower._feed.view.standing
+            assert standing is not None
+            seen.append((standing.policy_revision, follower.report(clock.now()).problem))
+            clock.advance(HEARTBEAT)
+            if len(seen) == 3:
+                break
+    assert [revision for revision, _ in seen] == [9, 9, 10]
+    assert "at revision 8, and told of 9 before; if it was restored on purpose" in seen[1][1]
+    assert seen[2][1] == ""
+
+
+def test_a_change_that_goes_back_is_not_taken_either() -> None:
+    view = SnapshotView()
+    take_snapshot(view, Change.MODIFIED, pb.WatchSnapshotResponse(standing=_standing(9)))
+    with pytest.raises(ValueError, match="revision 8"):
+        take_snapshot(view, Change.MODIFIED, pb.WatchSnapshotResponse(records=[TOOL], standing=_standing(8)))
+    assert not view.facts.tools
+
+
+def _standing(policy_revision: int) -> pb.SnapshotStanding:
+    return pb.SnapshotStanding(format=FORMAT, policy_revision=policy_revision)
+
+
+class _State:
+    """A stream that tells one state and ends."""
+
+    def __init__(self, policy_revision: int) -> None:
+        self._policy_revision = policy_revision
+
+    async def __aiter__(self) -> AsyncIterator[Step[pb.WatchSnapshotResponse]]:
+        yield StateBegins()
+        answer = pb.WatchSnapshotResponse(revision=1, standing=_standing(self._policy_revision))
+        yield Changed(revision=1, change=Change.ADDED, answer=answer)
+        yield StateComplete(revision=1)
+
+    def interrupt(self) -> None:
+        """It has ended long before anybody doubts it."""
 
 
 def test_nobody_was_heard_yet_is_not_just_now() -> None:

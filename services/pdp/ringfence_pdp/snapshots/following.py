@@ -7,6 +7,8 @@ The rules:
   kill switch may be among what was missed. What is killed by then stays so;
 - younger than that, its age is added to the ages it was told with, so what they mean is what it means at the pdp:
   the most trusted agents are trusted less when identity was not heard for 15 s, wherever it was lost;
+- policies that are older than those told before are none: a pdp that was restored may lack a kill switch. Nothing of
+  them is taken, so the snapshot goes stale, until the pdp is ahead again or this process is restarted;
 - a bundle is compiled in a thread. Until then the one before decides, and nobody waits.
 """
 
@@ -67,10 +69,12 @@ class SnapshotFollower:
         self._clock = clock
         self._stale_after = stale_after
         self._on_change = on_change
+        self._newest = 0
+        """The highest revision of policies it was told."""
         self._feed: Feed[Any, SnapshotView] = Feed(
             "pdp snapshot",
             new_source=source,
-            new_view=SnapshotView,
+            new_view=lambda: SnapshotView(oldest=self._newest),
             take=take,
             clock=clock,
             heartbeat=HEARTBEAT,
@@ -126,6 +130,7 @@ class SnapshotFollower:
     def _changed(self) -> None:
         view, standing = self._feed.view, self._feed.view.standing
         if standing is not None:
+            self._newest = max(self._newest, standing.policy_revision)
             if self._filled != (view, view.policy_changes):
                 self._filled = (view, view.policy_changes)
                 self.policy.fill(view.policy, Revision(standing.policy_revision))

@@ -35,7 +35,9 @@ from ringfence_pdp.store import StoredPolicy
 class SnapshotView:
     """What was told so far. Empty at first, and before the state is complete nobody decides by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, oldest: int = 0) -> None:
+        """`oldest`: the revision of policies below which nothing is taken."""
+        self._oldest = oldest
         self.facts = Facts()
         """Agents, tools, boundaries and revocations."""
         self.health: HealthView = {}
@@ -60,11 +62,15 @@ class SnapshotView:
 
     def take(self, told: Sequence[Record], standing: Standing | None) -> None:
         """Take one event. Raises RecordUnreadable or ValueError, and has taken none of it then."""
+        if standing is not None and standing.policy_revision < self._oldest:
+            problem = f"the pdp tells of policies at revision {standing.policy_revision}, and told of {self._oldest}"
+            raise ValueError(f"{problem} before; if it was restored on purpose, restart what decides on its snapshot")
         taking = [self._taking(record) for record in told]
         for take in taking:
             take()
         if standing is not None:
             self.standing = standing
+            self._oldest = standing.policy_revision
         self.policy_changes += any(record.kind in _OF_POLICY for record in told)
 
     def _taking(self, record: Record) -> Callable[[], object]:
