@@ -19,7 +19,12 @@ def request_headers(path: bytes, more: Sequence[Header] = ()) -> bytes:
     """Return the header block of a gRPC request."""
     usual = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
     usual += [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
-    return b"".join(_literal(name, value) for name, value in [*usual, *more])
+    return header_block([*usual, *more])
+
+
+def header_block(headers: Sequence[Header]) -> bytes:
+    """Return the header block of anything."""
+    return b"".join(_literal(name, value) for name, value in headers)
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:

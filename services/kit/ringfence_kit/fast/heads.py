@@ -34,6 +34,7 @@ Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 _MICROS = {b"H": 3_600_000_000, b"M": 60_000_000, b"S": 1_000_000, b"m": 1_000, b"u": 1}
 _TIMEOUT_DIGITS = 8
 _RESERVED = frozenset({b"te", b"content-type", b"content-length", b"host"})
+_HOSTS = frozenset({b":authority", b"host"})
 _BINARY = b"-bin"
 _VARYING = frozenset({b"grpc-timeout", b"traceparent", b"tracestate", b"x-request-id"})
 """What is another with nearly every call, where the rest is what it was."""
@@ -81,6 +82,7 @@ def read_head(headers: Iterable[Header]) -> Head:
     timeout: float | None = None
     encoding, problem, size = b"identity", "", 0
     metadata: list[Metadatum] = []
+    hosts = set[bytes]()
     for name, value in headers:
         size += len(name) + len(value) + _OVERHEAD
         if name == b":path":
@@ -89,6 +91,8 @@ def read_head(headers: Iterable[Header]) -> Head:
             method = value
         elif name == b"content-type":
             content_type = value
+        elif name in _HOSTS:
+            hosts.add(value.lower())
         elif name == b"grpc-timeout":
             timeout = _seconds(value)
             problem = problem if timeout is not None else "its grpc-timeout is not up to 8 digits and a unit of HMSmun"
@@ -103,6 +107,7 @@ def read_head(headers: Iterable[Header]) -> Head:
         raise NotGrpc(405)
     if not is_grpc(content_type):
         raise NotGrpc(415)
+    problem = problem or ("its host is another than its authority" if len(hosts) > 1 else "")  # RFC 9113, 8.3.1
     named = encoding.decode("latin-1")
     known = named in ENCODINGS
     return Head(

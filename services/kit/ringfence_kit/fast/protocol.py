@@ -255,6 +255,9 @@ class WireProtocol:
             self._do(self._http2.send_response, stream_id, status, end_stream=True)
             return
         stream = self._streams[stream_id] = Stream(self._begin(stream_id, head), head)
+        if head.problem:
+            # Its message may be here already: read before what is wrong with the head, it would be answered.
+            stream.taken = False
         if event.end_stream:
             stream.end()
 
