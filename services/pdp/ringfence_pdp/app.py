@@ -191,7 +191,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
     decision_api = DecisionApi(
         decisions, streams=CheckStreams(AskingHere(decisions), epochs, clock), tokens=tokens, clock=clock
     )
-    ext_authz_api = ExtAuthzApi(decisions)
+    ext_authz_api = ExtAuthzApi(decisions, database.page_key)
     authzen_api = AuthZenApi(decisions, public_url=config.public_url)
     approval_api = ApprovalApi(writer, book, hub, clock=clock, moment=desk.moment, tokens=tokens)
     limit_api = LimitApi(

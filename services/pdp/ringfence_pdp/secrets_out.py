@@ -23,6 +23,7 @@ TEXTS_MAX: Final = 400
 """Different texts and names that are looked through, as many as filters look through."""
 
 _DIGEST: Final = "sha256-"
+_KEYED: Final = "hmac-"
 _DIGEST_LENGTH: Final = len(_DIGEST) + 64
 _HEX: Final = frozenset("0123456789abcdef")
 _NAMES: Final = frozenset({"name", "key", "variable", "header"})
@@ -143,6 +144,7 @@ def _words(value: object) -> Iterator[str]:
 
 
 def _is_digest(text: str) -> bool:
+    text = text.removeprefix(_KEYED)
     return len(text) == _DIGEST_LENGTH and text.startswith(_DIGEST) and _HEX.issuperset(text[len(_DIGEST) :])
 
 

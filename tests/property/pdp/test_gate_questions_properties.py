@@ -91,7 +91,10 @@ def passed(request: gate.CheckRequest) -> list[Passed]:
         route = route_of(read.extensions)
         caller = caller_of(route, read.principal, read.claims.get(route.jwt_payload, {}), read.headers)
         schemas = SCHEMAS if route.registry_schemas else {}
-        return [Passed(b"sent", read, route, caller, one, schemas) for one in wanted(read, route).asked]
+        return [
+            Passed(b"sent", read, route, caller, one, schemas, ext_authz.content_digest(bytes(32), read.body))
+            for one in wanted(read, route).asked
+        ]
     except Refused:
         return []
 
@@ -120,7 +123,7 @@ def _kinds(value: Any) -> object:
 @given(requests=st.lists(REQUESTS | GETS, min_size=1, max_size=3))
 def test_a_question_is_the_one_a_message_would_be_judged_to_be(requests: list[gate.CheckRequest]) -> None:
     for one in [each for request in requests for each in passed(request)] * 2:
-        message = ext_authz.question(one.request, one.route, one.caller, one.wanted, one.schemas)
+        message = ext_authz.question(one.request, one.route, one.caller, one.wanted, one.schemas, content=one.content)
         assert told(lambda one=one: asked_at_gate(one).question()) == told(
             lambda message=message: check_request(message)
         )
@@ -180,7 +183,7 @@ async def test_what_is_remembered_is_answered_and_logged_as_the_first_time() -> 
     everything = "{name: get, match: {actions: [get_http]}, effect: ALLOW}"
     not_orders = "{name: no, match: {actions: [get_http]}, effect: DENY, when: \"context.gateway.path == '/orders'\"}"
     desk.let_decide(policy(everything))
-    api = ExtAuthzApi(desk.decisions)
+    api = ExtAuthzApi(desk.decisions, lambda: bytes(32))
 
     async def code(path: str) -> int:
         sent = envoy_request(

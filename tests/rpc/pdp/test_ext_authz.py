@@ -264,7 +264,9 @@ async def test_an_agent_is_no_gateway(pdp: ServedPdp) -> None:
 
 async def answer_of(desk: Desk, seconds: float | None) -> gate.CheckResponse:
     request = at_gate(envoy_request(tool_call()).SerializeToString())
-    return gate.CheckResponse.FromString(await ExtAuthzApi(desk.decisions).answer(request, ADMIN, seconds))
+    return gate.CheckResponse.FromString(
+        await ExtAuthzApi(desk.decisions, lambda: bytes(32)).answer(request, ADMIN, seconds)
+    )
 
 
 async def test_no_time_left_is_a_denial(pdp: ServedPdp) -> None:

@@ -1,10 +1,11 @@
 """A gateway is answered before it stops waiting, or told no: whatever takes its time."""
 
+import asyncio
 import json
 
 import pytest
 from ringfence.extauthz.v3 import ext_authz_pb2 as gate
-from ringfence_pdp.api.ext_authz import ExtAuthzApi
+from ringfence_pdp.api.ext_authz import DIGESTED_HERE, ExtAuthzApi
 from ringfence_pdp.convert.ext_authz import AtGate, at_gate
 from support.pdp.desk import ADMIN, Desk
 from support.pdp.gateway import envoy_request
@@ -31,7 +32,7 @@ def request_about_somebody_known() -> AtGate:
 
 
 async def answer_of(desk: Desk, seconds: float) -> gate.CheckResponse:
-    answer = await ExtAuthzApi(desk.decisions).answer(request_about_somebody_known(), ADMIN, seconds)
+    answer = await ExtAuthzApi(desk.decisions, lambda: bytes(32)).answer(request_about_somebody_known(), ADMIN, seconds)
     return gate.CheckResponse.FromString(answer)
 
 
@@ -61,3 +62,21 @@ async def test_a_gateway_that_has_stopped_waiting_is_told_no(seconds: float) -> 
     answer = await answer_of(late, seconds)
     assert reason(answer) == "DEADLINE"
     assert not late.people.heard
+
+
+@pytest.mark.parametrize(("size", "held_up"), [(DIGESTED_HERE // 2, True), (1 << 20, False)])
+async def test_attack_a_large_body_is_not_digested_while_others_wait(size: int, held_up: bool) -> None:
+    order: list[str] = []
+    answering = ExtAuthzApi(Desk().decisions, lambda: bytes(32))
+    known = request_about_somebody_known().request
+    known.attributes.request.http.raw_body, known.attributes.request.http.size = b"x" * size, size
+
+    async def asks() -> None:
+        await answering.answer(at_gate(known.SerializeToString()), ADMIN, None)
+        order.append("answered")
+
+    async def waits() -> None:
+        order.append("somebody else")
+
+    await asyncio.gather(asks(), waits())
+    assert order == (["answered", "somebody else"] if held_up else ["somebody else", "answered"])

@@ -5,10 +5,11 @@ CVE-2026-26205, CVE-2026-32811), hosts in capitals (CVE-2021-39155), messages sm
 (CVE-2026-27896, GHSA-4gph-2hhr-5mwg), bodies that mean one thing to JSON-RPC and another to the path they are sent to.
 """
 
+import hashlib
 from typing import Any
 
 import pytest
-from ringfence_pdp.convert.ext_authz import gateway_request, seen_at_gate
+from ringfence_pdp.convert.ext_authz import content_digest, gateway_request, seen_at_gate, unread_content
 from ringfence_pdp.doors.gateway import Wanted, wanted
 from ringfence_pdp.doors.refusal import Refused
 from ringfence_pdp.doors.route import route_of
@@ -284,7 +285,26 @@ def _seen(*, path: str = "/a", host: str = "orders.example.com") -> dict[str, st
     request = envoy_request(method="GET", path=path, profile="http")
     request.attributes.request.http.host = host
     passed_on = gateway_request(request)
-    return seen_at_gate(passed_on, route_of(passed_on.extensions))["gateway"]
+    return seen_at_gate(passed_on)["gateway"]
+
+
+def test_nobody_can_try_out_what_a_body_was_that_the_log_has_the_digest_of() -> None:
+    """A PIN has ten thousand spellings: whoever reads the log must not be able to digest them all."""
+    passed_on = gateway_request(envoy_request({"pin": "4711"}, path="/login?u=ada", profile="http"))
+    content = unread_content(passed_on, route_of(passed_on.extensions))
+    made = content_digest(b"k" * 32, content)
+    guessed = {hashlib.sha256(text).hexdigest() for text in (content, b"u=ada\0" + passed_on.body, passed_on.body)}
+    assert made.removeprefix("hmac-sha256-") not in guessed
+    assert content_digest(b"k" * 32, content) == made
+    assert content_digest(b"l" * 32, content) != made
+    assert seen_at_gate(passed_on, made)["gateway"]["content_digest"] == made
+
+
+def test_what_is_read_and_what_is_not_there_has_no_digest() -> None:
+    for request in (envoy_request(rpc("ping")), envoy_request(method="GET", path="/a", profile="http")):
+        passed_on = gateway_request(request)
+        assert unread_content(passed_on, route_of(passed_on.extensions)) == b""
+        assert "content_digest" not in seen_at_gate(passed_on)["gateway"]
 
 
 @pytest.mark.parametrize(

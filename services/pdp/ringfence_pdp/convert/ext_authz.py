@@ -3,7 +3,7 @@
 What a gateway asks becomes the CheckRequest of `ringfence.pdp.v1`: it is judged, decided, and logged as any other.
 """
 
-import hashlib
+import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -51,6 +51,9 @@ _RPC_DENIED: Final = -32050
 _RPC_NEEDS_APPROVAL: Final = -32051
 _RPC_NOT_RUN: Final = -32053
 
+_CONTENT: Final = b"content of a request at a gateway\0"
+"""Keeps what is made with the key here apart from all else that is."""
+
 _REMEMBERED_CLAIMS: Final = 2_048
 """Bytes; those who show larger tokens have them read each time."""
 
@@ -87,9 +90,18 @@ def gateway_request(request: gate.CheckRequest) -> GatewayRequest:
 
 
 def question(
-    request: GatewayRequest, route: Route, caller: Caller, asked: Asked, schemas: Mapping[str, RegisteredTool]
+    request: GatewayRequest,
+    route: Route,
+    caller: Caller,
+    asked: Asked,
+    schemas: Mapping[str, RegisteredTool],
+    *,
+    content: str = "",
 ) -> pb.CheckRequest:
-    """Return the question about one thing that a request wants; `schemas` are those the route vouches for."""
+    """Return the question about one thing that a request wants; `schemas` are those the route vouches for.
+
+    `content` is the `content_digest` of query and body, where there are any that nobody reads.
+    """
     made = who_does_what(route, caller, asked, schemas)
     made.resource.CopyFrom(pb.Resource(type=resource_type(route, asked), id=asked.resource_id or ""))
     made.session = session_of(request, asked)
@@ -98,7 +110,7 @@ def question(
         made.action.arguments.update(asked.arguments)
     for pointer, origin in asked.origins.items():
         made.action.argument_origins[pointer] = filters.Origin.ValueType(origin)
-    made.context.update(seen_at_gate(request, route))
+    made.context.update(seen_at_gate(request, content))
     return made
 
 
@@ -134,15 +146,26 @@ def session_of(request: GatewayRequest, asked: Asked) -> str:
     return session if len(session) <= SESSION_MAX and session.isascii() and session.isprintable() else ""
 
 
-def seen_at_gate(request: GatewayRequest, route: Route) -> dict[str, dict[str, str]]:
+def unread_content(request: GatewayRequest, route: Route) -> bytes:
+    """Return query and body where neither is read; empty where they are, or there are none."""
+    query = request.path.partition("?")[2]
+    if route.profile.protocols or not (query or request.body):
+        return b""
+    return b"\0".join((query.encode(), request.body))
+
+
+def content_digest(key: bytes, content: bytes) -> str:
+    """Return what stands for content in questions and in the log: nobody without the key can try out what it was."""
+    return f"hmac-sha256-{hmac.digest(key, _CONTENT + content, 'sha256').hex()}"
+
+
+def seen_at_gate(request: GatewayRequest, content: str = "") -> dict[str, dict[str, str]]:
     """Return what conditions may look at besides, each in its one spelling; or raise Refused."""
     seen = {"method": request.method, "host": host_of(request.host), "path": path_of(request.path)}
     seen["boundary"] = request.extensions.get("boundary", "")
-    query = request.path.partition("?")[2]
-    if not route.profile.protocols and (query or request.body):
+    if content:
         # Bound by approvals; a secret in a query is in no log.
-        content = hashlib.sha256(b"\0".join((query.encode(), request.body)))
-        seen["content_digest"] = f"sha256-{content.hexdigest()}"
+        seen["content_digest"] = content
     return {GATEWAY: seen}
 
 

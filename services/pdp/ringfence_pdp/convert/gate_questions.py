@@ -50,6 +50,8 @@ class Passed(NamedTuple):
     wanted: Wanted
     schemas: Mapping[str, RegisteredTool]
     """Those the route vouches for."""
+    content: str
+    """The digest of what is not read; empty where there is none."""
 
 
 class _Common(NamedTuple):
@@ -69,12 +71,12 @@ _heads: dict[_Common, Head] = {}
 
 def asked_at_gate(passed: Passed) -> Asked:
     """Return the question about one thing that a request wants."""
-    sent, request, route, caller, wanted, schemas = passed
-    return _plainly(passed) or Asked(sent, ext_authz.question(request, route, caller, wanted, schemas))
+    sent, request, route, caller, wanted, schemas, content = passed
+    return _plainly(passed) or Asked(sent, ext_authz.question(request, route, caller, wanted, schemas, content=content))
 
 
 def _plainly(passed: Passed) -> Asked | None:
-    sent, request, route, _, wanted, _ = passed
+    sent, request, route, _, wanted, _, content = passed
     if wanted.origins or (wanted.arguments and len(request.body) > SMALL_BODY):
         return None
     if len(request.method) + len(request.extensions.get("boundary", "")) > SMALL_CONTEXT:
@@ -85,14 +87,16 @@ def _plainly(passed: Passed) -> Asked | None:
     before, side, rest, routine = head
     arguments = _reading(wanted.arguments) if wanted.arguments else nothing
     session, trace_id = ext_authz.session_of(request, wanted) or None, ext_authz.trace_id_of(request.headers)
-    seen = ext_authz.seen_at_gate(request, route)  # now: a question may be kept for a while, and must not keep the body
+    seen = ext_authz.seen_at_gate(
+        request, content
+    )  # now: a question may be kept for a while, and must not keep the body
     differing = (arguments, resource, side, session, lambda: seen, trace_id)
     return Asked(sent, _made(CheckRequest, (*before, *differing, *rest)), routine)
 
 
 def _head(passed: Passed) -> Head | None:
     """Return what is the same in the next question; None where that has to be judged each time."""
-    _, _, route, caller, wanted, schemas = passed
+    _, _, route, caller, wanted, schemas, _ = passed
     did, agent, *shown = caller
     tool = None if wanted.tool is None else schemas.get(wanted.tool)
     schema = None if tool is None else tool.schema_hash

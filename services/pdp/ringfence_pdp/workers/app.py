@@ -91,7 +91,7 @@ def build(begun: Beginning, leader: Leader, line: Line) -> Service:
     streams = CheckStreams(WorkerAsking(decisions, where, leader), epochs, clock)
     # Pages are the leader's: nothing here seals one.
     decision_api = DecisionApi(decisions, streams=streams, tokens=PageTokens(bytes), clock=clock)
-    api = WorkerApi(decision_api, ExtAuthzApi(decisions), where, leader)
+    api = WorkerApi(decision_api, ExtAuthzApi(decisions, begun.secret.encode), where, leader)
 
     @asynccontextmanager
     async def run() -> AsyncIterator[None]:
