@@ -149,7 +149,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         on_change=moved,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
-    records = recording(config.decision_log, log, policy)
+    records = recording(config.decision_log, log, policy, database.page_key)
     desk = ApprovalDesk(
         writer,
         book,

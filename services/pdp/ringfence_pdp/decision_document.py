@@ -10,6 +10,7 @@ implementation. What was sent as JSON is brought into that form where it is take
 """
 
 import hashlib
+import hmac
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -25,6 +26,9 @@ from ringfence_pdp.rollout.rollout import Mode
 
 DECISION = "decision"
 VERSION = 2
+
+_QUESTION = b"question left out in part\0"
+"""Keeps what is made with the key here apart from all else that is."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -135,6 +139,11 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
 def input_digest(decision_id: str, asked: bytes) -> str:
     """Return what stands for the question: `sha256-` over the decision's id and the request's bytes."""
     return f"sha256-{hashlib.sha256(decision_id.encode() + asked).hexdigest()}"
+
+
+def keyed_digest(key: bytes, decision_id: str, asked: bytes) -> str:
+    """Return what stands for a question that is not all in the log: without the key nobody can try out the rest."""
+    return f"hmac-sha256-{hmac.digest(key, _QUESTION + decision_id.encode() + asked, 'sha256').hex()}"
 
 
 def _side(side: SideVerdict) -> dict[str, Any]:

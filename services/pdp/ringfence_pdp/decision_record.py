@@ -14,7 +14,7 @@ from ringfence_pdp.asked_document import asked_document, hiding
 from ringfence_pdp.bundle import Bundle
 from ringfence_pdp.case import Basis
 from ringfence_pdp.decision_bytes import decision_bytes
-from ringfence_pdp.decision_document import input_digest
+from ringfence_pdp.decision_document import input_digest, keyed_digest
 from ringfence_pdp.decision_log import DecisionLog
 from ringfence_pdp.evidence import EvidenceKeeper, bundle_address
 from ringfence_pdp.filters.finding import ArgumentType
@@ -40,16 +40,20 @@ class DecisionRecords:
         keeper: EvidenceKeeper,
         *,
         kept: Callable[[str], Bundle | None],
+        key: Callable[[], bytes],
         masks: Masks = NO_MASKS,
         inputs: bool = True,
         allow_rate: float = 1.0,
     ) -> None:
-        """`kept` returns a bundle by its digest; `inputs` says whether arguments, context and labels are logged."""
+        """`kept` returns a bundle by its digest, `key` what digests of questions not all in the log are made with.
+
+        `inputs` says whether arguments, context and labels are logged."""
         self.log = log
         self.sampled_out = 0
         """Allowed calls that were not logged, since only a share of them is."""
         self._keeper = keeper
         self._kept = kept
+        self._key = key
         self._masks = masks
         self._inputs = inputs
         self._allow_rate = allow_rate
@@ -88,12 +92,15 @@ class DecisionRecords:
         masks = self._masks_for(request, basis)
         for whole in (self._inputs, False):
             left_out: list[str] = []
+            said = asked_document(request, masks, left_out, whole=whole, secret=secret)
+            if left_out:
+                digest = keyed_digest(self._key(), decision_id, asked)
             body = decision_bytes(
                 request,
                 answer,
                 identity,
                 identity_age=basis.identity_age,
-                asked=asked_document(request, masks, left_out, whole=whole, secret=secret),
+                asked=said,
                 digest=digest,
                 left_out=left_out,
                 evidence=evidence,

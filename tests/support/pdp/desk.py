@@ -154,6 +154,7 @@ class Desk:
             log=DecisionRecords(
                 self.log,
                 EvidenceKeeper(self.log, release="1"),
+                key=lambda: bytes(32),
                 kept=self.policy.find,
                 masks=Masks.of(masks),
                 inputs=inputs,

@@ -49,7 +49,9 @@ def logged_in(
     on = basis(compile_files(files)) if on is None else on
     log, shelf, new_id = DecisionLog(stops_when_full=True), Shelf(), counting_ids()
     log.attach(shelf)
-    records = DecisionRecords(log, EvidenceKeeper(log, release="1"), kept=lambda _: stored, masks=masks)
+    records = DecisionRecords(
+        log, EvidenceKeeper(log, release="1"), kept=lambda _: stored, key=lambda: bytes(32), masks=masks
+    )
     for request in requests:
         decision = decide(on, request)
         answer = Answer(

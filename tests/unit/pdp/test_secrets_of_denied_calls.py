@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ringfence_pdp.asked_document import asked_document
+from ringfence_pdp.decision_document import input_digest, keyed_digest
 from ringfence_pdp.masks import NO_MASKS
 from ringfence_pdp.model import Reason, Resource
 from ringfence_pdp.secrets_out import TEXTS_MAX, may_hold
@@ -101,6 +102,19 @@ def test_the_same_text_again_is_looked_through_once() -> None:
     asked = asked_document(ask(arguments={"rows": ["password=x"] * 6_000}), NO_MASKS, left_out, whole=True, secret=True)
     assert len(left_out) == 6_000
     assert set(asked["arguments"]["rows"]) == {"password=[masked]"}
+
+
+async def test_what_is_left_out_cannot_be_tried_out_by_the_digest_of_the_question() -> None:
+    """A PIN has ten thousand spellings, and all else of the question is in the log."""
+    desk = Desk()
+    for arguments in ({"pin": 4711.0}, {"table": "orders"}):
+        desk.check(ask("delete_table", arguments=arguments))
+    masked, whole = (json.loads(body) for _, body in desk.tray.items)
+    assert masked["left_out"] == ["arguments.pin"]
+    assert masked["input_digest"].startswith("hmac-sha256-")
+    assert masked["input_digest"].removeprefix("hmac-") != input_digest(masked["decision_id"], b"asked")
+    assert masked["input_digest"] == keyed_digest(bytes(32), masked["decision_id"], b"asked")
+    assert whole["input_digest"] == input_digest(whole["decision_id"], b"asked")
 
 
 def test_a_call_that_plainly_holds_none_is_not_looked_at_again() -> None:

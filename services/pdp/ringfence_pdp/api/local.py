@@ -17,6 +17,7 @@ The rules:
 Whoever has it sees every agent and writes into the audit log, so the credential needs the role `decider`.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -94,6 +95,7 @@ class LocalPdp:
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._spool_bytes = spool_bytes
+        self._key = os.urandom(32)
         self._log = DecisionLog(stops_when_full=False)
         self._follower = SnapshotFollower(
             lambda: snapshot_watch(self._channel),
@@ -189,6 +191,7 @@ class LocalPdp:
             self._log,
             EvidenceKeeper(self._log, release=version("ringfence")),
             kept=self._follower.policy.find,
+            key=lambda: self._key,
             masks=Masks.of(settings.masks),
             inputs=settings.inputs,
             allow_rate=settings.allow_rate,

@@ -79,7 +79,7 @@ def build(begun: Beginning, leader: Leader, line: Line) -> Service:
         policy=follower.policy,
         trials=Trials(follower.policy),
         agents=follower,
-        log=recording(config.decision_log, log, follower.policy),
+        log=recording(config.decision_log, log, follower.policy, begun.secret.encode),
         reckoning=Reckoning(Metering(CountedElsewhere(), ring_rates=config.ring_rates), PeopleElsewhere(), clock=clock),
         gated_environments=frozenset(config.gated_environments),
         audiences=frozenset(config.audiences),
