@@ -77,6 +77,7 @@ def test_of_two_headers_both_have_to_say_what_the_request_says() -> None:
         ("x-envoy-original-path", "/orders/7?x=1"),
         ("x-original-method", "GET"),
         ("x-forwarded-host", "Orders.example.com:443, orders.example.com"),
+        ("x-forwarded-server", "proxy-7d9f"),  # of the proxy, as Apache and Traefik write it
         ("forwarded", 'for=1.2.3.4;proto=https;host="orders.example.com", for=5.6.7.8'),
         ("forwarded", "for=1.2.3.4"),
         ("x-forwarded-for", "1.2.3.4"),

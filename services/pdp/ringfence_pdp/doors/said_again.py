@@ -5,7 +5,8 @@ server that believes them does something else than what was decided (CVE-2023-27
 
 - what tells some servers to make another request of it is refused, whatever it says;
 - what only repeats the request has to repeat it: the same method, the same path and query, the same host, in any
-  spelling that is the same place to a rule. Where several proxies wrote one after another, each of them.
+  spelling that is the same place to a rule. Where several proxies wrote one after another, each of them;
+- `x-forwarded-server` is none of these: it names the proxy, not what is asked for.
 """
 
 import re
@@ -21,7 +22,7 @@ OVERRIDING: Final = ("x-http-method-override", "x-http-method", "x-method-overri
 
 _PATHS: Final = ("x-original-uri", "x-forwarded-uri", "x-forwarded-path", "x-envoy-original-path", "x-request-uri")
 _METHODS: Final = ("x-original-method", "x-forwarded-method")
-_HOSTS: Final = ("x-forwarded-host", "x-original-host", "x-envoy-original-host", "x-host", "x-forwarded-server")
+_HOSTS: Final = ("x-forwarded-host", "x-original-host", "x-envoy-original-host", "x-host")
 _FORWARDED: Final = "forwarded"
 _LOOKED_AT: Final = frozenset({*OVERRIDING, *_PATHS, *_METHODS, *_HOSTS, _FORWARDED})
 
