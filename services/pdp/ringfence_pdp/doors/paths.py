@@ -29,6 +29,8 @@ _TWO_WAYS: Final = re.compile(
     re.IGNORECASE,
 )
 _PLAIN: Final = re.compile(r"[A-Za-z0-9/:@!$&'()*+,=._~-]*")
+_USUAL: Final = re.compile(r"(?:/[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+)*+/?")
+"""Words between single slashes, with single dots within them: nothing of `_TWO_WAYS`, and all of it plain."""
 _UNQUOTED: Final = "/:@!$&'()*+,=~"
 """What a path may hold besides letters, digits, `.`, `_` and `-` (RFC 3986, 3.3: pchar), less `;`."""
 
@@ -75,6 +77,11 @@ def host_of(host: str) -> str:
 
 
 def _spelled(path: str, what: str) -> str:
+    return path if _USUAL.fullmatch(path) is not None else spelled_closely(path, what)
+
+
+def spelled_closely(path: str, what: str) -> str:
+    """Return any path in its one spelling, or raise Refused; `what` it is, in words."""
     found = _TWO_WAYS.search(path)
     if found is not None:
         advice = "send it resolved (normalize_path does), and encode only what has to be"
