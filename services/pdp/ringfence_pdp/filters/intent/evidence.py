@@ -54,10 +54,11 @@ def weigh(
 ) -> Evidence:
     """Return the heaviest evidence among some heads. Of many windows one is high by chance: that is taken off."""
     told = dict(frame.intents)
+    values: list[float] = scores.values.tolist()
     by_chance = math.log10(scores.window_count)
     heaviest = NONE
     for head in heads:
-        said = min(HEAD_MOST, -math.log10(of_heads[head].of(float(scores.values[head]))))
+        said = min(HEAD_MOST, -math.log10(of_heads[head].of(values[head])))
         points = told.get(CATEGORIES[head], 0)
         weight = max(0.0, _COUNTS[head] * said - by_chance)
         if head == _PAYLOAD and not points and weight > heaviest.weight and not _has_signs(scores):
@@ -70,5 +71,5 @@ def weigh(
 
 
 def _has_signs(scores: Scores) -> bool:
-    codes = scores.grams.codes
-    return bool(_IS_SIGN[codes[codes < len(_IS_SIGN)]].any())
+    # The last of the table is no sign, and stands for whatever is beyond it.
+    return bool(_IS_SIGN[np.minimum(scores.grams.codes, len(_IS_SIGN) - 1)].any())

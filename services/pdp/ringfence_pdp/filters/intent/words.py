@@ -30,14 +30,18 @@ _HUMP = re.compile(r"(?<=[a-z]{2})(?=[A-Z](?:[a-z]{2}|[A-Z]))")
 """Where the words of a name meet. Letters that are large and small in turn are one word in disguise."""
 _SENTENCE_ENDS = frozenset(".!?;\n\u3002")
 _MARKS = re.compile("[\u0300-\u036f\u3099\u309a\u200b-\u200f\ufe0f]")
-_UNFOLDED = str.maketrans({"\u2019": "'", "ß": "ss", "ø": "o", "ł": "l", "\u0131": "i", "æ": "ae", "œ": "oe"})
+_UNFOLDED = {"\u2019": "'", "ß": "ss", "ø": "o", "ł": "l", "\u0131": "i", "æ": "ae", "œ": "oe"}
+"""What has no accent to lose. One by one, for a table makes `str.translate` look up every character of a text."""
 
 
 def folded(text: str) -> str:
     """Return a text in lower case and without accents."""
     if text.isascii():
         return text.lower()
-    return _MARKS.sub("", unicodedata.normalize("NFKD", text.lower().translate(_UNFOLDED)))
+    text = text.lower()
+    for letter, plain in _UNFOLDED.items():
+        text = text.replace(letter, plain)
+    return _MARKS.sub("", unicodedata.normalize("NFKD", text))
 
 
 class Places:
