@@ -110,7 +110,7 @@ def _coreruleset(name: str, folder: Path) -> Iterator[Text]:
     for number in ("930", "932", "933", "934", "942", "944"):
         for path in sorted((folder / "tests" / "regression" / "tests").glob(f"REQUEST-{number}-*/*.yaml")):
             for test in _yaml(path).get("tests", []):
-                found += [_payload(name, text) for text in _crs_values(test) if len(text) >= 8]
+                found += [_payload(f"{name}/{number}", text) for text in _crs_values(test) if len(text) >= 8]
     yield from thinned(found, 600)
 
 
