@@ -80,7 +80,7 @@ class Endpoints:
         )
 
     def address(self, service: str) -> Sourced:
-        """Return `host:port` of a service."""
+        """Return `host:port` of a service. A Problem when nothing says it and the folder of --data is not there."""
         if service in self.flagged:
             return Sourced(value=_checked(self.flagged[service], "--addr"), source="--addr")
         variable = f"RINGFENCE_ADDR_{service.upper()}"
@@ -88,6 +88,13 @@ class Endpoints:
             return Sourced(value=_checked(named, variable), source=variable)
         if self.running is not None:
             return Sourced(value=self.running.grpc[service], source=f"{self.data}/endpoints.json")
+        if self.flags.data is not None and not self.data.is_dir():
+            raise Problem(
+                f"--data {self.data}: there is no such folder",
+                code=ExitCode.CONFIGURATION,
+                mend=f"name the folder of a mesh that runs, start one with `ringfence up --data {self.data}`,"
+                " or leave --data out to ask the default ports",
+            )
         return Sourced(value=self.fallback[service], source=self.fallback_source)
 
     def token(self, address: str) -> Sourced | None:

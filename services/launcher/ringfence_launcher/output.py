@@ -93,8 +93,17 @@ class Output:
         shown = view()
         if isinstance(shown, str):
             self.verbatim(shown)
-        else:
+        elif self.stdout.is_terminal:
             self.stdout.print(shown)
+        else:
+            self._piped(shown)
+
+    def _piped(self, shown: RenderableType) -> None:
+        """Print without the blanks that fill up the last column."""
+        with self.stdout.capture() as captured:
+            self.stdout.print(shown)
+        lines = captured.get().removesuffix("\n").split("\n")
+        self.stdout.out("\n".join(line.rstrip() for line in lines), highlight=False)
 
     def verbatim(self, text: str) -> None:
         """Print lines to be copied, for a person: whatever the terminal's width, they are not broken."""

@@ -219,6 +219,11 @@ def who(agent: str) -> str:
     return f"…{agent[-_END_OF_DID:]}" if agent.startswith("did:") and len(agent) > _WHOLE_DID else agent
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return how many there are: `1 rule`, `1,200 rules`; `many` where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def namespace_name(text: str) -> str:
     """Return the resource name of a namespace typed as its id or in full; `-` means all."""
     name = text.removeprefix("namespaces/")

@@ -197,6 +197,14 @@ class TestExportAndVerify:
         shown = ringfence("audit", "verify", "log.jsonl", "--verifier-key", self.KEY, "-o", "json").json
         assert ("altered", 3) in [(found["problem"], found["firstIndex"]) for found in shown["findings"]]
 
+    def test_a_file_that_never_was_an_export_is_not_called_tampered_with(
+        self, ringfence: CommandLine, nowhere: Path
+    ) -> None:
+        (nowhere / "notes.txt").write_text("milk, bread\n")
+        ended = ringfence("audit", "verify", "notes.txt", "--verifier-key", self.KEY)
+        assert ended.code == ExitCode.NEGATIVE
+        assert ended.out.startswith("NO EXPORT OF A LOG")
+
     def test_another_key_does_not_hold(self, ringfence: CommandLine) -> None:
         ringfence("audit", "export", "log.jsonl")
         other = str(signer(seed=2).verifier)

@@ -67,6 +67,13 @@ class TestAddress:
     def test_the_default_ports_come_last(self, tmp_path: Path) -> None:
         assert endpoints(tmp_path).address("telemetry").value == "127.0.0.1:7404"
 
+    def test_a_folder_that_is_named_and_not_there_asks_no_other_mesh(self, tmp_path: Path) -> None:
+        found = endpoints(tmp_path / "nowhere", addresses=["h:99"])
+        assert found.address("registry").value == "h:99"
+        with pytest.raises(Problem, match="there is no such folder") as problem:
+            found.address("pdp")
+        assert problem.value.code == ExitCode.CONFIGURATION
+
     def test_the_data_directory_can_come_from_the_environment(self, tmp_path: Path) -> None:
         mesh(tmp_path).write(tmp_path)
         found = Endpoints.of(ConnectionFlags(), subject="registry", environment={"RINGFENCE_DATA": str(tmp_path)})

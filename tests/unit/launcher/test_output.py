@@ -128,5 +128,12 @@ def test_what_is_piped_is_neither_wrapped_nor_coloured(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == LONG * 10 + "\n"
 
 
+def test_a_table_that_is_piped_does_not_end_in_blanks() -> None:
+    terminal = Terminal(OutputFormat.TABLE)
+    rows = [("one", "short"), ("two", "a longer one")]
+    terminal.output.value([], lambda: table(["NAME", "WHAT IT IS"], rows, empty="none"))
+    assert terminal.out == "NAME  WHAT IT IS\none   short\ntwo   a longer one\n"
+
+
 def test_integers_of_64_bits_are_strings_as_proto3_json_has_them() -> None:
     assert as_json(WatchAgentsResponse(revision=2**60))["revision"] == str(2**60)

@@ -267,7 +267,7 @@ class TestLint:
         (nowhere / "p.yaml").write_bytes(example("policies/first-policy.yaml"))
         ended = ringfence("policy", "lint", "p.yaml")
         assert ended.code == 0
-        assert ended.out == "fine  1 policies, 3 rules\n"
+        assert ended.out == "fine  1 policy, 3 rules\n"
         assert not mesh.calls
 
     def test_every_mistake_is_named_with_its_place(self, ringfence: CommandLine, nowhere: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_launcher.words import from_now, moment, period, time_text, who
+from ringfence_launcher.words import counted, from_now, moment, period, time_text, who
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_every_period_that_can_be_typed_has_an_end(count: int, unit: str) -> Non
 )
 def test_of_a_long_did_a_column_shows_the_end(agent: str, shown: str) -> None:
     assert who(agent) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 policies"), (1, "1 policy"), (2, "2 policies"), (1_200, "1,200 policies")]
+)
+def test_one_is_not_many(count: int, shown: str) -> None:
+    assert counted(count, "policy", "policies") == shown
+    assert counted(count, "rule") == shown.replace("policies", "rules").replace("policy", "rule")

@@ -16,7 +16,7 @@ from ringfence_launcher.audit.served_logs import ServedEntry
 from ringfence_launcher.audit.witnesses import Standing
 from ringfence_launcher.output import as_json, fields, stacked, table
 from ringfence_launcher.plain_text import plain
-from ringfence_launcher.words import time_text
+from ringfence_launcher.words import counted, time_text
 
 
 def checkpoint_json(found: Verified) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def report_view(report: Report) -> RenderableType:
         )
     more = f", and {report.more_findings:,} more" if report.more_findings else ""
     return stacked(
-        Text.assemble(("TAMPERED", "bold red"), f"  {len(report.findings)} findings{more}"),
+        Text.assemble((_verdict(report), "bold red"), f"  {counted(len(report.findings), 'finding')}{more}"),
         table(
             ["WHAT", "HOW WE KNOW"],
             ((Text(found.problem.value, style="red"), found.detail) for found in report.findings),
@@ -126,6 +126,11 @@ def report_view(report: Report) -> RenderableType:
         ),
         witnesses,
     )
+
+
+def _verdict(report: Report) -> str:
+    """An export says first of which log it is; nobody has to tamper with a file that never was one."""
+    return "TAMPERED" if report.origin else "NO EXPORT OF A LOG"
 
 
 def _backings(report: Report) -> RenderableType:

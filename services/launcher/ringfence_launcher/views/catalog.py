@@ -10,7 +10,7 @@ from ringfence.registry.v1 import registry_pb2
 from ringfence_launcher.output import fields, stacked, table
 from ringfence_launcher.plain_text import plain
 from ringfence_launcher.views.agents import similar_table
-from ringfence_launcher.words import duration_text, short, word
+from ringfence_launcher.words import counted, duration_text, short, word
 
 
 def results(found: Sequence[pb.SearchResult]) -> RenderableType:
@@ -27,7 +27,7 @@ def similar(agents: Sequence[registry_pb2.SimilarAgent]) -> RenderableType:
 
 def facets(answer: pb.GetFacetsResponse) -> RenderableType:
     """Show how many agents have which value."""
-    head = Text(f"{answer.total_size} agents")
+    head = Text(counted(answer.total_size, "agent"))
     return stacked(head, *(_facet(facet) for facet in answer.facets))
 
 
