@@ -144,6 +144,18 @@ ADVICE: Mapping[str, str] = {
 """Reason to what the person at the keyboard can do about it."""
 
 
+_START = "start it with `ringfence up`, or name its address with --addr; `ringfence doctor` looks closer"
+_HEARD: Mapping[str, str] = {
+    "Failed parsing HTTP/2": "no gRPC is spoken there: name the gRPC port, not the one of metrics and health",
+    "WRONG_VERSION_NUMBER": "no TLS is spoken there: leave --tls-ca and RINGFENCE_TLS_CA out, or name a port with TLS",
+    "CERTIFICATE_VERIFY_FAILED": "name who signed its certificate with --tls-ca; has the certificate expired?",
+    "Hostname Verification": "its certificate is for another name: write the address with the name it has",
+    "Socket closed": "it hung up: if it speaks TLS give --tls-ca, and with mutual TLS --tls-cert and --tls-key as well",
+    "resolving": "check the name in the address: nothing on this machine knows where that is",
+}
+"""What a connection failed with, in gRPC's own words, and what to do; the first that is said counts."""
+
+
 def problem_of(error: RingfenceError, *, service: str, address: Sourced) -> Problem:
     """Return what a call to `service` that failed means to the person who typed the command."""
     if not error.reason:
@@ -170,7 +182,7 @@ def _transport_problem(error: RingfenceError, *, where: str) -> Problem:
         return Problem(
             f"{where} did not answer: {said}",
             code=ExitCode.UNAVAILABLE,
-            mend="start it with `ringfence up`, or name its address with --addr; `ringfence doctor` looks closer",
+            mend=next((mend for words, mend in _HEARD.items() if words in said), _START),
         )
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Problem(f"{where} did not answer in time", code=ExitCode.UNAVAILABLE, mend=ADVICE["DEADLINE_EXCEEDED"])
