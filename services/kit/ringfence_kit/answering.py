@@ -58,6 +58,8 @@ async def _send_head(context: Context) -> None:
         await asyncio.shield(sending)
     except asyncio.CancelledError:
         await asyncio.wait((sending,))
+        if not sending.cancelled():
+            sending.exception()  # of a caller who has gone: looked at, or it would be told as lost
         raise
 
 
