@@ -11,7 +11,7 @@ from ringfence_registry.convert.agent_card import agent_card
 from ringfence_registry.errors import CardInvalid
 
 A_MOMENT = 3.0
-"""Seconds, on a busy machine. Each takes a tenth of one at most on an idle core."""
+"""Seconds of CPU, so that a machine that stands still for others fails nothing. Each takes a tenth of one at most."""
 
 CARD: dict[str, Any] = {
     "name": "A",
@@ -77,17 +77,17 @@ REFUSED = {
 @pytest.mark.parametrize("bomb", READ)
 def test_what_fits_is_judged_in_a_moment(bomb: str) -> None:
     assert len(READ[bomb]) <= CARD_LIMITS.size
-    began = time.perf_counter()
+    began = time.thread_time()
     content = read_whole_card(READ[bomb]).content
     compare_cards(content, content)
     assert agent_card(content).ByteSize() < 4 * CARD_LIMITS.size
-    assert time.perf_counter() - began < A_MOMENT
+    assert time.thread_time() - began < A_MOMENT
 
 
 @pytest.mark.parametrize("bomb", REFUSED)
 def test_what_cannot_be_read_is_refused_in_a_moment(bomb: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(CardInvalid) as caught:
         read_whole_card(REFUSED[bomb])
     assert len(caught.value.message) < 6_000
-    assert time.perf_counter() - began < A_MOMENT
+    assert time.thread_time() - began < A_MOMENT

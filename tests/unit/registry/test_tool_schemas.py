@@ -205,9 +205,9 @@ def long_paths() -> str:
     ids=["brackets", "unclosed", "deep", "wide", "paths", "pointers", "faults", "digits", "size"],
 )
 def test_a_bomb_is_refused_at_once(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert refused(text)
-    assert time.perf_counter() - began < SOON_S
+    assert time.thread_time() - began < SOON_S
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,6 @@ def test_a_bomb_is_refused_at_once(text: str) -> None:
     ids=["deep", "wide", "many", "references", "pattern"],
 )
 def test_a_large_honest_schema_is_read_at_once(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     read_schemas(text, text)
-    assert time.perf_counter() - began < SOON_S
+    assert time.thread_time() - began < SOON_S
