@@ -5,8 +5,9 @@ The rules:
 - nothing a caller sends makes us fetch more often than every ten seconds, whatever key ids it invents;
 - keys that were good are kept while the issuer cannot be reached, for an hour; then nothing verifies, and callers are
   told to retry, since it is not their fault;
-- a fetch follows no redirect, reads at most 256 KiB, waits at most five seconds, and runs in a thread;
-- an issuer that answers so slowly that a fetch never ends holds up nobody, and gets no second one while it does.
+- a fetch follows no redirect, reads at most 256 KiB, waits at most five seconds, and runs in a thread of its own;
+- an issuer that answers so slowly that a fetch never ends holds up nobody, not even the end of the process, and gets no
+  second fetch while it does.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ import ssl
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any, Protocol
 
 import structlog
@@ -160,7 +163,7 @@ class UrlKeys:
     async def _fetched(self) -> bytes:
         """Return what is at the URL; OSError when it cannot be had in time."""
         if self._fetching is None:
-            self._fetching = asyncio.get_running_loop().run_in_executor(None, self._fetch, self._url, self._ca_file)
+            self._fetching = self._begun()
         fetching, late = self._fetching, asyncio.ensure_future(self._clock.sleep(FETCH_LONGEST))
         either: set[asyncio.Future[Any]] = {fetching, late}
         try:
@@ -171,6 +174,19 @@ class UrlKeys:
             raise TimeoutError(f"is not answered in full after {FETCH_LONGEST // 1_000} s")
         self._fetching = None
         return fetching.result()
+
+    def _begun(self) -> asyncio.Future[bytes]:
+        """Begin a fetch. The threads of asyncio will not do: whoever ends a process waits for all of them."""
+        fetched = Future[bytes]()
+
+        def fetch() -> None:
+            try:
+                fetched.set_result(self._fetch(self._url, self._ca_file))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the fetch is awaited
+                fetched.set_exception(error)
+
+        Thread(target=fetch, name="ringfence-jwks", daemon=True).start()
+        return asyncio.wrap_future(fetched)
 
 
 def parse_jwks(raw: bytes) -> Jwks:

@@ -101,6 +101,28 @@ class TestUrls:
             ends.set()
         assert len(fetches) == 2
 
+    def test_attack_an_answer_that_never_ends_does_not_keep_a_process_from_ending(self, clock: ManualClock) -> None:
+        began, ends = Event(), Event()
+
+        def drips(_url: str, _ca_file: Path | None) -> bytes:
+            began.set()
+            ends.wait()
+            return b""
+
+        async def life() -> None:
+            asked = asyncio.create_task(UrlKeys("https://corp.example/jwks", clock, fetch=drips).look_again())
+            await asyncio.to_thread(began.wait)
+            while not asked.done():
+                clock.advance(Millis(10 * SECOND))
+                await asyncio.sleep(0)
+
+        process = Thread(target=asyncio.run, args=(life(),), daemon=True)
+        process.start()
+        process.join(timeout=10)
+        lives_on = process.is_alive()
+        ends.set()
+        assert not lives_on
+
     @pytest.mark.parametrize("answer", [OSError("away"), b"", b"[]", b"{}", b'{"keys": {}}', b"\xff", b"[" * 100_000])
     async def test_good_keys_are_kept_for_an_hour(
         self, keys: UrlKeys, network: Fetched, clock: ManualClock, answer: bytes | Exception
