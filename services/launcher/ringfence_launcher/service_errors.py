@@ -144,8 +144,8 @@ ADVICE: Mapping[str, str] = {
 """Reason to what the person at the keyboard can do about it."""
 
 
-_START = "start it with `ringfence up`, or name its address with --addr; `ringfence doctor` looks closer"
-_HEARD: Mapping[str, str] = {
+_NOBODY_THERE = "start it with `ringfence up`, or name its address with --addr; `ringfence doctor` looks closer"
+_CONNECTION_ADVICE: Mapping[str, str] = {
     "Failed parsing HTTP/2": "no gRPC is spoken there: name the gRPC port, not the one of metrics and health",
     "WRONG_VERSION_NUMBER": "no TLS is spoken there: leave --tls-ca and RINGFENCE_TLS_CA out, or name a port with TLS",
     "CERTIFICATE_VERIFY_FAILED": "name who signed its certificate with --tls-ca; has the certificate expired?",
@@ -182,7 +182,7 @@ def _transport_problem(error: RingfenceError, *, where: str) -> Problem:
         return Problem(
             f"{where} did not answer: {said}",
             code=ExitCode.UNAVAILABLE,
-            mend=next((mend for words, mend in _HEARD.items() if words in said), _START),
+            mend=next((mend for words, mend in _CONNECTION_ADVICE.items() if words in said), _NOBODY_THERE),
         )
     if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return Problem(f"{where} did not answer in time", code=ExitCode.UNAVAILABLE, mend=ADVICE["DEADLINE_EXCEEDED"])
