@@ -87,9 +87,8 @@ def _plainly(passed: Passed) -> Asked | None:
     before, side, rest, routine = head
     arguments = _reading(wanted.arguments) if wanted.arguments else nothing
     session, trace_id = ext_authz.session_of(request, wanted) or None, ext_authz.trace_id_of(request.headers)
-    seen = ext_authz.seen_at_gate(
-        request, content
-    )  # now: a question may be kept for a while, and must not keep the body
+    # Now: a question may be kept for a while, and must not keep the body.
+    seen = ext_authz.seen_at_gate(request, content)
     differing = (arguments, resource, side, session, lambda: seen, trace_id)
     return Asked(sent, _made(CheckRequest, (*before, *differing, *rest)), routine)
 
