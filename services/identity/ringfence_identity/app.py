@@ -70,7 +70,7 @@ def build(config: IdentityConfig, server: ServerConfig, *, clock: Clock, new_id:
     key_sets = KeySets(environments, snapshot, signing_clock)
     introspection = Introspection(environments=environments, snapshot=snapshot, key_sets=key_sets)
     directory = Directory(environments, snapshot)
-    page_tokens = PageTokens(database.page_key)
+    page_tokens = PageTokens(database.mac_key)
     key_upkeep = IssuerKeyUpkeep(
         environments=environments, snapshot=snapshot, signers=signers, writer=writer, clock=signing_clock
     )

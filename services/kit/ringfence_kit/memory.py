@@ -112,8 +112,8 @@ class MemoryDatabase:
     answered: dict[str, _Answered] = field(default_factory=dict)
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
-    def page_key(self) -> bytes:
-        """Return the key of this database's page tokens."""
+    def mac_key(self) -> bytes:
+        """Return the key of what a service makes and has to know again."""
         return self.key
 
     async def read(self, look: Callable[[MemoryRows], T]) -> T:

@@ -29,7 +29,7 @@ _FOREIGN = "it was not made here for this caller and these arguments"
 class PageTokens:
     """Seals and opens tokens with one key of at least 32 bytes, the same on all replicas.
 
-    `key` is asked at each use, because the store that keeps it is opened later: `PageTokens(database.page_key)`.
+    `key` is asked at each use, because the store that keeps it is opened later: `PageTokens(database.mac_key)`.
     """
 
     def __init__(self, key: Callable[[], bytes]) -> None:

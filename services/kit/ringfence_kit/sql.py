@@ -66,9 +66,13 @@ class Database:
         """The engines, for the writer and the listener."""
         return self._open().engines
 
-    def page_key(self) -> bytes:
-        """Return the key of this service's page tokens: made with the database, the same for every replica."""
-        return self._open().page_key
+    def mac_key(self) -> bytes:
+        """Return the key of what this service makes and has to know again; the same on all replicas.
+
+        Page tokens, digests of what is not logged, files beside the database. Each is made over bytes that begin as
+        nothing else does, so that none passes for another.
+        """
+        return self._open().mac_key
 
     async def read(self, look: Callable[[sa.Connection], T]) -> T:
         """Run `look` in a thread on a read-only connection that sees one committed state, and return its result.
@@ -123,10 +127,10 @@ class SqlTx:
 class _Opened:
     """What is held while a database is open; `stack` gives it back."""
 
-    def __init__(self, stack: ExitStack, engines: Engines, page_key: bytes) -> None:
+    def __init__(self, stack: ExitStack, engines: Engines, mac_key: bytes) -> None:
         self.stack = stack
         self.engines = engines
-        self.page_key = page_key
+        self.mac_key = mac_key
         self.readers = ThreadPoolExecutor(READERS, thread_name_prefix="ringfence-read")
         stack.callback(self.readers.shutdown)
 
@@ -140,7 +144,7 @@ def _open(text: str, service: str, migrations: Path) -> _Opened:
                 stack.enter_context(DataLock(path))
             engines = make_engines(url)
             stack.callback(engines.dispose)
-            page_key = _prepare(engines, service, migrations)
+            mac_key = _prepare(engines, service, migrations)
         except ModuleNotFoundError as error:
             raise StorageRefused(
                 "PostgreSQL needs a driver; install it with: pip install 'ringfence[postgres]'"
@@ -149,7 +153,7 @@ def _open(text: str, service: str, migrations: Path) -> _Opened:
             raise StorageRefused(f"{url.render_as_string()} cannot be opened: {error.strerror}") from error
         except sa.exc.DBAPIError as error:
             raise StorageRefused(f"{url.render_as_string()} cannot be opened: {error.orig}") from error
-        return _Opened(stack.pop_all(), engines, page_key)
+        return _Opened(stack.pop_all(), engines, mac_key)
 
 
 def _close_abandoned(opening: "asyncio.Future[_Opened]") -> None:

@@ -149,7 +149,7 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         on_change=moved,
     )
     log = DecisionLog(stops_when_full=config.decision_log.when_full is WhenFull.STOP)
-    records = recording(config.decision_log, log, policy, database.page_key)
+    records = recording(config.decision_log, log, policy, database.mac_key)
     desk = ApprovalDesk(
         writer,
         book,
@@ -187,11 +187,11 @@ def build(config: PdpConfig, server: ServerConfig, *, clock: Clock, new_id: NewI
         new_id=new_id,
     )
 
-    tokens = PageTokens(database.page_key)
+    tokens = PageTokens(database.mac_key)
     decision_api = DecisionApi(
         decisions, streams=CheckStreams(AskingHere(decisions), epochs, clock), tokens=tokens, clock=clock
     )
-    ext_authz_api = ExtAuthzApi(decisions, database.page_key)
+    ext_authz_api = ExtAuthzApi(decisions, database.mac_key)
     authzen_api = AuthZenApi(decisions, public_url=config.public_url)
     approval_api = ApprovalApi(writer, book, hub, clock=clock, moment=desk.moment, tokens=tokens)
     limit_api = LimitApi(

@@ -113,9 +113,9 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     neighbours.identity.follow_signers(re_evaluation.changed)
     attestor = CardAttestor()
 
-    reading = AgentReading(catalog, store, PageTokens(database.page_key), sight=namespaces, newest=lambda: hub.newest)
+    reading = AgentReading(catalog, store, PageTokens(database.mac_key), sight=namespaces, newest=lambda: hub.newest)
     watching = AgentWatching(catalog, hub, clock, book=namespaces)
-    tokens = PageTokens(database.page_key)
+    tokens = PageTokens(database.mac_key)
     namespace_api = NamespaceApi(
         reading=NamespaceReading(namespaces, tokens),
         updating=NamespaceUpdating(writer, defaults=namespaces.defaults),
@@ -170,7 +170,7 @@ def build(config: RegistryConfig, server: ServerConfig, *, clock: Clock, new_id:
     )
 
     checkpoint = CheckpointKeeping(
-        CheckpointFile(config.checkpoint_path(server.data), database.page_key), catalog, clock
+        CheckpointFile(config.checkpoint_path(server.data), database.mac_key), catalog, clock
     )
 
     def fill(stored: StoredAgents) -> None:

@@ -164,7 +164,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
     )
 
     otlp = otlp_faces(ingest)
-    tokens = PageTokens(database.page_key)
+    tokens = PageTokens(database.mac_key)
     workflows = WorkflowReader(store, traces, ingest, PromisedTimes(promised.slos), clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
     evaluations = evaluation_face(

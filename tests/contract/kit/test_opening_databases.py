@@ -67,11 +67,11 @@ async def test_a_later_release_applies_what_is_new(backend: Backend, tmp_path: P
     folder = tmp_path / "migrations"
     write_migration(folder, "late_0001", after=None, body=MAKE.format("first"))
     async with database(backend, migrations=folder) as opened:
-        key = opened.page_key()
+        key = opened.mac_key()
     write_migration(folder, "late_0002", after="late_0001", body=MAKE.format("second"))
     async with database(backend, migrations=folder) as opened:
         assert {"first", "second"} < await opened.read(tables)
-        assert opened.page_key() == key
+        assert opened.mac_key() == key
 
 
 @on_both
@@ -241,7 +241,7 @@ async def test_a_read_cannot_write(backend: Backend) -> None:
 async def test_a_closed_database_is_not_read(backend: Backend) -> None:
     closed = database(backend)
     with pytest.raises(RuntimeError):
-        closed.page_key()
+        closed.mac_key()
     async with closed:
         pass
     with pytest.raises(RuntimeError):

@@ -86,7 +86,7 @@ async def test_a_watcher_may_move_to_a_replica_that_has_not_heard_yet(backend: B
 async def test_replicas_that_start_at_once_migrate_once(backend: Backend) -> None:
     async def start() -> bytes:
         async with opened_switches(backend) as service:
-            return service.page_key
+            return service.mac_key
 
     assert len(set(await asyncio.gather(*(start() for _ in range(4))))) == 1
 

@@ -156,7 +156,7 @@ async def opened_registry(
         memory_store = MemoryAgentStore(backend.memory)
         await _start(hub, catalog, book, due, memory_store)
         async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
-            yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.page_key))
+            yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.mac_key))
         return
     prepare_backend("registry", backend)
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
@@ -164,7 +164,7 @@ async def opened_registry(
         sql_store = SqlAgentStore(database)
         await _start(hub, catalog, book, due, sql_store)
         async with SqlWriter(database, SqlAgentTx, hub, clock=clock) as sql_writer:
-            yield wired(sql_writer, sql_store, hub, PageTokens(database.page_key))
+            yield wired(sql_writer, sql_store, hub, PageTokens(database.mac_key))
 
 
 async def _start(hub: EventHub, catalog: AgentCatalog, book: NamespaceBook, due: DueLeases, store: AgentStore) -> None:

@@ -136,7 +136,7 @@ async def opened_tools(backend: Backend, *, clock: ManualClock | None = None) ->
         hub = EventHub(backend.memory.events, clock=clock, apply=apply)
         await start(memory_store, hub)
         async with MemoryWriter(backend.memory, MemoryAgentTx, hub, clock=clock) as memory_writer:
-            yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.page_key))
+            yield wired(memory_writer, memory_store, hub, PageTokens(backend.memory.mac_key))
         return
     prepare_backend("registry", backend)
     async with Database(backend.url, service="registry", migrations=MIGRATIONS) as database:
@@ -144,4 +144,4 @@ async def opened_tools(backend: Backend, *, clock: ManualClock | None = None) ->
         hub = EventHub(database.events, clock=clock, apply=apply)
         await start(sql_store, hub)
         async with SqlWriter(database, SqlAgentTx, hub, clock=clock) as sql_writer:
-            yield wired(sql_writer, sql_store, hub, PageTokens(database.page_key))
+            yield wired(sql_writer, sql_store, hub, PageTokens(database.mac_key))

@@ -28,7 +28,7 @@ class Switches:
     snapshot: SwitchSnapshot
     hub: EventHub
     events: EventReader
-    page_key: bytes
+    mac_key: bytes
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def opened_switches(
                 snapshot=snapshot,
                 hub=hub,
                 events=backend.memory.events,
-                page_key=backend.memory.page_key(),
+                mac_key=backend.memory.mac_key(),
             )
         return
     async with Database(backend.url, service="switches", migrations=MIGRATIONS) as database:
@@ -71,7 +71,7 @@ async def opened_switches(
                 snapshot=snapshot,
                 hub=hub,
                 events=database.events,
-                page_key=database.page_key(),
+                mac_key=database.mac_key(),
             )
 
 
