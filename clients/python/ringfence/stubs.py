@@ -1,6 +1,7 @@
 """The generated stub of each interface of the mesh, by the name people call it, at the service that has it.
 
-For asyncio and for threads; `ringfence.client` opens the channels.
+For asyncio and for threads; `ringfence.client` opens the channels. Not here are the interfaces programs do not call:
+snapshots, which `ringfence.local_pdp` follows, and the classifier, which is asked by a pdp and served by others.
 """
 
 from abc import ABC, abstractmethod
@@ -11,9 +12,13 @@ import grpc
 
 from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceStub
 from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceStub, IdentityServiceStub
+from ringfence.identity.v1.transparency_pb2_grpc import TransparencyServiceStub
 from ringfence.identity.v1.trust_pb2_grpc import TrustServiceStub
+from ringfence.pdp.v1.approval_pb2_grpc import ApprovalServiceStub
 from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceStub, KillSwitchServiceStub
 from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceStub
+from ringfence.pdp.v1.filter_pb2_grpc import FilterServiceStub
+from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceStub
 from ringfence.registry.v1.boundary_pb2_grpc import BoundaryServiceStub
 from ringfence.registry.v1.catalog_pb2_grpc import CatalogServiceStub
 from ringfence.registry.v1.external_system_pb2_grpc import ExternalSystemServiceStub
@@ -31,9 +36,13 @@ from ringfence.telemetry.v1.telemetry_pb2_grpc import UsageServiceStub, Workflow
 if TYPE_CHECKING:  # these names exist for type checkers only
     from ringfence.identity.v1.delegation_pb2_grpc import DelegationServiceAsyncStub
     from ringfence.identity.v1.identity_pb2_grpc import CredentialServiceAsyncStub, IdentityServiceAsyncStub
+    from ringfence.identity.v1.transparency_pb2_grpc import TransparencyServiceAsyncStub
     from ringfence.identity.v1.trust_pb2_grpc import TrustServiceAsyncStub
+    from ringfence.pdp.v1.approval_pb2_grpc import ApprovalServiceAsyncStub
     from ringfence.pdp.v1.bundle_pb2_grpc import BundleServiceAsyncStub, KillSwitchServiceAsyncStub
     from ringfence.pdp.v1.decision_pb2_grpc import DecisionServiceAsyncStub
+    from ringfence.pdp.v1.filter_pb2_grpc import FilterServiceAsyncStub
+    from ringfence.pdp.v1.limit_pb2_grpc import LimitServiceAsyncStub
     from ringfence.registry.v1.boundary_pb2_grpc import BoundaryServiceAsyncStub
     from ringfence.registry.v1.catalog_pb2_grpc import CatalogServiceAsyncStub
     from ringfence.registry.v1.external_system_pb2_grpc import ExternalSystemServiceAsyncStub
@@ -109,6 +118,11 @@ class AioStubs(ABC):
         return TrustServiceStub(self.channel("identity"))
 
     @cached_property
+    def transparency(self) -> "TransparencyServiceAsyncStub":
+        """Identity's own log of changes, and its proofs."""
+        return TransparencyServiceStub(self.channel("identity"))
+
+    @cached_property
     def decisions(self) -> "DecisionServiceAsyncStub":
         """May this caller do this to that, now."""
         return DecisionServiceStub(self.channel("pdp"))
@@ -122,6 +136,21 @@ class AioStubs(ABC):
     def kill_switches(self) -> "KillSwitchServiceAsyncStub":
         """What is stopped at once."""
         return KillSwitchServiceStub(self.channel("pdp"))
+
+    @cached_property
+    def approvals(self) -> "ApprovalServiceAsyncStub":
+        """What waits for people, and their votes."""
+        return ApprovalServiceStub(self.channel("pdp"))
+
+    @cached_property
+    def limits(self) -> "LimitServiceAsyncStub":
+        """How far what policies limit is used up."""
+        return LimitServiceStub(self.channel("pdp"))
+
+    @cached_property
+    def filters(self) -> "FilterServiceAsyncStub":
+        """What is dangerous in content, and the rules that say so."""
+        return FilterServiceStub(self.channel("pdp"))
 
     @cached_property
     def audit(self) -> "AuditServiceAsyncStub":
@@ -232,6 +261,11 @@ class Stubs(ABC):
         return TrustServiceStub(self.channel("identity"))
 
     @cached_property
+    def transparency(self) -> TransparencyServiceStub:
+        """Identity's own log of changes, and its proofs."""
+        return TransparencyServiceStub(self.channel("identity"))
+
+    @cached_property
     def decisions(self) -> DecisionServiceStub:
         """May this caller do this to that, now."""
         return DecisionServiceStub(self.channel("pdp"))
@@ -245,6 +279,21 @@ class Stubs(ABC):
     def kill_switches(self) -> KillSwitchServiceStub:
         """What is stopped at once."""
         return KillSwitchServiceStub(self.channel("pdp"))
+
+    @cached_property
+    def approvals(self) -> ApprovalServiceStub:
+        """What waits for people, and their votes."""
+        return ApprovalServiceStub(self.channel("pdp"))
+
+    @cached_property
+    def limits(self) -> LimitServiceStub:
+        """How far what policies limit is used up."""
+        return LimitServiceStub(self.channel("pdp"))
+
+    @cached_property
+    def filters(self) -> FilterServiceStub:
+        """What is dangerous in content, and the rules that say so."""
+        return FilterServiceStub(self.channel("pdp"))
 
     @cached_property
     def audit(self) -> AuditServiceStub:

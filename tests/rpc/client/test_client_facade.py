@@ -1,22 +1,29 @@
 """The mesh in one object, against a server that answers by script."""
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
+from functools import cached_property
+from pathlib import Path
+from typing import get_args
 
 import grpc
 import pytest
+import ringfence.client
 from ringfence.channel import ChannelOptions
 from ringfence.client import AioRingfence, Ringfence
 from ringfence.credentials import ChannelError
 from ringfence.errors import NotFoundError
 from ringfence.registry.v1 import registry_pb2 as pb
 from ringfence.retry import RetryPolicy
+from ringfence.stubs import AioStubs, Service, Stubs
 from ringfence.watch import Changed, StateBegins, StateComplete
 from support.scripted_registry import serving
 from support.scripted_watch import WatchedRegistry
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 GET = pb.GetAgentRequest(name="namespaces/a/agents/b")
+CLIENT = Path(ringfence.client.__file__).parent
 FACES = [
     ("registry", "registry"),
     ("catalog", "registry"),
@@ -26,10 +33,15 @@ FACES = [
     ("namespaces", "registry"),
     ("identity", "identity"),
     ("credentials", "identity"),
+    ("delegations", "identity"),
     ("trust", "identity"),
+    ("transparency", "identity"),
     ("decisions", "pdp"),
     ("bundles", "pdp"),
     ("kill_switches", "pdp"),
+    ("approvals", "pdp"),
+    ("limits", "pdp"),
+    ("filters", "pdp"),
     ("audit", "telemetry"),
     ("usage", "telemetry"),
     ("workflows", "telemetry"),
@@ -41,6 +53,23 @@ FACES = [
     ("evaluations", "telemetry"),
     ("health", "telemetry"),
 ]
+
+
+NOT_CALLED_BY_PROGRAMS = {"SnapshotServiceStub", "IntentClassifierServiceStub"}
+
+
+@pytest.mark.parametrize("stubs", [Stubs, AioStubs])
+def test_every_interface_has_its_stub(stubs: type) -> None:
+    generated = {
+        name
+        for service in get_args(Service)
+        for file in (CLIENT / service / "v1").glob("*_pb2_grpc.py")
+        for name in dir(importlib.import_module(f"ringfence.{service}.v1.{file.stem}"))
+        if name.endswith("ServiceStub")
+    }
+    faces = {name for name, face in vars(stubs).items() if isinstance(face, cached_property)}
+    assert faces == {name for name, _ in FACES}
+    assert len(faces) == len(generated - NOT_CALLED_BY_PROGRAMS)
 
 
 @pytest.fixture
