@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ class SharedEcho:
     """Says back what it hears."""
 
     def __init__(self) -> None:
-        self.left = 0
+        self._begun = self._left = 0
 
     async def Say(self, _request: StringValue, _context: Any) -> StringValue:
         """Name the process that answers."""
@@ -72,17 +73,19 @@ class SharedEcho:
 
     async def Hang(self, _request: StringValue, _context: Any) -> StringValue:
         """Never answer."""
-        await self._until_left()
+        with self._until_left():
+            await asyncio.Event().wait()
         raise AssertionError("nobody is waited for")
 
     async def Left(self, _request: StringValue, _context: Any) -> StringValue:
-        """Count the calls whose callers did not wait for the end."""
-        return StringValue(value=str(self.left))
+        """Count the calls that never end by themselves: `2 of 3` have been left by their callers."""
+        return StringValue(value=f"{self._left} of {self._begun}")
 
     async def Watch(self, request: StringValue, _context: Any) -> AsyncIterator[StringValue]:
         """Answer once, and never end."""
-        yield request
-        await self._until_left()
+        with self._until_left():
+            yield request
+            await asyncio.Event().wait()
 
     async def Collect(self, requests: AsyncIterator[StringValue], _context: Any) -> StringValue:
         """Answer once, when all is heard."""
@@ -98,12 +101,14 @@ class SharedEcho:
         for number in range(int(request.value)):
             yield StringValue(value=str(number))
 
-    async def _until_left(self) -> None:
+    @contextmanager
+    def _until_left(self) -> Iterator[None]:
+        # Left at any time: while it waits, and while its first answer is still being written.
+        self._begun += 1
         try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.left += 1
-            raise
+            yield
+        finally:
+            self._left += 1
 
 
 def refused(kind: Kind, message: str) -> Failure:
