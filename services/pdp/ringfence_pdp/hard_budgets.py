@@ -5,7 +5,7 @@ it was done. A `Spending` never changes: what is told anew makes another one.
 """
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
@@ -36,6 +36,8 @@ class HardBudget:
     scope: BudgetScope
     subjects: tuple[str, ...] = ()
     """Only these, by name or with `*` at the end; none means each."""
+    agents: tuple[str, ...] = ()
+    """Whose usage counts and who is denied, named like `subjects`; none means everybody."""
     unit: str = ""
     """What it is in, for a person: `tokens`, `calls`, or a currency."""
     nanos: bool = False
@@ -51,7 +53,13 @@ class HardBudget:
     def covers(self, spender: Spender) -> bool:
         """Say whether `spender` has it."""
         scope, subject = spender
-        return scope is self.scope and (not self.subjects or any(_covered(subject, each) for each in self.subjects))
+        return scope is self.scope and _is_among(subject, self.subjects)
+
+    def binds(self, spenders: Iterable[Spender]) -> bool:
+        """Say whether it is for the agent among `spenders`, by any of its names."""
+        return not self.agents or any(
+            scope is BudgetScope.AGENT and _is_among(subject, self.agents) for scope, subject in spenders
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,8 @@ class UsedUp:
 class Spending(NamedTuple):
     """What is known of hard budgets at one moment."""
 
-    hard: tuple[HardBudget, ...] = ()
+    hard: Mapping[str, HardBudget] = MappingProxyType({})
+    """By name."""
     used_up: Mapping[Spender, tuple[UsedUp, ...]] = MappingProxyType({})
     silent_for: Millis | None = None
     """For how long telemetry has said nothing, once that is too long to rely on it; None while it may be relied on."""
@@ -80,19 +89,28 @@ class Spending(NamedTuple):
         """Whether anybody may have to be denied: most of the time nobody."""
         return bool(self.used_up) or (self.silent_for is not None and bool(self.hard))
 
-    def nothing_left(self, spenders: Iterable[Spender], now: Instant) -> UsedUp | None:
+    def nothing_left(self, spenders: Sequence[Spender], now: Instant) -> UsedUp | None:
         """Return what is used up for any of `spenders`; of several, what is renewed last."""
-        found = [each for spender in spenders for each in self.used_up.get(spender, ()) if _lasts(each, now)]
+        found = [
+            each
+            for spender in spenders
+            for each in self.used_up.get(spender, ())
+            if _lasts(each, now) and self.hard[each.budget].binds(spenders)
+        ]
         return max(found, key=lambda each: _FOR_EVER if each.ends_at is None else each.ends_at, default=None)
 
-    def in_doubt(self, spenders: Iterable[Spender]) -> HardBudget | None:
+    def in_doubt(self, spenders: Sequence[Spender]) -> HardBudget | None:
         """Return a budget any of `spenders` has and nobody knows the state of."""
         if self.silent_for is None:
             return None
-        return next(self._of(tuple(spenders)), None)
+        return next(self._of(spenders), None)
 
-    def _of(self, spenders: tuple[Spender, ...]) -> Iterator[HardBudget]:
-        return (budget for budget in self.hard if any(budget.covers(spender) for spender in spenders))
+    def _of(self, spenders: Sequence[Spender]) -> Iterator[HardBudget]:
+        return (
+            budget
+            for budget in self.hard.values()
+            if any(budget.covers(spender) for spender in spenders) and budget.binds(spenders)
+        )
 
 
 NOTHING_SPENT = Spending()
@@ -140,7 +158,7 @@ class SpendingView:
                 if budget is not None:
                     spender = (budget.scope, each.subject)
                     used_up[spender] = (*used_up.get(spender, ()), each)
-            self._made = Spending(tuple(self._hard.values()), MappingProxyType(used_up))
+            self._made = Spending(MappingProxyType(dict(self._hard)), MappingProxyType(used_up))
         return self._made
 
 
@@ -151,5 +169,9 @@ def _lasts(used_up: UsedUp, now: Instant) -> bool:
     return used_up.ends_at is None or now < used_up.ends_at
 
 
-def _covered(subject: str, pattern: str) -> bool:
-    return subject.startswith(pattern[:-1]) if pattern.endswith("*") else subject == pattern
+def _is_among(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(_is_meant(name, each) for each in patterns)
+
+
+def _is_meant(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from ringfence_kit.clock import DAY, HOUR, MINUTE, Instant
@@ -97,6 +98,40 @@ class TestSpent:
         found = ("a", "ab", "namespaces/shop/agents/x", "namespaces/shopping/agents/x")
         await spent(opened, *(used(1, agent=agent) for agent in found))
         assert await amounts(opened) == {"a": 1, "namespaces/shop/agents/x": 1}
+
+    @pytest.mark.parametrize(
+        ("scope", "agents", "found"),
+        [
+            (Scope.TEAM, ("namespaces/shop/*",), {"t": 3}),
+            (Scope.TEAM, ("namespaces/shop/agents/x", "did:web:y"), {"t": 5}),
+            (Scope.TEAM, ("*",), {"t": 23}),
+            (Scope.TEAM, (), {"t": 55}),
+            (Scope.TEAM, ("namespaces/Shop/*", "NAMESPACES/*", "namespaces/sho_/*", "namespaces/%"), {}),
+            (Scope.SESSION, ("namespaces/shop/*",), {"s": 3}),
+            (Scope.MODEL, ("namespaces/shop/*",), {"m": 3}),
+            (Scope.EVERYTHING, ("namespaces/shop/*",), {"": 67}),
+        ],
+    )
+    async def test_what_others_use_in_its_name_is_not_counted(
+        self, opened: OpenedStore, scope: Scope, agents: tuple[str, ...], found: dict[str, int]
+    ) -> None:
+        await kept(opened, budget("before", scope=scope, agents=agents))
+        named: dict[str, Any] = {"team": "t", "session": "s", "model": "m"}
+        await spent(
+            opened,
+            used(1, agent="namespaces/shop/agents/x", **named),
+            used(2, agent="namespaces/shop/agents/y", **named),
+            used(4, agent="did:web:y", **named),
+            used(16, agent="namespaces/shopping/agents/x", **named),
+            used(32, agent=UNATTRIBUTED, **named),
+            used(64, agent="namespaces/shop/agents/x"),
+            used(128, agent="namespaces/shop/agents/x", untrusted=True, **named),
+        )
+        await kept(opened, budget("after", scope=scope, agents=agents))
+        for each in ("before", "after"):
+            assert await amounts(opened, each) == found
+        recent = await opened.store.usage_by(scope, start=TODAY, end=None, agents=agents)
+        assert {subject: each.tokens for subject, each in recent.items()} == found
 
     async def test_usage_belongs_to_the_period_of_its_minute(self, opened: OpenedStore) -> None:
         await kept(opened, budget())

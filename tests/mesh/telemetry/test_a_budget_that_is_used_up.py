@@ -83,3 +83,24 @@ async def test_it_is_denied_and_nobody_else_until_the_day_is_over(mesh: InProces
     clock.advance(DAY)
     renewed, _ = await story.told(SPENDER, effect_is(EFFECT_ALLOW))
     assert renewed.effect == EFFECT_ALLOW
+
+
+async def test_a_budget_of_some_agents_is_spent_and_felt_by_them_alone(mesh: InProcessMesh) -> None:
+    story = mesh.story()
+    dids = {agent: await story.enrol(agent.rpartition("/")[2]) for agent in (SPENDER, SAVER)}
+    together = budget_pb2.Budget(
+        scope=budget_pb2.BUDGET_SCOPE_EVERYTHING,
+        unit=budget_pb2.BUDGET_UNIT_TOKENS,
+        amount=TOKENS_A_DAY // 2,
+        hard=True,
+        agents=[dids[SPENDER]],
+    )
+    stub = BudgetServiceStub(mesh.channel("telemetry"))
+    await stub.CreateBudget(budget_pb2.CreateBudgetRequest(budget_id="together", budget=together))
+
+    await asyncio.to_thread(spend, mesh, dids[SAVER], TOKENS_A_DAY - 1)
+    await asyncio.to_thread(spend, mesh, dids[SPENDER], TOKENS_A_DAY // 2)
+    denied, _ = await story.told(SPENDER, effect_is(EFFECT_DENY))
+    assert denied.reason == DECISION_REASON_BUDGET_EXHAUSTED
+    assert denied.message.startswith("budgets/together is used up: 500 tokens of 500 tokens is spent")
+    assert (await story.ask(SAVER)).effect == EFFECT_ALLOW

@@ -13,7 +13,7 @@ from ringfence_telemetry.alerts.draft import AlertDraft, AlertKind
 from ringfence_telemetry.budgets.anomaly import HOURS_LEAST, Rise
 from ringfence_telemetry.budgets.budget import WHOLE, Scope
 from ringfence_telemetry.store import TelemetryTx
-from ringfence_telemetry.usage import Counts, UsageKey
+from ringfence_telemetry.usage import UNATTRIBUTED, Counts, UsageKey
 from support.backends import Backend
 from support.telemetry.opened import BY_TELEMETRY, opened_store
 from support.telemetry.spans import NOW
@@ -61,6 +61,35 @@ async def test_any_order_and_batching_spends_the_same_whenever_the_budget_is_set
         assert {each.subject: each.level for each in found.values() if each.level} == {
             agent: max(level for name, level in raised if name == agent) for agent, _ in raised
         }
+
+
+_PATTERNS = st.lists(st.sampled_from(["a", "a*", "ab", "b*", "*", "A*", "c"]), unique=True, max_size=3).map(tuple)
+_CLAIMS = st.lists(
+    st.tuples(st.sampled_from(["a", "ab", "b", UNATTRIBUTED]), st.sampled_from(["t", "u", ""]), st.integers(-50, 120)),
+    max_size=12,
+)
+
+
+@settings(max_examples=60)
+@given(rows=_CLAIMS, agents=_PATTERNS, scope=st.sampled_from([Scope.TEAM, Scope.EVERYTHING]), at_once=st.booleans())
+async def test_nobody_spends_of_a_budget_of_other_agents_whatever_they_say(
+    rows: list[tuple[str, str, int]], agents: tuple[str, ...], scope: Scope, at_once: bool
+) -> None:
+    of, known = budget(scope=scope, agents=agents), ("a", "ab", "b")
+    uses = [used(tokens, agent=agent, team=team) for agent, team, tokens in rows]
+    async with opened_store(Backend(kind="memory"), clock=ManualClock()) as opened:
+        if at_once:
+            await kept(opened, of)
+        await spent(opened, *uses)
+        if not at_once:
+            await kept(opened, of)
+        expected = Counter[str]()
+        for agent, team, tokens in rows:
+            meant = any(agent.startswith(each[:-1]) if each.endswith("*") else agent == each for each in agents)
+            if (not agents or (agent in known and meant)) and (team or scope is Scope.EVERYTHING):
+                expected[team if scope is Scope.TEAM else ""] += tokens
+        found = {each.subject: each.spent for each in await standing(opened, of) if each.spent}
+        assert found == {subject: tokens for subject, tokens in expected.items() if tokens}
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["k1", "k2", "k3"]), st.booleans(), st.booleans()), max_size=20)

@@ -108,6 +108,9 @@ class TestSetting:
             ({"subjects": ["a", "a"]}, "budget.subjects[1]"),
             ({"subjects": [f"a{number}" for number in range(101)]}, "budget.subjects"),
             ({"scope": pb.BUDGET_SCOPE_EVERYTHING, "subjects": ["a"]}, "budget.subjects"),
+            ({"agents": ["a"]}, "budget.agents"),
+            ({"scope": pb.BUDGET_SCOPE_TEAM, "agents": ["a*b"]}, "budget.agents[0]"),
+            ({"scope": pb.BUDGET_SCOPE_TEAM, "agents": ["a", "a"]}, "budget.agents[1]"),
             ({"period": Duration(seconds=59)}, "budget.period"),
             ({"period": Duration(seconds=90)}, "budget.period"),
             ({"period": Duration(seconds=367 * 86_400)}, "budget.period"),
@@ -128,6 +131,21 @@ class TestSetting:
         refused = await refusal(budgets(telemetry).CreateBudget(request))
         assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
         assert list(refused.violations) == [field]
+
+    @pytest.mark.parametrize(
+        ("scope", "field"), [(pb.BUDGET_SCOPE_EVERYTHING, "subjects"), (pb.BUDGET_SCOPE_AGENT, "agents")]
+    )
+    async def test_what_a_scope_has_not_cannot_be_changed_either(
+        self, telemetry: TelemetryMesh, scope: pb.BudgetScope, field: str
+    ) -> None:
+        budget = await created(telemetry, scope=scope)
+        changed: dict[str, Any] = {field: ["a"]}
+        request = pb.UpdateBudgetRequest(
+            budget=pb.Budget(name=budget.name, **changed), update_mask=FieldMask(paths=[field])
+        )
+        refused = await refusal(budgets(telemetry).UpdateBudget(request))
+        assert (refused.code, refused.reason) == ("INVALID_ARGUMENT", "INVALID_REQUEST")
+        assert list(refused.violations) == [f"budget.{field}"]
 
     async def test_scope_and_unit_are_not_changed(self, telemetry: TelemetryMesh) -> None:
         await created(telemetry)
@@ -172,6 +190,22 @@ class TestStanding:
         await telemetry.export([SpanSpec(9, 0, name, start_ms=telemetry.clock.now())], GATEWAY)
         await telemetry.everything_counted()
         assert not (await got(telemetry)).statuses
+
+    async def test_a_team_is_not_spent_for_by_whoever_names_it(self, telemetry: TelemetryMesh) -> None:
+        budget = await created(telemetry, scope=pb.BUDGET_SCOPE_TEAM, agents=["namespaces/billing/*"])
+        team = {"ringfence.team": "billing"}
+        await spends(telemetry, 1_000, agent=SHOP, **team)
+        await spends(telemetry, 30, agent=BILLING, **team)
+        found = await got(telemetry)
+        assert list(found.budget.agents) == ["namespaces/billing/*"]
+        (status,) = found.statuses
+        assert (status.subject, status.spent, status.state) == ("billing", 30, pb.BUDGET_STATE_WITHIN)
+        own = status.forecast
+        everybody = pb.UpdateBudgetRequest(budget=pb.Budget(name=budget.name), update_mask=FieldMask(paths=["agents"]))
+        assert not (await budgets(telemetry).UpdateBudget(everybody)).budget.agents
+        (status,) = (await got(telemetry)).statuses
+        assert (status.spent, status.state) == (1_030, pb.BUDGET_STATE_EXHAUSTED)
+        assert status.forecast > 30 * own
 
     async def test_a_stated_cost_is_spent(self, telemetry: TelemetryMesh) -> None:
         await created(telemetry, unit=pb.BUDGET_UNIT_COST_NANOS, currency="EUR", amount=2_000_000_000)

@@ -35,6 +35,20 @@ STATUS = pb.BudgetStatus(
 )
 
 
+def test_whose_usage_counts_is_sent_as_typed_and_shown(ringfence: CommandLine, mesh: FakeMesh) -> None:
+    agents = ["namespaces/demo/agents/*", "did:web:a"]
+    budget = pb.Budget(name="budgets/demo", scope=pb.BUDGET_SCOPE_EVERYTHING, unit=pb.BUDGET_UNIT_CALLS, agents=agents)
+    named = "--agent", "demo/*", "--agent", "did:web:a"
+    mesh.budgets.answers["CreateBudget"] = pb.CreateBudgetResponse(budget=budget)
+    shown = ringfence("budget", "create", "demo", "--per", "everything", "--calls", "5", *named)
+    assert "of agents" in shown.out
+    assert "namespaces/demo/agents/*, did:web:a" in shown.out
+    assert list(mesh.last.request.budget.agents) == agents
+    mesh.budgets.answers["UpdateBudget"] = pb.UpdateBudgetResponse(budget=budget)
+    ringfence("budget", "update", "demo", *named)
+    assert (list(mesh.last.request.budget.agents), mesh.last.request.update_mask.paths) == (agents, ["agents"])
+
+
 def test_a_budget_is_sent_as_typed(ringfence: CommandLine, mesh: FakeMesh) -> None:
     mesh.budgets.answers["CreateBudget"] = pb.CreateBudgetResponse(budget=DAILY)
     shown = ringfence(

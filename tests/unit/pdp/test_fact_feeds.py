@@ -395,7 +395,7 @@ async def test_budgets_are_in_doubt_when_telemetry_is_silent_and_nothing_else_is
         assert not mesh.feeds.facts.spending.hard
         answer = budget_pb2.WatchBudgetsResponse(budget=budget)
         await mesh.budgets.say(StateBegins(), Changed(3, Change.ADDED, answer), StateComplete(3))
-        assert [each.name for each in mesh.feeds.facts.spending.hard] == ["budgets/b"]
+        assert list(mesh.feeds.facts.spending.hard) == ["budgets/b"]
         assert not mesh.feeds.facts.spending.to_look_at
         for _ in range(4):
             await mesh.identity.say(Bookmark(3))

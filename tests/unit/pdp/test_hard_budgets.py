@@ -85,6 +85,33 @@ class TestNothingLeft:
     def test_others_are_not(self, scope: int, subject: str, question: dict[str, Any]) -> None:
         assert said(told(SpendingView(), budget(scope=scope), stands(subject)), **question) is None
 
+    @pytest.mark.parametrize(("scope", "subject"), [(TEAM, "sales"), (SESSION, "s-1"), (EVERYTHING, "")])
+    @pytest.mark.parametrize(
+        ("agents", "is_denied"),
+        [
+            ([str(ANALYST)], True),
+            (["did:webvh:analyst-1:prod"], True),
+            (["namespaces/data/*", "x"], True),
+            (["namespaces/data/agents/other"], False),
+            (["sales", "s-1"], False),
+        ],
+    )
+    def test_of_a_budget_of_some_agents_only_they_are(
+        self, scope: int, subject: str, agents: list[str], is_denied: bool
+    ) -> None:
+        spending = told(SpendingView(), budget(scope=scope, agents=agents), stands(subject))
+        assert (said(spending, session="s-1") is not None) == is_denied
+
+    def test_who_is_not_known_is_none_of_a_budgets_agents(self) -> None:
+        spending = told(SpendingView(), budget(scope=EVERYTHING, agents=["*"]), stands(""))
+        assert said(spending, agent="namespaces/data/agents/stranger") is None
+        assert said(spending) is not None
+
+    def test_whose_budget_it_is_may_change_while_it_is_used_up(self) -> None:
+        view = SpendingView()
+        assert said(told(view, budget(scope=EVERYTHING, agents=["x"]), stands(""))) is None
+        assert said(told(view, budget(scope=EVERYTHING, agents=["x", str(ANALYST)]))) is not None
+
     def test_until_the_period_ends_by_this_clock(self) -> None:
         spending = told(SpendingView(), budget(), stands(str(ANALYST)))
         assert said(spending, now=Instant(LATER - 1)) is not None
@@ -159,6 +186,7 @@ class TestSilence:
             ([budget(scope=SESSION)], {"session": "s"}),
             ([budget(scope=TEAM, subjects=["sales"])], {}),
             ([budget(scope=EVERYTHING)], {}),
+            ([budget(scope=EVERYTHING, agents=["namespaces/data/agents/*"])], {}),
         ],
     )
     def test_whoever_has_a_hard_budget_is_denied(
@@ -175,7 +203,13 @@ class TestSilence:
 
     @pytest.mark.parametrize(
         "events",
-        [[], [budget(scope=SESSION)], [budget(subjects=["namespaces/other/*"])], [budget(scope=TEAM, subjects=["x"])]],
+        [
+            [],
+            [budget(scope=SESSION)],
+            [budget(subjects=["namespaces/other/*"])],
+            [budget(scope=TEAM, subjects=["x"])],
+            [budget(scope=EVERYTHING, agents=["x"])],
+        ],
     )
     def test_nobody_else_notices(self, events: list[pb.WatchBudgetsResponse]) -> None:
         assert said(self.silent(told(SpendingView(), *events))) is None
@@ -211,4 +245,4 @@ def test_the_view_says_what_a_reader_of_the_whole_story_says(events: Iterable[tu
         for each in many
     }
     assert found == used
-    assert {each.name.removeprefix("budgets/") for each in view.spending().hard} == known
+    assert {name.removeprefix("budgets/") for name in view.spending().hard} == known

@@ -46,6 +46,14 @@ WarnOption = Annotated[
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", metavar="NAME", help="Only these; NAMESPACE/AGENT, a DID, or x*; repeat.")
 ]
+AgentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agent",
+        metavar="NAME",
+        help="Only what these agents use counts, and only they are denied; NAMESPACE/AGENT, a DID, or x*; repeat.",
+    ),
+]
 NameOption = Annotated[str, typer.Option("--display-name", help="For people.")]
 
 
@@ -63,6 +71,7 @@ def create(
     every: PeriodOption = "",
     warn_at: WarnOption = None,
     only: OnlyOption = None,
+    agent: AgentOption = None,
     hard: Annotated[bool, typer.Option("--hard", help="The pdp denies what would spend more.")] = False,
     display_name: NameOption = "",
     request_id: RequestIdOption = "",
@@ -72,6 +81,7 @@ def create(
         display_name=display_name,
         scope=number(pb.BudgetScope, per),
         subjects=[_subject(each, per) for each in only or ()],
+        agents=[_subject(each, Per.AGENT) for each in agent or ()],
         period=duration(every, option="--every"),
         soft_levels=warn_at,
         hard=hard,
@@ -128,6 +138,7 @@ def update(
     every: PeriodOption = "",
     warn_at: WarnOption = None,
     only: OnlyOption = None,
+    agent: AgentOption = None,
     hard: Annotated[bool | None, typer.Option("--hard/--soft", help="Whether the pdp denies.")] = None,
     display_name: NameOption = "",
     etag: EtagOption = "",
@@ -148,6 +159,9 @@ def update(
     if only is not None:
         changed.subjects.extend(_subject(each, Per.AGENT) for each in only)
         paths.append("subjects")
+    if agent is not None:
+        changed.agents.extend(_subject(each, Per.AGENT) for each in agent)
+        paths.append("agents")
     if hard is not None:
         changed.hard = hard
         paths.append("hard")

@@ -58,6 +58,7 @@ def budget(found: pb.Budget) -> RenderableType:
             ("name", plain(found.display_name)),
             ("per", word(pb.BudgetScope, found.scope)),
             ("only", plain(", ".join(found.subjects))),
+            ("of agents", plain(", ".join(found.agents))),
             ("amount", amount(found, found.amount)),
             ("every", duration_text(found.period) or "once, for good"),
             ("warns at", warned),

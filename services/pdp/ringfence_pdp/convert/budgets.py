@@ -47,7 +47,14 @@ def take_budget(view: SpendingView, change: Change, answer: budget_pb2.WatchBudg
 def _budget(budget: budget_pb2.Budget, scope: BudgetScope) -> HardBudget:
     nanos = budget.unit == budget_pb2.BUDGET_UNIT_COST_NANOS
     unit = budget.currency if nanos else _UNITS.get(budget.unit, "units")
-    return HardBudget(name=budget.name, scope=scope, subjects=tuple(budget.subjects), unit=unit, nanos=nanos)
+    return HardBudget(
+        name=budget.name,
+        scope=scope,
+        subjects=tuple(budget.subjects),
+        agents=tuple(budget.agents),
+        unit=unit,
+        nanos=nanos,
+    )
 
 
 def _used_up(status: budget_pb2.BudgetStatus, budget: HardBudget) -> UsedUp:

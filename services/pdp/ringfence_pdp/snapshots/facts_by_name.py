@@ -94,7 +94,7 @@ def few_of(facts: Facts) -> Mapping[Kind, Mapping[str, object]]:
     return {
         Kind.ISSUER: {environment: issuer_record(issuer) for environment, issuer in facts.issuers.items()},
         # Before what is used up of them: a follower knows of no more than it was told.
-        Kind.BUDGET: {budget.name: budget for budget in spending.hard},
+        Kind.BUDGET: spending.hard,
         Kind.USED_UP: {
             used_up_name(each.budget, each.subject): each for several in spending.used_up.values() for each in several
         },

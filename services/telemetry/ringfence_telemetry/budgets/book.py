@@ -10,8 +10,9 @@ The rules:
   that is not the present one.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
@@ -20,7 +21,7 @@ from ringfence_kit.events import Change
 from ringfence_telemetry.alerts.book import fire, resolve
 from ringfence_telemetry.budgets.budget import Budget, Standing, StandingKey
 from ringfence_telemetry.budgets.telling import alert_key, draft_of
-from ringfence_telemetry.budgets.used import Used, UsedBy, used_by
+from ringfence_telemetry.budgets.used import Used, used_by
 from ringfence_telemetry.roll_up import Rolled
 from ringfence_telemetry.store.budgets import BudgetTx
 
@@ -43,7 +44,8 @@ class BudgetBook:
         budgets = tx.budgets()
         if budgets:
             renew(tx, at)
-            count(tx, budgets, used_by(rolled.change.sums()), at)
+            used = used_by(rolled.change.sums())
+            count(tx, [(budget, used.each(budget.scope, budget.agents)) for budget in budgets], at)
 
 
 @dataclass(slots=True)
@@ -52,12 +54,16 @@ class _Added:
     unknown: int = 0
 
 
-def count(tx: BudgetTx, budgets: Iterable[Budget], used: UsedBy, at: Instant) -> None:
-    """Count usage against `budgets`."""
-    known = {budget.id: budget for budget in budgets}
+UsageOf: TypeAlias = Iterable[tuple[str, Instant, Used]]
+"""Usage of the agents a budget counts: whose of its scope, of which minute, how much."""
+
+
+def count(tx: BudgetTx, usage: Sequence[tuple[Budget, UsageOf]], at: Instant) -> None:
+    """Count usage against budgets."""
+    known = {budget.id: budget for budget, _ in usage}
     added: dict[StandingKey, _Added] = {}
-    for budget in known.values():
-        for subject, minute, amounts in used.each(budget.scope):
+    for budget, used in usage:
+        for subject, minute, amounts in used:
             if budget.covers(subject):
                 _gather(added, budget, subject, minute, amounts)
     changed = {key: each for key, each in added.items() if each.amount or each.unknown}
@@ -87,14 +93,15 @@ def begin(tx: BudgetTx, budget: Budget, at: Instant) -> None:
 
     Clocks differ a little, so the next period may hold something as well.
     """
-    found, start = UsedBy(), budget.start_at(at)
-    end_of_this = budget.end_of(start)
-    for subject, used in tx.used(budget.scope, start=start, end=end_of_this).items():
-        found.add(budget.scope, subject, start, used)
-    if end_of_this is not None:
-        for subject, used in tx.used(budget.scope, start=end_of_this, end=None).items():
-            found.add(budget.scope, subject, end_of_this, used)
-    count(tx, [budget], found, at)
+    start = budget.start_at(at)
+    next_start = budget.end_of(start)
+    periods = [(start, next_start)] if next_start is None else [(start, next_start), (next_start, None)]
+    found = [
+        (subject, since, used)
+        for since, until in periods
+        for subject, used in tx.used(budget.scope, start=since, end=until, agents=budget.agents).items()
+    ]
+    count(tx, [(budget, found)], at)
 
 
 def end(tx: BudgetTx, budget: Budget, at: Instant) -> None:

@@ -10,6 +10,7 @@ The rules:
 
 import enum
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ringfence_kit.clock import EPOCH, Instant, Millis
@@ -50,6 +51,8 @@ class Budget:
     scope: Scope
     subjects: tuple[str, ...] = ()
     """Only these, by name or with `*` at the end; none means each."""
+    agents: tuple[str, ...] = ()
+    """Only what these use counts, and only they are denied; named like `subjects`. None means everybody."""
     unit: Unit
     amount: int
     currency: str = ""
@@ -79,6 +82,10 @@ class Budget:
     def covers(self, subject: str) -> bool:
         """Say whether `subject` has this budget."""
         return not self.subjects or any(covered_by(subject, each) for each in self.subjects)
+
+    def counts(self, agent: str) -> bool:
+        """Say whether what `agent` used counts."""
+        return is_among(agent, self.agents)
 
     def start_at(self, at: Instant) -> Instant:
         """Return when the period that `at` lies in began."""
@@ -117,6 +124,11 @@ class Standing:
 
 StandingKey = tuple[str, str, Instant]
 """Budget, subject and beginning of the period."""
+
+
+def is_among(agent: str, agents: Sequence[str]) -> bool:
+    """Say whether `agent`, empty where nobody knows it, is meant by one of the patterns; without any, everybody is."""
+    return not agents or (bool(agent) and any(covered_by(agent, each) for each in agents))
 
 
 def covered_by(subject: str, pattern: str) -> bool:

@@ -16,6 +16,7 @@ from ringfence_kit.events import Change, Revision
 from ringfence_kit.ids import NewId
 from ringfence_kit.names import is_resource_id
 from ringfence_kit.store import Mutation, Writer
+from ringfence_kit.validation import Violations
 
 from ringfence_telemetry.alerts.desk import sees, sees_all
 from ringfence_telemetry.budgets.board import BudgetBoard
@@ -28,7 +29,7 @@ from ringfence_telemetry.store.budgets import BudgetStore, BudgetTx, StandingQue
 
 STANDINGS_MAX = 100
 
-_RESTARTING = frozenset({"subjects", "period"})
+_RESTARTING = frozenset({"subjects", "agents", "period"})
 """Fields whose change makes what was counted worthless: it is counted again from the totals."""
 
 
@@ -45,6 +46,7 @@ class BudgetSpec:
     period: Millis | None = None
     soft_levels: tuple[int, ...] = ()
     hard: bool = False
+    agents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class BudgetPatch:
     period: Millis | None = None
     soft_levels: tuple[int, ...] = ()
     hard: bool = False
+    agents: tuple[str, ...] = ()
 
     def applied_to(self, budget: Budget) -> Budget:
         """Return the budget with the changes."""
@@ -106,7 +109,7 @@ class BudgetDesk:
     ) -> Budget:
         """Change a budget. A change that changes nothing is no event.
 
-        Raises BudgetNotFound, EtagMismatch and NotPermitted.
+        Raises BudgetNotFound, EtagMismatch, InvalidRequest and NotPermitted.
         """
 
         def work(tx: BudgetTx) -> Budget:
@@ -115,6 +118,7 @@ class BudgetDesk:
             after = patch.applied_to(before)
             if after == before:
                 return before
+            _require_parts(after)
             _require_may_set(caller, after.scope, after.subjects)
             at = max(before.updated_at, mutation.at)
             after = replace(after, revision=tx.next_revision, updated_at=at)
@@ -177,17 +181,18 @@ class BudgetDesk:
         if not standings:
             return [] if subject is None or not budget.covers(subject) else [_nobodys(budget, now, subject)]
         since = max(start, Instant((now - HOUR) - (now - HOUR) % MINUTE))
-        if (budget.scope, since) not in recent:
-            recent[budget.scope, since] = await self._store.usage_by(budget.scope, start=since, end=None)
-        used = recent[budget.scope, since]
+        asked = budget.scope, since, budget.agents
+        if asked not in recent:
+            recent[asked] = await self._store.usage_by(budget.scope, start=since, end=None, agents=budget.agents)
+        used = recent[asked]
         return [
             Viewed(budget=budget, standing=each, outlook=outlook_of(budget, each, used.get(each.subject), at=now))
             for each in standings
         ]
 
 
-class _Recent(dict[tuple[Scope, Instant], Mapping[str, Used]]):
-    """What was used since when, read once for all budgets of a page."""
+class _Recent(dict[tuple[Scope, Instant, tuple[str, ...]], Mapping[str, Used]]):
+    """What was used since when and through which agents, read once for all budgets of a page."""
 
 
 def _new(budget_id: str, uid: str, spec: BudgetSpec, *, revision: Revision, at: Instant) -> Budget:
@@ -204,6 +209,7 @@ def _new(budget_id: str, uid: str, spec: BudgetSpec, *, revision: Revision, at: 
         period=spec.period,
         soft_levels=spec.soft_levels,
         hard=spec.hard,
+        agents=spec.agents,
         created_at=at,
         updated_at=at,
     )
@@ -226,6 +232,20 @@ def _found(tx: BudgetTx, budget_id: str, etag: str, caller: Caller) -> Budget:
     if etag and etag != budget.etag:
         raise EtagMismatch(name=budget.name, expected=etag, current=budget.etag)
     return budget
+
+
+def note_parts(found: Violations, scope: Scope, subjects: Sequence[str], agents: Sequence[str]) -> None:
+    """Note what a budget of this scope cannot have."""
+    if scope is Scope.EVERYTHING and subjects:
+        found.add("subjects", "must be empty: everything together has no parts")
+    if scope is Scope.AGENT and agents:
+        found.add("agents", "must be empty: subjects are the agents of such a budget")
+
+
+def _require_parts(budget: Budget) -> None:
+    found = Violations()
+    note_parts(found.at("budget"), budget.scope, budget.subjects, budget.agents)
+    found.raise_if_any()
 
 
 def _require_may_set(caller: Caller, scope: Scope, subjects: Sequence[str]) -> None:

@@ -4,12 +4,12 @@ Only what trusted reporters reported counts. Usage that names no session, team o
 agent could be found for counts for everything together only: a budget is somebody's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ringfence_kit.clock import MINUTE, Instant
 
-from ringfence_telemetry.budgets.budget import Budget, Scope, Unit
+from ringfence_telemetry.budgets.budget import Budget, Scope, Unit, is_among
 from ringfence_telemetry.usage import UNATTRIBUTED, Counts, UsageKey
 
 MODEL_OPERATIONS = frozenset({"chat", "generate_content", "text_completion", "embeddings"})
@@ -46,20 +46,21 @@ class Used:
 
 
 class UsedBy:
-    """What was used, by scope, subject and minute."""
+    """What was used, by scope, subject, agent and minute."""
 
     def __init__(self) -> None:
-        self._used: dict[Scope, dict[tuple[str, Instant], Used]] = {scope: {} for scope in Scope}
+        self._used: dict[Scope, dict[tuple[str, str, Instant], Used]] = {scope: {} for scope in Scope}
 
-    def add(self, scope: Scope, subject: str, at: Instant, used: Used) -> None:
-        """Count `used` for a subject."""
+    def add(self, scope: Scope, subject: str, agent: str, at: Instant, used: Used) -> None:
+        """Count what `agent` used for a subject; the agent is empty where nobody knows it."""
         if subject or scope is Scope.EVERYTHING:
-            self._used[scope].setdefault((subject, at), Used()).add(used)
+            self._used[scope].setdefault((subject, agent, at), Used()).add(used)
 
-    def each(self, scope: Scope) -> Iterable[tuple[str, Instant, Used]]:
-        """Return what the subjects of a scope used."""
-        for (subject, at), used in self._used[scope].items():
-            yield subject, at, used
+    def each(self, scope: Scope, agents: Sequence[str] = ()) -> Iterable[tuple[str, Instant, Used]]:
+        """Return what the subjects of a scope used through `agents`, named as a budget names them."""
+        for (subject, agent, at), used in self._used[scope].items():
+            if is_among(agent, agents):
+                yield subject, at, used
 
 
 def used_by(changes: Mapping[UsageKey, Counts]) -> UsedBy:
@@ -69,12 +70,12 @@ def used_by(changes: Mapping[UsageKey, Counts]) -> UsedBy:
         if key.untrusted:
             continue
         at, used = Instant(key.minute * MINUTE), used_of(key, counts)
-        if key.agent != UNATTRIBUTED:
-            found.add(Scope.AGENT, key.agent, at, used)
-        found.add(Scope.SESSION, key.session, at, used)
-        found.add(Scope.TEAM, key.team, at, used)
-        found.add(Scope.MODEL, key.model, at, used)
-        found.add(Scope.EVERYTHING, "", at, used)
+        agent = "" if key.agent == UNATTRIBUTED else key.agent
+        found.add(Scope.AGENT, agent, agent, at, used)
+        found.add(Scope.SESSION, key.session, agent, at, used)
+        found.add(Scope.TEAM, key.team, agent, at, used)
+        found.add(Scope.MODEL, key.model, agent, at, used)
+        found.add(Scope.EVERYTHING, "", agent, at, used)
     return found
 
 

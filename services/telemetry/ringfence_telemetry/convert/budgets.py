@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from ringfence_kit.wire import to_timestamp
 
 from ringfence_telemetry.budgets.board import BudgetChange, BudgetItem
 from ringfence_telemetry.budgets.budget import WHOLE, Budget, Scope, Standing, Unit
-from ringfence_telemetry.budgets.desk import BudgetPatch, BudgetSpec, Viewed
+from ringfence_telemetry.budgets.desk import BudgetPatch, BudgetSpec, Viewed, note_parts
 from ringfence_telemetry.budgets.outlook import state_of
 from ringfence_telemetry.convert.usage import INT64_MAX, LABEL_BYTES_MAX
 
@@ -109,8 +109,8 @@ def create_budget(request: pb.CreateBudgetRequest) -> CreateBudget:
     unit = under.enum(sent.unit, "unit", UNITS)
     currency = _currency(under, sent, unit)
     values = {name: read(under, sent) for name, read in _FIELDS.items()}
-    if scope is Scope.EVERYTHING and values["subjects"]:
-        under.add("subjects", "must be empty: everything together has no parts")
+    if scope is not None:
+        note_parts(under, scope, values["subjects"], values["agents"])
     request_id = found.request_id(request.request_id)
     spec = BudgetSpec(scope=found.ok(scope), unit=found.ok(unit), currency=currency, **values)
     return CreateBudget(budget_id=request.budget_id, spec=spec, request_id=request_id)
@@ -163,6 +163,7 @@ def budget_message(budget: Budget) -> pb.Budget:
         display_name=budget.display_name,
         scope=_SCOPES_BACK[budget.scope],
         subjects=budget.subjects,
+        agents=budget.agents,
         unit=_UNITS_BACK[budget.unit],
         amount=budget.amount,
         currency=budget.currency,
@@ -246,13 +247,13 @@ def _currency(found: Violations, sent: pb.Budget, unit: Unit | None) -> str:
     return ""
 
 
-def _subjects(found: Violations, sent: pb.Budget) -> tuple[str, ...]:
-    for path, subject in found.items(sent.subjects, "subjects", max_items=SUBJECTS_MAX):
-        found.text(subject, path, max_bytes=LABEL_BYTES_MAX)
-        if "*" in subject[:-1]:
+def _names(found: Violations, sent: Sequence[str], field: str) -> tuple[str, ...]:
+    for path, name in found.items(sent, field, max_items=SUBJECTS_MAX):
+        found.text(name, path, max_bytes=LABEL_BYTES_MAX)
+        if "*" in name[:-1]:
             found.add(path, "may have one * at its end, and none before")
-    found.distinct(list(sent.subjects), "subjects")
-    return tuple(sent.subjects)
+    found.distinct(list(sent), field)
+    return tuple(sent)
 
 
 def _period(found: Violations, sent: pb.Budget) -> Millis | None:
@@ -279,7 +280,8 @@ _FIELDS: Mapping[str, Callable[[Violations, pb.Budget], Any]] = {
     "display_name": lambda found, sent: found.text(
         sent.display_name, "display_name", max_bytes=DISPLAY_NAME_BYTES_MAX, required=False
     ),
-    "subjects": _subjects,
+    "subjects": lambda found, sent: _names(found, sent.subjects, "subjects"),
+    "agents": lambda found, sent: _names(found, sent.agents, "agents"),
     "amount": lambda found, sent: found.integer(sent.amount, "amount", minimum=1, maximum=INT64_MAX),
     "period": _period,
     "soft_levels": _levels,

@@ -87,10 +87,13 @@ class BudgetRows(Protocol):
         """
         ...
 
-    def used(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
+    def used(
+        self, scope: Scope, *, start: Instant, end: Instant | None, agents: Sequence[str] = ()
+    ) -> Mapping[str, Used]:
         """Return what the subjects of a scope used from `start` until before `end`, as the totals have it.
 
-        Only what trusted reporters reported. For EVERYTHING the one subject is empty.
+        Only what trusted reporters reported, and what `agents` used, where some are named as a budget names them. For
+        EVERYTHING the one subject is empty.
         """
         ...
 
@@ -114,7 +117,9 @@ class BudgetStore(Protocol):
         """Say whether a standing is due at `at`."""
         ...
 
-    async def usage_by(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
+    async def usage_by(
+        self, scope: Scope, *, start: Instant, end: Instant | None, agents: Sequence[str] = ()
+    ) -> Mapping[str, Used]:
         """Return what `BudgetRows.used` returns."""
         ...
 

@@ -72,9 +72,11 @@ class MemoryBudgetTx:
             del standings[key]
         return len(old)
 
-    def used(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
+    def used(
+        self, scope: Scope, *, start: Instant, end: Instant | None, agents: Sequence[str] = ()
+    ) -> Mapping[str, Used]:
         """See `BudgetRows`."""
-        return _used(self.rows, scope, start, end)
+        return _used(self.rows, scope, start, end, agents)
 
 
 class MemoryBudgetStore:
@@ -98,9 +100,11 @@ class MemoryBudgetStore:
         found = await self._database.read(_standings)
         return any(each.due_at is not None and each.due_at <= at for each in found)
 
-    async def usage_by(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
+    async def usage_by(
+        self, scope: Scope, *, start: Instant, end: Instant | None, agents: Sequence[str] = ()
+    ) -> Mapping[str, Used]:
         """See `BudgetStore`."""
-        return await self._database.read(lambda rows: _used(rows, scope, start, end))
+        return await self._database.read(lambda rows: _used(rows, scope, start, end, agents))
 
     async def usage_by_hour(
         self, agents: Sequence[str], *, before: Instant, hours: int
@@ -135,9 +139,11 @@ def _asked(standing: Standing, query: StandingQuery) -> bool:
     )
 
 
-def _used(rows: MemoryRows, scope: Scope, start: Instant, end: Instant | None) -> dict[str, Used]:
+def _used(
+    rows: MemoryRows, scope: Scope, start: Instant, end: Instant | None, agents: Sequence[str]
+) -> dict[str, Used]:
     found: dict[str, Used] = {}
-    for subject, at, used in used_by({key: row.counts for key, row in rows.table(USAGE).items()}).each(scope):
+    for subject, at, used in used_by({key: row.counts for key, row in rows.table(USAGE).items()}).each(scope, agents):
         if at >= start and (end is None or at < end):
             found.setdefault(subject, Used()).add(used)
     return found

@@ -96,9 +96,11 @@ class SqlBudgetTx:
             self.connection.execute(delete, rows)
         return len(old)
 
-    def used(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
+    def used(
+        self, scope: Scope, *, start: Instant, end: Instant | None, agents: Sequence[str] = ()
+    ) -> Mapping[str, Used]:
         """See `BudgetRows`."""
-        return _used(self.connection, scope, start, end)
+        return _used(self.connection, scope, start, end, agents)
 
     def _where(self, *conditions: sa.ColumnElement[bool]) -> list[Standing]:
         query = sa.select(budget_standings).where(*conditions).order_by(budget_standings.c.subject)
@@ -140,9 +142,11 @@ class SqlBudgetStore:
         query = sa.select(budget_standings.c.budget).where(budget_standings.c.due_at <= at).limit(1)
         return await self._database.read(lambda connection: connection.scalar(query) is not None)
 
-    async def usage_by(self, scope: Scope, *, start: Instant, end: Instant | None) -> Mapping[str, Used]:
+    async def usage_by(
+        self, scope: Scope, *, start: Instant, end: Instant | None, agents: Sequence[str] = ()
+    ) -> Mapping[str, Used]:
         """See `BudgetStore`."""
-        return await self._database.read(lambda connection: _used(connection, scope, start, end))
+        return await self._database.read(lambda connection: _used(connection, scope, start, end, agents))
 
     async def usage_by_hour(
         self, agents: Sequence[str], *, before: Instant, hours: int
@@ -183,7 +187,9 @@ def _standing(row: sa.Row[Any]) -> Standing:
     )
 
 
-def _used(connection: sa.Connection, scope: Scope, start: Instant, end: Instant | None) -> dict[str, Used]:
+def _used(
+    connection: sa.Connection, scope: Scope, start: Instant, end: Instant | None, agents: Sequence[str]
+) -> dict[str, Used]:
     table = session_usage if scope is Scope.SESSION else rollups
     counts = table.c
     subject: sa.ColumnElement[str] = sa.literal("") if scope is Scope.EVERYTHING else counts[scope.value]
@@ -198,6 +204,11 @@ def _used(connection: sa.Connection, scope: Scope, start: Instant, end: Instant 
     conditions = [counts.untrusted.is_(False), counts.minute >= start // MINUTE]
     if end is not None:
         conditions.append(counts.minute < end // MINUTE)
+    if agents:
+        conditions += [
+            counts.agent.not_in([UNATTRIBUTED, ""]),
+            sa.or_(*(_means(counts.agent, each) for each in agents)),
+        ]
     if scope is not Scope.EVERYTHING:
         conditions.append(subject.not_in([UNATTRIBUTED, ""] if scope is Scope.AGENT else [""]))
     query = (
@@ -211,6 +222,14 @@ def _used(connection: sa.Connection, scope: Scope, start: Instant, end: Instant 
         used = Used(tokens=int(tokens), calls=int(calls), unknown_cost_calls=int(unknown), cost=cost)
         found.setdefault(whose, Used()).add(used)
     return found
+
+
+def _means(agent: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
+    """Return `covered_by` in SQL; LIKE would not tell capitals from small letters everywhere."""
+    if not pattern.endswith("*"):
+        return agent == pattern
+    beginning = pattern[:-1]
+    return sa.func.substr(agent, 1, len(beginning)) == beginning
 
 
 def _by_hour(connection: sa.Connection, agents: Sequence[str], first: int, end: int) -> Mapping[str, Sequence[Used]]:

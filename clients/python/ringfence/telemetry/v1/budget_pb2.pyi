@@ -165,6 +165,7 @@ class Budget(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    AGENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`budgets/{budget}`; the id is chosen by whoever creates it, an RFC 1034 label."""
     display_name: _builtins.str
@@ -203,6 +204,14 @@ class Budget(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whose usage counts, and who is denied when it is used up: a name or a DID, or its beginning with one `*` at the end;
+        empty means everybody. Session, team and model are what a span says they are; with this no other agent can use the
+        budget up by naming them. With EVERYTHING it is the budget of these agents together. Not for AGENT, whose `subjects`
+        are agents. At most 100.
+        """
+
     def __init__(
         self,
         *,
@@ -219,10 +228,11 @@ class Budget(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        agents: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "period", b"period", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "currency", b"currency", "display_name", b"display_name", "etag", b"etag", "hard", b"hard", "name", b"name", "period", b"period", "scope", b"scope", "soft_levels", b"soft_levels", "subjects", b"subjects", "unit", b"unit", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents", "amount", b"amount", "create_time", b"create_time", "currency", b"currency", "display_name", b"display_name", "etag", b"etag", "hard", b"hard", "name", b"name", "period", b"period", "scope", b"scope", "soft_levels", b"soft_levels", "subjects", b"subjects", "unit", b"unit", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
