@@ -47,10 +47,12 @@ def read_attribute(attribute: bytes) -> tuple[str, Value]:
     """Return an attribute's name and value."""
     key, value = b"", b""
     try:
-        for field, _, content in _fields(attribute):
-            if field == _KEY_FIELD and isinstance(content, bytes):
+        for field, kind, content in _fields(attribute):
+            if kind != _LENGTH or not isinstance(content, bytes):
+                continue
+            if field == _KEY_FIELD:
                 key = content
-            elif field == _VALUE_FIELD and isinstance(content, bytes):
+            elif field == _VALUE_FIELD:
                 value += content  # a message that stands there twice is merged
         return key.decode(), read_value(value)
     except (_MalformedError, UnicodeDecodeError):
@@ -64,7 +66,7 @@ def read_value(value: bytes) -> Value:
         if field > _ANY_VALUE_FIELDS:
             continue
         found = UNREADABLE
-        if field == _STRING and isinstance(content, bytes):
+        if field == _STRING and kind == _LENGTH and isinstance(content, bytes):
             found = content.decode()
         elif field == _INT and kind == _VARINT and isinstance(content, int):
             found = content - 2**64 if content >= _EXACT else content
@@ -76,9 +78,12 @@ def read_value(value: bytes) -> Value:
 
 
 def read_fields(message: bytes) -> dict[int, int | bytes]:
-    """Return the last value of each field of a message; empty when it is none."""
+    """Return the last value of each field of a message that is a varint or has a length; empty when it is none.
+
+    Where a text belongs and something of a fixed size stands, a parser sees a field it does not know, and so do we.
+    """
     try:
-        return {field: content for field, _, content in _fields(message)}
+        return {field: content for field, kind, content in _fields(message) if kind in (_VARINT, _LENGTH)}
     except _MalformedError:
         return {}
 

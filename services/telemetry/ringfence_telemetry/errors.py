@@ -1,7 +1,7 @@
 """What can go wrong in telemetry, one class a failure."""
 
 from ringfence_kit.clock import Millis
-from ringfence_kit.errors import COMMON_FAILURES, Failure, Kind, Violation
+from ringfence_kit.errors import COMMON_FAILURES, Failure, Kind, MessageTooLarge, Violation
 
 
 class EntryNotFound(Failure):
@@ -65,6 +65,17 @@ class IngestOverloaded(Failure):
             f"nothing of this batch was accepted: {problem}; send it again in {retry_after} ms",
             metadata={"problem": problem},
             retry_after=retry_after,
+        )
+
+
+class TooManyParts(MessageTooLarge):
+    """A request is small enough, and made of more parts than may be read at once."""
+
+    def __init__(self, *, what: str, most: int) -> None:
+        Failure.__init__(
+            self,
+            f"the request has more than {most} {what}, and no more are accepted at once; send less at a time",
+            metadata={"what": what, "limit": str(most)},
         )
 
 

@@ -7,19 +7,28 @@ log after a crash, is the same. A large request is read in slices, and others ru
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ringfence_kit.clock import Instant
 
 from ringfence_telemetry.detail_reading import DetailReader
 from ringfence_telemetry.evaluation.said import Said, said
-from ringfence_telemetry.otlp_shapes import LogEvent, OtlpSpan, Parsed, ResourceSpans
+from ringfence_telemetry.otlp_shapes import LogEvent, Parsed, ResourceSpans
 from ringfence_telemetry.otlp_signal import OtlpSignal
 from ringfence_telemetry.reporters import Reporter
 from ringfence_telemetry.span_reading import Memory, SpanReader
 from ringfence_telemetry.spans import SpanFact
 
+_Each = TypeVar("_Each")
+
 TURN = 512
-"""Spans read before others get a turn, once or nearly twice: a few milliseconds."""
+"""Spans, or what takes as long to read, before others get a turn, once or nearly twice: a few milliseconds."""
+
+_AT_ONCE = 64
+"""Spans read before it is asked how long that took."""
+
+_ATTRIBUTES_OF_A_SPAN = 16
+"""Attributes that take about as long to read as the span of a common sender."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +65,10 @@ class RequestReader:
         for some in _slices(parsed.spans, reader):
             facts += some
             await asyncio.sleep(0)
-        events = [*parsed.events, *reader.events]
+        evaluations: list[Said] = []
+        for events in _turns([*parsed.events, *reader.events], TURN):
+            evaluations += _said(events, reporter, received_at)
+            await asyncio.sleep(0)
         rejected = parsed.rejected if signal is not OtlpSignal.SPANS else parsed.items - len(facts)
         return Received(
             signal=signal,
@@ -66,28 +78,39 @@ class RequestReader:
             rejected=rejected,
             facts=facts,
             revisions=reader.revisions,
-            evaluations=list(_said(events, reporter, received_at)) if events else (),
+            evaluations=evaluations,
             malformed_values=reader.malformed_values,
         )
 
 
 def _slices(resources: Iterable[ResourceSpans], reader: SpanReader) -> Iterator[list[tuple[bytes, SpanFact]]]:
-    read, facts, looked_at = reader.read, list[tuple[bytes, SpanFact]](), 0
-    for resource_spans in resources:
-        defaults = reader.defaults(resource_spans.resource.attributes)
-        for scope_spans in resource_spans.scope_spans:
-            scope = scope_spans.scope.name
-            for spans in _turns(scope_spans.spans):
-                facts += [fact for span in spans if (fact := read(span, defaults, scope)) is not None]
-                looked_at += len(spans)
-                if looked_at >= TURN:
-                    yield facts
-                    facts, looked_at = [], 0
+    facts, taken = list[tuple[bytes, SpanFact]](), 0
+    for looked_at, some in _pieces(resources, reader):
+        facts += some
+        taken += looked_at
+        if taken + reader.attributes_read // _ATTRIBUTES_OF_A_SPAN >= TURN:
+            yield facts
+            facts, taken, reader.attributes_read = [], 0, 0
     yield facts
 
 
-def _turns(spans: Sequence[OtlpSpan]) -> Iterator[Sequence[OtlpSpan]]:
-    return (spans[first : first + TURN] for first in range(0, len(spans), TURN))
+def _pieces(
+    resources: Iterable[ResourceSpans], reader: SpanReader
+) -> Iterator[tuple[int, list[tuple[bytes, SpanFact]]]]:
+    """Give what is read at once: how many parts it has, and what they say."""
+    read = reader.read
+    for resource_spans in resources:
+        defaults = reader.defaults(resource_spans.resource.attributes)
+        yield 1, []
+        for scope_spans in resource_spans.scope_spans:
+            scope = scope_spans.scope.name
+            yield 1, []
+            for spans in _turns(scope_spans.spans, _AT_ONCE):
+                yield len(spans), [fact for span in spans if (fact := read(span, defaults, scope)) is not None]
+
+
+def _turns(all_: Sequence[_Each], size: int) -> Iterator[Sequence[_Each]]:
+    return (all_[first : first + size] for first in range(0, len(all_), size))
 
 
 def _said(events: Iterable[LogEvent], reporter: Reporter, received_at: Instant) -> Iterator[Said]:

@@ -22,7 +22,7 @@ from ringfence_kit.clock import MINUTE, Instant
 
 from ringfence_telemetry.attribute_bytes import read_attribute, read_fields
 from ringfence_telemetry.attribute_values import TIME_MAX_MICROS
-from ringfence_telemetry.detail_reading import NOTHING_BESIDE, Beside, DetailReader, beside
+from ringfence_telemetry.detail_reading import EVENTS_MAX, NOTHING_BESIDE, Beside, DetailReader, beside
 from ringfence_telemetry.dialects import (
     EXECUTE_TOOL,
     INVOKE_AGENT,
@@ -112,8 +112,13 @@ class Memory:
         return self._patterns.setdefault(detail, {})
 
 
+ATTRIBUTES_MAX = 10_000
+"""Attributes of a span or a resource that are looked at. SDKs keep 128 unless told otherwise."""
+
 _RESOURCES_MAX = 100
 _PATTERNS_MAX = 2_000
+_PATTERN_SIZE_MAX = 256
+"""Attributes of a span whose pattern is remembered: those with more hardly ever come again."""
 
 
 class SpanReader:
@@ -130,6 +135,7 @@ class SpanReader:
         self._said = memory.attributes.said
         self._details = memory.details
         self.malformed_values = 0
+        self.attributes_read = 0
         self.revisions: dict[int, str] = {}
         """Span id → the agent's revision that was called, of the few spans that say so."""
         self.events: list[LogEvent] = []
@@ -137,7 +143,9 @@ class SpanReader:
 
     def defaults(self, resource_attributes: Sequence[bytes] = ()) -> Defaults:
         """Read what a resource says for all its spans."""
-        values = values_of(self._attributes.all(resource_attributes))
+        looked_at = resource_attributes[:ATTRIBUTES_MAX]
+        self.attributes_read += len(looked_at)
+        values = values_of(self._attributes.all(looked_at))
         detail = self._details.of_resource(values)
         return Defaults(_agent(values), _label(values, Field.SESSION), detail, self._memory.patterns(detail))
 
@@ -155,7 +163,8 @@ class SpanReader:
         ):
             return None
         span_id, parent = _big_endian(span_bytes), _big_endian(parent_bytes)
-        attributes = span.attributes[:]
+        attributes = span.attributes[:ATTRIBUTES_MAX]
+        self.attributes_read += len(attributes)
         pattern = defaults.patterns.get(tuple(map(self._shape, attributes))) or self._pattern(attributes, defaults)
         operation, agent, model, tool_call, detail, client_detail, input_at, output_at, session_at, more, _ = pattern
         if operation == INVOKE_AGENT and span.kind == _KIND_CLIENT:
@@ -196,9 +205,11 @@ class SpanReader:
         shapes = tuple(self._shape(attribute) or self._attributes.learn(attribute) for attribute in attributes)
         pattern = defaults.patterns.get(shapes)
         if pattern is None:
-            if len(defaults.patterns) >= _PATTERNS_MAX:
-                defaults.patterns.clear()
-            pattern = defaults.patterns[shapes] = self._make(shapes, defaults)
+            pattern = self._make(shapes, defaults)
+            if len(shapes) <= _PATTERN_SIZE_MAX:
+                if len(defaults.patterns) >= _PATTERNS_MAX:
+                    defaults.patterns.clear()
+                defaults.patterns[shapes] = pattern
         return pattern
 
     def _make(self, shapes: Sequence[Known], defaults: Defaults) -> Pattern:
@@ -233,7 +244,8 @@ class SpanReader:
         detail = self._details.read(values, around, operation)
         self.malformed_values += self._details.take_malformed()
         if span.events:
-            self.events += [_evaluation(event, span) for event in span.events if event.name == EVENT_NAME]
+            looked_at = span.events[:EVENTS_MAX]
+            self.events += [_evaluation(event, span) for event in looked_at if event.name == EVENT_NAME]
         return detail
 
     def _session(self, attribute: bytes) -> str:

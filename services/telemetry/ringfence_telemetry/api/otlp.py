@@ -12,6 +12,7 @@ from ringfence_kit.service import Face
 
 from ringfence_telemetry.convert import otlp as convert
 from ringfence_telemetry.ingest import Ingest
+from ringfence_telemetry.otlp_parts import check_parts
 from ringfence_telemetry.otlp_signal import OtlpSignal
 
 
@@ -24,6 +25,7 @@ class OtlpApi:
 
     async def Export(self, payload: bytes, context: Any) -> convert.ExportResponse:
         """Accept items."""
+        await check_parts(payload, self.signal)
         export = convert.export(payload, signal=self.signal, caller=current_caller())
         return convert.export_response(self.signal, await self._ingest.export(export))
 
