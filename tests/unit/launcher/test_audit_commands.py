@@ -238,6 +238,16 @@ class TestExportAndVerify:
         (nowhere / "x").write_bytes(content)
         assert ringfence("audit", "verify", "x", "--verifier-key", self.KEY).code == ExitCode.NEGATIVE
 
+    @pytest.mark.parametrize("form", ["table", "json"])
+    def test_a_place_no_log_has_is_judged(self, ringfence: CommandLine, nowhere: Path, form: str) -> None:
+        (nowhere / "x").write_text('{"index":' + "9" * 4_300 + ',"leaf_hash":"' + "00" * 32 + '","body":""}\n')
+        ended = ringfence("audit", "verify", "x", "--verifier-key", self.KEY, "-o", form)
+        assert ended.code == ExitCode.NEGATIVE, ended.err
+
+    def test_a_key_retired_at_a_size_that_no_log_has(self, ringfence: CommandLine) -> None:
+        judged = ("audit", "verify", "x", "--verifier-key", self.KEY)
+        assert ringfence(*judged, "--retired-key", f"{self.KEY}@{'9' * 5_000}").code == ExitCode.USAGE
+
     def test_a_file_that_is_not_there_says_so(self, ringfence: CommandLine) -> None:
         assert ringfence("audit", "verify", "absent", "--verifier-key", self.KEY).code == ExitCode.CONFIGURATION
 

@@ -243,11 +243,20 @@ def test_a_repeated_entry_is_named() -> None:
         '{"index":12,"leaf_hash":"' + "00" * 32 + '","body":"***"}',
         '{"format":"ringfence-audit-export/2","origin":"x"}',
         '{"index":12,"body":"' + "A" * 1_000_000 + '"}',
+        '{"index":' + "9" * 4_300 + ',"leaf_hash":"' + "00" * 32 + '","body":"e30="}',
+        '{"index":-1,"leaf_hash":"' + "00" * 32 + '","body":"e30="}',
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_a_line_that_is_none_is_reported(line: str) -> None:
     assert problems(verify([*honest(), line])) == [(Problem.UNREADABLE, None, None)]
+
+
+@pytest.mark.parametrize("origin", ["", "\ud800", "\x1b[2J", "two\nlines"])
+def test_a_log_whose_name_no_checkpoint_can_hold(origin: str) -> None:
+    report = verify([write_header(origin), *honest()[1:]])
+    assert report.origin == ""
+    assert "names its log in characters that no checkpoint holds" in report.findings[0].detail
 
 
 def test_two_exports_joined_are_reported() -> None:

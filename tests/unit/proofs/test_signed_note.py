@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from ringfence.proofs.cosignature import WitnessKey
 from ringfence.proofs.merkle import EMPTY_ROOT, leaf_hash
 from ringfence.proofs.signed_note import (
     Checkpoint,
@@ -14,6 +15,7 @@ from ringfence.proofs.signed_note import (
     verify_note,
 )
 from support.telemetry.heads import note_signer
+from support.vectors import vectors
 
 # The note every implementation of the format is tried against (golang.org/x/mod/sumdb/note documents it).
 REFERENCE_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -144,6 +146,14 @@ def test_malformed_checkpoints_are_refused(text: str) -> None:
 def test_malformed_keys_are_refused(key: str) -> None:
     with pytest.raises(NoteInvalid):
         VerifierKey.parse(key)
+
+
+@pytest.mark.parametrize("weak", vectors("ed25519_refused_keys")["small_order"], ids=lambda found: found["point"][:8])
+def test_a_key_under_which_anybody_signs_is_refused(weak: dict[str, str]) -> None:
+    raw = bytes.fromhex(weak["point"])
+    for key in (VerifierKey("log.example", raw), WitnessKey("witness.example", raw)):
+        with pytest.raises(NoteInvalid, match="cannot be trusted"):
+            type(key).parse(str(key))
 
 
 def test_a_signer_refuses_what_nobody_could_read() -> None:

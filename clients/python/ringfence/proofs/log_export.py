@@ -17,10 +17,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ringfence.proofs.merkle import DIGEST_SIZE, Digest, leaf_hash
+from ringfence.proofs.signed_note import is_text
 
 FORMAT = "ringfence-audit-export/1"
 LINE_MAX = 1_000_000
 """An entry's body is at most 64 KiB, a checkpoint less: a longer line is no line of an export."""
+
+INDEX_MAX = 2**63 - 1
+"""No log holds more, and no reader need show longer numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,8 @@ def _read_line(line: str, number: int) -> Line:
         return Unreadable(number, "is not JSON")
     match content:
         case {"format": str(format_), "origin": str(origin)}:
-            return Header(origin) if format_ == FORMAT else Unreadable(number, f"is not of the format {FORMAT}")
-        case {"index": int(index), "leaf_hash": str(stated), "body": str(encoded)} if type(index) is int and index >= 0:
+            return _read_header(format_, origin, number)
+        case {"index": int(index), "leaf_hash": str(stated), "body": str(encoded)} if type(index) is int:
             return _read_entry(index, stated, encoded, number)
         case {"checkpoint": str(note)}:
             return ExportedCheckpoint(note)
@@ -101,7 +105,17 @@ def _read_line(line: str, number: int) -> Line:
             return Unreadable(number, "is neither a header, nor an entry, nor a checkpoint")
 
 
+def _read_header(format_: str, origin: str, number: int) -> Line:
+    if format_ != FORMAT:
+        return Unreadable(number, f"is not of the format {FORMAT}")
+    if not origin or not is_text(origin):
+        return Unreadable(number, "names its log in characters that no checkpoint holds")
+    return Header(origin)
+
+
 def _read_entry(index: int, stated: str, encoded: str, number: int) -> Line:
+    if not 0 <= index <= INDEX_MAX:
+        return Unreadable(number, "states an entry at a place that no log has")
     try:
         body, digest = base64.b64decode(encoded, validate=True), bytes.fromhex(stated)
     except (binascii.Error, ValueError):

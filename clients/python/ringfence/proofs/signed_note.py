@@ -3,7 +3,8 @@
 Pure; keys are arguments. The formats are C2SP `signed-note` and `tlog-checkpoint`, so public tools read them too:
 
 - the signed text ends in a newline; a blank line and the signature lines follow;
-- a key is known by its name and a 4-byte id, the first bytes of SHA-256(name || LF || 0x01 || public key);
+- a key is known by its name and a 4-byte id, the first bytes of SHA-256(name || LF || 0x01 || public key); one under
+  which anybody's signature would verify (`public_keys`) is none;
 - a checkpoint says origin, size and root, one a line; lines after those are kept and covered by the signature, and
   none of them is empty;
 - signatures of keys we do not know are ignored, one of a key we know that does not verify refuses the note.
@@ -19,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ringfence.proofs.merkle import DIGEST_SIZE, Digest
+from ringfence.proofs.public_keys import PublicKeyError, import_key
 
 _ED25519 = b"\x01"
 _SIGNATURE_START = "\u2014 "
@@ -142,7 +144,10 @@ def parse_verifier_key(text: str, *, kind: bytes, what: str) -> tuple[str, str, 
             raise NoteInvalid("a verifier key reads <name>+<key id>+<base64 of the key>")
     if raw[:1] != kind or len(raw) != 1 + _PUBLIC_KEY_SIZE:
         raise NoteInvalid(f"the verifier key is not {what}")
-    return name, key_id, raw[1:]
+    try:
+        return name, key_id, import_key(raw[1:]).raw
+    except PublicKeyError as error:
+        raise NoteInvalid(f"the verifier key cannot be trusted: {error}") from None
 
 
 def signature_line(signature: Signature) -> str:
@@ -202,11 +207,12 @@ def parse_signature(line: str) -> Signature:
 
 
 def _is_note_text(text: str) -> bool:
-    return len(text) > 1 and text.endswith("\n") and all(c == "\n" or _is_text(c) for c in text)
+    return len(text) > 1 and text.endswith("\n") and all(map(is_text, text.split("\n")))
 
 
-def _is_text(character: str) -> bool:
-    return character >= " " and not "\ud800" <= character <= "\udfff"
+def is_text(line: str) -> bool:
+    """Say whether `line` may stand in a note: no control characters, and nothing UTF-8 cannot say."""
+    return all(character >= " " and not "\ud800" <= character <= "\udfff" for character in line)
 
 
 def _is_decimal(text: str) -> bool:

@@ -39,6 +39,9 @@ _LOGS: Mapping[Log, type[DecisionLog | MutationLog]] = {Log.DECISIONS: DecisionL
 _APART = {Log.DECISIONS: "", Log.IDENTITY: ", identity"}
 """What tells the two apart where they are remembered, also when one address leads to both."""
 
+_SIZE_DIGITS_MAX = 19
+"""No log is longer."""
+
 OWN_MESH = "this data directory"
 """What the logs of a mesh that runs on the data directory are remembered under."""
 
@@ -238,7 +241,7 @@ def _known_log(data: Path, *, origin: str) -> KnownLog:
 
 def _retired_key(text: str) -> TrustedKey:
     key, separator, size = text.rpartition("@")
-    if not separator or not size.isascii() or not size.isdecimal():
+    if not separator or not size.isascii() or not size.isdecimal() or len(size) > _SIZE_DIGITS_MAX:
         raise typer.BadParameter(f"--retired-key {text!r}: write KEY@SIZE")
     return TrustedKey(parse_key(key_text(key), source="--retired-key"), last_size=int(size))
 
