@@ -7,24 +7,25 @@ The rules:
 - the spool is bounded and says so: `SpoolFull` is for the producer to act on (fail closed, or refuse its own caller);
 - delivery is one loop. A batch is sent until the receiver takes it, and forgotten only then; every item carries an id
   by which the receiver drops a repeat after a crash;
-- one thread touches the disk, so the event loop never waits for it and the files need no locks;
+- one thread touches the disk, so the event loop never waits for it and the files need no locks. It has one group at a
+  time, and does not wake the loop when that is kept if nobody waits for it and the delivery is about to look anyway;
 - what was kept a moment ago is delivered from memory, up to a bound; what is older is read back from the disk.
 """
 
 import asyncio
-import contextlib
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, NoReturn, ParamSpec, Self, TypeAlias, TypeVar
+from typing import NamedTuple, NoReturn, Self, TypeAlias
 
 from ringfence.backoff import Backoff
 
 from ringfence_kit.clock import Clock, Millis
-from ringfence_kit.errors import Unavailable
+from ringfence_kit.disk_thread import DiskThread
+from ringfence_kit.spool_failures import SpoolFull, SpoolItemError, SpoolUnwritable
 from ringfence_kit.spool_frames import FRAME_OVERHEAD, HEADER_BYTES, NewItem, Position, SpooledItem
 from ringfence_kit.spool_limits import SpoolHooks, SpoolLimits
 from ringfence_kit.spool_log import SpoolError, SpoolLog
@@ -36,6 +37,7 @@ __all__ = [
     "SpoolError",
     "SpoolFull",
     "SpoolHooks",
+    "SpoolItemError",
     "SpoolLimits",
     "SpoolUnwritable",
     "SpooledItem",
@@ -43,31 +45,8 @@ __all__ = [
 
 MAX_ID_BYTES = 255
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 Send: TypeAlias = Callable[[Sequence[SpooledItem]], Awaitable[None]]
 """Hands a batch to the receiver and returns once the receiver answers for all of it."""
-
-
-class SpoolFull(Unavailable):
-    """What was not delivered yet has reached the bound, so nothing more is taken."""
-
-    def __init__(self, *, used_bytes: int, max_bytes: int) -> None:
-        super().__init__(problem=f"its spool is full ({used_bytes} of {max_bytes} bytes) until the receiver takes more")
-        self.used_bytes = used_bytes
-        self.max_bytes = max_bytes
-
-
-class SpoolUnwritable(Unavailable):
-    """The disk does not take the item, or does not say that it keeps it."""
-
-    def __init__(self, *, problem: str) -> None:
-        super().__init__(problem=f"its spool cannot be written: {problem}")
-
-
-class SpoolItemError(SpoolError):
-    """The producer handed in something no spool takes: a defect, not a condition."""
 
 
 class _Waiting(NamedTuple):
@@ -94,51 +73,63 @@ class Spool:
         self._limits = limits or SpoolLimits()
         self._hooks = hooks or SpoolHooks()
         self._sync = sync
-        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spool")
         self._waiting: deque[_Waiting] = deque()
         self._committing: list[_Waiting] = []
+        """The group the disk has."""
+        self._outcome: Position | Exception | None = None
+        """What became of that group: put here by the disk's thread, taken away on the loop."""
         self._waiting_bytes = 0
-        self._awaited = 0
-        """How many of the waiting somebody waits for."""
+        self._handing_over = False
+        """Whether the next group is about to be handed to the disk."""
+        self._looks_soon = False
+        """Whether the delivery looks by itself in a moment for what the disk has kept."""
+        self._undeletable: Exception | None = None
+        """Why what is delivered could not be deleted."""
         self._recent: deque[SpooledItem] = deque()
         """The newest durable items, without a gap up to the last."""
         self._recent_bytes = 0
         self._durable_bytes = 0
-        self._last = self._delivered = Position(0)
-        self._offered = asyncio.Event()
-        self._hurry = asyncio.Event()
-        """Ends the gathering of posted items."""
+        self._last = self._delivered = self._forgotten = Position(0)
         self._kept = asyncio.Event()
+        self._idle = asyncio.Event()
+        """Whether the disk has nothing to do."""
+        self._idle.set()
         self._empty = asyncio.Event()
         self._open = False
         self._delivering = False
 
     async def __aenter__(self) -> Self:
+        self._disk = DiskThread(f"spool {self._directory.name}")
         try:
-            self._log = await self._on_disk(self._open_log)
+            self._log = await self._disk.run(self._open_log)
         except BaseException:
-            self._disk.shutdown()
+            self._disk.close()
             raise
         if self._log.repaired_bytes:
             self._hooks.repaired(self._log.repaired_bytes)
         self._durable_bytes = self._log.size
         self._last, self._delivered = self._log.last, self._log.delivered
+        self._forgotten = self._delivered
         self._note_emptiness()
         self._open = True
-        self._committer = asyncio.create_task(self._commit_groups(), name=f"spool {self._directory.name}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = False
-        self._offered.set()
-        self._hurry.set()
+        self._open = self._looks_soon = False
+        self._look()
         try:
-            await self._committer
+            await self._idle.wait()
         finally:
             self._disk.submit(self._log.close)
-            self._disk.shutdown()
+            self._disk.close()
+            # Of who was cancelled here: what the disk has is settled, and nobody is left waiting for the rest.
+            left = [*self._waiting]
+            self._waiting.clear()
+            self._look()
+            self._settle(left)
+            self._refuse(left, SpoolUnwritable(problem="it is closed"))
 
     @property
     def undelivered(self) -> int:
@@ -162,8 +153,6 @@ class Spool:
         """
         kept: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
         self._enqueue(item_id, payload, kept)
-        self._awaited += 1
-        self._hurry.set()
         return kept
 
     def post(self, item_id: str, payload: bytes) -> None:
@@ -186,7 +175,8 @@ class Spool:
         self._waiting_bytes += cost
         if len(self._waiting) == 1:
             self._empty.clear()
-            self._offered.set()
+            self._idle.clear()
+            self._look()
 
     async def append(self, item_id: str, payload: bytes) -> Position:
         """Return the item's position once it is durable. Raises SpoolFull, SpoolUnwritable."""
@@ -212,12 +202,14 @@ class Spool:
         try:
             while True:
                 self._kept.clear()
+                if self._undeletable is not None:
+                    raise self._undeletable
                 batch = await self._next_batch()
-                if batch and batch[-1].position == self._last and await _passed(self._limits.gather_batch):
+                if batch and batch[-1].position == self._last and await self._gathered():
                     batch = await self._next_batch()
                 if batch:
                     await self._send_until_taken(send, batch, retry_on, backoff)
-                    await self._forget(batch)
+                    self._forget(batch)
                 else:
                     await self._kept.wait()
         finally:
@@ -225,11 +217,24 @@ class Spool:
 
     async def _next_batch(self) -> list[SpooledItem]:
         limits = self._limits
+        self._look()
         if self._recent and self._recent[0].position == self._delivered + 1:
             return list(_first_of(self._recent, max_items=limits.batch_items, max_bytes=limits.batch_bytes))
-        return await self._on_disk(
-            self._log.read, self._delivered, max_items=limits.batch_items, max_bytes=limits.batch_bytes
+        return await self._disk.run(
+            partial(self._log.read, self._delivered, max_items=limits.batch_items, max_bytes=limits.batch_bytes)
         )
+
+    async def _gathered(self) -> bool:
+        """Let time pass for more to come, and say whether any did: it is about sharing work, no rule hangs on it."""
+        if not self._limits.gather_batch:
+            return False
+        self._looks_soon = True
+        try:
+            await asyncio.sleep(self._limits.gather_batch / 1_000)
+        finally:
+            self._looks_soon = False
+            self._look()
+        return True
 
     async def _send_until_taken(
         self, send: Send, batch: list[SpooledItem], retry_on: tuple[type[Exception], ...], backoff: Backoff
@@ -245,54 +250,78 @@ class Spool:
                 backoff.reset()
                 return
 
-    async def _forget(self, batch: list[SpooledItem]) -> None:
-        self._delivered = batch[-1].position  # before the disk knows: at worst a cancelled caller makes it come twice
+    def _forget(self, batch: list[SpooledItem]) -> None:
+        self._delivered = batch[-1].position  # before the disk knows: at worst a crash makes it come twice
         self._hooks.delivered(len(batch), Millis(max(0, self._clock.now() - batch[0].at)))
         while self._recent and self._recent[0].position <= self._delivered:
             self._recent_bytes -= len(self._recent.popleft().payload)
-        await self._on_disk(self._log.release, self._delivered)
+        self._look()
+        self._disk.submit(partial(self._release, self._delivered, tells=self._delivered == self._last))
+
+    def _release(self, through: Position, *, tells: bool) -> None:
+        """In the disk's thread: delete what is delivered; the loop hears that it made room, failed, or was the last."""
+        before = self._log.size
+        try:
+            self._log.release(through)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the delivery
+            self._undeletable = error
+        if tells or self._undeletable is not None or self._log.size != before:
+            self._disk.tell(partial(self._released, through))
+
+    def _released(self, through: Position) -> None:
+        self._forgotten = through
         self._durable_bytes = self._log.size
         self._note_emptiness()
+        if self._undeletable is not None:
+            self._kept.set()
 
-    async def _commit_groups(self) -> None:
-        try:
-            while self._open or self._waiting:
-                if self._waiting:
-                    await self._gather()
-                    self._committing = self._take_group()
-                    await self._commit(self._committing)
-                    self._committing = []
-                else:
-                    self._offered.clear()
-                    await self._offered.wait()
-        finally:
-            self._open = False  # whatever ended this, no producer is left waiting for ever
-            self._refuse([*self._committing, *self._waiting], SpoolUnwritable(problem="it is closed"))
-            self._waiting.clear()
+    def _look(self) -> None:
+        """Take what the disk has done, and see that it has something to do."""
+        if self._outcome is not None:
+            outcome, group = self._outcome, self._committing
+            self._outcome, self._committing = None, []
+            self._conclude(group, outcome)
+        if self._waiting and not self._committing and not self._handing_over:
+            # Not at once: what comes in the same turn of the loop shares the sync.
+            self._handing_over = True
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        elif not self._waiting and not self._committing:
+            self._idle.set()
 
-    async def _gather(self) -> None:
-        """Give posted items time to be joined by others, unless somebody waits for one or all is about to end."""
-        if not self._open or self._awaited or not self._limits.gather_posted:
+    def _hand_over(self) -> None:
+        self._handing_over = False
+        if not self._waiting:  # closed meanwhile
             return
-        self._hurry.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._limits.gather_posted / 1_000):
-                await self._hurry.wait()
+        self._committing = self._take_group()
+        items = [waiting.item for waiting in self._committing]
+        is_awaited = any(waiting.kept is not None for waiting in self._committing)
+        self._disk.submit(partial(self._append, items, is_awaited=is_awaited))
 
-    async def _commit(self, group: list[_Waiting]) -> None:
+    def _append(self, items: Sequence[NewItem], *, is_awaited: bool) -> None:
+        """In the disk's thread: write a group, and wake the loop unless it looks soon and nobody waits for it."""
+        outcome: Position | Exception
         try:
-            first = await self._on_disk(self._log.append, [waiting.item for waiting in group])
-        except (OSError, SpoolError) as error:
-            self._refuse(group, SpoolUnwritable(problem=str(error)))
-            return
+            outcome = self._log.append(items)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may take the group for kept
+            outcome = error
+        self._outcome = outcome
+        # These are read once the outcome is there, and the loop looks for an outcome once it has changed them: so it is
+        # told, or sees by itself.
+        if is_awaited or self._waiting or not self._looks_soon or isinstance(outcome, Exception):
+            self._disk.tell(self._look)
+
+    def _conclude(self, group: list[_Waiting], outcome: Position | Exception) -> None:
         self._settle(group)
-        self._last = Position(first + len(group) - 1)
-        self._remember(first, group)
-        self._kept.set()
-        self._hooks.kept(len(group))
+        if isinstance(outcome, Exception):
+            self._refuse(group, SpoolUnwritable(problem=str(outcome) or type(outcome).__name__))
+            return
+        self._last = Position(outcome + len(group) - 1)
+        self._remember(outcome, group)
         for offset, waiting in enumerate(group):
             if waiting.kept is not None and not waiting.kept.done():
-                waiting.kept.set_result(Position(first + offset))
+                waiting.kept.set_result(Position(outcome + offset))
+        self._kept.set()
+        self._hooks.kept(len(group))
 
     def _remember(self, first: Position, group: list[_Waiting]) -> None:
         """Keep in memory what was just written, unless something before it is on the disk alone."""
@@ -305,7 +334,6 @@ class Spool:
             self._recent_bytes += len(item.payload)
 
     def _refuse(self, group: list[_Waiting], failure: SpoolUnwritable) -> None:
-        self._settle(group)
         for waiting in group:
             self._hooks.refused(failure)
             if waiting.kept is not None and not waiting.kept.done():
@@ -314,7 +342,6 @@ class Spool:
 
     def _settle(self, group: list[_Waiting]) -> None:
         self._waiting_bytes -= sum(waiting.cost for waiting in group)
-        self._awaited -= sum(waiting.kept is not None for waiting in group)
         self._durable_bytes = self._log.size
 
     def _take_group(self) -> list[_Waiting]:
@@ -328,7 +355,7 @@ class Spool:
         return group
 
     def _note_emptiness(self) -> None:
-        if self._delivered == self._last and not self._waiting_bytes:
+        if self._forgotten == self._last and not self._waiting_bytes:
             self._empty.set()
 
     def _check(self, item_id: str, payload: bytes) -> None:
@@ -343,16 +370,6 @@ class Spool:
         return SpoolLog(
             self._directory, segment_bytes=self._limits.segment_bytes, sync=self._sync, found=self._hooks.found
         )
-
-    async def _on_disk(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*args, **kwargs))
-
-
-async def _passed(wait: Millis) -> bool:
-    """Let so much real time pass, and say whether any did: this is about sharing work, and no rule hangs on it."""
-    if wait:
-        await asyncio.sleep(wait / 1_000)
-    return wait > 0
 
 
 def _first_of(items: Iterable[SpooledItem], *, max_items: int, max_bytes: int) -> Iterator[SpooledItem]:

@@ -22,9 +22,6 @@ class SpoolLimits:
     batch_items: int = 500
     """The most items sent at once."""
     batch_bytes: int = 2**20
-    gather_posted: Millis = Millis(0)
-    """How long items that were posted wait for others to share their sync. Nobody waits for them, so a few milliseconds
-    cost nothing but those few milliseconds' items when the process is killed."""
     gather_batch: Millis = Millis(0)
     """How long a batch that nothing is left behind waits for more before it is sent."""
     recent_bytes: int = 4 * 2**20

@@ -47,32 +47,38 @@ LIVES = st.lists(
         st.lists(st.integers(0, 200), max_size=8),  # payload sizes offered in this life
         st.lists(st.sampled_from(["take", "refuse", "take and be cut off"]), max_size=6),
         st.booleans(),  # whether this life waits until all is delivered
+        st.booleans(),  # whether its producer waits for each item
     ),
     min_size=1,
     max_size=4,
 )
 
 
-@given(lives=LIVES, recent_bytes=st.sampled_from([0, 150, 2**20]))
+@given(lives=LIVES, recent_bytes=st.sampled_from([0, 150, 2**20]), gather_batch=st.sampled_from([0, 1]).map(Millis))
 @settings(max_examples=50, deadline=None)
 def test_every_acknowledged_item_arrives_in_order_whatever_the_receiver_does(
-    lives: list[tuple[list[int], list[str], bool]], recent_bytes: int
+    lives: list[tuple[list[int], list[str], bool, bool]], recent_bytes: int, gather_batch: Millis
 ) -> None:
     with tempfile.TemporaryDirectory() as room:
-        asyncio.run(_live(Path(room, "spool"), lives, replace(LIMITS, recent_bytes=recent_bytes)))
+        limits = replace(LIMITS, recent_bytes=recent_bytes, gather_batch=gather_batch)
+        asyncio.run(_live(Path(room, "spool"), lives, limits))
 
 
-async def _live(directory: Path, lives: list[tuple[list[int], list[str], bool]], limits: SpoolLimits) -> None:
+async def _live(directory: Path, lives: list[tuple[list[int], list[str], bool, bool]], limits: SpoolLimits) -> None:
     acknowledged: list[str] = []
     received: list[str] = []
-    for sizes, script, waits in [*lives, ([], [], True)]:
+    for sizes, script, waits, awaits_each in [*lives, ([], [], True, True)]:
         receiver = FickleReceiver(list(script))
         async with Spool(directory, clock=ImpatientClock(), limits=limits) as spool:
             delivery = asyncio.create_task(spool.deliver(receiver, retry_on=(Refused,)))
             for size in sizes:
                 item_id = f"id-{len(acknowledged)}"
                 try:
-                    await spool.append(item_id, bytes(size))
+                    if awaits_each:
+                        await spool.append(item_id, bytes(size))
+                    else:
+                        spool.post(item_id, bytes(size))
+                        await asyncio.sleep(0)
                 except SpoolFull:
                     assert spool.used_bytes > LIMITS.max_bytes // 2
                 else:

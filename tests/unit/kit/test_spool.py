@@ -59,6 +59,23 @@ class Receiver:
         return [item_id for batch in self.batches for item_id in batch]
 
 
+class Counting:
+    """Counts what is kept."""
+
+    def __init__(self) -> None:
+        self.items = 0
+        self._more = asyncio.Event()
+
+    def __call__(self, items: int) -> None:
+        self.items += items
+        self._more.set()
+
+    async def reaches(self, items: int) -> None:
+        while self.items < items:
+            self._more.clear()
+            await self._more.wait()
+
+
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()
@@ -106,22 +123,57 @@ class TestPost:
         assert receiver.ids == ["first", "second", "third"]
 
     async def test_what_was_posted_before_the_end_is_kept(self, tmp_path: Path, clock: ManualClock) -> None:
-        limits = SpoolLimits(gather_posted=Millis(3_600_000))
-        async with Spool(tmp_path / "s", clock=clock, limits=limits) as spool:
+        async with Spool(tmp_path / "s", clock=clock) as spool:
             spool.post("id", b"x")
         async with Spool(tmp_path / "s", clock=clock) as spool:
             assert spool.undelivered == 1
 
-    async def test_those_that_come_while_one_gathers_share_its_sync(self, tmp_path: Path, clock: ManualClock) -> None:
+    async def test_those_that_come_in_one_turn_of_the_loop_share_a_sync(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
         disk = FrailDisk()
-        limits = SpoolLimits(gather_posted=Millis(5_000))
-        async with Spool(tmp_path / "s", clock=clock, limits=limits, sync=disk.sync) as spool:
+        async with Spool(tmp_path / "s", clock=clock, sync=disk.sync) as spool:
             before = disk.syncs
             for number in range(50):
                 spool.post(f"id-{number}", b"x")
-                await asyncio.sleep(0)
             await spool.append("last", b"x")
             assert disk.syncs - before == 1
+
+    async def test_one_that_is_kept_while_a_delivery_gathers_holds_up_none(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        kept = Counting()
+        limits = SpoolLimits(gather_batch=Millis(3_600_000))
+        async with Spool(tmp_path / "s", clock=clock, limits=limits, hooks=SpoolHooks(kept=kept)) as spool:
+            delivery = asyncio.create_task(spool.deliver(Receiver(), retry_on=(Away,)))
+            spool.post("first", b"x")
+            await kept.reaches(1)
+            for number in range(2, 6):
+                # Nobody is told of the one before, which is on the disk or on its way there.
+                spool.post(f"id-{number}", b"x")
+                await asyncio.sleep(0.001 * number)
+            assert await spool.append("awaited", b"x") == 6
+            assert kept.items == 6
+            spool.post("last", b"x")
+            delivery.cancel()
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            assert spool.undelivered == 7
+
+    async def test_that_one_is_not_kept_is_heard_while_a_delivery_gathers(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        disk, kept, refused = FrailDisk(), Counting(), asyncio.Event()
+        hooks = SpoolHooks(kept=kept, refused=lambda _: refused.set())
+        limits = SpoolLimits(gather_batch=Millis(3_600_000))
+        async with Spool(tmp_path / "s", clock=clock, limits=limits, hooks=hooks, sync=disk.sync) as spool:
+            delivery = asyncio.create_task(spool.deliver(Receiver(), retry_on=(Away,)))
+            spool.post("first", b"x")
+            await kept.reaches(1)
+            disk.failing = True
+            spool.post("lost", b"x")
+            async with asyncio.timeout(60):
+                await refused.wait()
+            delivery.cancel()
 
     async def test_a_full_spool_refuses_a_post_at_once(self, tmp_path: Path, clock: ManualClock) -> None:
         async with Spool(tmp_path / "s", clock=clock, limits=SMALL) as spool:
@@ -252,6 +304,38 @@ class TestAppend:
         async with Spool(tmp_path / "s", clock=clock) as spool:
             kept = [spool.offer(f"id-{n}", b"x") for n in range(50)]
         assert [future.result() for future in kept] == list(range(1, 51))
+
+    async def test_who_is_cancelled_while_leaving_leaves_nobody_waiting(
+        self, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        go = threading.Event()
+        go.set()
+
+        def slow_sync(descriptor: int) -> None:
+            go.wait(10)
+            os.fdatasync(descriptor)
+
+        offered, leaves = list[asyncio.Future[Any]](), asyncio.Event()
+
+        async def live() -> None:
+            async with Spool(tmp_path / "s", clock=clock, sync=slow_sync) as spool:
+                go.clear()
+                offered.append(spool.offer("on the disk", b"x"))
+                await asyncio.sleep(0)
+                offered.append(spool.offer("behind it", b"x"))
+                leaves.set()
+
+        life = asyncio.create_task(live())
+        await leaves.wait()
+        life.cancel()
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await life
+        assert await offered[0] == 1
+        with pytest.raises(SpoolUnwritable, match="closed"):
+            await offered[1]
+        async with Spool(tmp_path / "s", clock=clock) as spool:
+            assert spool.undelivered == 1
 
     async def test_positions_go_on_after_a_restart(self, tmp_path: Path, clock: ManualClock) -> None:
         async with Spool(tmp_path / "s", clock=clock) as spool:
@@ -421,6 +505,15 @@ class TestDelivery:
             assert len(list((tmp_path / "s").glob("*.seg"))) > 2
             await deliver_all(spool, Receiver())
             assert len(list((tmp_path / "s").glob("*.seg"))) == 1
+
+    async def test_what_cannot_be_deleted_ends_the_delivery(self, tmp_path: Path, clock: ManualClock) -> None:
+        async with Spool(tmp_path / "s", clock=clock, limits=SMALL) as spool:
+            for number in range(10):
+                await spool.append(f"id-{number}", bytes(300))
+            oldest, *_ = sorted((tmp_path / "s").glob("*.seg"))
+            oldest.unlink()
+            with pytest.raises(FileNotFoundError, match=oldest.name):
+                await spool.deliver(Receiver(), retry_on=(Away,))
 
     async def test_there_is_one_delivery_at_a_time(self, tmp_path: Path, clock: ManualClock) -> None:
         async with Spool(tmp_path / "s", clock=clock) as spool, asyncio.TaskGroup() as tasks:
