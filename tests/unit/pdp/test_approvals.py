@@ -133,6 +133,17 @@ def test_the_log_keeps_the_question_every_vote_and_the_end() -> None:
     assert b"looks" not in b"".join(body for _, body in entries)
 
 
+def test_the_log_does_not_keep_a_secret_in_the_name_of_what_is_asked_for() -> None:
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    asked_for = replace(approval().question, resource_id=f"postgres://bob:{token}@db/orders")
+    ((_, opened),) = entries_of(replace(approval(), question=asked_for))
+    assert token.encode() not in opened
+    assert b"@db/orders" in opened
+    assert b'"left_out":["resource.id"]' in opened
+    ((_, opened),) = entries_of(approval())
+    assert b"left_out" not in opened
+
+
 def test_pages_begin_where_the_last_one_ended_also_for_equal_moments() -> None:
     book = ApprovalBook()
     held = [approval(f"approvals/{each}", at=each // 2, nonce=str(each)) for each in range(5)]

@@ -1,7 +1,8 @@
 """An approval as the audit log keeps it: one entry for the question, one for every vote, one for the end.
 
 Every entry follows from the record alone, its id included, so one that may have been lost is simply sent again: the
-log drops what it has. JSON in RFC 8785 form, described in services/telemetry/README.md; arguments never enter it.
+log drops what it has. JSON in RFC 8785 form, described in services/telemetry/README.md; arguments never enter it, nor
+does a secret in the name of what is asked for: people who decide see it, the log is for more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from ringfence.proofs.canonical_json import Json, canonical
 from ringfence_kit.ids import id_of
 
 from ringfence_pdp.approvals.approval import Approval
+from ringfence_pdp.secrets_out import without_secrets
 
 ENTRY = "approval"
 """The entries' `type`."""
@@ -24,7 +26,8 @@ def entries_of(approval: Approval) -> Sequence[Entry]:
 
 
 def _documents(approval: Approval) -> Iterator[dict[str, Json]]:
-    question = approval.question
+    question, left_out = approval.question, list[str]()
+    resource_id = str(without_secrets(question.resource_id, ("resource", "id"), left_out))
     yield {
         "event": "OPENED",
         "time_ms": approval.opened_at,
@@ -36,7 +39,8 @@ def _documents(approval: Approval) -> Iterator[dict[str, Json]]:
         "action": question.action,
         "tool": question.tool,
         "resource_type": question.resource_type,
-        "resource_id": question.resource_id,
+        "resource_id": resource_id,
+        **({"left_out": [*left_out]} if left_out else {}),
         "arguments_digest": question.arguments_digest,
         "bundle_digest": question.bundle_digest,
         "rules": list(approval.asked.rules),
