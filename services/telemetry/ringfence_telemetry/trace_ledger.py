@@ -13,7 +13,8 @@ The rules, whatever the order, batching or repetition in which spans arrive (num
 - R5 what is charged costs what a price of its minute says, or what the span states when it is charged all it states;
   what no price is known of costs nobody knows what, and is counted as such;
 - the team is the one the span names, else that of the nearest ancestor naming one;
-- a span id counts once; when it comes again stating more usage, the larger statement holds;
+- a span counts once; when it comes again stating more usage, the larger statement holds. What somebody else says under
+  its id is another span (`span_claims`);
 - spans whose parents form a cycle have no parent: all of them, so it does not matter which came last.
 
 A late parent changes what was charged before: `add` says by how much. The work for a span is proportional to what it
@@ -27,6 +28,7 @@ from typing import NamedTuple, cast
 from ringfence_telemetry.dialects import INVOKE_AGENT
 from ringfence_telemetry.prices.book import NO_PRICES, Prices
 from ringfence_telemetry.reporters import Binding, Reporter
+from ringfence_telemetry.span_claims import Claims, is_anothers, may_state_more
 from ringfence_telemetry.spans import NO_TOKENS, SpanFact, Tokens
 from ringfence_telemetry.trace_span import (
     NO_BILL,
@@ -100,6 +102,7 @@ class TraceLedger:
         self._nodes: dict[int, Node] = {}
         self._naming: dict[int, list[Node]] = {}
         """Span id → the nodes that name it as their parent, present or not."""
+        self._claims = Claims()
         self._keys: dict[tuple[object, ...], UsageKey] = {}
         self._session: tuple[int, int, str] | None = None
         """Start, span id and session of the span that settles R3 for the trace."""
@@ -135,10 +138,13 @@ class TraceLedger:
         kept, duplicates, unrelated = list[SpanFact](), 0, 0
         batch, session_before = _Batch(), self._session
         for fact in ordered:
-            present = self._nodes.get(fact.span)
+            entered, present = fact, self._nodes.get(fact.span)
+            if present is not None and is_anothers(present, fact, binding):
+                entered = self._claims.beside(fact, binding, self._nodes, room=len(self._nodes) < self._spans_max)
+                present = self._nodes.get(entered.span)
             if present is not None:
                 duplicates += 1
-                if state_more(present, fact.tokens):
+                if may_state_more(present, binding, self._agent_of(present)) and state_more(present, fact.tokens):
                     batch.unsettled[present] = None
                     kept.append(fact)
             elif len(self._nodes) >= self._spans_max:
@@ -146,7 +152,9 @@ class TraceLedger:
                 self._charge_as_it_stands(node_of(fact, binding, prices), change)
             else:
                 kept.append(fact)
-                self._enter(node_of(fact, binding, prices), batch)
+                self._enter(node_of(entered, binding, prices), batch)
+        if self._claims.take_new(len(self._nodes)):
+            batch = self._place_anew(change)
         _settle(batch)
         if self._session != session_before:
             batch.touched.update((node, None) for node in self._nodes.values() if node.session is None)
@@ -209,6 +217,19 @@ class TraceLedger:
             self._post(node, change)
         return True
 
+    def _place_anew(self, change: UsageChange) -> _Batch:
+        """Give every id to whose it is, and every span its place again: hardly ever does anybody claim another's."""
+        before, batch = list(self._nodes.values()), _Batch()
+        for node in before:
+            if node.posted_key is not None:
+                change.take_back(node.posted_key, node.posted_counts, node.posted_callers)
+        self._nodes, self._naming, self._session = {}, {}, None
+        for node, fact in self._claims.divide(before):
+            again = node_of(fact, node.binding, node.prices)
+            again.own = node.own
+            self._enter(again, batch)
+        return batch
+
     def _enter(self, node: Node, batch: _Batch) -> None:
         fact = node.fact
         self._nodes[fact.span] = node
@@ -222,7 +243,7 @@ class TraceLedger:
         if node.own is not NO_TOKENS or node.kids is not NO_TOKENS:
             batch.unsettled[node] = None
         if fact.parent:
-            self._enter_beneath(node, fact.parent, batch)
+            self._enter_beneath(node, self._claims.parent_of(fact, node.binding), batch)
         if orphans:
             self._hand_down(node, batch)
 
