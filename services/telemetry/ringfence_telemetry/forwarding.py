@@ -6,8 +6,8 @@ The rules:
   in a file beside the log, and what lies between that and a crash is sent again;
 - a backend that is away or busy is tried again, ever more slowly and as it asks; nobody who reports notices;
 - it may fall behind by so many bytes; segments are kept for it that long, and what is beyond is lost to it, not to us;
-- a request the backend says it will never take is lost to it too. Both are counted, item by item:
-  what is in the log = forwarded + lost to the backend + waiting.
+- a request the backend says it will never take, and what it rejects of one, is lost to it too. Both are counted, item by
+  item: what is in the log = forwarded + lost to the backend + waiting.
 """
 
 import asyncio
@@ -59,8 +59,8 @@ class Never(Exception):  # noqa: N818 - as above
 class Backend(Protocol):
     """Who takes OTLP."""
 
-    async def send(self, signal: OtlpSignal, payload: bytes) -> None:
-        """Return once it has taken a request. Raises Later and Never."""
+    async def send(self, signal: OtlpSignal, payload: bytes) -> int:
+        """Return how many items it rejected, once it has taken a request. Raises Later and Never."""
         ...
 
 
@@ -151,7 +151,7 @@ class Forwarder:
         frame, refusals = found.frame, 0
         while frame is not None and found.end > self.needed_from() and refusals < REFUSALS_MAX:
             try:
-                await backend.send(frame.signal, frame.payload)
+                rejected = await backend.send(frame.signal, frame.payload)
             except Later as problem:
                 refusals += problem.refused
                 await self._wait(problem)
@@ -160,7 +160,10 @@ class Forwarder:
                 _log.warning("forwarding_refused", signal=frame.signal.label, problem=str(problem))
                 self._lose(found)
                 return
-            self.counts[frame.signal].forwarded += self._items(found)
+            counts, items = self.counts[frame.signal], self._items(found)
+            lost = min(max(rejected, 0), items)  # it counts as it likes: what is in the log adds up all the same
+            counts.lost += lost
+            counts.forwarded += items - lost
             self._position = found.end
             self._delay = FIRST_RETRY
             return

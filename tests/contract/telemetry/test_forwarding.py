@@ -32,7 +32,7 @@ class ScriptedBackend:
     asked: int = 0
     always: Exception | None = None
 
-    async def send(self, signal: OtlpSignal, payload: bytes) -> None:
+    async def send(self, signal: OtlpSignal, payload: bytes) -> int:
         """Take a request, or answer as told."""
         self.asked += 1
         if self.always is not None:
@@ -40,6 +40,7 @@ class ScriptedBackend:
         if self.answers:
             raise self.answers.pop(0)
         self.taken.append((signal, payload))
+        return 0
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
@@ -20,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
     add_TraceServiceServicer_to_server,
 )
+from ringfence_kit.clock import MINUTE, ManualClock, Millis
 from ringfence_kit.config import Secret
 from ringfence_telemetry.config import ForwardConfig
 from support.telemetry.mesh import TelemetryMesh, quiet, telemetry_mesh
@@ -33,6 +35,8 @@ class Collector(TraceServiceServicer):
     taken: list[ExportTraceServiceRequest] = field(default_factory=list)
     headers: dict[str, str | bytes] = field(default_factory=dict)
     busy: int = 0
+    asks: bytes = RetryInfo(retry_delay=Duration(nanos=1_000_000)).SerializeToString()
+    rejects: int = 0
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:
@@ -40,12 +44,13 @@ class Collector(TraceServiceServicer):
         self.headers = dict(context.invocation_metadata())
         if self.busy:
             self.busy -= 1
-            delay = RetryInfo(retry_delay=Duration(nanos=1_000_000)).SerializeToString()
-            trailers = (("google.rpc.retryinfo-bin", delay),)
+            trailers = (("google.rpc.retryinfo-bin", self.asks),)
             await context.abort(grpc.StatusCode.UNAVAILABLE, "one moment", trailing_metadata=trailers)
         self.taken.append(request)
         self.came.set()
-        return ExportTraceServiceResponse()
+        if not self.rejects:
+            return ExportTraceServiceResponse()
+        return ExportTraceServiceResponse(partial_success=ExportTracePartialSuccess(rejected_spans=self.rejects))
 
 
 @asynccontextmanager
@@ -83,6 +88,36 @@ async def test_a_stock_backend_gets_everything_as_it_came(tmp_path: Path, busy: 
         assert (collector.headers["authorization"], collector.headers["tenant"]) == ("Bearer x", "shop")
         assert found["otlp_forward_retries_total"] == busy
         assert found['otlp_forward_lost_items_total{signal="traces"}'] == 0
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [b"\xff\xff", RetryInfo(retry_delay=Duration(seconds=2**63 - 1)).SerializeToString(), b"\x0a\x02\x08\x00"],
+    ids=["nonsense", "for ever", "nothing"],
+)
+async def test_a_backend_that_asks_for_what_cannot_be_is_asked_again(tmp_path: Path, asks: bytes) -> None:
+    collector, clock = Collector(busy=1, asks=asks), ManualClock()
+    async with serving(collector) as address:
+        config = quiet(forward=ForwardConfig(address=address, plaintext=True))
+        async with telemetry_mesh(tmp_path, config=config, clock=clock) as telemetry:
+            await telemetry.export([SpanSpec(1)])
+            while not collector.came.is_set():
+                clock.advance(Millis(MINUTE))
+                await telemetry.metrics()
+
+
+@pytest.mark.parametrize(("rejects", "lost"), [(1, 1), (2, 2), (99, 2), (-1, 0)])
+async def test_what_a_backend_rejects_is_lost_to_it(tmp_path: Path, rejects: int, lost: int) -> None:
+    collector = Collector(rejects=rejects)
+    async with serving(collector) as address:
+        config = quiet(forward=ForwardConfig(address=address, plaintext=True))
+        async with telemetry_mesh(tmp_path, config=config) as telemetry:
+            await telemetry.export([SpanSpec(1), SpanSpec(2)])
+            await collector.came.wait()
+            found = await forwarded(telemetry, 2 - lost)
+            while not found['otlp_forward_lost_items_total{signal="traces"}'] >= lost:
+                found = await telemetry.metrics()
+        assert found['otlp_forwarded_items_total{signal="traces"}'] == 2 - lost
 
 
 async def test_what_it_has_is_not_sent_again_after_a_restart(tmp_path: Path) -> None:

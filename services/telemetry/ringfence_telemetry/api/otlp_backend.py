@@ -5,16 +5,20 @@ from contextlib import asynccontextmanager
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
-from ringfence_kit.clock import Millis
+from ringfence_kit.clock import MINUTE, Millis
 
 from ringfence_telemetry.config import ForwardConfig
-from ringfence_telemetry.convert.otlp import SERVICES
+from ringfence_telemetry.convert.otlp import SERVICES, rejected_items
 from ringfence_telemetry.forwarding import Forwarder, Later, Never
 from ringfence_telemetry.ingest import Ingest
 from ringfence_telemetry.otlp_signal import OtlpSignal
 
 DEADLINE_SECONDS = 30
+
+DELAY_MAX = Millis(5 * MINUTE)
+"""What a backend may ask for: one that asks for longer is asked again, or what waits would be lost without a try."""
 
 _RETRY_INFO = "google.rpc.retryinfo-bin"
 
@@ -40,10 +44,10 @@ class OtlpBackend:
             for signal, service in SERVICES.items()
         }
 
-    async def send(self, signal: OtlpSignal, payload: bytes) -> None:
-        """Return once it has taken a request. Raises Later and Never."""
+    async def send(self, signal: OtlpSignal, payload: bytes) -> int:
+        """Return how many items it rejected, once it has taken a request. Raises Later and Never."""
         try:
-            await self._exports[signal](payload, timeout=DEADLINE_SECONDS, metadata=self._headers)
+            answer = await self._exports[signal](payload, timeout=DEADLINE_SECONDS, metadata=self._headers)
         except grpc.aio.AioRpcError as error:
             problem = f"{error.code().name}: {error.details()}"
             if error.code() in _NEVER:
@@ -52,6 +56,7 @@ class OtlpBackend:
             # OTLP: without RetryInfo it does not say that it is busy; it may be the request that is too large.
             refused = error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and not delay
             raise Later(problem, delay=delay, refused=refused) from None
+        return rejected_items(signal, answer)
 
 
 @asynccontextmanager
@@ -79,5 +84,9 @@ async def forwarding(forwarder: Forwarder, ingest: Ingest, config: ForwardConfig
 def _asked_for(error: grpc.aio.AioRpcError) -> Millis:
     for name, value in error.trailing_metadata() or ():
         if name == _RETRY_INFO and isinstance(value, bytes):
-            return Millis(max(RetryInfo.FromString(value).retry_delay.ToMilliseconds(), 0))
+            try:
+                asked = RetryInfo.FromString(value).retry_delay
+            except DecodeError:
+                continue
+            return Millis(min(max(asked.seconds * 1_000 + asked.nanos // 1_000_000, 0), DELAY_MAX))
     return Millis(0)

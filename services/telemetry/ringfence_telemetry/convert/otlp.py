@@ -151,6 +151,20 @@ def export_response(signal: OtlpSignal, rejected: int) -> ExportResponse:
             return ExportMetricsServiceResponse(partial_success=_points_rejected(rejected) if rejected else None)
 
 
+def rejected_items(signal: OtlpSignal, answer: bytes) -> int:
+    """Return how many items a server says it rejected; none where its answer is none."""
+    try:
+        match signal:
+            case OtlpSignal.SPANS:
+                return ExportTraceServiceResponse.FromString(answer).partial_success.rejected_spans
+            case OtlpSignal.LOGS:
+                return ExportLogsServiceResponse.FromString(answer).partial_success.rejected_log_records
+            case OtlpSignal.METRICS:
+                return ExportMetricsServiceResponse.FromString(answer).partial_success.rejected_data_points
+    except DecodeError:
+        return 0
+
+
 def _spans_rejected(count: int) -> ExportTracePartialSuccess:
     return ExportTracePartialSuccess(
         rejected_spans=count,
