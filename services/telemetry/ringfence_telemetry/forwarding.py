@@ -6,7 +6,7 @@ The rules:
   in a file beside the log, and what lies between that and a crash is sent again;
 - a backend that is away or busy is tried again, ever more slowly and as it asks; nobody who reports notices;
 - it may fall behind by so many bytes; segments are kept for it that long, and what is beyond is lost to it, not to us;
-- a request the backend says it will never take, and what it rejects of one, is lost to it too. Both are counted, item by
+- what the backend says it will never take, a request or items of one, is lost to it too. Both are counted, item by
   item: what is in the log = forwarded + lost to the backend + waiting.
 """
 
