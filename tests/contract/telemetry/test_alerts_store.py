@@ -215,6 +215,10 @@ class TestListing:
     async def test_a_query_narrows(self, filled: OpenedStore, query: dict[str, object], numbers: list[int]) -> None:
         assert [alert.number for alert in await listed(filled, **query)] == numbers
 
+    async def test_a_namespace_in_capitals_is_nobodys(self, opened: OpenedStore) -> None:
+        await fired(opened, replace(BURN, agent="namespaces/SHOP/agents/x"))
+        assert await listed(opened, namespaces=("shop",)) == []
+
     async def test_events_come_in_pages(self, filled: OpenedStore) -> None:
         assert [event.sequence for event in await events(filled, after=1, limit=2)] == [2, 3]
         assert await events(filled, after=5) == []

@@ -313,6 +313,13 @@ class TestRows:
         nobody = StandingQuery(budget="daily", start=TODAY, namespaces=(), limit=2)
         assert await opened.store.budget_standings(nobody) == []
 
+    async def test_a_namespace_in_capitals_is_nobodys(self, opened: OpenedStore) -> None:
+        await kept(opened, budget())
+        names = ("namespaces/SHOP/agents/x", "Namespaces/shop/agents/x", "namespaces/shop/agents/x")
+        await spent(opened, *(used(5, agent=name) for name in names))
+        owned = StandingQuery(budget="daily", start=TODAY, namespaces=("shop",), limit=9)
+        assert [each.subject for each in await opened.store.budget_standings(owned)] == [names[2]]
+
     async def test_what_was_spent_long_ago_is_forgotten_and_what_is_raised_is_not(self, opened: OpenedStore) -> None:
         def work(tx: TelemetryTx) -> None:
             for start, level in ((0, 0), (1, 0), (2, WHOLE), (3, 0), (9, 0)):

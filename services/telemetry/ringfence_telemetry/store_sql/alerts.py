@@ -11,6 +11,7 @@ from ringfence_kit.store import StorageFault
 
 from ringfence_telemetry.alerts.alert import Alert, AlertEvent, AlertQuery, Silence
 from ringfence_telemetry.store.alerts import FiringAlerts
+from ringfence_telemetry.store_sql.statements import of_namespaces
 from ringfence_telemetry.tables.alerts import alert_events, alerts, silences
 
 
@@ -177,8 +178,7 @@ def _conditions(query: AlertQuery) -> list[sa.ColumnElement[bool]]:
     if query.kinds:
         conditions.append(alerts.c.kind.in_([kind.value for kind in query.kinds]))
     if query.namespaces is not None:
-        prefixes = [alerts.c.agent.startswith(f"namespaces/{each}/agents/") for each in query.namespaces]
-        conditions.append(sa.or_(sa.false(), *prefixes))
+        conditions.append(of_namespaces(alerts.c.agent, query.namespaces))
     if query.before is not None:
         conditions.append(alerts.c.number < query.before)
     return conditions

@@ -12,7 +12,7 @@ from ringfence_kit.sql import Database
 from ringfence_telemetry.budgets.budget import Budget, Scope, Standing, StandingKey
 from ringfence_telemetry.budgets.used import MODEL_OPERATIONS, Used, hours_of
 from ringfence_telemetry.store.budgets import StandingQuery, StoredBudgets
-from ringfence_telemetry.store_sql.statements import batches, replace_row, replace_rows
+from ringfence_telemetry.store_sql.statements import batches, of_namespaces, replace_row, replace_rows
 from ringfence_telemetry.tables.budgets import budget_standings, budgets
 from ringfence_telemetry.tables.usage import agent_usage, rollups, session_usage
 from ringfence_telemetry.usage import UNATTRIBUTED
@@ -126,8 +126,7 @@ class SqlBudgetStore:
         if query.subject is not None:
             conditions.append(subject == query.subject)
         if query.namespaces is not None:
-            owned = [subject.startswith(f"namespaces/{each}/agents/") for each in query.namespaces]
-            conditions.append(sa.or_(sa.false(), *owned))
+            conditions.append(of_namespaces(subject, query.namespaces))
         statement = (
             sa.select(budget_standings)
             .where(*conditions)

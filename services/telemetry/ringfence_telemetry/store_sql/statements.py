@@ -119,3 +119,9 @@ def batches(values: Iterable[T]) -> Iterator[list[T]]:
     rest = iter(values)
     while some := list(islice(rest, _IN_MAX)):
         yield some
+
+
+def of_namespaces(agent: sa.ColumnElement[str], namespaces: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a column names agents of these namespaces. (LIKE takes capitals for small letters.)"""
+    prefixes = [f"namespaces/{each}/agents/" for each in namespaces]
+    return sa.or_(sa.false(), *[sa.func.substr(agent, 1, len(prefix)) == prefix for prefix in prefixes])
