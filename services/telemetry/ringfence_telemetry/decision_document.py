@@ -31,6 +31,8 @@ DID_MAX = 1_024
 ENVIRONMENT_MAX = 63
 REASON_MAX = 128
 _INTEGER_MAX = 2**53 - 1
+_TIME_MAX_MS = 253_402_300_799_999
+"""The end of the year 9999: a google.protobuf.Timestamp says nothing later."""
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _TRACE_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _REASON = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -78,7 +80,7 @@ def read_decision(body: bytes, *, decision_id: str, path: str) -> tuple[Decision
     members.one_of("decision_id", (decision_id,))
     if type_ not in ("", "decision"):
         return None, members.violations
-    decided_at = members.integer("decide_time_ms")
+    decided_at = members.integer("decide_time_ms", at_most=_TIME_MAX_MS)
     did = members.text("did", max_bytes=DID_MAX)
     environment = members.text("environment", max_bytes=ENVIRONMENT_MAX)
     reason = members.text("reason", max_bytes=REASON_MAX, pattern=_REASON)
@@ -187,11 +189,11 @@ class _Members:
             return ""
         return str(found)
 
-    def integer(self, name: str) -> int:
+    def integer(self, name: str, *, at_most: int) -> int:
         found = self._document.get(name)
-        if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+        if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= at_most:
             return found
-        self._wrong(name, "must be an integer of at least 0")
+        self._wrong(name, f"must be an integer from 0 to {at_most}")
         return 0
 
     def text(self, name: str, *, max_bytes: int, pattern: re.Pattern[str] | None = None) -> str:

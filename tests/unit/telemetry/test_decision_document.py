@@ -84,6 +84,7 @@ def test_what_was_asked_is_logged_as_it_was_but_only_agents_are_judged(members: 
         ({"decision_id": decision_id(2)}, "decision_id"),
         ({"decide_time_ms": "2026"}, "decide_time_ms"),
         ({"decide_time_ms": -1}, "decide_time_ms"),
+        ({"decide_time_ms": 253_402_300_800_000}, "decide_time_ms"),
         ({"decide_time_ms": 1.5}, "decide_time_ms"),
         ({"decide_time_ms": True}, "decide_time_ms"),
         ({"environment": 7}, "environment"),
