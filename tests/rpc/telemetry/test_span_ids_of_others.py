@@ -6,16 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ringfence.telemetry.v1 import slo_pb2
+from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceStub
 from ringfence_kit.callers import Caller
-from ringfence_kit.clock import ManualClock
+from ringfence_kit.clock import SECOND, ManualClock, Millis
 from support.serving import SERVICE
 from support.telemetry.mesh import AGENT, AGENT_DID, GATEWAY, PEER, PEER_DID, TelemetryMesh, telemetry_mesh
 from support.telemetry.spans import NOW, SpanSpec
 
 
 @pytest.fixture
-async def telemetry(tmp_path: Path) -> AsyncIterator[TelemetryMesh]:
-    async with telemetry_mesh(tmp_path, clock=ManualClock()) as running:
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def telemetry(tmp_path: Path, clock: ManualClock) -> AsyncIterator[TelemetryMesh]:
+    async with telemetry_mesh(tmp_path, clock=clock) as running:
         yield running
 
 
@@ -83,3 +90,23 @@ async def test_nobody_states_more_for_another_by_repeating_its_span(telemetry: T
     await telemetry.export([span(1, tokens=10)], AGENT)
     await telemetry.export([span(1, tokens=1_000_000)], PEER)  # with the very same start
     assert (await tokens(telemetry))[AGENT_DID] == 10
+
+
+@pytest.mark.parametrize("squatter_first", [True, False])
+@pytest.mark.parametrize("name", [1, 9], ids=["by the root's id", "as another root"])
+async def test_who_was_called_cannot_hide_from_its_objective(
+    telemetry: TelemetryMesh, clock: ManualClock, squatter_first: bool, name: int
+) -> None:
+    slos = SloServiceStub(telemetry.channel())
+    await slos.CreateSlo(slo_pb2.CreateSloRequest(slo_id="peer", slo=slo_pb2.Slo(agent=PEER_DID, target="0.99")))
+    told = [([span(name, at=-5, tokens=1)], PEER), ([failed_call(1)], GATEWAY)]
+    for specs, reporter in told if squatter_first else reversed(told):
+        await telemetry.export(specs, reporter)
+    stood = slo_pb2.SloStatus()
+    for _ in range(60):  # the trace is settled, and its minute is closed
+        clock.advance(Millis(10 * SECOND))
+        await telemetry.everything_counted()
+        stood = (await slos.GetSlo(slo_pb2.GetSloRequest(name="slos/peer"))).status
+        if stood.total:
+            break
+    assert (stood.total, stood.good) == (1, 0)

@@ -198,12 +198,13 @@ class _Growth:
     def _begun(self) -> list[tuple[Charge, list[Hop]]]:
         """Return the spans that fragments begin with, each with its topmost hops: that of the whole first.
 
-        Of several that have no parent it is the one with the most agents beneath: no agent makes itself the root of
-        others' work by sending a span without a parent.
+        Of several that have no parent it is one in which somebody else than the agent tells of a call of it, if any is;
+        of those the one with the most agents beneath. So no agent makes itself the root of others' work, or hides from
+        who saw how its own went, by sending a span without a parent.
         """
         begun = [(top, _without_wrapper(self._hop_of[top.fact.span])) for top in self._tops]
         if sum(top.fact.parent == 0 for top, _ in begun) > 1:
-            begun.sort(key=lambda each: (each[0].fact.parent != 0, -_agents_in(each[1])))
+            begun.sort(key=lambda each: (each[0].fact.parent != 0, not _is_witnessed(each[1]), -_agents_in(each[1])))
         return begun
 
     def _error_blame(self, root: Hop, recovered: frozenset[int]) -> ErrorBlame | None:
@@ -239,6 +240,10 @@ def _without_wrapper(top: Hop) -> list[Hop]:
     for child in top.children:
         child.caller = None
     return top.children
+
+
+def _is_witnessed(hops: Sequence[Hop]) -> bool:
+    return any(hop.is_call and hop.reporter != hop.agent for hop in hops)
 
 
 def _agents_in(hops: Iterable[Hop]) -> int:
