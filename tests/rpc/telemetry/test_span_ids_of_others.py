@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ringfence.telemetry.v1 import slo_pb2
@@ -12,7 +12,10 @@ from ringfence_kit.callers import Caller
 from ringfence_kit.clock import SECOND, ManualClock, Millis
 from support.serving import SERVICE
 from support.telemetry.mesh import AGENT, AGENT_DID, GATEWAY, PEER, PEER_DID, TelemetryMesh, telemetry_mesh
-from support.telemetry.spans import NOW, SpanSpec
+from support.telemetry.spans import NOW, SpanSpec, request_of
+
+if TYPE_CHECKING:
+    from ringfence.telemetry.v1.slo_pb2_grpc import SloServiceAsyncStub
 
 
 @pytest.fixture
@@ -97,11 +100,32 @@ async def test_nobody_states_more_for_another_by_repeating_its_span(telemetry: T
 async def test_who_was_called_cannot_hide_from_its_objective(
     telemetry: TelemetryMesh, clock: ManualClock, squatter_first: bool, name: int
 ) -> None:
-    slos = SloServiceStub(telemetry.channel())
-    await slos.CreateSlo(slo_pb2.CreateSloRequest(slo_id="peer", slo=slo_pb2.Slo(agent=PEER_DID, target="0.99")))
+    slos = await with_objective(telemetry)
     told = [([span(name, at=-5, tokens=1)], PEER), ([failed_call(1)], GATEWAY)]
     for specs, reporter in told if squatter_first else reversed(told):
         await telemetry.export(specs, reporter)
+    stood = await standing(slos, telemetry, clock)
+    assert (stood.total, stood.good) == (1, 0)
+
+
+async def test_who_was_called_cannot_call_the_trace_sampled(telemetry: TelemetryMesh, clock: ManualClock) -> None:
+    slos = await with_objective(telemetry)
+    await telemetry.export([failed_call(1)], GATEWAY)
+    own = request_of([span(2, 1)])
+    own.resource_spans[0].scope_spans[0].spans[0].trace_state = "ot=th:8"
+    await telemetry.traces(PEER).Export(own)
+    stood = await standing(slos, telemetry, clock)
+    assert (stood.total, stood.good) == (1, 0)
+
+
+async def with_objective(telemetry: TelemetryMesh) -> "SloServiceAsyncStub":
+    slos: SloServiceAsyncStub = SloServiceStub(telemetry.channel())
+    await slos.CreateSlo(slo_pb2.CreateSloRequest(slo_id="peer", slo=slo_pb2.Slo(agent=PEER_DID, target="0.99")))
+    return slos
+
+
+async def standing(slos: "SloServiceAsyncStub", telemetry: TelemetryMesh, clock: ManualClock) -> slo_pb2.SloStatus:
+    """Return how the objective stands, once something counts for it or ten minutes have passed."""
     stood = slo_pb2.SloStatus()
     for _ in range(60):  # the trace is settled, and its minute is closed
         clock.advance(Millis(10 * SECOND))
@@ -109,4 +133,4 @@ async def test_who_was_called_cannot_hide_from_its_objective(
         stood = (await slos.GetSlo(slo_pb2.GetSloRequest(name="slos/peer"))).status
         if stood.total:
             break
-    assert (stood.total, stood.good) == (1, 0)
+    return stood

@@ -57,7 +57,7 @@ class Settled:
     cancelled: bool = False
     """By the caller: no event for an objective."""
     sampled: bool = False
-    """Some of its spans are of a head-sampled sender: no evidence of a share."""
+    """Some of its spans are of a head-sampled sender, other than an agent's of itself: no evidence of a share."""
     error_blame: str = ""
     """The agent of the deepest error whose parent is an error too; empty without an error."""
     error_reason: str = ""

@@ -186,7 +186,8 @@ class _Growth:
         fact = charge.fact
         self._hop_of[fact.span] = hop
         self._order.append(charge)
-        self._sampled = self._sampled or detail.sampled
+        # What an agent says of itself is no evidence, so it does not matter how much of it there is.
+        self._sampled = self._sampled or (detail.sampled and charge.reporter.principal != charge.agent)
         self._principal = self._principal or detail.principal
         hop.spans += 1
         used = _used(charge)
