@@ -6,6 +6,7 @@ The rules:
 - gRPC's own retries are off, because two layers of them multiply;
 - a connection is pinged while calls are on it, so a peer that vanished is noticed within 40 s; replicas behind one name
   share the calls;
+- certificates may be replaced while a channel is open: calls that begin afterwards show the new ones;
 - whoever opens a channel closes it.
 """
 
@@ -16,8 +17,11 @@ import grpc
 from ringfence.calls import AioStreams, AioUnaryCalls, CallRules
 from ringfence.credentials import Tls, Token, check_token_is_safe
 from ringfence.pace import Pace
+from ringfence.renewed_channel import RenewedChannel
+from ringfence.renewed_sync_channel import RenewedSyncChannel
 from ringfence.retry import RetryBudget, RetryPolicy
 from ringfence.sync_channel import SyncChannel
+from ringfence.tls_files import TlsFiles
 
 _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -65,9 +69,13 @@ def open_aio_channel(address: str, options: ChannelOptions | None = None) -> grp
     rules = options.rules()
     interceptors = (AioUnaryCalls(rules), AioStreams(rules))
     if options.tls is not None:
-        return grpc.aio.secure_channel(
-            address, options.tls.credentials(), options=options.arguments(), interceptors=interceptors
-        )
+
+        def open_with(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+            return grpc.aio.secure_channel(address, credentials, options=options.arguments(), interceptors=interceptors)
+
+        if not options.tls.names_files:
+            return open_with(options.tls.credentials())
+        return RenewedChannel(TlsFiles(options.tls, options.pace.now), open_with)
     if options.token is not None:
         check_token_is_safe(address)
     return grpc.aio.insecure_channel(address, options=options.arguments(), interceptors=interceptors)
@@ -77,8 +85,16 @@ def open_channel(address: str, options: ChannelOptions | None = None) -> SyncCha
     """Open a channel for threads. Raises ChannelError."""
     options = options or ChannelOptions()
     rules = options.rules()
+    channel: grpc.Channel
     if options.tls is not None:
-        channel = grpc.secure_channel(address, options.tls.credentials(), options=options.arguments())
+
+        def open_with(credentials: grpc.ChannelCredentials) -> grpc.Channel:
+            return grpc.secure_channel(address, credentials, options=options.arguments())
+
+        if options.tls.names_files:
+            channel = RenewedSyncChannel(TlsFiles(options.tls, options.pace.now), open_with)
+        else:
+            channel = open_with(options.tls.credentials())
     else:
         if options.token is not None:
             check_token_is_safe(address)

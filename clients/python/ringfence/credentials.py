@@ -2,7 +2,8 @@
 
 The rules:
 
-- files are read when the channel is opened, and a missing or half-given pair is refused with a sentence;
+- files are read when the channel is opened, and a missing or half-given pair is refused with a sentence; replaced ones
+  are read again (`ringfence.tls_files`);
 - a bearer token leaves this machine only over TLS: without it the address has to be a loopback address;
 - a token source is asked before every attempt of every call, so a refreshed token is used at once.
 """
@@ -35,6 +36,11 @@ class Tls:
     key_file: Path | None = None
     server_name: str = ""
     """The name to expect in the server's certificate when it is not the one in the address."""
+
+    @property
+    def names_files(self) -> bool:
+        """Whether there is anything that may be replaced."""
+        return self.ca_file is not None or self.cert_file is not None or self.key_file is not None
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Read the files. Raises ChannelError."""
