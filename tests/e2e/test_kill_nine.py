@@ -112,7 +112,7 @@ async def _check_decisions(mesh: ProcessMesh, load: PdpLoad) -> None:
     before it: one each, never more.
     """
     audit = AuditServiceStub(mesh.channel("telemetry"))
-    await logged(audit, await load.ask("namespaces/load/agents/last"))  # in order: all before it are there too
+    await logged(audit, await load.ask("namespaces/strangers/agents/last"))  # in order: all before it are there too
     entries = [json.loads(entry.body)["decision_id"] for entry in await every_entry(audit)]
     assert len(entries) == len(set(entries))
     assert len(load.decided - set(entries)) <= WRITERS * (KILLS_AT_WORK + KILLS_WHILE_OPENING)

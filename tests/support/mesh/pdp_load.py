@@ -24,7 +24,7 @@ apiVersion: ringfence.dev/v1
 kind: Policy
 metadata: {{name: load-{story}}}
 spec:
-  governs: {{agents: ["namespaces/load/agents/*"]}}
+  governs: {{agents: ["namespaces/strangers/agents/*"]}}
   rules:
     - {{name: read, match: {{actions: ["read_*"]}}, effect: ALLOW}}
 """
@@ -50,7 +50,8 @@ class PdpLoad:
         """Stop an agent, ask about it, let every second one go; the first writer also pushes a bundle."""
         self._stories += 1
         story = self._stories
-        agent = f"namespaces/load/agents/w{writer}-{story}"
+        # Of a namespace of its own: an agent that other loads register and enrol meanwhile would be allowed to read.
+        agent = f"namespaces/strangers/agents/w{writer}-{story}"
         await self._engage(agent, release=story % 2 == 0)
         await self.ask(agent)
         if writer == PUSHING_WRITER:
@@ -92,7 +93,7 @@ class PdpLoad:
             environment="dev",
         )
         answer = await until_acknowledged(self.pulse, self._decisions.Check, question)
-        assert answer.effect == decision_pb2.EFFECT_DENY
+        assert answer.effect == decision_pb2.EFFECT_DENY, answer
         self.decided.add(answer.decision_id)
         return answer.decision_id
 
