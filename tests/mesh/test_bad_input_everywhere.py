@@ -182,6 +182,8 @@ class Stranger:
             messages(bodies), metadata=self.bearer(rpc) if headers is None else headers, timeout=30
         )
         try:
+            if rpc.name == STREAM:
+                return answer_refusal(rpc, await said(call))
             answer = await asyncio.wait_for(call.read(), QUIET_S if rpc.streams else None)
         except TimeoutError:
             return OK
@@ -191,8 +193,6 @@ class Stranger:
             return told
         finally:
             call.cancel()
-        if rpc.name == STREAM:
-            return answer_refusal(rpc, answer)
         return item_refusal(rpc, answer) if rpc.name == BATCH else OK
 
     def _channel(self, setting: str) -> grpc.aio.Channel:
@@ -214,12 +214,18 @@ def item_refusal(rpc: Rpc, answer: bytes) -> Refusal:
     return OK
 
 
-def answer_refusal(rpc: Rpc, answer: bytes) -> Refusal:
+async def said(call: Any) -> decision_pb2.CheckStreamAnswer:
+    """Return the first answer of a stream of questions: an invalidation may come before it."""
+    while not (response := decision_pb2.CheckStreamResponse.FromString(await call.read())).HasField("answer"):
+        pass
+    return response.answer
+
+
+def answer_refusal(rpc: Rpc, answer: decision_pb2.CheckStreamAnswer) -> Refusal:
     """Return how a question of a stream was refused: the stream goes on."""
-    said = decision_pb2.CheckStreamResponse.FromString(answer).answer
-    if not said.HasField("error"):
+    if not answer.HasField("error"):
         return OK
-    told = read_status(said.error)
+    told = read_status(answer.error)
     check_refusal(rpc, told, rpc.fields)
     return told
 
