@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ringfence.telemetry.v1.audit_pb2_grpc import AuditServiceStub
 from support.mesh.audit import every_entry, logged
+from support.mesh.breaking_off import break_off
 from support.mesh.identity_load import IdentityLoad
 from support.mesh.killing import kill_again_and_again
 from support.mesh.load import Load, write_until
@@ -28,6 +29,9 @@ KILLS_AT_WORK, KILLS_WHILE_OPENING = 10, 3
 WRITERS = 4
 """For each service."""
 
+LONGEST_S = 240
+"""Before pytest's own clock runs out: what everybody waits for is told then."""
+
 
 @pytest.fixture
 def seed() -> str:
@@ -39,7 +43,10 @@ def seed() -> str:
 
 @pytest.mark.timeout(300)
 async def test_no_acknowledged_write_is_lost_and_no_event_is_lost_or_doubled(tmp_path: Path, seed: str) -> None:
-    async with process_mesh(tmp_path, measured=False) as mesh:
+    async with (
+        process_mesh(tmp_path, measured=False) as mesh,
+        break_off(mesh.services.values(), after=LONGEST_S),
+    ):
         await mesh.start()
         loads = Loads.on(mesh)
         async with asyncio.TaskGroup() as watching:
