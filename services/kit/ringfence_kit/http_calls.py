@@ -5,31 +5,21 @@ The rules:
 - a caller is known by its bearer token; certificates are not asked for here. Where a token would cross a network in the
   clear, none is taken;
 - a body is read after the caller was let in, whole or not at all, within the deadline of the method's class;
-- a failure becomes one JSON object with its reason and what is wrong with which field; `x-request-id` comes back on
-  every answer, the caller's own where it sent a usable one.
+- a failure becomes one JSON object with its reason and what is wrong with which field, unless the method's protocol has
+  a form of its own; `x-request-id` comes back on every answer, the caller's own where it sent a usable one.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
 
 import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ringfence_kit.admission import Admission
 from ringfence_kit.calls import REQUEST_ID_KEY, Call, numbered_ids
-from ringfence_kit.clock import Millis
-from ringfence_kit.errors import (
-    DeadlineExceeded,
-    Failure,
-    InternalError,
-    Kind,
-    MalformedMessage,
-    MessageTooLarge,
-    Unauthenticated,
-)
+from ringfence_kit.errors import DeadlineExceeded, Failure, InternalError, Unauthenticated
+from ringfence_kit.http_bodies import read_body
 from ringfence_kit.http_methods import HttpCall, HttpMethod
 from ringfence_kit.ids import NewId
 from ringfence_kit.methods import Method
@@ -39,22 +29,6 @@ from ringfence_kit.room import Room
 from ringfence_kit.server_config import DeadlinesConfig
 
 _log = structlog.get_logger(__name__)
-
-_STATUS: Final[Mapping[Kind, int]] = {
-    Kind.INVALID_ARGUMENT: 400,
-    Kind.OUT_OF_RANGE: 400,
-    Kind.FAILED_PRECONDITION: 400,
-    Kind.UNAUTHENTICATED: 401,
-    Kind.PERMISSION_DENIED: 403,
-    Kind.NOT_FOUND: 404,
-    Kind.ALREADY_EXISTS: 409,
-    Kind.ABORTED: 409,
-    Kind.RESOURCE_EXHAUSTED: 429,
-    Kind.UNIMPLEMENTED: 501,
-    Kind.UNAVAILABLE: 503,
-    Kind.DEADLINE_EXCEEDED: 504,
-    Kind.INTERNAL: 500,
-}
 
 
 class HttpCalls:
@@ -77,7 +51,7 @@ class HttpCalls:
         self._admission = admission
         self._room = room
         self._observer = observer
-        self._limit = deadlines.decide
+        self._deadlines = deadlines.by_class()
         self._metrics = metrics
         self._new_id = new_id
         self._request_id = numbered_ids(new_id)
@@ -87,17 +61,20 @@ class HttpCalls:
         """Return the route to serve a method by."""
         served = self._served(method)
 
+        def refused(failure: Failure, request: Request) -> Response:
+            return method.refused(failure, request.headers.get("content-type", ""))
+
         async def handle(request: Request) -> Response:
             call = Call(served, _metadata(request), _peer(request))
             call.request_id = call.request_id or self._request_id()
             try:
                 response = await self._observe(call, method, request)
             except Failure as failure:
-                response = refusal(failure)
+                response = refused(failure, request)
             except Exception as error:  # noqa: BLE001 - the last resort: what happened is in the log, once
                 internal = InternalError(reference=self._new_id())
                 _log.error("call failed", exc_info=error, reference=internal.metadata["reference"], **call.fields())
-                response = refusal(internal)
+                response = refused(internal, request)
             response.headers[REQUEST_ID_KEY] = call.request_id
             return response
 
@@ -114,14 +91,15 @@ class HttpCalls:
         return response
 
     async def _in_time(self, call: Call, method: HttpMethod, request: Request) -> Response:
-        timer = asyncio.timeout(self._limit / 1_000)
+        limit = self._deadlines[method.grant.method_class]
+        timer = asyncio.timeout(limit / 1_000)
         try:
             async with timer:
                 return await self._admitted(call, method, request)
         except TimeoutError:
             if not timer.expired():
                 raise
-            raise DeadlineExceeded(method=method.name, limit=Millis(self._limit)) from None
+            raise DeadlineExceeded(method=method.name, limit=limit) from None
 
     async def _admitted(self, call: Call, method: HttpMethod, request: Request) -> Response:
         try:
@@ -130,7 +108,7 @@ class HttpCalls:
                 problem = "this port has no TLS, and a token would cross the network in the clear; see [server.tls]"
                 raise Unauthenticated(problem=problem)
             await self._admission.admit(call, {})
-            body = await _body(request, method)
+            body = await read_body(request, method)
             content_type = request.headers.get("content-type", "")
             return await method.answer(HttpCall(call.caller, body, content_type, request.path_params))
         finally:
@@ -153,34 +131,6 @@ class HttpCalls:
 
 async def _answered_here(_request: object, _context: object) -> object:
     raise AssertionError("a method of the HTTP port is not called through gRPC")
-
-
-def refusal(failure: Failure) -> Response:
-    """Return what a failure looks like over HTTP."""
-    status = 413 if isinstance(failure, MessageTooLarge) else _STATUS[failure.kind]
-    error: dict[str, Any] = {"status": status, "reason": failure.reason, "message": failure.message}
-    if failure.violations:
-        error["violations"] = [{"field": one.field, "problem": one.problem} for one in failure.violations]
-    headers = {}
-    if failure.kind is Kind.UNAUTHENTICATED:
-        headers["www-authenticate"] = "Bearer"
-    if failure.retry_after is not None:
-        headers["retry-after"] = str(max(1, -(-failure.retry_after // 1_000)))
-    return JSONResponse({"error": error}, status_code=status, headers=headers)
-
-
-async def _body(request: Request, method: HttpMethod) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > method.max_body_bytes:
-                raise MessageTooLarge(size_bytes=size, limit_bytes=method.max_body_bytes)
-            parts.append(part)
-    except ClientDisconnect:
-        raise MalformedMessage(method=method.name, problem="the connection ended before its body did") from None
-    return b"".join(parts)
 
 
 def _metadata(request: Request) -> list[tuple[str, str | bytes]]:

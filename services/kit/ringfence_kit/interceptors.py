@@ -43,7 +43,6 @@ from ringfence_kit.errors import (
     Unauthenticated,
     Unavailable,
 )
-from ringfence_kit.grants import MethodClass
 from ringfence_kit.ids import NewId
 from ringfence_kit.methods import CallDetails, Handler, Method, Requests
 from ringfence_kit.observation import OK, Observer, Outcome, outcome_of
@@ -72,7 +71,7 @@ class Interceptors:
     ) -> None:
         self.admission = admission
         """Steps 7 to 9."""
-        self._deadlines = _defaults(deadlines)
+        self._deadlines = deadlines.by_class()
         self._maximum = deadlines.maximum
         self._room = room
         self._observer = observer
@@ -237,16 +236,6 @@ class Interceptors:
 
 _NO_PEER: Mapping[str, Any] = {}
 _NO_RESPONSES: tuple[bytes, ...] = ()
-
-
-def _defaults(config: DeadlinesConfig) -> Mapping[MethodClass, Millis]:
-    """Return the deadline of each class; streams have none."""
-    return {
-        MethodClass.DECIDE: config.decide,
-        MethodClass.READ: config.read,
-        MethodClass.WRITE: config.write,
-        MethodClass.INGEST: config.ingest,
-    }
 
 
 def _how_it_ended(error: BaseException, context: Context) -> Outcome:

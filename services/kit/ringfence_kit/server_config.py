@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from ringfence_kit.addresses import is_loopback_host
 from ringfence_kit.callers import Role
 from ringfence_kit.clock import DAY, HOUR, MINUTE, SECOND, Millis
 from ringfence_kit.config import setting
+from ringfence_kit.grants import MethodClass
 from ringfence_kit.names import is_group
 from ringfence_kit.tls import TlsConfig
 
@@ -110,6 +111,15 @@ class DeadlinesConfig:
     write: Millis = setting(Millis(30 * SECOND), doc="Mutations.", at_least=1)
     ingest: Millis = setting(Millis(30 * SECOND), doc="Evidence in bulk.", at_least=1)
     maximum: Millis = setting(Millis(MINUTE), doc="The longest deadline a caller is granted, streams excepted.")
+
+    def by_class(self) -> Mapping[MethodClass, Millis]:
+        """Return the deadline of each class; streams have none."""
+        return {
+            MethodClass.DECIDE: self.decide,
+            MethodClass.READ: self.read,
+            MethodClass.WRITE: self.write,
+            MethodClass.INGEST: self.ingest,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,8 +26,9 @@ from ringfence_telemetry.api.budgets import BudgetApi, budget_face
 from ringfence_telemetry.api.evaluation import EvaluationApi, evaluation_face
 from ringfence_telemetry.api.health import HealthApi, health_face
 from ringfence_telemetry.api.identity_signals import IdentitySignals
-from ringfence_telemetry.api.otlp import otlp_faces
+from ringfence_telemetry.api.otlp import otlp_apis, otlp_face
 from ringfence_telemetry.api.otlp_backend import forwarding
+from ringfence_telemetry.api.otlp_http import otlp_methods
 from ringfence_telemetry.api.prices import PriceApi, price_face
 from ringfence_telemetry.api.slos import SloApi, slo_face
 from ringfence_telemetry.api.usage import UsageApi, usage_face
@@ -163,7 +164,7 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
         on_added=heads.look,
     )
 
-    otlp = otlp_faces(ingest)
+    otlp = otlp_apis(ingest)
     tokens = PageTokens(database.mac_key)
     workflows = WorkflowReader(store, traces, ingest, PromisedTimes(promised.slos), clock=clock)
     workflow = workflow_face(WorkflowApi(outcomes, workflows, tokens=tokens, clock=clock))
@@ -227,25 +228,29 @@ def build(config: TelemetryConfig, server: ServerConfig, *, clock: Clock, new_id
                     alerts,
                     budgets,
                     evaluations,
-                    *otlp,
+                    *map(otlp_face, otlp),
                 ],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             Listener(
                 address=config.otlp_listen,
                 setting="telemetry.otlp_listen",
-                faces=otlp,
+                faces=[*map(otlp_face, otlp)],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
             *fast_listener(
                 config.fast_listen,
                 setting="telemetry.fast_listen",
-                faces=[*otlp, audit],
+                faces=[*map(otlp_face, otlp), audit],
                 max_request_bytes=config.ingest.max_request_bytes,
             ),
         ],
         grants=GRANTS,
-        http=HttpFace(address=config.http_listen, setting="telemetry.http_listen"),
+        http=HttpFace(
+            address=config.http_listen,
+            setting="telemetry.http_listen",
+            methods=otlp_methods(otlp, GRANTS, max_request_bytes=config.ingest.max_request_bytes),
+        ),
         run=run,
         readiness=readiness,
         tls=config.tls,

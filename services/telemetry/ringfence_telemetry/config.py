@@ -119,7 +119,9 @@ class TelemetryConfig:
         doc="Where OTLP and the audit log are served by libnghttp2 as well, host:port, for a fraction of the cost; "
         "empty serves none. Needs the extra `fast`.",
     )
-    http_listen: str = setting("127.0.0.1:7414", doc="Where /metrics and /healthz are served, host:port.")
+    http_listen: str = setting(
+        "127.0.0.1:7414", doc="Where OTLP over HTTP, /metrics, /healthz and /readyz are served, host:port."
+    )
     database: Secret = setting(
         Secret(""), doc="sqlite:///file or postgresql://…; empty keeps telemetry.db in the data directory."
     )

@@ -22,8 +22,7 @@ from ringfence_kit.errors import (
     Violation,
 )
 from ringfence_kit.grants import Grant, Grants, MethodClass
-from ringfence_kit.http_calls import refusal
-from ringfence_kit.http_methods import HttpCall, HttpMethod
+from ringfence_kit.http_methods import HttpCall, HttpMethod, refusal
 from ringfence_kit.server_config import DeadlinesConfig, QuotasConfig
 from ringfence_kit.service import HttpFace, Service
 from starlette.responses import JSONResponse, Response

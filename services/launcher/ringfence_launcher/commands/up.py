@@ -145,7 +145,7 @@ def _ready_view(mesh: RunningMesh, seconds: float) -> RenderableType:
         fields(
             [
                 *((name, f"{mesh.grpc[name]:<22}http://{mesh.http[name]}") for name in SERVICES),
-                ("otlp", mesh.otlp),
+                ("otlp", f"{mesh.otlp:<22}http://{mesh.http['telemetry']}"),
                 *((f"{name}, fast", address) for name, address in mesh.fast.items()),
                 ("token", str(mesh.token_file)),
             ]

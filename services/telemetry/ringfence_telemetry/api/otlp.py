@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from ringfence_kit.callers import current_caller
+from ringfence_kit.callers import Caller, current_caller
 from ringfence_kit.service import Face
 
 from ringfence_telemetry.convert import otlp as convert
@@ -25,14 +25,23 @@ class OtlpApi:
 
     async def Export(self, payload: bytes, context: Any) -> convert.ExportResponse:
         """Accept items."""
+        return await self.export(payload, current_caller())
+
+    async def export(self, payload: bytes, caller: Caller) -> convert.ExportResponse:
+        """Accept what `caller` sends, whatever it came in by."""
         await check_parts(payload, self.signal)
-        export = convert.export(payload, signal=self.signal, caller=current_caller())
+        export = convert.export(payload, signal=self.signal, caller=caller)
         return convert.export_response(self.signal, await self._ingest.export(export))
 
 
-def otlp_faces(ingest: Ingest) -> list[Face]:
-    """Return the APIs as the server registers them."""
-    return [Face(_add, OtlpApi(ingest, signal)) for signal in OtlpSignal]
+def otlp_apis(ingest: Ingest) -> list[OtlpApi]:
+    """Return an API for each signal."""
+    return [OtlpApi(ingest, signal) for signal in OtlpSignal]
+
+
+def otlp_face(api: OtlpApi) -> Face:
+    """Return an API as the server registers it."""
+    return Face(_add, api)
 
 
 def _add(api: OtlpApi, server: grpc.aio.Server) -> None:

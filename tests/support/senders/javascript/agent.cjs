@@ -1,23 +1,42 @@
 // An agent with the OpenTelemetry SDK of npm: `rounds` pieces of work, each an agent that asks a model twice and states
-// once more what both calls used. Arguments: where telemetry listens, the token, the agent, the session, how many rounds.
-// The last line it writes is one JSON object: how many spans it ended, and how many exports failed.
+// once more what both calls used. Arguments: where telemetry listens, the token, the agent, the session, how many rounds,
+// and the protocol, as OTEL_EXPORTER_OTLP_PROTOCOL names it. The last line it writes is one JSON object: how many spans it
+// ended, and how many exports failed.
 "use strict";
 
 const { SpanKind, context, trace } = require("@opentelemetry/api");
 const { Metadata, credentials } = require("@grpc/grpc-js");
-const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-grpc");
 const { BatchSpanProcessor, NodeTracerProvider } = require("@opentelemetry/sdk-trace-node");
 
-const [address, token, agent, session, rounds] = process.argv.slice(2);
+const [address, token, agent, session, rounds, protocol] = process.argv.slice(2);
 
-const metadata = new Metadata();
-metadata.set("authorization", `Bearer ${token}`);
-const exporter = new OTLPTraceExporter({
-  url: `http://${address}`,
-  credentials: credentials.createInsecure(),
-  metadata,
-  compression: "gzip",
-});
+const EXPORTERS = {
+  grpc: "@opentelemetry/exporter-trace-otlp-grpc",
+  "http/protobuf": "@opentelemetry/exporter-trace-otlp-proto",
+  "http/json": "@opentelemetry/exporter-trace-otlp-http",
+};
+
+function exporterOf() {
+  const { OTLPTraceExporter } = require(EXPORTERS[protocol]);
+  const authorization = `Bearer ${token}`;
+  if (protocol !== "grpc") {
+    return new OTLPTraceExporter({
+      url: `http://${address}/v1/traces`,
+      headers: { authorization },
+      compression: "gzip",
+    });
+  }
+  const metadata = new Metadata();
+  metadata.set("authorization", authorization);
+  return new OTLPTraceExporter({
+    url: `http://${address}`,
+    credentials: credentials.createInsecure(),
+    metadata,
+    compression: "gzip",
+  });
+}
+
+const exporter = exporterOf();
 
 let ended = 0;
 let failed = 0;
