@@ -10,11 +10,11 @@ were. The rules:
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-import rfc8785
 from ringfence_kit import records
 from ringfence_kit.clock import Instant
 from ringfence_kit.ids import id_of
@@ -258,6 +258,8 @@ def entry_id(address: str, part: int) -> str:
 
 
 def _body(address: str, text: str, part: int, parts: int) -> bytes:
+    # Canonical as it stands (RFC 8785): names in their order, whole numbers, texts as `json` writes them. A bundle is
+    # hundreds of entries, and `rfc8785` is thirty times slower over texts with many line ends.
     members: Mapping[str, str | int] = {
         "address": address,
         "content": text,
@@ -267,7 +269,7 @@ def _body(address: str, text: str, part: int, parts: int) -> bytes:
         "type": FACT,
         "version": 1,
     }
-    return rfc8785.dumps(dict(members))
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _content(fact: object) -> str:
