@@ -31,6 +31,8 @@ from support.serving import OPERATOR, Mesh, server_config, serving
 GATEWAY = Caller(principal="gateway", roles=frozenset({Role.GATEWAY}))
 AUDITOR = Caller(principal="audrey", roles=frozenset({Role.AUDITOR}))
 
+EVIDENCE = Grant.to(Role.GATEWAY, does=MethodClass.INGEST)
+
 
 async def echo(call: HttpCall) -> Response:
     """Say what arrived; some words do something else."""
@@ -52,7 +54,10 @@ def service() -> Service:
         http=HttpFace(
             address="127.0.0.1:0",
             setting="echo.http_listen",
-            methods=[HttpMethod("/{where}/echo", "echo", grant, echo, 1_000)],
+            methods=[
+                HttpMethod("/{where}/echo", "echo", grant, echo, 1_000),
+                HttpMethod("/{where}/take", "take", EVIDENCE, echo, 1_000),
+            ],
         ),
     )
 
@@ -61,16 +66,18 @@ def service() -> Service:
 async def mesh(tmp_path: Path) -> AsyncIterator[Mesh]:
     config = replace(
         server_config(tmp_path),
-        deadlines=DeadlinesConfig(decide=Millis(300)),
+        deadlines=DeadlinesConfig(decide=Millis(300), ingest=Millis(200)),
         quotas=QuotasConfig(decide_per_second=1, decide_burst=12, refused_per_second=1, refused_burst=5),
     )
     async with serving(service(), config=config) as running:
         yield running
 
 
-async def post(mesh: Mesh, body: bytes = b"hello", caller: Caller = GATEWAY, **headers: str) -> httpx.Response:
+async def post(
+    mesh: Mesh, body: bytes = b"hello", caller: Caller = GATEWAY, path: str = "/dev/echo", **headers: str
+) -> httpx.Response:
     async with httpx.AsyncClient(base_url=f"http://{mesh.address('echo.http_listen')}") as client:
-        return await client.post("/dev/echo", content=body, headers={**dict(mesh.metadata(caller)), **headers})
+        return await client.post(path, content=body, headers={**dict(mesh.metadata(caller)), **headers})
 
 
 def reason(response: httpx.Response) -> str:
@@ -96,9 +103,11 @@ async def test_a_body_is_bounded(mesh: Mesh) -> None:
     assert (response.status_code, reason(response)) == (413, "MESSAGE_TOO_LARGE")
 
 
-async def test_a_call_has_a_deadline(mesh: Mesh) -> None:
-    response = await post(mesh, b"wait")
+@pytest.mark.parametrize(("path", "limit"), [("/dev/echo", 300), ("/dev/take", 200)])
+async def test_a_call_has_the_deadline_of_its_methods_class(mesh: Mesh, path: str, limit: int) -> None:
+    response = await post(mesh, b"wait", path=path)
     assert (response.status_code, reason(response)) == (504, "DEADLINE_EXCEEDED")
+    assert str(limit) in response.json()["error"]["message"]
 
 
 async def test_a_mistake_of_ours_is_told_by_a_reference_only(mesh: Mesh) -> None:
