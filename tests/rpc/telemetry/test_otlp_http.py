@@ -229,6 +229,11 @@ REFUSED = {
         gzip.compress(SOUND.SerializeToString()) + b"x",
         *(PROTOBUF, "gzip", 400, "MALFORMED_MESSAGE", "something follows"),
     ),
+    "much more than a gzip": (
+        gzip.compress(SOUND.SerializeToString()) + bytes(200_000),
+        *(PROTOBUF, "gzip", 400, "MALFORMED_MESSAGE", "something follows"),
+    ),
+    "nothing in place of a gzip": (b"", PROTOBUF, "gzip", 400, "MALFORMED_MESSAGE", "ends too early"),
 }
 
 
