@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from ringfence_kit.disk_thread import DiskThread
@@ -19,7 +20,7 @@ async def test_what_is_handed_over_is_done_in_order_elsewhere(disk: DiskThread) 
     done: list[int] = []
     threads = set[str]()
     for number in range(100):
-        disk.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+        disk.submit(partial(done.append, number))
         disk.submit(lambda: threads.add(threading.current_thread().name))
     assert await disk.run(lambda: "last") == "last"
     assert (done, threads) == (list(range(100)), {"disk"})
@@ -54,7 +55,7 @@ async def test_work_tells_the_loop(disk: DiskThread) -> None:
 async def test_closing_waits_for_what_was_handed_over() -> None:
     disk, done = DiskThread("disk"), list[int]()
     for number in range(100):
-        disk.submit(lambda number=number: done.append(number))  # type: ignore[misc]
+        disk.submit(partial(done.append, number))
     disk.close()
     assert done == list(range(100))
 
