@@ -26,7 +26,7 @@ _STATUS: Final[Mapping[Kind, int]] = {
 }
 
 
-def status_of(failure: Failure) -> int:
+def http_status_of(failure: Failure) -> int:
     """Return the status code a failure has over HTTP."""
     return 413 if isinstance(failure, MessageTooLarge) else _STATUS[failure.kind]
 
@@ -43,7 +43,7 @@ def headers_of(failure: Failure) -> dict[str, str]:
 
 def refusal(failure: Failure, _content_type: str = "") -> Response:
     """Return a failure as one JSON object: its reason, and what is wrong with which field."""
-    status = status_of(failure)
+    status = http_status_of(failure)
     error: dict[str, Any] = {"status": status, "reason": failure.reason, "message": failure.message}
     if failure.violations:
         error["violations"] = [{"field": one.field, "problem": one.problem} for one in failure.violations]

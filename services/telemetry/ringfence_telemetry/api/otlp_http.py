@@ -4,7 +4,7 @@ The rules:
 
 - a request is what the same one over gRPC is: who may send it, what is kept of it, what is refused and why;
 - who sends JSON is answered in JSON, refusals too: `google.rpc.Status` with the details gRPC would carry;
-- what passes by waiting is 429, 503 or 504, with Retry-After; senders give up on everything else, as they should.
+- what passes by waiting is 429 or 503, with Retry-After, or 504; senders give up on everything else, as they should.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from typing import Final
 from google.protobuf.message import Message
 from ringfence_kit.errors import Failure, InvalidRequest, Violation
 from ringfence_kit.grants import Grants
-from ringfence_kit.http_methods import HttpCall, HttpMethod, headers_of, status_of
-from ringfence_kit.status import status_of as grpc_status_of
+from ringfence_kit.http_methods import HttpCall, HttpMethod, headers_of, http_status_of
+from ringfence_kit.status import status_of
 from starlette.responses import Response
 
 from ringfence_telemetry.api.otlp import OtlpApi
@@ -73,11 +73,11 @@ def otlp_methods(apis: Sequence[OtlpApi], grants: Grants, *, max_request_bytes: 
 
 def refused(failure: Failure, content_type: str) -> Response:
     """Return a failure as OTLP has it: a `google.rpc.Status` in the encoding of the request."""
-    status = status_of(failure)
+    status = http_status_of(failure)
     if any(violation.field in _ENCODING_FIELDS for violation in failure.violations):
         status = _UNSUPPORTED
     media = JSON if _media_of(content_type) == JSON else PROTOBUF
-    response = _answer(grpc_status_of(failure), media, status=status)
+    response = _answer(status_of(failure), media, status=status)
     response.headers.update(headers_of(failure))
     return response
 
