@@ -224,6 +224,11 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def unpriced(calls: int) -> str:
+    """Return the note on calls whose models have no price, and what to do about it."""
+    return f"no price is known for {counted(calls, 'call')}: ringfence usage prices put FILE"
+
+
 def namespace_name(text: str) -> str:
     """Return the resource name of a namespace typed as its id or in full; `-` means all."""
     name = text.removeprefix("namespaces/")

@@ -29,7 +29,7 @@ def test_rows_are_exact_and_have_bars(ringfence: CommandLine, mesh: FakeMesh) ->
     assert first.count("█") == BAR_WIDTH
     assert BAR_WIDTH // 2 - 1 <= second.count("█") <= BAR_WIDTH // 2
     assert "reported by somebody not bound" in shown
-    assert "4 more spans" in shown
+    assert "still on the way: 4 spans" in shown
 
 
 def test_the_window_and_the_filters_are_sent(ringfence: CommandLine, mesh: FakeMesh) -> None:
@@ -76,7 +76,7 @@ def test_cost_is_shown_by_currency_and_marked_when_it_is_not_all(ringfence: Comm
     assert "0.000001 EUR" in second
     assert "1.50 s" in third
     assert "0.02 s" in third
-    assert any("2 calls cost nobody knows what" in note for note in notes)
+    assert any("no price is known for 2 calls" in note for note in notes)
 
 
 def test_usage_by_time_is_in_its_order_with_a_sparkline(ringfence: CommandLine, mesh: FakeMesh) -> None:

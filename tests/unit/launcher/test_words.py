@@ -6,7 +6,7 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from ringfence_launcher.words import counted, from_now, moment, period, time_text, who
+from ringfence_launcher.words import counted, from_now, moment, period, time_text, unpriced, who
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,8 @@ def test_of_a_long_did_a_column_shows_the_end(agent: str, shown: str) -> None:
 def test_one_is_not_many(count: int, shown: str) -> None:
     assert counted(count, "policy", "policies") == shown
     assert counted(count, "rule") == shown.replace("policies", "rules").replace("policy", "rule")
+
+
+def test_calls_without_a_price_say_what_to_do() -> None:
+    assert unpriced(1) == "no price is known for 1 call: ringfence usage prices put FILE"
+    assert unpriced(1200) == "no price is known for 1,200 calls: ringfence usage prices put FILE"

@@ -8,7 +8,7 @@ from ringfence.telemetry.v1 import budget_pb2 as pb
 
 from ringfence_launcher.output import fields, stacked, table
 from ringfence_launcher.plain_text import plain
-from ringfence_launcher.words import duration_text, short, time_text, word
+from ringfence_launcher.words import duration_text, short, time_text, unpriced, word
 
 WIDTH = 20
 """Characters of a bar."""
@@ -40,7 +40,7 @@ def shown(found: pb.GetBudgetResponse) -> RenderableType:
     rows = (_standing(found.budget, status) for status in found.statuses)
     headers = [word(pb.BudgetScope, found.budget.scope).upper(), ">SPENT", "", ">EXPECTED", "USED UP AT"]
     unknown = sum(status.unknown_cost_calls for status in found.statuses)
-    note = f"{unknown:,} calls cost nobody knows what: put a price of their models" if unknown else ""
+    note = unpriced(unknown) if unknown else ""
     return stacked(
         budget(found.budget),
         Text(""),

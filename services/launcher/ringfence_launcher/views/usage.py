@@ -9,7 +9,7 @@ from ringfence.telemetry.v1 import telemetry_pb2 as pb
 
 from ringfence_launcher.output import stacked, table
 from ringfence_launcher.plain_text import plain
-from ringfence_launcher.words import time_text, who
+from ringfence_launcher.words import counted, time_text, unpriced, who
 
 BAR_WIDTH = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -111,9 +111,9 @@ def _notes(response: pb.GetUsageResponse, rows: Sequence[pb.UsageRow], *, by_tim
         yield "* reported by somebody not bound to the agent"
     unknown = sum(row.unknown_cost_calls for row in rows)
     if unknown:
-        yield f"{unknown:,} calls cost nobody knows what: put prices of their models"
+        yield unpriced(unknown)
     if response.pending_spans:
-        yield f"{response.pending_spans:,} more spans are on their way"
+        yield f"still on the way: {counted(response.pending_spans, 'span')}"
 
 
 def _label(row: pb.UsageRow, group: pb.UsageGroup.ValueType) -> str:
