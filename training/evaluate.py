@@ -99,6 +99,7 @@ def of_contrast() -> dict[str, Any]:
     return {
         "pairs": len(pairs),
         "auc": auc([danger.weight for danger, _ in verdicts], [other.weight for _, other in verdicts]),
+        "auc_told": auc([danger.told for danger, _ in verdicts], [other.told for _, other in verdicts]),
         "stopped": round(sum(danger.is_flagged for danger, _ in verdicts) / len(pairs), 4),
         "wrongly": round(sum(other.is_flagged for _, other in verdicts) / len(pairs), 4),
         "told_apart": round(

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from ringfence_pdp.filters.arguments import content_of_text
 from ringfence_pdp.filters.builtin import patterns
-from ringfence_pdp.filters.finding import ArgumentType, Filter, Finding, Kind, Severity
+from ringfence_pdp.filters.finding import ArgumentType, Filter, Finding, Kind, Rating, Severity
 
 from training.texts import BENIGN, CORE, Text
 
@@ -21,7 +21,9 @@ class Verdict(NamedTuple):
 
     severity: Severity | None
     weight: float
-    """The more, the more dangerous: ranks texts."""
+    """The more, the more dangerous: ranks texts, also those nothing is found in."""
+    told: float
+    """The same by findings alone: 0 without one."""
 
     @property
     def is_flagged(self) -> bool:
@@ -34,28 +36,32 @@ class Verdict(NamedTuple):
         return self.severity is Severity.HIGH
 
 
-NOTHING: Final = Verdict(None, 0.0)
 Judge = Callable[[Text], Verdict]
 
 
 def by_filters(filters: Sequence[Filter]) -> Judge:
-    """Return what several filters together make of a text."""
+    """Return what several filters together make of a text; texts they find nothing in are ranked too, where one can."""
 
     def judge(text: Text) -> Verdict:
         type_ = None if text.type is ArgumentType.FREE_TEXT else text.type
         content = content_of_text(text.text, type=type_)
-        return verdict_of([finding for one in filters for finding in one.findings(content)])
+        found = [finding for one in filters for finding in one.findings(content)]
+        rarities = [one.p_value(content) for one in filters if isinstance(one, Rating)]
+        return verdict_of(found, min((one for one in rarities if one is not None), default=None))
 
     return judge
 
 
-def verdict_of(findings: Iterable[Finding]) -> Verdict:
-    """Return what findings amount to; that a filter failed is not counted as found."""
+def verdict_of(findings: Iterable[Finding], p_value: float | None = None) -> Verdict:
+    """Return what findings amount to; that a filter failed is not counted as found.
+
+    `p_value` is how rare the text is among ordinary calls, found dangerous or not, where that is known.
+    """
     found = [finding for finding in findings if finding.kind is not Kind.FAILURE]
-    if not found:
-        return NOTHING
-    rarest = min(_RARE[one.severity] if one.p_value is None else one.p_value for one in found)
-    return Verdict(max(one.severity for one in found), -math.log10(rarest))
+    rarest = min((_RARE[one.severity] if one.p_value is None else one.p_value for one in found), default=1.0)
+    weighed = rarest if p_value is None else min(rarest, p_value)
+    severity = max((one.severity for one in found), default=None)
+    return Verdict(severity, -math.log10(weighed), -math.log10(rarest))
 
 
 def layer_one() -> Filter:
@@ -108,6 +114,7 @@ def gates(rows: Sequence[Judged]) -> dict[str, Any]:
         "false_positives": round(sum(row.verdict.is_flagged for row in benign) / max(1, len(benign)), 4),
         "deny_precision": round(rightly / max(1, rightly + wrongly), 4),
         "auc_core": auc([row.verdict.weight for row in attacks], [row.verdict.weight for row in benign]),
+        "auc_core_told": auc([row.verdict.told for row in attacks], [row.verdict.told for row in benign]),
         "attacks": len(attacks),
         "benign": len(benign),
     }

@@ -48,10 +48,15 @@ def ask(python: Path, name: str, texts: list[Text], seconds: float) -> dict[str,
     )
     answer = json.loads(target.read_text(encoding="utf-8"))
     rows = [
-        Judged(text=text, verdict=Verdict(Severity.HIGH if stopped else None, float(sure) + 10.0 * stopped))
+        Judged(text=text, verdict=_verdict(stopped=stopped, sure=sure))
         for text, (stopped, sure) in zip(texts, answer["said"], strict=False)
     ]
     return {"gates": gates(rows), "judged": len(rows), "milliseconds": answer["milliseconds"]}
+
+
+def _verdict(*, stopped: bool, sure: float) -> Verdict:
+    """Return what a peer said: what it stops is ranked before all else, and then by how sure it is."""
+    return Verdict(Severity.HIGH if stopped else None, sure + 10.0 * stopped, 10.0 * stopped)
 
 
 def ourselves(texts: list[Text]) -> dict[str, Any]:

@@ -29,13 +29,14 @@ def judged_twice(texts: Sequence[Text]) -> dict[str, Any]:
     for text in texts:
         content = _content(text)
         found = [*patterns.findings(content), *first.findings(content)]
+        rarity = first.p_value(content)
         doubts = first.doubts(content)
         started = time.process_time()
         again = second.findings(doubts) if doubts else ()
         took += time.process_time() - started
         asked.setdefault(text.stratum, []).append(bool(doubts))
-        without.append(Judged(text=text, verdict=verdict_of(found)))
-        both.append(Judged(text=text, verdict=verdict_of([*found, *again])))
+        without.append(Judged(text=text, verdict=verdict_of(found, rarity)))
+        both.append(Judged(text=text, verdict=verdict_of([*found, *again], rarity)))
     count = sum(map(sum, asked.values()))
     return {
         "without": _numbers(without),

@@ -5,7 +5,7 @@ python -m training.report    replaces what stands between the markers; the words
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from training.sources import BUILT, HERE
 
@@ -34,7 +34,9 @@ def gates(numbers: Numbers) -> str:
         ("deny alone: precision", "≥ 97 %", percent(both["deny_precision"])),
         ("deny alone: ordinary", "≤ 0.2 %", percent(denied["ordinary"])),
         ("AUC, core", "≥ 0.92", f"{both['auc_core']:.3f}"),
+        ("the same by findings alone", "", f"{both['auc_core_told']:.3f}"),
         ("AUC, contrast pairs", "≥ 0.85", f"{contrast['auc']:.3f}"),
+        ("the same by findings alone", "", f"{contrast['auc_told']:.3f}"),
         ("contrast pairs: the twin is stopped, the other passes", "", percent(contrast["told_apart"])),
     )
     return _table(("", "gate", "measured"), rows)
@@ -102,11 +104,12 @@ def peers(numbers: Numbers) -> str:
                 *(percent(flagged.get(stratum, 0.0)) for stratum in ("payload", "injection", "goal")),
                 percent(flagged.get("ordinary", 0.0)),
                 percent(flagged.get("security", 0.0)),
+                f"{of['auc_core']:.3f}",
                 f"{told['milliseconds']:.2f}",
             )
         )
-    head = ("detector", "texts", "core", "payload", "injection", "goal", "ordinary", "security", "ms of CPU a text")
-    return _table(head, rows)
+    strata = ("payload", "injection", "goal", "ordinary", "security")
+    return _table(("detector", "texts", "core", *strata, "AUC, core", "ms of CPU a text"), rows)
 
 
 def obfuscators(numbers: Numbers) -> str:
@@ -125,28 +128,47 @@ def _table(head: tuple[str, ...], rows: Any) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-TABLES: Final[Mapping[str, Callable[[Numbers], str]]] = {
-    "gates": gates,
-    "by-layer": by_layer,
-    "encoder": encoder,
-    "by-source": by_source,
-    "left-out": left_out,
-    "peers": peers,
-    "disguised": obfuscators,
+class Table(NamedTuple):
+    """One table of the report."""
+
+    made_of: tuple[str, ...]
+    """What has to be measured for it, as `evaluation.json` names it."""
+    lines: Callable[[Numbers], str]
+
+
+TABLES: Final[Mapping[str, Table]] = {
+    "gates": Table(("kept_apart", "contrast"), gates),
+    "by-layer": Table(("kept_apart",), by_layer),
+    "encoder": Table(("encoder",), encoder),
+    "by-source": Table(("kept_apart",), by_source),
+    "left-out": Table(("left_out",), left_out),
+    "peers": Table(("peers",), peers),
+    "disguised": Table(("disguised",), obfuscators),
 }
 
 
-def main() -> None:
-    """Put the tables into the report."""
-    numbers = json.loads((BUILT / "evaluation.json").read_text(encoding="utf-8"))
-    page = REPORT.read_text(encoding="utf-8")
+def with_tables(page: str, numbers: Numbers) -> tuple[str, list[str]]:
+    """Return the page with the tables that were measured, and the names of those that stay as they were."""
+    unmeasured: list[str] = []
     for name, table in TABLES.items():
         before, opened, rest = page.partition(f"<!-- {name} -->\n")
         _, closed, after = rest.partition(f"<!-- /{name} -->")
         if not closed:
             raise ValueError(f"{REPORT.name} has no place for {name}")
-        page = f"{before}{opened}{table(numbers)}\n{closed}{after}"
+        if all(part in numbers for part in table.made_of):
+            page = f"{before}{opened}{table.lines(numbers)}\n{closed}{after}"
+        else:
+            unmeasured.append(name)
+    return page, unmeasured
+
+
+def main() -> None:
+    """Put the tables into the report."""
+    numbers = json.loads((BUILT / "evaluation.json").read_text(encoding="utf-8"))
+    page, unmeasured = with_tables(REPORT.read_text(encoding="utf-8"), numbers)
     REPORT.write_text(page, encoding="utf-8")
+    if unmeasured:
+        print(f"not measured here, so left as they were: {', '.join(unmeasured)}")
 
 
 if __name__ == "__main__":

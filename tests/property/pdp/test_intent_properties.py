@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Kind
-from ringfence_pdp.filters.intent.classifier import LOW_AT, intent
+from ringfence_pdp.filters.intent.artefact import installed
+from ringfence_pdp.filters.intent.classifier import LOW_AT, Intent, intent
 from ringfence_pdp.filters.intent.features import BLOCK, BUCKETS, grams
 from ringfence_pdp.filters.intent.heads import Heads
 from ringfence_pdp.filters.intent.p_values import CHANCES, PValues, curve
@@ -86,6 +87,22 @@ def test_a_p_value_is_the_share_of_the_reference_that_scores_as_high(seed: int, 
 def test_intent_of_any_text_is_findings_and_never_an_exception(text: str, type_: ArgumentType) -> None:
     found = intent().findings(Content((Argument("/text", text, type_),)))
 
-    assert list(found) == list(intent().findings(Content((Argument("/text", text, type_),))))
+    assert list(found) == list(Intent(installed()).findings(Content((Argument("/text", text, type_),))))
     assert all(one.kind is Kind.INTENT and one.p_value is not None and one.p_value <= LOW_AT for one in found)
     assert not found or type_ is not ArgumentType.SECRET
+
+
+@given(st.lists(st.tuples(ANY_TEXT, st.sampled_from(ArgumentType)), max_size=4))
+@settings(max_examples=60)
+def test_a_call_is_as_rare_as_its_rarest_finding_and_common_without_one(said: list[tuple[str, ArgumentType]]) -> None:
+    content = Content(tuple(Argument(f"/{place}", text, type_) for place, (text, type_) in enumerate(said)))
+    found, p_value = intent().findings(content), intent().p_value(content)
+
+    if found:
+        assert p_value == min(one.p_value or 0.0 for one in found)
+    elif all(type_ is ArgumentType.SECRET for _, type_ in said):
+        assert p_value is None
+    else:
+        assert p_value is not None
+        assert LOW_AT < p_value <= 1
+    assert all(one.p_value >= (p_value or 1) for one in intent().doubts(content))

@@ -35,6 +35,7 @@ def check(found: Scanned) -> None:
     assert not any(one.kind is Kind.FAILURE and "cannot be loaded" in one.message for one in found.findings)
     sent = pb.ScanResponse.FromString(scanned_to_proto(found).SerializeToString())
     assert len(sent.findings) == len(found.findings)
+    assert (sent.p_value if sent.HasField("p_value") else None) == found.p_value
 
 
 @QUICK

@@ -70,6 +70,11 @@ async def test_what_a_tool_returned_is_looked_at_before_anybody_acts_on_it(pdp: 
 async def test_ordinary_words_are_nothing(pdp: ServedPdp) -> None:
     found = await scan(pdp, text="The meeting about the May figures is at ten in room four.")
     assert (list(found.findings), found.severity) == ([], pb.SEVERITY_UNSPECIFIED)
+    assert 0.03 < found.p_value <= 1
+
+
+async def test_how_rare_it_is_is_left_out_where_intent_looks_at_nothing(pdp: ServedPdp) -> None:
+    assert not (await scan(pdp, text=INJECTION, type=pb.ARGUMENT_TYPE_SECRET)).HasField("p_value")
 
 
 async def test_nothing_is_decided_counted_or_logged(pdp: ServedPdp) -> None:

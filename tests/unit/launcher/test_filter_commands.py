@@ -1,6 +1,7 @@
 """`ringfence filter`: content looked through here or by a pdp, what is shown of it, and how it ends."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,17 @@ def test_what_is_found_is_told_to_programs_in_the_form_of_the_contract(ringfence
 
 def test_nothing_found_ends_with_zero(ringfence: CommandLine) -> None:
     ended = ringfence("filter", "scan", "hello Ada, the meeting is at ten")
-    assert (ended.code, ended.out) == (0, "nothing found\n"), ended.out
+    assert (ended.code, ended.out) == (0, "nothing found; most ordinary calls look as dangerous\n"), ended.out
+
+
+def test_nothing_found_says_how_near_it_was(ringfence: CommandLine) -> None:
+    ended = ringfence("filter", "scan", "disable the alerts of the old printer")
+    assert ended.code == 0
+    assert re.fullmatch(r"nothing found; one in \d+ ordinary calls looks as dangerous \(p = 0\.\d+\)\n", ended.out)
+
+
+def test_of_a_secret_nobody_says_how_rare_it_is(ringfence: CommandLine) -> None:
+    assert ringfence("filter", "scan", "--type", "secret", "hunter2").out == "nothing found\n"
 
 
 def test_arguments_of_a_call_and_where_they_come_from(ringfence: CommandLine, nowhere: Path) -> None:

@@ -3,9 +3,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ringfence_pdp.filters.finding import Finding, Kind, Severity
 
 from training.check import differences
-from training.judging import NOTHING, Judged, Verdict, auc, gates
+from training.judging import Judged, Verdict, auc, gates, verdict_of
 from training.sources import Registry, Role, SourcesError, of_role, read_sources
 from training.texts import Text, thinned, without_doubles
 from training.train import MODEL
@@ -60,17 +61,43 @@ def test_doubles_are_one_text_however_they_are_written() -> None:
     assert len(thinned([first] * 10, 3)) == 3
 
 
+def judged_as(verdict: Verdict, source: str, stratum: str, count: int) -> list[Judged]:
+    texts = [Text(text=str(number), source=source, stratum=stratum) for number in range(count)]
+    return [Judged(text=text, verdict=verdict) for text in texts]
+
+
 def test_sources_weigh_alike_in_a_stratum() -> None:
-    stopped, passed = Verdict(None, 0.0), NOTHING
-    rows = [
-        Judged(text=Text(text=str(place), source="large", stratum="ordinary"), verdict=passed) for place in range(9)
-    ]
-    rows += [Judged(text=Text(text="x", source="small", stratum="payload"), verdict=stopped)]
+    stopped, passed = verdict_of([found_of(Severity.MEDIUM)]), verdict_of([])
 
-    told = gates(rows)
+    told = gates(
+        judged_as(passed, "large", "payload", 9)
+        + judged_as(stopped, "small", "payload", 1)
+        + judged_as(passed, "large", "ordinary", 9)
+    )
 
-    assert told["flagged"] == {"payload": 0.0, "ordinary": 0.0}
-    assert (told["attacks"], told["benign"]) == (1, 9)
+    assert told["flagged"] == {"payload": 0.5, "ordinary": 0.0}
+    assert (told["attacks"], told["benign"]) == (10, 9)
+
+
+def found_of(severity: Severity, p_value: float | None = None) -> Finding:
+    return Finding(Kind.INTENT, "test.found", "payload", severity, "found", p_value=p_value)
+
+
+def test_texts_nothing_is_found_in_are_ranked_by_how_rare_they_are() -> None:
+    near, far = verdict_of([], 0.05), verdict_of([], 0.9)
+    found = verdict_of([found_of(Severity.LOW, 0.02)], 0.02)
+    failed = verdict_of([found_of(Severity.HIGH)._replace(kind=Kind.FAILURE)])
+
+    assert found.weight > near.weight > far.weight > failed.weight == 0
+    assert [one.told for one in (near, far, failed)] == [0, 0, 0]
+    assert found.told == found.weight
+    assert verdict_of([found_of(Severity.HIGH)], 0.5).weight == verdict_of([found_of(Severity.HIGH)]).weight
+
+
+def test_what_is_ranked_without_being_found_counts_beside_what_is_found() -> None:
+    told = gates(judged_as(verdict_of([], 0.05), "a", "goal", 4) + judged_as(verdict_of([], 0.5), "a", "ordinary", 4))
+
+    assert (told["auc_core"], told["auc_core_told"]) == (1.0, 0.5)
 
 
 def test_auc_is_how_often_an_attack_weighs_more() -> None:

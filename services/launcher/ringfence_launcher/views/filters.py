@@ -18,12 +18,15 @@ _STYLES = {
 _INDENT = "        "
 RAREST = 1e-5
 """Of ordinary calls the model has seen thousands: what is said to be rarer than this is a guess."""
+COMMON = 0.5
+"""From here on nobody cares how common exactly."""
 
 
 def scanned(answer: pb.ScanResponse) -> RenderableType:
-    """Show what was found, or that nothing was."""
+    """Show what was found, or that nothing was and how near it was to a finding."""
     if not answer.findings:
-        return Text("nothing found", style="bold green")
+        nothing = Text("nothing found", style="bold green")
+        return nothing.append(f"; {_rarity(answer.p_value)}", style="dim") if answer.HasField("p_value") else nothing
     return stacked(*(finding(one) for one in answer.findings))
 
 
@@ -106,4 +109,6 @@ def _lines(found: pb.Finding) -> Iterator[str]:
 def _rarity(p_value: float) -> str:
     if p_value < RAREST:
         return f"hardly one in {round(1 / RAREST):,} ordinary calls looks as dangerous"
+    if p_value > COMMON:
+        return "most ordinary calls look as dangerous"
     return f"one in {round(1 / p_value):,} ordinary calls looks as dangerous (p = {p_value:.2g})"

@@ -70,6 +70,7 @@ def scanned_to_proto(scanned: Scanned) -> pb.ScanResponse:
         severity=pb.Severity.ValueType(scanned.severity or 0),
         rules_digest=scanned.rules_digest,
         model_digest=scanned.model_digest,
+        p_value=scanned.p_value,
     )
 
 

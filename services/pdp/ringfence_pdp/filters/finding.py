@@ -6,7 +6,7 @@ of what it is given: the same content and the same rules give the same findings,
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class ArgumentType(enum.IntEnum):
@@ -145,6 +145,15 @@ class Finding(NamedTuple):
     model: str = ""
     origin: Origin = Origin.UNKNOWN
     action: Action = Action.NONE
+
+
+@runtime_checkable
+class Rating(Protocol):
+    """What can say of any content how rare it is, also where it finds nothing."""
+
+    def p_value(self, content: Content) -> float | None:
+        """Return one in how many ordinary calls looks as dangerous; None when nobody can say."""
+        ...
 
 
 class Filter(Protocol):

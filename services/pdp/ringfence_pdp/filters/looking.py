@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ringfence_pdp.filters.encoder.doubt import Doubt, Doubting
 from ringfence_pdp.filters.engines import INTENT, Engines, Looked, failure
-from ringfence_pdp.filters.finding import Content, Finding, Severity
+from ringfence_pdp.filters.finding import Content, Finding, Rating, Severity
 
 
 def look(name: str, content: Content, engines: Engines) -> Sequence[Finding]:
@@ -28,6 +28,15 @@ def doubts(content: Content, engines: Engines) -> Sequence[Doubt]:
         return intent.doubts(content) if isinstance(intent, Doubting) else ()
     except Exception:  # noqa: BLE001 - as above; the failure is told there, with the findings
         return ()
+
+
+def rarity(content: Content, engines: Engines) -> float | None:
+    """Return one in how many ordinary calls looks as dangerous, by intent alone. Never raises: None, as for doubts."""
+    try:
+        intent = engines.named(INTENT)
+        return intent.p_value(content) if isinstance(intent, Rating) else None
+    except Exception:  # noqa: BLE001 - as above
+        return None
 
 
 def unseen(content: Content) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from ringfence_pdp.filters.arguments import Contract, content_of, content_of_tex
 from ringfence_pdp.filters.encoder.doubt import Doubt, EncoderRefused, failed, missing
 from ringfence_pdp.filters.engines import INTENT, ORIGIN, PATTERNS, Engines
 from ringfence_pdp.filters.finding import ArgumentType, Content, Finding, Origin, Severity
-from ringfence_pdp.filters.looking import doubts, look, unseen, writable
+from ringfence_pdp.filters.looking import doubts, look, rarity, unseen, writable
 
 if TYPE_CHECKING:
     from ringfence_pdp.filters.encoder.second_reader import SecondReader
@@ -29,6 +29,9 @@ class Scanned(NamedTuple):
     """The worst first."""
     rules_digest: str
     model_digest: str
+    p_value: float | None = None
+    """One in how many ordinary calls looks as dangerous, by intent alone and also where that is no finding. None where
+    intent has nothing to look at, or failed."""
 
     @property
     def severity(self) -> Severity | None:
@@ -82,7 +85,7 @@ def scan_content(content: Content, engines: Engines) -> Scanned:
     """Ask every filter of a bundle."""
     found = sorted(_found(content, engines), key=lambda finding: -finding.severity)
     rules, model = engines.named(PATTERNS).digest, engines.named(INTENT).digest
-    return Scanned(tuple(found[:FINDINGS_MAX]), rules, model)
+    return Scanned(tuple(found[:FINDINGS_MAX]), rules, model, rarity(content, engines))
 
 
 def with_second(scanned: Scanned, second: Sequence[Finding]) -> Scanned:

@@ -67,6 +67,21 @@ def test_nothing_found_is_no_severity_and_says_by_what_was_judged() -> None:
     assert found.severity is None
 
 
+class Rates(Fake):
+    """A filter that knows how rare everything is, or raises."""
+
+    def p_value(self, content: Content) -> float | None:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return 1 / len(content.arguments[0].text)
+
+
+def test_how_rare_it_is_is_told_without_a_finding_and_unknown_when_intent_fails() -> None:
+    assert scanned(engines(intent=Rates()), "four").p_value == 0.25
+    assert scanned(engines(intent=Rates(ValueError("hunter2"))), "four").p_value is None
+    assert scanned(engines(intent=Fake()), "four").p_value is None
+
+
 def test_a_filter_that_raises_is_a_failure_that_names_no_content() -> None:
     found = scanned(engines(Fake(ValueError("hunter2"))), "hunter2")
     [one] = found.findings

@@ -442,12 +442,18 @@ class ScanResponse(_message.Message):
     SEVERITY_FIELD_NUMBER: _builtins.int
     RULES_DIGEST_FIELD_NUMBER: _builtins.int
     MODEL_DIGEST_FIELD_NUMBER: _builtins.int
+    P_VALUE_FIELD_NUMBER: _builtins.int
     severity: Global___Severity.ValueType
     """How bad the worst is; unspecified when nothing was found."""
     rules_digest: _builtins.str
     """`sha256-` and 64 hex digits over the rules that were asked."""
     model_digest: _builtins.str
     """The same over the model of intent."""
+    p_value: _builtins.float
+    """One in how many ordinary calls looks as dangerous, by intent alone, e.g. 0.25; also set when that is no finding,
+    to see how near a text is to a threshold. Of the first reader: the encoder has no part in it. Unset where intent
+    has nothing to look at (secrets), or failed.
+    """
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """What was found, the worst first. At most 64."""
@@ -459,12 +465,15 @@ class ScanResponse(_message.Message):
         severity: Global___Severity.ValueType = ...,
         rules_digest: _builtins.str = ...,
         model_digest: _builtins.str = ...,
+        p_value: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "p_value", b"p_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "model_digest", b"model_digest", "rules_digest", b"rules_digest", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_p_value", b"_p_value", "findings", b"findings", "model_digest", b"model_digest", "p_value", b"p_value", "rules_digest", b"rules_digest", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__p_value: _TypeAlias = _typing.Literal["p_value"]  # noqa: Y015
+    _WhichOneofArgType__p_value: _TypeAlias = _typing.Literal["_p_value", b"_p_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p_value) -> _WhichOneofReturnType__p_value | None: ...
 
 Global___ScanResponse: _TypeAlias = ScanResponse  # noqa: Y015
 

@@ -8,8 +8,8 @@ Without the model, or when it fails over a text, that is a finding too.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from ringfence_pdp.filters.encoder.doubt import Doubt
 from ringfence_pdp.filters.finding import Argument, ArgumentType, Content, Finding, Kind, Severity
@@ -72,11 +72,22 @@ class _Weighed:
         self.p_value = 1.0 if self.evidence is NONE else model.curves["fused"].of(self.evidence.weight)
 
 
+class _Looked(NamedTuple):
+    """An argument, and its reading that looks most dangerous: None where no head looks at it."""
+
+    argument: Argument
+    worst: _Weighed | None
+    problem: str = ""
+    """Why nobody knows, in a sentence; mostly empty."""
+
+
 class Intent:
     """The filter of intent."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._last: tuple[Content, Sequence[_Looked]] | None = None
+        """What was looked through last: whoever asks for findings often asks next what is in doubt."""
         told = f"{model.digest} {built_in().digest}"
         self._digest = f"sha256-{hashlib.sha256(told.encode()).hexdigest()}"
 
@@ -88,43 +99,60 @@ class Intent:
     def findings(self, content: Content) -> Sequence[Finding]:
         """Return what arguments want that is dangerous, the rarest first."""
         found: list[Finding] = []
-        frames = Frames(content)
-        told: dict[tuple[str, ArgumentType], Sequence[Finding]] = {}
-        for argument in content.arguments:
-            try:
-                text = argument.text, argument.type
-                if text not in told:
-                    told[text] = self._of(argument, frames)
-                found.extend(one._replace(argument=argument.pointer, origin=argument.origin) for one in told[text])
-            except Exception as error:  # noqa: BLE001 - whatever a text does to the model, the call is not let through for it
-                # Its type only: what it says may hold content.
-                found.append(_failure(argument, f"the model of intent failed over this ({type(error).__name__})"))
+        told: dict[int, Finding] = {}
+        for argument, worst, problem in self._looked(content):
+            if problem:
+                found.append(_failure(argument, problem))
+            elif worst is not None and worst.p_value <= LOW_AT:
+                # One reading may be that of many arguments, which say the same.
+                finding = told[id(worst)] = told.get(id(worst)) or self._told(worst, argument)
+                found.append(finding._replace(argument=argument.pointer, origin=argument.origin))
         found.sort(key=lambda finding: (-finding.severity, finding.p_value or 0.0))
         return found[:FINDINGS_MAX]
 
-    def _of(self, argument: Argument, frames: Frames) -> Sequence[Finding]:
-        heads = LOOKED_FOR[argument.type]
-        if not heads:
-            return ()
-        worst = self._worst(argument, heads, frames)
-        if worst is None or worst.p_value > LOW_AT:
-            return ()
-        return (self._told(worst, argument),)
+    def p_value(self, content: Content) -> float | None:
+        """Return one in how many ordinary calls looks as dangerous, whether that is a finding or not.
+
+        None where no head looks at anything in it, or the model failed over some of it.
+        """
+        looked = self._looked(content)
+        if any(one.problem for one in looked):
+            return None
+        return min((one.worst.p_value for one in looked if one.worst is not None), default=None)
 
     def doubts(self, content: Content) -> Sequence[Doubt]:
         """Return the texts that look more dangerous than most, and not dangerous enough to be put to people."""
-        frames = Frames(content)
         return tuple(
             Doubt(argument, worst.view, worst.p_value)
-            for argument in content.arguments
-            if argument.type is ArgumentType.FREE_TEXT
-            and (worst := self._worst(argument, _ALL, frames)) is not None
-            and MEDIUM_AT < worst.p_value <= DOUBT_AT
+            for argument, worst, _ in self._looked(content)
+            if argument.type is ArgumentType.FREE_TEXT and worst is not None and MEDIUM_AT < worst.p_value <= DOUBT_AT
         )
+
+    def _looked(self, content: Content) -> Sequence[_Looked]:
+        last = self._last
+        if last is None or last[0] != content:
+            self._last = last = content, tuple(self._look(content))
+        return last[1]
+
+    def _look(self, content: Content) -> Iterator[_Looked]:
+        frames = Frames(content)
+        seen: dict[tuple[str, ArgumentType], _Looked] = {}
+        for argument in content.arguments:
+            text = argument.text, argument.type
+            if text not in seen:
+                seen[text] = self._at(argument, frames)
+            yield seen[text]._replace(argument=argument)
+
+    def _at(self, argument: Argument, frames: Frames) -> _Looked:
+        try:
+            return _Looked(argument, self._worst(argument, LOOKED_FOR[argument.type], frames))
+        except Exception as error:  # noqa: BLE001 - whatever a text does to the model, the call is not let through for it
+            # Its type only: what it says may hold content.
+            return _Looked(argument, None, f"the model of intent failed over this ({type(error).__name__})")
 
     def _worst(self, argument: Argument, heads: Sequence[int], frames: Frames) -> _Weighed | None:
         """Return the reading of an argument that looks most dangerous."""
-        views = _said(readings(argument.text, argument.type).views)
+        views = _said(readings(argument.text, argument.type).views) if heads else ()
         weighed = [_Weighed(view, self._model, frames, heads) for view in views]
         return min(weighed, key=lambda one: one.p_value, default=None)
 
