@@ -64,7 +64,8 @@ class Admission:
 
 def _not_allowed(call: Call) -> Failure:
     if call.caller is ANONYMOUS:
-        return Unauthenticated(problem="this method needs a credential: a client certificate or a bearer token")
+        needed = "a bearer token, or a client certificate where the port asks for one"
+        return Unauthenticated(problem=f"this method needs a credential: {needed}")
     return NotPermitted(
         principal=call.caller.principal, action=f"call {call.method.name}", needed=f"role {call.method.grant.needed}"
     )
