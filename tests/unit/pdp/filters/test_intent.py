@@ -9,6 +9,7 @@ from ringfence_pdp.filters.finding import (
     Effects,
     Finding,
     Kind,
+    Ngram,
     Origin,
     Severity,
 )
@@ -134,6 +135,28 @@ def test_a_model_that_fails_is_a_finding_without_the_text() -> None:
     assert (found.kind, found.severity, found.id) == (Kind.FAILURE, Severity.HIGH, "intent.failed")
     assert "hush" not in found.message
     assert torn.p_value(Content((Argument("/text", "hush hush"),))) is None
+
+
+class UnexplainedHeads(Heads):
+    def __init__(self) -> None:
+        pass
+
+    def scores(self, text: str) -> Scores:
+        return installed().heads.scores(text)
+
+    def ngrams(self, scores: Scores, head: int) -> tuple[Ngram, ...]:
+        raise ArithmeticError(scores, head)
+
+
+def test_what_cannot_be_explained_is_a_finding_and_the_rest_is_told() -> None:
+    curves = dict.fromkeys((*CATEGORIES, *READ_OFF), tuple(place / 100 for place in range(len(CHANCES))))
+    card = Card(version=VERSION, sha256="", categories=CATEGORIES, curves=curves)
+    content = Content((Argument("/text", INJECTION), Argument("/key", "hush", ArgumentType.SECRET)))
+
+    (found,) = Intent(Model(card, UnexplainedHeads(), "sha256-mute")).findings(content)
+
+    assert (found.kind, found.severity, found.argument) == (Kind.FAILURE, Severity.HIGH, "/text")
+    assert found.message == "the model of intent failed over this (ArithmeticError)"
 
 
 def test_how_rare_a_text_is_is_known_where_nothing_is_found() -> None:

@@ -105,7 +105,7 @@ class Intent:
                 found.append(_failure(argument, problem))
             elif worst is not None and worst.p_value <= LOW_AT:
                 # One reading may be that of many arguments, which say the same.
-                finding = told[id(worst)] = told.get(id(worst)) or self._told(worst, argument)
+                finding = told[id(worst)] = told.get(id(worst)) or self._explained(worst, argument)
                 found.append(finding._replace(argument=argument.pointer, origin=argument.origin))
         found.sort(key=lambda finding: (-finding.severity, finding.p_value or 0.0))
         return found[:FINDINGS_MAX]
@@ -147,14 +147,19 @@ class Intent:
         try:
             return _Looked(argument, self._worst(argument, LOOKED_FOR[argument.type], frames))
         except Exception as error:  # noqa: BLE001 - whatever a text does to the model, the call is not let through for it
-            # Its type only: what it says may hold content.
-            return _Looked(argument, None, f"the model of intent failed over this ({type(error).__name__})")
+            return _Looked(argument, None, _problem(error))
 
     def _worst(self, argument: Argument, heads: Sequence[int], frames: Frames) -> _Weighed | None:
         """Return the reading of an argument that looks most dangerous."""
         views = _said(readings(argument.text, argument.type).views) if heads else ()
         weighed = [_Weighed(view, self._model, frames, heads) for view in views]
         return min(weighed, key=lambda one: one.p_value, default=None)
+
+    def _explained(self, worst: _Weighed, argument: Argument) -> Finding:
+        try:
+            return self._told(worst, argument)
+        except Exception as error:  # noqa: BLE001 - as above: what cannot be explained is not let through either
+            return _failure(argument, _problem(error))
 
     def _told(self, worst: _Weighed, argument: Argument) -> Finding:
         head, category = worst.evidence.head, worst.evidence.category
@@ -205,6 +210,11 @@ def _where(scores: Scores, head: int, text: str) -> tuple[int, int]:
     start, end = span(int(scores.windows[head]))
     share = len(text) / max(1, len(scores.grams.codes))
     return int(start * share), min(len(text), int(end * share))
+
+
+def _problem(error: Exception) -> str:
+    # Its type only: what it says may hold content.
+    return f"the model of intent failed over this ({type(error).__name__})"
 
 
 def _failure(argument: Argument, message: str) -> Finding:
