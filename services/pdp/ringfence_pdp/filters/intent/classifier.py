@@ -72,7 +72,7 @@ class _Weighed:
         self.p_value = 1.0 if self.evidence is NONE else model.curves["fused"].of(self.evidence.weight)
 
 
-class _Looked(NamedTuple):
+class _Rated(NamedTuple):
     """An argument, and its reading that looks most dangerous: None where no head looks at it."""
 
     argument: Argument
@@ -86,7 +86,7 @@ class Intent:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._last: tuple[Content, Sequence[_Looked]] | None = None
+        self._last: tuple[Content, Sequence[_Rated]] | None = None
         """What was looked through last: whoever asks for findings often asks next what is in doubt."""
         told = f"{model.digest} {built_in().digest}"
         self._digest = f"sha256-{hashlib.sha256(told.encode()).hexdigest()}"
@@ -100,7 +100,7 @@ class Intent:
         """Return what arguments want that is dangerous, the rarest first."""
         found: list[Finding] = []
         told: dict[int, Finding] = {}
-        for argument, worst, problem in self._looked(content):
+        for argument, worst, problem in self._rated(content):
             if problem:
                 found.append(_failure(argument, problem))
             elif worst is not None and worst.p_value <= LOW_AT:
@@ -115,39 +115,39 @@ class Intent:
 
         None where no head looks at anything in it, or the model failed over some of it.
         """
-        looked = self._looked(content)
-        if any(one.problem for one in looked):
+        rated = self._rated(content)
+        if any(one.problem for one in rated):
             return None
-        return min((one.worst.p_value for one in looked if one.worst is not None), default=None)
+        return min((one.worst.p_value for one in rated if one.worst is not None), default=None)
 
     def doubts(self, content: Content) -> Sequence[Doubt]:
         """Return the texts that look more dangerous than most, and not dangerous enough to be put to people."""
         return tuple(
             Doubt(argument, worst.view, worst.p_value)
-            for argument, worst, _ in self._looked(content)
+            for argument, worst, _ in self._rated(content)
             if argument.type is ArgumentType.FREE_TEXT and worst is not None and MEDIUM_AT < worst.p_value <= DOUBT_AT
         )
 
-    def _looked(self, content: Content) -> Sequence[_Looked]:
+    def _rated(self, content: Content) -> Sequence[_Rated]:
         last = self._last
         if last is None or last[0] != content:
-            self._last = last = content, tuple(self._look(content))
+            self._last = last = content, tuple(self._rate(content))
         return last[1]
 
-    def _look(self, content: Content) -> Iterator[_Looked]:
+    def _rate(self, content: Content) -> Iterator[_Rated]:
         frames = Frames(content)
-        seen: dict[tuple[str, ArgumentType], _Looked] = {}
+        seen: dict[tuple[str, ArgumentType], _Rated] = {}
         for argument in content.arguments:
             text = argument.text, argument.type
             if text not in seen:
-                seen[text] = self._at(argument, frames)
+                seen[text] = self._rate_one(argument, frames)
             yield seen[text]._replace(argument=argument)
 
-    def _at(self, argument: Argument, frames: Frames) -> _Looked:
+    def _rate_one(self, argument: Argument, frames: Frames) -> _Rated:
         try:
-            return _Looked(argument, self._worst(argument, LOOKED_FOR[argument.type], frames))
+            return _Rated(argument, self._worst(argument, LOOKED_FOR[argument.type], frames))
         except Exception as error:  # noqa: BLE001 - whatever a text does to the model, the call is not let through for it
-            return _Looked(argument, None, _problem(error))
+            return _Rated(argument, None, _problem(error))
 
     def _worst(self, argument: Argument, heads: Sequence[int], frames: Frames) -> _Weighed | None:
         """Return the reading of an argument that looks most dangerous."""
